@@ -1,0 +1,182 @@
+/**
+ * What core needs of the world, as interfaces that core owns. The factory hands in src/host and src/store; tests hand in fakes.
+ * Everything may throw EstratoError.
+ */
+import type {
+  Action,
+  Command,
+  DomainStatus,
+  DomainSummary,
+  Extent,
+  HostCapabilities,
+  ImageInfo,
+  NetworkInfo,
+  PerformOptions,
+  QemuDisk,
+} from "../host/types.ts";
+import type { JournalEntry, State } from "../store/schema.ts";
+
+/** The machine. */
+export interface HostPort {
+  /** All domains, in one process. */
+  listDomains(): Promise<DomainSummary[]>;
+  /** By UUID or name; null where there is none. */
+  domainStatus(domain: string): Promise<DomainStatus | null>;
+  /** The same for many, in as few processes as can be; keyed by UUID. Without `domains`: all. */
+  domainStatuses(domains?: readonly string[]): Promise<Map<string, DomainStatus>>;
+  /** What QEMU has open, of a running domain. */
+  qemuDisks(uuid: string): Promise<QemuDisk[]>;
+  /** Is the agent answering now? */
+  agentPing(uuid: string, timeoutMs: number): Promise<boolean>;
+  /** "frozen" or "thawed"; null where no agent answers. */
+  agentFreezeStatus(uuid: string): Promise<"frozen" | "thawed" | null>;
+  agentAddresses(uuid: string): Promise<string[] | null>;
+  /** Null where there is no such file. `shared`: a running guest may have it open (-U). Without it, the image lock must be free: "conflict" otherwise. */
+  imageInfo(path: string, options?: { readonly shared?: boolean; readonly format?: string }): Promise<ImageInfo | null>;
+  /** The extents that the file itself holds, not what it stands on. A running guest may have it open. */
+  ownExtents(path: string, format: string): Promise<Extent[]>;
+  /** Reads the header of a file from outside, trusting nothing (LIBVIRT.md, trap 9). "host" where it is refused. */
+  inspectUntrusted(path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo>;
+  /** Does qemu-img find the two contents equal? */
+  sameContent(a: { path: string; format: string }, b: { path: string; format: string }): Promise<boolean>;
+  fileInfo(
+    path: string,
+  ): Promise<{
+    uid: number;
+    gid: number;
+    mode: number;
+    sizeBytes: number;
+    allocatedBytes: number;
+    isBlockDevice: boolean;
+  } | null>;
+  /** Names in a folder (no dot files); [] where it is not there. */
+  listFolder(path: string): Promise<string[]>;
+  freeBytes(path: string): Promise<number>;
+  network(name: string): Promise<NetworkInfo | null>;
+  listNetworks(): Promise<string[]>;
+  capabilities(): Promise<HostCapabilities>;
+  /** Edits a definition in place: what we don't know survives. */
+  editDefinition(xml: string, edit: DefinitionEdit): string;
+  /** A new domain's document. */
+  newDefinition(spec: NewDomain): Promise<string>;
+  parseDefinition(xml: string): import("../host/types.ts").DomainDefinition;
+  screenshot(uuid: string, path: string): Promise<void>;
+  /** The commands that `perform` would start, for people: pure. */
+  commandsFor(action: Action): Command[];
+  perform(action: Action, options?: PerformOptions): Promise<void>;
+}
+
+export interface DefinitionEdit {
+  readonly name?: string;
+  readonly uuid?: string;
+  readonly vcpus?: number;
+  readonly ramBytes?: number;
+  /** Per target device: a new source and format (or another target's worth of nothing: null removes the disk). */
+  readonly disks?: Readonly<Record<string, { readonly path: string; readonly format: string } | null>>;
+  readonly macs?: Readonly<Record<string, string>>; // old → new
+  readonly nvram?: string;
+  readonly dropBackingStore?: boolean;
+  readonly newGenerationId?: boolean;
+  readonly consoleLog?: string;
+}
+
+export interface NewDomain {
+  readonly name: string;
+  readonly uuid: string;
+  readonly vcpus: number;
+  readonly ramBytes: number;
+  readonly disks: readonly {
+    readonly device: string;
+    readonly path: string;
+    readonly format: string;
+    readonly readonly: boolean;
+    readonly serial: string | null;
+  }[];
+  readonly interfaces: readonly { readonly network: string; readonly mac: string }[];
+  readonly consoleLog: string;
+}
+
+/** Held until release() or the end of the process and of every child that inherited it. */
+export interface HeldLocks {
+  readonly names: readonly string[];
+  readonly fds: readonly number[];
+  release(): Promise<void>;
+}
+
+/** What we remember. */
+export interface StorePort {
+  readonly paths: StorePaths;
+  /** The state as it is now; lean, no lock. "integrity" where no good copy can be read. */
+  read(): Promise<State>;
+  /** A short transaction under the state lock: what `change` does to the draft is stored durably (fsync of file and folder) before this returns. A throw changes nothing. */
+  update<T>(change: (draft: State) => T): Promise<T>;
+  /** Kernel locks, taken in sorted order, each with a descriptor that children can inherit. "conflict" after timeoutMs (0: at once). Names: an instance's UUID, a volume's or image's id. */
+  lock(names: readonly string[], timeoutMs: number): Promise<HeldLocks>;
+  journal: {
+    /** Durable when it returns. */
+    open(entry: JournalEntry): Promise<void>;
+    close(id: string): Promise<void>;
+    /** Oldest first. */
+    list(): Promise<JournalEntry[]>;
+  };
+  /** Writes a small file durably, mode 0600, in a folder of the store that is 0700. */
+  writeRecord(name: string, text: string): Promise<void>;
+  readRecord(name: string): Promise<string>;
+  /** Appends to the log of events (`event list`). */
+}
+
+/** Absolute paths inside the store. */
+export interface StorePaths {
+  readonly home: string;
+  layer(id: string): string; // layers/ID.qcow2
+  record(name: string): string; // records/NAME
+  nvram(name: string): string; // nvram/NAME
+  memory(name: string): string; // memory/NAME
+  seed(uuid: string): string; // seeds/UUID.iso
+  consoleLog(uuid: string): string; // consoles/UUID.log
+  readonly layersFolder: string;
+}
+
+export interface Clock {
+  now(): Date;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Ids {
+  /** PREFIX-17 hex digits. */
+  next(prefix: "lay" | "vol" | "snap" | "img" | "bak" | "op"): string;
+  uuid(): string;
+  /** A MAC of QEMU's range, 52:54:00:…. */
+  mac(): string;
+}
+
+/** Core's one way to speak outward. Core never prints and never asks by itself. */
+export interface Reporter {
+  note(text: string): void; // worth a line on stderr
+  progress(title: string, fraction: number | null): void;
+  /** A step of a plan: `before` it is done and `after`. Tests end the process here. */
+  step(event: {
+    readonly operation: string;
+    readonly index: number;
+    readonly title: string;
+    readonly phase: "before" | "after";
+  }): void;
+  /** A question with a default; "needs_yes" where nobody can answer. */
+  confirm(question: { readonly text: string; readonly loses: readonly string[] }): Promise<boolean>;
+}
+
+/** What every operation of core is handed. */
+export interface World {
+  readonly host: HostPort;
+  readonly store: StorePort;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly report: Reporter;
+  /** Who calls: the user, behind sudo the one who called sudo. */
+  readonly user: string;
+  /** The command as typed. */
+  readonly command: string;
+  readonly lockTimeoutMs: number;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+}

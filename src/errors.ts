@@ -1,0 +1,39 @@
+/**
+ * The one error type that the parts of estrato throw at each other. A leaf: every part may import it.
+ * Only main.ts turns a code into an exit code.
+ */
+
+/** What went wrong, by kind; CLI.md's exit codes stand behind these names one to one. */
+export type ErrorCode =
+  | "failed" // 1: a child command failed
+  | "usage" // 2: a malformed name, size, option or combination
+  | "partial" // 3: some targets failed, some did not
+  | "not_found" // 4: not found, or ambiguous
+  | "conflict" // 5: wrong state, dependants, name taken, protected, an operation in progress
+  | "host" // 6: the host or a file does not serve
+  | "timeout" // 7: time-out; the work may go on
+  | "needs_yes" // 8: needs a yes, and nobody to ask
+  | "integrity" // 9: what is there is not what was recorded
+  | "interrupted"; // 130
+
+export interface ErrorDetail {
+  /** What to do about it: one sentence that ends with a full stop. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * An error meant for the user: printed as `estrato: WHAT: WHY. WHAT TO DO.`
+ * `message` is "WHAT: WHY" without a final full stop, on one line.
+ */
+export class EstratoError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message, { cause: detail.cause });
+    this.name = "EstratoError";
+    this.code = code;
+    this.hint = detail.hint;
+  }
+}

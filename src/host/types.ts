@@ -1,0 +1,227 @@
+/** What the host can be asked and told, in typed values. Knows no snapshot and no image. */
+
+/** A disk of a domain as libvirt defines it. */
+export interface DomainDisk {
+  readonly device: string; // target: vda
+  readonly type: "file" | "block" | "network" | "volume" | "other";
+  readonly role: "disk" | "cdrom" | "floppy" | "lun";
+  readonly source: string | null; // path of a file or block device
+  readonly format: string; // driver type: qcow2, raw; "raw" where none is given
+  readonly bus: string;
+  readonly readonly: boolean;
+  readonly shareable: boolean;
+  readonly serial: string | null;
+}
+
+export interface DomainInterface {
+  readonly mac: string;
+  readonly network: string | null; // libvirt network, null for bridges and others
+  readonly type: string;
+  readonly target: string | null;
+}
+
+/** What the XML of a domain says. */
+export interface DomainDefinition {
+  readonly uuid: string;
+  readonly name: string;
+  readonly vcpus: number;
+  readonly ramBytes: number;
+  readonly disks: readonly DomainDisk[];
+  readonly interfaces: readonly DomainInterface[];
+  readonly nvram: string | null; // path
+  readonly agentChannel: boolean;
+  readonly xml: string; // the document itself, with --security-info
+}
+
+export type DomainState =
+  | "running"
+  | "paused"
+  | "shutoff"
+  | "crashed"
+  | "pmsuspended"
+  | "shutdown"
+  | "blocked"
+  | "dying";
+
+/** A line of the list of domains: cheap enough for a hundred of them. */
+export interface DomainSummary {
+  readonly uuid: string;
+  readonly name: string;
+  readonly state: DomainState;
+}
+
+/** All that a verb must know of one domain before it touches it, read in one virsh process. */
+export interface DomainStatus extends DomainSummary {
+  readonly reason: string; // of `domstate --reason`
+  readonly persistent: boolean;
+  readonly autostart: boolean;
+  readonly managedSave: boolean;
+  readonly live: DomainDefinition | null; // null when it is off
+  readonly inactive: DomainDefinition;
+  readonly snapshots: readonly string[]; // libvirt's own, by name
+  readonly checkpoints: readonly string[];
+  /** Block jobs of the live definition (device → type of the mirror or job). */
+  readonly jobs: readonly { readonly device: string; readonly type: string }[];
+}
+
+/** What QEMU itself has open for a disk: the truth of a running guest (DESIGN, section 3). */
+export interface QemuDisk {
+  readonly device: string; // target name, found by alias
+  readonly chain: readonly string[]; // paths, top first
+  readonly sizeBytes: number; // of the live device
+}
+
+/** `qemu-img info` of one file. */
+export interface ImageInfo {
+  readonly path: string;
+  readonly format: string;
+  readonly virtualSizeBytes: number;
+  readonly actualSizeBytes: number; // allocated
+  readonly backing: string | null; // the header's words, resolved to an absolute path
+  readonly backingFormat: string | null;
+  readonly encrypted: boolean;
+  readonly dirty: boolean; // dirty or corrupt flag
+  readonly internalSnapshots: number;
+}
+
+/** An extent that a layer itself holds (data, or zeros that mask what lies below). */
+export interface Extent {
+  readonly start: number;
+  readonly length: number;
+}
+
+/**
+ * A change of the machine, as data: the journal and `--dry-run` hold it, the host performs it, the fake simulates it.
+ * Each is safe to repeat after a crash where its comment says "idempotent".
+ */
+export type Action =
+  /** A new qcow2 file, mode 0600, owner as given by the host (QEMU's user where it must). Fails where the path exists, unless it is the same one from a crash: idempotent. */
+  | {
+      readonly do: "create-disk";
+      readonly path: string;
+      readonly backing: { readonly path: string; readonly format: string } | null;
+      readonly sizeBytes: number;
+    }
+  /** All disks in one virsh call onto heads that are there already (--reuse-external), running guests only. Sets the agent's time limit and quiesces inside the call. */
+  | {
+      readonly do: "switch-disks";
+      readonly domain: string;
+      readonly disks: readonly { readonly device: string; readonly path: string }[];
+      readonly excluded: readonly string[];
+      readonly quiesce: boolean;
+    }
+  /** Thaws the guest's file systems; no error where the agent is silent. Idempotent. */
+  | { readonly do: "thaw"; readonly domain: string }
+  /** Defines this document. Idempotent. */
+  | { readonly do: "define"; readonly xml: string }
+  /** Reads the persistent definition, sets these disks' sources and formats, drops every <backingStore>, defines it. Idempotent. */
+  | {
+      readonly do: "redefine";
+      readonly domain: string;
+      readonly disks: readonly { readonly device: string; readonly path: string; readonly format: string }[];
+    }
+  | { readonly do: "undefine"; readonly domain: string; readonly nvram: boolean } // idempotent
+  | { readonly do: "start"; readonly domain: string; readonly paused: boolean } // idempotent: running is fine
+  | { readonly do: "destroy"; readonly domain: string } // idempotent
+  | { readonly do: "shutdown"; readonly domain: string; readonly timeoutMs: number; readonly thenDestroy: boolean } // waits; "timeout" if not thenDestroy
+  | { readonly do: "reboot"; readonly domain: string; readonly hard: boolean }
+  | { readonly do: "suspend"; readonly domain: string } // idempotent
+  | { readonly do: "resume"; readonly domain: string } // idempotent
+  | { readonly do: "autostart"; readonly domain: string; readonly on: boolean } // idempotent
+  /** qemu-img commit -d: `top`'s own data into the file it stands on, nobody holding either. Idempotent. */
+  | { readonly do: "commit"; readonly top: string; readonly topFormat: string; readonly base: string }
+  /** qemu-img rebase, safe mode: `file` gets all that lay between it and `backing`. Idempotent. */
+  | {
+      readonly do: "rebase";
+      readonly file: string;
+      readonly backing: { readonly path: string; readonly format: string } | null;
+    }
+  /** qemu-img rebase -u: only the name in the header. Idempotent. */
+  | {
+      readonly do: "relink";
+      readonly file: string;
+      readonly backing: { readonly path: string; readonly format: string };
+    }
+  /** blockpull of a running guest's head down to `base` (excluded; null: everything). Waits for the end. Idempotent. */
+  | { readonly do: "block-pull"; readonly domain: string; readonly device: string; readonly base: string | null }
+  /** blockcommit of a middle layer of a running guest. Waits for the end. */
+  | {
+      readonly do: "block-commit";
+      readonly domain: string;
+      readonly device: string;
+      readonly top: string;
+      readonly base: string;
+    }
+  /** blockcommit --active and pivot: the running guest goes on in `base`. Waits for the end. */
+  | { readonly do: "block-commit-active"; readonly domain: string; readonly device: string; readonly base: string }
+  /** Waits for, or aborts, a block job that goes on after a crash. Idempotent. */
+  | { readonly do: "settle-job"; readonly domain: string; readonly device: string; readonly abort: boolean }
+  | { readonly do: "set-mode"; readonly path: string; readonly mode: number } // idempotent
+  | { readonly do: "set-owner"; readonly path: string; readonly uid: number; readonly gid: number } // idempotent
+  | { readonly do: "unlink"; readonly path: string } // idempotent: absent is fine
+  /** A copy of a small file (NVRAM), through a temporary name, fsynced. Idempotent. */
+  | { readonly do: "copy-file"; readonly from: string; readonly to: string; readonly mode: number }
+  /** qemu-img convert of a whole chain into a new self-standing file, through `to`.part and a rename; fsynced. Reports progress. Idempotent. */
+  | {
+      readonly do: "convert";
+      readonly from: string;
+      readonly fromFormat: string;
+      readonly to: string;
+      readonly toFormat: string;
+      readonly compress: boolean;
+      readonly mode: number;
+    }
+  | { readonly do: "resize-disk"; readonly path: string; readonly format: string; readonly sizeBytes: number } // offline, growing only
+  | {
+      readonly do: "reserve-address";
+      readonly network: string;
+      readonly mac: string;
+      readonly ip: string;
+      readonly name: string;
+    } // idempotent
+  | { readonly do: "release-address"; readonly network: string; readonly mac: string; readonly ip: string } // idempotent
+  /** An ISO 9660 file labelled cidata. Idempotent. */
+  | {
+      readonly do: "create-seed";
+      readonly path: string;
+      readonly metaData: string;
+      readonly userData: string;
+      readonly networkConfig: string | null;
+    };
+
+/** A child process as a person would type it. */
+export interface Command {
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+export interface PerformOptions {
+  /** Descriptors of locks that a child which changes disks inherits (STACK.md, Locks). */
+  readonly lockFds?: readonly number[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (fraction: number) => void;
+}
+
+export interface NetworkInfo {
+  readonly name: string;
+  readonly active: boolean;
+  readonly dhcp: {
+    readonly start: string;
+    readonly end: string;
+    readonly gateway: string;
+    readonly prefix: number;
+  } | null;
+  readonly reservations: readonly { readonly mac: string; readonly ip: string; readonly name: string | null }[];
+  readonly leases: readonly { readonly mac: string; readonly ip: string }[];
+}
+
+export interface HostCapabilities {
+  readonly kvm: boolean; // /dev/kvm AND vmx or svm in /proc/cpuinfo
+  readonly arch: string;
+  readonly machine: string; // q35 …
+  readonly emulator: string;
+  readonly qemuUser: { readonly uid: number; readonly gid: number } | null; // null: QEMU runs as us
+  readonly libvirtVersion: string;
+  readonly qemuVersion: string;
+  readonly maxChain: number; // 24 where libvirt cannot start longer ones (10.8 to 11.10), else 128
+}

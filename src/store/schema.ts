@@ -1,0 +1,146 @@
+/** The shape of `state.json`: what the things on this host mean. Paths are here and nowhere else in the state. */
+import * as v from "valibot";
+
+/** Raised by one with each change of the shape; `migrations.ts` holds the way from each older one. */
+export const STATE_VERSION = 1;
+
+const time = v.string(); // ISO 8601, UTC
+const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
+const properties = v.record(v.string(), v.string());
+
+/** A content with an id. Where its bytes lie and what it stands on may change; a frozen layer's content never does. */
+const layer = v.object({
+  id: v.string(), // lay-…
+  parent: v.nullable(v.string()), // the layer it stands on
+  file: v.string(), // absolute path
+  format: v.picklist(["qcow2", "raw"]),
+  sizeBytes: bytes, // the virtual size; never smaller than the parent's
+  frozen: v.boolean(), // false: the head of one volume
+  foreign: v.nullable(v.object({ uid: v.number(), gid: v.number(), mode: v.number() })), // was there before us: the owner and mode to give back
+  secret: v.nullable(v.string()), // libvirt's secret UUID where encrypted
+  createdAt: time,
+});
+
+/** A writable layer (its head) on frozen ones, with a name. */
+const volume = v.object({
+  id: v.string(), // vol-…
+  name: v.nullable(v.string()),
+  head: v.string(),
+  instance: v.nullable(v.string()), // UUID of the instance it is attached to
+  device: v.nullable(v.string()), // vda, …
+  deleteWithInstance: v.boolean(), // made by the instance's creation
+  sourceSnapshot: v.nullable(v.string()),
+  sourceImage: v.nullable(v.string()),
+  owner: v.string(),
+  createdAt: time,
+  properties,
+});
+
+/** What estrato knows of a libvirt domain beyond libvirt's own definition. */
+const instance = v.object({
+  id: v.string(), // the libvirt UUID
+  name: v.string(),
+  origin: v.picklist(["created", "adopted"]),
+  image: v.nullable(v.string()), // id of the image or snapshot it was made from
+  flavor: v.nullable(v.string()),
+  keyName: v.nullable(v.string()),
+  owner: v.string(),
+  createdAt: time,
+  properties,
+  current: v.nullable(v.string()), // the snapshot that its heads stand on directly
+  undo: v.nullable(v.string()), // the automatic snapshot that `snapshot unrevert` goes back to
+  addresses: v.array(v.object({ network: v.string(), mac: v.string(), ip: v.string() })), // our DHCP reservations
+  seed: v.nullable(v.string()), // path of its NoCloud seed
+});
+
+const snapshotDisk = v.object({ volume: v.string(), device: v.string(), layer: v.string(), sizeBytes: bytes });
+
+const snapshot = v.object({
+  id: v.string(), // snap-…
+  name: v.string(),
+  type: v.picklist(["instance", "volume"]),
+  instance: v.nullable(v.string()), // UUID
+  volume: v.nullable(v.string()), // for type volume
+  parent: v.nullable(v.string()), // the snapshot before it
+  automatic: v.boolean(), // kept by a revert
+  disks: v.array(snapshotDisk),
+  excluded: v.array(v.string()), // devices left out on request
+  consistency: v.picklist(["offline", "crash", "filesystem", "memory"]),
+  memory: v.nullable(v.object({ file: v.string(), sizeBytes: bytes })),
+  definition: v.nullable(v.string()), // file name under records/, disks named by volume
+  nvram: v.nullable(v.string()), // file name under nvram/
+  vcpus: v.nullable(v.number()),
+  ramBytes: v.nullable(bytes),
+  flavor: v.nullable(v.string()),
+  owner: v.string(),
+  createdAt: time,
+  expiresAt: v.nullable(time),
+  protected: v.boolean(),
+  description: v.nullable(v.string()),
+  properties,
+});
+
+const image = v.object({
+  id: v.string(), // img-…
+  name: v.string(),
+  type: v.picklist(["base", "snapshot", "shelved"]),
+  visibility: v.picklist(["private", "shared", "public"]),
+  disks: v.array(v.object({ device: v.string(), layer: v.string(), sizeBytes: bytes })),
+  minDiskBytes: bytes,
+  minRamBytes: bytes,
+  source: v.object({
+    kind: v.picklist(["file", "snapshot", "instance", "volume"]),
+    id: v.nullable(v.string()),
+    name: v.string(),
+  }),
+  definition: v.nullable(v.string()), // the instance's definition it came with, a file name under records/
+  nvram: v.nullable(v.string()),
+  owner: v.string(),
+  createdAt: time,
+  protected: v.boolean(),
+  properties,
+});
+
+const flavor = v.object({ name: v.string(), vcpus: v.number(), ramBytes: bytes, diskBytes: bytes, createdAt: time });
+const keypair = v.object({
+  name: v.string(),
+  type: v.string(),
+  publicKey: v.string(),
+  fingerprint: v.string(),
+  owner: v.string(),
+  createdAt: time,
+});
+
+export const stateSchema = v.object({
+  version: v.literal(STATE_VERSION),
+  layers: v.record(v.string(), layer),
+  volumes: v.record(v.string(), volume),
+  instances: v.record(v.string(), instance),
+  snapshots: v.record(v.string(), snapshot),
+  images: v.record(v.string(), image),
+  flavors: v.record(v.string(), flavor),
+  keypairs: v.record(v.string(), keypair),
+});
+
+export type State = v.InferOutput<typeof stateSchema>;
+export type Layer = v.InferOutput<typeof layer>;
+export type Volume = v.InferOutput<typeof volume>;
+export type Instance = v.InferOutput<typeof instance>;
+export type Snapshot = v.InferOutput<typeof snapshot>;
+export type SnapshotDisk = v.InferOutput<typeof snapshotDisk>;
+export type Image = v.InferOutput<typeof image>;
+export type Flavor = v.InferOutput<typeof flavor>;
+export type Keypair = v.InferOutput<typeof keypair>;
+
+/**
+ * An operation under way, written before its first outside effect and removed after its last.
+ * `data` is all that recovery needs, in the words of the operation `kind`.
+ */
+export interface JournalEntry {
+  readonly id: string; // op-…
+  readonly kind: string; // snapshot.create, …
+  readonly locks: readonly string[]; // held by whoever works on it; free means its owner is dead
+  readonly createdAt: string;
+  readonly command: string; // as typed, for people
+  readonly data: unknown;
+}
