@@ -39,9 +39,7 @@ export interface HostPort {
   inspectUntrusted(path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo>;
   /** Does qemu-img find the two contents equal? */
   sameContent(a: { path: string; format: string }, b: { path: string; format: string }): Promise<boolean>;
-  fileInfo(
-    path: string,
-  ): Promise<{
+  fileInfo(path: string): Promise<{
     uid: number;
     gid: number;
     mode: number;

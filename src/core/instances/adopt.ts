@@ -1,0 +1,142 @@
+/** Takes a guest that estrato did not make, or a disk that was attached behind its back, into the layer graph. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainDisk, DomainStatus } from "../../host/types.ts";
+import type { Instance, Layer, State, Volume } from "../../store/schema.ts";
+import type { World } from "../ports.ts";
+
+/** Disks that snapshots cover: writable, this guest's alone, and with bytes that qemu-img can reach. */
+export function coveredDisks(status: DomainStatus): DomainDisk[] {
+  return status.inactive.disks.filter((disk) => disk.role === "disk" && !disk.readonly && !disk.shareable);
+}
+
+/** Volumes of an instance, by device. */
+export function volumesOf(state: State, uuid: string): Map<string, Volume> {
+  const found = new Map<string, Volume>();
+  for (const volume of Object.values(state.volumes)) {
+    if (volume.instance === uuid && volume.device !== null) found.set(volume.device, volume);
+  }
+  return new Map([...found].sort(([a], [b]) => a.length - b.length || a.localeCompare(b)));
+}
+
+/**
+ * Makes sure that the instance and each of its writable disks are in the graph, under the instance's lock.
+ * A disk that is new becomes a volume whose bottom layer is foreign: its file is never moved or deleted by us.
+ * Returns the state in which it is so; a dry run stores nothing. Throws "host" for a disk that is neither file nor block device
+ * (unless `except` names it), "conflict" for one that another instance uses.
+ */
+export async function ensureAdopted(
+  world: World,
+  status: DomainStatus,
+  except: readonly string[] = [],
+): Promise<State> {
+  const state = await world.store.read();
+  const known = volumesOf(state, status.uuid);
+  const unknown = coveredDisks(status).filter((disk) => !known.has(disk.device) && !except.includes(disk.device));
+  if (state.instances[status.uuid] !== undefined && unknown.length === 0) return state;
+  if (!status.persistent) {
+    throw new EstratoError("conflict", `instance ${status.name}: it is transient, libvirt forgets it when it stops`, {
+      hint: `Make it persistent first: virsh dumpxml ${status.name} > F; virsh define F.`,
+    });
+  }
+  const layers = new Map<string, Layer>();
+  for (const disk of unknown) layers.set(disk.device, await foreignLayer(world, state, status, disk));
+  const record = newRecord(world, status);
+  const change = (draft: State) => {
+    draft.instances[status.uuid] ??= record;
+    for (const [device, layer] of layers) {
+      draft.layers[layer.id] = layer;
+      const volume = foreignVolume(world, status.uuid, device, layer);
+      draft.volumes[volume.id] = volume;
+    }
+  };
+  if (world.dryRun) {
+    const draft = structuredClone(state);
+    change(draft);
+    return draft;
+  }
+  await world.store.update(change);
+  if (state.instances[status.uuid] === undefined) {
+    world.report.note(
+      `${status.name}: adopted; its disks stay where they are ("estrato instance release ${status.name}" undoes this)`,
+    );
+  } else {
+    world.report.note(`${status.name}: adopted ${unknown.map((disk) => disk.device).join(", ")}`);
+  }
+  return world.store.read();
+}
+
+async function foreignLayer(world: World, state: State, status: DomainStatus, disk: DomainDisk): Promise<Layer> {
+  const what = `instance ${status.name}: disk ${disk.device}`;
+  if ((disk.type !== "file" && disk.type !== "block") || disk.source === null) {
+    throw new EstratoError("host", `${what} is a ${disk.type} disk, and only files and block devices can be layered`, {
+      hint: `Leave it out: --exclude-disk ${disk.device}.`,
+    });
+  }
+  if (disk.format !== "qcow2" && disk.format !== "raw") {
+    throw new EstratoError("host", `${what} has the format ${disk.format}; only qcow2 and raw can be layered`, {
+      hint: `Leave it out: --exclude-disk ${disk.device}.`,
+    });
+  }
+  const other = Object.values(state.layers).find((layer) => layer.file === disk.source);
+  if (other !== undefined) {
+    throw new EstratoError("conflict", `${what}: ${disk.source} is already a layer of something else (${other.id})`, {
+      hint: `Leave it out: --exclude-disk ${disk.device}.`,
+    });
+  }
+  const [info, file] = await Promise.all([
+    world.host.imageInfo(disk.source, { shared: true, format: disk.format }),
+    world.host.fileInfo(disk.source),
+  ]);
+  if (info === null || file === null) throw new EstratoError("host", `${what}: ${disk.source} is not there`);
+  if (info.encrypted) {
+    throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, {
+      hint: `Leave it out: --exclude-disk ${disk.device}.`,
+    });
+  }
+  return {
+    id: world.ids.next("lay"),
+    parent: null,
+    file: disk.source,
+    format: disk.format,
+    sizeBytes: info.virtualSizeBytes,
+    frozen: false,
+    foreign: { uid: file.uid, gid: file.gid, mode: file.mode },
+    secret: null,
+    busy: null,
+    createdAt: world.clock.now().toISOString(),
+  };
+}
+
+function newRecord(world: World, status: DomainStatus): Instance {
+  return {
+    id: status.uuid,
+    name: status.name,
+    origin: "adopted",
+    image: null,
+    flavor: null,
+    keyName: null,
+    owner: world.user,
+    createdAt: world.clock.now().toISOString(),
+    properties: {},
+    current: null,
+    undo: null,
+    addresses: [],
+    seed: null,
+  };
+}
+
+function foreignVolume(world: World, uuid: string, device: string, layer: Layer): Volume {
+  return {
+    id: world.ids.next("vol"),
+    name: null,
+    head: layer.id,
+    instance: uuid,
+    device,
+    deleteWithInstance: false,
+    sourceSnapshot: null,
+    sourceImage: null,
+    owner: world.user,
+    createdAt: layer.createdAt,
+    properties: {},
+  };
+}

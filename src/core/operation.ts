@@ -1,0 +1,136 @@
+/**
+ * How every change is made: journal, then act, then record (DESIGN, invariant 2).
+ * An operation is data (its kind, its locks, what recovery needs) and an ordered list of steps; the same list answers `--dry-run`.
+ */
+import { EstratoError } from "../errors.ts";
+import type { Action, Command } from "../host/types.ts";
+import type { JournalEntry } from "../store/schema.ts";
+import type { HeldLocks, World } from "./ports.ts";
+
+/** One thing to do: host actions, or a run function (a change of the state, a comparison), or both, actions first. */
+export interface Step {
+  readonly title: string;
+  readonly actions?: readonly Action[];
+  readonly run?: () => Promise<void>;
+}
+
+/** A change about to be made. */
+export interface Operation<Data> {
+  readonly kind: string;
+  readonly data: Data;
+  /** Names of further locks beyond those held that recovery must take; usually none. */
+  readonly steps: readonly Step[];
+}
+
+/** What `--dry-run` shows. */
+export interface PlanView {
+  readonly steps: readonly { readonly title: string; readonly commands: readonly Command[] }[];
+  readonly notes: readonly string[];
+  readonly freesBytes: number | null;
+}
+
+/** What recovery did with an operation that had not ended: finished it, or undid it. */
+export type Outcome = "forward" | "back";
+
+/** Ends or undoes what a journal entry began, looking at the world as it is. Must be repeatable. */
+export type Recover = (world: World, locks: HeldLocks, entry: JournalEntry) => Promise<Outcome>;
+
+/** The plan of some steps, in the words a person would type. */
+export function planView(
+  world: World,
+  steps: readonly Step[],
+  notes: readonly string[] = [],
+  freesBytes: number | null = null,
+): PlanView {
+  return {
+    steps: steps.map((step) => ({
+      title: step.title,
+      commands: (step.actions ?? []).flatMap((action) => world.host.commandsFor(action)),
+    })),
+    notes,
+    freesBytes,
+  };
+}
+
+/** Performs actions one after the other, with the locks handed down to the children. */
+export async function perform(
+  world: World,
+  locks: HeldLocks,
+  actions: readonly Action[],
+  title: string | null = null,
+): Promise<void> {
+  for (const action of actions) {
+    await world.host.perform(action, {
+      lockFds: locks.fds,
+      ...(title === null ? {} : { onProgress: (fraction: number) => world.report.progress(title, fraction) }),
+    });
+  }
+}
+
+/**
+ * Runs an operation under locks that the caller holds.
+ * Afterwards it is done and recorded, or, where it threw, undone or finished by the same code that a crash would call;
+ * only where that fails too does the journal entry stay, for the next command.
+ */
+export async function execute<Data>(
+  world: World,
+  locks: HeldLocks,
+  operation: Operation<Data>,
+  recover: Recover,
+): Promise<void> {
+  const entry: JournalEntry = {
+    id: world.ids.next("op"),
+    kind: operation.kind,
+    locks: [...locks.names],
+    createdAt: world.clock.now().toISOString(),
+    command: world.command,
+    data: operation.data,
+  };
+  await world.store.journal.open(entry);
+  try {
+    await runSteps(world, locks, operation);
+  } catch (error) {
+    await unwind(world, locks, entry, recover, error);
+    throw error;
+  }
+  await world.store.journal.close(entry.id);
+}
+
+async function runSteps<Data>(world: World, locks: HeldLocks, operation: Operation<Data>): Promise<void> {
+  let index = 0;
+  const around = async (title: string, work: () => Promise<void>) => {
+    if (world.signal.aborted) throw new EstratoError("interrupted", `${operation.kind}: interrupted before "${title}"`);
+    world.report.step({ operation: operation.kind, index, title, phase: "before" });
+    await work();
+    world.report.step({ operation: operation.kind, index, title, phase: "after" });
+    index += 1;
+  };
+  for (const step of operation.steps) {
+    for (const action of step.actions ?? [])
+      await around(step.title, () => perform(world, locks, [action], step.title));
+    if (step.run !== undefined) await around(step.title, step.run);
+  }
+}
+
+async function unwind(
+  world: World,
+  locks: HeldLocks,
+  entry: JournalEntry,
+  recover: Recover,
+  error: unknown,
+): Promise<void> {
+  try {
+    const outcome = await recover(world, locks, entry);
+    await world.store.journal.close(entry.id);
+    if (error instanceof EstratoError && error.code === "interrupted") {
+      world.report.note(
+        outcome === "back"
+          ? "interrupted: undone, nothing has changed"
+          : "interrupted: what was in flight has been finished",
+      );
+    }
+  } catch (second) {
+    const why = second instanceof Error ? second.message : String(second);
+    world.report.note(`could not be undone now (${why}); the next command or "estrato doctor --repair" will try again`);
+  }
+}

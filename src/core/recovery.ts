@@ -1,0 +1,88 @@
+/** Finds operations that never ended (their owner is dead: its locks are free) and hands each to the code that knows its kind. */
+import { EstratoError } from "../errors.ts";
+import type { JournalEntry } from "../store/schema.ts";
+import type { Recover } from "./operation.ts";
+import type { HeldLocks, World } from "./ports.ts";
+
+/** Every kind of operation, loaded only when one of it is pending. */
+const kinds: Readonly<Record<string, () => Promise<Recover>>> = {
+  "layer.merge": async () => (await import("./layers/merge.ts")).recoverMerge,
+  "snapshot.create": async () => (await import("./snapshots/create.ts")).recoverCreate,
+  "snapshot.revert": async () => (await import("./snapshots/revert.ts")).recoverRevert,
+  "snapshot.delete": async () => (await import("./snapshots/delete.ts")).recoverDelete,
+};
+
+/** Pending operations whose locks overlap with `names`, the newest first: a merge that a deletion began ends before the deletion. */
+async function pending(world: World): Promise<JournalEntry[]> {
+  return (await world.store.journal.list()).reverse();
+}
+
+async function recoverEntry(world: World, locks: HeldLocks, entry: JournalEntry): Promise<void> {
+  const load = kinds[entry.kind];
+  if (load === undefined) {
+    throw new EstratoError("integrity", `journal entry ${entry.id}: unknown operation "${entry.kind}"`, {
+      hint: "It was written by another version of estrato: run that version's next command.",
+    });
+  }
+  const recover = await load();
+  const outcome = await recover(world, locks, entry);
+  await world.store.journal.close(entry.id);
+  world.report.note(`${entry.command}: had not ended; ${outcome === "forward" ? "finished now" : "undone"}`);
+}
+
+/**
+ * Recovers what overlaps with locks that we hold: their owners are dead, since a living one would hold them.
+ * Throws what recovery throws: such an instance cannot be worked on.
+ */
+export async function recoverHeld(world: World, held: HeldLocks): Promise<void> {
+  for (const entry of await pending(world)) {
+    if (!entry.locks.some((name) => held.names.includes(name))) continue;
+    const missing = entry.locks.filter((name) => !held.names.includes(name));
+    const extra = missing.length === 0 ? null : await world.store.lock(missing, world.lockTimeoutMs);
+    try {
+      await recoverEntry(world, extra === null ? held : joined(held, extra), entry);
+    } finally {
+      await extra?.release();
+    }
+  }
+}
+
+/**
+ * Recovers everything whose owner is dead. What is locked is somebody's living work and is left alone;
+ * what fails is named in a note (or in `failures`, where handed in) and stays for the next time.
+ */
+export async function recoverAll(world: World, failures?: { entry: JournalEntry; error: unknown }[]): Promise<void> {
+  for (const entry of await pending(world)) {
+    let locks: HeldLocks;
+    try {
+      locks = await world.store.lock(entry.locks, 0);
+    } catch (error) {
+      if (error instanceof EstratoError && error.code === "conflict") continue;
+      throw error;
+    }
+    try {
+      // Read again under the lock: its owner may have ended it between our look and our lock.
+      if (!(await world.store.journal.list()).some((other) => other.id === entry.id)) continue;
+      await recoverEntry(world, locks, entry);
+    } catch (error) {
+      if (failures !== undefined) failures.push({ entry, error });
+      else
+        world.report.note(
+          `${entry.command}: had not ended and cannot be recovered yet: ${error instanceof Error ? error.message : String(error)}`,
+        );
+    } finally {
+      await locks.release();
+    }
+  }
+}
+
+function joined(a: HeldLocks, b: HeldLocks): HeldLocks {
+  return {
+    names: [...a.names, ...b.names],
+    fds: [...a.fds, ...b.fds],
+    release: async () => {
+      await b.release();
+      await a.release();
+    },
+  };
+}

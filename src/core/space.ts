@@ -1,0 +1,22 @@
+/** Refuses before a disk runs full, rather than after. */
+import { EstratoError } from "../errors.ts";
+import type { World } from "./ports.ts";
+
+/** Left free besides what an operation needs: room for the state, the journal and a growing head to be noticed in time. */
+const RESERVE_BYTES = 64 * 1024 * 1024;
+/** An empty qcow2 file and its first tables. */
+export const EMPTY_HEAD_BYTES = 1024 * 1024;
+
+/** Throws "host" unless `neededBytes` and a reserve are free where layers live. */
+export async function requireSpace(world: World, neededBytes: number, what: string): Promise<void> {
+  const free = await world.host.freeBytes(world.store.paths.layersFolder);
+  if (free >= neededBytes + RESERVE_BYTES) return;
+  const mib = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MiB`;
+  throw new EstratoError(
+    "host",
+    `${what}: needs ${mib(neededBytes + RESERVE_BYTES)} in ${world.store.paths.layersFolder}, ${mib(free)} are free`,
+    {
+      hint: 'Free some space, or see "estrato usage" for what waits to be collected.',
+    },
+  );
+}

@@ -1,0 +1,118 @@
+/**
+ * Who is right about a guest's disks (DESIGN section 3): QEMU, then libvirt's live and persistent definitions, then our state.
+ * Everything that touches layers asks here first, and again afterwards.
+ */
+import { EstratoError } from "../errors.ts";
+import type { DomainStatus, QemuDisk } from "../host/types.ts";
+import type { State, Volume } from "../store/schema.ts";
+import { coveredDisks, volumesOf } from "./instances/adopt.ts";
+import type { World } from "./ports.ts";
+
+/** A volume of an instance and the files that each witness names as its head. */
+export interface HeadFacts {
+  readonly volume: Volume;
+  readonly device: string;
+  readonly recorded: string; // our state
+  readonly persistent: string | null; // libvirt's persistent definition
+  readonly live: string | null; // libvirt's live definition; null when off
+  readonly qemu: string | null; // QEMU itself; null when off
+  /** Of the device as the guest sees it now; null when off. */
+  readonly liveSizeBytes: number | null;
+}
+
+/** Asks all witnesses. */
+export async function headFacts(world: World, state: State, status: DomainStatus): Promise<HeadFacts[]> {
+  const qemu: QemuDisk[] = status.live === null ? [] : await world.host.qemuDisks(status.uuid);
+  const facts: HeadFacts[] = [];
+  for (const [device, volume] of volumesOf(state, status.uuid)) {
+    const ofQemu = qemu.find((disk) => disk.device === device);
+    facts.push({
+      volume,
+      device,
+      recorded: state.layers[volume.head]?.file ?? "",
+      persistent: status.inactive.disks.find((disk) => disk.device === device)?.source ?? null,
+      live: status.live?.disks.find((disk) => disk.device === device)?.source ?? null,
+      qemu: ofQemu?.chain[0] ?? null,
+      liveSizeBytes: ofQemu?.sizeBytes ?? null,
+    });
+  }
+  return facts;
+}
+
+/** The first disagreement, in words; null where all agree. */
+export function disagreement(status: DomainStatus, facts: readonly HeadFacts[]): string | null {
+  for (const one of facts) {
+    const witnesses: [string, string | null][] = [["libvirt's persistent definition", one.persistent]];
+    if (status.live !== null) witnesses.push(["libvirt's live definition", one.live], ["QEMU", one.qemu]);
+    for (const [witness, file] of witnesses) {
+      if (file !== one.recorded)
+        return `${one.device}: ${witness} uses ${file ?? "no such disk"}, recorded is ${one.recorded}`;
+    }
+  }
+  return null;
+}
+
+/** Throws "integrity" unless QEMU, libvirt and the state name the same heads. Returns what they say. */
+export async function requireAgreement(world: World, state: State, status: DomainStatus): Promise<HeadFacts[]> {
+  const facts = await headFacts(world, state, status);
+  const difference = disagreement(status, facts);
+  if (difference !== null) {
+    throw new EstratoError("integrity", `instance ${status.name}: ${difference}`, {
+      hint:
+        status.live === null
+          ? 'Run "estrato doctor --repair".'
+          : `Run "estrato doctor --repair", then stop and start ${status.name}.`,
+    });
+  }
+  return facts;
+}
+
+/**
+ * Refuses what libvirt would break or be broken by (LIBVIRT.md, traps 1 and 8): a managed save, a block job,
+ * snapshots or checkpoints of libvirt's own. Throws "conflict".
+ */
+export function refuseUnsafe(status: DomainStatus): void {
+  const what = `instance ${status.name}`;
+  if (!status.persistent) {
+    throw new EstratoError("conflict", `${what}: it is transient, libvirt forgets it when it stops`, {
+      hint: "Define it first: virsh define.",
+    });
+  }
+  if (status.managedSave) {
+    throw new EstratoError(
+      "conflict",
+      `${what}: libvirt holds a saved memory state that belongs to the disks as they are now`,
+      {
+        hint: `Resume it ("estrato instance start ${status.name}") or drop it ("virsh managedsave-remove ${status.name}") first.`,
+      },
+    );
+  }
+  const job = status.jobs[0];
+  if (job !== undefined) {
+    throw new EstratoError("conflict", `${what}: a block job (${job.type}) is under way on ${job.device}`, {
+      hint: `Wait for its end, or see "virsh blockjob ${status.name} ${job.device}".`,
+    });
+  }
+  if (status.snapshots.length > 0) {
+    throw new EstratoError("conflict", `${what}: libvirt holds snapshots of its own (${status.snapshots.join(", ")})`, {
+      hint: `Delete them first: virsh snapshot-delete ${status.name} NAME.`,
+    });
+  }
+  if (status.checkpoints.length > 0) {
+    throw new EstratoError(
+      "conflict",
+      `${what}: libvirt holds checkpoints (${status.checkpoints.join(", ")}), another backup tool's`,
+      {
+        hint: `Delete them first: virsh checkpoint-delete ${status.name} NAME.`,
+      },
+    );
+  }
+}
+
+/** Devices of disks that are defined but are no volume of ours (CD-ROMs, shared and excluded ones): snapshots must name them as left out. */
+export function uncovered(status: DomainStatus, volumes: ReadonlyMap<string, Volume>): string[] {
+  const covered = new Set(coveredDisks(status).map((disk) => disk.device));
+  return status.inactive.disks
+    .map((disk) => disk.device)
+    .filter((device) => !covered.has(device) || !volumes.has(device));
+}
