@@ -5,16 +5,21 @@
 import type {
   Action,
   Command,
+  DefinitionEdit,
+  DomainDefinition,
   DomainStatus,
   DomainSummary,
   Extent,
   HostCapabilities,
   ImageInfo,
   NetworkInfo,
+  NewDomain,
   PerformOptions,
   QemuDisk,
 } from "../host/types.ts";
 import type { JournalEntry, State } from "../store/schema.ts";
+
+export type { DefinitionEdit, NewDomain } from "../host/types.ts";
 
 /** The machine. */
 export interface HostPort {
@@ -57,41 +62,11 @@ export interface HostPort {
   editDefinition(xml: string, edit: DefinitionEdit): string;
   /** A new domain's document. */
   newDefinition(spec: NewDomain): Promise<string>;
-  parseDefinition(xml: string): import("../host/types.ts").DomainDefinition;
+  parseDefinition(xml: string): DomainDefinition;
   screenshot(uuid: string, path: string): Promise<void>;
   /** The commands that `perform` would start, for people: pure. */
   commandsFor(action: Action): Command[];
   perform(action: Action, options?: PerformOptions): Promise<void>;
-}
-
-export interface DefinitionEdit {
-  readonly name?: string;
-  readonly uuid?: string;
-  readonly vcpus?: number;
-  readonly ramBytes?: number;
-  /** Per target device: a new source and format (or another target's worth of nothing: null removes the disk). */
-  readonly disks?: Readonly<Record<string, { readonly path: string; readonly format: string } | null>>;
-  readonly macs?: Readonly<Record<string, string>>; // old → new
-  readonly nvram?: string;
-  readonly dropBackingStore?: boolean;
-  readonly newGenerationId?: boolean;
-  readonly consoleLog?: string;
-}
-
-export interface NewDomain {
-  readonly name: string;
-  readonly uuid: string;
-  readonly vcpus: number;
-  readonly ramBytes: number;
-  readonly disks: readonly {
-    readonly device: string;
-    readonly path: string;
-    readonly format: string;
-    readonly readonly: boolean;
-    readonly serial: string | null;
-  }[];
-  readonly interfaces: readonly { readonly network: string; readonly mac: string }[];
-  readonly consoleLog: string;
 }
 
 /** Held until release() or the end of the process and of every child that inherited it. */

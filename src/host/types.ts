@@ -225,3 +225,38 @@ export interface HostCapabilities {
   readonly qemuVersion: string;
   readonly maxChain: number; // 24 where libvirt cannot start longer ones (10.8 to 11.10), else 128
 }
+
+/** One disk of a definition to be written. */
+export interface NewDisk {
+  readonly device: string; // target: vda (virtio), sda (scsi), hda (ide)
+  readonly path: string;
+  readonly format: string;
+  readonly readonly: boolean;
+  readonly serial: string | null; // the guest sees 20 characters of it
+}
+
+/** Changes of a definition; all that is not named stays as it is. */
+export interface DefinitionEdit {
+  readonly name?: string;
+  readonly uuid?: string;
+  readonly vcpus?: number;
+  readonly ramBytes?: number;
+  /** Per target device that is there already ("conflict" where it is not): a new source and format; null removes the disk. */
+  readonly disks?: Readonly<Record<string, { readonly path: string; readonly format: string } | null>>;
+  readonly addDisks?: readonly NewDisk[]; // "conflict" where the device is taken
+  readonly macs?: Readonly<Record<string, string>>; // old → new
+  readonly nvram?: string;
+  readonly dropBackingStore?: boolean;
+  readonly newGenerationId?: boolean;
+  readonly consoleLog?: string;
+}
+
+export interface NewDomain {
+  readonly name: string;
+  readonly uuid: string;
+  readonly vcpus: number;
+  readonly ramBytes: number;
+  readonly disks: readonly NewDisk[];
+  readonly interfaces: readonly { readonly network: string; readonly mac: string }[];
+  readonly consoleLog: string;
+}
