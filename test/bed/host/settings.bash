@@ -1,0 +1,45 @@
+# Names and places of the test bed. Sourced, never run. Everything is derived from where this file lies or from the environment.
+# shellcheck shell=bash disable=SC2034  # the variables are for whoever sources this
+
+bed_dir=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/..")
+repository=$(realpath -- "$bed_dir/../..")
+cache=$(realpath -m -- "${ESTRATO_BED_CACHE:-/var/cache/estrato-bed}")
+
+# A generation is a Debian release: what libvirt and QEMU it ships is what the tests meet.
+declare -A suite_of=([12]=bookworm [13]=trixie)
+
+# What the host itself needs, to build guests and to start a bed of any generation.
+tool_packages=(acl debootstrap dosfstools e2fsprogs fdisk iproute2 mtools openssh-client qemu-utils syslinux syslinux-common syslinux-efi tini xorriso)
+
+# What makes a generation; cron brings crontab, which `estrato schedule` writes.
+generation_packages=(acl cron dnsmasq-base e2fsprogs iproute2 iptables libvirt-clients libvirt-daemon-system openssh-client ovmf
+  qemu-system-x86 qemu-utils swtpm swtpm-tools tini xorriso)
+
+# The generation that the machine itself is, or nothing.
+host_generation() {
+  (. /etc/os-release && [[ $ID == debian ]] && printf '%s\n' "$VERSION_ID") || true
+}
+
+# The first 12 hex digits of a hash over the content of the files and folders named: what was built from them carries it in its name.
+inputs_hash() {
+  find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-12
+}
+
+# The root folder that generation $1 runs in.
+generation_root() {
+  if [[ $1 == "$(host_generation)" ]]; then
+    printf '/\n'
+  else
+    printf '%s/root-%s-%s\n' "$cache" "$1" "$(printf '%s ' "${generation_packages[@]}" | sha256sum | cut -c 1-12)"
+  fi
+}
+
+# The read-only guest image that the sources beside this folder make.
+guest_image() {
+  printf '%s/guest-%s.qcow2\n' "$cache" "$(inputs_hash "$bed_dir/guest")"
+}
+
+die() {
+  printf 'bed: %s\n' "$*" >&2
+  exit 1
+}
