@@ -17,7 +17,7 @@ import type {
   PerformOptions,
   QemuDisk,
 } from "../host/types.ts";
-import type { JournalEntry, State } from "../store/schema.ts";
+import type { JournalEntry, OperationEvent, State } from "../store/schema.ts";
 
 export type { DefinitionEdit, NewDomain } from "../host/types.ts";
 
@@ -83,19 +83,36 @@ export interface StorePort {
   read(): Promise<State>;
   /** A short transaction under the state lock: what `change` does to the draft is stored durably (fsync of file and folder) before this returns. A throw changes nothing. */
   update<T>(change: (draft: State) => T): Promise<T>;
-  /** Kernel locks, taken in sorted order, each with a descriptor that children can inherit. "conflict" after timeoutMs (0: at once). Names: an instance's UUID, a volume's or image's id. */
-  lock(names: readonly string[], timeoutMs: number): Promise<HeldLocks>;
+  /** Kernel locks, taken in sorted order, each with a descriptor that children can inherit. "conflict" after timeoutMs (0: at once). Names: an instance's UUID, a volume's or image's id, a backup target's path. `signal` ends the waiting with "interrupted". */
+  lock(names: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<HeldLocks>;
   journal: {
-    /** Durable when it returns. */
+    /** Durable when it returns. An entry of that id is replaced as a whole. */
     open(entry: JournalEntry): Promise<void>;
+    /** Where there is no such entry, nothing happens. */
     close(id: string): Promise<void>;
-    /** Oldest first. */
+    /** Oldest first. "integrity" where any entry cannot be read: an operation may hide in it. */
     list(): Promise<JournalEntry[]>;
+    /** The same for doctor, who goes on with the entries that can be read. */
+    scan(): Promise<{ entries: JournalEntry[]; damaged: { readonly name: string; readonly why: string }[] }>;
+    /** Moves a damaged entry (a `name` of scan) out of the way, and says where to. */
+    setAside(name: string): Promise<string>;
   };
+  /** For doctor: puts the newest good copy in the place of a damaged or missing state.json. `from` null: it was good. */
+  restoreLastGood(): Promise<{ readonly from: string | null; readonly damagedFile: string | null }>;
   /** Writes a small file durably, mode 0600, in a folder of the store that is 0700. */
   writeRecord(name: string, text: string): Promise<void>;
+  /** "integrity" where there is no such record. */
   readRecord(name: string): Promise<string>;
-  /** Appends to the log of events (`event list`). */
+  /** Sorted names. */
+  listRecords(): Promise<string[]>;
+  /** Durable when it returns; where there is no such record, nothing happens. */
+  removeRecord(name: string): Promise<void>;
+  /** The log of operations (`event list`), for people: nothing is decided by it, and it need not survive a power cut. */
+  events: {
+    append(event: OperationEvent): Promise<void>;
+    /** Oldest first; the oldest of all are dropped some 10 MB back. */
+    list(): Promise<OperationEvent[]>;
+  };
 }
 
 /** Absolute paths inside the store. */

@@ -145,3 +145,13 @@ export interface JournalEntry {
   readonly command: string; // as typed, for people
   readonly data: unknown;
 }
+
+/** One line of the log of operations, for people: what was done, by whom, and how it ended. */
+export interface OperationEvent {
+  readonly time: string;
+  readonly command: string; // as typed
+  readonly operation: string; // snapshot.create, …
+  readonly target: string | null;
+  readonly result: string; // done, or the code of the error
+  readonly user: string;
+}
