@@ -1,0 +1,99 @@
+/** Files that are either the old or the new whole, whatever happens, and still there after a power cut. */
+import {
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { errnoOf, hostError } from "./host-error.ts";
+
+const TEMPORARY = /^\..+\.tmp$/;
+/** Nobody needs an hour to write one small file. */
+const ABANDONED_AFTER_MS = 3_600_000;
+
+/**
+ * Writes `text` to `path`, replacing what was there: temporary file, fsync, rename, fsync of the folder.
+ * Durable when it returns; after a throw ("host") the old file is untouched. The folder must exist.
+ */
+export function writeDurably(path: string, text: string, mode = 0o600): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${uniqueInProcess()}.tmp`);
+  try {
+    const fd = openSync(temporary, "wx", mode);
+    try {
+      writeFileSync(fd, text); // loops over short writes, unlike one write()
+      fchmodSync(fd, mode);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw hostError(path, error);
+  }
+  syncFolder(dirname(path));
+}
+
+/** Removes `path` durably; where it is not there, nothing happens. */
+export function removeDurably(path: string): void {
+  try {
+    rmSync(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return;
+    throw hostError(path, error);
+  }
+  syncFolder(dirname(path));
+}
+
+/** Makes the names in a folder durable (fsync(2): a file's own fsync does not cover its name). */
+export function syncFolder(path: string): void {
+  try {
+    const fd = openSync(path, "r");
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw hostError(path, error);
+  }
+}
+
+/** Names in a folder, sorted, without dot files; [] where the folder is not there. */
+export function namesIn(folder: string): string[] {
+  return allNamesIn(folder).filter((name) => !name.startsWith("."));
+}
+
+/**
+ * Removes what killed writers left in a folder. Only what is old: the writer of a young one may be at work,
+ * and would lose its file. `nowMs` counts as Date.now() does.
+ */
+export function removeAbandoned(folder: string, nowMs: number): void {
+  for (const name of allNamesIn(folder)) {
+    if (!TEMPORARY.test(name)) continue;
+    const path = join(folder, name);
+    const since = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+    if (since !== undefined && nowMs - since > ABANDONED_AFTER_MS) rmSync(path, { force: true });
+  }
+}
+
+function allNamesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw hostError(folder, error);
+  }
+}
+
+let written = 0;
+function uniqueInProcess(): number {
+  written += 1;
+  return written;
+}

@@ -1,0 +1,100 @@
+/** The log of operations: one line of JSON each, for people. Nothing is decided by it. */
+import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, statSync, writeSync } from "node:fs";
+import { EstratoError } from "../errors.ts";
+import { errnoOf, hostError } from "./host-error.ts";
+import { lockFile } from "./locks.ts";
+import type { OperationEvent } from "./schema.ts";
+
+/** Above this the log is put aside, and what was put aside before is dropped. */
+const ROTATED_ABOVE_BYTES = 10_000_000;
+
+export interface Events {
+  append(event: OperationEvent): Promise<void>;
+  list(): Promise<OperationEvent[]>;
+}
+
+export interface EventsOptions {
+  readonly file: string;
+  readonly makeFolders: () => void;
+  readonly rotatedAboveBytes?: number;
+}
+
+/** The log in `file`; the part before it lies in FILE.1. */
+export function events({ file, makeFolders, rotatedAboveBytes = ROTATED_ABOVE_BYTES }: EventsOptions): Events {
+  const older = `${file}.1`;
+
+  return {
+    async append(event) {
+      makeFolders();
+      if (sizeOf(file) > rotatedAboveBytes) await rotate();
+      appendLine(file, JSON.stringify(event));
+    },
+
+    async list() {
+      return [...eventsIn(older), ...eventsIn(file)];
+    },
+  };
+
+  /** Only one may rename, or the second would put the new and empty log in the place of the full one. */
+  async function rotate(): Promise<void> {
+    let lock: Awaited<ReturnType<typeof lockFile>>;
+    try {
+      lock = await lockFile(file, { timeoutMs: 0, what: file });
+    } catch (error) {
+      if (error instanceof EstratoError && error.code === "conflict") return; // another is at it
+      throw error;
+    }
+    try {
+      // The lock is on the file, not on its name: a file of that name that is small was made by whoever rotated before us.
+      if (sizeOf(file) > rotatedAboveBytes) renameSync(file, older);
+    } catch (error) {
+      throw hostError(file, error);
+    } finally {
+      lock.release();
+    }
+  }
+}
+
+/** O_APPEND and one write(2): lines of several processes do not mix. */
+function appendLine(file: string, line: string): void {
+  try {
+    const fd = openSync(file, "a+", 0o600);
+    try {
+      const bytes = Buffer.from(`${endsInLine(fd) ? "" : "\n"}${line}\n`);
+      if (writeSync(fd, bytes) !== bytes.length) throw Object.assign(new Error("short write"), { code: "ENOSPC" });
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw hostError(file, error);
+  }
+}
+
+/** False where a full disk cut the last line: the next one must not be glued to it. */
+function endsInLine(fd: number): boolean {
+  const { size } = fstatSync(fd);
+  const last = Buffer.alloc(1);
+  return size === 0 || readSync(fd, last, 0, 1, size - 1) === 0 || last[0] === 0x0a;
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** A line that a full disk cut short is left out. */
+function eventsIn(file: string): OperationEvent[] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw hostError(file, error);
+  }
+  return text.split("\n").flatMap((line) => {
+    try {
+      return [JSON.parse(line) as OperationEvent];
+    } catch {
+      return [];
+    }
+  });
+}

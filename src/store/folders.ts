@@ -1,0 +1,72 @@
+/** Makes the folders of a store, each with the mode that its content needs. */
+import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { syncFolder } from "./durable-file.ts";
+import { hostError } from "./host-error.ts";
+import type { PathsInStore } from "./paths.ts";
+
+const PRIVATE = 0o700;
+/** QEMU runs as another user in system mode: it may pass through to a file it was told of, but not list. */
+const PASSABLE = 0o711;
+
+/**
+ * Afterwards every folder of the store exists with its mode, and would after a power cut. Repeatable and cheap.
+ * A home that was there before us keeps its mode, but for the right to pass that QEMU needs in system mode.
+ * Throws "host" where a folder cannot be made or belongs to someone else.
+ */
+export function makeFolders(paths: PathsInStore, systemMode: boolean): void {
+  const open = systemMode ? PASSABLE : PRIVATE;
+  makeHome(paths.home, open, systemMode);
+  const made = [
+    makeFolder(paths.layersFolder, open),
+    makeFolder(paths.seedsFolder, open),
+    makeFolder(paths.consolesFolder, open),
+    makeFolder(paths.recordsFolder, PRIVATE),
+    makeFolder(paths.nvramFolder, PRIVATE),
+    makeFolder(paths.memoryFolder, PRIVATE),
+    makeFolder(paths.journalFolder, PRIVATE),
+    makeFolder(paths.locksFolder, PRIVATE),
+    makeFolder(paths.copiesFolder, PRIVATE),
+  ];
+  if (made.includes(true)) syncFolder(paths.home);
+}
+
+function makeHome(home: string, mode: number, systemMode: boolean): void {
+  const before = modeOf(home);
+  if (before === null) {
+    makeFolder(home, mode);
+    syncFolder(dirname(home));
+  } else if (systemMode && (before & 0o111) !== 0o111) {
+    setMode(home, before | 0o111);
+  }
+}
+
+/** True when it was not there before. */
+function makeFolder(path: string, mode: number): boolean {
+  const before = modeOf(path);
+  if (before === mode) return false;
+  try {
+    mkdirSync(path, { recursive: true, mode });
+  } catch (error) {
+    throw hostError(path, error);
+  }
+  setMode(path, mode); // the umask may have narrowed it, or someone widened it
+  return before === null;
+}
+
+function setMode(path: string, mode: number): void {
+  try {
+    chmodSync(path, mode);
+  } catch (error) {
+    throw hostError(path, error);
+  }
+}
+
+function modeOf(path: string): number | null {
+  try {
+    return statSync(path).mode & 0o7777;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw hostError(path, error);
+  }
+}

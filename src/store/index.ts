@@ -1,0 +1,46 @@
+/** The store of one home folder, as core's StorePort knows it. */
+import { type Events, events } from "./events.ts";
+import { makeFolders } from "./folders.ts";
+import { type Journal, journal } from "./journal.ts";
+import { type HeldFileLocks, lockNames } from "./locks.ts";
+import { type PathsInStore, pathsInStore } from "./paths.ts";
+import { type Records, records } from "./records.ts";
+import { type StateFile, stateFile } from "./state-file.ts";
+
+export { resolveHome } from "./home.ts";
+
+export interface Store extends StateFile, Records {
+  readonly paths: PathsInStore;
+  readonly journal: Journal;
+  readonly events: Events;
+  lock(names: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<HeldFileLocks>;
+}
+
+export interface StoreOptions {
+  /** Absolute. */
+  readonly home: string;
+  /** QEMU runs as another user and must reach the layers. */
+  readonly systemMode: boolean;
+  readonly now?: () => Date;
+}
+
+/** Opens the store in `home`. Touches no disk: reading an unused store makes nothing, the first write makes the folders. */
+export function openStore({ home, systemMode, now = () => new Date() }: StoreOptions): Store {
+  const paths = pathsInStore(home);
+  let made = false;
+  const makeFoldersOnce = (): void => {
+    if (!made) makeFolders(paths, systemMode);
+    made = true;
+  };
+  return {
+    paths,
+    ...stateFile({ paths, makeFolders: makeFoldersOnce, now }),
+    ...records(paths, makeFoldersOnce, now),
+    journal: journal(paths.journalFolder, makeFoldersOnce, now),
+    events: events({ file: paths.eventsFile, makeFolders: makeFoldersOnce }),
+    async lock(names, timeoutMs, signal) {
+      makeFoldersOnce();
+      return lockNames(paths.locksFolder, names, timeoutMs, signal);
+    },
+  };
+}

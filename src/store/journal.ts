@@ -1,0 +1,138 @@
+/** The operations under way: one file per entry, there before the first outside effect, gone after the last. */
+import { mkdirSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { EstratoError } from "../errors.ts";
+import { namesIn, removeAbandoned, removeDurably, syncFolder, writeDurably } from "./durable-file.ts";
+import { checkedFileName } from "./file-names.ts";
+import { errnoOf, hostError } from "./host-error.ts";
+import type { JournalEntry } from "./schema.ts";
+
+const ENTRY_ID = /^op-[0-9a-f]{17}$/;
+const SUFFIX = ".json";
+
+const entrySchema = v.object({
+  id: v.pipe(v.string(), v.regex(ENTRY_ID)),
+  kind: v.string(),
+  locks: v.array(v.string()),
+  createdAt: v.string(),
+  command: v.string(),
+  data: v.unknown(),
+});
+
+/** An entry that cannot be read. */
+export interface DamagedEntry {
+  readonly name: string;
+  readonly why: string;
+}
+
+export interface Journal {
+  open(entry: JournalEntry): Promise<void>;
+  close(id: string): Promise<void>;
+  list(): Promise<JournalEntry[]>;
+  scan(): Promise<{ entries: JournalEntry[]; damaged: DamagedEntry[] }>;
+  setAside(name: string): Promise<string>;
+}
+
+/** The journal in `folder`. `makeFolders` is called before the first write. */
+export function journal(folder: string, makeFolders: () => void, now: () => Date): Journal {
+  async function scan(): Promise<{ entries: JournalEntry[]; damaged: DamagedEntry[] }> {
+    const entries: JournalEntry[] = [];
+    const damaged: DamagedEntry[] = [];
+    for (const name of namesIn(folder)) {
+      if (name === DAMAGED_FOLDER) continue;
+      try {
+        const entry = readEntry(folder, name);
+        if (entry !== null) entries.push(entry);
+      } catch (error) {
+        damaged.push({ name, why: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    return { entries: entries.sort(byAge), damaged };
+  }
+
+  return {
+    async open(entry) {
+      const name = fileNameOf(entry.id);
+      const text = entryText(entry);
+      makeFolders();
+      removeAbandoned(folder, now().getTime());
+      writeDurably(join(folder, name), text);
+    },
+
+    async close(id) {
+      removeDurably(join(folder, fileNameOf(id)));
+    },
+
+    async list() {
+      const { entries, damaged } = await scan();
+      const [first] = damaged;
+      if (first === undefined) return entries;
+      throw new EstratoError("integrity", `${join(folder, first.name)}: damaged journal entry: ${first.why}`, {
+        hint: "Run `estrato doctor --repair`.",
+      });
+    },
+
+    scan,
+
+    async setAside(name) {
+      const from = join(folder, checkedFileName("journal entry", name));
+      const to = join(folder, DAMAGED_FOLDER, name);
+      try {
+        mkdirSync(join(folder, DAMAGED_FOLDER), { recursive: true, mode: 0o700 });
+        renameSync(from, to);
+      } catch (error) {
+        throw hostError(from, error);
+      }
+      syncFolder(join(folder, DAMAGED_FOLDER));
+      syncFolder(folder);
+      return to;
+    },
+  };
+}
+
+const DAMAGED_FOLDER = "damaged";
+
+/** By time, then by id: two runs of recovery go the same way. */
+export function byAge(a: JournalEntry, b: JournalEntry): number {
+  return compare(a.createdAt, b.createdAt) || compare(a.id, b.id);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The text of an entry that can be read back; "usage" for one that could not. */
+export function entryText(entry: JournalEntry): string {
+  const text = JSON.stringify(entry, undefined, 1);
+  parseEntry(text);
+  return `${text}\n`;
+}
+
+/** Null where it was closed while we looked. */
+function readEntry(folder: string, name: string): JournalEntry | null {
+  let text: string;
+  try {
+    text = readFileSync(join(folder, name), "utf8");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return null;
+    throw hostError(name, error);
+  }
+  const entry = parseEntry(text);
+  if (fileNameOf(entry.id) !== name) throw new EstratoError("integrity", `it says that it is ${entry.id}`);
+  return entry;
+}
+
+function parseEntry(text: string): JournalEntry {
+  const raw: unknown = JSON.parse(text);
+  const result = v.safeParse(entrySchema, raw, { abortEarly: true });
+  if (result.success && "data" in result.output) return raw as JournalEntry;
+  const issue = result.issues?.[0];
+  const path = issue === undefined ? "data" : v.getDotPath(issue);
+  throw new EstratoError("integrity", `${path ?? "entry"}: ${issue?.message ?? "missing"}`);
+}
+
+function fileNameOf(id: string): string {
+  if (ENTRY_ID.test(id)) return `${id}${SUFFIX}`;
+  throw new EstratoError("usage", `journal entry ${JSON.stringify(id)}: not an id of an operation`);
+}

@@ -1,0 +1,141 @@
+/**
+ * Kernel locks (flock(2)) on lock files. The lock belongs to a descriptor that we opened: the kernel drops it when the last process that has that
+ * descriptor ends, however it ends. So nothing is written into the file that could be stale, and a child that inherits the
+ * descriptor keeps the lock beyond our death.
+ *
+ * Lock files are never unlinked: who unlinks one that another waits on hands out the same lock twice, once by the old file and once by
+ * the new one of that name. An empty file per name is all it costs.
+ */
+// Node has no flock(2), so flock(1) takes the lock on a descriptor it inherits. src/host/process.ts starts all other children;
+// the store may not know it, and this one child changes nothing but the lock.
+import { spawn } from "node:child_process";
+import { closeSync, constants, openSync } from "node:fs";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { EstratoError } from "../errors.ts";
+import { errnoOf, hostError } from "./host-error.ts";
+
+/** flock(1)'s own codes are 1 and 64 to 78; sysexits does not use 99. */
+const BUSY = 99;
+const FD_IN_CHILD = 3;
+
+export interface FileLock {
+  readonly fd: number;
+  /** Closes our descriptor. Unlocking it (flock -u) would take the lock from the children that inherited it, too. */
+  release(): void;
+}
+
+export interface LockRequest {
+  /** 0: without waiting. */
+  readonly timeoutMs: number;
+  /** What the message names. */
+  readonly what: string;
+  /** Ends the waiting with "interrupted". */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Locks a file, which is made where it is not there, or a folder. Throws "conflict" where another has it when the time is over. */
+export async function lockFile(path: string, request: LockRequest): Promise<FileLock> {
+  const fd = openLockFile(path);
+  let open = true;
+  const release = (): void => {
+    if (open) closeSync(fd);
+    open = false;
+  };
+  try {
+    const code = await runFlock(fd, request);
+    if (request.signal?.aborted) throw new EstratoError("interrupted", `${request.what}: gave up waiting for its lock`);
+    if (code === BUSY) throw busy(request.what);
+    if (code !== 0) throw new EstratoError("host", `${path}: flock ended with ${code ?? "a signal"}`);
+    return { fd, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/**
+ * Takes the locks of all `names` in sorted order, so that no two who want the same ones wait for each other.
+ * `timeoutMs` is for all together. Throws "conflict", and then holds none. Names may hold any character.
+ */
+export async function lockNames(
+  folder: string,
+  names: readonly string[],
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<HeldFileLocks> {
+  const sorted = [...new Set(names)].sort();
+  const deadlineMs = performance.now() + timeoutMs;
+  const held: FileLock[] = [];
+  const release = async (): Promise<void> => {
+    for (const lock of held.splice(0).reverse()) lock.release();
+  };
+  try {
+    for (const name of sorted) {
+      const leftMs = timeoutMs === 0 ? 0 : Math.max(0, deadlineMs - performance.now());
+      held.push(await lockFile(join(folder, lockFileName(name)), { timeoutMs: leftMs, what: name, signal }));
+    }
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  return { names: sorted, fds: held.map((lock) => lock.fd), release };
+}
+
+/** What core calls HeldLocks. */
+export interface HeldFileLocks {
+  readonly names: readonly string[];
+  readonly fds: readonly number[];
+  release(): Promise<void>;
+}
+
+/** A backup target is a path: what cannot stand in a file name is percent-encoded, which keeps different names different. */
+function lockFileName(name: string): string {
+  const encoded = encodeURIComponent(name);
+  if (name === "" || encoded.length > 240) {
+    throw new EstratoError("usage", `lock ${JSON.stringify(name)}: a name of 1 to 240 characters is needed`);
+  }
+  return `${encoded}.lock`;
+}
+
+function openLockFile(path: string): number {
+  const { O_RDONLY, O_CREAT, O_NOFOLLOW, O_DIRECTORY } = constants;
+  try {
+    return openSync(path, O_RDONLY | O_CREAT | O_NOFOLLOW, 0o600);
+  } catch (error) {
+    if (errnoOf(error) === "EISDIR") return openSync(path, O_RDONLY | O_DIRECTORY);
+    throw hostError(path, error);
+  }
+}
+
+/** The exit code; null where a signal ended it. */
+function runFlock(fd: number, { timeoutMs, signal }: LockRequest): Promise<number | null> {
+  const patience = timeoutMs >= 1 ? ["--timeout", (timeoutMs / 1000).toFixed(3)] : ["--nonblock"];
+  return new Promise((resolve, reject) => {
+    const child = spawn("flock", [...patience, "--conflict-exit-code", String(BUSY), String(FD_IN_CHILD)], {
+      stdio: ["ignore", "ignore", "ignore", fd],
+      env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },
+      detached: true, // a Ctrl-C is for us to answer: it must not fail the transaction that puts things right
+    });
+    const abort = (): void => {
+      child.kill();
+    };
+    signal?.addEventListener("abort", abort);
+    child.once("error", (cause) => {
+      signal?.removeEventListener("abort", abort);
+      reject(
+        new EstratoError("host", `flock: ${cause.message}`, { cause, hint: "Install util-linux, which has flock(1)." }),
+      );
+    });
+    child.once("exit", (code) => {
+      signal?.removeEventListener("abort", abort);
+      resolve(code);
+    });
+  });
+}
+
+function busy(what: string): EstratoError {
+  return new EstratoError("conflict", `${what}: another operation is in progress`, {
+    hint: "Wait until it is done, or give --lock-timeout to wait for it.",
+  });
+}

@@ -1,0 +1,54 @@
+/** The way from each older shape of the state to ours. */
+import { EstratoError } from "../errors.ts";
+import { STATE_VERSION } from "./schema.ts";
+
+/** A state of any version, before validation. */
+export type RawState = Record<string, unknown>;
+
+/** From version N (its key) to N + 1. Gets a value of its own that it may change. */
+export type Migrations = Readonly<Record<number, (older: RawState) => RawState>>;
+
+export const MIGRATIONS: Migrations = {};
+
+/**
+ * Brings `raw` to version `target` step by step. `where` names the file for the messages.
+ * Throws "host" for a state of a newer estrato, "integrity" where there is no version or no way.
+ */
+export function migrate(
+  raw: RawState,
+  where: string,
+  migrations = MIGRATIONS,
+  target: number = STATE_VERSION,
+): RawState {
+  let version = versionOf(raw, where);
+  if (version > target) {
+    throw new EstratoError(
+      "host",
+      `${where}: written by a newer estrato (version ${version}, this one knows ${target})`,
+      {
+        hint: "Upgrade estrato on this host.",
+      },
+    );
+  }
+  let state = raw;
+  while (version < target) {
+    const step = migrations[version];
+    if (step === undefined) {
+      throw new EstratoError("integrity", `${where}: no way from version ${version} to ${target}`, {
+        hint: "Run `estrato doctor --repair` to go back to the last good copy.",
+      });
+    }
+    version += 1;
+    state = { ...step(state), version };
+  }
+  return state;
+}
+
+/** The version that a stored state says it has; "integrity" where it says none. */
+export function versionOf(raw: RawState, where: string): number {
+  const version = raw.version;
+  if (typeof version === "number" && Number.isSafeInteger(version) && version >= 0) return version;
+  throw new EstratoError("integrity", `${where}: damaged: it has no version`, {
+    hint: "Run `estrato doctor --repair` to go back to the last good copy.",
+  });
+}

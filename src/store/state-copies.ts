@@ -1,0 +1,59 @@
+/** The last good copies of the state, for the day that state.json itself is damaged. */
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { namesIn } from "./durable-file.ts";
+
+const KEPT = 5;
+const NAME = /^([0-9]{12})-.+\.json$/;
+
+/** A copy that can be restored. */
+export interface GoodCopy<T> {
+  readonly path: string;
+  readonly content: T;
+}
+
+/**
+ * Copies the state that was just stored and drops the oldest beyond the five newest. The state lock is held.
+ * A copy, no hard link: whoever damages state.json in place must not damage its copy with it. Named by a counter, which alone says the order
+ * (clocks go back), and by `now` for people. Not fsynced: state.json is, and a copy torn by a power cut is passed over.
+ */
+export function keepCopy(stateFile: string, folder: string, now: Date): void {
+  const kept = copiesIn(folder);
+  const time = now.toISOString().replaceAll(/[-:.]/g, "");
+  const path = join(folder, `${String(counterOf(kept.at(-1)) + 1).padStart(12, "0")}-${time}.json`);
+  try {
+    copyFileSync(stateFile, path);
+  } catch {
+    // The update itself is stored and durable: to call it failed now would be the lie. The next update copies again.
+    rmSync(path, { force: true });
+    return;
+  }
+  for (const name of kept.slice(0, Math.max(0, kept.length + 1 - KEPT))) rmSync(join(folder, name), { force: true });
+}
+
+/** Whether anything was ever copied: if so, a missing state.json is a loss and no first use. */
+export function hasCopies(folder: string): boolean {
+  return copiesIn(folder).length > 0;
+}
+
+/** The newest copy that `parse` accepts (it throws for a bad one); null where there is none. */
+export function newestGoodCopy<T>(folder: string, parse: (text: string, path: string) => T): GoodCopy<T> | null {
+  for (const name of copiesIn(folder).reverse()) {
+    const path = join(folder, name);
+    try {
+      return { path, content: parse(readFileSync(path, "utf8"), path) };
+    } catch {
+      // Torn or damaged like the state itself: an older one may do.
+    }
+  }
+  return null;
+}
+
+/** Oldest first. */
+function copiesIn(folder: string): string[] {
+  return namesIn(folder).filter((name) => NAME.test(name));
+}
+
+function counterOf(name: string | undefined): number {
+  return name === undefined ? 0 : Number(NAME.exec(name)?.[1] ?? 0);
+}

@@ -1,0 +1,69 @@
+/** The state as the text of a file, and back. */
+import * as v from "valibot";
+import { EstratoError } from "../errors.ts";
+import { MIGRATIONS, type Migrations, migrate, type RawState } from "./migrations.ts";
+import { type State, stateSchema } from "./schema.ts";
+
+const REPAIR = "Run `estrato doctor --repair` to go back to the last good copy.";
+const TABLES = ["layers", "volumes", "instances", "snapshots", "images", "flavors", "keypairs"] as const;
+
+/** One line per value, so that a person can read it and a diff shows a change. */
+export function stateText(state: State): string {
+  return `${JSON.stringify(state, undefined, 1)}\n`;
+}
+
+/**
+ * The state in a file's text, brought to our version and validated. `where` names the file for the messages.
+ * Throws "integrity" where it is damaged, "host" where a newer estrato wrote it.
+ */
+export function parseState(text: string, where: string, migrations: Migrations = MIGRATIONS): State {
+  return validState(migrate(parseRaw(text, where), where, migrations), where);
+}
+
+/** The JSON object in a text; "integrity" where there is none. */
+export function parseRaw(text: string, where: string): RawState {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (error) {
+    throw damaged(where, text === "" ? "it is empty" : "it is not JSON", error);
+  }
+  if (typeof raw !== "object" || raw === null || Array.isArray(raw)) throw damaged(where, "it holds no object");
+  return raw as RawState;
+}
+
+/**
+ * Checks a value against the schema and gives that same value back, not valibot's copy: the copy has lost every key that
+ * the schema does not name (and any named like a member of Object.prototype). The shape changes only with its version and a newer
+ * version is refused, so an unknown key is someone's note or a later estrato's addition, and is carried along untouched.
+ * `looseObject` would do the same at the price of the types: every misspelt key would compile.
+ */
+export function validState(raw: unknown, where: string): State {
+  const result = v.safeParse(stateSchema, raw, { abortEarly: true });
+  if (!result.success) {
+    const issue = result.issues[0];
+    const path = v.getDotPath(issue);
+    throw damaged(where, path === null ? issue.message : `${path}: ${issue.message}`);
+  }
+  return withBareTables(raw as State);
+}
+
+/** Tables keyed by what users name get no prototype: `flavors["constructor"]` is undefined, and `__proto__` a key like any other. */
+function withBareTables(state: State): State {
+  for (const table of TABLES) {
+    const rows: Record<string, unknown> = bare(state[table]);
+    (state as Record<string, unknown>)[table] = rows;
+    for (const row of Object.values(rows) as { properties?: Record<string, string> }[]) {
+      if (row.properties !== undefined) row.properties = bare(row.properties);
+    }
+  }
+  return state;
+}
+
+function bare<T extends object>(rows: T): T {
+  return Object.assign(Object.create(null), rows) as T;
+}
+
+function damaged(where: string, why: string, cause?: unknown): EstratoError {
+  return new EstratoError("integrity", `${where}: damaged: ${why}`, { hint: REPAIR, cause });
+}

@@ -1,0 +1,44 @@
+/** The real clock, the real ids, and who calls. A leaf: the factory hands them to core. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { userInfo } from "node:os";
+import { setTimeout } from "node:timers/promises";
+import type { Clock, Ids } from "./core/ports.ts";
+import { EstratoError } from "./errors.ts";
+
+export const realClock: Clock = {
+  now: () => new Date(),
+  /** Throws "interrupted" when `signal` aborts, before or while sleeping. */
+  async sleep(ms, signal) {
+    try {
+      await setTimeout(ms, undefined, signal === undefined ? {} : { signal });
+    } catch (cause) {
+      throw new EstratoError("interrupted", "interrupted while waiting", { cause });
+    }
+  },
+};
+
+const ID_DIGITS = 17; // as long as an EC2 resource id
+
+export const realIds: Ids = {
+  next: (prefix) => `${prefix}-${randomBytes(9).toString("hex").slice(0, ID_DIGITS)}`,
+  uuid: () => randomUUID(),
+  mac: () => `52:54:00${randomBytes(3).toString("hex").replaceAll(/../g, ":$&")}`,
+};
+
+/**
+ * The name of the user who calls; behind sudo, the one who called sudo. SUDO_USER counts for root alone: anyone else may set it.
+ * `nameOfUser` is asked for the name of the process's own user.
+ */
+export function callingUser(
+  env: Readonly<Record<string, string | undefined>>,
+  uid: number,
+  nameOfUser: () => string = () => userInfo().username,
+): string {
+  const behindSudo = env.SUDO_USER;
+  if (uid === 0 && behindSudo) return behindSudo;
+  try {
+    return nameOfUser();
+  } catch {
+    return String(uid); // no entry in passwd: a container, a removed user
+  }
+}

@@ -1,0 +1,237 @@
+/** A StorePort in memory that keeps the real one's promises, and can die at any of its writes. */
+import type { HeldLocks, StorePort } from "../../src/core/ports.ts";
+import { EstratoError } from "../../src/errors.ts";
+import { emptyState } from "../../src/store/empty-state.ts";
+import { checkedFileName } from "../../src/store/file-names.ts";
+import { byAge, entryText } from "../../src/store/journal.ts";
+import { pathsInStore } from "../../src/store/paths.ts";
+import { missingRecord } from "../../src/store/records.ts";
+import type { JournalEntry, OperationEvent, State } from "../../src/store/schema.ts";
+import { parseState, stateText, validState } from "../../src/store/state-text.ts";
+
+/** What outlives a process: hand the same disk to a second fakeStore to play the next command. */
+export interface FakeDisk {
+  state: string | null;
+  readonly journal: Map<string, string>;
+  readonly records: Map<string, string>;
+  readonly events: OperationEvent[];
+  /** Name of a lock → who holds it. */
+  readonly locks: Map<string, object>;
+}
+
+/** The process died here. No EstratoError: nobody may answer it. */
+export class Crash extends Error {
+  constructor(where: string) {
+    super(`killed ${where}`);
+    this.name = "Crash";
+  }
+}
+
+export interface FakeStoreOptions {
+  readonly disk?: FakeDisk;
+  /** Dies at the index-th write (from 0, in the order of `writes`), before or after it is on the disk. */
+  readonly crashAt?: { readonly index: number; readonly phase: "before" | "after" };
+  readonly home?: string;
+}
+
+export interface FakeStore extends StorePort {
+  readonly disk: FakeDisk;
+  /** Every write so far: `update`, `journal.open op-…`, `journal.close op-…`, `record.write NAME`, `record.remove NAME`. */
+  readonly writes: readonly string[];
+  /** Ends this process now: its locks are free and every further call throws Crash. */
+  crash(): void;
+}
+
+export function fakeDisk(state?: State): FakeDisk {
+  return {
+    state: state === undefined ? null : stateText(validState(state, "the given state")),
+    journal: new Map(),
+    records: new Map(),
+    events: [],
+    locks: new Map(),
+  };
+}
+
+export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
+  const { disk = fakeDisk(), crashAt, home = "/fake/estrato" } = options;
+  const paths = pathsInStore(home);
+  const writes: string[] = [];
+  const me = {};
+  let dead: string | null = null;
+
+  function die(where: string): never {
+    dead = where;
+    for (const [name, holder] of disk.locks) if (holder === me) disk.locks.delete(name);
+    throw new Crash(where);
+  }
+
+  function alive(): void {
+    if (dead !== null) throw new Crash(dead);
+  }
+
+  function write(what: string, effect: () => void): void {
+    const isLast = crashAt?.index === writes.length;
+    writes.push(what);
+    if (isLast && crashAt.phase === "before") die(`before ${what}`);
+    effect();
+    if (isLast) die(`after ${what}`);
+  }
+
+  function current(): State {
+    return disk.state === null ? validState(emptyState(), paths.stateFile) : parseState(disk.state, paths.stateFile);
+  }
+
+  function scan(): Awaited<ReturnType<StorePort["journal"]["scan"]>> {
+    const entries: JournalEntry[] = [];
+    const damaged: { name: string; why: string }[] = [];
+    for (const [id, text] of disk.journal) {
+      try {
+        entries.push(JSON.parse(text) as JournalEntry);
+      } catch (error) {
+        damaged.push({ name: `${id}.json`, why: String(error) });
+      }
+    }
+    return { entries: entries.sort(byAge), damaged };
+  }
+
+  return {
+    disk,
+    writes,
+    paths,
+
+    crash() {
+      try {
+        die("by the test");
+      } catch {
+        // Only the calls that come after it are to throw.
+      }
+    },
+
+    async read() {
+      alive();
+      return current();
+    },
+
+    async update(change) {
+      alive();
+      const draft = current();
+      const result = change(draft);
+      if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
+      const text = stateText(validState(draft, `${paths.stateFile} after this change`));
+      write("update", () => {
+        disk.state = text;
+      });
+      return result;
+    },
+
+    async restoreLastGood() {
+      alive();
+      current();
+      return { from: null, damagedFile: null };
+    },
+
+    async lock(names, timeoutMs, signal) {
+      alive();
+      const sorted = [...new Set(names)].sort();
+      await untilFree(disk.locks, sorted, timeoutMs, signal);
+      for (const name of sorted) disk.locks.set(name, me);
+      let held = true;
+      const locks: HeldLocks = {
+        names: sorted,
+        fds: sorted.map((_, index) => 1000 + index),
+        async release() {
+          if (held && dead === null) for (const name of sorted) disk.locks.delete(name);
+          held = false;
+        },
+      };
+      return locks;
+    },
+
+    journal: {
+      async open(entry) {
+        alive();
+        if (!/^op-[0-9a-f]{17}$/.test(entry.id))
+          throw new EstratoError("usage", `journal entry ${entry.id}: not an id`);
+        const text = entryText(entry);
+        write(`journal.open ${entry.id}`, () => disk.journal.set(entry.id, text));
+      },
+      async close(id) {
+        alive();
+        if (!/^op-[0-9a-f]{17}$/.test(id)) throw new EstratoError("usage", `journal entry ${id}: not an id`);
+        write(`journal.close ${id}`, () => disk.journal.delete(id));
+      },
+      async list() {
+        alive();
+        const { entries, damaged } = scan();
+        if (damaged.length > 0) throw new EstratoError("integrity", `${damaged[0]?.name}: damaged journal entry`);
+        return entries;
+      },
+      async scan() {
+        alive();
+        return scan();
+      },
+      async setAside(name) {
+        alive();
+        disk.journal.delete(checkedFileName("journal entry", name).replace(/\.json$/, ""));
+        return `${paths.journalFolder}/damaged/${name}`;
+      },
+    },
+
+    async writeRecord(name, text) {
+      alive();
+      paths.record(name);
+      write(`record.write ${name}`, () => disk.records.set(name, text));
+    },
+
+    async readRecord(name) {
+      alive();
+      const text = disk.records.get(name);
+      if (text === undefined) throw missingRecord(paths.record(name));
+      return text;
+    },
+
+    async listRecords() {
+      alive();
+      return [...disk.records.keys()].sort();
+    },
+
+    async removeRecord(name) {
+      alive();
+      paths.record(name);
+      write(`record.remove ${name}`, () => disk.records.delete(name));
+    },
+
+    events: {
+      async append(event) {
+        alive();
+        disk.events.push(structuredClone(event));
+      },
+      async list() {
+        alive();
+        return structuredClone(disk.events);
+      },
+    },
+  };
+}
+
+const POLL_MS = 2;
+
+/** Waits on real time, since a holder releases in real time too. */
+async function untilFree(
+  locks: FakeDisk["locks"],
+  names: readonly string[],
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let leftMs = timeoutMs; ; leftMs -= POLL_MS) {
+    if (signal?.aborted) throw new EstratoError("interrupted", "gave up waiting for a lock");
+    const taken = names.find((name) => locks.has(name));
+    if (taken === undefined) return;
+    if (leftMs <= 0) {
+      throw new EstratoError("conflict", `${taken}: another operation is in progress`, {
+        hint: "Wait until it is done, or give --lock-timeout to wait for it.",
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
