@@ -1,0 +1,78 @@
+/** `doctor`: compares store, files and libvirt, names each difference, and mends what can be mended without guessing. */
+import { EstratoError } from "../../errors.ts";
+import type { JournalEntry } from "../../store/schema.ts";
+import { findings as structure } from "../graph/invariants.ts";
+import type { World } from "../ports.ts";
+import { recoverAll } from "../recovery.ts";
+import { examineLayers, examineOrphans } from "./files.ts";
+import { type Finding, unmendable } from "./finding.ts";
+import { examineInstances } from "./instances.ts";
+
+export interface Examined {
+  readonly subject: string;
+  readonly problem: string;
+  readonly remedy: string;
+  readonly result: "found" | "mended" | "left";
+}
+
+/** All differences, nothing changed. Reads only. */
+export async function examine(world: World): Promise<Finding[]> {
+  const state = await world.store.read();
+  const pending = await world.store.journal.list();
+  const findings: Finding[] = pending.map((entry) =>
+    unmendable(`operation ${entry.id}`, `"${entry.command}" has not ended`, "It is under way, or --repair ends it."),
+  );
+  findings.push(...structure(state).map((problem) => unmendable("state.json", problem, "Nothing here can know which is right.")));
+  findings.push(...(await examineLayers(world, state)));
+  findings.push(...(await examineInstances(world, state)));
+  // While something is under way its files are not orphans: they are named in its journal entry.
+  if (pending.length === 0) findings.push(...(await examineOrphans(world, state)));
+  return findings;
+}
+
+/**
+ * Recovers what never ended, mends what can be mended (asking where it must choose), and collects.
+ * Afterwards every difference left is in the answer with result "left".
+ */
+export async function repair(world: World): Promise<Examined[]> {
+  const failures: { entry: JournalEntry; error: unknown }[] = [];
+  await recoverAll(world, failures);
+  const done: Examined[] = [];
+  for (const finding of await examine(world)) {
+    if (finding.mending !== null) done.push({ ...said(finding), result: (await mend(world, finding)) ? "mended" : "left" });
+  }
+  const { collect } = await import("../layers/collect.ts");
+  await collect(world);
+  const mended = done.filter((one) => one.result === "mended");
+  const left = (await examine(world)).map((finding) => ({ ...said(finding), result: "left" as const }));
+  const unrecovered = failures.map(({ entry, error }) => ({
+    subject: `operation ${entry.id}`,
+    problem: `"${entry.command}" cannot be recovered: ${error instanceof Error ? error.message : String(error)}`,
+    remedy: error instanceof EstratoError && error.hint !== undefined ? error.hint : "Mend that first, and run doctor again.",
+    result: "left" as const,
+  }));
+  return [...mended, ...unrecovered, ...left.filter((one) => !unrecovered.some((other) => other.subject === one.subject))];
+}
+
+async function mend(world: World, finding: Finding): Promise<boolean> {
+  const { mending } = finding;
+  if (mending === null) return false;
+  if (mending.loses.length > 0) {
+    const yes = await world.report.confirm({ text: `${finding.subject}: ${finding.problem}. ${finding.remedy}`, loses: mending.loses });
+    if (!yes) return false;
+  }
+  const locks = await world.store.lock(mending.locks, world.lockTimeoutMs);
+  try {
+    await mending.mend(world, locks);
+    return true;
+  } catch (error) {
+    world.report.note(`${finding.subject}: could not be mended: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  } finally {
+    await locks.release();
+  }
+}
+
+function said(finding: Finding): { subject: string; problem: string; remedy: string } {
+  return { subject: finding.subject, problem: finding.problem, remedy: finding.remedy };
+}

@@ -1,0 +1,118 @@
+/** Compares the layers that we remember with the files that are there. */
+import type { ImageInfo } from "../../host/types.ts";
+import type { Layer, State } from "../../store/schema.ts";
+import { standingOn } from "../graph/references.ts";
+import { perform } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { freezeFile, thawFile } from "../snapshots/heads.ts";
+import { requireUnheld } from "../snapshots/create.ts";
+import { type Finding, unmendable } from "./finding.ts";
+
+/** Every layer's file is there, has the size, format, backing file and mode that were recorded. */
+export async function examineLayers(world: World, state: State): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const layer of Object.values(state.layers)) findings.push(...(await examineLayer(world, state, layer)));
+  return findings;
+}
+
+async function examineLayer(world: World, state: State, layer: Layer): Promise<Finding[]> {
+  const users = standingOn(state, layer.id).join(", ");
+  const [file, info] = await Promise.all([
+    world.host.fileInfo(layer.file),
+    world.host.imageInfo(layer.file, { shared: true, format: layer.format }).catch((error: unknown) => error as Error),
+  ]);
+  if (file === null || info === null) {
+    return [unmendable(layer.file, `it is missing; ${users || "nothing"} needs it`, "Put the file back from a copy, or delete what needs it.")];
+  }
+  if (info instanceof Error) return [unmendable(layer.file, `it cannot be read (${info.message}); ${users} needs it`, "Put the file back from a copy.")];
+  const findings = wrongContent(state, layer, info, users);
+  const wanted = (layer.frozen ? freezeFile(layer) : thawFile(layer)) as { mode: number };
+  if (!file.isBlockDevice && layer.foreign === null && (file.mode & 0o777) !== wanted.mode) {
+    const mode = (bits: number) => `0${(bits & 0o777).toString(8)}`;
+    findings.push({
+      subject: layer.file,
+      problem: `its mode is ${mode(file.mode)}, and should be ${mode(wanted.mode)}: it is ${layer.frozen ? "frozen" : "a head"}`,
+      remedy: "Set the mode.",
+      mending: { locks: [], loses: [], mend: (w, locks) => perform(w, locks, [layer.frozen ? freezeFile(layer) : thawFile(layer)]) },
+    });
+  }
+  return findings;
+}
+
+function wrongContent(state: State, layer: Layer, info: ImageInfo, users: string): Finding[] {
+  const findings: Finding[] = [];
+  const wrong = (problem: string) => findings.push(unmendable(layer.file, `${problem}; ${users || "nothing"} stands on it`, "Nothing here can know which is right."));
+  const parent = layer.parent === null ? null : (state.layers[layer.parent] ?? null);
+  if (info.format !== layer.format) wrong(`its format is ${info.format}, recorded is ${layer.format}`);
+  if (info.virtualSizeBytes < layer.sizeBytes) wrong(`its size is ${info.virtualSizeBytes} bytes, recorded are ${layer.sizeBytes}`);
+  if (layer.foreign === null && info.backing !== (parent?.file ?? null)) {
+    wrong(`it stands on ${info.backing ?? "nothing"}, recorded is ${parent?.file ?? "nothing"}`);
+  }
+  if (info.dirty && layer.frozen) wrong("its header is marked dirty or corrupt");
+  return findings;
+}
+
+/** Files in our folders that nothing remembers. An empty one is removed; one that holds data only after a yes. */
+export async function examineOrphans(world: World, state: State): Promise<Finding[]> {
+  const { paths } = world.store;
+  const known = new Set(Object.values(state.layers).map((layer) => layer.file));
+  const domains = await world.host.domainStatuses();
+  for (const status of domains.values()) {
+    for (const definition of [status.inactive, status.live]) {
+      for (const disk of definition?.disks ?? []) if (disk.source !== null) known.add(disk.source);
+      if (definition?.nvram != null) known.add(definition.nvram);
+    }
+  }
+  const findings: Finding[] = [];
+  for (const name of await world.host.listFolder(paths.layersFolder)) {
+    const path = `${paths.layersFolder}/${name}`;
+    if (known.has(path)) continue;
+    findings.push(await orphanLayer(world, path));
+  }
+  findings.push(...(await orphanRecords(world, state)));
+  return findings;
+}
+
+async function orphanLayer(world: World, path: string): Promise<Finding> {
+  const partial = path.endsWith(".part");
+  const extents = path.endsWith(".qcow2") ? await world.host.ownExtents(path, "qcow2").catch(() => null) : null;
+  const empty = partial || (extents !== null && extents.length === 0);
+  const bytes = (await world.host.fileInfo(path))?.allocatedBytes ?? 0;
+  return {
+    subject: path,
+    problem: empty ? "an empty file that nothing remembers" : `a file with ${bytes} bytes that nothing remembers`,
+    remedy: "Remove the file.",
+    mending: {
+      locks: [],
+      loses: empty ? [] : [`${path}, ${bytes} bytes`],
+      mend: async (w, locks) => {
+        if (path.endsWith(".qcow2")) await requireUnheld(w, path);
+        await perform(w, locks, [{ do: "unlink", path }]);
+      },
+    },
+  };
+}
+
+async function orphanRecords(world: World, state: State): Promise<Finding[]> {
+  const { paths } = world.store;
+  const kept = new Set<string>();
+  for (const one of [...Object.values(state.snapshots), ...Object.values(state.images)]) {
+    if (one.definition !== null) kept.add(paths.record(one.definition));
+    if (one.nvram !== null) kept.add(paths.nvram(one.nvram));
+  }
+  for (const instance of Object.values(state.instances)) if (instance.seed !== null) kept.add(instance.seed);
+  const findings: Finding[] = [];
+  for (const folder of [paths.record(""), paths.nvram(""), paths.seed("x").replace(/\/[^/]*$/, "/")]) {
+    for (const name of await world.host.listFolder(folder)) {
+      const path = `${folder}${name}`;
+      if (kept.has(path)) continue;
+      findings.push({
+        subject: path,
+        problem: "a definition, NVRAM or seed that nothing remembers",
+        remedy: "Remove the file.",
+        mending: { locks: [], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "unlink", path }]) },
+      });
+    }
+  }
+  return findings;
+}

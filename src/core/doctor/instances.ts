@@ -1,0 +1,120 @@
+/** Compares the instances that we remember with libvirt and QEMU. */
+import type { DomainStatus } from "../../host/types.ts";
+import type { Instance, State } from "../../store/schema.ts";
+import { perform } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { headFacts } from "../truth.ts";
+import { type Finding, unmendable } from "./finding.ts";
+
+/** Every remembered instance has its domain, under its name, on its heads, thawed. */
+export async function examineInstances(world: World, state: State): Promise<Finding[]> {
+  const domains = await world.host.domainStatuses(Object.keys(state.instances));
+  const findings: Finding[] = [];
+  for (const instance of Object.values(state.instances)) {
+    const status = domains.get(instance.id);
+    if (status === undefined) {
+      findings.push(
+        unmendable(`instance ${instance.name}`, `libvirt has no domain ${instance.id}`, `Define it again, or forget it: estrato instance delete ${instance.name}.`),
+      );
+      continue;
+    }
+    if (status.name !== instance.name) findings.push(renamed(instance, status));
+    findings.push(...(await examineHeads(world, state, status)));
+    findings.push(...(await examineGuest(world, status)));
+    findings.push(...(await examineAddresses(world, instance)));
+  }
+  return findings;
+}
+
+function renamed(instance: Instance, status: DomainStatus): Finding {
+  return {
+    subject: `instance ${instance.name}`,
+    problem: `libvirt calls it ${status.name}`,
+    remedy: "Take libvirt's name.",
+    mending: {
+      locks: [instance.id],
+      loses: [],
+      mend: async (world) => {
+        await world.store.update((draft) => {
+          const one = draft.instances[instance.id];
+          if (one !== undefined) one.name = status.name;
+        });
+      },
+    },
+  };
+}
+
+async function examineHeads(world: World, state: State, status: DomainStatus): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const subject = `instance ${status.name}`;
+  for (const fact of await headFacts(world, state, status)) {
+    const format = state.layers[fact.volume.head]?.format ?? "qcow2";
+    if (fact.persistent === null) {
+      findings.push(unmendable(subject, `its definition has no disk ${fact.device}, which ${fact.volume.id} is`, "Attach the disk again with virsh."));
+      continue;
+    }
+    if (status.live !== null && fact.qemu !== fact.recorded) {
+      findings.push(unmendable(subject, `${fact.device}: QEMU writes to ${fact.qemu ?? "nothing"}, recorded is ${fact.recorded}`, `Stop ${status.name} and run doctor again.`));
+    } else if (status.live !== null && fact.live !== fact.recorded) {
+      findings.push(
+        unmendable(subject, `${fact.device}: libvirt's live definition names ${fact.live ?? "nothing"}, QEMU writes to ${fact.recorded}`, `Stop and start ${status.name}: nothing is lost.`),
+      );
+    }
+    if (fact.persistent !== fact.recorded) {
+      const disks = [{ device: fact.device, path: fact.recorded, format }];
+      findings.push({
+        subject,
+        problem: `${fact.device}: the definition names ${fact.persistent}, recorded is ${fact.recorded}`,
+        remedy: "Define the recorded head.",
+        // What the guest wrote to another file while it ran on it would be left behind: that is for a person to say.
+        mending: {
+          locks: [status.uuid],
+          loses: status.live === null ? [`what ${fact.persistent} holds beyond ${fact.recorded} (the file itself stays)`] : [],
+          mend: (w, locks) => perform(w, locks, [{ do: "redefine", domain: status.uuid, disks }]),
+        },
+      });
+    }
+  }
+  if (/<backingStore\b/.test(status.inactive.xml) && findings.length === 0) {
+    findings.push({
+      subject,
+      problem: "its definition keeps a note of the layers (<backingStore>) that a later merge makes wrong",
+      remedy: "Define it without.",
+      mending: { locks: [status.uuid], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "redefine", domain: status.uuid, disks: [] }]) },
+    });
+  }
+  return findings;
+}
+
+async function examineGuest(world: World, status: DomainStatus): Promise<Finding[]> {
+  if (status.state !== "running" || status.live?.agentChannel !== true) return [];
+  if ((await world.host.agentFreezeStatus(status.uuid)) !== "frozen") return [];
+  return [
+    {
+      subject: `instance ${status.name}`,
+      problem: "its file systems are frozen",
+      remedy: "Thaw them.",
+      mending: { locks: [status.uuid], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "thaw", domain: status.uuid }]) },
+    },
+  ];
+}
+
+async function examineAddresses(world: World, instance: Instance): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const { network, mac, ip } of instance.addresses) {
+    const info = await world.host.network(network);
+    const subject = `instance ${instance.name}`;
+    if (info === null) {
+      findings.push(unmendable(subject, `its network ${network} is not there`, "Define the network again."));
+      continue;
+    }
+    if (info.reservations.some((one) => one.mac === mac && one.ip === ip)) continue;
+    findings.push({
+      subject,
+      problem: `network ${network} does not reserve ${ip} for it`,
+      remedy: "Reserve the address.",
+      mending: { locks: [instance.id], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "reserve-address", network, mac, ip, name: instance.name }]) },
+    });
+  }
+  return findings;
+}

@@ -1,0 +1,85 @@
+/** `snapshot delete` and `prune`: dropping the pointer is all that the verb owes; the data that was only its own is collected after. */
+import { EstratoError } from "../../errors.ts";
+import type { JournalEntry, Snapshot, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { freedByDropping } from "../layers/freed.ts";
+import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { dropSnapshots, unlinkRecords } from "./drop.ts";
+import { findSnapshot, snapshotLabel } from "./find.ts";
+
+interface DeleteData {
+  readonly ids: readonly string[];
+}
+
+/** The snapshot and, if asked, all that descend from it. */
+export function withChildren(state: State, snapshot: Snapshot, children: boolean): Snapshot[] {
+  const found = [snapshot];
+  if (!children) return found;
+  for (const one of found) {
+    for (const other of Object.values(state.snapshots)) {
+      if (other.parent === one.id && !found.includes(other)) found.push(other);
+    }
+  }
+  return found;
+}
+
+/**
+ * Deletes a snapshot, with `children` also its descendants (after a yes). No other snapshot, image or instance changes its content.
+ * Throws "not_found", "conflict" for a protected one. A dry run returns the plan and the bytes it would free.
+ */
+export async function deleteSnapshot(world: World, target: string, options: { readonly children: boolean }): Promise<PlanView | null> {
+  const state = await world.store.read();
+  const snapshot = findSnapshot(state, target);
+  const lock = snapshot.instance ?? snapshot.volume ?? snapshot.id;
+  const doomed = withChildren(state, snapshot, options.children);
+  if (options.children && doomed.length > 1 && !world.dryRun) {
+    const yes = await world.report.confirm({
+      text: `Delete ${snapshotLabel(state, snapshot)} and the ${doomed.length - 1} that descend from it?`,
+      loses: doomed.map((one) => `snapshot ${snapshotLabel(state, one)}`),
+    });
+    if (!yes) return null;
+  }
+  return exclusive(world, [lock], async (locks) => {
+    const now = await world.store.read();
+    const again = now.snapshots[snapshot.id];
+    if (again === undefined) throw new EstratoError("not_found", `snapshot ${target}: not found`);
+    return dropLocked(world, locks, now, withChildren(now, again, options.children));
+  });
+}
+
+/** Drops these, under the lock of their instance. Throws "conflict" where one is protected: none is dropped then. */
+async function dropLocked(world: World, locks: HeldLocks, state: State, doomed: readonly Snapshot[]): Promise<PlanView | null> {
+  const kept = doomed.find((snapshot) => snapshot.protected);
+  if (kept !== undefined) {
+    throw new EstratoError("conflict", `snapshot ${snapshotLabel(state, kept)}: it is protected`, {
+      hint: `Lift that first: estrato snapshot set ${snapshotLabel(state, kept)} --unprotect.`,
+    });
+  }
+  const ids = doomed.map((snapshot) => snapshot.id);
+  const steps: Step[] = [
+    { title: "Forget the snapshot", run: () => world.store.update((draft) => dropSnapshots(draft, ids)) },
+    { title: "Remove its definition and NVRAM", actions: unlinkRecords(world, ids) },
+  ];
+  if (world.dryRun) {
+    const freed = await freedByDropping(world, state, (draft) => dropSnapshots(draft, ids));
+    return { ...planView(world, [...steps, ...freed.steps], freed.notes), freesBytes: freed.bytes };
+  }
+  await execute<DeleteData>(world, locks, { kind: "snapshot.delete", data: { ids }, steps }, recoverDelete);
+  return null;
+}
+
+/** Always forward: a snapshot that was to go, goes. */
+export async function recoverDelete(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const { ids } = entry.data as DeleteData;
+  await world.store.update((draft) => dropSnapshots(draft, ids));
+  await perform(world, locks, unlinkRecords(world, ids));
+  return "forward";
+}
+
+/** Expired and unprotected ones, oldest first. */
+export function expiredSnapshots(state: State, now: Date): Snapshot[] {
+  return Object.values(state.snapshots)
+    .filter((snapshot) => snapshot.expiresAt !== null && snapshot.expiresAt <= now.toISOString() && !snapshot.protected)
+    .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+}

@@ -1,0 +1,27 @@
+/** Forgetting snapshots: the pointers go, the layers are the collector's. */
+import type { Action } from "../../host/types.ts";
+import type { State } from "../../store/schema.ts";
+import type { World } from "../ports.ts";
+
+/** Removes the records; their children, and an instance that stood on one, hang on what that one hung on. Idempotent. */
+export function dropSnapshots(draft: State, ids: readonly string[]): void {
+  for (const id of ids) {
+    const parent = draft.snapshots[id]?.parent ?? null;
+    for (const other of Object.values(draft.snapshots)) {
+      if (other.parent === id) other.parent = parent;
+    }
+    for (const instance of Object.values(draft.instances)) {
+      if (instance.current === id) instance.current = parent;
+      if (instance.undo === id) instance.undo = null;
+    }
+    delete draft.snapshots[id];
+  }
+}
+
+/** What a snapshot keeps outside the layers: its definition and NVRAM. Idempotent. */
+export function unlinkRecords(world: World, ids: readonly string[]): Action[] {
+  return ids.flatMap((id): Action[] => [
+    { do: "unlink", path: world.store.paths.record(`${id}.xml`) },
+    { do: "unlink", path: world.store.paths.nvram(`${id}.fd`) },
+  ]);
+}

@@ -1,0 +1,79 @@
+/** New empty heads on an instance's layers: what a snapshot and a revert have in common. */
+import type { Action } from "../../host/types.ts";
+import type { Layer, State, Volume } from "../../store/schema.ts";
+import type { World } from "../ports.ts";
+
+/** A volume that gets a new head, and what it had before. */
+export interface HeadChange {
+  readonly volume: string;
+  readonly device: string;
+  readonly before: Layer;
+  readonly after: Layer;
+  /** The layer that the new head stands on: `before` itself in a snapshot, a snapshot's layer in a revert. */
+  readonly backing: { readonly id: string; readonly path: string; readonly format: "qcow2" | "raw" };
+}
+
+/** Plans a new head for a volume, standing on `backing` and at least `sizeBytes` large. Makes nothing yet. */
+export function newHead(world: World, volume: Volume, before: Layer, backing: Layer, sizeBytes: number): HeadChange {
+  const id = world.ids.next("lay");
+  return {
+    volume: volume.id,
+    device: volume.device ?? "",
+    before,
+    after: {
+      id,
+      parent: backing.id,
+      file: world.store.paths.layer(id),
+      format: "qcow2",
+      // A head smaller than what it stands on, or than the device the guest sees, would cut the disk off (LIBVIRT.md, "across sizes").
+      sizeBytes: Math.max(sizeBytes, backing.sizeBytes),
+      frozen: false,
+      foreign: null,
+      secret: backing.secret,
+      busy: null,
+      createdAt: world.clock.now().toISOString(),
+    },
+    backing: { id: backing.id, path: backing.file, format: backing.format },
+  };
+}
+
+/** Makes the file of a new head. */
+export function createHead(head: HeadChange): Action {
+  return {
+    do: "create-disk",
+    path: head.after.file,
+    backing: { path: head.backing.path, format: head.backing.format },
+    sizeBytes: head.after.sizeBytes,
+  };
+}
+
+/** The volumes of `heads` go on in their new heads; the layers they wrote until now are frozen. Idempotent. */
+export function adoptHeads(draft: State, heads: readonly HeadChange[]): void {
+  for (const head of heads) {
+    const volume = draft.volumes[head.volume];
+    if (volume === undefined || volume.head === head.after.id) continue;
+    draft.layers[head.after.id] = head.after;
+    const before = draft.layers[head.before.id];
+    if (before !== undefined) {
+      before.frozen = true;
+      // The guest may have grown the device since we last looked.
+      if (head.backing.id === before.id) before.sizeBytes = Math.max(before.sizeBytes, head.before.sizeBytes);
+    }
+    volume.head = head.after.id;
+  }
+}
+
+/** The definition's disks, as `redefine` wants them. */
+export function definedDisks(heads: readonly HeadChange[], which: "before" | "after") {
+  return heads.map((head) => ({ device: head.device, path: head[which].file, format: head[which].format }));
+}
+
+/** Frozen files are 0400: it stops even root's libvirt from writing one. A foreign file keeps its owner, and loses its write bits only while frozen. */
+export function freezeFile(layer: Layer): Action {
+  return { do: "set-mode", path: layer.file, mode: layer.foreign === null ? 0o400 : layer.foreign.mode & ~0o222 };
+}
+
+/** The mode of a layer that may be written: a head, or a file that a merge writes into. */
+export function thawFile(layer: Layer): Action {
+  return { do: "set-mode", path: layer.file, mode: layer.foreign === null ? 0o600 : layer.foreign.mode };
+}
