@@ -1,0 +1,107 @@
+/**
+ * The one place that decides what becomes of a layer that nothing points at (DESIGN section 1): freed, merged, kept or deferred.
+ * Pure: the graph and the facts in, decisions out. Nothing else in the program decides this.
+ */
+import type { State } from "../../store/schema.ts";
+import type { CollectFacts, Decision, Defer, Free, Holder, Merge } from "./decisions.ts";
+import { carriedLayers, chooseWay, heldBy, lastingObstacle, liveDisk, sameDisk } from "./merging.ts";
+import { chainOrNull, descendants, instanceDisk, type LayerGraph, layerGraph, standingOn } from "./references.ts";
+
+/**
+ * One decision for each layer that nothing points at; frees first, then merges by the bytes they move, then what stays.
+ * They are alternatives of one instant: perform the first free or merge, and ask again, since each changes the graph for the next.
+ */
+export function collect(state: State, facts: CollectFacts): Decision[] {
+  const graph = layerGraph(state);
+  return Object.keys(state.layers)
+    .filter((id) => !graph.pointers.has(id))
+    .map((id) => decide(state, facts, graph, id))
+    .sort((a, b) => rank(a) - rank(b));
+}
+
+/** The first decision that can be carried out; undefined where all is quiet. */
+export function nextStep(decisions: readonly Decision[]): Free | Merge | undefined {
+  return decisions.find((decision) => decision.kind === "free" || decision.kind === "merge");
+}
+
+function rank(decision: Decision): number {
+  if (decision.kind === "free") return -1;
+  return decision.kind === "merge" ? decision.bytes : Number.POSITIVE_INFINITY;
+}
+
+function decide(state: State, facts: CollectFacts, graph: LayerGraph, id: string): Decision {
+  const layer = state.layers[id];
+  const below = chainOrNull(state, id);
+  if (layer === undefined || below === null) return damaged(id, "what it stands on is missing or stands on itself");
+  const standing = graph.children.get(id) ?? [];
+  const [only, second] = standing;
+  if (only === undefined) return decideFree(state, facts, id);
+  if (second !== undefined) {
+    const by = standing.flatMap((child) => standingOn(state, child, graph));
+    return { kind: "keep", layer: id, because: "shared", reason: `${standing.length} layers stand on it`, by };
+  }
+  const child = state.layers[only];
+  if (child === undefined) return damaged(id, `${only}, which stands on it, is missing`);
+  const lasting = lastingObstacle(layer, child, facts);
+  if (lasting !== null) return lasting;
+  const near = [...below, child.id, ...descendants(state, child.id, graph)];
+  const passing =
+    busy(state, id, near) ?? blocked(state, facts, id, child.id) ?? mismatch(state, facts, graph, id, child.id);
+  if (passing !== null) return passing;
+  const live = liveDisk(state, layer, child, heldBy(facts, id, child.id), facts);
+  if (live !== null && "kind" in live) return live;
+  const way = chooseWay(layer, child, live, facts);
+  return {
+    kind: "merge",
+    layer: id,
+    child: child.id,
+    way,
+    live,
+    head: !child.frozen,
+    carried: way === "down" ? carriedLayers(state, child.id, facts, graph) : [],
+    moved: false,
+    bytes: facts.ownBytes(way === "up" ? id : child.id),
+  };
+}
+
+function decideFree(state: State, facts: CollectFacts, id: string): Decision {
+  const holders = facts.holders.get(id) ?? [];
+  const stopped = busy(state, id, [id]) ?? blocked(state, facts, id, id);
+  if (stopped !== null) return stopped;
+  // Nothing recorded uses it, and yet a guest has it open: reality knows better than the record.
+  if (holders.length > 0) return defer(state, id, "it is in use though nothing recorded stands on it", holders);
+  return { kind: "free", layer: id };
+}
+
+/** Another operation rewrites a file of this chain, below or above: its headers and ours would cross. */
+export function busy(state: State, id: string, near: readonly string[], own: string | null = null): Defer | null {
+  const operation = near.map((layer) => state.layers[layer]?.busy).find((mark) => mark && mark !== own);
+  return operation ? { kind: "defer", layer: id, reason: `${operation} is at work on this chain`, by: [] } : null;
+}
+
+/** Somebody on the layer, or on the only one above it, is in no condition to have files moved under him. */
+export function blocked(state: State, facts: CollectFacts, id: string, child: string): Defer | null {
+  const holder = heldBy(facts, id, child).all.find((one) => one.blocked !== undefined);
+  return holder?.blocked === undefined ? null : defer(state, id, holder.blocked, [holder]);
+}
+
+/**
+ * One layer stands on `id`, so whoever runs on either runs on both, and whoever runs on a layer above runs on these too.
+ * Where QEMU says otherwise its chain is not the recorded one, and nothing may be moved by the record.
+ */
+function mismatch(state: State, facts: CollectFacts, graph: LayerGraph, id: string, child: string): Defer | null {
+  const { layer: under, child: over } = heldBy(facts, id, child);
+  const above = descendants(state, child, graph).flatMap((up) => facts.holders.get(up) ?? []);
+  const lacks = (holders: readonly Holder[], one: Holder) => !holders.some((other) => sameDisk(one, other));
+  const odd = [...[...under, ...above].filter((one) => lacks(over, one)), ...over.filter((one) => lacks(under, one))];
+  return odd.length === 0 ? null : defer(state, id, "what QEMU has open is not what is recorded", odd);
+}
+
+function defer(state: State, layer: string, reason: string, holders: readonly Holder[]): Defer {
+  const by = [...new Set(holders.map((holder) => instanceDisk(state, holder.instance, holder.device)))];
+  return { kind: "defer", layer, reason, by };
+}
+
+function damaged(layer: string, reason: string): Decision {
+  return { kind: "keep", layer, because: "damaged", reason, by: [] };
+}

@@ -1,0 +1,81 @@
+/** The words in which the collector is told what is, and says what is to be done. */
+
+/** A running guest's disk that has the file of a layer open: QEMU's word, not the definition's. */
+export interface Holder {
+  readonly instance: string; // UUID
+  readonly device: string; // vda
+  /** "head": the guest writes it. "backing": it lies somewhere below what the guest writes. */
+  readonly role: "head" | "backing";
+  /**
+   * Why nothing may be moved under this guest now, in words that go on from its name: "a block job is under way",
+   * "the security module …", "QEMU does not answer", "its disk is not the recorded one". Guests that are off are handed in too where something of
+   * theirs would break (all layers of the chain, with `blocked`): a managed save, snapshots or checkpoints of libvirt's own, an operation
+   * in the journal that has not ended.
+   */
+  readonly blocked?: string;
+}
+
+/** What the graph itself cannot know. Asked under the locks, just before. */
+export interface CollectFacts {
+  /** By layer id. A layer that nobody holds may be missing. */
+  readonly holders: ReadonlyMap<string, readonly Holder[]>;
+  /** Allocated bytes of the layer's own file. */
+  ownBytes(layer: string): number;
+  /** The size of the block device that the layer's bytes lie on; null for a regular file, which can grow. */
+  deviceBytes(layer: string): number | null;
+  /** False where this host's libvirt refuses block jobs: what runs is then deferred. */
+  readonly liveMerging: boolean;
+}
+
+/** Besides, what only recovery asks. */
+export interface ResumeFacts extends CollectFacts {
+  /** The file that the persistent definition names for a disk; null where there is no such domain or disk. */
+  definedFile(instance: string, device: string): string | null;
+}
+
+/** Nothing stands on it and nothing points at it: its file goes. A foreign file stays, gets its owner and mode back, and is forgotten. */
+export interface Free {
+  readonly kind: "free";
+  readonly layer: string;
+}
+
+/** The layer and the only one that stands on it become one; the upper one's id lives on. Plain data: the journal holds it. */
+export interface Merge {
+  readonly kind: "merge";
+  /** The layer that goes: nothing points at it. */
+  readonly layer: string;
+  /** The only layer that stands on it. */
+  readonly child: string;
+  /** "up": the child's file absorbs the layer's data. "down": the child's data goes into the layer's file, which is the child's from then on. */
+  readonly way: "up" | "down";
+  /** The running guest's disk that does it by a block job; null: qemu-img does it, nobody runs on it. */
+  readonly live: { readonly instance: string; readonly device: string } | null;
+  /** The child is a volume's head. With "down" and `live`: commit --active and a pivot. */
+  readonly head: boolean;
+  /** Layers on the child whose header is not ours to write: QEMU re-points them itself, or has done so. Only with "down". */
+  readonly carried: readonly string[];
+  /** Recovery found the data moved already: it must not be moved again, a guest may have written since. */
+  readonly moved: boolean;
+  /** What has to be moved, at most. */
+  readonly bytes: number;
+}
+
+/** It stays, hidden, until the graph changes. */
+export interface Keep {
+  readonly kind: "keep";
+  readonly layer: string;
+  readonly because: "shared" | "foreign" | "encryption" | "size" | "damaged";
+  readonly reason: string;
+  readonly by: readonly string[];
+}
+
+/** It could go, but not now: the same question gets another answer once those in `by` have stopped. */
+export interface Defer {
+  readonly kind: "defer";
+  readonly layer: string;
+  readonly reason: string;
+  /** Who stands in the way: "instance web1 vda". */
+  readonly by: readonly string[];
+}
+
+export type Decision = Free | Merge | Keep | Defer;

@@ -1,0 +1,113 @@
+/** The table of merging: a layer that nothing points at, and the only one that stands on it. Which way, or why not. */
+import type { Layer, State, Volume } from "../../store/schema.ts";
+import type { CollectFacts, Defer, Holder, Keep, Merge } from "./decisions.ts";
+import { chain, descendants, instanceDisk, type LayerGraph } from "./references.ts";
+
+/**
+ * How many times fewer bytes a pivot must move before a running guest's head is committed down rather than pulled up.
+ * A pull has no moment of switching: killed anywhere, the head reads the same. A pivot has one, and a libvirtd that dies in it tells a lie
+ * for good (LIBVIRT.md, trap 12), which costs the user a stop and a start. Against that stand only time and disk wear:
+ * below eight times they are not worth it, and a small layer under a small head never is.
+ */
+export const PIVOT_FACTOR = 8;
+/** A pull of no more than this takes seconds: no ratio makes a pivot worth while. */
+export const PIVOT_FLOOR_BYTES = 1024 ** 3;
+/** Room that qcow2's own tables may take on a device: 3 %, twice what the smallest clusters that we meet need. */
+const QCOW2_TABLES = 32;
+
+/** Who holds the two layers, each disk once. */
+export interface Held {
+  readonly layer: readonly Holder[];
+  readonly child: readonly Holder[];
+  readonly all: readonly Holder[];
+}
+
+/** Reads the facts for a pair. */
+export function heldBy(facts: CollectFacts, layer: string, child: string): Held {
+  const below = facts.holders.get(layer) ?? [];
+  const above = facts.holders.get(child) ?? [];
+  const all = [...above, ...below.filter((holder) => !above.some((other) => sameDisk(holder, other)))];
+  return { layer: below, child: above, all };
+}
+
+/** Is it the same disk of the same guest? One guest with a layer under two of its disks holds it twice: QEMU locks by open file. */
+export function sameDisk(a: { instance: string; device: string }, b: { instance: string; device: string }): boolean {
+  return a.instance === b.instance && a.device === b.device;
+}
+
+/** What no waiting changes: null where the pair may be merged at all. */
+export function lastingObstacle(layer: Layer, child: Layer, facts: CollectFacts): Keep | null {
+  const keep = (because: Keep["because"], reason: string): Keep => ({
+    kind: "keep",
+    layer: layer.id,
+    because,
+    reason,
+    by: [],
+  });
+  if (!layer.frozen) return keep("damaged", `${child.id} stands on it though it is not frozen`);
+  if (child.file === layer.file) return keep("damaged", `${child.id} names the same file`);
+  if (child.sizeBytes < layer.sizeBytes) return keep("size", `${child.id}, which stands on it, is smaller`);
+  if (child.secret !== layer.secret)
+    return keep("encryption", `${child.id}, which stands on it, is encrypted otherwise`);
+  // A file that was there before us is never unlinked (down) nor rewritten with another's data (up): it may have users that we don't know.
+  if (child.foreign !== null) return keep("foreign", `${child.file}, which stands on it, is not ours to rewrite`);
+  if (layer.foreign === null) return null;
+  const device = facts.deviceBytes(layer.id);
+  if (device === null) return null;
+  const needed = layer.format === "raw" ? child.sizeBytes : child.sizeBytes + Math.ceil(child.sizeBytes / QCOW2_TABLES);
+  if (needed <= device) return null;
+  return keep("size", `${layer.file} cannot grow to what ${child.id} needs (${needed} bytes; it has ${device})`);
+}
+
+/** Which disk would do it, or who stands in the way now. `null`: nobody holds either, qemu-img does it. */
+export function liveDisk(
+  state: State,
+  layer: Layer,
+  child: Layer,
+  held: Held,
+  facts: CollectFacts,
+): Merge["live"] | Defer {
+  const defer = (reason: string, holders: readonly Holder[]): Defer => ({
+    kind: "defer",
+    layer: layer.id,
+    reason,
+    by: holders.map((holder) => instanceDisk(state, holder.instance, holder.device)),
+  });
+  const [holder, other] = held.all;
+  if (holder === undefined) return null;
+  if (other !== undefined) return defer("two or more running disks use it", held.all);
+  if (!facts.liveMerging) return defer("this host cannot merge under a running guest", held.all);
+  const disk = { instance: holder.instance, device: holder.device };
+  const volume = volumeOf(state, disk);
+  const recorded =
+    child.frozen === (holder.role === "backing") &&
+    volume !== undefined &&
+    chain(state, volume.head).includes(child.id);
+  if (!recorded) return defer("what QEMU has open is not what is recorded", held.all);
+  return disk;
+}
+
+/** The way that moves fewer bytes among those that are open. */
+export function chooseWay(layer: Layer, child: Layer, live: Merge["live"], facts: CollectFacts): Merge["way"] {
+  // Pulling a user's own disk up would copy all of it, and orphan it.
+  if (layer.foreign !== null) return "down";
+  const [own, above] = [facts.ownBytes(layer.id), facts.ownBytes(child.id)];
+  if (live === null) return above < own ? "down" : "up";
+  // libvirt cannot pull into a middle layer.
+  if (child.frozen) return "down";
+  return own > PIVOT_FLOOR_BYTES && own > PIVOT_FACTOR * above ? "down" : "up";
+}
+
+/** The layers on `child` that are part of a running chain: nobody but QEMU may write their headers. */
+export function carriedLayers(state: State, child: string, facts: CollectFacts, graph: LayerGraph): string[] {
+  return (graph.children.get(child) ?? []).filter((id) =>
+    [id, ...descendants(state, id, graph)].some((above) => (facts.holders.get(above) ?? []).length > 0),
+  );
+}
+
+/** The volume that is attached as this disk. */
+export function volumeOf(state: State, disk: { instance: string; device: string }): Volume | undefined {
+  return Object.values(state.volumes).find(
+    (volume) => volume.instance === disk.instance && volume.device === disk.device,
+  );
+}

@@ -1,0 +1,120 @@
+/** Who points at a layer, and who stands on it. Everything else in the graph is built from these few questions. */
+import { EstratoError } from "../../errors.ts";
+import type { State, Volume } from "../../store/schema.ts";
+
+/** What keeps a layer alive: a volume by its head, a snapshot or an image by its disks. Automatic snapshots count like all others. */
+export interface Pointer {
+  readonly kind: "volume" | "snapshot" | "image";
+  readonly id: string;
+}
+
+/** Both directions of the graph at one instant: an index for those who ask about every layer. Stale as soon as the state changes. */
+export interface LayerGraph {
+  readonly children: ReadonlyMap<string, readonly string[]>;
+  readonly pointers: ReadonlyMap<string, readonly Pointer[]>;
+}
+
+/** Every (pointer, layer) pair of the state, dangling ones included; in the order volumes, snapshots, images. */
+export function* allPointers(state: State): Generator<{ readonly pointer: Pointer; readonly layer: string }> {
+  for (const { id, head } of Object.values(state.volumes)) yield { pointer: { kind: "volume", id }, layer: head };
+  for (const kind of ["snapshot", "image"] as const)
+    for (const { id, disks } of Object.values(kind === "snapshot" ? state.snapshots : state.images))
+      for (const { layer } of disks) yield { pointer: { kind, id }, layer };
+}
+
+/** Reads the state once. */
+export function layerGraph(state: State): LayerGraph {
+  const children = new Map<string, string[]>();
+  const pointers = new Map<string, Pointer[]>();
+  for (const { id, parent } of Object.values(state.layers)) if (parent !== null) push(children, parent, id);
+  for (const { pointer, layer } of allPointers(state)) push(pointers, layer, pointer);
+  return { children, pointers };
+}
+
+/** The layers that stand directly on this one. */
+export function children(state: State, layer: string): string[] {
+  return Object.values(state.layers)
+    .filter(({ parent }) => parent === layer)
+    .map(({ id }) => id);
+}
+
+/** The things that point at this very layer (not at one above it). */
+export function pointersAt(state: State, layer: string): Pointer[] {
+  return [...allPointers(state)].filter((entry) => entry.layer === layer).map(({ pointer }) => pointer);
+}
+
+/** The layer and all it stands on, top to bottom; null where a layer is missing or the chain bites its own tail. */
+export function chainOrNull(state: State, layer: string): string[] | null {
+  const ids: string[] = [];
+  const seen = new Set<string>();
+  for (let id: string | null = layer; id !== null; ) {
+    const found: State["layers"][string] | undefined = state.layers[id];
+    if (found === undefined || seen.has(id)) return null;
+    seen.add(id);
+    ids.push(id);
+    id = found.parent;
+  }
+  return ids;
+}
+
+/** The layer and all it stands on, top to bottom. Throws "integrity" where the chain is broken. */
+export function chain(state: State, layer: string): string[] {
+  const ids = chainOrNull(state, layer);
+  if (ids !== null) return ids;
+  throw new EstratoError("integrity", `layer ${layer}: what it stands on is missing or stands on itself`, {
+    hint: "Run 'estrato doctor'.",
+  });
+}
+
+/** How many files QEMU opens to read this layer: 1 for a self-standing one. Throws "integrity" where the chain is broken. */
+export function depth(state: State, layer: string): number {
+  return chain(state, layer).length;
+}
+
+/** All that stands on this layer, directly or not, itself left out; nearest first. Ends on a damaged graph too. */
+export function descendants(state: State, layer: string, graph: LayerGraph = layerGraph(state)): string[] {
+  const found = new Set<string>(graph.children.get(layer));
+  for (const id of found) for (const child of graph.children.get(id) ?? []) found.add(child);
+  found.delete(layer);
+  return [...found];
+}
+
+/** The volumes whose disk reads this layer: its own, where it is a head, and those of every head above it. `instance` is null for a free volume. */
+export function descendantHeads(state: State, layer: string, graph?: LayerGraph): Volume[] {
+  const standing = new Set([layer, ...descendants(state, layer, graph)]);
+  return Object.values(state.volumes).filter(({ head }) => standing.has(head));
+}
+
+/** Who stands on the layer or points at it, directly or not, in words for messages: "instance web1 vda", "snapshot web1/s1", "image golden". Each once. */
+export function standingOn(state: State, layer: string, graph: LayerGraph = layerGraph(state)): string[] {
+  const names = [layer, ...descendants(state, layer, graph)]
+    .flatMap((id) => graph.pointers.get(id) ?? [])
+    .map((pointer) => nameOf(state, pointer));
+  return [...new Set(names)];
+}
+
+/** A pointer in words: "instance web1 vda", "volume data", "snapshot web1/s1", "image golden". Falls back on ids. */
+export function nameOf(state: State, { kind, id }: Pointer): string {
+  if (kind === "image") return `image ${state.images[id]?.name ?? id}`;
+  if (kind === "volume") {
+    const volume = state.volumes[id];
+    if (volume?.instance) return instanceDisk(state, volume.instance, volume.device ?? "?");
+    return `volume ${volume?.name ?? id}`;
+  }
+  const snapshot = state.snapshots[id];
+  if (snapshot === undefined) return `snapshot ${id}`;
+  const owner = snapshot.instance === null ? snapshot.volume : snapshot.instance;
+  const ownerName = owner === null ? null : (state.instances[owner]?.name ?? state.volumes[owner]?.name ?? owner);
+  return `snapshot ${ownerName === null ? "" : `${ownerName}/`}${snapshot.name}`;
+}
+
+/** "instance web1 vda". */
+export function instanceDisk(state: State, instance: string, device: string): string {
+  return `instance ${state.instances[instance]?.name ?? instance} ${device}`;
+}
+
+function push<T>(map: Map<string, T[]>, key: string, value: T): void {
+  const list = map.get(key);
+  if (list) list.push(value);
+  else map.set(key, [value]);
+}
