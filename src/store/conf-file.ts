@@ -2,7 +2,7 @@
 import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { EstratoError } from "../errors.ts";
-import { syncFolder } from "./durable-file.ts";
+import { discard, syncFolder } from "./durable-file.ts";
 import { hostError } from "./host-error.ts";
 
 /**
@@ -39,7 +39,7 @@ export async function replaceThroughConf(
     syncFile(next);
     renameSync(next, file);
   } catch (error) {
-    rmSync(next, { force: true });
+    discard(next);
     throw hostError(file, error);
   }
   syncFolder(folder);

@@ -34,10 +34,19 @@ export function writeDurably(path: string, text: string, mode = 0o600): void {
     }
     renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    discard(temporary);
     throw hostError(path, error);
   }
   syncFolder(dirname(path));
+}
+
+/** Removes what a failed write left, where that can be done at all: its own failure would hide the first one. */
+export function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // A file system that turned read-only, for one. What is left is a temporary file that nobody reads.
+  }
 }
 
 /** Removes `path` durably; where it is not there, nothing happens. */
@@ -79,7 +88,7 @@ export function removeAbandoned(folder: string, nowMs: number): void {
     if (!TEMPORARY.test(name)) continue;
     const path = join(folder, name);
     const since = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
-    if (since !== undefined && nowMs - since > ABANDONED_AFTER_MS) rmSync(path, { force: true });
+    if (since !== undefined && nowMs - since > ABANDONED_AFTER_MS) discard(path);
   }
 }
 

@@ -78,7 +78,11 @@ function endsInLine(fd: number): boolean {
 }
 
 function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  } catch (error) {
+    throw hostError(file, error);
+  }
 }
 
 /** A line that a full disk cut short is left out. */

@@ -1,7 +1,7 @@
 /** The last good copies of the state, for the day that state.json itself is damaged. */
-import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { namesIn } from "./durable-file.ts";
+import { discard, namesIn } from "./durable-file.ts";
 
 const KEPT = 5;
 const NAME = /^([0-9]{12})-.+\.json$/;
@@ -25,10 +25,10 @@ export function keepCopy(stateFile: string, folder: string, now: Date): void {
     copyFileSync(stateFile, path);
   } catch {
     // The update itself is stored and durable: to call it failed now would be the lie. The next update copies again.
-    rmSync(path, { force: true });
+    discard(path);
     return;
   }
-  for (const name of kept.slice(0, Math.max(0, kept.length + 1 - KEPT))) rmSync(join(folder, name), { force: true });
+  for (const name of kept.slice(0, Math.max(0, kept.length + 1 - KEPT))) discard(join(folder, name));
 }
 
 /** Whether anything was ever copied: if so, a missing state.json is a loss and no first use. */

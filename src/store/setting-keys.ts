@@ -1,0 +1,78 @@
+/** The settings there are: what each means, what it takes, and what holds where nobody set it. */
+import { isAbsolute } from "node:path";
+
+export interface SettingKind {
+  /** One line for `config list` and the manual. */
+  readonly doc: string;
+  /** What a value may be, in words for a message. */
+  readonly takes: string;
+  readonly accepts: (value: string) => boolean;
+  /** Null: there is none, and what needs it asks for it. */
+  readonly fallback: (uid: number) => string | null;
+  /** Environment variables, the first that is set wins. */
+  readonly variables: readonly string[];
+}
+
+function oneOf(...values: string[]): Pick<SettingKind, "takes" | "accepts"> {
+  return { takes: `one of ${values.join(", ")}`, accepts: (value) => values.includes(value) };
+}
+
+function hasControlCharacter(value: string): boolean {
+  return [...value].some((character) => character < " " || character === "\u007f");
+}
+
+export const SETTING_KINDS = {
+  connect: {
+    doc: "The libvirt to talk to.",
+    takes: "a libvirt URI such as qemu:///system",
+    accepts: (value) => /^[a-z][a-z0-9+.-]*:\/\/\S*$/i.test(value),
+    fallback: (uid) => (uid === 0 ? "qemu:///system" : "qemu:///session"),
+    variables: ["ESTRATO_CONNECT", "LIBVIRT_DEFAULT_URI"],
+  },
+  network: {
+    doc: "The libvirt network that new instances are attached to.",
+    takes: "a network's name of 1 to 128 characters, or none",
+    accepts: (value) =>
+      value.length > 0 &&
+      value.length <= 128 &&
+      !value.includes("/") &&
+      !value.startsWith("-") &&
+      !hasControlCharacter(value),
+    fallback: () => "default",
+    variables: ["ESTRATO_NETWORK"],
+  },
+  backup_target: {
+    doc: "The folder that backups go to where --target names none.",
+    takes: "an absolute path",
+    accepts: (value) => isAbsolute(value) && !hasControlCharacter(value),
+    fallback: () => null,
+    variables: ["ESTRATO_BACKUP_TARGET"],
+  },
+  revert_keep: {
+    doc: "How long a revert keeps what the disks held before.",
+    takes: "a duration such as 90s, 30m, 12h, 7d or 2w",
+    accepts: (value) => /^[0-9]{1,9}[smhdw]$/.test(value),
+    fallback: () => "24h",
+    variables: ["ESTRATO_REVERT_KEEP"],
+  },
+  color: {
+    doc: "When to colour: auto means on a terminal.",
+    ...oneOf("auto", "always", "never"),
+    fallback: () => "auto",
+    variables: ["ESTRATO_COLOR"],
+  },
+  format: {
+    doc: "The format of the output where --format names none.",
+    ...oneOf("table", "json", "yaml", "csv", "value"),
+    fallback: () => "table",
+    variables: ["ESTRATO_FORMAT"],
+  },
+} as const satisfies Record<string, SettingKind>;
+
+export type SettingKey = keyof typeof SETTING_KINDS;
+
+export const SETTING_KEYS = Object.keys(SETTING_KINDS) as SettingKey[];
+
+export function isSettingKey(key: string): key is SettingKey {
+  return Object.hasOwn(SETTING_KINDS, key);
+}

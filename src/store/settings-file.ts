@@ -1,0 +1,57 @@
+/** One file of settings: a flat JSON object of strings. */
+import { mkdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { EstratoError } from "../errors.ts";
+import { replaceThroughConf } from "./conf-file.ts";
+import { errnoOf, hostError } from "./host-error.ts";
+import { lockFile } from "./locks.ts";
+
+const LOCK_TIMEOUT_MS = 30_000;
+
+/** What a file holds, known or not; {} where there is none. "host" where it is no JSON object. */
+export function readSettingsFile(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT" || errno === "ENOTDIR") return {};
+    throw hostError(path, error);
+  }
+  try {
+    const raw: unknown = JSON.parse(text);
+    if (typeof raw === "object" && raw !== null && !Array.isArray(raw)) return raw as Record<string, unknown>;
+  } catch {
+    // The same line for whatever is wrong with it.
+  }
+  throw new EstratoError("host", `${path}: damaged settings: it holds no JSON object`, {
+    hint: "Correct or remove that file.",
+  });
+}
+
+/**
+ * Changes the file under a lock, so that two who set at once both have set. Durable when it returns; folder and file are made
+ * where they are not there. The folder itself is what is locked: settings need no lock file lying beside them.
+ */
+export async function changeSettingsFile(
+  path: string,
+  modes: { readonly file: number; readonly folder: number },
+  change: (settings: Record<string, unknown>) => void,
+): Promise<void> {
+  const folder = dirname(path);
+  try {
+    mkdirSync(folder, { recursive: true, mode: modes.folder });
+  } catch (error) {
+    throw hostError(folder, error);
+  }
+  const lock = await lockFile(folder, { timeoutMs: LOCK_TIMEOUT_MS, what: `the settings in ${folder}` });
+  try {
+    const settings = readSettingsFile(path);
+    const before = JSON.stringify(settings);
+    change(settings);
+    if (JSON.stringify(settings) === before) return;
+    await replaceThroughConf(path, settings, `${JSON.stringify(settings, undefined, 2)}\n`, modes.file);
+  } finally {
+    lock.release();
+  }
+}
