@@ -1,0 +1,43 @@
+/** What a decision changes in the state: the only code that takes a layer out of it. */
+import { EstratoError } from "../../errors.ts";
+import type { State } from "../../store/schema.ts";
+import type { Free, Merge } from "./decisions.ts";
+import { children, nameOf, pointersAt } from "./references.ts";
+
+/**
+ * Carries a decision into the draft. Repeating it changes nothing. Throws "integrity", the draft untouched, where the graph is no longer
+ * the one that the decision was made for: a pointer or a layer has come since. (The mark `busy` keeps that from happening.)
+ */
+export function applyDecision(draft: State, decision: Free | Merge): void {
+  const layer = draft.layers[decision.layer];
+  if (layer === undefined) return;
+  requireUnreferenced(draft, decision);
+  if (decision.kind === "merge") {
+    const child = draft.layers[decision.child];
+    if (child === undefined) throw changed(decision.layer, `${decision.child} is gone`);
+    child.parent = layer.parent;
+    child.busy = null;
+    if (decision.way === "down") {
+      child.file = layer.file;
+      child.format = layer.format;
+      child.foreign = layer.foreign;
+    }
+  }
+  delete draft.layers[layer.id];
+}
+
+function requireUnreferenced(state: State, decision: Free | Merge): void {
+  const pointer = pointersAt(state, decision.layer)[0];
+  if (pointer !== undefined) throw changed(decision.layer, `${nameOf(state, pointer)} points at it`);
+  const expected = decision.kind === "free" ? [] : [decision.child];
+  const standing = children(state, decision.layer);
+  const odd = standing.find((id) => !expected.includes(id)) ?? expected.find((id) => !standing.includes(id));
+  if (odd !== undefined)
+    throw changed(decision.layer, `${odd} ${standing.includes(odd) ? "stands" : "does not stand"} on it`);
+}
+
+function changed(layer: string, what: string): EstratoError {
+  return new EstratoError("integrity", `layer ${layer}: was to be collected, but ${what}`, {
+    hint: "Run 'estrato doctor'.",
+  });
+}

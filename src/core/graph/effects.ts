@@ -1,0 +1,170 @@
+/**
+ * From a decision to what the host has to do, what the state becomes, and in which order.
+ *
+ * 1. In one transaction on the state: decide again, mark `busy` on `marks`; locks on `locks` are held already. Journal: the decision and `cleanup`.
+ * 2. `work`: the data moves. "up": the child's file gets what it lacks and reads the same at every instant. "down": the layer's own content
+ *    is void from the first byte, but nothing points at it and the child still has its own file, which masks whatever was half written:
+ *    reading through the child's old file is right at all times, until step 4.
+ * 3. `settle`: siblings are re-pointed, definitions name the file that is the child's from now on, modes are put back. Idempotent, each of them.
+ *    For a head going "down" the redefinition is the point of no return: a guest started after it writes into the new file.
+ * 4. `after`, on the state: from here the record names the new file.
+ * 5. Files in `unheld` are asked with `qemu-img info` without -U, twice after a pivot; then `cleanup`: the old file goes last of all. Journal closed.
+ *
+ * A kill in between: recovery asks `resumeMerge` (resume.ts), which keeps to the same way and knows from QEMU and the definition whether step 2
+ * had ended, and goes through steps 2 to 5 again. Where the layer is no longer in the state only step 5 is left: `cleanup` from the journal.
+ */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Layer, State } from "../../store/schema.ts";
+import { applyDecision } from "./apply.ts";
+import type { Free, Merge } from "./decisions.ts";
+import { children, descendantHeads } from "./references.ts";
+
+const WRITABLE = 0o600;
+const FROZEN = 0o400;
+
+/** A domain whose persistent definition is to be written without <backingStore>, and the files of its disks from now on. */
+export interface Redefinition {
+  readonly uuid: string;
+  readonly disks: readonly { readonly device: string; readonly path: string; readonly format: string }[];
+}
+
+export interface Effects {
+  readonly work: readonly Action[];
+  readonly settle: readonly Action[];
+  /** Mutates the draft; repeating changes nothing; throws "integrity" where the graph is not the decided one. */
+  readonly after: (draft: State) => void;
+  /** Plain data, all idempotent: belongs into the journal, since the state forgets these paths in `after`. */
+  readonly cleanup: readonly Action[];
+  /** Files that nobody may hold when `cleanup` begins. */
+  readonly unheld: readonly string[];
+  /** Also among `settle`: here for who wants to compare afterwards. */
+  readonly domainsToRedefine: readonly Redefinition[];
+  /** UUIDs of the instances that stand on the layer, and ids of its free volumes; sorted. */
+  readonly locks: readonly string[];
+  /** Layers to be marked `busy`: no new file may be made on them. */
+  readonly marks: readonly string[];
+}
+
+/** The effects of a free or a merge. Throws "integrity" where the decision's layers are not in the state. */
+export function mergeEffects(state: State, decision: Free | Merge): Effects {
+  const layer = known(state, decision.layer);
+  const after = (draft: State) => applyDecision(draft, decision);
+  const locks = locksOf(state, layer.id);
+  if (decision.kind === "free") {
+    const unheld = layer.foreign === null ? [layer.file] : [];
+    return {
+      work: [],
+      settle: [],
+      after,
+      cleanup: giveUp(layer),
+      unheld,
+      domainsToRedefine: [],
+      locks,
+      marks: [layer.id],
+    };
+  }
+  const child = known(state, decision.child);
+  const then = structuredClone(state);
+  after(then);
+  const domainsToRedefine = redefinitions(then, child.id);
+  const moving =
+    decision.way === "up" ? moveUp(state, layer, child, decision) : moveDown(state, layer, child, decision);
+  const redefine: Action[] = domainsToRedefine.map(({ uuid, disks }) => ({ do: "redefine", domain: uuid, disks }));
+  const old = decision.way === "up" ? layer : child;
+  return {
+    work: decision.moved ? [] : moving.work,
+    settle: [...moving.settle, ...redefine],
+    after,
+    cleanup: giveUp(old),
+    unheld: [old.file],
+    domainsToRedefine,
+    locks,
+    marks: [layer.id, child.id],
+  };
+}
+
+interface Moving {
+  readonly work: readonly Action[];
+  readonly settle: readonly Action[];
+}
+
+function moveUp(state: State, layer: Layer, child: Layer, { live }: Merge): Moving {
+  const below = layer.parent === null ? null : known(state, layer.parent);
+  const backing = below === null ? null : { path: below.file, format: below.format };
+  if (live !== null) {
+    const { instance: domain, device } = live;
+    return { work: [{ do: "block-pull", domain, device, base: backing?.path ?? null }], settle: [] };
+  }
+  return {
+    work: [...thaw(child), { do: "rebase", file: child.file, backing }],
+    settle: freeze(child),
+  };
+}
+
+function moveDown(state: State, layer: Layer, child: Layer, { live, head, carried }: Merge): Moving {
+  const backing = { path: layer.file, format: layer.format };
+  const siblings = children(state, child.id).map((id) => known(state, id));
+  const relinked = siblings.filter(({ id }) => !carried.includes(id));
+  // QEMU writes the new name into the header of the layer above: a frozen one must let it.
+  const opened = siblings.filter(({ id }) => carried.includes(id));
+  return {
+    work: [setMode(layer, WRITABLE), ...opened.flatMap(thaw), commit(layer, child, live, head)],
+    settle: [
+      ...relinked.flatMap((one): Action[] => [...thaw(one), { do: "relink", file: one.file, backing }, ...freeze(one)]),
+      ...opened.flatMap(freeze),
+      setMode(layer, head ? WRITABLE : FROZEN),
+    ],
+  };
+}
+
+function commit(layer: Layer, child: Layer, live: Merge["live"], head: boolean): Action {
+  if (live === null) return { do: "commit", top: child.file, topFormat: child.format, base: layer.file };
+  const { instance: domain, device } = live;
+  if (head) return { do: "block-commit-active", domain, device, base: layer.file };
+  return { do: "block-commit", domain, device, top: child.file, base: layer.file };
+}
+
+/** All domains that read the layer, each with all of its disks that do: a stale <backingStore> in any of them keeps it from starting. */
+function redefinitions(state: State, layer: string): Redefinition[] {
+  const disks = new Map<string, Redefinition["disks"][number][]>();
+  for (const { instance, device, head } of descendantHeads(state, layer)) {
+    if (instance === null || device === null) continue;
+    const { file: path, format } = known(state, head);
+    disks.set(instance, [...(disks.get(instance) ?? []), { device, path, format }]);
+  }
+  return [...disks].map(([uuid, own]) => ({ uuid, disks: own }));
+}
+
+/** Whoever stands on the layer must not run off, start or switch while its files change. */
+function locksOf(state: State, layer: string): string[] {
+  return [...new Set(descendantHeads(state, layer).map(({ id, instance }) => instance ?? id))].sort();
+}
+
+/** Our own file goes; a user's own stays where it is and gets its owner and mode back (owner first: chown clears bits of the mode). */
+function giveUp({ file: path, foreign }: Layer): Action[] {
+  if (foreign === null) return [{ do: "unlink", path }];
+  const { uid, gid, mode } = foreign;
+  return [
+    { do: "set-owner", path, uid, gid },
+    { do: "set-mode", path, mode },
+  ];
+}
+
+function thaw(layer: Layer): Action[] {
+  return layer.frozen ? [setMode(layer, WRITABLE)] : [];
+}
+
+function freeze(layer: Layer): Action[] {
+  return layer.frozen ? [setMode(layer, FROZEN)] : [];
+}
+
+function setMode(layer: Layer, mode: number): Action {
+  return { do: "set-mode", path: layer.file, mode };
+}
+
+function known(state: State, id: string): Layer {
+  const layer = state.layers[id];
+  if (layer === undefined) throw new EstratoError("integrity", `layer ${id}: it is not recorded`);
+  return layer;
+}
