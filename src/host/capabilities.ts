@@ -1,0 +1,75 @@
+/** What this host can do, as libvirt tells it. Source: libvirt.org/formatcaps.html. */
+import { readFile } from "node:fs/promises";
+import { EstratoError } from "../errors.ts";
+import type { HostCapabilities } from "./types.ts";
+import type { Virsh } from "./virsh.ts";
+import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
+
+/** Asks libvirt once. "host" where it can run no machine of this processor's kind. */
+export async function readCapabilities(virsh: Virsh): Promise<HostCapabilities> {
+  const [version, capabilities] = await virsh.batch([["version", "--daemon"], ["capabilities"]]);
+  if (!version || !capabilities || version.error !== null || capabilities.error !== null) {
+    throw new EstratoError("host", `virsh capabilities: ${capabilities?.error ?? version?.error ?? "no answer"}`);
+  }
+  const cpuinfo = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
+  return parseCapabilities({
+    version: version.text,
+    capabilities: capabilities.text,
+    cpuinfo,
+    ownUid: process.getuid?.() ?? 0,
+  });
+}
+
+/** Puts the answers together: `virsh version --daemon`, `virsh capabilities`, /proc/cpuinfo, and our own user id. */
+export function parseCapabilities(told: {
+  readonly version: string;
+  readonly capabilities: string;
+  readonly cpuinfo: string;
+  readonly ownUid: number;
+}): HostCapabilities {
+  const root = parseXml(told.capabilities, "capabilities").documentElement as Element;
+  const hostArch = childText(root, "host", "cpu", "arch") ?? "";
+  const guest = childrenNamed(root, "guest").find(
+    (each) => childText(each, "os_type") === "hvm" && attribute(childNamed(each, "arch"), "name") === hostArch,
+  );
+  const arch = guest ? childNamed(guest, "arch") : null;
+  if (arch === null) {
+    throw new EstratoError("host", `libvirt: no machine of kind ${hostArch || "unknown"} can run here`, {
+      hint: "Install the Debian package qemu-system-x86.",
+    });
+  }
+  const offersKvm = childrenNamed(arch, "domain").some((each) => attribute(each, "type") === "kvm");
+  const machines = childrenNamed(arch, "machine").map((each) => each.textContent ?? "");
+  const libvirtVersion =
+    /^Running against daemon: (\S+)$/m.exec(told.version)?.[1] ?? /libvirt (\S+)/.exec(told.version)?.[1] ?? "0";
+  return {
+    kvm: offersKvm && hasVirtualization(hostArch, told.cpuinfo),
+    arch: hostArch,
+    machine: ["q35", "virt", "pc"].find((name) => machines.includes(name)) ?? machines[0] ?? "pc",
+    emulator: childText(arch, "emulator") ?? `/usr/bin/qemu-system-${hostArch}`,
+    qemuUser: readQemuUser(root, told.ownUid),
+    libvirtVersion,
+    qemuVersion: /^Running hypervisor: QEMU (\S+)$/m.exec(told.version)?.[1] ?? "0",
+    maxChain: maxChainOf(libvirtVersion),
+  };
+}
+
+/** /dev/kvm may open and yet not work; on x86 the processor must show it too (LIBVIRT.md, test host). */
+function hasVirtualization(arch: string, cpuinfo: string): boolean {
+  return arch !== "x86_64" && arch !== "i686" ? true : /^flags\s*:.*\b(vmx|svm)\b/m.test(cpuinfo);
+}
+
+/** The base label of libvirt's DAC driver is the user that it starts QEMU as: `+64055:+64055`. */
+function readQemuUser(root: Element, ownUid: number): HostCapabilities["qemuUser"] {
+  const host = childAt(root, "host");
+  const dac = (host ? childrenNamed(host, "secmodel") : []).find((each) => childText(each, "model") === "dac");
+  const [, uid, gid] = /^\+(\d+):\+(\d+)$/.exec((dac ? childText(dac, "baselabel") : null) ?? "") ?? [];
+  return uid === undefined || Number(uid) === ownUid ? null : { uid: Number(uid), gid: Number(gid) };
+}
+
+/** libvirt 10.8 to 11.10 cannot start guests on longer chains (json-c); elsewhere its limit is 200 layers. */
+export function maxChainOf(libvirtVersion: string): number {
+  const [major = 0, minor = 0] = libvirtVersion.split(".").map(Number);
+  const number = major * 1000 + minor;
+  return number >= 10_008 && number <= 11_010 ? 24 : 128;
+}

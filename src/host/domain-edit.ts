@@ -1,0 +1,169 @@
+/** Changes of a definition, made in place: what is not named survives. */
+import { randomUUID } from "node:crypto";
+import { EstratoError } from "../errors.ts";
+import { diskXml, isDevicePath } from "./domain-new.ts";
+import type { DefinitionEdit } from "./types.ts";
+import {
+  attribute,
+  childAt,
+  childNamed,
+  childrenNamed,
+  type Document,
+  type Element,
+  ensureChild,
+  parseXml,
+  removeElement,
+  serializeXml,
+  setAttribute,
+  setText,
+} from "./xml.ts";
+
+/**
+ * The document with the edit made. "conflict" where a disk or MAC that the edit names is not in it, or where an
+ * added device is; "usage" for text that XML cannot hold.
+ */
+export function editDefinition(xml: string, edit: DefinitionEdit): string {
+  const document = parseXml(xml, "domain");
+  const root = document.documentElement as Element;
+  const devices = ensureChild(root, "devices");
+  if (edit.name !== undefined || edit.uuid !== undefined) setIdentity(root, devices, edit);
+  if (edit.vcpus !== undefined) setVcpus(root, edit.vcpus);
+  if (edit.ramBytes !== undefined) setMemory(root, edit.ramBytes);
+  for (const [device, disk] of Object.entries(edit.disks ?? {})) {
+    const element = diskOf(devices, device);
+    if (element === null) throw new EstratoError("conflict", `${device}: the definition has no such disk`);
+    if (disk === null) removeElement(element);
+    else setDiskSource(element, disk);
+  }
+  for (const disk of edit.addDisks ?? []) {
+    if (diskOf(devices, disk.device))
+      throw new EstratoError("conflict", `${disk.device}: the definition has it already`);
+    addAfterDisks(devices, parseXml(diskXml(disk), "disk"));
+  }
+  for (const [from, to] of Object.entries(edit.macs ?? {})) setMac(devices, from, to);
+  if (edit.nvram !== undefined) setNvram(root, edit.nvram);
+  if (edit.dropBackingStore) dropBackingStore(devices);
+  if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUUID());
+  if (edit.consoleLog !== undefined) setConsoleLog(devices, edit.consoleLog);
+  return serializeXml(document);
+}
+
+function diskOf(devices: Element, device: string): Element | null {
+  return childrenNamed(devices, "disk").find((disk) => attribute(childNamed(disk, "target"), "dev") === device) ?? null;
+}
+
+function setIdentity(root: Element, devices: Element, edit: DefinitionEdit): void {
+  if (edit.name !== undefined) setText(ensureChild(root, "name"), edit.name);
+  if (edit.uuid !== undefined) {
+    setText(ensureChild(root, "uuid"), edit.uuid);
+    // libvirt refuses a document whose SMBIOS UUID is not the domain's
+    const system = childAt(root, "sysinfo", "system");
+    for (const entry of system ? childrenNamed(system, "entry") : []) {
+      if (attribute(entry, "name") === "uuid") setText(entry, edit.uuid);
+    }
+  }
+  root.removeAttribute("id");
+  // a socket path that libvirt made from the old name belongs to the other domain
+  for (const channel of childrenNamed(devices, "channel")) {
+    const source = childNamed(channel, "source");
+    const path = attribute(source, "path");
+    if (source && path && /^\/(var\/lib|run|var\/run)\/libvirt\/qemu\//.test(path)) removeElement(source);
+  }
+}
+
+function setVcpus(root: Element, vcpus: number): void {
+  if (!Number.isInteger(vcpus) || vcpus < 1) throw new EstratoError("usage", `${vcpus}: not a number of vCPUs`);
+  if (childAt(root, "cpu", "numa")) {
+    throw new EstratoError("conflict", "the definition has NUMA cells, whose vCPUs cannot be changed here");
+  }
+  const vcpu = ensureChild(root, "vcpu");
+  setText(vcpu, String(vcpus));
+  vcpu.removeAttribute("current");
+  const each = childNamed(root, "vcpus");
+  if (each) removeElement(each);
+  const topology = childAt(root, "cpu", "topology");
+  if (topology) removeElement(topology); // libvirt refuses one whose product is another number
+}
+
+function setMemory(root: Element, ramBytes: number): void {
+  const kib = Math.floor(ramBytes / 1024);
+  if (!Number.isInteger(kib) || kib < 1) throw new EstratoError("usage", `${ramBytes}: not a size of memory`);
+  if (childAt(root, "cpu", "numa")) {
+    throw new EstratoError("conflict", "the definition has NUMA cells, whose memory cannot be changed here");
+  }
+  for (const name of ["memory", "currentMemory"]) {
+    const element = ensureChild(root, name);
+    setText(element, String(kib));
+    setAttribute(element, "unit", "KiB");
+  }
+}
+
+/** What an old source said of its place goes; encryption, labels and reservations stay. */
+const KEPT_IN_SOURCE = new Set(["encryption", "seclabel", "reservations", "privateData"]);
+
+function setDiskSource(disk: Element, to: { readonly path: string; readonly format: string }): void {
+  const kind = isDevicePath(to.path) ? "block" : "file";
+  setAttribute(disk, "type", kind);
+  const source = childNamed(disk, "source") ?? insertAfter(disk, childNamed(disk, "driver"), "source");
+  for (const name of Array.from(source.attributes, (each) => each.name)) {
+    if (name !== "startupPolicy") source.removeAttribute(name);
+  }
+  for (const node of Array.from(source.childNodes)) {
+    if (node.nodeType === 1 && !KEPT_IN_SOURCE.has((node as Element).tagName)) removeElement(node as Element);
+  }
+  setAttribute(source, kind === "block" ? "dev" : "file", to.path);
+  const driver = childNamed(disk, "driver") ?? insertBefore(disk, source, "driver");
+  if (!driver.hasAttribute("name")) setAttribute(driver, "name", "qemu");
+  setAttribute(driver, "type", to.format);
+  for (const stale of [...childrenNamed(disk, "backingStore"), ...childrenNamed(disk, "mirror")]) removeElement(stale);
+}
+
+function insertAfter(parent: Element, sibling: Element | null, name: string): Element {
+  const made = (parent.ownerDocument as Document).createElement(name);
+  parent.insertBefore(made, sibling?.nextSibling ?? parent.firstChild);
+  return made;
+}
+
+function insertBefore(parent: Element, sibling: Element, name: string): Element {
+  const made = (parent.ownerDocument as Document).createElement(name);
+  parent.insertBefore(made, sibling);
+  return made;
+}
+
+function addAfterDisks(devices: Element, disk: Document): void {
+  const node = (devices.ownerDocument as Document).importNode(disk.documentElement as Element, true);
+  const last = childrenNamed(devices, "disk").at(-1);
+  devices.insertBefore(node, last?.nextSibling ?? devices.firstChild);
+}
+
+function setMac(devices: Element, from: string, to: string): void {
+  const macs = childrenNamed(devices, "interface").flatMap((nic) => childrenNamed(nic, "mac"));
+  const found = macs.filter((mac) => attribute(mac, "address")?.toLowerCase() === from.toLowerCase());
+  if (found.length === 0) throw new EstratoError("conflict", `${from}: the definition has no such MAC`);
+  for (const mac of found) setAttribute(mac, "address", to);
+}
+
+function setNvram(root: Element, path: string): void {
+  const nvram = ensureChild(ensureChild(root, "os"), "nvram");
+  const source = childNamed(nvram, "source");
+  if (source) setAttribute(source, "file", path);
+  else setText(nvram, path);
+}
+
+function dropBackingStore(devices: Element): void {
+  for (const disk of childrenNamed(devices, "disk")) {
+    for (const stale of [...childrenNamed(disk, "backingStore"), ...childrenNamed(disk, "mirror")]) {
+      removeElement(stale);
+    }
+  }
+}
+
+/** The first serial port logs there, and the console that libvirt shows for the same port. */
+function setConsoleLog(devices: Element, path: string): void {
+  const ports = [childNamed(devices, "serial"), childNamed(devices, "console")].filter((port) => port !== null);
+  for (const port of ports) {
+    const log = childNamed(port, "log") ?? insertBefore(port, childNamed(port, "target") as Element, "log");
+    setAttribute(log, "file", path);
+    setAttribute(log, "append", "on");
+  }
+}

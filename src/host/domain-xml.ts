@@ -1,0 +1,123 @@
+/** What a domain's XML says. Source of the words: libvirt.org/formatdomain.html. */
+import { EstratoError } from "../errors.ts";
+import type { DomainDefinition, DomainDisk, DomainInterface } from "./types.ts";
+import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
+
+/** Reads a definition. "failed" where the text is no domain's XML or lacks a name or UUID. */
+export function parseDefinition(xml: string): DomainDefinition {
+  const root = parseXml(xml, "domain").documentElement as Element;
+  const name = childText(root, "name");
+  const uuid = childText(root, "uuid");
+  const memory = childNamed(root, "memory");
+  if (!name || !uuid || !memory) throw new EstratoError("failed", "XML of a domain: no name, UUID or memory in it");
+  const devices = childNamed(root, "devices");
+  return {
+    uuid,
+    name,
+    vcpus: Number(childText(root, "vcpu") ?? 1),
+    ramBytes: bytesOf(memory),
+    disks: devices ? childrenNamed(devices, "disk").map(readDisk) : [],
+    interfaces: devices ? childrenNamed(devices, "interface").map(readInterface) : [],
+    nvram: readNvram(root),
+    agentChannel: devices !== null && childrenNamed(devices, "channel").some(isAgentChannel),
+    xml,
+  };
+}
+
+const DISK_TYPES = ["file", "block", "network", "volume"] as const;
+const DISK_ROLES = ["disk", "cdrom", "floppy", "lun"] as const;
+
+function readDisk(disk: Element): DomainDisk {
+  const type = attribute(disk, "type");
+  const role = attribute(disk, "device") ?? "disk";
+  const source = childNamed(disk, "source");
+  return {
+    device: attribute(childNamed(disk, "target"), "dev") ?? "",
+    type: DISK_TYPES.find((known) => known === type) ?? "other",
+    role: DISK_ROLES.find((known) => known === role) ?? "disk",
+    source: attribute(source, "file") ?? attribute(source, "dev"),
+    format: attribute(childNamed(disk, "driver"), "type") ?? "raw",
+    bus: attribute(childNamed(disk, "target"), "bus") ?? "",
+    readonly: childNamed(disk, "readonly") !== null || role === "cdrom",
+    shareable: childNamed(disk, "shareable") !== null,
+    serial: childText(disk, "serial"),
+  };
+}
+
+function readInterface(nic: Element): DomainInterface {
+  const source = childNamed(nic, "source");
+  return {
+    mac: (attribute(childNamed(nic, "mac"), "address") ?? "").toLowerCase(),
+    network: attribute(source, "network"),
+    type: attribute(nic, "type") ?? "",
+    target: attribute(childNamed(nic, "target"), "dev"),
+  };
+}
+
+/** `<nvram>PATH</nvram>`, or since 8.5 `<nvram type='file'><source file='PATH'/></nvram>`. */
+function readNvram(root: Element): string | null {
+  const nvram = childAt(root, "os", "nvram");
+  if (nvram === null) return null;
+  return attribute(childNamed(nvram, "source"), "file") ?? (nvram.textContent?.trim() || null);
+}
+
+function isAgentChannel(channel: Element): boolean {
+  return attribute(childNamed(channel, "target"), "name") === "org.qemu.guest_agent.0";
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  b: 1,
+  bytes: 1,
+  KB: 1e3,
+  k: 2 ** 10,
+  KiB: 2 ** 10,
+  MB: 1e6,
+  M: 2 ** 20,
+  MiB: 2 ** 20,
+  GB: 1e9,
+  G: 2 ** 30,
+  GiB: 2 ** 30,
+  TB: 1e12,
+  T: 2 ** 40,
+  TiB: 2 ** 40,
+};
+
+function bytesOf(element: Element): number {
+  const unit = UNITS[attribute(element, "unit") ?? "KiB"];
+  const bytes = Number(element.textContent) * (unit ?? Number.NaN);
+  if (!Number.isSafeInteger(bytes)) {
+    throw new EstratoError("failed", `XML of a domain: <${element.tagName}> is no size`);
+  }
+  return bytes;
+}
+
+/** Target device → alias, of a live definition: how QEMU names the disk. */
+export function diskAliases(xml: string): Map<string, string> {
+  const root = parseXml(xml, "domain").documentElement as Element;
+  const devices = childNamed(root, "devices");
+  const pairs = (devices ? childrenNamed(devices, "disk") : []).flatMap((disk): [string, string][] => {
+    const device = attribute(childNamed(disk, "target"), "dev");
+    const alias = attribute(childNamed(disk, "alias"), "name");
+    return device && alias ? [[device, alias]] : [];
+  });
+  return new Map(pairs);
+}
+
+/** The mirror of a copy or an active commit that runs on a disk. */
+export interface DiskMirror {
+  readonly device: string;
+  readonly type: string; // copy, active-commit
+  readonly ready: boolean; // it may be pivoted; "100 %" of the job's progress does not say so
+}
+
+/** The mirrors of a live definition. */
+export function diskMirrors(xml: string): DiskMirror[] {
+  const root = parseXml(xml, "domain").documentElement as Element;
+  const devices = childNamed(root, "devices");
+  return (devices ? childrenNamed(devices, "disk") : []).flatMap((disk) => {
+    const mirror = childNamed(disk, "mirror");
+    const device = attribute(childNamed(disk, "target"), "dev");
+    if (mirror === null || device === null) return [];
+    return [{ device, type: attribute(mirror, "job") ?? "copy", ready: attribute(mirror, "ready") === "yes" }];
+  });
+}

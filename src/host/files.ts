@@ -1,0 +1,122 @@
+/** Files of the host: facts, durable copies, removal. */
+import { randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { chmod, lstat, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { EstratoError } from "../errors.ts";
+
+export interface FileInfo {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number; // permission bits only
+  readonly sizeBytes: number;
+  readonly allocatedBytes: number;
+  readonly isBlockDevice: boolean;
+}
+
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** Links are followed. Null where there is nothing. */
+export async function fileInfo(path: string): Promise<FileInfo | null> {
+  try {
+    const found = await stat(path);
+    return {
+      uid: found.uid,
+      gid: found.gid,
+      mode: found.mode & 0o7777,
+      sizeBytes: found.size,
+      allocatedBytes: found.blocks * 512,
+      isBlockDevice: found.isBlockDevice(),
+    };
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
+    throw error;
+  }
+}
+
+/** Names in a folder, sorted, without dot files; [] where it is not there. */
+export async function listFolder(path: string): Promise<string[]> {
+  try {
+    return (await readdir(path)).filter((name) => !name.startsWith(".")).sort();
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
+/** Bytes that this process may still write in the file system of `path`, or of the nearest folder above it that exists. */
+export async function freeBytes(path: string): Promise<number> {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      const { bavail, bsize } = await statfs(at);
+      return bavail * bsize;
+    } catch (error) {
+      if (!hasCode(error, "ENOENT", "ENOTDIR") || at === dirname(at)) throw error;
+    }
+  }
+}
+
+/** On the disk when it returns: the file's content, or a folder's entries. */
+export async function syncPath(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** A name beside `path` that nothing else has; hidden from `listFolder`. */
+export function temporaryName(path: string): string {
+  return `${dirname(path)}/.${randomBytes(6).toString("hex")}.part`;
+}
+
+/** Makes an empty file of that mode, whatever the umask. Fails where the path exists. */
+export async function createEmpty(path: string, mode: number): Promise<void> {
+  const file = await open(path, "wx", mode);
+  try {
+    await file.chmod(mode);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A durable copy through a temporary name: `to` is whole or not there. */
+export async function copyFile(from: string, to: string, mode: number): Promise<void> {
+  const part = temporaryName(to);
+  const target = await open(part, "wx", 0o600);
+  try {
+    for await (const piece of createReadStream(from)) await target.writeFile(piece as Buffer);
+    await target.chmod(mode);
+    await target.sync();
+    await target.close();
+    await rename(part, to);
+  } catch (error) {
+    await target.close().catch(() => undefined);
+    await removeFile(part);
+    throw error;
+  }
+  await syncPath(dirname(to));
+}
+
+/** No error where it is not there. Never follows a link. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
+}
+
+/** Sets the permission bits; nothing is done where they are right. */
+export async function setMode(path: string, mode: number): Promise<void> {
+  if (((await stat(path)).mode & 0o7777) !== mode) await chmod(path, mode);
+}
+
+/** root may write any file; a mode without the owner's write bit is our word that nothing may (DESIGN, invariant 5). */
+export async function assertNotFrozen(path: string): Promise<void> {
+  const { mode } = await lstat(path);
+  if ((mode & 0o200) === 0) throw new EstratoError("conflict", `${path}: the file is frozen (mode 0400)`);
+}

@@ -1,0 +1,104 @@
+/** libvirt's networks: their DHCP range, reservations and leases. Source: libvirt.org/formatnetwork.html. */
+import { EstratoError } from "../errors.ts";
+import type { NetworkInfo } from "./types.ts";
+import type { Virsh } from "./virsh.ts";
+import { attribute, childNamed, childrenNamed, type Element, parseXml } from "./xml.ts";
+
+type Reservation = NetworkInfo["reservations"][number];
+
+/** What is on the books of a network: in the running one, and in the one that the next start will have. */
+export interface NetworkBooks extends NetworkInfo {
+  readonly live: readonly Reservation[];
+  readonly config: readonly Reservation[];
+  readonly persistent: boolean;
+}
+
+export async function listNetworks(virsh: Virsh): Promise<string[]> {
+  const text = await virsh.output(["net-list", "--all", "--name"]);
+  return text.split("\n").filter((line) => line.trim() !== "");
+}
+
+/** Null where there is no such network. */
+export async function readNetwork(virsh: Virsh, name: string): Promise<NetworkBooks | null> {
+  const [info, live, config, leases] = await virsh.batch([
+    ["net-info", "--network", name],
+    ["net-dumpxml", "--network", name],
+    ["net-dumpxml", "--network", name, "--inactive"],
+    ["net-dhcp-leases", "--network", name],
+  ]);
+  if (!info || !live || !config || !leases) throw new EstratoError("failed", "virsh net-info: an answer is missing");
+  if (info.error !== null) {
+    if (/failed to get network|Network not found/i.test(info.error)) return null;
+    throw new EstratoError("failed", `virsh net-info: ${info.error}`);
+  }
+  if (live.error !== null) throw new EstratoError("failed", `virsh net-dumpxml: ${live.error}`);
+  const active = /^Active:\s+yes$/m.test(info.text);
+  const persistent = /^Persistent:\s+yes$/m.test(info.text);
+  const now = parseNetwork(live.text);
+  const next = persistent && config.error === null ? parseNetwork(config.text) : now;
+  const known = new Set(now.reservations.map(keyOf));
+  return {
+    name: now.name,
+    active,
+    persistent,
+    dhcp: now.dhcp,
+    live: active ? now.reservations : [],
+    config: persistent ? next.reservations : [],
+    reservations: [...now.reservations, ...next.reservations.filter((each) => !known.has(keyOf(each)))],
+    leases: active && leases.error === null ? parseLeases(leases.text) : [],
+  };
+}
+
+export function keyOf(reservation: { readonly mac: string; readonly ip: string }): string {
+  return `${reservation.mac.toLowerCase()} ${reservation.ip}`;
+}
+
+/** Reads a network's XML; of several IPv4 subnets the first one with a DHCP range counts. */
+export function parseNetwork(xml: string): Pick<NetworkInfo, "name" | "dhcp" | "reservations"> {
+  const root = parseXml(xml, "network").documentElement as Element;
+  const subnets = childrenNamed(root, "ip").filter((ip) => (attribute(ip, "family") ?? "ipv4") === "ipv4");
+  const served = subnets.find((ip) => rangeOf(ip) !== null);
+  const range = served ? rangeOf(served) : null;
+  return {
+    name: childNamed(root, "name")?.textContent ?? "",
+    dhcp:
+      served && range
+        ? {
+            start: attribute(range, "start") ?? "",
+            end: attribute(range, "end") ?? "",
+            gateway: attribute(served, "address") ?? "",
+            prefix: prefixOf(served),
+          }
+        : null,
+    reservations: subnets.flatMap((ip) => {
+      const dhcp = childNamed(ip, "dhcp");
+      return (dhcp ? childrenNamed(dhcp, "host") : []).flatMap((host) => {
+        const mac = attribute(host, "mac");
+        const address = attribute(host, "ip");
+        return mac && address ? [{ mac: mac.toLowerCase(), ip: address, name: attribute(host, "name") }] : [];
+      });
+    }),
+  };
+}
+
+function rangeOf(ip: Element): Element | null {
+  const dhcp = childNamed(ip, "dhcp");
+  return dhcp ? childNamed(dhcp, "range") : null;
+}
+
+function prefixOf(ip: Element): number {
+  const prefix = attribute(ip, "prefix");
+  if (prefix !== null) return Number(prefix);
+  const bits = (attribute(ip, "netmask") ?? "255.255.255.0")
+    .split(".")
+    .map((byte) => Number(byte).toString(2).padStart(8, "0"))
+    .join("");
+  return bits.replace(/0+$/, "").length;
+}
+
+/** Reads `net-dhcp-leases`: a table whose third and fifth columns are MAC and address. */
+export function parseLeases(text: string): NetworkInfo["leases"] {
+  return [...text.matchAll(/\b((?:[0-9a-f]{2}:){5}[0-9a-f]{2})\s+ipv4\s+([0-9.]+)\/\d+/g)].map(
+    ([, mac = "", ip = ""]) => ({ mac, ip }),
+  );
+}

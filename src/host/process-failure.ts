@@ -1,0 +1,67 @@
+/** What a child that failed is reported as. */
+import { EstratoError } from "../errors.ts";
+import type { Command } from "./types.ts";
+
+/** Debian's package for each program that we start. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  virsh: "libvirt-clients",
+  "qemu-img": "qemu-utils",
+  xorriso: "xorriso",
+  genisoimage: "genisoimage",
+  ssh: "openssh-client",
+  crontab: "cron",
+};
+
+/** The program is not installed: "host", naming the Debian package. */
+export function missingProgram(program: string): EstratoError {
+  const debian = PACKAGES[program];
+  return new EstratoError("host", `${program}: the program is not installed`, {
+    hint: debian ? `Install the Debian package ${debian}.` : `Install ${program}.`,
+  });
+}
+
+/** "failed", with the child's last meaningful words; "conflict" where an image is in use, "host" where libvirt does not answer. */
+export function failure(command: Command, result: { exit: number | null; stderr: string }): EstratoError {
+  const words = lastWords(result.stderr);
+  const why = words ?? (result.exit === null ? "ended by a signal" : `exit code ${result.exit}`);
+  const message = `${commandLabel(command)}: ${why}`;
+  if (isLockComplaint(result.stderr)) {
+    return new EstratoError("conflict", message, { hint: "A guest or another program has the image open." });
+  }
+  if (/failed to connect to the hypervisor/.test(result.stderr)) {
+    return new EstratoError("host", message, { hint: "Start libvirt's daemon, or choose another with --connect." });
+  }
+  return new EstratoError("failed", message);
+}
+
+/** Does QEMU say that somebody else has the image open? */
+export function isLockComplaint(stderr: string): boolean {
+  return /Failed to get (shared )?"[a-z ]+" lock|Is another process using the image/.test(stderr);
+}
+
+/** `virsh define`, `qemu-img commit`: the program and its verb. */
+export function commandLabel(command: Command): string {
+  const args = [...command.args];
+  while (args[0]?.startsWith("-")) {
+    const option = args.shift();
+    if (option === "-c" || option === "--connect") args.shift();
+  }
+  const verb = args[0]?.split(/[\s;]/)[0];
+  return verb && /^[a-z][a-z-]*$/.test(verb) ? `${command.program} ${verb}` : command.program;
+}
+
+/** The last line of a child's complaint that says something, on one line, without control characters. Null where it said nothing. */
+export function lastWords(stderr: string): string | null {
+  const lines = stderr
+    .split("\n")
+    .map((line) => line.replace(/^\s*(error|qemu-img|xorriso : FAILURE)\s*:\s*/, "").trim())
+    .filter((line) => line !== "" && !line.startsWith("@@"));
+  const said = lines.filter((line) => !/^Is another process using the image/.test(line)).at(-1);
+  return said === undefined ? null : printable(said);
+}
+
+/** Text from a guest or a file, made harmless for a terminal and for one line. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+}

@@ -1,0 +1,75 @@
+/** qemu-img: what it is asked. The commands that change files are in actions/. Source of the words: qemu-img(1). */
+import { lstat } from "node:fs/promises";
+import { EstratoError } from "../errors.ts";
+import type { Processes } from "./process.ts";
+import { failure } from "./process-failure.ts";
+import { createExtentReader, parseInfo } from "./qemu-img-output.ts";
+import type { Command, Extent, ImageInfo } from "./types.ts";
+
+export interface ImageFile {
+  readonly path: string;
+  readonly format: string;
+}
+
+export function qemuImg(...args: readonly string[]): Command {
+  return { program: "qemu-img", args };
+}
+
+/** A file name that cannot be taken for one of QEMU's protocols or options: it begins with a slash. A relative one is a fault of ours. */
+export function absolutePath(path: string): string {
+  if (!path.startsWith("/") || path.includes("\0")) {
+    throw new EstratoError("failed", `${path}: not an absolute path`);
+  }
+  return path;
+}
+
+/**
+ * The facts of one image; null where there is no file. Unless `shared`, "conflict" where a guest or another program
+ * has it open. Without `format` QEMU tells the format by the content: not for a raw file that a guest may have written.
+ */
+export async function imageInfo(
+  processes: Processes,
+  path: string,
+  options: { readonly shared?: boolean; readonly format?: string } = {},
+): Promise<ImageInfo | null> {
+  if (!(await exists(path))) return null;
+  const command = qemuImg(
+    "info",
+    "--output=json",
+    ...(options.shared ? ["-U"] : []),
+    ...(options.format ? ["-f", options.format] : []),
+    absolutePath(path),
+  );
+  const result = await processes.run(command);
+  if (result.exit === 0) return parseInfo(result.stdout, path);
+  if (!(await exists(path))) return null; // it went while we asked
+  throw failure(command, result);
+}
+
+/** The extents that a file itself holds. It is opened without what it stands on, so a chain with a gap answers too. A running guest may have it open. */
+export async function ownExtents(processes: Processes, path: string, format: string): Promise<Extent[]> {
+  const reader = createExtentReader(format);
+  const alone = { driver: format, file: { driver: "file", filename: absolutePath(path) }, backing: null };
+  const name = format === "raw" ? ["-f", "raw", absolutePath(path)] : [`json:${JSON.stringify(alone)}`];
+  for await (const line of processes.lines(qemuImg("map", "--output=json", "-U", ...name))) reader.line(line);
+  return reader.extents;
+}
+
+/** Does qemu-img find the two contents equal? A longer one is equal where its end reads as zeros. */
+export async function sameContent(processes: Processes, a: ImageFile, b: ImageFile): Promise<boolean> {
+  const command = qemuImg("compare", "-U", "-f", a.format, "-F", b.format, absolutePath(a.path), absolutePath(b.path));
+  const result = await processes.run(command);
+  if (result.exit === 0) return true;
+  if (result.exit === 1) return false;
+  throw failure(command, result);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}

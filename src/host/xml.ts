@@ -1,0 +1,111 @@
+/** XML in and out: the parser is loaded at its first use, and text is escaped in one place. */
+import { createRequire } from "node:module";
+import type * as Xmldom from "@xmldom/xmldom";
+import type { Document, Element } from "@xmldom/xmldom";
+import { EstratoError } from "../errors.ts";
+
+export type { Document, Element } from "@xmldom/xmldom";
+
+let loaded: typeof Xmldom | undefined;
+
+/** The bundler resolves the bare require() and evaluates the package at its first use; unbundled there is no require. */
+function xmldom(): typeof Xmldom {
+  loaded ??=
+    typeof require === "function"
+      ? (require("@xmldom/xmldom") as typeof Xmldom)
+      : (createRequire(import.meta.url)("@xmldom/xmldom") as typeof Xmldom);
+  return loaded;
+}
+
+/** Parses a document whose root must be `root`. "failed" where it is not well-formed, or has a document type (nothing of libvirt's has one). */
+export function parseXml(text: string, root: string): Document {
+  if (/<!DOCTYPE/i.test(text)) throw new EstratoError("failed", `XML of a ${root}: a document type is not allowed`);
+  const { DOMParser, onErrorStopParsing } = xmldom();
+  try {
+    const document = new DOMParser({ onError: onErrorStopParsing }).parseFromString(text, "text/xml");
+    if (document.documentElement?.tagName !== root) throw new Error(`the root is not <${root}>`);
+    return document;
+  } catch (cause) {
+    const why = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "";
+    throw new EstratoError("failed", `XML of a ${root}: ${why}`, { cause });
+  }
+}
+
+export function serializeXml(document: Document): string {
+  return new (xmldom().XMLSerializer)().serializeToString(document);
+}
+
+/** Text for an element's content or an attribute in either kind of quotes. "usage" for characters that XML cannot hold, and for line breaks: no name or path of ours has one. */
+export function escapeXml(text: string): string {
+  if (!isXmlSafe(text)) {
+    throw new EstratoError("usage", "a control character cannot be part of a definition");
+  }
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;")
+    .replaceAll("'", "&apos;");
+}
+
+/** No control character, no half of a surrogate pair, no non-character. */
+export function isXmlSafe(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return !/[\u0000-\u001f\u007f-\u009f\ufffe\uffff]|\p{Surrogate}/u.test(text);
+}
+
+/** The child elements of that name; not deeper ones. */
+export function childrenNamed(parent: Element, name: string): Element[] {
+  return Array.from(parent.childNodes).filter(
+    (node): node is Element => node.nodeType === 1 && (node as Element).tagName === name,
+  );
+}
+
+export function childNamed(parent: Element, name: string): Element | null {
+  return childrenNamed(parent, name)[0] ?? null;
+}
+
+/** Follows child names from `parent`; null where one is missing. */
+export function childAt(parent: Element, ...names: readonly string[]): Element | null {
+  let at: Element | null = parent;
+  for (const name of names) at = at === null ? null : childNamed(at, name);
+  return at;
+}
+
+/** The text of a child, without the blanks around it; null where there is no such child. */
+export function childText(parent: Element, ...names: readonly string[]): string | null {
+  return childAt(parent, ...names)?.textContent?.trim() ?? null;
+}
+
+/** An attribute; null where it is absent (xmldom answers with an empty text there in older versions). */
+export function attribute(element: Element | null, name: string): string | null {
+  return element?.hasAttribute(name) ? element.getAttribute(name) : null;
+}
+
+/** Replaces an element's content by text. The text is escaped when the document is written. */
+export function setText(element: Element, text: string): void {
+  escapeXml(text); // refuses what no document may hold
+  element.textContent = text;
+}
+
+/** Sets an attribute. The value is escaped when the document is written. */
+export function setAttribute(element: Element, name: string, value: string): void {
+  escapeXml(value);
+  element.setAttribute(name, value);
+}
+
+/** The child of that name, made at the end of `parent` where it is not there. */
+export function ensureChild(parent: Element, name: string): Element {
+  const there = childNamed(parent, name);
+  if (there) return there;
+  const made = (parent.ownerDocument as Document).createElement(name);
+  parent.appendChild(made);
+  return made;
+}
+
+/** Takes an element out, with the blanks before it, so that the lines around it stay as they were. */
+export function removeElement(element: Element): void {
+  const before = element.previousSibling;
+  if (before?.nodeType === 3 && /^\s*$/.test(before.nodeValue ?? "")) before.parentNode?.removeChild(before);
+  element.parentNode?.removeChild(element);
+}
