@@ -1,0 +1,73 @@
+/** What things may be called, and how what a person types finds them. */
+import { EstratoError } from "../errors.ts";
+
+const LONGEST_CHARACTERS = 128;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what a name must not hold
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+/** Marks that turn the direction of what follows on a terminal, and half a surrogate pair: neither can be read nor typed. */
+const UNREADABLE = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]|\p{Surrogate}/u;
+
+/** Why `name` is no name, in a few words; null where it is one. */
+export function whyNoName(name: string): string | null {
+  if (name === "") return "it is empty";
+  if ([...name].length > LONGEST_CHARACTERS) return `it is longer than ${LONGEST_CHARACTERS} characters`;
+  if (CONTROL.test(name)) return "it holds a control character";
+  if (UNREADABLE.test(name)) return "it holds a character that cannot be shown";
+  if (name.includes("/")) return 'it holds a "/"';
+  if (name.startsWith("-")) return 'it begins with "-"';
+  if (name.trim() !== name) return "it begins or ends with a space";
+  if (name === "." || name === "..") return "it is the name of a folder";
+  return null;
+}
+
+/** Returns `name`. Throws "usage" where it is no name: 1 to 128 printable characters, no "/", no leading "-". */
+export function requireName(kind: string, name: string): string {
+  const why = whyNoName(name);
+  if (why === null) return name;
+  throw new EstratoError("usage", `${kind} name ${JSON.stringify(name)}: ${why}`, {
+    hint: `A name has 1 to ${LONGEST_CHARACTERS} printable characters, no "/" and no leading "-".`,
+  });
+}
+
+/** Throws "conflict" where one of `taken` is this name. */
+export function requireFree(kind: string, name: string, taken: Iterable<string | null>): void {
+  for (const other of taken) {
+    if (other !== name) continue;
+    throw new EstratoError("conflict", `${kind} ${name}: the name is taken`, {
+      hint: `Choose another; see "estrato ${kind} list".`,
+    });
+  }
+}
+
+/** How the things of one kind are found. */
+export interface Lookup<T> {
+  /** "snapshot": for the messages, and for "estrato snapshot list". */
+  readonly kind: string;
+  readonly items: Iterable<T>;
+  readonly id: (item: T) => string;
+  readonly name: (item: T) => string | null;
+  /** Longer names under which it is known too: INSTANCE/NAME. The first one tells candidates apart. */
+  readonly paths?: (item: T) => readonly string[];
+}
+
+/** The one that `target` means: by id, else by name, else by path. Throws "not_found" where there is none, or several (listed). */
+export function find<T>(lookup: Lookup<T>, target: string): T {
+  const items = [...lookup.items];
+  const byId = items.find((item) => lookup.id(item) === target);
+  if (byId !== undefined) return byId;
+  const found = items.filter(
+    (item) => lookup.name(item) === target || (lookup.paths?.(item) ?? []).includes(target),
+  );
+  const [first, ...others] = found;
+  if (first === undefined) throw notFound(lookup.kind, target);
+  if (others.length === 0) return first;
+  const candidates = found.map((item) => lookup.paths?.(item)[0] ?? lookup.id(item));
+  const told = new Set(candidates).size === candidates.length ? candidates : found.map(lookup.id);
+  throw new EstratoError("not_found", `${lookup.kind} ${target}: ambiguous: ${told.join(", ")}`, {
+    hint: "Name one of these.",
+  });
+}
+
+export function notFound(kind: string, target: string): EstratoError {
+  return new EstratoError("not_found", `${kind} ${target}: not found`, { hint: `See "estrato ${kind} list".` });
+}
