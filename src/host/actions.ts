@@ -1,0 +1,89 @@
+/** Carries out an action. One branch per member of `Action`; what each owes is said in types.ts. */
+import { chown, stat } from "node:fs/promises";
+import { performRelease, performReserve } from "./actions/addresses.ts";
+import {
+  performBlockCommit,
+  performBlockCommitActive,
+  performBlockPull,
+  performSettleJob,
+} from "./actions/block-jobs.ts";
+import type { ActionContext } from "./actions/context.ts";
+import {
+  performCommit,
+  performConvert,
+  performCreateDisk,
+  performRebase,
+  performResize,
+} from "./actions/disk-files.ts";
+import {
+  performDefine,
+  performLife,
+  performRedefine,
+  performShutdown,
+  performSwitch,
+  performThaw,
+} from "./actions/domains.ts";
+import { copyFile, removeFile, setMode } from "./files.ts";
+import { createSeed } from "./seed.ts";
+import type { Action } from "./types.ts";
+
+export async function perform(context: ActionContext, action: Action): Promise<void> {
+  switch (action.do) {
+    case "create-disk":
+      return performCreateDisk(context, action);
+    case "convert":
+      return performConvert(context, action);
+    case "commit":
+      return performCommit(context, action);
+    case "rebase":
+    case "relink":
+      return performRebase(context, action);
+    case "resize-disk":
+      return performResize(context, action);
+    case "switch-disks":
+      return performSwitch(context, action);
+    case "thaw":
+      return performThaw(context, action);
+    case "define":
+      return performDefine(context, action);
+    case "redefine":
+      return performRedefine(context, action);
+    case "undefine":
+    case "start":
+    case "destroy":
+    case "suspend":
+    case "resume":
+    case "autostart":
+    case "reboot":
+      return performLife(context, action);
+    case "shutdown":
+      return performShutdown(context, action);
+    case "block-pull":
+      return performBlockPull(context, action);
+    case "block-commit":
+      return performBlockCommit(context, action);
+    case "block-commit-active":
+      return performBlockCommitActive(context, action);
+    case "settle-job":
+      return performSettleJob(context, action);
+    case "set-mode":
+      return setMode(action.path, action.mode);
+    case "set-owner":
+      return setOwner(action.path, action.uid, action.gid);
+    case "unlink":
+      return removeFile(action.path);
+    case "copy-file":
+      return copyFile(action.from, action.to, action.mode);
+    case "reserve-address":
+      return performReserve(context, action);
+    case "release-address":
+      return performRelease(context, action);
+    case "create-seed":
+      return createSeed(context.processes, action);
+  }
+}
+
+async function setOwner(path: string, uid: number, gid: number): Promise<void> {
+  const now = await stat(path);
+  if (now.uid !== uid || now.gid !== gid) await chown(path, uid, gid);
+}

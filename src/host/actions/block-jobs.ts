@@ -1,0 +1,143 @@
+/**
+ * Block jobs of a running guest. virsh's own --wait looks every 0.5 s, so we start a job without it and look ourselves.
+ * A job that failed simply disappears: only the chain that QEMU has afterwards says what became of it.
+ */
+import { EstratoError } from "../../errors.ts";
+import { diskMirrors } from "../domain-xml.ts";
+import { qemuDisks } from "../qemu-disks.ts";
+import { commandsFor } from "./commands.ts";
+import { type ActionContext, type ActionOf, backOffMs, holdingLocks } from "./context.ts";
+
+/** A job on a disk as `blockjob --info --raw` tells it. */
+export interface BlockJob {
+  readonly type: string;
+  readonly fraction: number;
+}
+
+/** Null where the disk has no job. libvirt shows a total of 0 or 1 while it does not know yet. */
+export function parseBlockJob(text: string): BlockJob | null {
+  const value = (key: string) => new RegExp(`^\\s*${key}=(.*)$`, "m").exec(text)?.[1];
+  const type = value("type");
+  if (type === undefined) return null;
+  const end = Number(value("end") ?? 0);
+  return { type, fraction: end > 0 ? Math.min(1, Number(value("cur") ?? 0) / end) : 0 };
+}
+
+/** Pulls what lies between the head and `base` into the head. Done where nothing lies between. */
+export async function performBlockPull(context: ActionContext, action: ActionOf<"block-pull">): Promise<void> {
+  await mergeJob(context, action, (chain) => (chain[1] ?? null) === action.base);
+}
+
+/** Commits the layers from `top` down into `base`, which both lie below the head. Done where `top` is gone from the chain. */
+export async function performBlockCommit(context: ActionContext, action: ActionOf<"block-commit">): Promise<void> {
+  await mergeJob(context, action, (chain) => !chain.includes(action.top) && chain.includes(action.base));
+}
+
+async function mergeJob(
+  context: ActionContext,
+  action: ActionOf<"block-pull"> | ActionOf<"block-commit">,
+  isMerged: (chain: readonly string[]) => boolean,
+): Promise<void> {
+  await waitForEnd(context, action); // a job of ours that a crash left behind
+  if (isMerged(await chainOf(context, action))) return;
+  await start(context, action);
+  await waitForEnd(context, action);
+  if (!isMerged(await chainOf(context, action))) throw vanished(action);
+}
+
+/** The guest goes on in `base`: the job copies until it is ready, then QEMU is switched over. */
+export async function performBlockCommitActive(
+  context: ActionContext,
+  action: ActionOf<"block-commit-active">,
+): Promise<void> {
+  const isMerged = (chain: readonly string[]) => chain[0] === action.base;
+  if ((await mirrorOf(context, action)) === null) {
+    await waitForEnd(context, action);
+    if (isMerged(await chainOf(context, action))) return;
+    await start(context, action);
+  }
+  await waitForReady(context, action);
+  await pivot(context, action);
+  if (!isMerged(await chainOf(context, action))) throw vanished(action);
+}
+
+/** Brings a job that a crash left behind to an end, whichever it is. Nothing to do where there is none. */
+export async function performSettleJob(context: ActionContext, action: ActionOf<"settle-job">): Promise<void> {
+  if (action.abort) {
+    await context.virsh.run(["blockjob", "--domain", action.domain, action.device, "--abort"], holdingLocks(context));
+    return waitForEnd(context, action);
+  }
+  if ((await mirrorOf(context, action)) === null) return waitForEnd(context, action);
+  await waitForReady(context, action);
+  await pivot(context, action);
+}
+
+interface Disk {
+  readonly domain: string;
+  readonly device: string;
+}
+
+async function start(
+  context: ActionContext,
+  action: ActionOf<"block-pull" | "block-commit" | "block-commit-active">,
+): Promise<void> {
+  const [command] = commandsFor(action, context.virsh.command);
+  if (command) await context.processes.output(command, holdingLocks(context));
+}
+
+async function jobOf(context: ActionContext, { domain, device }: Disk): Promise<BlockJob | null> {
+  return parseBlockJob(await context.virsh.output(["blockjob", "--domain", domain, device, "--info", "--raw"]));
+}
+
+async function mirrorOf(context: ActionContext, { domain, device }: Disk): Promise<{ ready: boolean } | null> {
+  const xml = await context.virsh.output(["dumpxml", "--domain", domain]);
+  return diskMirrors(xml).find((mirror) => mirror.device === device) ?? null;
+}
+
+async function chainOf(context: ActionContext, { domain, device }: Disk): Promise<readonly string[]> {
+  const disk = (await qemuDisks(context.virsh, domain)).find((each) => each.device === device);
+  if (!disk) throw new EstratoError("not_found", `${domain}: QEMU has no disk ${device}`);
+  return disk.chain;
+}
+
+/** Returns when the disk has no job. An interruption aborts the job first: the guest's disk reads the same without it. */
+async function waitForEnd(context: ActionContext, disk: Disk): Promise<void> {
+  for (const ms of backOffMs()) {
+    const job = await jobOf(context, disk);
+    if (job === null) return;
+    context.options.onProgress?.(job.fraction);
+    await sleepOrAbort(context, disk, ms);
+  }
+}
+
+/** Returns when the mirror may be pivoted. "failed" where it is gone before. */
+async function waitForReady(context: ActionContext, disk: Disk): Promise<void> {
+  for (const ms of backOffMs()) {
+    const mirror = await mirrorOf(context, disk);
+    if (mirror === null) throw vanished(disk);
+    if (mirror.ready) return;
+    const job = await jobOf(context, disk);
+    if (job) context.options.onProgress?.(job.fraction);
+    await sleepOrAbort(context, disk, ms);
+  }
+}
+
+async function pivot(context: ActionContext, disk: Disk): Promise<void> {
+  await context.virsh.output(["blockjob", "--domain", disk.domain, disk.device, "--pivot"], holdingLocks(context));
+  await waitForEnd(context, disk);
+}
+
+async function sleepOrAbort(context: ActionContext, disk: Disk, ms: number): Promise<void> {
+  try {
+    await context.sleep(ms, context.options.signal);
+  } catch (error) {
+    await context.virsh.run(["blockjob", "--domain", disk.domain, disk.device, "--abort"]);
+    throw error;
+  }
+}
+
+function vanished(disk: Disk): EstratoError {
+  return new EstratoError("failed", `${disk.domain}: the block job on ${disk.device} ended without having merged`, {
+    hint: "The guest's log under /var/log/libvirt/qemu says why.",
+  });
+}

@@ -1,0 +1,161 @@
+/** Each action as the commands that carry it out. `perform` runs these very commands where an action is one. */
+import { dirname } from "node:path";
+import { absolutePath, qemuImg } from "../qemu-img.ts";
+import { seedCommand } from "../seed.ts";
+import type { Action, Command } from "../types.ts";
+
+type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
+type Virsh = (...args: readonly string[]) => Command;
+
+/** The commands of an action, in order, as a person would type them. Pure. */
+export function commandsFor(action: Action, virsh: Virsh): Command[] {
+  switch (action.do) {
+    case "create-disk":
+      return [createDisk(action, action.path)];
+    case "switch-disks":
+      return switchDisks(action).map((args) => virsh(...args));
+    case "thaw":
+      return [virsh("qemu-agent-command", action.domain, '{"execute":"guest-fsfreeze-thaw"}', "--timeout", "5")];
+    case "define":
+      return [virsh("define", `${nameIn(action.xml)}.xml`)];
+    case "redefine":
+      return [
+        virsh("dumpxml", action.domain, "--inactive", "--security-info"),
+        virsh("define", `${action.domain}.xml`),
+      ];
+    case "undefine":
+      return [virsh("undefine", action.domain, action.nvram ? "--nvram" : "--keep-nvram", "--keep-tpm")];
+    case "start":
+      return [virsh("start", action.domain, ...(action.paused ? ["--paused"] : []))];
+    case "shutdown":
+      return [virsh("shutdown", action.domain), ...(action.thenDestroy ? [virsh("destroy", action.domain)] : [])];
+    case "reboot":
+      return [virsh(action.hard ? "reset" : "reboot", action.domain)];
+    case "destroy":
+    case "suspend":
+    case "resume":
+      return [virsh(action.do, action.domain)];
+    case "autostart":
+      return [virsh("autostart", action.domain, ...(action.on ? [] : ["--disable"]))];
+    case "commit":
+      return [qemuImg("commit", "-d", "-f", action.topFormat, "-b", action.base, absolutePath(action.top))];
+    case "rebase":
+      return [rebase(action.file, action.backing, [])];
+    case "relink":
+      return [rebase(action.file, action.backing, ["-u"])];
+    case "block-pull":
+      return [
+        virsh("blockpull", action.domain, action.device, ...(action.base === null ? [] : ["--base", action.base])),
+      ];
+    case "block-commit":
+      return [virsh("blockcommit", action.domain, action.device, "--top", action.top, "--base", action.base)];
+    case "block-commit-active":
+      return [
+        virsh("blockcommit", action.domain, action.device, "--active", "--base", action.base),
+        virsh("blockjob", action.domain, action.device, "--pivot"),
+      ];
+    case "settle-job":
+      return [virsh("blockjob", action.domain, action.device, action.abort ? "--abort" : "--info")];
+    case "set-mode":
+      return [{ program: "chmod", args: [action.mode.toString(8), action.path] }];
+    case "set-owner":
+      return [{ program: "chown", args: [`${action.uid}:${action.gid}`, action.path] }];
+    case "unlink":
+      return [{ program: "rm", args: ["-f", action.path] }];
+    case "copy-file":
+      return [{ program: "install", args: ["-m", action.mode.toString(8), action.from, action.to] }];
+    case "convert":
+      return [convert(action, `${action.to}.part`), { program: "mv", args: [`${action.to}.part`, action.to] }];
+    case "resize-disk":
+      return [qemuImg("resize", "-f", action.format, absolutePath(action.path), String(action.sizeBytes))];
+    case "reserve-address":
+      return [virsh(...updateNetwork(action.network, "add-last", hostXml(action), ["--live", "--config"]))];
+    case "release-address":
+      return [
+        virsh(...updateNetwork(action.network, "delete", hostXml({ ...action, name: "" }), ["--live", "--config"])),
+      ];
+    case "create-seed":
+      return [seedCommand(action.path, `${dirname(action.path)}/seed`)];
+  }
+}
+
+/**
+ * QEMU's default clusters, written out. Sub-clusters (extended_l2) would copy less under small writes, but a head must
+ * be readable by every tool that a person may need in trouble, and bytes come before speed.
+ */
+const HEAD_OPTIONS = "compat=1.1,cluster_size=65536,lazy_refcounts=off";
+
+export function createDisk({ backing, sizeBytes }: Of<"create-disk">, path: string): Command {
+  const stands = backing === null ? [] : ["-b", backing.path, "-F", backing.format];
+  return qemuImg("create", "-q", "-f", "qcow2", "-o", HEAD_OPTIONS, ...stands, absolutePath(path), String(sizeBytes));
+}
+
+export function convert(action: Of<"convert">, to: string): Command {
+  return qemuImg(
+    "convert",
+    "-p",
+    "-f",
+    action.fromFormat,
+    "-O",
+    action.toFormat,
+    ...(action.compress ? ["-c"] : []),
+    absolutePath(action.from),
+    absolutePath(to),
+  );
+}
+
+function rebase(file: string, backing: Of<"rebase">["backing"], how: readonly string[]): Command {
+  const onto = backing === null ? ["-b", ""] : ["-b", backing.path, "-F", backing.format];
+  return qemuImg("rebase", ...how, "-f", "qcow2", ...onto, absolutePath(file));
+}
+
+/** The agent's time limit and the switch, the freeze inside it: a freeze of our own would outlive a kill -9 of us. */
+export function switchDisks(action: Of<"switch-disks">): string[][] {
+  const specs = [
+    ...action.disks.map(({ device, path }) => `${device},snapshot=external,file=${escapeSpec(absolutePath(path))}`),
+    ...action.excluded.map((device) => `${device},snapshot=no`),
+  ];
+  const limit = ["guest-agent-timeout", "--domain", action.domain, "--timeout", "5"];
+  return [
+    ...(action.quiesce ? [limit] : []),
+    [
+      "snapshot-create-as",
+      "--domain",
+      action.domain,
+      "--disk-only",
+      "--atomic",
+      "--no-metadata",
+      "--reuse-external",
+      ...(action.quiesce ? ["--quiesce"] : []),
+      ...specs.flatMap((spec) => ["--diskspec", spec]),
+    ],
+  ];
+}
+
+/** A comma ends a value of --diskspec, two are one (virsh(1)). */
+function escapeSpec(path: string): string {
+  return path.replaceAll(",", ",,");
+}
+
+export function updateNetwork(
+  network: string,
+  verb: "add-last" | "delete",
+  xml: string,
+  where: readonly string[],
+): string[] {
+  return ["net-update", "--network", network, verb, "ip-dhcp-host", xml, ...where];
+}
+
+/** A name that DNS does not allow is left out: dnsmasq would read a comma in it as its own. */
+export function hostXml(host: { readonly mac: string; readonly ip: string; readonly name: string }): string {
+  const name = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(host.name) ? ` name='${host.name}'` : "";
+  return `<host mac='${escapeAttribute(host.mac)}'${name} ip='${escapeAttribute(host.ip)}'/>`;
+}
+
+function escapeAttribute(text: string): string {
+  return text.replace(/[^0-9A-Za-z.:-]/g, "");
+}
+
+function nameIn(xml: string): string {
+  return /<name>([^<]*)<\/name>/.exec(xml)?.[1] ?? "domain";
+}

@@ -1,0 +1,26 @@
+/** What every action is carried out with. */
+import type { Processes, RunOptions } from "../process.ts";
+import type { Action, PerformOptions } from "../types.ts";
+import type { Virsh } from "../virsh.ts";
+
+export type ActionOf<Do extends Action["do"]> = Extract<Action, { do: Do }>;
+
+export interface ActionContext {
+  readonly processes: Processes;
+  readonly virsh: Virsh;
+  readonly options: PerformOptions;
+  /** Resolves after `ms`; "interrupted" where the operation's signal comes first. */
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs: () => number;
+}
+
+/** A child that changes things inherits the locks, so that they outlive us until it ends. */
+export function holdingLocks(context: ActionContext): RunOptions {
+  return context.options.lockFds === undefined ? {} : { inheritFds: context.options.lockFds };
+}
+
+/** Doubles from 10 ms to 200 ms: short jobs are seen at once, long ones cost little. */
+export function* backOffMs(): Generator<number, never> {
+  for (let ms = 10; ; ms = Math.min(ms * 2, 200)) yield ms;
+}

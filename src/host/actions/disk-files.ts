@@ -1,0 +1,107 @@
+/** Actions on image files that no guest holds. Every one leaves what it wrote on the disk, not in a cache. */
+import { link, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import { EstratoError } from "../../errors.ts";
+import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath, temporaryName } from "../files.ts";
+import { imageInfo, ownExtents } from "../qemu-img.ts";
+import { parseProgress } from "../qemu-img-output.ts";
+import { commandsFor, convert, createDisk } from "./commands.ts";
+import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
+
+/**
+ * A new qcow2 file. It is made under a hidden name and linked to its own: there is never half a header under `path`,
+ * and nothing that is there is overwritten. The owner stays ours: libvirt gives the file to QEMU's user when a guest
+ * gets it, with --reuse-external too (measured on both generations).
+ */
+export async function performCreateDisk(context: ActionContext, action: ActionOf<"create-disk">): Promise<void> {
+  const part = temporaryName(action.path);
+  await createEmpty(part, 0o600);
+  try {
+    await context.processes.output(createDisk(action, part), holdingLocks(context));
+    await syncPath(part);
+    await link(part, action.path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    await assertUntouched(context, action);
+  } finally {
+    await removeFile(part);
+  }
+  await syncPath(dirname(action.path));
+}
+
+/** The file that is there must be the one that we would have made: same size, same backing, no data of its own. */
+async function assertUntouched(context: ActionContext, action: ActionOf<"create-disk">): Promise<void> {
+  const { processes } = context;
+  const info = await imageInfo(processes, action.path, { format: "qcow2" });
+  const same =
+    info?.virtualSizeBytes === action.sizeBytes &&
+    info.backing === (action.backing?.path ?? null) &&
+    info.backingFormat === (action.backing?.format ?? null) &&
+    (await ownExtents(processes, action.path, "qcow2")).length === 0;
+  if (!same) throw new EstratoError("conflict", `${action.path}: there is another file of that name`);
+  await setMode(action.path, 0o600);
+}
+
+/** Merges a file down. "integrity" where `top` does not stand on `base`; "conflict" where base is frozen or one of them is held. */
+export async function performCommit(context: ActionContext, action: ActionOf<"commit">): Promise<void> {
+  const info = await imageInfo(context.processes, action.top, { format: action.topFormat });
+  if (info?.backing !== action.base) {
+    throw new EstratoError("integrity", `${action.top}: it does not stand on ${action.base}`);
+  }
+  await assertNotFrozen(action.base);
+  await runAll(context, action);
+  await syncPath(action.base);
+}
+
+export async function performRebase(
+  context: ActionContext,
+  action: ActionOf<"rebase"> | ActionOf<"relink">,
+): Promise<void> {
+  await assertNotFrozen(action.file);
+  await runAll(context, action);
+  await syncPath(action.file);
+}
+
+/** Grows a disk; done where it has that size. "failed" where it is larger. */
+export async function performResize(context: ActionContext, action: ActionOf<"resize-disk">): Promise<void> {
+  await assertNotFrozen(action.path);
+  const info = await imageInfo(context.processes, action.path, { format: action.format });
+  if (info === null) throw new EstratoError("not_found", `${action.path}: no such file`);
+  if (info.virtualSizeBytes === action.sizeBytes) return;
+  if (info.virtualSizeBytes > action.sizeBytes) {
+    throw new EstratoError("failed", `${action.path}: a disk cannot become smaller`);
+  }
+  await runAll(context, action);
+  await syncPath(action.path);
+}
+
+/** Copies a chain into one file. An interruption ends the child and removes the piece; the source is only read. */
+export async function performConvert(context: ActionContext, action: ActionOf<"convert">): Promise<void> {
+  const part = `${action.to}.part`;
+  await removeFile(part);
+  await createEmpty(part, 0o600);
+  try {
+    const { signal, onProgress } = context.options;
+    await context.processes.output(convert(action, part), {
+      ...holdingLocks(context),
+      ...(signal ? { signal } : {}),
+      onOutput: (text) => {
+        const fraction = parseProgress(text);
+        if (fraction !== null) onProgress?.(fraction);
+      },
+    });
+    await setMode(part, action.mode);
+    await syncPath(part);
+    await rename(part, action.to);
+  } catch (error) {
+    await removeFile(part);
+    throw error;
+  }
+  await syncPath(dirname(action.to));
+}
+
+async function runAll(context: ActionContext, action: Parameters<typeof commandsFor>[0]): Promise<void> {
+  for (const command of commandsFor(action, context.virsh.command)) {
+    await context.processes.output(command, holdingLocks(context));
+  }
+}

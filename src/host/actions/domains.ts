@@ -1,0 +1,115 @@
+/** Actions on a domain as a whole: its definition and its life. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { EstratoError } from "../../errors.ts";
+import { agentThaw } from "../agent.ts";
+import { editDefinition } from "../domain-edit.ts";
+import { parseState } from "../domain-status.ts";
+import { lastWords } from "../process-failure.ts";
+import type { Action, DomainState } from "../types.ts";
+import { isNoSuchDomain } from "../virsh.ts";
+import { commandsFor, switchDisks } from "./commands.ts";
+import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
+
+/** The state of a domain now; null where there is none. */
+export async function stateOf(context: ActionContext, domain: string): Promise<DomainState | null> {
+  const result = await context.virsh.run(["domstate", "--domain", domain]);
+  if (result.exit === 0) return parseState(result.stdout).state;
+  if (isNoSuchDomain(result.stderr)) return null;
+  throw new EstratoError("failed", `virsh domstate: ${lastWords(result.stderr) ?? `exit code ${result.exit}`}`);
+}
+
+/** Puts a running guest's disks onto heads that are there, all or none. "conflict" where it is not running. */
+export async function performSwitch(context: ActionContext, action: ActionOf<"switch-disks">): Promise<void> {
+  const state = await stateOf(context, action.domain);
+  if (state !== "running" && state !== "paused" && state !== "blocked") {
+    throw new EstratoError("conflict", `${action.domain}: the domain is not running`);
+  }
+  const answers = await context.virsh.batch(switchDisks(action), holdingLocks(context));
+  const error = answers.at(-1)?.error ?? null; // a guest without an agent has no time limit to set
+  if (error !== null) throw new EstratoError("failed", `virsh snapshot-create-as: ${error}`);
+}
+
+export async function performThaw(context: ActionContext, action: ActionOf<"thaw">): Promise<void> {
+  await agentThaw(context.virsh, action.domain);
+}
+
+/** The document goes through a file of our own, mode 0600: it may hold a password of the screen. */
+export async function performDefine(context: ActionContext, action: ActionOf<"define">): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "estrato-define-")); // mode 0700
+  try {
+    const path = join(folder, "domain.xml");
+    await writeFile(path, action.xml, { mode: 0o600 });
+    await context.virsh.output(["define", "--file", path], holdingLocks(context));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+export async function performRedefine(context: ActionContext, action: ActionOf<"redefine">): Promise<void> {
+  const xml = await context.virsh.output(["dumpxml", "--domain", action.domain, "--inactive", "--security-info"]);
+  const disks = Object.fromEntries(action.disks.map(({ device, path, format }) => [device, { path, format }]));
+  await performDefine(context, { do: "define", xml: editDefinition(xml, { disks, dropBackingStore: true }) });
+}
+
+/** Runs the action's command; a failure counts only where the domain is not as it should be afterwards. */
+async function performTowards(
+  context: ActionContext,
+  action: Action & { readonly domain: string },
+  isDone: (state: DomainState | null) => boolean,
+): Promise<void> {
+  const [command] = commandsFor(action, context.virsh.command);
+  if (!command) return;
+  const result = await context.processes.run(command, holdingLocks(context));
+  if (result.exit === 0 || isDone(await stateOf(context, action.domain))) return;
+  throw new EstratoError("failed", `virsh ${action.do}: ${lastWords(result.stderr) ?? `exit code ${result.exit}`}`);
+}
+
+const isRunning = (state: DomainState | null) => state === "running" || state === "blocked";
+const isOff = (state: DomainState | null) => state === null || state === "shutoff" || state === "crashed";
+
+/** The simple verbs, each of which finds its work done where the domain is there already. */
+export async function performLife(
+  context: ActionContext,
+  action: ActionOf<"undefine" | "start" | "destroy" | "suspend" | "resume" | "autostart" | "reboot">,
+): Promise<void> {
+  switch (action.do) {
+    case "undefine":
+      return performTowards(context, action, (state) => state === null);
+    case "start":
+      return performTowards(context, action, (state) => isRunning(state) || state === "paused");
+    case "destroy":
+      return performTowards(context, action, isOff);
+    case "suspend":
+      return performTowards(context, action, (state) => state === "paused");
+    case "resume":
+      return performTowards(context, action, isRunning);
+    case "autostart":
+    case "reboot":
+      return performTowards(context, action, () => false);
+  }
+}
+
+/** A guest that boots does not hear the button yet: it is pressed again now and then. */
+const PRESS_AGAIN_MS = 5000;
+
+/** Asks the guest to power off and waits. "timeout" where it has not after `timeoutMs`, unless it is then cut off. */
+export async function performShutdown(context: ActionContext, action: ActionOf<"shutdown">): Promise<void> {
+  const startedMs = context.nowMs();
+  let pressedMs = Number.NEGATIVE_INFINITY;
+  for (let waitMs = 20; ; waitMs = Math.min(waitMs * 2, 500)) {
+    if (isOff(await stateOf(context, action.domain))) return;
+    if (context.nowMs() - startedMs >= action.timeoutMs) break;
+    if (context.nowMs() - pressedMs >= PRESS_AGAIN_MS) {
+      pressedMs = context.nowMs();
+      const result = await context.virsh.run(["shutdown", "--domain", action.domain], holdingLocks(context));
+      if (result.exit !== 0 && isOff(await stateOf(context, action.domain))) return;
+    }
+    await context.sleep(waitMs, context.options.signal);
+  }
+  if (!action.thenDestroy) {
+    throw new EstratoError("timeout", `${action.domain}: the guest did not power off within ${action.timeoutMs} ms`);
+  }
+  await performLife(context, { do: "destroy", domain: action.domain });
+}

@@ -1,0 +1,106 @@
+/** The machine, as one object. Only what a call needs is loaded by it: a cheap verb stays cheap. */
+import { setTimeout as delay } from "node:timers/promises";
+import { EstratoError } from "../errors.ts";
+import { commandsFor } from "./actions/commands.ts";
+import { editDefinition } from "./domain-edit.ts";
+import { newDefinition } from "./domain-new.ts";
+import { domainStatus, domainStatuses, listDomains } from "./domain-status.ts";
+import { parseDefinition } from "./domain-xml.ts";
+import { createEmpty, fileInfo, freeBytes, listFolder, removeFile } from "./files.ts";
+import { type ChildTrace, createProcesses } from "./process.ts";
+import { imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
+import type {
+  Action,
+  Command,
+  DefinitionEdit,
+  DomainDefinition,
+  DomainStatus,
+  DomainSummary,
+  Extent,
+  HostCapabilities,
+  ImageInfo,
+  NetworkInfo,
+  NewDomain,
+  PerformOptions,
+  QemuDisk,
+} from "./types.ts";
+import { createVirsh } from "./virsh.ts";
+
+export type { ChildTrace } from "./process.ts";
+
+export interface HostOptions {
+  readonly uri: string; // qemu:///system
+  readonly trace?: ((child: ChildTrace) => void) | undefined;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** What `createHost` gives: core's HostPort (a test compares the two types), and children that own the terminal. */
+export type Host = ReturnType<typeof createHost>;
+
+/** A host behind a libvirt URI. Nothing is started or loaded by this call. */
+export function createHost(options: HostOptions) {
+  const processes = createProcesses(options);
+  const virsh = createVirsh(processes, options.uri);
+  let capabilities: Promise<HostCapabilities> | undefined;
+
+  async function readCapabilities(): Promise<HostCapabilities> {
+    const module = await import("./capabilities.ts");
+    capabilities ??= module.readCapabilities(virsh);
+    return capabilities;
+  }
+
+  return {
+    listDomains: (): Promise<DomainSummary[]> => listDomains(virsh),
+    domainStatus: (domain: string): Promise<DomainStatus | null> => domainStatus(virsh, domain),
+    domainStatuses: (domains?: readonly string[]): Promise<Map<string, DomainStatus>> => domainStatuses(virsh, domains),
+    qemuDisks: async (uuid: string): Promise<QemuDisk[]> => (await import("./qemu-disks.ts")).qemuDisks(virsh, uuid),
+    agentPing: async (uuid: string, timeoutMs: number): Promise<boolean> =>
+      (await import("./agent.ts")).agentPing(virsh, uuid, timeoutMs),
+    agentFreezeStatus: async (uuid: string): Promise<"frozen" | "thawed" | null> =>
+      (await import("./agent.ts")).agentFreezeStatus(virsh, uuid),
+    agentAddresses: async (uuid: string): Promise<string[] | null> =>
+      (await import("./agent.ts")).agentAddresses(virsh, uuid),
+    imageInfo: (
+      path: string,
+      how?: { readonly shared?: boolean; readonly format?: string },
+    ): Promise<ImageInfo | null> => imageInfo(processes, path, how),
+    ownExtents: (path: string, format: string): Promise<Extent[]> => ownExtents(processes, path, format),
+    inspectUntrusted: async (path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> =>
+      (await import("./untrusted.ts")).inspectUntrusted(path, format),
+    sameContent: (a: { path: string; format: string }, b: { path: string; format: string }): Promise<boolean> =>
+      sameContent(processes, a, b),
+    fileInfo,
+    listFolder,
+    freeBytes,
+    network: async (name: string): Promise<NetworkInfo | null> =>
+      (await import("./networks.ts")).readNetwork(virsh, name),
+    listNetworks: async (): Promise<string[]> => (await import("./networks.ts")).listNetworks(virsh),
+    capabilities: readCapabilities,
+    editDefinition: (xml: string, edit: DefinitionEdit): string => editDefinition(xml, edit),
+    newDefinition: async (spec: NewDomain): Promise<string> => newDefinition(spec, await readCapabilities()),
+    parseDefinition: (xml: string): DomainDefinition => parseDefinition(xml),
+    /** Writes the guest's screen as a PPM or PNG file, as QEMU gives it, mode 0600. */
+    async screenshot(uuid: string, path: string): Promise<void> {
+      await removeFile(path);
+      await createEmpty(path, 0o600);
+      await virsh.output(["screenshot", "--domain", uuid, "--file", path]);
+    },
+    commandsFor: (action: Action): Command[] => commandsFor(action, virsh.command),
+    async perform(action: Action, how: PerformOptions = {}): Promise<void> {
+      const { perform } = await import("./actions.ts");
+      await perform({ processes, virsh, options: how, sleep, nowMs: () => performance.now() }, action);
+    },
+    /** The guest's serial console on this terminal; returns virsh's exit code. */
+    console: (uuid: string): Promise<number> => processes.interactive(virsh.command("console", "--domain", uuid)),
+    /** A program that owns the terminal (ssh); returns its exit code. */
+    interactive: (command: Command): Promise<number> => processes.interactive(command),
+  };
+}
+
+async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, undefined, signal ? { signal } : {});
+  } catch (cause) {
+    throw new EstratoError("interrupted", "interrupted", { cause });
+  }
+}

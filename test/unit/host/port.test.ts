@@ -1,0 +1,8 @@
+import { expect, test } from "vitest";
+import type { HostPort } from "../../../src/core/ports.ts";
+import { createHost } from "../../../src/host/index.ts";
+
+test("the host is what core asks for", () => {
+  const host: HostPort = createHost({ uri: "test:///default" });
+  expect(host).toBeDefined();
+});
