@@ -13,7 +13,7 @@ import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { EstratoError } from "../errors.ts";
-import { errnoOf, hostError } from "./host-error.ts";
+import { hostError } from "./host-error.ts";
 
 /** flock(1)'s own codes are 1 and 64 to 78; sysexits does not use 99. */
 const BUSY = 99;
@@ -34,7 +34,7 @@ export interface LockRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Locks a file, which is made where it is not there, or a folder. Throws "conflict" where another has it when the time is over. */
+/** Locks a file, which is made where it is not there. Throws "conflict" where another has it when the time is over. */
 export async function lockFile(path: string, request: LockRequest): Promise<FileLock> {
   const fd = openLockFile(path);
   let open = true;
@@ -98,12 +98,11 @@ function lockFileName(name: string): string {
   return `${encoded}.lock`;
 }
 
+/** Writable although nothing is written: NFS takes an exclusive lock on nothing less. */
 function openLockFile(path: string): number {
-  const { O_RDONLY, O_CREAT, O_NOFOLLOW, O_DIRECTORY } = constants;
   try {
-    return openSync(path, O_RDONLY | O_CREAT | O_NOFOLLOW, 0o600);
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   } catch (error) {
-    if (errnoOf(error) === "EISDIR") return openSync(path, O_RDONLY | O_DIRECTORY);
     throw hostError(path, error);
   }
 }

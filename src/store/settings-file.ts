@@ -1,6 +1,6 @@
 /** One file of settings: a flat JSON object of strings. */
 import { mkdirSync, readFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { replaceThroughConf } from "./conf-file.ts";
 import { errnoOf, hostError } from "./host-error.ts";
@@ -31,7 +31,7 @@ export function readSettingsFile(path: string): Record<string, unknown> {
 
 /**
  * Changes the file under a lock, so that two who set at once both have set. Durable when it returns; folder and file are made
- * where they are not there. The folder itself is what is locked: settings need no lock file lying beside them.
+ * where they are not there.
  */
 export async function changeSettingsFile(
   path: string,
@@ -44,7 +44,10 @@ export async function changeSettingsFile(
   } catch (error) {
     throw hostError(folder, error);
   }
-  const lock = await lockFile(folder, { timeoutMs: LOCK_TIMEOUT_MS, what: `the settings in ${folder}` });
+  const lock = await lockFile(join(folder, ".config.lock"), {
+    timeoutMs: LOCK_TIMEOUT_MS,
+    what: `the settings in ${folder}`,
+  });
   try {
     const settings = readSettingsFile(path);
     const before = JSON.stringify(settings);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { StorePort } from "../../../src/core/ports.ts";
 import { openStore } from "../../../src/store/index.ts";
-import type { JournalEntry } from "../../../src/store/schema.ts";
 import { fakeStore } from "../../fake/store.ts";
+import { journalEntry, keypair } from "./samples.ts";
 
 const roots: string[] = [];
 afterAll(() => {
@@ -16,17 +16,6 @@ function realStore(): StorePort {
   const root = mkdtempSync(join(tmpdir(), "estrato-store-"));
   roots.push(root);
   return openStore({ home: join(root, "home"), systemMode: false });
-}
-
-function entry(id: string, createdAt: string): JournalEntry {
-  return {
-    id,
-    kind: "snapshot.create",
-    locks: [],
-    createdAt,
-    command: "estrato snapshot create web1",
-    data: { a: [1] },
-  };
 }
 
 const OP_1 = "op-00000000000000001";
@@ -177,17 +166,19 @@ describe.each([
 
   it("lists the journal by age, then id", async () => {
     const store = makeStore();
-    await store.journal.open(entry(OP_3, "2025-01-01T00:00:00.000Z"));
-    await store.journal.open(entry(OP_2, "2025-01-02T00:00:00.000Z"));
-    await store.journal.open(entry(OP_1, "2025-01-02T00:00:00.000Z"));
+    await store.journal.open(journalEntry(OP_3, "2025-01-01T00:00:00.000Z"));
+    await store.journal.open(journalEntry(OP_2, "2025-01-02T00:00:00.000Z"));
+    await store.journal.open(journalEntry(OP_1, "2025-01-02T00:00:00.000Z"));
     expect((await store.journal.list()).map((one) => one.id)).toEqual([OP_3, OP_1, OP_2]);
   });
 
   it("replaces a journal entry of the same id, and forgets it when closed, as often as you like", async () => {
     const store = makeStore();
-    await store.journal.open(entry(OP_1, "2025-01-01T00:00:00.000Z"));
-    await store.journal.open({ ...entry(OP_1, "2025-01-01T00:00:00.000Z"), data: "further" });
-    expect(await store.journal.list()).toEqual([{ ...entry(OP_1, "2025-01-01T00:00:00.000Z"), data: "further" }]);
+    await store.journal.open(journalEntry(OP_1, "2025-01-01T00:00:00.000Z"));
+    await store.journal.open({ ...journalEntry(OP_1, "2025-01-01T00:00:00.000Z"), data: "further" });
+    expect(await store.journal.list()).toEqual([
+      { ...journalEntry(OP_1, "2025-01-01T00:00:00.000Z"), data: "further" },
+    ]);
     await store.journal.close(OP_1);
     await store.journal.close(OP_1);
     expect(await store.journal.list()).toEqual([]);
@@ -197,7 +188,7 @@ describe.each([
     "refuses %j as the id of a journal entry",
     async (id) => {
       const store = makeStore();
-      await expect(store.journal.open(entry(id, "2025-01-01T00:00:00.000Z"))).rejects.toMatchObject({
+      await expect(store.journal.open(journalEntry(id, "2025-01-01T00:00:00.000Z"))).rejects.toMatchObject({
         name: "EstratoError",
       });
       await expect(store.journal.close(id)).rejects.toMatchObject({ code: "usage" });
@@ -252,14 +243,3 @@ describe.each([
     expect(await store.restoreLastGood()).toEqual({ from: null, damagedFile: null });
   });
 });
-
-function keypair(name: string) {
-  return {
-    name,
-    type: "ssh",
-    publicKey: "ssh-ed25519 AAAA",
-    fingerprint: "SHA256:x",
-    owner: "root",
-    createdAt: "2025-01-01T00:00:00.000Z",
-  };
-}

@@ -1,0 +1,71 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openStore, type Store } from "../../../src/store/index.ts";
+
+let home: string;
+let store: Store;
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), "estrato-locks-"));
+  store = openStore({ home, systemMode: false });
+});
+afterEach(() => {
+  rmSync(home, { recursive: true, force: true });
+});
+
+describe("a lock", () => {
+  it("leaves its file in place, so that nobody holds the file of a name that another has", async () => {
+    await (await store.lock(["web1"], 0)).release();
+    const { ino, size } = statSync(join(home, "locks", "web1.lock"));
+    await (await store.lock(["web1"], 0)).release();
+    expect(statSync(join(home, "locks", "web1.lock")).ino).toBe(ino);
+    expect(size).toBe(0);
+  });
+
+  it("is of the name alone: names that look alike as files are different locks", async () => {
+    const names = ["..", ".", "a/b", "a%2Fb", "state", "../state", "ñ"];
+    const held = await store.lock(names, 0);
+    expect(readdirSync(join(home, "locks"))).toHaveLength(names.length);
+    await store.update((draft) => {
+      draft.flavors = {};
+    });
+    await held.release();
+  });
+
+  it.each(["", "x".repeat(241)])("needs a name that fits a file", async (name) => {
+    await expect(store.lock([name], 0)).rejects.toMatchObject({ code: "usage" });
+  });
+
+  it("is not taken through a symbolic link", async () => {
+    await (await store.lock(["a"], 0)).release();
+    symlinkSync(join(home, "elsewhere"), join(home, "locks", "b.lock"));
+    await expect(store.lock(["b"], 0)).rejects.toMatchObject({ code: "host" });
+    expect(readdirSync(home)).not.toContain("elsewhere");
+  });
+
+  it("says what to install where flock is not there", async () => {
+    const path = process.env.PATH;
+    process.env.PATH = "/nowhere";
+    try {
+      await expect(store.lock(["a"], 0)).rejects.toMatchObject({
+        code: "host",
+        message: expect.stringContaining("flock"),
+        hint: expect.stringContaining("util-linux"),
+      });
+    } finally {
+      process.env.PATH = path;
+    }
+    await (await store.lock(["a"], 0)).release();
+  });
+
+  it("keeps no descriptor of a lock that it did not get", async () => {
+    const held = await store.lock(["b"], 0);
+    const before = readdirSync("/proc/self/fd").length;
+    for (let time = 0; time < 5; time += 1) {
+      await expect(store.lock(["a", "b"], 0)).rejects.toMatchObject({ code: "conflict" });
+    }
+    expect(readdirSync("/proc/self/fd")).toHaveLength(before);
+    await held.release();
+  });
+});
