@@ -16,9 +16,10 @@ export interface Step {
 
 /** A change about to be made. */
 export interface Operation<Data> {
+  /** op-…; made here where the data must name it. */
+  readonly id?: string;
   readonly kind: string;
   readonly data: Data;
-  /** Names of further locks beyond those held that recovery must take; usually none. */
   readonly steps: readonly Step[];
 }
 
@@ -79,7 +80,7 @@ export async function execute<Data>(
   recover: Recover,
 ): Promise<void> {
   const entry: JournalEntry = {
-    id: world.ids.next("op"),
+    id: operation.id ?? world.ids.next("op"),
     kind: operation.kind,
     locks: [...locks.names],
     createdAt: world.clock.now().toISOString(),

@@ -22,7 +22,9 @@ export async function examine(world: World): Promise<Finding[]> {
   const findings: Finding[] = pending.map((entry) =>
     unmendable(`operation ${entry.id}`, `"${entry.command}" has not ended`, "It is under way, or --repair ends it."),
   );
-  findings.push(...structure(state).map((problem) => unmendable("state.json", problem, "Nothing here can know which is right.")));
+  findings.push(
+    ...structure(state).map((problem) => unmendable("state.json", problem, "Nothing here can know which is right.")),
+  );
   findings.push(...(await examineLayers(world, state)));
   findings.push(...(await examineInstances(world, state)));
   // While something is under way its files are not orphans: they are named in its journal entry.
@@ -39,7 +41,8 @@ export async function repair(world: World): Promise<Examined[]> {
   await recoverAll(world, failures);
   const done: Examined[] = [];
   for (const finding of await examine(world)) {
-    if (finding.mending !== null) done.push({ ...said(finding), result: (await mend(world, finding)) ? "mended" : "left" });
+    if (finding.mending !== null)
+      done.push({ ...said(finding), result: (await mend(world, finding)) ? "mended" : "left" });
   }
   const { collect } = await import("../layers/collect.ts");
   await collect(world);
@@ -48,17 +51,25 @@ export async function repair(world: World): Promise<Examined[]> {
   const unrecovered = failures.map(({ entry, error }) => ({
     subject: `operation ${entry.id}`,
     problem: `"${entry.command}" cannot be recovered: ${error instanceof Error ? error.message : String(error)}`,
-    remedy: error instanceof EstratoError && error.hint !== undefined ? error.hint : "Mend that first, and run doctor again.",
+    remedy:
+      error instanceof EstratoError && error.hint !== undefined ? error.hint : "Mend that first, and run doctor again.",
     result: "left" as const,
   }));
-  return [...mended, ...unrecovered, ...left.filter((one) => !unrecovered.some((other) => other.subject === one.subject))];
+  return [
+    ...mended,
+    ...unrecovered,
+    ...left.filter((one) => !unrecovered.some((other) => other.subject === one.subject)),
+  ];
 }
 
 async function mend(world: World, finding: Finding): Promise<boolean> {
   const { mending } = finding;
   if (mending === null) return false;
   if (mending.loses.length > 0) {
-    const yes = await world.report.confirm({ text: `${finding.subject}: ${finding.problem}. ${finding.remedy}`, loses: mending.loses });
+    const yes = await world.report.confirm({
+      text: `${finding.subject}: ${finding.problem}. ${finding.remedy}`,
+      loses: mending.loses,
+    });
     if (!yes) return false;
   }
   const locks = await world.store.lock(mending.locks, world.lockTimeoutMs);
@@ -66,7 +77,9 @@ async function mend(world: World, finding: Finding): Promise<boolean> {
     await mending.mend(world, locks);
     return true;
   } catch (error) {
-    world.report.note(`${finding.subject}: could not be mended: ${error instanceof Error ? error.message : String(error)}`);
+    world.report.note(
+      `${finding.subject}: could not be mended: ${error instanceof Error ? error.message : String(error)}`,
+    );
     return false;
   } finally {
     await locks.release();

@@ -4,8 +4,8 @@ import type { Layer, State } from "../../store/schema.ts";
 import { standingOn } from "../graph/references.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
-import { freezeFile, thawFile } from "../snapshots/heads.ts";
 import { requireUnheld } from "../snapshots/create.ts";
+import { freezeFile, thawFile } from "../snapshots/heads.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
 /** Every layer's file is there, has the size, format, backing file and mode that were recorded. */
@@ -22,9 +22,22 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
     world.host.imageInfo(layer.file, { shared: true, format: layer.format }).catch((error: unknown) => error as Error),
   ]);
   if (file === null || info === null) {
-    return [unmendable(layer.file, `it is missing; ${users || "nothing"} needs it`, "Put the file back from a copy, or delete what needs it.")];
+    return [
+      unmendable(
+        layer.file,
+        `it is missing; ${users || "nothing"} needs it`,
+        "Put the file back from a copy, or delete what needs it.",
+      ),
+    ];
   }
-  if (info instanceof Error) return [unmendable(layer.file, `it cannot be read (${info.message}); ${users} needs it`, "Put the file back from a copy.")];
+  if (info instanceof Error)
+    return [
+      unmendable(
+        layer.file,
+        `it cannot be read (${info.message}); ${users} needs it`,
+        "Put the file back from a copy.",
+      ),
+    ];
   const findings = wrongContent(state, layer, info, users);
   const wanted = (layer.frozen ? freezeFile(layer) : thawFile(layer)) as { mode: number };
   if (!file.isBlockDevice && layer.foreign === null && (file.mode & 0o777) !== wanted.mode) {
@@ -33,7 +46,11 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
       subject: layer.file,
       problem: `its mode is ${mode(file.mode)}, and should be ${mode(wanted.mode)}: it is ${layer.frozen ? "frozen" : "a head"}`,
       remedy: "Set the mode.",
-      mending: { locks: [], loses: [], mend: (w, locks) => perform(w, locks, [layer.frozen ? freezeFile(layer) : thawFile(layer)]) },
+      mending: {
+        locks: [],
+        loses: [],
+        mend: (w, locks) => perform(w, locks, [layer.frozen ? freezeFile(layer) : thawFile(layer)]),
+      },
     });
   }
   return findings;
@@ -41,10 +58,14 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
 
 function wrongContent(state: State, layer: Layer, info: ImageInfo, users: string): Finding[] {
   const findings: Finding[] = [];
-  const wrong = (problem: string) => findings.push(unmendable(layer.file, `${problem}; ${users || "nothing"} stands on it`, "Nothing here can know which is right."));
+  const wrong = (problem: string) =>
+    findings.push(
+      unmendable(layer.file, `${problem}; ${users || "nothing"} stands on it`, "Nothing here can know which is right."),
+    );
   const parent = layer.parent === null ? null : (state.layers[layer.parent] ?? null);
   if (info.format !== layer.format) wrong(`its format is ${info.format}, recorded is ${layer.format}`);
-  if (info.virtualSizeBytes < layer.sizeBytes) wrong(`its size is ${info.virtualSizeBytes} bytes, recorded are ${layer.sizeBytes}`);
+  if (info.virtualSizeBytes < layer.sizeBytes)
+    wrong(`its size is ${info.virtualSizeBytes} bytes, recorded are ${layer.sizeBytes}`);
   if (layer.foreign === null && info.backing !== (parent?.file ?? null)) {
     wrong(`it stands on ${info.backing ?? "nothing"}, recorded is ${parent?.file ?? "nothing"}`);
   }

@@ -14,7 +14,11 @@ export async function examineInstances(world: World, state: State): Promise<Find
     const status = domains.get(instance.id);
     if (status === undefined) {
       findings.push(
-        unmendable(`instance ${instance.name}`, `libvirt has no domain ${instance.id}`, `Define it again, or forget it: estrato instance delete ${instance.name}.`),
+        unmendable(
+          `instance ${instance.name}`,
+          `libvirt has no domain ${instance.id}`,
+          `Define it again, or forget it: estrato instance delete ${instance.name}.`,
+        ),
       );
       continue;
     }
@@ -50,14 +54,30 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
   for (const fact of await headFacts(world, state, status)) {
     const format = state.layers[fact.volume.head]?.format ?? "qcow2";
     if (fact.persistent === null) {
-      findings.push(unmendable(subject, `its definition has no disk ${fact.device}, which ${fact.volume.id} is`, "Attach the disk again with virsh."));
+      findings.push(
+        unmendable(
+          subject,
+          `its definition has no disk ${fact.device}, which ${fact.volume.id} is`,
+          "Attach the disk again with virsh.",
+        ),
+      );
       continue;
     }
     if (status.live !== null && fact.qemu !== fact.recorded) {
-      findings.push(unmendable(subject, `${fact.device}: QEMU writes to ${fact.qemu ?? "nothing"}, recorded is ${fact.recorded}`, `Stop ${status.name} and run doctor again.`));
+      findings.push(
+        unmendable(
+          subject,
+          `${fact.device}: QEMU writes to ${fact.qemu ?? "nothing"}, recorded is ${fact.recorded}`,
+          `Stop ${status.name} and run doctor again.`,
+        ),
+      );
     } else if (status.live !== null && fact.live !== fact.recorded) {
       findings.push(
-        unmendable(subject, `${fact.device}: libvirt's live definition names ${fact.live ?? "nothing"}, QEMU writes to ${fact.recorded}`, `Stop and start ${status.name}: nothing is lost.`),
+        unmendable(
+          subject,
+          `${fact.device}: libvirt's live definition names ${fact.live ?? "nothing"}, QEMU writes to ${fact.recorded}`,
+          `Stop and start ${status.name}: nothing is lost.`,
+        ),
       );
     }
     if (fact.persistent !== fact.recorded) {
@@ -69,7 +89,10 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
         // What the guest wrote to another file while it ran on it would be left behind: that is for a person to say.
         mending: {
           locks: [status.uuid],
-          loses: status.live === null ? [`what ${fact.persistent} holds beyond ${fact.recorded} (the file itself stays)`] : [],
+          loses:
+            status.live === null
+              ? [`what ${fact.persistent} holds beyond ${fact.recorded} (the file itself stays)`]
+              : [],
           mend: (w, locks) => perform(w, locks, [{ do: "redefine", domain: status.uuid, disks }]),
         },
       });
@@ -80,7 +103,11 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
       subject,
       problem: "its definition keeps a note of the layers (<backingStore>) that a later merge makes wrong",
       remedy: "Define it without.",
-      mending: { locks: [status.uuid], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "redefine", domain: status.uuid, disks: [] }]) },
+      mending: {
+        locks: [status.uuid],
+        loses: [],
+        mend: (w, locks) => perform(w, locks, [{ do: "redefine", domain: status.uuid, disks: [] }]),
+      },
     });
   }
   return findings;
@@ -94,7 +121,11 @@ async function examineGuest(world: World, status: DomainStatus): Promise<Finding
       subject: `instance ${status.name}`,
       problem: "its file systems are frozen",
       remedy: "Thaw them.",
-      mending: { locks: [status.uuid], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "thaw", domain: status.uuid }]) },
+      mending: {
+        locks: [status.uuid],
+        loses: [],
+        mend: (w, locks) => perform(w, locks, [{ do: "thaw", domain: status.uuid }]),
+      },
     },
   ];
 }
@@ -113,7 +144,11 @@ async function examineAddresses(world: World, instance: Instance): Promise<Findi
       subject,
       problem: `network ${network} does not reserve ${ip} for it`,
       remedy: "Reserve the address.",
-      mending: { locks: [instance.id], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "reserve-address", network, mac, ip, name: instance.name }]) },
+      mending: {
+        locks: [instance.id],
+        loses: [],
+        mend: (w, locks) => perform(w, locks, [{ do: "reserve-address", network, mac, ip, name: instance.name }]),
+      },
     });
   }
   return findings;

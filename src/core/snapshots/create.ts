@@ -76,14 +76,20 @@ function requireKnownDevices(status: DomainStatus, devices: readonly string[]): 
   }
 }
 
-async function planHeads(world: World, state: State, status: DomainStatus, excluded: readonly string[]): Promise<HeadChange[]> {
+async function planHeads(
+  world: World,
+  state: State,
+  status: DomainStatus,
+  excluded: readonly string[],
+): Promise<HeadChange[]> {
   const facts = await requireAgreement(world, state, status);
   const { maxChain } = await world.host.capabilities();
   const heads: HeadChange[] = [];
   for (const fact of facts) {
     if (excluded.includes(fact.device)) continue;
     const before = state.layers[fact.volume.head];
-    if (before === undefined) throw new EstratoError("integrity", `volume ${fact.volume.id}: its head ${fact.volume.head} is not recorded`);
+    if (before === undefined)
+      throw new EstratoError("integrity", `volume ${fact.volume.id}: its head ${fact.volume.head} is not recorded`);
     const note = requireRoomInChain(state, before.id, maxChain, `instance ${status.name}: disk ${fact.device}`);
     if (note !== null) world.report.note(note);
     const info = await world.host.imageInfo(before.file, { shared: true, format: before.format });
@@ -110,9 +116,13 @@ async function chooseQuiesce(world: World, status: DomainStatus, wish: "try" | "
   const running = status.state === "running";
   if (running && status.live.agentChannel && (await world.host.agentPing(status.uuid, AGENT_PING_MS))) return true;
   if (wish === "try") return false;
-  throw new EstratoError("host", `instance ${status.name}: ${running ? "its guest agent does not answer" : "it is paused"}, so its file systems cannot be quiesced`, {
-    hint: "Install and start qemu-guest-agent in the guest, or use --quiesce try.",
-  });
+  throw new EstratoError(
+    "host",
+    `instance ${status.name}: ${running ? "its guest agent does not answer" : "it is paused"}, so its file systems cannot be quiesced`,
+    {
+      hint: "Install and start qemu-guest-agent in the guest, or use --quiesce try.",
+    },
+  );
 }
 
 function newRecord(
@@ -169,7 +179,10 @@ function planSteps(world: World, status: DomainStatus, data: CreateData, quiesce
   ];
   if (snapshot.nvram !== null && status.inactive.nvram !== null) {
     const to = world.store.paths.nvram(snapshot.nvram);
-    steps.push({ title: "Copy the NVRAM", actions: [{ do: "copy-file", from: status.inactive.nvram, to, mode: 0o400 }] });
+    steps.push({
+      title: "Copy the NVRAM",
+      actions: [{ do: "copy-file", from: status.inactive.nvram, to, mode: 0o400 }],
+    });
   }
   let reached = false;
   if (status.live !== null) {
@@ -213,7 +226,9 @@ async function switchQuiescedOrNot(world: World, uuid: string, data: CreateData)
   } catch (error) {
     await world.host.perform({ do: "thaw", domain: uuid });
     if ((await switched(world, data)) === "yes") return true;
-    world.report.note(`${data.snapshot.name}: the file systems could not be quiesced (${error instanceof Error ? error.message : String(error)})`);
+    world.report.note(
+      `${data.snapshot.name}: the file systems could not be quiesced (${error instanceof Error ? error.message : String(error)})`,
+    );
     await world.host.perform(switchDisks(uuid, data, false));
     return false;
   }
@@ -221,7 +236,9 @@ async function switchQuiescedOrNot(world: World, uuid: string, data: CreateData)
 
 /** The definition with each disk's file replaced by its volume's id: paths change, volumes don't. */
 export function definitionByVolume(world: World, xml: string, heads: readonly HeadChange[]): string {
-  const disks = Object.fromEntries(heads.map((head) => [head.device, { path: `/${head.volume}`, format: head.after.format }]));
+  const disks = Object.fromEntries(
+    heads.map((head) => [head.device, { path: `/${head.volume}`, format: head.after.format }]),
+  );
   return world.host.editDefinition(xml, { disks, dropBackingStore: true });
 }
 
@@ -230,7 +247,9 @@ async function switched(world: World, data: CreateData): Promise<"yes" | "no" | 
   const status = await world.host.domainStatus(data.uuid);
   if (status === null || status.live === null) return "off";
   const disks = await world.host.qemuDisks(data.uuid);
-  const tops = data.heads.map((head) => disks.find((disk) => disk.device === head.device)?.chain[0] === head.after.file);
+  const tops = data.heads.map(
+    (head) => disks.find((disk) => disk.device === head.device)?.chain[0] === head.after.file,
+  );
   if (tops.every(Boolean)) return "yes";
   return tops.some(Boolean) ? "some" : "no";
 }
@@ -243,9 +262,13 @@ async function requireSwitched(world: World, data: CreateData): Promise<void> {
     const disk = disks.find((one) => one.device === head.device);
     const live = status.live.disks.find((one) => one.device === head.device)?.source;
     if (disk?.chain[0] === head.after.file && disk.chain[1] === head.before.file && live === head.after.file) continue;
-    throw new EstratoError("integrity", `instance ${status.name}: ${head.device} was switched to ${disk?.chain[0] ?? "nothing"}, planned was ${head.after.file}`, {
-      hint: 'Run "estrato doctor".',
-    });
+    throw new EstratoError(
+      "integrity",
+      `instance ${status.name}: ${head.device} was switched to ${disk?.chain[0] ?? "nothing"}, planned was ${head.after.file}`,
+      {
+        hint: 'Run "estrato doctor".',
+      },
+    );
   }
 }
 
@@ -286,13 +309,19 @@ async function newHeadsInUse(world: World, data: CreateData, status: DomainStatu
   if (status.live !== null) {
     const answer = await switched(world, data);
     if (answer === "some") {
-      throw new EstratoError("integrity", `instance ${status.name}: QEMU switched only some of its disks`, { hint: 'Run "estrato doctor".' });
+      throw new EstratoError("integrity", `instance ${status.name}: QEMU switched only some of its disks`, {
+        hint: 'Run "estrato doctor".',
+      });
     }
     if (answer !== "off") return answer === "yes";
   }
   for (const head of data.heads) {
     // libvirtd may have died between QEMU's switch and its own note, and the guest may have stopped since (LIBVIRT.md, trap 12).
-    if ((await world.host.fileInfo(head.after.file)) !== null && (await world.host.ownExtents(head.after.file, "qcow2")).length > 0) return true;
+    if (
+      (await world.host.fileInfo(head.after.file)) !== null &&
+      (await world.host.ownExtents(head.after.file, "qcow2")).length > 0
+    )
+      return true;
     if (status.inactive.disks.find((disk) => disk.device === head.device)?.source === head.after.file) return true;
   }
   return false;

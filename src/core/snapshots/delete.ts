@@ -28,7 +28,11 @@ export function withChildren(state: State, snapshot: Snapshot, children: boolean
  * Deletes a snapshot, with `children` also its descendants (after a yes). No other snapshot, image or instance changes its content.
  * Throws "not_found", "conflict" for a protected one. A dry run returns the plan and the bytes it would free.
  */
-export async function deleteSnapshot(world: World, target: string, options: { readonly children: boolean }): Promise<PlanView | null> {
+export async function deleteSnapshot(
+  world: World,
+  target: string,
+  options: { readonly children: boolean },
+): Promise<PlanView | null> {
   const state = await world.store.read();
   const snapshot = findSnapshot(state, target);
   const lock = snapshot.instance ?? snapshot.volume ?? snapshot.id;
@@ -49,7 +53,12 @@ export async function deleteSnapshot(world: World, target: string, options: { re
 }
 
 /** Drops these, under the lock of their instance. Throws "conflict" where one is protected: none is dropped then. */
-async function dropLocked(world: World, locks: HeldLocks, state: State, doomed: readonly Snapshot[]): Promise<PlanView | null> {
+async function dropLocked(
+  world: World,
+  locks: HeldLocks,
+  state: State,
+  doomed: readonly Snapshot[],
+): Promise<PlanView | null> {
   const kept = doomed.find((snapshot) => snapshot.protected);
   if (kept !== undefined) {
     throw new EstratoError("conflict", `snapshot ${snapshotLabel(state, kept)}: it is protected`, {

@@ -25,7 +25,9 @@ export function findSnapshot(state: State, target: string): Snapshot {
   }
   if (others.length > 0) {
     const candidates = found.map((snapshot) => snapshotLabel(state, snapshot)).join(", ");
-    throw new EstratoError("not_found", `snapshot ${target}: ambiguous: ${candidates}`, { hint: "Name it as INSTANCE/NAME, or by its id." });
+    throw new EstratoError("not_found", `snapshot ${target}: ambiguous: ${candidates}`, {
+      hint: "Name it as INSTANCE/NAME, or by its id.",
+    });
   }
   return first;
 }

@@ -13,7 +13,9 @@ export function snapshotsOf(state: State, uuid: string): Snapshot[] {
 /** Throws "conflict" where the instance has a snapshot of this name. */
 export function requireFreeSnapshotName(state: State, status: DomainStatus, name: string): void {
   if (!snapshotsOf(state, status.uuid).some((snapshot) => snapshot.name === name)) return;
-  throw new EstratoError("conflict", `snapshot ${status.name}/${name}: the name is taken`, { hint: "Choose another, or delete that one first." });
+  throw new EstratoError("conflict", `snapshot ${status.name}/${name}: the name is taken`, {
+    hint: "Choose another, or delete that one first.",
+  });
 }
 
 /** 20261120-113005, with -2, -3, … where two are made in one second. */

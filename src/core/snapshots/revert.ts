@@ -39,7 +39,11 @@ interface RevertData {
   /** The automatic snapshot that an unrevert uses up. */
   readonly usedUp: string | null;
   readonly heads: readonly HeadChange[];
-  readonly nvram: { readonly from: string; readonly to: string; readonly keep: { readonly from: string; readonly to: string } | null } | null;
+  readonly nvram: {
+    readonly from: string;
+    readonly to: string;
+    readonly keep: { readonly from: string; readonly to: string } | null;
+  } | null;
   readonly xmlBefore: string;
   readonly xmlAfter: string;
   readonly was: "running" | "paused" | "off";
@@ -51,16 +55,26 @@ interface RevertData {
  * The instance's disks and NVRAM become what the snapshot holds; running before, running after. What was in memory is gone.
  * What the disks held is kept as an automatic snapshot, unless `discard`. Throws before anything is touched, or leaves it as it was.
  */
-export async function revertSnapshot(world: World, target: string, options: RevertOptions): Promise<Reverted | PlanView> {
+export async function revertSnapshot(
+  world: World,
+  target: string,
+  options: RevertOptions,
+): Promise<Reverted | PlanView> {
   const snapshot = findSnapshot(await world.store.read(), target);
   if (snapshot.instance === null) {
-    throw new EstratoError("conflict", `snapshot ${target}: it is a volume's`, { hint: "Name an instance's snapshot." });
+    throw new EstratoError("conflict", `snapshot ${target}: it is a volume's`, {
+      hint: "Name an instance's snapshot.",
+    });
   }
   return exclusive(world, [snapshot.instance], (locks) => revertLocked(world, locks, snapshot.id, null, options));
 }
 
 /** Undoes the last revert, and itself. Throws "conflict" where there is nothing (left) to go back to. */
-export async function unrevertSnapshot(world: World, instance: string, options: RevertOptions): Promise<Reverted | PlanView> {
+export async function unrevertSnapshot(
+  world: World,
+  instance: string,
+  options: RevertOptions,
+): Promise<Reverted | PlanView> {
   const { status } = await findInstance(world, instance);
   return exclusive(world, [status.uuid], async (locks) => {
     const state = await world.store.read();
@@ -68,9 +82,13 @@ export async function unrevertSnapshot(world: World, instance: string, options: 
     const kept = id === null ? undefined : state.snapshots[id];
     const expired = kept?.expiresAt != null && kept.expiresAt <= world.clock.now().toISOString();
     if (kept === undefined || expired) {
-      throw new EstratoError("conflict", `instance ${status.name}: ${expired ? "what the last revert kept has expired" : "there is no revert to undo"}`, {
-        hint: 'See "estrato snapshot list" for what can be reverted to.',
-      });
+      throw new EstratoError(
+        "conflict",
+        `instance ${status.name}: ${expired ? "what the last revert kept has expired" : "there is no revert to undo"}`,
+        {
+          hint: 'See "estrato snapshot list" for what can be reverted to.',
+        },
+      );
     }
     return revertLocked(world, locks, kept.id, kept.id, options);
   });
@@ -91,7 +109,8 @@ async function revertLocked(
   const state = await ensureAdopted(world, status, snapshot.excluded);
   const data = await planRevert(world, state, status, snapshot, usedUp, options);
   const steps = planSteps(world, locks, data);
-  if (world.dryRun) return planView(world, steps, data.was === "off" ? [] : ["What is in the guest's memory will be lost."]);
+  if (world.dryRun)
+    return planView(world, steps, data.was === "off" ? [] : ["What is in the guest's memory will be lost."]);
   await execute(world, locks, { kind: "snapshot.revert", data, steps }, recoverRevert);
   return { instance: status.name, snapshot: snapshotLabel(state, snapshot), kept: data.kept };
 }
@@ -113,15 +132,31 @@ async function planRevert(
     const layer = state.layers[disk.layer];
     const before = state.layers[volume?.head ?? ""];
     if (volume === undefined || before === undefined) {
-      throw new EstratoError("conflict", `snapshot ${snapshotLabel(state, snapshot)}: its volume ${disk.volume} (${disk.device}) is not attached to ${status.name}`, {
-        hint: "Attach it again first, or make an image or a volume from the snapshot.",
-      });
+      throw new EstratoError(
+        "conflict",
+        `snapshot ${snapshotLabel(state, snapshot)}: its volume ${disk.volume} (${disk.device}) is not attached to ${status.name}`,
+        {
+          hint: "Attach it again first, or make an image or a volume from the snapshot.",
+        },
+      );
     }
-    if (layer === undefined) throw new EstratoError("integrity", `snapshot ${snapshotLabel(state, snapshot)}: its layer ${disk.layer} is not recorded`);
+    if (layer === undefined)
+      throw new EstratoError(
+        "integrity",
+        `snapshot ${snapshotLabel(state, snapshot)}: its layer ${disk.layer} is not recorded`,
+      );
     const fact = facts.find((one) => one.volume.id === volume.id);
     const sizeBytes = Math.max(before.sizeBytes, fact?.liveSizeBytes ?? 0);
     // A revert takes the disk's size of the snapshot; what is kept has the size it has now.
-    heads.push(newHead(world, { ...volume, device: volume.device ?? disk.device }, { ...before, sizeBytes }, layer, layer.sizeBytes));
+    heads.push(
+      newHead(
+        world,
+        { ...volume, device: volume.device ?? disk.device },
+        { ...before, sizeBytes },
+        layer,
+        layer.sizeBytes,
+      ),
+    );
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `revert of ${status.name}`);
   const kept = options.discard ? null : automaticSnapshot(world, state, status, heads, options.keepMs);
@@ -151,7 +186,13 @@ async function planRevert(
 }
 
 /** A new name for each copy, so that one define switches disks and NVRAM together. */
-function planNvram(world: World, status: DomainStatus, snapshot: Snapshot, heads: readonly HeadChange[], kept: Snapshot | null): RevertData["nvram"] {
+function planNvram(
+  world: World,
+  status: DomainStatus,
+  snapshot: Snapshot,
+  heads: readonly HeadChange[],
+  kept: Snapshot | null,
+): RevertData["nvram"] {
   const first = heads[0];
   if (snapshot.nvram === null || first === undefined) return null;
   const current = status.inactive.nvram;
@@ -162,7 +203,13 @@ function planNvram(world: World, status: DomainStatus, snapshot: Snapshot, heads
   };
 }
 
-function automaticSnapshot(world: World, state: State, status: DomainStatus, heads: readonly HeadChange[], keepMs: number): Snapshot {
+function automaticSnapshot(
+  world: World,
+  state: State,
+  status: DomainStatus,
+  heads: readonly HeadChange[],
+  keepMs: number,
+): Snapshot {
   const instance = state.instances[status.uuid];
   const now = world.clock.now();
   const id = world.ids.next("snap");
@@ -174,7 +221,12 @@ function automaticSnapshot(world: World, state: State, status: DomainStatus, hea
     volume: null,
     parent: instance?.current ?? null,
     automatic: true,
-    disks: heads.map((head) => ({ volume: head.volume, device: head.device, layer: head.before.id, sizeBytes: head.before.sizeBytes })),
+    disks: heads.map((head) => ({
+      volume: head.volume,
+      device: head.device,
+      layer: head.before.id,
+      sizeBytes: head.before.sizeBytes,
+    })),
     excluded: [],
     consistency: status.live === null ? "offline" : "crash",
     memory: null,
@@ -218,7 +270,8 @@ function planSteps(world: World, locks: HeldLocks, data: RevertData): Step[] {
     { title: "Freeze what it had", actions: heads.map((head) => freezeFile(head.before)) },
     { title: "Record the revert", run: () => record(world, locks, data) },
   );
-  if (data.was !== "off") steps.push({ title: START, actions: [{ do: "start", domain: uuid, paused: data.was === "paused" }] });
+  if (data.was !== "off")
+    steps.push({ title: START, actions: [{ do: "start", domain: uuid, paused: data.was === "paused" }] });
   return steps;
 }
 
@@ -253,7 +306,12 @@ async function record(world: World, locks: HeldLocks, data: RevertData): Promise
 export async function recoverRevert(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const data = entry.data as RevertData;
   const status = await world.host.domainStatus(data.uuid);
-  if (status === null) throw new EstratoError("integrity", `instance ${data.instanceName}: libvirt has lost its domain while it was being reverted`, { hint: 'Run "estrato doctor".' });
+  if (status === null)
+    throw new EstratoError(
+      "integrity",
+      `instance ${data.instanceName}: libvirt has lost its domain while it was being reverted`,
+      { hint: 'Run "estrato doctor".' },
+    );
   const recorded = (await world.store.read()).volumes[data.heads[0]?.volume ?? ""]?.head === data.heads[0]?.after.id;
   if (!recorded && (await backIsRight(world, data, status))) {
     await undo(world, locks, data);
@@ -275,7 +333,9 @@ async function startOrSay(world: World, locks: HeldLocks, data: RevertData, acti
   try {
     await perform(world, locks, actions);
   } catch (error) {
-    world.report.note(`${data.instanceName}: its disks are reverted, but it does not start: ${error instanceof Error ? error.message : String(error)}`);
+    world.report.note(
+      `${data.instanceName}: its disks are reverted, but it does not start: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

@@ -1,0 +1,57 @@
+/** What dropping something would free, and how: the figures of `exclusive_bytes` and of a deletion's dry run, from one reckoning. */
+import type { State } from "../../store/schema.ts";
+import { exclusiveBytes, layersToMeasure } from "../graph/accounting.ts";
+import { applyDecision } from "../graph/apply.ts";
+import { collect, nextStep } from "../graph/collect.ts";
+import { allPointers, type Pointer } from "../graph/references.ts";
+import type { Step } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { candidates } from "./collect.ts";
+import { readSizes } from "./facts.ts";
+import { readFacts, readRestingFacts } from "./holders.ts";
+import { mergeSteps } from "./merge.ts";
+
+export interface FreedPlan {
+  /** Now and once nobody stands in the way. */
+  readonly bytes: number;
+  readonly steps: readonly Step[];
+  readonly notes: readonly string[];
+}
+
+/** What collecting would do once `drop` has removed some pointers from a draft; nothing is changed. */
+export async function freedByDropping(world: World, state: State, drop: (draft: State) => void): Promise<FreedPlan> {
+  const draft = structuredClone(state);
+  drop(draft);
+  const left = new Set([...allPointers(draft)].map(({ pointer }) => pointer.id));
+  const pointers = [...allPointers(state)].map(({ pointer }) => pointer).filter(({ id }) => !left.has(id));
+  const before = new Set(candidates(state));
+  const fresh = candidates(draft).filter((id) => !before.has(id));
+  const facts = await readFacts(world, draft, candidates(draft));
+  const steps: Step[] = [];
+  for (;;) {
+    const decision = nextStep(collect(draft, facts).filter((one) => fresh.includes(one.layer)));
+    if (decision === undefined) break;
+    steps.push(...mergeSteps(draft, decision));
+    applyDecision(draft, decision);
+  }
+  const waiting = collect(draft, facts).filter((one) => fresh.includes(one.layer) && one.kind === "defer");
+  const [bytes] = await exclusiveOf(world, state, [pointers]);
+  const notes = waiting.map((one) => (one.kind === "defer" ? `Later: ${one.reason} (${one.by.join(", ")}).` : ""));
+  return { bytes: bytes ?? 0, steps, notes };
+}
+
+/** For each list of pointers, the bytes that are only theirs: now, and once nobody stands in the way. */
+export async function exclusiveOf(
+  world: World,
+  state: State,
+  lists: readonly (readonly Pointer[])[],
+): Promise<number[]> {
+  const facts = await readRestingFacts(world, state);
+  const needed = new Set(lists.flatMap((pointers) => layersToMeasure(state, pointers, facts)));
+  const layers = [...needed].map((id) => state.layers[id]).filter((layer) => layer !== undefined);
+  const sizes = await readSizes(world, layers);
+  return lists.map((pointers) => {
+    const freed = exclusiveBytes(state, pointers, sizes, facts);
+    return freed.freedNowBytes + freed.deferredBytes;
+  });
+}

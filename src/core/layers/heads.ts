@@ -1,0 +1,200 @@
+/**
+ * New volumes: empty heads on layers that are there already, or on nothing.
+ * Making one moves no data. The pointer is stored before the file is made (DESIGN, invariant 3), so that collecting never takes
+ * a layer away from under a head that is about to appear.
+ */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Layer, State, Volume } from "../../store/schema.ts";
+import type { World } from "../ports.ts";
+import { EMPTY_HEAD_BYTES } from "../space.ts";
+
+/** A volume that somebody wants. */
+export interface VolumeRequest {
+  /** For messages: "instance web1: disk vda". */
+  readonly what: string;
+  readonly name: string | null;
+  readonly instance: string | null; // UUID
+  readonly device: string | null;
+  readonly parent: string | null; // id of the layer it stands on; null: an empty disk
+  readonly askedBytes: number | null; // null: as large as its parent
+  readonly deleteWithInstance: boolean;
+  readonly sourceSnapshot: string | null;
+  readonly sourceImage: string | null;
+}
+
+/** A volume that is planned, with the layer that is its head. Nothing of it is there yet. */
+export interface NewVolume {
+  readonly layer: Layer;
+  readonly volume: Volume;
+}
+
+const MERGE_WAIT_MS = 60_000;
+const MERGE_LOOK_MS = 200;
+
+/**
+ * The records of a new volume. Throws "usage" where it would be smaller than what it stands on, or has no size at all;
+ * "integrity" where its parent is not recorded.
+ */
+export function planVolume(world: World, state: State, request: VolumeRequest): NewVolume {
+  const parent = request.parent === null ? null : state.layers[request.parent];
+  if (parent === undefined) {
+    throw new EstratoError("integrity", `${request.what}: its layer ${request.parent} is not recorded`, {
+      hint: 'Run "estrato doctor".',
+    });
+  }
+  const sizeBytes = chooseSize(request, parent?.sizeBytes ?? null);
+  const id = world.ids.next("lay");
+  const createdAt = world.clock.now().toISOString();
+  return {
+    layer: {
+      id,
+      parent: request.parent,
+      file: world.store.paths.layer(id),
+      format: "qcow2",
+      sizeBytes,
+      frozen: false,
+      foreign: null,
+      secret: parent?.secret ?? null,
+      busy: null,
+      createdAt,
+    },
+    volume: {
+      id: world.ids.next("vol"),
+      name: request.name,
+      head: id,
+      instance: request.instance,
+      device: request.device,
+      deleteWithInstance: request.deleteWithInstance,
+      sourceSnapshot: request.sourceSnapshot,
+      sourceImage: request.sourceImage,
+      owner: world.user,
+      createdAt,
+      properties: {},
+    },
+  };
+}
+
+function chooseSize(request: VolumeRequest, parentBytes: number | null): number {
+  const asked = request.askedBytes;
+  if (asked === null && parentBytes !== null) return parentBytes;
+  if (asked === null) throw new EstratoError("usage", `${request.what}: it needs a size`, { hint: "Give one: 10G." });
+  if (parentBytes === null || asked >= parentBytes) return asked;
+  throw new EstratoError(
+    "usage",
+    `${request.what}: ${asked} bytes are less than the ${parentBytes} of what it is made from`,
+    {
+      hint: "Ask for at least as much; a disk can grow but not shrink.",
+    },
+  );
+}
+
+/**
+ * Waits until no merge rewrites what `parents` stand on, at most a minute. Returns the state in which it is so.
+ * Throws "conflict" where it takes longer.
+ */
+export async function awaitUnmerged(world: World, parents: readonly string[], what: string): Promise<State> {
+  const startMs = world.clock.now().getTime();
+  for (let look = 0; ; look += 1) {
+    const state = await world.store.read();
+    const busy = busyBelow(state, parents);
+    if (busy === null || world.dryRun) return state;
+    if (world.clock.now().getTime() - startMs >= MERGE_WAIT_MS) throw busyError(what, busy);
+    if (look === 0) world.report.note(`${what}: waiting for a merge of the layers it will stand on`);
+    await world.clock.sleep(MERGE_LOOK_MS, world.signal);
+  }
+}
+
+/**
+ * Stores the records of new volumes, and what `also` adds to the same transaction, before any file is made.
+ * Waits for merges below them. Throws "conflict" where a layer they stand on has gone, or grown, since they were planned.
+ */
+export async function storeVolumes(
+  world: World,
+  volumes: readonly NewVolume[],
+  what: string,
+  also: (draft: State) => void,
+): Promise<void> {
+  const parents = volumes.flatMap(({ layer }) => (layer.parent === null ? [] : [layer.parent]));
+  for (;;) {
+    await awaitUnmerged(world, parents, what);
+    const stored = await world.store.update((draft) => {
+      if (busyBelow(draft, parents) !== null) return false; // a merge began in between: wait again
+      for (const { layer, volume } of volumes) {
+        requireParent(draft, layer, what);
+        draft.layers[layer.id] = layer;
+        draft.volumes[volume.id] = volume;
+      }
+      also(draft);
+      return true;
+    });
+    if (stored) return;
+  }
+}
+
+/** The actions that make the files, with the paths that their parents have in `state`. */
+export function createFiles(state: State, volumes: readonly NewVolume[]): Action[] {
+  return volumes.map(({ layer }) => {
+    const parent = layer.parent === null ? undefined : state.layers[layer.parent];
+    return {
+      do: "create-disk",
+      path: layer.file,
+      backing: parent === undefined ? null : { path: parent.file, format: parent.format },
+      sizeBytes: layer.sizeBytes,
+    };
+  });
+}
+
+/**
+ * Is this head as it was made: nobody holds it, and nothing was written to it? Also true of a file that is not there, or that
+ * qemu-img was killed over while making it. Throws "conflict" where somebody holds it.
+ */
+export async function isUnwritten(world: World, layer: Layer): Promise<boolean> {
+  const file = await world.host.fileInfo(layer.file);
+  if (file === null) return true;
+  try {
+    await world.host.imageInfo(layer.file, { shared: false, format: layer.format });
+  } catch (error) {
+    if (error instanceof EstratoError && error.code === "conflict") throw error;
+    // No guest can have opened what qemu-img cannot; anything larger than a head's first tables is not for us to judge.
+    if (file.allocatedBytes <= EMPTY_HEAD_BYTES) return true;
+    throw error;
+  }
+  return (await world.host.ownExtents(layer.file, layer.format)).length === 0;
+}
+
+/** Forgets volumes that were never used, with their heads. Idempotent. */
+export function forgetVolumes(draft: State, volumes: readonly NewVolume[]): void {
+  for (const { layer, volume } of volumes) {
+    delete draft.volumes[volume.id];
+    delete draft.layers[layer.id];
+  }
+}
+
+/** A merge anywhere in the chain opens a file of it for writing, which a new guest on it would get in the way of. */
+function busyBelow(state: State, parents: readonly string[]): Layer | null {
+  for (const parent of parents) {
+    const seen = new Set<string>();
+    for (let id: string | null = parent; id !== null && !seen.has(id); id = state.layers[id]?.parent ?? null) {
+      seen.add(id);
+      const layer = state.layers[id];
+      if (layer !== undefined && layer.busy !== null) return layer;
+    }
+  }
+  return null;
+}
+
+function busyError(what: string, layer: Layer): EstratoError {
+  return new EstratoError("conflict", `${what}: layer ${layer.id} is still being merged (${layer.busy})`, {
+    hint: 'Try again when the merge has ended; "estrato doctor" says whether it still runs.',
+  });
+}
+
+function requireParent(draft: State, layer: Layer, what: string): void {
+  if (layer.parent === null) return;
+  const parent = draft.layers[layer.parent];
+  if (parent?.frozen && parent.sizeBytes <= layer.sizeBytes) return;
+  throw new EstratoError("conflict", `${what}: the layer ${layer.parent} it was to stand on has gone meanwhile`, {
+    hint: "Its image or snapshot has been deleted: choose another.",
+  });
+}

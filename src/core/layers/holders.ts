@@ -1,0 +1,144 @@
+/** Who has which layer open: QEMU's word for running guests, and guests that are off but must not have files moved under them. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
+import type { State } from "../../store/schema.ts";
+import type { Holder, ResumeFacts } from "../graph/decisions.ts";
+import { chain, descendantHeads } from "../graph/references.ts";
+import { volumesOf } from "../instances/adopt.ts";
+import type { World } from "../ports.ts";
+
+/** The instances whose disks stand on any of these layers: UUIDs, sorted. */
+export function instancesOn(state: State, layers: readonly string[]): string[] {
+  const found = new Set<string>();
+  for (const layer of layers) {
+    for (const volume of descendantHeads(state, layer)) if (volume.instance !== null) found.add(volume.instance);
+  }
+  return [...found].sort();
+}
+
+/**
+ * Everything that the collector and the recovery of a merge ask about these layers. A guest of which libvirt names another head than QEMU writes
+ * is blocked for new merges; recovery goes by QEMU alone (`trustQemu`), which is how it rolls forward to QEMU's top.
+ */
+export async function readFacts(
+  world: World,
+  state: State,
+  layers: readonly string[],
+  { trustQemu = false }: { readonly trustQemu?: boolean } = {},
+): Promise<ResumeFacts> {
+  const instances = instancesOn(state, layers);
+  const statuses =
+    instances.length === 0 ? new Map<string, DomainStatus>() : await world.host.domainStatuses(instances);
+  const holders = new Map<string, Holder[]>();
+  const add = (layer: string, holder: Holder) => holders.set(layer, [...(holders.get(layer) ?? []), holder]);
+  for (const uuid of instances) {
+    const status = statuses.get(uuid);
+    if (status === undefined) continue;
+    for (const [layer, holder] of await holdersOf(world, state, status, trustQemu)) add(layer, holder);
+  }
+  const own = await readFiles(world, state, withNeighbours(state, layers));
+  return {
+    holders,
+    ownBytes: (id) => own.get(id)?.allocated ?? 0,
+    deviceBytes: (id) => own.get(id)?.device ?? null,
+    liveMerging: true,
+    definedFile: (uuid, device) =>
+      statuses.get(uuid)?.inactive.disks.find((disk) => disk.device === device)?.source ?? null,
+  };
+}
+
+/** The same as if every guest were off: for promises that do not depend on who runs. Asks libvirt nothing. */
+export async function readRestingFacts(world: World, state: State): Promise<ResumeFacts> {
+  const own = await readFiles(world, state, Object.keys(state.layers));
+  return {
+    holders: new Map(),
+    ownBytes: (id) => own.get(id)?.allocated ?? 0,
+    deviceBytes: (id) => own.get(id)?.device ?? null,
+    liveMerging: true,
+    definedFile: () => null,
+  };
+}
+
+async function readFiles(world: World, state: State, layers: Iterable<string>) {
+  const own = new Map<string, { allocated: number; device: number | null }>();
+  for (const id of layers) {
+    const file = await world.host.fileInfo(state.layers[id]?.file ?? "");
+    own.set(id, { allocated: file?.allocatedBytes ?? 0, device: file?.isBlockDevice === true ? file.sizeBytes : null });
+  }
+  return own;
+}
+
+function withNeighbours(state: State, layers: readonly string[]): Set<string> {
+  const found = new Set(layers);
+  for (const layer of Object.values(state.layers)) {
+    if (layer.parent !== null && layers.includes(layer.parent)) found.add(layer.id);
+  }
+  return found;
+}
+
+async function holdersOf(
+  world: World,
+  state: State,
+  status: DomainStatus,
+  trustQemu: boolean,
+): Promise<[string, Holder][]> {
+  const found: [string, Holder][] = [];
+  const blocked = obstacle(status);
+  const because = blocked === null ? {} : { blocked };
+  if (status.live === null) {
+    if (blocked === null) return [];
+    for (const [device, volume] of volumesOf(state, status.uuid)) {
+      for (const layer of chain(state, volume.head)) {
+        found.push([
+          layer,
+          { instance: status.uuid, device, role: layer === volume.head ? "head" : "backing", ...because },
+        ]);
+      }
+    }
+    return found;
+  }
+  const byFile = new Map(Object.values(state.layers).map((layer) => [layer.file, layer.id]));
+  let disks: Awaited<ReturnType<World["host"]["qemuDisks"]>>;
+  try {
+    disks = await world.host.qemuDisks(status.uuid);
+  } catch (error) {
+    if (!(error instanceof EstratoError)) throw error;
+    // QEMU does not answer: take the record's word for what it holds, and move nothing under it.
+    return [...volumesOf(state, status.uuid)].flatMap(([device, volume]) =>
+      chain(state, volume.head).map((layer): [string, Holder] => [
+        layer,
+        {
+          instance: status.uuid,
+          device,
+          role: layer === volume.head ? "head" : "backing",
+          blocked: "QEMU does not answer",
+        },
+      ]),
+    );
+  }
+  for (const disk of disks) {
+    const live = status.live.disks.find((one) => one.device === disk.device)?.source;
+    const lie =
+      !trustQemu && live !== undefined && disk.chain[0] !== live && byFile.has(disk.chain[0] ?? "")
+        ? { blocked: "libvirt names another head than QEMU writes" }
+        : {};
+    disk.chain.forEach((file, index) => {
+      const layer = byFile.get(file);
+      if (layer !== undefined)
+        found.push([
+          layer,
+          { instance: status.uuid, device: disk.device, role: index === 0 ? "head" : "backing", ...because, ...lie },
+        ]);
+    });
+  }
+  return found;
+}
+
+/** Why no file of this guest may be moved now; null where it may. */
+function obstacle(status: DomainStatus): string | null {
+  if (status.jobs.length > 0) return "a block job is under way";
+  if (status.managedSave) return "libvirt holds a saved memory state of it";
+  if (status.snapshots.length > 0) return "libvirt holds snapshots of its own";
+  if (status.checkpoints.length > 0) return "libvirt holds checkpoints";
+  return null;
+}

@@ -1,0 +1,156 @@
+/** What `snapshot list`, `tree` and `show` say: the contract's JSON (CLI.md), made from the state. */
+import { EstratoError } from "../../errors.ts";
+import type { Snapshot, State } from "../../store/schema.ts";
+import { exclusiveOf } from "../layers/freed.ts";
+import type { World } from "../ports.ts";
+import { snapshotsOf } from "./names.ts";
+
+export interface SnapshotView {
+  readonly id: string;
+  readonly name: string;
+  readonly type: "instance" | "volume" | "libvirt";
+  readonly status: "available" | "expired";
+  readonly instance: string | null;
+  readonly instance_id: string | null;
+  readonly volume: string | null;
+  readonly parent: string | null;
+  readonly current: boolean;
+  readonly memory: boolean;
+  readonly consistency: Snapshot["consistency"] | null;
+  readonly size_bytes: number;
+  /** What deleting it would free; null where libvirt holds it. */
+  readonly exclusive_bytes: number | null;
+  readonly automatic: boolean;
+  readonly owner: string | null;
+  readonly created_at: string | null;
+  readonly expires_at: string | null;
+  readonly protected: boolean;
+  readonly description: string | null;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly disks: readonly { readonly device: string; readonly volume: string; readonly size_bytes: number }[];
+  readonly excluded: readonly string[];
+}
+
+export interface SnapshotFilter {
+  /** UUID. */
+  readonly instance?: string;
+  readonly volume?: string;
+  /** A user's name; absent: everybody's. */
+  readonly owner?: string;
+}
+
+/** The snapshots that match, oldest first, with libvirt's own of one named instance at the end, marked. */
+export async function listSnapshots(world: World, filter: SnapshotFilter): Promise<SnapshotView[]> {
+  const state = await world.store.read();
+  const found = Object.values(state.snapshots)
+    .filter((one) => filter.instance === undefined || one.instance === filter.instance)
+    .filter((one) => filter.volume === undefined || one.disks.some((disk) => disk.volume === filter.volume))
+    .filter((one) => filter.owner === undefined || one.owner === filter.owner)
+    .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
+  const views = await viewSnapshots(world, state, found);
+  if (filter.instance === undefined || filter.owner !== undefined || filter.volume !== undefined) return views;
+  return [...views, ...(await libvirtSnapshots(world, filter.instance))];
+}
+
+/** Views of these, with the bytes that are only theirs. */
+export async function viewSnapshots(
+  world: World,
+  state: State,
+  snapshots: readonly Snapshot[],
+): Promise<SnapshotView[]> {
+  const exclusive = await exclusiveOf(
+    world,
+    state,
+    snapshots.map(({ id }) => [{ kind: "snapshot", id }]),
+  );
+  const now = world.clock.now().toISOString();
+  return snapshots.map((one, index) => ({
+    id: one.id,
+    name: one.name,
+    type: one.type,
+    status: one.expiresAt !== null && one.expiresAt <= now ? "expired" : "available",
+    instance: one.instance === null ? null : (state.instances[one.instance]?.name ?? null),
+    instance_id: one.instance,
+    volume: one.volume,
+    parent: one.parent,
+    current: isCurrent(state, one),
+    memory: one.memory !== null,
+    consistency: one.consistency,
+    size_bytes: one.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
+    exclusive_bytes: exclusive[index] ?? 0,
+    automatic: one.automatic,
+    owner: one.owner,
+    created_at: one.createdAt,
+    expires_at: one.expiresAt,
+    protected: one.protected,
+    description: one.description,
+    properties: one.properties,
+    disks: one.disks.map(({ device, volume, sizeBytes }) => ({ device, volume, size_bytes: sizeBytes })),
+    excluded: one.excluded,
+  }));
+}
+
+/** Current only where all its volumes' heads stand on it directly. */
+export function isCurrent(state: State, snapshot: Snapshot): boolean {
+  if (snapshot.instance === null || state.instances[snapshot.instance]?.current !== snapshot.id) return false;
+  return snapshot.disks.every(({ volume, layer }) => state.layers[state.volumes[volume]?.head ?? ""]?.parent === layer);
+}
+
+async function libvirtSnapshots(world: World, uuid: string): Promise<SnapshotView[]> {
+  const status = await world.host.domainStatus(uuid);
+  return (status?.snapshots ?? []).map((name) => ({
+    id: `libvirt:${name}`,
+    name,
+    type: "libvirt",
+    status: "available",
+    instance: status?.name ?? null,
+    instance_id: uuid,
+    volume: null,
+    parent: null,
+    current: false,
+    memory: false,
+    consistency: null,
+    size_bytes: 0,
+    exclusive_bytes: null,
+    automatic: false,
+    owner: null,
+    created_at: null,
+    expires_at: null,
+    protected: false,
+    description: "libvirt's own: never touched",
+    properties: {},
+    disks: [],
+    excluded: [],
+  }));
+}
+
+export interface TreeNode {
+  readonly id: string;
+  readonly name: string;
+  readonly children: readonly TreeNode[];
+}
+
+export interface SnapshotTree {
+  readonly instance: string;
+  readonly current: string | null;
+  readonly roots: readonly TreeNode[];
+}
+
+/** The tree of an instance's snapshots, children by age. */
+export function snapshotTree(state: State, uuid: string): SnapshotTree {
+  const instance = state.instances[uuid];
+  if (instance === undefined) throw new EstratoError("not_found", `instance ${uuid}: it has no snapshots`);
+  const all = snapshotsOf(state, uuid);
+  const node = (one: Snapshot): TreeNode => ({
+    id: one.id,
+    name: one.name,
+    children: all.filter((other) => other.parent === one.id).map(node),
+  });
+  const known = new Set(all.map((one) => one.id));
+  const current = all.find((one) => isCurrent(state, one));
+  return {
+    instance: instance.name,
+    current: current?.id ?? null,
+    roots: all.filter((one) => one.parent === null || !known.has(one.parent)).map(node),
+  };
+}

@@ -1,0 +1,62 @@
+/** `snapshot set` and `snapshot prune`. */
+import { EstratoError } from "../../errors.ts";
+import type { Snapshot } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import type { World } from "../ports.ts";
+import { deleteSnapshot, expiredSnapshots } from "./delete.ts";
+import { findSnapshot, snapshotLabel } from "./find.ts";
+import { snapshotsOf } from "./names.ts";
+
+export interface SnapshotChanges {
+  readonly name?: string;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, string>>;
+  readonly removedProperties?: readonly string[];
+  readonly protect?: boolean;
+  /** null: never expires. */
+  readonly expiresAt?: string | null;
+}
+
+/** Changes what is said of a snapshot, never what it holds. Throws "not_found", "conflict" for a name that is taken. */
+export async function setSnapshot(world: World, target: string, changes: SnapshotChanges): Promise<Snapshot> {
+  const snapshot = findSnapshot(await world.store.read(), target);
+  const lock = snapshot.instance ?? snapshot.volume ?? snapshot.id;
+  return exclusive(world, [lock], () =>
+    world.store.update((draft) => {
+      const one = draft.snapshots[snapshot.id];
+      if (one === undefined) throw new EstratoError("not_found", `snapshot ${target}: not found`);
+      const { name } = changes;
+      if (name !== undefined && name !== one.name) {
+        const taken = one.instance !== null && snapshotsOf(draft, one.instance).some((other) => other.name === name);
+        if (taken)
+          throw new EstratoError("conflict", `snapshot ${snapshotLabel(draft, one)}: the name ${name} is taken`, {
+            hint: "Choose another.",
+          });
+        one.name = name;
+      }
+      if (changes.description !== undefined) one.description = changes.description;
+      if (changes.protect !== undefined) one.protected = changes.protect;
+      if (changes.expiresAt !== undefined) one.expiresAt = changes.expiresAt;
+      one.properties = { ...one.properties, ...changes.properties };
+      for (const key of changes.removedProperties ?? []) delete one.properties[key];
+      return structuredClone(one);
+    }),
+  );
+}
+
+/** Deletes all that have expired and are not protected; returns their labels. What another command holds is left for the next time. */
+export async function pruneSnapshots(world: World): Promise<string[]> {
+  const state = await world.store.read();
+  const gone: string[] = [];
+  for (const snapshot of expiredSnapshots(state, world.clock.now())) {
+    const label = snapshotLabel(state, snapshot);
+    try {
+      await deleteSnapshot(world, snapshot.id, { children: false });
+      gone.push(label);
+    } catch (error) {
+      if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
+      world.report.note(`${label}: has expired, but is left: ${error.message}`);
+    }
+  }
+  return gone;
+}
