@@ -1,0 +1,133 @@
+/** What every e2e test stands on: the built program with a store of its own, inside a private test host with real guests. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const bedDir = process.env.ESTRATO_BED_DIR;
+if (process.env.ESTRATO_BED !== "1" || bedDir === undefined) {
+  throw new Error("these tests run in a private test host only: npm run test:e2e");
+}
+
+const program = resolve(import.meta.dirname, "../../bin/estrato");
+const bedFolder = resolve(import.meta.dirname, "../bed");
+export const guestImage = process.env.ESTRATO_BED_GUEST as string;
+/** Enough for the guest, and little: several run side by side. */
+export const small = ["--vcpus", "1", "--ram", "128M"];
+
+export interface Ran {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end; never throws for what it answers. */
+export function run(file: string, args: readonly string[], env: Record<string, string> = {}, input = ""): Promise<Ran> {
+  return new Promise((done) => {
+    const child = execFile(
+      file,
+      args,
+      { env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024, encoding: "utf8" },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === "number" ? error.code : null;
+        done({ code, signal: error?.signal ?? null, stdout, stderr });
+      },
+    );
+    child.stdin?.end(input);
+  });
+}
+
+/** The same, which must succeed. Returns stdout without the last newline. */
+export async function sure(file: string, ...args: string[]): Promise<string> {
+  const ran = await run(file, args);
+  if (ran.code !== 0) throw new Error(`${file} ${args.join(" ")}: exit ${ran.code}\n${ran.stdout}${ran.stderr}`);
+  return ran.stdout.replace(/\n$/, "");
+}
+
+export const virsh = (...args: string[]) => sure("virsh", "--quiet", ...args);
+/** test/bed/libvirtd: start, stop, kill, restart. */
+export const libvirtd = (verb: "start" | "stop" | "kill" | "restart") => sure(join(bedFolder, "libvirtd"), verb);
+
+export interface Rig {
+  readonly home: string;
+  readonly folder: string;
+  /** The private key that the guests know. */
+  readonly key: string;
+  /** `estrato ARGS`, whatever it answers. */
+  estrato(...args: string[]): Promise<Ran>;
+  estratoWith(env: Record<string, string>, ...args: string[]): Promise<Ran>;
+  /** Must exit 0; returns stdout. */
+  ok(...args: string[]): Promise<string>;
+  /** Must exit 0; returns what `-f json` says. */
+  json<T = Record<string, unknown>>(...args: string[]): Promise<T>;
+  /** Started and left running. */
+  start(env: Record<string, string>, ...args: string[]): ChildProcess;
+  /** Runs a shell line in a guest through ssh and returns its stdout; retries until sshd answers. */
+  guest(instance: string, line: string): Promise<string>;
+  /** A new instance of the test guest that answers to ssh. */
+  create(name: string, ...args: string[]): Promise<string>;
+  layers(): string[];
+  state(): { layers: Record<string, { file: string }>; snapshots: object; images: object; volumes: object; instances: object };
+}
+
+/** A store, a key pair `k` and an image `base` in it. */
+export async function makeRig(): Promise<Rig> {
+  const folder = mkdtempSync(join(bedDir as string, "rig-"));
+  await sure("chmod", "0711", folder);
+  const home = join(folder, "store");
+  const key = join(folder, "key");
+  await sure("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key);
+  const env = { ESTRATO_HOME: home };
+  const estratoWith = (more: Record<string, string>, ...args: string[]) => run(program, args, { ...env, ...more });
+  const estrato = (...args: string[]) => estratoWith({}, ...args);
+  const ok = async (...args: string[]) => {
+    const ran = await estrato(...args);
+    if (ran.code !== 0) throw new Error(`estrato ${args.join(" ")}: exit ${ran.code}\n${ran.stdout}${ran.stderr}`);
+    return ran.stdout.replace(/\n$/, "");
+  };
+  const json = async <T>(...args: string[]) => JSON.parse(await ok(...args, "-f", "json")) as T;
+  const guest = async (instance: string, line: string) => {
+    const { addresses } = await json<{ addresses: string[] }>("instance", "show", instance);
+    return ssh(key, addresses[0] as string, line);
+  };
+  const rig: Rig = {
+    home,
+    folder,
+    key,
+    estrato,
+    estratoWith,
+    ok,
+    json,
+    guest,
+    start: (more, ...args) => spawn(program, args, { env: { ...process.env, ...env, ...more }, stdio: "ignore" }),
+    create: async (name, ...args) => {
+      const from = args.includes("--snapshot") || args.includes("--image") ? [] : ["--image", "base"];
+      return ok("instance", "create", name, ...from, ...small, "--key-name", "k", "--wait", "agent", "-f", "value", "-c", "id", ...args);
+    },
+    layers: () => readdirSync(join(home, "layers")).sort(),
+    state: () => JSON.parse(readFileSync(join(home, "state.json"), "utf8")),
+  };
+  await ok("keypair", "import", "k", "--file", `${key}.pub`);
+  await ok("image", "create", "base", "--file", guestImage, "--disk-format", "qcow2");
+  return rig;
+}
+
+/** One shell line in the guest at this address. */
+export async function ssh(key: string, address: string, line: string): Promise<string> {
+  const options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5", "-o", "BatchMode=yes"];
+  for (let attempt = 1; ; attempt += 1) {
+    const ran = await run("ssh", [...options, "-i", key, `root@${address}`, line]);
+    if (ran.code === 0) return ran.stdout.replace(/\n$/, "");
+    // 255 is ssh's own failure: sshd may not be up yet.
+    if (ran.code !== 255 || attempt >= 60) throw new Error(`ssh ${address} "${line}": exit ${ran.code}: ${ran.stdout}${ran.stderr}`);
+    await new Promise((next) => setTimeout(next, 500));
+  }
+}
+
+/** Polls until `probe` is true. */
+export async function until(what: string, probe: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+  for (const end = Date.now() + timeoutMs; Date.now() < end; await new Promise((next) => setTimeout(next, 250))) {
+    if (await probe()) return;
+  }
+  throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
+}
