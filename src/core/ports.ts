@@ -7,6 +7,7 @@ import type {
   Command,
   DefinitionEdit,
   DomainDefinition,
+  DomainOutline,
   DomainStatus,
   DomainSummary,
   Extent,
@@ -25,6 +26,8 @@ export type { DefinitionEdit, NewDomain } from "../host/types.ts";
 export interface HostPort {
   /** All domains, in one process. */
   listDomains(): Promise<DomainSummary[]>;
+  /** All domains as a list shows them, in two processes. */
+  domainOutlines(): Promise<DomainOutline[]>;
   /** By UUID or name; null where there is none. */
   domainStatus(domain: string): Promise<DomainStatus | null>;
   /** The same for many, in as few processes as can be; keyed by UUID. Without `domains`: all. */
@@ -42,6 +45,10 @@ export interface HostPort {
   ownExtents(path: string, format: string): Promise<Extent[]>;
   /** Reads the header of a file from outside, trusting nothing (LIBVIRT.md, trap 9). "host" where it is refused. */
   inspectUntrusted(path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo>;
+  /** Opens a file from outside and keeps it open, so that what was checked is what will be read, whatever becomes of its name. "not_found", "host". */
+  holdFile(path: string): Promise<HeldFile>;
+  /** What a new qcow2 file with the content of this one (and of all it stands on) takes at most. */
+  convertedBytes(path: string, format: string): Promise<number>;
   /** Does qemu-img find the two contents equal? */
   sameContent(a: { path: string; format: string }, b: { path: string; format: string }): Promise<boolean>;
   fileInfo(path: string): Promise<{
@@ -64,9 +71,22 @@ export interface HostPort {
   newDefinition(spec: NewDomain): Promise<string>;
   parseDefinition(xml: string): DomainDefinition;
   screenshot(uuid: string, path: string): Promise<void>;
+  /** What connects a terminal with the guest's serial console; `escape` (^]) leaves it. Pure. */
+  consoleCommand(uuid: string, escape: string | null): Command;
+  /** Runs a program that owns the terminal (ssh, a console); returns its exit code. */
+  interactive(command: Command): Promise<number>;
   /** The commands that `perform` would start, for people: pure. */
   commandsFor(action: Action): Command[];
   perform(action: Action, options?: PerformOptions): Promise<void>;
+}
+
+/** A file that stays the same file until close(). */
+export interface HeldFile {
+  /** Names this very file, for this process and its children. */
+  readonly path: string;
+  /** Differs after every change of its content; cannot be set back by whoever owns the file. */
+  stamp(): Promise<string>;
+  close(): Promise<void>;
 }
 
 /** Held until release() or the end of the process and of every child that inherited it. */

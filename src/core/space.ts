@@ -7,14 +7,19 @@ const RESERVE_BYTES = 64 * 1024 * 1024;
 /** An empty qcow2 file and its first tables. */
 export const EMPTY_HEAD_BYTES = 1024 * 1024;
 
-/** Throws "host" unless `neededBytes` and a reserve are free where layers live. */
-export async function requireSpace(world: World, neededBytes: number, what: string): Promise<void> {
-  const free = await world.host.freeBytes(world.store.paths.layersFolder);
+/** Throws "host" unless `neededBytes` and a reserve are free in `folder`: where layers live, if not said otherwise. */
+export async function requireSpace(
+  world: World,
+  neededBytes: number,
+  what: string,
+  folder: string = world.store.paths.layersFolder,
+): Promise<void> {
+  const free = await world.host.freeBytes(folder);
   if (free >= neededBytes + RESERVE_BYTES) return;
   const mib = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MiB`;
   throw new EstratoError(
     "host",
-    `${what}: needs ${mib(neededBytes + RESERVE_BYTES)} in ${world.store.paths.layersFolder}, ${mib(free)} are free`,
+    `${what}: needs ${mib(neededBytes + RESERVE_BYTES)} in ${folder}, ${mib(free)} are free`,
     {
       hint: 'Free some space, or see "estrato usage" for what waits to be collected.',
     },

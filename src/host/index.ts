@@ -7,13 +7,15 @@ import { newDefinition } from "./domain-new.ts";
 import { domainStatus, domainStatuses, listDomains } from "./domain-status.ts";
 import { parseDefinition } from "./domain-xml.ts";
 import { createEmpty, fileInfo, freeBytes, listFolder, removeFile } from "./files.ts";
+import type { HeldFile } from "./held-file.ts";
 import { type ChildTrace, createProcesses } from "./process.ts";
-import { imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
+import { convertedBytes, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
 import type {
   Action,
   Command,
   DefinitionEdit,
   DomainDefinition,
+  DomainOutline,
   DomainStatus,
   DomainSummary,
   Extent,
@@ -51,6 +53,7 @@ export function createHost(options: HostOptions) {
 
   return {
     listDomains: (): Promise<DomainSummary[]> => listDomains(virsh),
+    domainOutlines: async (): Promise<DomainOutline[]> => (await import("./domain-outline.ts")).domainOutlines(virsh),
     domainStatus: (domain: string): Promise<DomainStatus | null> => domainStatus(virsh, domain),
     domainStatuses: (domains?: readonly string[]): Promise<Map<string, DomainStatus>> => domainStatuses(virsh, domains),
     qemuDisks: async (uuid: string): Promise<QemuDisk[]> => (await import("./qemu-disks.ts")).qemuDisks(virsh, uuid),
@@ -67,6 +70,8 @@ export function createHost(options: HostOptions) {
     ownExtents: (path: string, format: string): Promise<Extent[]> => ownExtents(processes, path, format),
     inspectUntrusted: async (path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> =>
       (await import("./untrusted.ts")).inspectUntrusted(path, format),
+    holdFile: async (path: string): Promise<HeldFile> => (await import("./held-file.ts")).holdFile(path),
+    convertedBytes: (path: string, format: string): Promise<number> => convertedBytes(processes, path, format),
     sameContent: (a: { path: string; format: string }, b: { path: string; format: string }): Promise<boolean> =>
       sameContent(processes, a, b),
     fileInfo,
@@ -90,8 +95,9 @@ export function createHost(options: HostOptions) {
       const { perform } = await import("./actions.ts");
       await perform({ processes, virsh, options: how, sleep, nowMs: () => performance.now() }, action);
     },
-    /** The guest's serial console on this terminal; returns virsh's exit code. */
-    console: (uuid: string): Promise<number> => processes.interactive(virsh.command("console", "--domain", uuid)),
+    /** What connects a terminal with the guest's serial console; `escape` (^]) leaves it. */
+    consoleCommand: (uuid: string, escape: string | null): Command =>
+      virsh.command(...(escape === null ? [] : ["--escape", escape]), "console", "--domain", uuid),
     /** A program that owns the terminal (ssh); returns its exit code. */
     interactive: (command: Command): Promise<number> => processes.interactive(command),
   };

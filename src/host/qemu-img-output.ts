@@ -40,6 +40,13 @@ export function parseInfo(json: string, path: string): ImageInfo {
   };
 }
 
+/** Reads `qemu-img measure --output=json`: bytes that a copy needs. "failed" where it is no such answer. */
+export function parseMeasure(json: string): number {
+  const { required } = parseJson(json) as { readonly required?: unknown };
+  if (typeof required !== "number") throw new EstratoError("failed", "qemu-img measure: an answer without a size");
+  return required;
+}
+
 /**
  * The path that one of QEMU's file names means. QEMU writes `json:{…}` where a plain name would not say all of the
  * node's options; its `file` then leads to the name (qemu-block-drivers(7)).

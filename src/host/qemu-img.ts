@@ -3,7 +3,7 @@ import { lstat } from "node:fs/promises";
 import { EstratoError } from "../errors.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
-import { createExtentReader, parseInfo } from "./qemu-img-output.ts";
+import { createExtentReader, parseInfo, parseMeasure } from "./qemu-img-output.ts";
 import type { Command, Extent, ImageInfo } from "./types.ts";
 
 export interface ImageFile {
@@ -53,6 +53,12 @@ export async function ownExtents(processes: Processes, path: string, format: str
   const name = format === "raw" ? ["-f", "raw", absolutePath(path)] : [`json:${JSON.stringify(alone)}`];
   for await (const line of processes.lines(qemuImg("map", "--output=json", "-U", ...name))) reader.line(line);
   return reader.extents;
+}
+
+/** What a new qcow2 file with this content, that of all it stands on included, takes at most. A running guest may have it open. */
+export async function convertedBytes(processes: Processes, path: string, format: string): Promise<number> {
+  const command = qemuImg("measure", "--output=json", "-U", "-f", format, "-O", "qcow2", absolutePath(path));
+  return parseMeasure(await processes.output(command));
 }
 
 /** Does qemu-img find the two contents equal? A longer one is equal where its end reads as zeros. */

@@ -1,0 +1,147 @@
+/** `image create --file`: a file from outside is checked, copied into a layer of ours, and checked again. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Image, Layer } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { requireName } from "../names.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { HeldFile, HeldLocks, World } from "../ports.ts";
+import { requireSpace } from "../space.ts";
+import { type CreateImageData, recoverCreateImage } from "./create-recovery.ts";
+import { imageNameLock, requireFreeImageName } from "./names.ts";
+import { addImage, type NewImageOptions, newImage } from "./record.ts";
+
+export interface CreateFromFileOptions extends NewImageOptions {
+  readonly file: string; // absolute path
+  /** Null: only a file with qcow2's magic is taken. The format of a raw file is never guessed: its content is the guest's. */
+  readonly diskFormat: "qcow2" | "raw" | null;
+}
+
+const FROZEN_MODE = 0o400;
+const FIRST_DEVICE = "vda";
+
+/**
+ * Makes an image of type "base". Afterwards a frozen, self-standing qcow2 layer holds what the file held, and the file is as it was.
+ * Throws "usage" or "conflict" for the name, "host" for a file that is not what it claims, names another file, or does not fit,
+ * "conflict" where the file changed while it was read; nothing is left behind then. A dry run returns the plan.
+ */
+export async function createImageFromFile(world: World, options: CreateFromFileOptions): Promise<Image | PlanView> {
+  const { name, file } = options;
+  requireName("image", name);
+  const format = options.diskFormat ?? "qcow2";
+  const id = world.ids.next("img");
+  return exclusive(world, [id, imageNameLock(name)], async (locks) => {
+    requireFreeImageName(await world.store.read(), name);
+    await world.host.inspectUntrusted(file, format); // under the name that people know, for the messages' sake
+    const held = await world.host.holdFile(file);
+    try {
+      const stamp = await held.stamp();
+      // The name may have been given to another file since; from here on this very file is meant.
+      const { virtualSizeBytes } = await world.host.inspectUntrusted(held.path, format);
+      await requireSpace(world, await world.host.convertedBytes(held.path, format), `image ${name}`);
+      const data = plan(world, id, options, virtualSizeBytes);
+      if (world.dryRun) return planView(world, planSteps(world, data, { ...held, path: file }, stamp, format, name));
+      return await make(world, locks, data, planSteps(world, data, held, stamp, format, name));
+    } finally {
+      await held.close();
+    }
+  });
+}
+
+type FileData = CreateImageData & { readonly layer: Layer };
+
+function plan(world: World, id: string, options: CreateFromFileOptions, sizeBytes: number): FileData {
+  const layerId = world.ids.next("lay");
+  const layer: Layer = {
+    id: layerId,
+    parent: null,
+    file: world.store.paths.layer(layerId),
+    format: "qcow2",
+    sizeBytes,
+    frozen: true,
+    foreign: null,
+    secret: null,
+    busy: null,
+    createdAt: world.clock.now().toISOString(),
+  };
+  const image = newImage(world, options, {
+    id,
+    type: "base",
+    source: { kind: "file", id: null, name: options.file },
+    disks: [{ device: FIRST_DEVICE, layer: layerId, sizeBytes }],
+    definition: null,
+    nvram: null,
+  });
+  return { image, layer, files: [`${layer.file}.part`, layer.file], through: null };
+}
+
+function planSteps(
+  world: World,
+  data: FileData,
+  held: HeldFile,
+  stamp: string,
+  fromFormat: string,
+  name: string,
+): Step[] {
+  const { layer, image } = data;
+  const convert: Action = {
+    do: "convert",
+    from: held.path,
+    fromFormat,
+    to: layer.file,
+    toFormat: "qcow2",
+    compress: false,
+    mode: FROZEN_MODE,
+  };
+  return [
+    { title: "Copy the file into a layer", actions: [convert] },
+    {
+      title: "Compare the layer with the plan",
+      run: async () => {
+        await requireUnchanged(held, stamp, image.source.name);
+        await requireWhole(world, layer, name);
+      },
+    },
+    {
+      title: "Record the image",
+      run: () =>
+        world.store.update((draft) => {
+          draft.layers[layer.id] = layer;
+          addImage(draft, image);
+        }),
+    },
+  ];
+}
+
+async function make(world: World, locks: HeldLocks, data: FileData, steps: readonly Step[]): Promise<Image> {
+  await execute<CreateImageData>(world, locks, { kind: "image.create", data, steps }, recoverCreateImage);
+  return data.image;
+}
+
+/** A file that somebody wrote while it was read is a mixture of two. */
+async function requireUnchanged(held: HeldFile, stamp: string, file: string): Promise<void> {
+  if ((await held.stamp()) === stamp) return;
+  throw new EstratoError("conflict", `${file}: it changed while it was copied`, {
+    hint: "Wait until whoever writes it is done, and try again.",
+  });
+}
+
+/**
+ * Format, size, backing and mode are as planned. The content is not compared: qemu-img answers for every read and write of the copy,
+ * and reading both once more would double the time.
+ */
+async function requireWhole(world: World, layer: Layer, name: string): Promise<void> {
+  const [info, file] = await Promise.all([
+    world.host.imageInfo(layer.file, { format: "qcow2" }),
+    world.host.fileInfo(layer.file),
+  ]);
+  const wrong = (what: string) =>
+    new EstratoError("integrity", `image ${name}: its copy ${what}`, { hint: "Try again; nothing was kept." });
+  if (info === null || file === null) throw wrong("is not there");
+  if (info.format !== "qcow2" || info.backing !== null) throw wrong("is not a self-standing qcow2 file");
+  if (info.dirty) throw wrong("is marked dirty or corrupt");
+  if (info.virtualSizeBytes !== layer.sizeBytes) {
+    throw wrong(`has ${info.virtualSizeBytes} bytes instead of ${layer.sizeBytes}`);
+  }
+  if ((file.mode & 0o777) !== FROZEN_MODE) throw wrong(`has the mode ${(file.mode & 0o777).toString(8)}`);
+}

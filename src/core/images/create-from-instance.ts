@@ -1,0 +1,112 @@
+/** `image create --from-instance`: a snapshot is taken, and becomes the image. No data moves; the instance runs on. */
+import { EstratoError } from "../../errors.ts";
+import type { Image, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { findInstance } from "../instances/find.ts";
+import { requireName } from "../names.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { type CreateSnapshotOptions, createSnapshotLocked } from "../snapshots/create.ts";
+import { dropSnapshots } from "../snapshots/drop.ts";
+import { type CreateImageData, recoverCreateImage, snapshotThrough } from "./create-recovery.ts";
+import { imageNameLock, requireFreeImageName } from "./names.ts";
+import { addImage, type NewImageOptions, newImage } from "./record.ts";
+
+export interface CreateFromInstanceOptions extends NewImageOptions {
+  readonly instance: string; // UUID or name
+  readonly excludeDisks: readonly string[]; // devices
+}
+
+/**
+ * Makes an image of type "snapshot" of what the instance's disks hold now, quiesced where its agent answers.
+ * Afterwards only the image remains of the snapshot that was taken for it: both or neither, whatever happens in between.
+ * Throws what taking a snapshot throws, and "usage" or "conflict" for the name. A dry run returns the plan.
+ */
+export async function createImageFromInstance(
+  world: World,
+  options: CreateFromInstanceOptions,
+): Promise<Image | PlanView> {
+  requireName("image", options.name);
+  const { status } = await findInstance(world, options.instance);
+  const id = world.ids.next("img");
+  return exclusive(world, [id, imageNameLock(options.name), status.uuid], async (locks) => {
+    requireFreeImageName(await world.store.read(), options.name);
+    const data = plan(world, id, options, status.uuid, status.name);
+    const request = snapshotRequest(options, status.uuid, `image-${id}`);
+    const take = () => createSnapshotLocked(world, locks, status.uuid, request);
+    const become: Step = { title: "Let the snapshot become the image", run: () => becomeImage(world, data) };
+    if (world.dryRun) {
+      const snapshotPlan = (await take()) as PlanView;
+      return { ...snapshotPlan, steps: [...snapshotPlan.steps, ...planView(world, [become]).steps] };
+    }
+    const first: Step = {
+      title: "Take a snapshot",
+      run: async () => {
+        await take();
+      },
+    };
+    await execute<CreateImageData>(
+      world,
+      locks,
+      { kind: "image.create", data, steps: [first, become] },
+      recoverCreateImage,
+    );
+    const stored = (await world.store.read()).images[id];
+    if (stored === undefined) throw new EstratoError("integrity", `image ${options.name}: it was not recorded`);
+    return stored;
+  });
+}
+
+function snapshotRequest(options: CreateFromInstanceOptions, uuid: string, name: string): CreateSnapshotOptions {
+  return {
+    instance: uuid,
+    name,
+    quiesce: "try",
+    excludeDisks: options.excludeDisks,
+    description: null,
+    properties: {},
+    expiresAt: null,
+    protect: false,
+  };
+}
+
+function plan(
+  world: World,
+  id: string,
+  options: CreateFromInstanceOptions,
+  uuid: string,
+  instanceName: string,
+): CreateImageData {
+  const image = newImage(world, options, {
+    id,
+    type: "snapshot",
+    source: { kind: "instance", id: uuid, name: instanceName },
+    disks: [],
+    definition: null,
+    nvram: null,
+  });
+  const minDiskBytes = options.minDiskBytes ?? 0; // known once the snapshot is there
+  return {
+    image: { ...image, minDiskBytes },
+    layer: null,
+    files: [],
+    through: { instance: uuid, snapshot: `image-${id}` },
+  };
+}
+
+/** In one transaction the image takes over the snapshot's layers and the files that hold its definition and NVRAM, and the snapshot goes. */
+async function becomeImage(world: World, data: CreateImageData): Promise<void> {
+  await world.store.update((draft: State) => {
+    const snapshot = snapshotThrough(draft, data.through);
+    if (snapshot === null) throw new EstratoError("integrity", `image ${data.image.name}: its snapshot has gone`);
+    const disks: Image["disks"] = snapshot.disks.map(({ device, layer, sizeBytes }) => ({ device, layer, sizeBytes }));
+    addImage(draft, {
+      ...data.image,
+      disks,
+      minDiskBytes: data.image.minDiskBytes === 0 ? (disks[0]?.sizeBytes ?? 0) : data.image.minDiskBytes,
+      definition: snapshot.definition,
+      nvram: snapshot.nvram,
+    });
+    dropSnapshots(draft, [snapshot.id]);
+  });
+}

@@ -1,0 +1,105 @@
+/** `image create --from-snapshot`: the image points at the snapshot's layers. No data moves. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Image, Snapshot, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { requireName } from "../names.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { findSnapshot, snapshotLabel } from "../snapshots/find.ts";
+import { type CreateImageData, recoverCreateImage } from "./create-recovery.ts";
+import { imageNameLock, requireFreeImageName } from "./names.ts";
+import { addImage, type NewImageOptions, newImage } from "./record.ts";
+
+export interface CreateFromSnapshotOptions extends NewImageOptions {
+  readonly snapshot: string; // id, name or INSTANCE/NAME
+}
+
+const COPY_MODE = 0o400;
+
+/**
+ * Makes an image of type "snapshot", with copies of the snapshot's definition and NVRAM. Afterwards the two don't depend on each other:
+ * either can be deleted. Throws "usage", "conflict" or "not_found" before anything is changed. A dry run returns the plan.
+ */
+export async function createImageFromSnapshot(
+  world: World,
+  options: CreateFromSnapshotOptions,
+): Promise<Image | PlanView> {
+  requireName("image", options.name);
+  const found = findSnapshot(await world.store.read(), options.snapshot);
+  const id = world.ids.next("img");
+  // Under the lock of what the snapshot belongs to, as whoever deletes it would hold: its files stay while they are copied.
+  const names = [id, imageNameLock(options.name), found.instance ?? found.volume ?? found.id];
+  return exclusive(world, names, async (locks) => {
+    const state = await world.store.read();
+    requireFreeImageName(state, options.name);
+    const snapshot = requireThere(state, found.id, options.snapshot);
+    const data = plan(world, id, options, state, snapshot);
+    const steps = planSteps(world, data, snapshot, options.snapshot);
+    if (world.dryRun) return planView(world, steps);
+    await execute<CreateImageData>(world, locks, { kind: "image.create", data, steps }, recoverCreateImage);
+    return data.image;
+  });
+}
+
+function requireThere(state: State, id: string, target: string): Snapshot {
+  const snapshot = state.snapshots[id];
+  if (snapshot !== undefined) return snapshot;
+  throw new EstratoError("not_found", `snapshot ${target}: it has been deleted meanwhile`);
+}
+
+function plan(
+  world: World,
+  id: string,
+  options: CreateFromSnapshotOptions,
+  state: State,
+  snapshot: Snapshot,
+): CreateImageData {
+  const { paths } = world.store;
+  const definition = snapshot.definition === null ? null : `${id}.xml`;
+  const nvram = snapshot.nvram === null ? null : `${id}.fd`;
+  const image = newImage(world, options, {
+    id,
+    type: "snapshot",
+    source: { kind: "snapshot", id: snapshot.id, name: snapshotLabel(state, snapshot) },
+    disks: snapshot.disks.map(({ device, layer, sizeBytes }) => ({ device, layer, sizeBytes })),
+    definition,
+    nvram,
+  });
+  const files = [
+    ...(definition === null ? [] : [paths.record(definition)]),
+    ...(nvram === null ? [] : [paths.nvram(nvram)]),
+  ];
+  return { image, layer: null, files, through: null };
+}
+
+function planSteps(world: World, data: CreateImageData, snapshot: Snapshot, target: string): Step[] {
+  const { image } = data;
+  const { store } = world;
+  const steps: Step[] = [];
+  if (snapshot.definition !== null && image.definition !== null) {
+    const [from, to] = [snapshot.definition, image.definition];
+    steps.push({
+      title: "Copy the definition",
+      run: async () => store.writeRecord(to, await store.readRecord(from)),
+    });
+  }
+  if (snapshot.nvram !== null && image.nvram !== null) {
+    const copy: Action = {
+      do: "copy-file",
+      from: store.paths.nvram(snapshot.nvram),
+      to: store.paths.nvram(image.nvram),
+      mode: COPY_MODE,
+    };
+    steps.push({ title: "Copy the NVRAM", actions: [copy] });
+  }
+  steps.push({
+    title: "Record the image",
+    run: () =>
+      store.update((draft) => {
+        requireThere(draft, snapshot.id, target);
+        addImage(draft, image);
+      }),
+  });
+  return steps;
+}

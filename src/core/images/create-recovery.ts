@@ -1,0 +1,65 @@
+/** An image that never came to be leaves nothing behind; one that is recorded is whole. */
+import { EstratoError } from "../../errors.ts";
+import type { Image, JournalEntry, Layer, Snapshot, State } from "../../store/schema.ts";
+import { type Outcome, perform } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+
+/** What the journal remembers of an image's creation. */
+export interface CreateImageData {
+  /** The whole record; its disks are still empty where a snapshot must be taken first. */
+  readonly image: Image;
+  /** The layer that is made for it; null where it points at layers that are there. */
+  readonly layer: Layer | null;
+  /** Absolute paths of every file that is made for it, temporary ones too. */
+  readonly files: readonly string[];
+  /** The snapshot that is taken for it, and goes as soon as the image stands. */
+  readonly through: { readonly instance: string; readonly snapshot: string } | null;
+}
+
+/** The snapshot that an image is made through, found by the name that was written down before it was taken. */
+export function snapshotThrough(state: State, through: CreateImageData["through"]): Snapshot | null {
+  if (through === null) return null;
+  const found = Object.values(state.snapshots).find(
+    (one) => one.instance === through.instance && one.name === through.snapshot,
+  );
+  return found ?? null;
+}
+
+/**
+ * Its record is stored last and in one transaction, so that it decides: there, the image is done; not there, all that was made for it goes.
+ * Repeatable.
+ */
+export async function recoverCreateImage(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as CreateImageData;
+  const state = await world.store.read();
+  if (state.images[data.image.id] !== undefined) return "forward";
+  await requireEnded(world, entry);
+  const snapshot = snapshotThrough(state, data.through);
+  if (snapshot !== null) {
+    // Its files first: once its record is gone, nothing would know of them.
+    await perform(world, locks, unlinkRecords(world, [snapshot.id]));
+    await world.store.update((draft) => dropSnapshots(draft, [snapshot.id]));
+  }
+  await perform(
+    world,
+    locks,
+    data.files.map((path) => ({ do: "unlink", path })),
+  );
+  return "back";
+}
+
+/** The snapshot it is made through may itself have been cut off, and could still come to be: it ends first. */
+async function requireEnded(world: World, entry: JournalEntry): Promise<void> {
+  const inner = (await world.store.journal.list()).find(
+    (other) => other.id !== entry.id && other.kind === "snapshot.create" && sharesLock(other, entry),
+  );
+  if (inner === undefined) return;
+  throw new EstratoError("conflict", `${entry.command}: the snapshot that it took has not ended (${inner.id})`, {
+    hint: 'Run "estrato doctor --repair".',
+  });
+}
+
+function sharesLock(a: JournalEntry, b: JournalEntry): boolean {
+  return a.locks.some((name) => b.locks.includes(name));
+}

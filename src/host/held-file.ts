@@ -1,0 +1,34 @@
+/** A file from outside, kept open: its owner may rename it, or put another in its place, but what we have open stays what it is. */
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { EstratoError } from "../errors.ts";
+import { printable } from "./process-failure.ts";
+
+export interface HeldFile {
+  /** proc(5): opening it opens the very file that we hold, in us and in our children. */
+  readonly path: string;
+  /** Device, inode, size and times. The owner of a file can set back its mtime, but not its ctime (inode(7)). */
+  stamp(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** "not_found" where there is no such file, "host" where it cannot be read. */
+export async function holdFile(path: string): Promise<HeldFile> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return {
+      path: `/proc/${process.pid}/fd/${file.fd}`,
+      async stamp() {
+        const { dev, ino, size, mtimeNs, ctimeNs } = await file.stat({ bigint: true });
+        return [dev, ino, size, mtimeNs, ctimeNs].join(":");
+      },
+      close: () => file.close(),
+    };
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") {
+      throw new EstratoError("not_found", `${printable(path)}: no such file`, { cause });
+    }
+    throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { cause });
+  }
+}
