@@ -144,6 +144,7 @@ export interface StorePaths {
   memory(name: string): string; // memory/NAME
   seed(uuid: string): string; // seeds/UUID.iso
   consoleLog(uuid: string): string; // consoles/UUID.log
+  knownHosts(uuid: string): string; // known-hosts/UUID
   readonly layersFolder: string;
 }
 

@@ -19,6 +19,7 @@ import {
   performDefine,
   performLife,
   performRedefine,
+  performRename,
   performShutdown,
   performSwitch,
   performThaw,
@@ -56,6 +57,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
     case "autostart":
     case "reboot":
       return performLife(context, action);
+    case "rename":
+      return performRename(context, action);
     case "shutdown":
       return performShutdown(context, action);
     case "block-pull":

@@ -6,7 +6,7 @@ import { isNoSuchDomain, type Virsh, type VirshAnswer } from "./virsh.ts";
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** libvirt's virDomainState, by number (libvirt-domain.h). */
-const STATES: readonly DomainState[] = [
+export const STATES: readonly DomainState[] = [
   "running", // 0: no state; QEMU never shows it
   "running",
   "blocked",

@@ -21,6 +21,7 @@ export function makeFolders(paths: PathsInStore, systemMode: boolean): void {
     makeFolder(paths.layersFolder, open),
     makeFolder(paths.seedsFolder, open),
     makeFolder(paths.consolesFolder, open),
+    makeFolder(paths.knownHostsFolder, PRIVATE),
     makeFolder(paths.recordsFolder, PRIVATE),
     makeFolder(paths.nvramFolder, PRIVATE),
     makeFolder(paths.memoryFolder, PRIVATE),

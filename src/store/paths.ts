@@ -11,6 +11,7 @@ export interface PathsInStore {
   readonly memoryFolder: string;
   readonly seedsFolder: string;
   readonly consolesFolder: string;
+  readonly knownHostsFolder: string;
   readonly journalFolder: string;
   readonly locksFolder: string;
   readonly copiesFolder: string; // the last good copies of the state
@@ -23,6 +24,7 @@ export interface PathsInStore {
   memory(name: string): string;
   seed(uuid: string): string;
   consoleLog(uuid: string): string;
+  knownHosts(uuid: string): string;
 }
 
 /** The paths of the store in `home` (absolute). Touches no disk. The functions throw "usage" for a name that would leave its folder. */
@@ -33,6 +35,7 @@ export function pathsInStore(home: string): PathsInStore {
   const memoryFolder = join(home, "memory");
   const seedsFolder = join(home, "seeds");
   const consolesFolder = join(home, "consoles");
+  const knownHostsFolder = join(home, "known-hosts");
   return {
     home,
     layersFolder,
@@ -41,6 +44,7 @@ export function pathsInStore(home: string): PathsInStore {
     memoryFolder,
     seedsFolder,
     consolesFolder,
+    knownHostsFolder,
     journalFolder: join(home, "journal"),
     locksFolder: join(home, "locks"),
     copiesFolder: join(home, "state"),
@@ -53,5 +57,6 @@ export function pathsInStore(home: string): PathsInStore {
     memory: (name) => join(memoryFolder, checkedFileName("memory file", name)),
     seed: (uuid) => join(seedsFolder, `${checkedFileName("seed", uuid)}.iso`),
     consoleLog: (uuid) => join(consolesFolder, `${checkedFileName("console", uuid)}.log`),
+    knownHosts: (uuid) => join(knownHostsFolder, checkedFileName("known hosts", uuid)),
   };
 }

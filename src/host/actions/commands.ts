@@ -37,6 +37,8 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
       return [virsh(action.do, action.domain)];
     case "autostart":
       return [virsh("autostart", action.domain, ...(action.on ? [] : ["--disable"]))];
+    case "rename":
+      return [virsh("domrename", action.domain, action.name)];
     case "commit":
       return [qemuImg("commit", "-d", "-f", action.topFormat, "-b", action.base, absolutePath(action.top))];
     case "rebase":

@@ -91,6 +91,16 @@ export async function performLife(
   }
 }
 
+export async function performRename(context: ActionContext, action: ActionOf<"rename">): Promise<void> {
+  const [command] = commandsFor(action, context.virsh.command);
+  if (!command) return;
+  const result = await context.processes.run(command, holdingLocks(context));
+  if (result.exit === 0) return;
+  const name = await context.virsh.run(["domname", "--domain", action.domain]);
+  if (name.stdout.trim() === action.name) return;
+  throw new EstratoError("failed", `virsh domrename: ${lastWords(result.stderr) ?? `exit code ${result.exit}`}`);
+}
+
 /** A guest that boots does not hear the button yet: it is pressed again now and then. */
 const PRESS_AGAIN_MS = 5000;
 
@@ -100,12 +110,13 @@ export async function performShutdown(context: ActionContext, action: ActionOf<"
   let pressedMs = Number.NEGATIVE_INFINITY;
   for (let waitMs = 20; ; waitMs = Math.min(waitMs * 2, 500)) {
     if (isOff(await stateOf(context, action.domain))) return;
-    if (context.nowMs() - startedMs >= action.timeoutMs) break;
+    // At least once, also where nobody waits for the guest to obey.
     if (context.nowMs() - pressedMs >= PRESS_AGAIN_MS) {
       pressedMs = context.nowMs();
       const result = await context.virsh.run(["shutdown", "--domain", action.domain], holdingLocks(context));
       if (result.exit !== 0 && isOff(await stateOf(context, action.domain))) return;
     }
+    if (context.nowMs() - startedMs >= action.timeoutMs) break;
     await context.sleep(waitMs, context.options.signal);
   }
   if (!action.thenDestroy) {

@@ -1,0 +1,54 @@
+/** The domains of this host as a list shows them, without reading their XML: parsing a hundred documents takes half a second. */
+import { EstratoError } from "../errors.ts";
+import { STATES } from "./domain-status.ts";
+import type { DomainOutline } from "./types.ts";
+import type { Virsh } from "./virsh.ts";
+
+type Interface = DomainOutline["interfaces"][number];
+
+/** All domains, in two processes: what `list` and `domstats` say, and then the interfaces of each. One that went in between is left out. */
+export async function domainOutlines(virsh: Virsh): Promise<DomainOutline[]> {
+  const [list, stats] = await virsh.batch([
+    ["list", "--all", "--uuid", "--name"],
+    ["domstats", "--state", "--vcpu", "--balloon", "--nowait", "--raw"],
+  ]);
+  for (const answer of [list, stats]) {
+    if (answer?.error != null) throw new EstratoError("failed", `virsh: ${answer.error}`);
+  }
+  const domains = parseOutlines(list?.text ?? "", stats?.text ?? "");
+  const answers =
+    domains.length === 0 ? [] : await virsh.batch(domains.map(({ uuid }) => ["domiflist", "--domain", uuid]));
+  return domains.flatMap((domain, index) => {
+    const answer = answers[index];
+    return answer === undefined || answer.error !== null
+      ? []
+      : [{ ...domain, interfaces: parseInterfaces(answer.text) }];
+  });
+}
+
+/** Joins the two answers by name, which is unique on a host. */
+export function parseOutlines(list: string, stats: string): Omit<DomainOutline, "interfaces">[] {
+  const blocks = new Map<string, string>();
+  for (const block of stats.split(/^(?=Domain: ')/m)) {
+    const name = /^Domain: '(.*)'$/m.exec(block)?.[1];
+    if (name !== undefined) blocks.set(name, block);
+  }
+  return list.split("\n").flatMap((line) => {
+    const [, uuid, name] = /^([0-9a-f-]{36})\s+(.*?)\s*$/.exec(line) ?? [];
+    const block = name === undefined ? undefined : blocks.get(name);
+    if (uuid === undefined || name === undefined || block === undefined) return [];
+    const value = (key: string) => Number(new RegExp(`^\\s*${key}=(\\d+)$`, "m").exec(block)?.[1] ?? 0);
+    const state = STATES[value("state\\.state")] ?? "running";
+    const ramBytes = (value("balloon\\.maximum") || value("balloon\\.current")) * 1024;
+    return [{ uuid, name, state, vcpus: value("vcpu\\.current"), ramBytes }];
+  });
+}
+
+/** Reads `domiflist`: a table whose second, third and last columns are type, source and MAC; a source may hold spaces. */
+export function parseInterfaces(text: string): Interface[] {
+  return text.split("\n").flatMap((line) => {
+    const [, type, source, mac] =
+      /^\s*\S+\s+(\S+)\s+(.*\S)\s+\S+\s+((?:[0-9a-f]{2}:){5}[0-9a-f]{2})\s*$/i.exec(line) ?? [];
+    return mac === undefined ? [] : [{ mac: mac.toLowerCase(), network: type === "network" ? (source ?? null) : null }];
+  });
+}
