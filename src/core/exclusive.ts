@@ -6,17 +6,19 @@ import { recoverAll, recoverHeld } from "./recovery.ts";
  * Runs `body` while holding the kernel locks `names` (an instance's UUID, a volume's or an image's id).
  * Before it, whatever a dead command left behind is recovered; after it, what became free is collected.
  * Throws "conflict" where another command holds one of them for longer than the lock time-out.
+ * `evenIfBroken`: also where something on them cannot be recovered (a note has said so): for stopping a guest, which may be the way out.
  */
 export async function exclusive<T>(
   world: World,
   names: readonly string[],
   body: (locks: HeldLocks) => Promise<T>,
+  options: { readonly evenIfBroken?: boolean } = {},
 ): Promise<T> {
   if (!world.dryRun) await recoverAll(world);
   const locks = await world.store.lock(names, world.lockTimeoutMs);
   let result: T;
   try {
-    if (!world.dryRun) await recoverHeld(world, locks);
+    if (!world.dryRun) await recoverFirst(world, locks, options.evenIfBroken ?? false);
     result = await body(locks);
   } finally {
     await locks.release();
@@ -26,4 +28,12 @@ export async function exclusive<T>(
     await collect(world);
   }
   return result;
+}
+
+async function recoverFirst(world: World, locks: HeldLocks, evenIfBroken: boolean): Promise<void> {
+  try {
+    await recoverHeld(world, locks);
+  } catch (error) {
+    if (!evenIfBroken) throw error;
+  }
 }

@@ -6,6 +6,9 @@ import type { HeldLocks, World } from "./ports.ts";
 
 /** Every kind of operation, loaded only when one of it is pending. */
 const kinds: Readonly<Record<string, () => Promise<Recover>>> = {
+  "instance.create": async () => (await import("./instances/create-recovery.ts")).recoverInstanceCreate,
+  "instance.delete": async () => (await import("./instances/delete.ts")).recoverInstanceDelete,
+  "instance.rename": async () => (await import("./instances/set.ts")).recoverRename,
   "layer.merge": async () => (await import("./layers/merge.ts")).recoverMerge,
   "snapshot.create": async () => (await import("./snapshots/create.ts")).recoverCreate,
   "snapshot.revert": async () => (await import("./snapshots/revert.ts")).recoverRevert,
