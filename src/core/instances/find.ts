@@ -11,17 +11,34 @@ export interface FoundInstance {
   readonly state: State;
 }
 
+/** The same, where libvirt may have lost the domain of one that we remember. Not both are null. */
+export interface LookedUpInstance {
+  readonly status: DomainStatus | null;
+  readonly record: Instance | null;
+  readonly state: State;
+}
+
+/** The instance of this id or name, whether libvirt still has it or not. Throws "not_found" where neither knows it. */
+export async function lookUpInstance(world: World, target: string): Promise<LookedUpInstance> {
+  const [state, found] = await Promise.all([world.store.read(), world.host.domainStatus(target)]);
+  // virsh also takes the number of a running domain, which is no name of ours.
+  const status = found !== null && (found.uuid === target || found.name === target) ? found : null;
+  if (status !== null) return { status, record: state.instances[status.uuid] ?? null, state };
+  const record = Object.values(state.instances).find((one) => one.id === target || one.name === target);
+  if (record === undefined) {
+    throw new EstratoError("not_found", `instance ${target}: not found`, { hint: 'See "estrato instance list".' });
+  }
+  // Remembered under a name that libvirt has changed since?
+  return { status: await world.host.domainStatus(record.id), record, state };
+}
+
 /** The instance of this id or name. Throws "not_found", or "integrity" where we remember one whose domain libvirt has lost. */
 export async function findInstance(world: World, target: string): Promise<FoundInstance> {
-  const [state, status] = await Promise.all([world.store.read(), world.host.domainStatus(target)]);
-  if (status !== null) return { status, record: state.instances[status.uuid] ?? null, state };
-  const lost = Object.values(state.instances).find((one) => one.id === target || one.name === target);
-  if (lost !== undefined) {
-    throw new EstratoError("integrity", `instance ${target}: libvirt has no domain ${lost.id}`, {
-      hint: 'Run "estrato doctor" to see what can be mended, or "estrato instance delete" to forget it.',
-    });
-  }
-  throw new EstratoError("not_found", `instance ${target}: not found`, { hint: 'See "estrato instance list".' });
+  const { status, record, state } = await lookUpInstance(world, target);
+  if (status !== null) return { status, record, state };
+  throw new EstratoError("integrity", `instance ${target}: libvirt has no domain ${record?.id}`, {
+    hint: 'Run "estrato doctor" to see what can be mended, or "estrato instance delete" to forget it.',
+  });
 }
 
 /** Reads a domain again, now that its lock is held. */

@@ -1,0 +1,81 @@
+/** Ways to a guest: its serial console, its log, ssh, its screen. */
+import { EstratoError } from "../../errors.ts";
+import type { Command } from "../../host/types.ts";
+import type { World } from "../ports.ts";
+import { findInstance, isLive } from "./find.ts";
+import { wrongState } from "./power.ts";
+import { addressesOf } from "./show.ts";
+
+export interface SshOptions {
+  readonly login: string;
+  readonly identity: string | null; // path of a private key
+  readonly command: readonly string[]; // [] for a shell
+}
+
+/**
+ * The ssh command to an instance. What is known of its host key is kept for this instance alone, under its UUID: a clone at an address
+ * that another had is no stranger. Throws "conflict" where it is off, "not_found" where it has no address.
+ */
+export async function sshCommand(world: World, target: string, options: SshOptions): Promise<Command> {
+  const { status, record } = await findInstance(world, target);
+  if (!isLive(status)) throw isOff(status.name);
+  if (/^-|[\s@]/.test(options.login) || options.login === "") {
+    throw new EstratoError("usage", `--login ${JSON.stringify(options.login)}: not a user name`);
+  }
+  const address = (await addressesOf(world, status, record))[0];
+  if (address === undefined) {
+    throw new EstratoError("not_found", `instance ${status.name}: no address is known of it`, {
+      hint: `Wait for one: estrato wait instance ${status.name} --for address. Or use "estrato instance console ${status.name}".`,
+    });
+  }
+  const file = world.store.paths.knownHosts(status.uuid);
+  const args = [
+    ...["-o", "StrictHostKeyChecking=accept-new"],
+    ...["-o", `UserKnownHostsFile=${sshQuoted(file)}`],
+    ...["-o", `HostKeyAlias=${status.uuid}`],
+    ...(options.identity === null ? [] : ["-i", options.identity, "-o", "IdentitiesOnly=yes"]),
+    ...["-l", options.login, "--", address],
+    ...options.command,
+  ];
+  return { program: "ssh", args };
+}
+
+/** ssh splits the value at spaces and expands percent signs in it (ssh_config(5)). */
+function sshQuoted(path: string): string {
+  return `"${path.replaceAll("%", "%%")}"`;
+}
+
+/** The command that connects the terminal with the guest's serial console. Throws "conflict" where it is off, "usage" for a bad escape. */
+export async function consoleCommand(world: World, target: string, escapeKey: string | null): Promise<Command> {
+  if (escapeKey !== null && !/^(\^[@-_a-z]|[!-~])$/.test(escapeKey)) {
+    throw new EstratoError("usage", `--escape ${JSON.stringify(escapeKey)}: not a character`, {
+      hint: "Write it like ^] or ~.",
+    });
+  }
+  const { status } = await findInstance(world, target);
+  if (!isLive(status)) throw isOff(status.name);
+  return world.host.consoleCommand(status.uuid, escapeKey);
+}
+
+/** The path of what the guest has written to its serial console. Throws "not_found" where nothing of it is kept. */
+export async function consoleLogPath(world: World, target: string): Promise<string> {
+  const { status } = await findInstance(world, target);
+  const path = world.store.paths.consoleLog(status.uuid);
+  if ((await world.host.fileInfo(path)) !== null) return path;
+  throw new EstratoError("not_found", `instance ${status.name}: no console log of it is kept`, {
+    hint: isLive(status)
+      ? `Only instances that estrato made keep one; use "estrato instance console ${status.name}".`
+      : "It has not been started yet, or estrato did not make it.",
+  });
+}
+
+/** Writes a picture of the guest's screen to `path` (PNG where this QEMU can, else PPM). Throws "conflict" where it is off. */
+export async function takeScreenshot(world: World, target: string, path: string): Promise<void> {
+  const { status } = await findInstance(world, target);
+  if (!isLive(status)) throw isOff(status.name);
+  await world.host.screenshot(status.uuid, path);
+}
+
+function isOff(name: string): EstratoError {
+  return wrongState(name, "it is off", `Start it: estrato instance start ${name}.`);
+}

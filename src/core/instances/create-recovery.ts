@@ -1,0 +1,77 @@
+/** What becomes of an instance whose creation did not end. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { JournalEntry } from "../../store/schema.ts";
+import { forgetVolumes, isUnwritten } from "../layers/heads.ts";
+import { type Outcome, perform } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { requireUnheld } from "../snapshots/create.ts";
+import type { CreateData } from "./plan.ts";
+
+/**
+ * After a crash. Forward where the domain is defined: all that it needs was made before, and somebody may have used it since, so it
+ * stays as it is. It is not started: the crash may be a week old, and `instance start` is there. Back otherwise.
+ */
+export async function recoverInstanceCreate(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as CreateData;
+  const status = await world.host.domainStatus(data.instance.id);
+  if (status === null) return undoCreate(world, locks, entry);
+  await world.store.update((draft) => {
+    for (const { layer, volume } of data.volumes) {
+      draft.layers[layer.id] ??= layer;
+      draft.volumes[volume.id] ??= volume;
+    }
+    draft.instances[data.instance.id] ??= data.instance;
+  });
+  if (data.start && status.live === null) {
+    world.report.note(
+      `${data.instance.name}: it was made but not started: estrato instance start ${data.instance.name}`,
+    );
+  }
+  return "forward";
+}
+
+/**
+ * Back, wholly: also what a failed creation calls, whose user was told that there is no instance.
+ * Throws "integrity" rather than unlink a head that a guest has written to, "conflict" where somebody holds one.
+ */
+export async function undoCreate(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as CreateData;
+  const { id } = data.instance;
+  if ((await world.host.domainStatus(id)) !== null) {
+    await perform(world, locks, [
+      { do: "destroy", domain: id },
+      { do: "undefine", domain: id, nvram: false }, // its copy is unlinked below
+    ]);
+    for (const { layer } of data.volumes) await requireUnheld(world, layer.file);
+  } else {
+    await requireUnwritten(world, data);
+  }
+  const { reservation } = data;
+  const actions: Action[] = [];
+  if (reservation !== null) {
+    actions.push({ do: "release-address", network: reservation.network, mac: reservation.mac, ip: reservation.ip });
+  }
+  const files = [data.seed, world.store.paths.consoleLog(id), ...data.volumes.map(({ layer }) => layer.file)];
+  if (data.nvram !== null) files.push(data.nvram.to);
+  await perform(world, locks, [...actions, ...files.map((path): Action => ({ do: "unlink", path }))]);
+  await world.store.update((draft) => {
+    forgetVolumes(draft, data.volumes);
+    delete draft.instances[id];
+  });
+  return "back";
+}
+
+/** A head is empty until its guest has run: one that is not had a domain, which somebody undefined by hand since. */
+async function requireUnwritten(world: World, data: CreateData): Promise<void> {
+  for (const { layer } of data.volumes) {
+    if (await isUnwritten(world, layer)) continue;
+    throw new EstratoError(
+      "integrity",
+      `instance ${data.instance.name}: its domain is gone, and ${layer.file} holds what it wrote`,
+      {
+        hint: "Define it again (virsh define), or copy that file and remove it.",
+      },
+    );
+  }
+}

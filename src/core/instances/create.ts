@@ -1,0 +1,165 @@
+/** `instance create`: new heads on the layers of an image or a snapshot, an address of its own, a seed, a domain. Moves no data. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Instance, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { awaitUnmerged, createFiles, storeVolumes } from "../layers/heads.ts";
+import { requireName } from "../names.ts";
+import { lockNetwork, requireNetwork } from "../networks.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { undoCreate } from "./create-recovery.ts";
+import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
+import { nameLock, recordOfName, requireFreeName } from "./names.ts";
+import { type CreateInstanceOptions, type CreatePlan, planCreate } from "./plan.ts";
+import { createSeed } from "./seed.ts";
+import { chooseShape } from "./shape.ts";
+import { findSource, type InstanceSource, sourceExists } from "./source.ts";
+
+export type { CreateInstanceOptions } from "./plan.ts";
+
+const DEFAULT_NETWORK = "default";
+
+/**
+ * Creates one instance. Afterwards its records are stored, its domain is defined and, with `start`, runs; where this throws, nothing of
+ * it is left behind. Throws "usage", "not_found", "conflict" (a name or an address that is taken), "host".
+ * A dry run returns the plan and changes nothing.
+ */
+export async function createInstance(world: World, options: CreateInstanceOptions): Promise<Instance | PlanView> {
+  const { name } = options;
+  requireName("instance", name);
+  const uuid = world.ids.uuid();
+  return exclusive(world, [uuid, nameLock(name)], async (locks) => {
+    const early = await world.store.read();
+    await requireFreeName(world, early, name);
+    const what = `instance ${name}`;
+    const first = findSource(early, options.source);
+    const state = await awaitUnmerged(
+      world,
+      first.disks.map((disk) => disk.layer),
+      what,
+    );
+    const source = findSource(state, options.source);
+    const shape = chooseShape(state, source, options);
+    const publicKey = keyOf(state, options.keyName);
+    const inherited = await inheritedDefinition(world, source);
+    const networkName = chooseNetwork(options, inherited);
+    const networkLock = networkName === null ? null : await lockNetwork(world, networkName);
+    try {
+      const network = networkName === null ? null : await requireNetwork(world, networkName);
+      // Read again: whoever held the network's lock before us has recorded an address.
+      const now = await world.store.read();
+      const plan = await planCreate(world, now, uuid, options, { source, shape, inherited, network });
+      await noteEmulation(world);
+      const steps = createSteps(world, now, plan, source, options, publicKey, async () => networkLock?.release());
+      if (world.dryRun) return planView(world, steps);
+      return await makeInstance(world, locks, plan, steps);
+    } finally {
+      await networkLock?.release();
+    }
+  });
+}
+
+async function makeInstance(
+  world: World,
+  locks: HeldLocks,
+  plan: CreatePlan,
+  steps: readonly Step[],
+): Promise<Instance> {
+  await execute(world, locks, { kind: "instance.create", data: plan.data, steps }, undoCreate);
+  const stored = (await world.store.read()).instances[plan.data.instance.id];
+  if (stored === undefined)
+    throw new EstratoError("integrity", `instance ${plan.data.instance.name}: it was not recorded`);
+  return stored;
+}
+
+/** In this order each crash has an answer: what is recorded first is all that the rest makes. */
+function createSteps(
+  world: World,
+  planned: State,
+  plan: CreatePlan,
+  source: InstanceSource,
+  options: CreateInstanceOptions,
+  publicKey: string | null,
+  recorded: () => Promise<void>,
+): Step[] {
+  const { instance, volumes, nvram, seed, reservation } = plan.data;
+  let current = planned;
+  const steps: Step[] = [
+    {
+      title: "Record the instance and its layers",
+      run: async () => {
+        await storeVolumes(world, volumes, `instance ${instance.name}`, (draft) =>
+          recordInstance(draft, source, instance),
+        );
+        current = await world.store.read();
+        await recorded(); // its address is recorded: the next create may choose
+      },
+    },
+  ];
+  if (reservation !== null)
+    steps.push({ title: "Reserve the address", actions: [{ do: "reserve-address", ...reservation }] });
+  steps.push({
+    title: "Make the disks",
+    // Read when the step comes: a merge that we waited for may have moved what they stand on.
+    get actions(): readonly Action[] {
+      return createFiles(current, volumes);
+    },
+  });
+  if (nvram !== null) steps.push({ title: "Copy the NVRAM", actions: [{ do: "copy-file", ...nvram, mode: 0o600 }] });
+  const contents = { uuid: instance.id, name: instance.name, publicKey, userData: options.userData };
+  steps.push(
+    { title: "Make the seed", actions: [createSeed(seed, contents)] },
+    { title: "Define the domain", actions: [{ do: "define", xml: plan.xml }] },
+  );
+  if (options.start) steps.push({ title: "Start it", actions: [{ do: "start", domain: instance.id, paused: false }] });
+  return steps;
+}
+
+/** In the transaction that stores the layers. Throws "conflict" where the name or the source is no longer what it was. */
+function recordInstance(draft: State, source: InstanceSource, instance: Instance): void {
+  if (!sourceExists(draft, source)) {
+    throw new EstratoError("conflict", `instance ${instance.name}: ${source.label} has been deleted meanwhile`);
+  }
+  if (recordOfName(draft, instance.name)) {
+    throw new EstratoError("conflict", `instance ${instance.name}: the name is taken`, { hint: "Choose another." });
+  }
+  draft.instances[instance.id] = instance;
+}
+
+function keyOf(state: State, name: string | null): string | null {
+  if (name === null) return null;
+  const keypair = Object.hasOwn(state.keypairs, name) ? state.keypairs[name] : undefined;
+  if (keypair !== undefined) return keypair.publicKey;
+  throw new EstratoError("not_found", `keypair ${name}: not found`, {
+    hint: `Import one: estrato keypair import ${name} --file ~/.ssh/id_ed25519.pub.`,
+  });
+}
+
+function chooseNetwork(options: CreateInstanceOptions, inherited: InheritedDefinition | null): string | null {
+  const asked = options.network?.name ?? null;
+  if (inherited !== null && asked !== null && asked !== (inherited.network ?? "none")) {
+    throw new EstratoError(
+      "usage",
+      `network ${asked}: the source brings its own definition, with network ${inherited.network ?? "none"}`,
+      {
+        hint: "Leave --network out.",
+      },
+    );
+  }
+  const name = inherited === null ? (asked ?? DEFAULT_NETWORK) : (inherited.network ?? "none");
+  if (name !== "none") return name;
+  if (options.ip === null) return null;
+  throw new EstratoError("usage", `address ${options.ip}: without a network there is none`, {
+    hint: "Leave out --ip, or choose a network.",
+  });
+}
+
+/** Those who have been told: once for each command, however many instances it makes. */
+const told = new WeakSet<object>();
+
+async function noteEmulation(world: World): Promise<void> {
+  if (told.has(world.report) || (await world.host.capabilities()).kvm) return;
+  told.add(world.report);
+  world.report.note("KVM does not work on this host: instances run under software emulation, slowly");
+}

@@ -1,0 +1,114 @@
+/** The libvirt definition of a new instance. */
+import { EstratoError } from "../../errors.ts";
+import type { NewVolume } from "../layers/heads.ts";
+import type { World } from "../ports.ts";
+import { SEED_DEVICE } from "./seed.ts";
+import type { Shape } from "./shape.ts";
+import type { InstanceSource } from "./source.ts";
+
+/** The interface of a new instance: its network's name, and a MAC of its own. */
+export interface NewInterface {
+  readonly network: string;
+  readonly mac: string;
+}
+
+export interface DefinitionRequest {
+  readonly name: string;
+  readonly uuid: string;
+  readonly shape: Shape;
+  readonly volumes: readonly NewVolume[];
+  readonly seed: string; // path
+  readonly nvram: string | null; // path of its own copy
+  readonly interface: NewInterface | null;
+}
+
+/** What a source with firmware settings of its own fixes; null where it has none and a plain definition serves. */
+export interface InheritedDefinition {
+  readonly xml: string;
+  readonly network: string | null;
+}
+
+/**
+ * A guest with NVRAM boots only with the firmware that wrote it, which its definition alone names: there the new instance inherits that.
+ * All others get a plain definition, so that nothing of the old guest's host (passed-through devices, shared folders, ports) comes along.
+ */
+export async function inheritedDefinition(world: World, source: InstanceSource): Promise<InheritedDefinition | null> {
+  if (source.nvram === null) return null;
+  if (source.definition === null) {
+    throw new EstratoError("integrity", `${source.label}: it has NVRAM but no definition that names its firmware`, {
+      hint: 'Run "estrato doctor".',
+    });
+  }
+  const xml = await world.store.readRecord(source.definition);
+  return { xml, network: world.host.parseDefinition(xml).interfaces[0]?.network ?? null };
+}
+
+/** The devices that the source's disks get: their own where a definition is inherited, else vda, vdb, … in their order. */
+export function devicesFor(source: InstanceSource, inherited: InheritedDefinition | null): string[] {
+  return source.disks.map((disk, index) => (inherited === null ? `vd${String.fromCharCode(97 + index)}` : disk.device));
+}
+
+/** The document to define. Changes nothing. */
+export async function newInstanceDefinition(
+  world: World,
+  request: DefinitionRequest,
+  inherited: InheritedDefinition | null,
+): Promise<string> {
+  const seed = { device: SEED_DEVICE, path: request.seed, format: "raw", readonly: true, serial: null };
+  const disks = request.volumes.map(({ layer, volume }) => ({
+    device: volume.device ?? "",
+    path: layer.file,
+    format: layer.format,
+    readonly: false,
+    // The guest sees 20 characters of it (/dev/disk/by-id): enough to tell volumes apart.
+    serial: volume.id.slice(0, 20),
+  }));
+  if (inherited !== null) return editInherited(world, request, inherited, [...disks, seed]);
+  return world.host.newDefinition({
+    name: request.name,
+    uuid: request.uuid,
+    vcpus: request.shape.vcpus,
+    ramBytes: request.shape.ramBytes,
+    disks: [...disks, seed],
+    interfaces: request.interface === null ? [] : [request.interface],
+    consoleLog: world.store.paths.consoleLog(request.uuid),
+  });
+}
+
+type WantedDisk = { device: string; path: string; format: string; readonly: boolean; serial: string | null };
+
+/** Disks that the source does not hold (shared, excluded, CD-ROMs) belong to the old guest and are taken out. */
+function editInherited(
+  world: World,
+  request: DefinitionRequest,
+  inherited: InheritedDefinition,
+  wanted: readonly WantedDisk[],
+): string {
+  const old = world.host.parseDefinition(inherited.xml);
+  const known = new Set(old.disks.map((disk) => disk.device));
+  const disks = Object.fromEntries(
+    old.disks.map((disk) => {
+      const one = wanted.find((candidate) => candidate.device === disk.device);
+      return [disk.device, one === undefined ? null : { path: one.path, format: one.format }];
+    }),
+  );
+  const macs = Object.fromEntries(
+    old.interfaces.map((one, index) => [
+      one.mac,
+      index === 0 && request.interface !== null ? request.interface.mac : world.ids.mac(),
+    ]),
+  );
+  return world.host.editDefinition(inherited.xml, {
+    name: request.name,
+    uuid: request.uuid,
+    vcpus: request.shape.vcpus,
+    ramBytes: request.shape.ramBytes,
+    disks,
+    addDisks: wanted.filter((one) => !known.has(one.device)),
+    macs,
+    ...(request.nvram === null ? {} : { nvram: request.nvram }),
+    dropBackingStore: true,
+    newGenerationId: true,
+    consoleLog: world.store.paths.consoleLog(request.uuid),
+  });
+}

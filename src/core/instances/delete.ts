@@ -1,0 +1,137 @@
+/**
+ * `instance delete`: dropping the pointers is all that the verb owes; the layers that were only this instance's are collected after.
+ * Disks that were there before estrato are never deleted.
+ */
+import type { Action, DomainStatus } from "../../host/types.ts";
+import type { JournalEntry, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { freedByDropping } from "../layers/freed.ts";
+import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { type Doomed, findDoomed, losses } from "./doomed.ts";
+import { forgetForeignVolumes } from "./foreign.ts";
+
+export interface DeleteInstanceOptions {
+  readonly keepVolumes: boolean;
+}
+
+/** What the journal remembers: enough to go forward, whatever libvirt and the state still hold. */
+interface DeleteData {
+  readonly uuid: string;
+  readonly name: string;
+  readonly domain: boolean; // libvirt had it
+  readonly volumes: readonly string[]; // that go
+  readonly detached: readonly string[]; // that stay
+  readonly snapshots: readonly string[];
+  readonly addresses: readonly { readonly network: string; readonly mac: string; readonly ip: string }[];
+  readonly files: readonly string[];
+}
+
+/**
+ * Deletes an instance, running or not, with its snapshots and the volumes that its creation made; others are detached.
+ * Images, backups and snapshots of volumes stay. Asks first; null where the answer was no, or when it is done; a dry run returns the plan.
+ * Throws "conflict" for a protected snapshot and for what undefining would break (a managed save, libvirt's own snapshots).
+ */
+export async function deleteInstance(
+  world: World,
+  target: string,
+  options: DeleteInstanceOptions,
+): Promise<PlanView | null> {
+  const first = await findDoomed(world, target, options.keepVolumes);
+  if (!world.dryRun) {
+    const yes = await world.report.confirm({ text: `Delete instance ${first.name}?`, loses: losses(first) });
+    if (!yes) return null;
+  }
+  const plan = await exclusive(world, [first.uuid], async (locks) => {
+    const doomed = await findDoomed(world, first.uuid, options.keepVolumes);
+    const data = dataOf(world, doomed);
+    const steps = planSteps(world, data);
+    if (world.dryRun) {
+      const freed = await freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data));
+      return { ...planView(world, [...steps, ...freed.steps], freed.notes), freesBytes: freed.bytes };
+    }
+    await execute(world, locks, { kind: "instance.delete", data, steps }, recoverInstanceDelete);
+    return null;
+  });
+  if (plan === null) await forgetForeignVolumes(world, first.foreign, first.name);
+  return plan;
+}
+
+function dataOf(world: World, doomed: Doomed): DeleteData {
+  const { paths } = world.store;
+  const { record, uuid } = doomed;
+  const files: string[] = [];
+  if (record !== null) {
+    files.push(...(record.seed === null ? [] : [record.seed]), paths.consoleLog(uuid), paths.knownHosts(uuid));
+  }
+  files.push(...ownNvram(world, doomed.status));
+  return {
+    uuid,
+    name: doomed.name,
+    domain: doomed.status !== null,
+    volumes: doomed.volumes.map((volume) => volume.id),
+    detached: [...doomed.kept, ...doomed.foreign].map((volume) => volume.id),
+    snapshots: doomed.snapshots.map((snapshot) => snapshot.id),
+    addresses: record?.addresses ?? [],
+    files,
+  };
+}
+
+/** The NVRAM file where it is one of ours; a foreign one stays, like a foreign disk. */
+function ownNvram(world: World, status: DomainStatus | null): string[] {
+  const path = status?.inactive.nvram ?? null;
+  return path?.startsWith(`${world.store.paths.layersFolder}/`) ? [path] : [];
+}
+
+function planSteps(world: World, data: DeleteData): Step[] {
+  const steps: Step[] = [];
+  if (data.domain) {
+    steps.push(
+      { title: "Stop it", actions: [{ do: "destroy", domain: data.uuid }] },
+      { title: "Undefine it", actions: [{ do: "undefine", domain: data.uuid, nvram: false }] },
+    );
+  }
+  if (data.addresses.length > 0) steps.push({ title: "Release its address", actions: releaseAddresses(data) });
+  steps.push(
+    { title: "Forget it and its snapshots", run: () => world.store.update((draft) => dropRecords(draft, data)) },
+    { title: "Remove its records", actions: unlinkFiles(world, data) },
+  );
+  return steps;
+}
+
+function releaseAddresses(data: DeleteData): Action[] {
+  return data.addresses.map((address): Action => ({ do: "release-address", ...address }));
+}
+
+function unlinkFiles(world: World, data: DeleteData): Action[] {
+  return [...data.files.map((path): Action => ({ do: "unlink", path })), ...unlinkRecords(world, data.snapshots)];
+}
+
+/** Drops every pointer of the instance in one transaction. The layers are the collector's. Idempotent. */
+function dropRecords(draft: State, data: DeleteData): void {
+  dropSnapshots(draft, data.snapshots);
+  for (const id of data.volumes) delete draft.volumes[id];
+  for (const id of data.detached) {
+    const volume = draft.volumes[id];
+    if (volume?.instance !== data.uuid) continue;
+    volume.instance = null;
+    volume.device = null;
+  }
+  delete draft.instances[data.uuid];
+}
+
+/** Always forward: what was to go, goes. */
+export async function recoverInstanceDelete(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as DeleteData;
+  if ((await world.host.domainStatus(data.uuid)) !== null) {
+    await perform(world, locks, [
+      { do: "destroy", domain: data.uuid },
+      { do: "undefine", domain: data.uuid, nvram: false },
+    ]);
+  }
+  await perform(world, locks, releaseAddresses(data));
+  await world.store.update((draft) => dropRecords(draft, data));
+  await perform(world, locks, unlinkFiles(world, data));
+  return "forward";
+}

@@ -1,0 +1,73 @@
+/** What deleting an instance would take with it, and what it must not. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
+import type { Instance, Snapshot, State, Volume } from "../../store/schema.ts";
+import { chainOrNull } from "../graph/references.ts";
+import type { World } from "../ports.ts";
+import { snapshotLabel } from "../snapshots/find.ts";
+import { snapshotsOf } from "../snapshots/names.ts";
+import { refuseUnsafe } from "../truth.ts";
+import { volumesOf } from "./adopt.ts";
+import { lookUpInstance } from "./find.ts";
+
+export interface Doomed {
+  readonly uuid: string;
+  readonly name: string;
+  readonly state: State;
+  readonly status: DomainStatus | null; // null: libvirt has lost it
+  readonly record: Instance | null; // null: never adopted
+  readonly volumes: readonly Volume[]; // go with it
+  readonly kept: readonly Volume[]; // are detached
+  readonly foreign: readonly Volume[]; // disks that were there before us: given back
+  readonly snapshots: readonly Snapshot[];
+}
+
+/**
+ * Sorts out what an instance's deletion means. Throws "not_found"; "conflict" where a snapshot of it is protected, or where libvirt holds
+ * something that undefining would break or be refused for.
+ */
+export async function findDoomed(world: World, target: string, keepVolumes: boolean): Promise<Doomed> {
+  const { state, status, record } = await lookUpInstance(world, target);
+  const uuid = status?.uuid ?? record?.id ?? target;
+  const name = status?.name ?? record?.name ?? target;
+  if (status !== null) refuseUnsafe(status);
+  const snapshots = snapshotsOf(state, uuid);
+  const kept = snapshots.find((snapshot) => snapshot.protected);
+  if (kept !== undefined) {
+    throw new EstratoError("conflict", `instance ${name}: its snapshot ${kept.name} is protected`, {
+      hint: `Lift that first: estrato snapshot set ${snapshotLabel(state, kept)} --unprotect.`,
+    });
+  }
+  const volumes = [...volumesOf(state, uuid).values()];
+  const foreign = keepVolumes ? [] : volumes.filter((volume) => isForeign(state, volume));
+  const goes = (volume: Volume) => !keepVolumes && volume.deleteWithInstance && !foreign.includes(volume);
+  return {
+    uuid,
+    name,
+    state,
+    status,
+    record,
+    volumes: volumes.filter(goes),
+    kept: volumes.filter((volume) => !goes(volume) && !foreign.includes(volume)),
+    foreign,
+    snapshots,
+  };
+}
+
+/** Does the volume stand on a file that was there before us? */
+export function isForeign(state: State, volume: Volume): boolean {
+  const chain = chainOrNull(state, volume.head) ?? [volume.head];
+  return !volume.deleteWithInstance && chain.some((id) => state.layers[id]?.foreign != null);
+}
+
+/** What a person is told before the yes: losses only. */
+export function losses(doomed: Doomed): string[] {
+  const running = doomed.status?.live == null ? [] : ["what is in its memory: it runs"];
+  const definition = doomed.record === null ? ["its definition (its disks stay)"] : [];
+  const disks = doomed.volumes.map((volume) => {
+    const sizeBytes = doomed.state.layers[volume.head]?.sizeBytes ?? 0;
+    return `disk ${volume.device} (${volume.id}, ${(sizeBytes / 1024 ** 3).toFixed(1)} GiB)`;
+  });
+  const snapshots = doomed.snapshots.map((snapshot) => `snapshot ${snapshotLabel(doomed.state, snapshot)}`);
+  return [...running, ...definition, ...disks, ...snapshots];
+}

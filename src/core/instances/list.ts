@@ -1,0 +1,31 @@
+/** `instance list`: every domain of libvirt and every record, in as few processes as can be. */
+import type { DomainOutline } from "../../host/types.ts";
+import type { World } from "../ports.ts";
+import { leasedAddresses, networksToAsk, readNetworks, reservedAddresses } from "./addresses.ts";
+import { type InstanceView, instanceView } from "./view.ts";
+
+/**
+ * All instances by name: those that estrato made or adopted, those it has never touched, and those whose domain libvirt has lost
+ * (status `error`). Addresses as reserved, else as leased; no agent is asked. Changes nothing.
+ */
+export async function listInstances(world: World): Promise<InstanceView[]> {
+  const [state, outlines] = await Promise.all([world.store.read(), world.host.domainOutlines()]);
+  const recordOf = (outline: DomainOutline) => state.instances[outline.uuid] ?? null;
+  const networks = await readNetworks(
+    world,
+    outlines.flatMap((outline) => networksToAsk(recordOf(outline), outline.interfaces)),
+  );
+  const views = outlines.map((outline) => {
+    const record = recordOf(outline);
+    const reserved = reservedAddresses(record, outline.interfaces, networks);
+    const addresses = reserved.length > 0 ? reserved : leasedAddresses(outline.interfaces, networks);
+    return instanceView(state, { ...outline, macs: outline.interfaces.map((nic) => nic.mac) }, record, addresses);
+  });
+  const known = new Set(outlines.map((outline) => outline.uuid));
+  for (const record of Object.values(state.instances)) {
+    if (known.has(record.id)) continue;
+    const addresses = record.addresses.map((address) => address.ip);
+    views.push(instanceView(state, null, record, addresses));
+  }
+  return views.sort((a, b) => a.name.localeCompare(b.name) || a.id.localeCompare(b.id));
+}

@@ -1,0 +1,42 @@
+/** Names of instances: unique among libvirt's domains and what is recorded here. */
+import { createHash } from "node:crypto";
+import { EstratoError } from "../../errors.ts";
+import type { State } from "../../store/schema.ts";
+import { requireName } from "../names.ts";
+import type { World } from "../ports.ts";
+
+/** Beyond this many bytes a lock's file name could be too long once encoded (each byte may become three). */
+const LONGEST_PLAIN_BYTES = 60;
+
+/** The lock that makes two creates, or renames, to one name at once impossible. */
+export function nameLock(name: string): string {
+  if (Buffer.byteLength(name) <= LONGEST_PLAIN_BYTES) return `name-instance-${name}`;
+  return `name-instance-${createHash("sha256").update(name).digest("hex")}`;
+}
+
+/** The names that `--count` makes: `web1` alone, or web1-1 … web1-N. Throws "usage" where one of them is no name. */
+export function instanceNames(name: string, count: number | null): string[] {
+  const names = count === null ? [name] : Array.from({ length: count }, (_, index) => `${name}-${index + 1}`);
+  for (const one of names) requireName("instance", one);
+  return names;
+}
+
+/** Throws "conflict" where a domain or a record has this name; call it under the name's lock. `except`: the UUID that may have it. */
+export async function requireFreeName(
+  world: World,
+  state: State,
+  name: string,
+  except: string | null = null,
+): Promise<void> {
+  const taken = new EstratoError("conflict", `instance ${name}: the name is taken`, {
+    hint: 'Choose another; see "estrato instance list".',
+  });
+  if (recordOfName(state, name, except)) throw taken;
+  const domains = await world.host.listDomains();
+  if (domains.some((domain) => domain.name === name && domain.uuid !== except)) throw taken;
+}
+
+/** Is it the name of an instance that is recorded, whether libvirt has it or not? */
+export function recordOfName(state: State, name: string, except: string | null = null): boolean {
+  return Object.values(state.instances).some((instance) => instance.name === name && instance.id !== except);
+}

@@ -1,0 +1,139 @@
+/** Everything that creating an instance is about to make, decided before anything is touched. */
+import { EstratoError } from "../../errors.ts";
+import type { NetworkInfo } from "../../host/types.ts";
+import type { Instance, State } from "../../store/schema.ts";
+import { requireRoomInChain } from "../graph/limits.ts";
+import { type NewVolume, planVolume } from "../layers/heads.ts";
+import { chooseAddress, reservationName } from "../networks.ts";
+import type { World } from "../ports.ts";
+import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { devicesFor, type InheritedDefinition, type NewInterface, newInstanceDefinition } from "./definition.ts";
+import { hostnameOf } from "./hostname.ts";
+import type { Shape } from "./shape.ts";
+import type { InstanceSource } from "./source.ts";
+
+/** What a person may say about a new instance; the command has read files and parsed sizes. */
+export interface CreateInstanceOptions {
+  readonly name: string;
+  readonly source: { readonly kind: "image" | "snapshot"; readonly target: string };
+  readonly flavor: string | null;
+  readonly vcpus: number | null;
+  readonly ramBytes: number | null;
+  readonly diskBytes: number | null;
+  readonly keyName: string | null;
+  /** Null: the default network, or the one that an inherited definition names. */
+  readonly network: { readonly name: string | "none" } | null;
+  readonly ip: string | null;
+  readonly userData: string | null;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly start: boolean;
+}
+
+/** What the journal remembers of a creation: all that undoing or finishing it needs. No secret is in it. */
+export interface CreateData {
+  readonly instance: Instance;
+  readonly volumes: readonly NewVolume[];
+  readonly nvram: { readonly from: string; readonly to: string } | null;
+  readonly seed: string; // path
+  readonly reservation: {
+    readonly network: string;
+    readonly mac: string;
+    readonly ip: string;
+    readonly name: string;
+  } | null;
+  readonly start: boolean;
+}
+
+export interface CreatePlan {
+  readonly data: CreateData;
+  readonly xml: string;
+}
+
+const SEED_BYTES = 1024 * 1024;
+
+/**
+ * Chooses ids, sizes, a MAC and an address; checks room in the chain and on the disk. Called under the network's lock.
+ * Throws "usage", "conflict", "host"; touches nothing.
+ */
+export async function planCreate(
+  world: World,
+  state: State,
+  uuid: string,
+  options: CreateInstanceOptions,
+  parts: { source: InstanceSource; shape: Shape; inherited: InheritedDefinition | null; network: NetworkInfo | null },
+): Promise<CreatePlan> {
+  const { source, shape, inherited, network } = parts;
+  const volumes = await planVolumes(world, state, uuid, options.name, source, shape, devicesFor(source, inherited));
+  await requireSpace(world, volumes.length * EMPTY_HEAD_BYTES + SEED_BYTES, `instance ${options.name}`);
+  const nic: NewInterface | null = network === null ? null : { network: network.name, mac: world.ids.mac() };
+  const ip = network === null ? null : chooseAddress(state, network, options.ip);
+  if (nic !== null && network !== null && ip === null) {
+    world.report.note(
+      `network ${nic.network}: libvirt serves no addresses there; ${options.name} keeps its MAC ${nic.mac} only`,
+    );
+  }
+  const nvram = planNvram(world, source, volumes);
+  const seed = world.store.paths.seed(uuid);
+  const xml = await newInstanceDefinition(
+    world,
+    { name: options.name, uuid, shape, volumes, seed, nvram: nvram?.to ?? null, interface: nic },
+    inherited,
+  );
+  const instance: Instance = {
+    id: uuid,
+    name: options.name,
+    origin: "created",
+    image: source.id,
+    flavor: shape.flavor,
+    keyName: options.keyName,
+    owner: world.user,
+    createdAt: world.clock.now().toISOString(),
+    properties: { ...options.properties },
+    current: null,
+    undo: null,
+    addresses: nic === null || ip === null ? [] : [{ network: nic.network, mac: nic.mac, ip }],
+    seed,
+  };
+  const reservation =
+    nic === null || ip === null || network === null
+      ? null
+      : { ...nic, ip, name: reservationName(network, hostnameOf(options.name), uuid) };
+  return { data: { instance, volumes, nvram, seed, reservation, start: options.start }, xml };
+}
+
+async function planVolumes(
+  world: World,
+  state: State,
+  uuid: string,
+  name: string,
+  source: InstanceSource,
+  shape: Shape,
+  devices: readonly string[],
+): Promise<NewVolume[]> {
+  const { maxChain } = await world.host.capabilities();
+  if (source.disks.length === 0) throw new EstratoError("conflict", `${source.label}: it holds no disk to start from`);
+  return source.disks.map((disk, index) => {
+    const device = devices[index] ?? disk.device;
+    const what = `instance ${name}: disk ${device}`;
+    const note = requireRoomInChain(state, disk.layer, maxChain, what);
+    if (note !== null) world.report.note(note);
+    return planVolume(world, state, {
+      what,
+      name: null,
+      instance: uuid,
+      device,
+      parent: disk.layer,
+      askedBytes: index === 0 ? shape.diskBytes : null, // a flavor's disk is the first one
+      deleteWithInstance: true,
+      sourceImage: source.kind === "image" ? source.id : null,
+      sourceSnapshot: source.kind === "snapshot" ? source.id : null,
+    });
+  });
+}
+
+/** Beside the first head, where QEMU's user can reach it. */
+function planNvram(world: World, source: InstanceSource, volumes: readonly NewVolume[]): CreateData["nvram"] {
+  const first = volumes[0];
+  if (source.nvram === null || first === undefined) return null;
+  return { from: world.store.paths.nvram(source.nvram), to: first.layer.file.replace(/\.qcow2$/, ".fd") };
+}

@@ -1,0 +1,52 @@
+/** The frame of the verbs that switch one instance: find it, lock it, look again, act. libvirt's own action is atomic, so none is journaled. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import { exclusive } from "../exclusive.ts";
+import { type PlanView, perform, planView } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { type FoundInstance, findAgain, findInstance } from "./find.ts";
+
+/** What is to be done now; none where it is so already. */
+export interface Switching {
+  readonly title: string;
+  readonly actions: readonly Action[];
+  /** Instead of performing the actions, where the way depends on how they go. */
+  readonly run?: (locks: HeldLocks) => Promise<void>;
+}
+
+/** Nothing to do: it is so already. */
+export const ALREADY: Switching = { title: "Nothing to do", actions: [] };
+
+/**
+ * Runs `decide` under the instance's lock and performs what it says. A dry run returns the plan.
+ * `evenIfBroken`: also where an operation on it that died cannot be recovered, since stopping may be the way to recover it.
+ */
+export async function switchInstance(
+  world: World,
+  target: string,
+  decide: (found: FoundInstance) => Switching | Promise<Switching>,
+  options: { readonly evenIfBroken?: boolean } = {},
+): Promise<PlanView | null> {
+  const { status } = await findInstance(world, target);
+  return exclusive(
+    world,
+    [status.uuid],
+    async (locks) => {
+      const switching = await decide(await findAgain(world, status.uuid));
+      if (world.dryRun)
+        return planView(
+          world,
+          switching.actions.length === 0 ? [] : [{ title: switching.title, actions: switching.actions }],
+        );
+      if (switching.run !== undefined) await switching.run(locks);
+      else await perform(world, locks, switching.actions, switching.title);
+      return null;
+    },
+    options,
+  );
+}
+
+/** "conflict": the verb does not fit what the instance is doing. */
+export function wrongState(name: string, why: string, hint: string): EstratoError {
+  return new EstratoError("conflict", `instance ${name}: ${why}`, { hint });
+}

@@ -1,0 +1,115 @@
+/** `instance adopt` and `instance release`: into the layer graph and out of it again. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Layer, State, Volume } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { chain, descendants, nameOf, pointersAt } from "../graph/references.ts";
+import { collect } from "../layers/collect.ts";
+import { type PlanView, perform, planView } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { refuseUnsafe, requireAgreement } from "../truth.ts";
+import { ensureAdopted, volumesOf } from "./adopt.ts";
+import { findAgain, findInstance, isLive } from "./find.ts";
+import { wrongState } from "./power.ts";
+
+/** Takes a guest into the graph now, rather than with the first verb that needs layers. One that is adopted already is left alone. */
+export async function adoptInstance(world: World, target: string): Promise<PlanView | null> {
+  const { status: first } = await findInstance(world, target);
+  return exclusive(world, [first.uuid], async () => {
+    const { status } = await findAgain(world, first.uuid);
+    refuseUnsafe(status);
+    await ensureAdopted(world, status);
+    return world.dryRun
+      ? planView(world, [], [`${status.name}: its disks would become volumes; no file is touched`])
+      : null;
+  });
+}
+
+/**
+ * Forgets an adopted guest. Afterwards its disks are the files it had before, with the owner and mode they had, and hold what the guest
+ * last wrote; estrato knows nothing of it. One that is not adopted is left alone.
+ * Throws "conflict" for an instance that estrato made, and where something stands on its layers or a merge waits for it to stop.
+ */
+export async function releaseInstance(world: World, target: string): Promise<PlanView | null> {
+  const { status: first, record } = await findInstance(world, target);
+  if (record === null) return null;
+  if (record.origin === "created") {
+    throw wrongState(
+      first.name,
+      "estrato made it, so there are no original disks to give back",
+      "Delete it, or save its disks with image create and image save.",
+    );
+  }
+  // It may have been stopped by others than us since: what waited for that can be merged now.
+  if (!world.dryRun) await collect(world);
+  return exclusive(world, [first.uuid], async (locks) => {
+    const { status, state } = await findAgain(world, first.uuid);
+    refuseUnsafe(status);
+    await requireAgreement(world, state, status);
+    const volumes = [...volumesOf(state, status.uuid).values()];
+    requireNothingOnThem(state, status.uuid, status.name, volumes);
+    const heads = volumes.map((volume) => originalOf(state, volume, status.name, isLive(status)));
+    const actions = heads.flatMap((layer) => giveBack(layer, isLive(status)));
+    const step = { title: "Give owner and mode back", actions };
+    if (world.dryRun) return planView(world, [step]);
+    // Repeatable up to the one transaction that forgets it all: no journal is needed.
+    await perform(world, locks, actions);
+    await world.store.update((draft) => {
+      for (const volume of volumes) {
+        delete draft.volumes[volume.id];
+        delete draft.layers[volume.head];
+      }
+      delete draft.instances[status.uuid];
+    });
+    world.report.note(`${status.name}: released; its disks are ${heads.map((layer) => layer.file).join(", ")}`);
+    return null;
+  });
+}
+
+/** Snapshots and images on its layers, and volumes that are no disks of its own from before. */
+function requireNothingOnThem(state: State, uuid: string, name: string, volumes: readonly Volume[]): void {
+  const own = new Set(volumes.map((volume) => volume.id));
+  const others = new Set<string>();
+  for (const volume of volumes) {
+    for (const layer of chain(state, volume.head)) {
+      for (const id of [layer, ...descendants(state, layer)]) {
+        for (const pointer of pointersAt(state, id)) {
+          if (pointer.kind !== "volume" || !own.has(pointer.id)) others.add(nameOf(state, pointer));
+        }
+      }
+    }
+  }
+  for (const snapshot of Object.values(state.snapshots)) {
+    if (snapshot.instance === uuid) others.add(nameOf(state, { kind: "snapshot", id: snapshot.id }));
+  }
+  if (others.size === 0) return;
+  throw wrongState(name, `these stand on its disks: ${[...others].join(", ")}`, "Delete them first.");
+}
+
+/** The foreign layer that is the volume's head again. Throws "conflict" where it is not (yet). */
+function originalOf(state: State, volume: Volume, name: string, live: boolean): Layer {
+  const head = state.layers[volume.head];
+  if (head === undefined)
+    throw new EstratoError("integrity", `volume ${volume.id}: its head ${volume.head} is not recorded`);
+  if (head.foreign !== null && head.parent === null) return head;
+  if (!chain(state, head.id).some((id) => state.layers[id]?.foreign != null)) {
+    throw wrongState(
+      name,
+      `${volume.device} is volume ${volume.name ?? volume.id}, which estrato made`,
+      `Detach it first: estrato volume detach ${name} ${volume.name ?? volume.id}.`,
+    );
+  }
+  throw wrongState(
+    name,
+    `${volume.device} has not been merged into its original file yet`,
+    live ? `Stop it first: estrato instance stop ${name}.` : 'See "estrato usage" for what it waits for.',
+  );
+}
+
+/** While it runs, the file belongs to QEMU, and libvirt gives the owner back when it stops. */
+function giveBack(layer: Layer, live: boolean): Action[] {
+  const { file: path, foreign } = layer;
+  if (foreign === null) return [];
+  const actions: Action[] = live ? [] : [{ do: "set-owner", path, uid: foreign.uid, gid: foreign.gid }];
+  return [...actions, { do: "set-mode", path, mode: foreign.mode }];
+}

@@ -1,0 +1,102 @@
+/** `instance set`: its name, its properties, whether it starts with the host. */
+import type { JournalEntry, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { requireName } from "../names.ts";
+import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { refuseUnsafe } from "../truth.ts";
+import { ensureAdopted } from "./adopt.ts";
+import { findAgain, findInstance, isLive } from "./find.ts";
+import { nameLock, requireFreeName } from "./names.ts";
+import { wrongState } from "./power.ts";
+
+export interface SetInstanceOptions {
+  readonly name: string | null; // null: keeps it
+  readonly properties: Readonly<Record<string, string>>; // added or replaced
+  readonly dropProperties: readonly string[];
+  readonly autostart: boolean | null;
+}
+
+interface RenameData {
+  readonly uuid: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+/**
+ * Sets what is named; setting what is so already is fine. A property needs a record, so an instance that estrato did not make is adopted.
+ * Throws "conflict" where a running one is to be renamed, or the name is taken.
+ */
+export async function setInstance(world: World, target: string, options: SetInstanceOptions): Promise<PlanView | null> {
+  const { status: first } = await findInstance(world, target);
+  const newName = options.name === null || options.name === first.name ? null : requireName("instance", options.name);
+  const names = newName === null ? [first.uuid] : [first.uuid, nameLock(newName)];
+  return exclusive(world, names, async (locks) => {
+    const { status, record, state } = await findAgain(world, first.uuid);
+    const steps: Step[] = [];
+    const changesProperties = Object.keys(options.properties).length > 0 || options.dropProperties.length > 0;
+    if (newName !== null) {
+      if (isLive(status)) {
+        throw wrongState(
+          status.name,
+          "it runs, and libvirt renames only what is off",
+          `Stop it first: estrato instance stop ${status.name}.`,
+        );
+      }
+      refuseUnsafe(status);
+      await requireFreeName(world, state, newName, status.uuid);
+    }
+    if (changesProperties) {
+      if (record === null) await ensureAdopted(world, status);
+      steps.push({
+        title: "Record the properties",
+        run: () => world.store.update((draft) => changeProperties(draft, status.uuid, options)),
+      });
+    }
+    if (options.autostart !== null && options.autostart !== status.autostart) {
+      const title = `Start it with the host: ${options.autostart ? "on" : "off"}`;
+      steps.push({ title, actions: [{ do: "autostart", domain: status.uuid, on: options.autostart }] });
+    }
+    const rename = newName === null ? [] : renameSteps(world, status.uuid, newName);
+    if (world.dryRun) return planView(world, [...steps, ...rename]);
+    for (const step of steps) {
+      await perform(world, locks, step.actions ?? []);
+      await step.run?.();
+    }
+    if (newName !== null) {
+      const data: RenameData = { uuid: status.uuid, before: status.name, after: newName };
+      await execute(world, locks, { kind: "instance.rename", data, steps: rename }, recoverRename);
+    }
+    return null;
+  });
+}
+
+function renameSteps(world: World, uuid: string, name: string): Step[] {
+  return [
+    { title: "Rename it", actions: [{ do: "rename", domain: uuid, name }] },
+    { title: "Record the name", run: () => recordName(world, uuid, name) },
+  ];
+}
+
+function changeProperties(draft: State, uuid: string, options: SetInstanceOptions): void {
+  const record = draft.instances[uuid];
+  if (record === undefined) return;
+  const kept = Object.entries(record.properties).filter(([key]) => !options.dropProperties.includes(key));
+  record.properties = { ...Object.fromEntries(kept), ...options.properties };
+}
+
+/** libvirt's name is the true one: what it says is recorded. */
+async function recordName(world: World, uuid: string, name: string): Promise<void> {
+  await world.store.update((draft) => {
+    const record = draft.instances[uuid];
+    if (record !== undefined) record.name = name;
+  });
+}
+
+/** libvirt renames at once or not at all; the record follows it. */
+export async function recoverRename(world: World, _locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as RenameData;
+  const name = (await world.host.domainStatus(data.uuid))?.name ?? data.before;
+  await recordName(world, data.uuid, name);
+  return name === data.after ? "forward" : "back";
+}

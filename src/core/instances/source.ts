@@ -1,0 +1,52 @@
+/** What a new instance is made from: an image or a snapshot, as one thing. */
+import type { State } from "../../store/schema.ts";
+import { findImage } from "../images/find.ts";
+import { findSnapshot, snapshotLabel } from "../snapshots/find.ts";
+
+/** What a person named. */
+export interface SourceChoice {
+  readonly kind: "image" | "snapshot";
+  readonly target: string;
+}
+
+export interface InstanceSource {
+  readonly kind: "image" | "snapshot";
+  readonly id: string;
+  readonly label: string; // for messages: "image debian12"
+  readonly disks: readonly { readonly device: string; readonly layer: string; readonly sizeBytes: number }[];
+  readonly minDiskBytes: number;
+  readonly minRamBytes: number;
+  /** Of the guest that the source was taken from; null where it was no guest. */
+  readonly flavor: string | null;
+  readonly vcpus: number | null;
+  readonly ramBytes: number | null;
+  readonly definition: string | null; // file name under records/
+  readonly nvram: string | null; // file name under nvram/
+}
+
+/** The image or snapshot of this id or name. Throws "not_found" where there is none, or several. */
+export function findSource(state: State, choice: SourceChoice): InstanceSource {
+  if (choice.kind === "image") {
+    const image = findImage(state, choice.target);
+    return { ...image, kind: "image", label: `image ${image.name}`, flavor: null, vcpus: null, ramBytes: null };
+  }
+  const snapshot = findSnapshot(state, choice.target);
+  return {
+    kind: "snapshot",
+    id: snapshot.id,
+    label: `snapshot ${snapshotLabel(state, snapshot)}`,
+    disks: snapshot.disks,
+    minDiskBytes: 0,
+    minRamBytes: 0,
+    flavor: snapshot.flavor,
+    vcpus: snapshot.vcpus,
+    ramBytes: snapshot.ramBytes,
+    definition: snapshot.definition,
+    nvram: snapshot.nvram,
+  };
+}
+
+/** Is it still there, now that we look again inside a transaction? */
+export function sourceExists(state: State, source: InstanceSource): boolean {
+  return (source.kind === "image" ? state.images : state.snapshots)[source.id] !== undefined;
+}

@@ -1,0 +1,48 @@
+/** `instance start`, and what must be true of a definition before QEMU may open its disks for writing. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
+import type { State } from "../../store/schema.ts";
+import type { PlanView } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { requireAgreement } from "../truth.ts";
+import { coveredDisks } from "./adopt.ts";
+import { type FoundInstance, isLive } from "./find.ts";
+import { ALREADY, switchInstance, wrongState } from "./power.ts";
+
+/**
+ * Starts an instance; one that runs already is left alone. Afterwards it runs.
+ * Throws "conflict" for a paused one, "integrity" where its definition names other files than its heads: a guest that writes
+ * into a layer destroys what stands on it.
+ */
+export function startInstance(world: World, target: string): Promise<PlanView | null> {
+  return switchInstance(world, target, async ({ status, record, state }) => {
+    if (status.state === "paused" || status.state === "pmsuspended") {
+      throw wrongState(status.name, `it is ${status.state}`, `Resume it: estrato instance resume ${status.name}.`);
+    }
+    if (isLive(status)) return ALREADY;
+    await requireStartable(world, { status, record, state });
+    return { title: `Start ${status.name}`, actions: [{ do: "start", domain: status.uuid, paused: false }] };
+  });
+}
+
+/** Throws "integrity" unless each disk that it would write is its own head, or no layer at all. */
+export async function requireStartable(world: World, { status, record, state }: FoundInstance): Promise<void> {
+  if (record !== null) await requireAgreement(world, state, status);
+  requireNoLayerWritten(state, status);
+}
+
+/** Also for guests that were never adopted: their definition may name a file that somebody else's snapshots stand on. */
+function requireNoLayerWritten(state: State, status: DomainStatus): void {
+  const own = new Set(Object.values(state.volumes).flatMap((one) => (one.instance === status.uuid ? [one.head] : [])));
+  for (const disk of coveredDisks(status)) {
+    const layer = Object.values(state.layers).find((one) => one.file === disk.source);
+    if (layer === undefined || own.has(layer.id)) continue;
+    throw new EstratoError(
+      "integrity",
+      `instance ${status.name}: ${disk.device} would write to layer ${layer.id} (${layer.file})`,
+      {
+        hint: 'Run "estrato doctor" to see what it should write to.',
+      },
+    );
+  }
+}

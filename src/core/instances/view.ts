@@ -1,0 +1,92 @@
+/** What people and scripts are shown of an instance; the keys are CLI.md's. */
+import type { DomainState } from "../../host/types.ts";
+import type { Instance, State } from "../../store/schema.ts";
+import { snapshotLabel } from "../snapshots/find.ts";
+import { volumesOf } from "./adopt.ts";
+
+export interface InstanceVolumeView {
+  readonly id: string;
+  readonly device: string;
+  readonly size_bytes: number;
+}
+
+/** The keys of `instance list`; `instance show` has these and more. */
+export interface InstanceView {
+  readonly id: string;
+  readonly name: string;
+  /** active, shutoff, paused, shelved, error, or libvirt's own word. */
+  readonly status: string;
+  readonly flavor: string | null;
+  readonly vcpus: number | null; // null: libvirt has lost the domain
+  readonly ram_bytes: number | null;
+  /** The name of the image (INSTANCE/NAME of the snapshot) it was made from, while that is there; then its id. */
+  readonly image: string | null;
+  readonly image_id: string | null;
+  readonly key_name: string | null;
+  readonly addresses: readonly string[];
+  readonly macs: readonly string[];
+  readonly volumes: readonly InstanceVolumeView[]; // of an instance that is not managed: none, its disks are no volumes
+  readonly created_at: string | null; // null: before estrato
+  readonly managed: boolean;
+  readonly owner: string | null;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+/** What libvirt says of one domain; null where it has lost it. */
+export interface DomainFacts {
+  readonly uuid: string;
+  readonly name: string;
+  readonly state: DomainState;
+  readonly vcpus: number;
+  readonly ramBytes: number;
+  readonly macs: readonly string[];
+}
+
+/** OpenStack's words for libvirt's states; what has none keeps libvirt's. */
+export function statusWord(state: DomainState | null): string {
+  if (state === null || state === "crashed") return "error";
+  if (state === "running" || state === "blocked") return "active";
+  return state;
+}
+
+/** The view of an instance. At least one of `facts` and `record` is there. */
+export function instanceView(
+  state: State,
+  facts: DomainFacts | null,
+  record: Instance | null,
+  addresses: readonly string[],
+): InstanceView {
+  const id = facts?.uuid ?? record?.id ?? "";
+  return {
+    id,
+    name: facts?.name ?? record?.name ?? "",
+    status: statusWord(facts?.state ?? null),
+    flavor: record?.flavor ?? null,
+    vcpus: facts?.vcpus ?? null,
+    ram_bytes: facts?.ramBytes ?? null,
+    image: sourceName(state, record?.image ?? null),
+    image_id: record?.image ?? null,
+    key_name: record?.keyName ?? null,
+    addresses,
+    macs: facts?.macs ?? record?.addresses.map((address) => address.mac) ?? [],
+    volumes: volumeViews(state, id),
+    created_at: record?.createdAt ?? null,
+    managed: record !== null,
+    owner: record?.owner ?? null,
+    properties: record?.properties ?? {},
+  };
+}
+
+function sourceName(state: State, id: string | null): string | null {
+  if (id === null) return null;
+  const snapshot = state.snapshots[id];
+  return state.images[id]?.name ?? (snapshot === undefined ? id : snapshotLabel(state, snapshot));
+}
+
+function volumeViews(state: State, uuid: string): InstanceVolumeView[] {
+  return [...volumesOf(state, uuid)].map(([device, volume]) => ({
+    id: volume.id,
+    device,
+    size_bytes: state.layers[volume.head]?.sizeBytes ?? 0,
+  }));
+}

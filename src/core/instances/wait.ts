@@ -1,0 +1,78 @@
+/** Waiting for a guest: until it has a status, an address that answers for it, or an agent. */
+import { EstratoError } from "../../errors.ts";
+import type { World } from "../ports.ts";
+import { agentAddresses, leasedAddresses, type Nic, readNetworks } from "./addresses.ts";
+import { findInstance } from "./find.ts";
+import { statusWord } from "./view.ts";
+
+export type WaitGoal =
+  | { readonly kind: "status"; readonly status: string }
+  | { readonly kind: "address" }
+  | { readonly kind: "agent" };
+
+/** A guest of 25 MiB boots in 5 s under software emulation; a large one takes minutes. */
+export const DEFAULT_WAIT_MS = 300_000;
+
+const FIRST_LOOK_MS = 100;
+const LAST_LOOK_MS = 1_000;
+const AGENT_PING_MS = 1_000;
+
+/** The goal that a person wrote: `address`, `agent`, `status=active`. Throws "usage". */
+export function parseGoal(text: string): WaitGoal {
+  if (text === "address" || text === "agent") return { kind: text };
+  const status = /^status=(.+)$/.exec(text)?.[1];
+  if (status !== undefined) return { kind: "status", status };
+  throw new EstratoError("usage", `--for ${text}: not something to wait for`, {
+    hint: "Use address, agent, or status=active.",
+  });
+}
+
+/**
+ * Returns when the instance is as wished. Throws "timeout" after `timeoutMs`; "conflict" at once where it is off and so can never get an
+ * address or an agent. Changes nothing.
+ */
+export async function waitForInstance(world: World, target: string, goal: WaitGoal, timeoutMs: number): Promise<void> {
+  const startMs = world.clock.now().getTime();
+  for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 1.5, LAST_LOOK_MS)) {
+    if (await isReached(world, target, goal)) return;
+    const waitedMs = world.clock.now().getTime() - startMs;
+    if (waitedMs >= timeoutMs) throw timedOut(target, goal, timeoutMs);
+    world.report.progress(`Waiting for ${words(goal)} of ${target}`, null);
+    await world.clock.sleep(Math.min(lookMs, timeoutMs - waitedMs), world.signal);
+  }
+}
+
+async function isReached(world: World, target: string, goal: WaitGoal): Promise<boolean> {
+  const { status } = await findInstance(world, target);
+  if (goal.kind === "status") return goal.status === statusWord(status.state) || goal.status === status.state;
+  if (status.live === null) {
+    throw new EstratoError("conflict", `instance ${status.name}: it is off`, {
+      hint: `Start it first: estrato instance start ${status.name}.`,
+    });
+  }
+  const running = status.state === "running";
+  const answers = running && status.live.agentChannel && (await world.host.agentPing(status.uuid, AGENT_PING_MS));
+  if (goal.kind === "agent") return answers;
+  return hasAddress(world, status.uuid, status.live.interfaces, answers);
+}
+
+/** A reservation is there before the guest is: only a lease, or its agent, shows that it has taken an address. */
+async function hasAddress(world: World, uuid: string, nics: readonly Nic[], agentAnswers: boolean): Promise<boolean> {
+  if (agentAnswers && (await agentAddresses(world, uuid)).length > 0) return true;
+  const names = nics.flatMap((nic) => (nic.network === null ? [] : [nic.network]));
+  return leasedAddresses(nics, await readNetworks(world, names)).length > 0;
+}
+
+function words(goal: WaitGoal): string {
+  return goal.kind === "status" ? `status ${goal.status}` : goal.kind === "agent" ? "the agent" : "an address";
+}
+
+function timedOut(target: string, goal: WaitGoal, timeoutMs: number): EstratoError {
+  return new EstratoError(
+    "timeout",
+    `instance ${target}: no ${words(goal).replace(/^(the|an) /, "")} within ${Math.round(timeoutMs / 1000)} s`,
+    {
+      hint: `It goes on; look at it with "estrato instance log ${target}", or wait longer with --timeout.`,
+    },
+  );
+}
