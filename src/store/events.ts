@@ -45,8 +45,8 @@ export function events({ file, makeFolders, rotatedAboveBytes = ROTATED_ABOVE_BY
       throw error;
     }
     try {
-      // The lock is on the file, not on its name: a file of that name that is small was made by whoever rotated before us.
-      if (sizeOf(file) > rotatedAboveBytes) renameSync(file, older);
+      // The lock is on the file that had the name when we opened it. Has another file the name now, someone rotated before us.
+      if (fstatSync(lock.fd).ino === statSync(file, { throwIfNoEntry: false })?.ino) renameSync(file, older);
     } catch (error) {
       throw hostError(file, error);
     } finally {

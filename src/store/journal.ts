@@ -21,7 +21,7 @@ const entrySchema = v.object({
 });
 
 /** An entry that cannot be read. */
-export interface DamagedEntry {
+interface DamagedEntry {
   readonly name: string;
   readonly why: string;
 }

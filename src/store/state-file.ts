@@ -11,14 +11,14 @@ import { MIGRATIONS, type Migrations, versionOf } from "./migrations.ts";
 import type { PathsInStore } from "./paths.ts";
 import { STATE_VERSION, type State } from "./schema.ts";
 import { hasCopies, keepCopy, newestGoodCopy } from "./state-copies.ts";
-import { parseRaw, parseState, stateText, validState } from "./state-text.ts";
+import { checkedChange, parseRaw, parseState, stateText, validState } from "./state-text.ts";
 
 /** Transactions take milliseconds; whoever waits longer waits for something broken. */
 const STATE_LOCK_TIMEOUT_MS = 30_000;
 const REPAIR = "Run `estrato doctor --repair` to go back to the last good copy.";
 
 /** What a restoring found, for doctor to tell. */
-export interface Restored {
+interface Restored {
   /** The copy that was put in place; null: state.json was good and nothing was done. */
   readonly from: string | null;
   /** Where the damaged file lies now; null where there was none. */
@@ -92,7 +92,7 @@ export function stateFile(options: StateFileOptions): StateFile {
           before === null ? validState(emptyState(), paths.stateFile) : parseState(before, paths.stateFile, migrations);
         const result = change(draft);
         if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
-        const after = validState(draft, `${paths.stateFile} after this change`);
+        const after = checkedChange(draft, paths.stateFile);
         if (before === stateText(after)) return result; // what is there is durable already
         if (before !== null) keepBeforeMigration(paths.copiesFolder, before, paths.stateFile);
         await store(after);

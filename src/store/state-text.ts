@@ -39,13 +39,27 @@ export function parseRaw(text: string, where: string): RawState {
  * `looseObject` would do the same at the price of the types: every misspelt key would compile.
  */
 export function validState(raw: unknown, where: string): State {
-  const result = v.safeParse(stateSchema, raw, { abortEarly: true });
-  if (!result.success) {
-    const issue = result.issues[0];
-    const path = v.getDotPath(issue);
-    throw damaged(where, path === null ? issue.message : `${path}: ${issue.message}`);
-  }
+  const fault = faultOf(raw);
+  if (fault !== null) throw damaged(where, fault);
   return withBareTables(raw as State);
+}
+
+/** The same for what a change made of the state. A refusal is a fault of ours, and no copy needs restoring. */
+export function checkedChange(draft: State, where: string): State {
+  const fault = faultOf(draft);
+  if (fault === null) return withBareTables(draft);
+  throw new EstratoError("integrity", `${where}: a change that would damage it was refused: ${fault}`, {
+    hint: "The state is as it was; please report this as a bug.",
+  });
+}
+
+/** Where and why the schema refuses it; null where it does not. */
+function faultOf(raw: unknown): string | null {
+  const result = v.safeParse(stateSchema, raw, { abortEarly: true });
+  if (result.success) return null;
+  const issue = result.issues[0];
+  const path = v.getDotPath(issue);
+  return path === null ? issue.message : `${path}: ${issue.message}`;
 }
 
 /** Tables keyed by what users name get no prototype: `flavors["constructor"]` is undefined, and `__proto__` a key like any other. */

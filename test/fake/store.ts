@@ -6,18 +6,11 @@ import { checkedFileName } from "../../src/store/file-names.ts";
 import { byAge, entryText } from "../../src/store/journal.ts";
 import { pathsInStore } from "../../src/store/paths.ts";
 import { missingRecord } from "../../src/store/records.ts";
-import type { JournalEntry, OperationEvent, State } from "../../src/store/schema.ts";
-import { parseState, stateText, validState } from "../../src/store/state-text.ts";
+import type { JournalEntry, State } from "../../src/store/schema.ts";
+import { checkedChange, parseState, stateText, validState } from "../../src/store/state-text.ts";
+import { type FakeDisk, fakeDisk, untilFree } from "./store-disk.ts";
 
-/** What outlives a process: hand the same disk to a second fakeStore to play the next command. */
-export interface FakeDisk {
-  state: string | null;
-  readonly journal: Map<string, string>;
-  readonly records: Map<string, string>;
-  readonly events: OperationEvent[];
-  /** Name of a lock → who holds it. */
-  readonly locks: Map<string, object>;
-}
+export { type FakeDisk, fakeDisk } from "./store-disk.ts";
 
 /** The process died here. No EstratoError: nobody may answer it. */
 export class Crash extends Error {
@@ -36,20 +29,10 @@ export interface FakeStoreOptions {
 
 export interface FakeStore extends StorePort {
   readonly disk: FakeDisk;
-  /** Every write so far: `update`, `journal.open op-…`, `journal.close op-…`, `record.write NAME`, `record.remove NAME`. */
+  /** Every write so far: `update`, `journal.open op-…`, `journal.close op-…`, `record.write NAME`, `record.remove NAME`, `restore`. */
   readonly writes: readonly string[];
   /** Ends this process now: its locks are free and every further call throws Crash. */
   crash(): void;
-}
-
-export function fakeDisk(state?: State): FakeDisk {
-  return {
-    state: state === undefined ? null : stateText(validState(state, "the given state")),
-    journal: new Map(),
-    records: new Map(),
-    events: [],
-    locks: new Map(),
-  };
 }
 
 export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
@@ -78,7 +61,9 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
   }
 
   function current(): State {
-    return disk.state === null ? validState(emptyState(), paths.stateFile) : parseState(disk.state, paths.stateFile);
+    if (disk.state !== null) return parseState(disk.state, paths.stateFile);
+    if (disk.copies.length === 0) return validState(emptyState(), paths.stateFile);
+    throw new EstratoError("integrity", `${paths.stateFile}: damaged: it is gone, but its copies are there`);
   }
 
   function scan(): Awaited<ReturnType<StorePort["journal"]["scan"]>> {
@@ -117,18 +102,29 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       const draft = current();
       const result = change(draft);
       if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
-      const text = stateText(validState(draft, `${paths.stateFile} after this change`));
+      const text = stateText(checkedChange(draft, paths.stateFile));
       if (text === disk.state) return result; // the real one writes nothing either
       write("update", () => {
         disk.state = text;
+        disk.copies.push(text);
       });
       return result;
     },
 
     async restoreLastGood() {
       alive();
-      current();
-      return { from: null, damagedFile: null };
+      try {
+        current();
+        return { from: null, damagedFile: null };
+      } catch {
+        const copy = disk.copies.at(-1);
+        if (copy === undefined) throw new EstratoError("integrity", `${paths.stateFile}: no good copy of it is left`);
+        const damagedFile = disk.state === null ? null : `${paths.copiesFolder}/damaged.json`;
+        write("restore", () => {
+          disk.state = copy;
+        });
+        return { from: `${paths.copiesFolder}/${disk.copies.length}.json`, damagedFile };
+      }
     },
 
     async lock(names, timeoutMs, signal) {
@@ -213,26 +209,4 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       },
     },
   };
-}
-
-const POLL_MS = 2;
-
-/** Waits on real time, since a holder releases in real time too. */
-async function untilFree(
-  locks: FakeDisk["locks"],
-  names: readonly string[],
-  timeoutMs: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  for (let leftMs = timeoutMs; ; leftMs -= POLL_MS) {
-    if (signal?.aborted) throw new EstratoError("interrupted", "gave up waiting for a lock");
-    const taken = names.find((name) => locks.has(name));
-    if (taken === undefined) return;
-    if (leftMs <= 0) {
-      throw new EstratoError("conflict", `${taken}: another operation is in progress`, {
-        hint: "Wait until it is done, or give --lock-timeout to wait for it.",
-      });
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
 }

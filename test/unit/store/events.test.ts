@@ -51,8 +51,8 @@ describe("the log of operations", () => {
 
   it("loses no event when several grow it beyond the limit at once", async () => {
     const targets = ["a", "b", "c", "d", "e", "f"];
-    await log(300).append(event("x".repeat(400)));
-    await Promise.all(targets.map((target) => log(300).append(event(target))));
+    await log(3000).append(event("x".repeat(4000)));
+    await Promise.all(targets.map((target) => log(3000).append(event(target))));
     expect(
       (await log().list())
         .map((one) => one.target)

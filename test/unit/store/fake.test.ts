@@ -50,4 +50,16 @@ describe("the fake store", () => {
     await held.release();
     await expect(fakeStore({ disk }).lock(["web1"], 0)).rejects.toMatchObject({ code: "conflict" });
   });
+
+  it.each([null, "", "{half"])("can be damaged to %j, and restored", async (damage) => {
+    const disk = fakeDisk();
+    await work(fakeStore({ disk }));
+    const good = disk.state;
+    disk.state = damage;
+    const next = fakeStore({ disk });
+    await expect(next.read()).rejects.toMatchObject({ code: "integrity" });
+    await expect(next.update(() => {})).rejects.toMatchObject({ code: "integrity" });
+    expect((await next.restoreLastGood()).from).not.toBeNull();
+    expect(disk.state).toBe(good);
+  });
 });

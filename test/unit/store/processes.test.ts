@@ -48,6 +48,18 @@ describe("several processes", () => {
     await (await store.lock(["web1"], 0)).release();
   });
 
+  it("are not kept waiting by one that was killed while it waited", async () => {
+    const home = newHome();
+    const store = openStore({ home, systemMode: false });
+    const held = await store.lock(["web1"], 0);
+    const waiter = run(home, "wait", "web1");
+    await waiter.line(/^waiting$/);
+    waiter.child.kill("SIGKILL");
+    await waiter.ended;
+    await held.release();
+    await (await store.lock(["web1"], 30_000)).release();
+  });
+
   it("wait for a child that inherited the lock of one that was killed", async () => {
     const home = newHome();
     const store = openStore({ home, systemMode: false });

@@ -49,6 +49,12 @@ const verbs: Record<string, () => Promise<void>> = {
     setInterval(() => {}, 60_000);
   },
 
+  /** Waits for a lock that another holds. */
+  async wait() {
+    say("waiting");
+    await store.lock([rest[0] ?? ""], 600_000);
+  },
+
   /** Tries updates of growing size, and the small files, and says how each ended. */
   async grow() {
     for (const [what, effect] of Object.entries(growths)) say(`${what} ${await outcome(effect)}`);

@@ -1,0 +1,51 @@
+/** The disk under a fake store, and its locks. */
+import { EstratoError } from "../../src/errors.ts";
+import type { OperationEvent, State } from "../../src/store/schema.ts";
+import { stateText, validState } from "../../src/store/state-text.ts";
+
+/** What outlives a process: hand the same disk to a second fakeStore to play the next command. */
+export interface FakeDisk {
+  /** Set it to anything else to damage it. */
+  state: string | null;
+  /** The good states, oldest first; the real store keeps five. */
+  readonly copies: string[];
+  readonly journal: Map<string, string>;
+  readonly records: Map<string, string>;
+  readonly events: OperationEvent[];
+  /** Name of a lock → who holds it. */
+  readonly locks: Map<string, object>;
+}
+
+export function fakeDisk(state?: State): FakeDisk {
+  const text = state === undefined ? null : stateText(validState(state, "the given state"));
+  return {
+    state: text,
+    copies: text === null ? [] : [text],
+    journal: new Map(),
+    records: new Map(),
+    events: [],
+    locks: new Map(),
+  };
+}
+
+const POLL_MS = 2;
+
+/** Waits on real time, since a holder releases in real time too. */
+export async function untilFree(
+  locks: FakeDisk["locks"],
+  names: readonly string[],
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let leftMs = timeoutMs; ; leftMs -= POLL_MS) {
+    if (signal?.aborted) throw new EstratoError("interrupted", "gave up waiting for a lock");
+    const taken = names.find((name) => locks.has(name));
+    if (taken === undefined) return;
+    if (leftMs <= 0) {
+      throw new EstratoError("conflict", `${taken}: another operation is in progress`, {
+        hint: "Wait until it is done, or give --lock-timeout to wait for it.",
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import { keypair } from "./samples.ts";
+import { STORES } from "./stores.ts";
+
+describe.each(STORES)("the %s store", (_name, makeStore) => {
+  it("is empty at first, but for the default flavors", async () => {
+    const state = await makeStore().read();
+    expect(Object.keys(state.flavors)).toEqual(["tiny", "small", "medium", "large", "xlarge"]);
+    expect(state.volumes).toEqual({});
+  });
+
+  it("reads back what an update stored, and gives back what the change returned", async () => {
+    const store = makeStore();
+    const given = await store.update((draft) => {
+      draft.keypairs.me = keypair("me");
+      return 42;
+    });
+    expect(given).toBe(42);
+    expect((await store.read()).keypairs.me).toEqual(keypair("me"));
+  });
+
+  it("hands out copies: what a reader does to the state it read changes nothing", async () => {
+    const store = makeStore();
+    const mine = await store.read();
+    delete mine.flavors.tiny;
+    expect((await store.read()).flavors.tiny).toBeDefined();
+  });
+
+  it("keeps nothing of what was hung into the draft by reference", async () => {
+    const store = makeStore();
+    const mine = keypair("me");
+    await store.update((draft) => {
+      draft.keypairs.me = mine;
+    });
+    mine.owner = "someone else";
+    expect((await store.read()).keypairs.me?.owner).toBe("root");
+  });
+
+  it("changes nothing where the change throws", async () => {
+    const store = makeStore();
+    const update = store.update((draft) => {
+      draft.flavors = {};
+      throw new Error("on second thoughts");
+    });
+    await expect(update).rejects.toThrow("on second thoughts");
+    expect(Object.keys((await store.read()).flavors)).toHaveLength(5);
+  });
+
+  it("refuses a state that the schema refuses, and changes nothing", async () => {
+    const store = makeStore();
+    const update = store.update((draft) => {
+      draft.keypairs.me = { ...keypair("me"), owner: undefined as unknown as string };
+    });
+    await expect(update).rejects.toMatchObject({
+      code: "integrity",
+      message: expect.stringContaining("keypairs.me.owner"),
+      hint: expect.not.stringContaining("repair"),
+    });
+    expect((await store.read()).keypairs).toEqual({});
+  });
+
+  it("refuses a change that is not done when it returns", async () => {
+    await expect(makeStore().update(async () => 1)).rejects.toThrow(TypeError);
+  });
+
+  it("takes updates that come at once one after the other", async () => {
+    const store = makeStore();
+    await Promise.all(
+      ["a", "b", "c", "d"].map((name) =>
+        store.update((draft) => {
+          draft.keypairs[name] = keypair(name);
+        }),
+      ),
+    );
+    expect(Object.keys((await store.read()).keypairs).sort()).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it.each(["constructor", "__proto__", "toString"])("takes %s for a name like any other", async (name) => {
+    const store = makeStore();
+    expect((await store.read()).keypairs[name]).toBeUndefined();
+    await store.update((draft) => {
+      draft.keypairs[name] = keypair(name);
+    });
+    expect((await store.read()).keypairs[name]).toEqual(keypair(name));
+  });
+
+  it("keeps what it does not know", async () => {
+    const store = makeStore();
+    await store.update((draft) => Object.assign(draft, { later: { a: 1 } }));
+    await store.update((draft) => {
+      draft.keypairs.me = keypair("me");
+    });
+    expect(await store.read()).toMatchObject({ later: { a: 1 } });
+  });
+
+  it("finds nothing to restore in a good state", async () => {
+    const store = makeStore();
+    await store.update((draft) => {
+      draft.keypairs.me = keypair("me");
+    });
+    expect(await store.restoreLastGood()).toEqual({ from: null, damagedFile: null });
+  });
+});
