@@ -38,6 +38,6 @@ is_off() { [[ $(virsh -q domstate "$1") == 'shut off' ]]; }
 remote() {
   local number=$1
   shift
-  ssh -q -i "$work/key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=5 -o StrictHostKeyChecking=no \
+  ssh -q -i "$work/key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=1 -o StrictHostKeyChecking=no \
     -o UserKnownHostsFile=/dev/null "root@192.168.122.$number" "$@" </dev/null
 }

@@ -6,8 +6,10 @@ inside && /[^ ]/ && $1 != "-" && substr($1, 1, 1) != "#" && indent($0) <= depth 
 /^ *(- *)?(public-keys|ssh_authorized_keys|ssh-authorized-keys) *:/ { inside = 1; depth = indent($0) }
 inside {
   rest = $0
-  while (match(rest, /(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp[0-9]+|sk-[a-z0-9@.-]+) +[A-Za-z0-9+\/=]+[^"',\]]*/)) {
-    print substr(rest, RSTART, RLENGTH)
+  while (match(rest, /(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp[0-9]+|sk-[a-z0-9@.-]+) +[A-Za-z0-9+\/=]+[^]"',]*/)) {
+    key = substr(rest, RSTART, RLENGTH)
     rest = substr(rest, RSTART + RLENGTH)
+    sub(/[ \r]+$/, "", key)
+    print key
   }
 }
