@@ -59,6 +59,7 @@ describe.each(STORES)("the %s store", (_name, makeStore) => {
       expect(() => store.paths.layer(name)).toThrow("not a name for a file of the store");
       expect(() => store.paths.nvram(name)).toThrow("not a name for a file of the store");
       expect(() => store.paths.memory(name)).toThrow("not a name for a file of the store");
+      expect(() => store.paths.knownHosts(name)).toThrow("not a name for a file of the store");
       expect(() => store.paths.seed(name)).toThrow("not a name for a file of the store");
     },
   );

@@ -25,18 +25,26 @@ function modes(): Record<string, string> {
   return Object.fromEntries([".", ...folders.sort()].map((name) => [name, mode(join(home, name))]));
 }
 
-const SECRET = { journal: "700", locks: "700", memory: "700", nvram: "700", records: "700", state: "700" };
+const SECRET = {
+  "known-hosts": "700",
+  journal: "700",
+  locks: "700",
+  memory: "700",
+  nvram: "700",
+  records: "700",
+  state: "700",
+};
 
-describe.each([0o000, 0o022, 0o077])("folders made under umask %o", (mask) => {
+describe.each(["000", "022", "077"])("folders made under umask %s", (mask) => {
   it("let QEMU pass to layers, seeds and consoles in system mode, and to nothing else", async () => {
-    process.umask(mask);
+    process.umask(Number.parseInt(mask, 8));
     await openStore({ home, systemMode: true }).writeRecord("a.xml", "<a/>");
     expect(modes()).toEqual({ ".": "711", layers: "711", seeds: "711", consoles: "711", ...SECRET });
     expect(mode(join(home, "records", "a.xml"))).toBe("600");
   });
 
   it("are for their owner alone in session mode", async () => {
-    process.umask(mask);
+    process.umask(Number.parseInt(mask, 8));
     await openStore({ home, systemMode: false }).events.append({
       time: "2025-01-01T00:00:00.000Z",
       command: "c",
