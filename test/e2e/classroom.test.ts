@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, sure, ssh } from "./rig.ts";
+import { makeRig, type Rig, ssh, sure } from "./rig.ts";
 
 describe("the classroom exercise", () => {
   let rig: Rig;
@@ -23,7 +23,9 @@ describe("the classroom exercise", () => {
     await rig.ok("keypair", "import", "second", "--file", `${key2}.pub`);
     await rig.create("web2", "--image", "golden", "--key-name", "second");
     const [one, two] = await Promise.all(
-      ["web1", "web2"].map((name) => rig.json<{ addresses: string[]; macs: string[]; id: string }>("instance", "show", name)),
+      ["web1", "web2"].map((name) =>
+        rig.json<{ addresses: string[]; macs: string[]; id: string }>("instance", "show", name),
+      ),
     );
     expect(two?.addresses[0]).toBeDefined();
     expect(two?.addresses[0]).not.toBe(one?.addresses[0]);

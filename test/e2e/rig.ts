@@ -53,6 +53,8 @@ export interface Rig {
   readonly folder: string;
   /** The private key that the guests know. */
   readonly key: string;
+  /** The file of the image `base`. */
+  readonly base: string;
   /** `estrato ARGS`, whatever it answers. */
   estrato(...args: string[]): Promise<Ran>;
   estratoWith(env: Record<string, string>, ...args: string[]): Promise<Ran>;
@@ -66,8 +68,28 @@ export interface Rig {
   guest(instance: string, line: string): Promise<string>;
   /** A new instance of the test guest that answers to ssh. */
   create(name: string, ...args: string[]): Promise<string>;
+  /** Names in the folder of layers. */
   layers(): string[];
-  state(): { layers: Record<string, { file: string }>; snapshots: object; images: object; volumes: object; instances: object };
+  state(): StateFile;
+  /** Copies what a snapshot (its name) or an image holds now, by qemu-img alone. */
+  copyOf(name: string): Promise<string>;
+  /** Throws unless it still holds exactly that. */
+  requireSame(name: string, copy: string): Promise<void>;
+  /** Repairs, and then nothing may be left to say. */
+  heal(): Promise<void>;
+}
+
+interface Pointing {
+  readonly name: string;
+  readonly disks: readonly { readonly layer: string }[];
+}
+
+export interface StateFile {
+  readonly layers: Record<string, { readonly file: string }>;
+  readonly snapshots: Record<string, Pointing>;
+  readonly images: Record<string, Pointing>;
+  readonly volumes: Record<string, { readonly instance: string | null; readonly head: string }>;
+  readonly instances: Record<string, { readonly name: string }>;
 }
 
 /** A store, a key pair `k` and an image `base` in it. */
@@ -90,10 +112,20 @@ export async function makeRig(): Promise<Rig> {
     const { addresses } = await json<{ addresses: string[] }>("instance", "show", instance);
     return ssh(key, addresses[0] as string, line);
   };
+  const state = (): StateFile => JSON.parse(readFileSync(join(home, "state.json"), "utf8"));
+  let copies = 0;
+  const layerOf = (name: string): string => {
+    const { snapshots, images, layers } = state();
+    const found = [...Object.values(snapshots), ...Object.values(images)].find((one) => one.name === name);
+    const file = layers[found?.disks[0]?.layer ?? ""]?.file;
+    if (file === undefined) throw new Error(`no snapshot or image ${name}`);
+    return file;
+  };
   const rig: Rig = {
     home,
     folder,
     key,
+    base: "",
     estrato,
     estratoWith,
     ok,
@@ -102,24 +134,68 @@ export async function makeRig(): Promise<Rig> {
     start: (more, ...args) => spawn(program, args, { env: { ...process.env, ...env, ...more }, stdio: "ignore" }),
     create: async (name, ...args) => {
       const from = args.includes("--snapshot") || args.includes("--image") ? [] : ["--image", "base"];
-      return ok("instance", "create", name, ...from, ...small, "--key-name", "k", "--wait", "agent", "-f", "value", "-c", "id", ...args);
+      return ok(
+        "instance",
+        "create",
+        name,
+        ...from,
+        ...small,
+        "--key-name",
+        "k",
+        "--wait",
+        "agent",
+        "-f",
+        "value",
+        "-c",
+        "id",
+        ...args,
+      );
     },
     layers: () => readdirSync(join(home, "layers")).sort(),
-    state: () => JSON.parse(readFileSync(join(home, "state.json"), "utf8")),
+    state,
+    copyOf: async (name) => {
+      const copy = join(folder, `copy-${name}-${copies++}.qcow2`);
+      await sure("qemu-img", "convert", "-U", "-O", "qcow2", layerOf(name), copy);
+      return copy;
+    },
+    requireSame: async (name, copy) => {
+      await sure("qemu-img", "compare", "-U", layerOf(name), copy);
+    },
+    heal: async () => {
+      const repaired = await estrato("doctor", "--repair", "-y", "--lock-timeout", "60s");
+      if (repaired.code !== 0)
+        throw new Error(`doctor --repair: exit ${repaired.code}\n${repaired.stdout}${repaired.stderr}`);
+      const looked = await estrato("doctor", "-f", "json");
+      if (looked.code !== 0 || JSON.parse(looked.stdout).length > 0)
+        throw new Error(`doctor: exit ${looked.code}\n${looked.stdout}${looked.stderr}`);
+    },
   };
   await ok("keypair", "import", "k", "--file", `${key}.pub`);
   await ok("image", "create", "base", "--file", guestImage, "--disk-format", "qcow2");
-  return rig;
+  const base = Object.values(rig.state().layers)[0]?.file ?? "";
+  return { ...rig, base };
 }
 
 /** One shell line in the guest at this address. */
 export async function ssh(key: string, address: string, line: string): Promise<string> {
-  const options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5", "-o", "BatchMode=yes"];
+  const options = [
+    "-o",
+    "StrictHostKeyChecking=no",
+    "-o",
+    "UserKnownHostsFile=/dev/null",
+    "-o",
+    "LogLevel=ERROR",
+    "-o",
+    "ConnectTimeout=5",
+    "-o",
+    "BatchMode=yes",
+  ];
   for (let attempt = 1; ; attempt += 1) {
     const ran = await run("ssh", [...options, "-i", key, `root@${address}`, line]);
     if (ran.code === 0) return ran.stdout.replace(/\n$/, "");
     // 255 is ssh's own failure: sshd may not be up yet.
-    if (ran.code !== 255 || attempt >= 60) throw new Error(`ssh ${address} "${line}": exit ${ran.code}: ${ran.stdout}${ran.stderr}`);
+    if (ran.code !== 255 || attempt >= 60)
+      throw new Error(`ssh ${address} "${line}": exit ${ran.code}: ${ran.stdout}${ran.stderr}`);
     await new Promise((next) => setTimeout(next, 500));
   }
 }

@@ -1,0 +1,113 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { killAt, killPoints } from "./crash.ts";
+import { makeRig, type Rig, virsh } from "./rig.ts";
+
+/** Writes a line and syncs it, so that it must be there after any crash of ours. */
+async function write(rig: Rig, instance: string, line: string): Promise<void> {
+  await rig.guest(instance, `echo ${line} >> /root/log; sync`);
+}
+const log = async (rig: Rig, instance: string) => (await rig.guest(instance, "cat /root/log")).split("\n");
+
+describe("kill -9 at every step", () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await makeRig();
+    await rig.create("web1");
+    await write(rig, "web1", "first");
+    await rig.ok("snapshot", "create", "web1", "kept");
+  });
+
+  it("of snapshot create, running: the finished snapshot reads the same, the guest goes on with all it wrote, thawed", async () => {
+    const copy = await rig.copyOf("kept");
+    const points = await killPoints(rig, "snapshot", "create", "web1", "probe");
+    await rig.ok("snapshot", "delete", "web1/probe");
+    expect(points.length).toBeGreaterThan(6);
+    for (const [index, point] of points.entries()) {
+      const name = `killed-${index}`;
+      await killAt(rig, point, "snapshot", "create", "web1", name);
+      await write(rig, "web1", name);
+      await rig.heal();
+      await rig.requireSame("kept", copy);
+      await write(rig, "web1", `${name}-healed`);
+      expect((await log(rig, "web1")).slice(-2)).toEqual([name, `${name}-healed`]);
+    }
+    // What every kill left must also survive a real stop and start.
+    const before = await log(rig, "web1");
+    await rig.ok("instance", "stop", "web1");
+    await rig.ok("instance", "start", "web1");
+    expect(await log(rig, "web1")).toEqual(before);
+    for (const { id } of await rig.json<{ id: string; name: string }[]>(
+      "snapshot",
+      "list",
+      "web1",
+      "--query",
+      "[?name!='kept']",
+    )) {
+      await rig.ok("snapshot", "delete", id);
+    }
+    await rig.requireSame("kept", copy);
+    await rig.heal();
+  });
+
+  it("of snapshot create, off: the same", async () => {
+    await rig.ok("instance", "stop", "web1");
+    const copy = await rig.copyOf("kept");
+    const points = await killPoints(rig, "snapshot", "create", "web1", "probe");
+    await rig.ok("snapshot", "delete", "web1/probe");
+    for (const [index, point] of points.entries()) {
+      await killAt(rig, point, "snapshot", "create", "web1", `off-${index}`);
+      await rig.heal();
+      await rig.requireSame("kept", copy);
+    }
+    await rig.ok("instance", "start", "web1");
+    expect((await log(rig, "web1"))[0]).toBe("first");
+  });
+
+  it("of revert, running: it boots from one of the two states, whole, and the snapshot reads the same", async () => {
+    const copy = await rig.copyOf("kept");
+    await write(rig, "web1", "only-in-the-present");
+    const points = await killPoints(rig, "snapshot", "revert", "web1/kept");
+    await rig.ok("snapshot", "unrevert", "web1");
+    for (const point of points) {
+      expect(await log(rig, "web1")).toContain("only-in-the-present");
+      await killAt(rig, point, "snapshot", "revert", "web1/kept");
+      await rig.heal();
+      await rig.requireSame("kept", copy);
+      expect(await virsh("domstate", "web1")).toBe("running");
+      const now = await log(rig, "web1");
+      if (now.includes("only-in-the-present")) continue;
+      expect(now).toEqual(["first"]);
+      await rig.ok("snapshot", "unrevert", "web1");
+    }
+  });
+
+  it("of a deletion with its merge: the others read the same, and nothing is orphaned or missing", async () => {
+    const prepare = async (tag: string) => {
+      for (const name of [`${tag}-a`, `${tag}-b`]) {
+        await rig.guest("web1", `dd if=/dev/urandom of=/root/${name} bs=64k count=16 2>/dev/null; sync`);
+        await rig.ok("snapshot", "create", "web1", name);
+      }
+    };
+    for (const state of ["running", "off"]) {
+      await prepare(`${state}-probe`);
+      if (state === "off") await rig.ok("instance", "stop", "web1");
+      const points = await killPoints(rig, "snapshot", "delete", `web1/${state}-probe-a`);
+      expect(points.map((point) => point.at).join(" ")).toContain("layer.merge");
+      for (const [index, point] of points.entries()) {
+        const tag = `${state}-${index}`;
+        if (state === "off") await rig.ok("instance", "start", "web1");
+        await prepare(tag);
+        const copy = await rig.copyOf(`${tag}-b`);
+        if (state === "off") await rig.ok("instance", "stop", "web1");
+        await killAt(rig, point, "snapshot", "delete", `web1/${tag}-a`);
+        await rig.heal();
+        await rig.requireSame(`${tag}-b`, copy);
+        const names = (await rig.json<{ name: string }[]>("snapshot", "list", "web1")).map((one) => one.name);
+        expect(names).not.toContain(`${tag}-a`);
+        await rig.ok("snapshot", "delete", `web1/${tag}-b`);
+      }
+      if (state === "off") await rig.ok("instance", "start", "web1");
+      expect((await log(rig, "web1"))[0]).toBe("first");
+    }
+  });
+});
