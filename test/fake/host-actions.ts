@@ -1,0 +1,316 @@
+/** What each action does to the simulated machine. `reach` "half": the process is killed in the middle of it. */
+import { dirname, resolve } from "node:path";
+import { EstratoError } from "../../src/errors.ts";
+import { editDefinition } from "../../src/host/domain-edit.ts";
+import type { Action } from "../../src/host/types.ts";
+import {
+  define,
+  destroy,
+  domainAt,
+  findDomain,
+  giveToQemu,
+  noteHead,
+  requireRunning,
+  start,
+  undefine,
+} from "./host-domains.ts";
+import {
+  chainAt,
+  commitInto,
+  fileAt,
+  holders,
+  newFile,
+  type Reach,
+  readChain,
+  rebaseOnto,
+  requireReadable,
+  requireUnfrozen,
+  requireWritable,
+} from "./host-images.ts";
+import type { FakeDomain, FakeMachine, FakeOpenDisk } from "./host-machine.ts";
+
+type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
+
+export function carryOut(machine: FakeMachine, action: Action, reach: Reach): void {
+  switch (action.do) {
+    case "create-disk":
+      return createDisk(machine, action);
+    case "switch-disks":
+      return switchDisks(machine, action, reach);
+    case "thaw": {
+      const domain = findDomain(machine, action.domain);
+      if (domain?.agent) domain.frozen = false;
+      return;
+    }
+    case "define":
+      return define(machine, action.xml);
+    case "redefine": {
+      const domain = domainAt(machine, action.domain);
+      const disks = Object.fromEntries(action.disks.map(({ device, path, format }) => [device, { path, format }]));
+      domain.inactive = editDefinition(domain.inactive, { disks, dropBackingStore: true });
+      return;
+    }
+    case "undefine":
+      return undefine(machine, action.domain);
+    case "start":
+      return start(machine, action.domain, action.paused);
+    case "destroy":
+      return destroy(machine, action.domain, "destroyed");
+    case "shutdown": {
+      const domain = domainAt(machine, action.domain);
+      if (domain.live === null) return;
+      if (domain.obedient && domain.state === "running") return destroy(machine, action.domain, "shutdown");
+      if (action.thenDestroy) return destroy(machine, action.domain, "destroyed");
+      throw new EstratoError("timeout", `${action.domain}: the guest did not power off within ${action.timeoutMs} ms`);
+    }
+    case "reboot":
+      requireRunning(machine, action.domain);
+      return;
+    case "suspend":
+      requireRunning(machine, action.domain).state = "paused";
+      return;
+    case "resume":
+      requireRunning(machine, action.domain).state = "running";
+      return;
+    case "autostart":
+      domainAt(machine, action.domain).autostart = action.on;
+      return;
+    case "rename": {
+      const domain = domainAt(machine, action.domain);
+      if (domain.live !== null) throw new EstratoError("failed", "virsh domrename: cannot rename active domain");
+      return define(machine, editDefinition(domain.inactive, { name: action.name }));
+    }
+    case "commit":
+      if (fileAt(machine, action.top).backing?.path !== action.base) {
+        throw new EstratoError("integrity", `${action.top}: it does not stand on ${action.base}`);
+      }
+      requireReadable(machine, action.top);
+      requireWritable(machine, action.base);
+      return commitInto(machine, [action.top], action.base, reach);
+    case "rebase":
+      requireWritable(machine, action.file);
+      return rebaseOnto(machine, action.file, action.backing, reach);
+    case "relink":
+      requireWritable(machine, action.file);
+      if (reach === "whole") fileAt(machine, action.file).backing = { ...action.backing };
+      return;
+    case "block-pull":
+    case "block-commit":
+    case "block-commit-active":
+      return blockJob(machine, action, reach);
+    case "settle-job":
+      return settleJob(machine, action);
+    case "set-mode":
+      fileAt(machine, action.path).mode = action.mode;
+      return;
+    case "set-owner":
+      Object.assign(fileAt(machine, action.path), { uid: action.uid, gid: action.gid });
+      return;
+    case "unlink":
+      return unlink(machine, action.path);
+    case "copy-file": {
+      const from = fileAt(machine, action.from);
+      machine.files.set(action.to, { ...from, clusters: new Map(from.clusters), mode: action.mode });
+      return;
+    }
+    case "convert":
+      return convert(machine, action, reach);
+    case "resize-disk":
+      return resize(machine, action);
+    case "reserve-address":
+      return reserve(machine, action);
+    case "release-address": {
+      const network = machine.networks.get(action.network);
+      if (!network) return;
+      network.reservations = network.reservations.filter(
+        ({ mac, ip }) => mac !== action.mac.toLowerCase() || ip !== action.ip,
+      );
+      return;
+    }
+    case "create-seed": {
+      const text = JSON.stringify([action.metaData, action.userData, action.networkConfig]);
+      machine.files.set(action.path, newFile({ format: "raw", sizeBytes: 358400, text }));
+      return;
+    }
+  }
+}
+
+function createDisk(machine: FakeMachine, action: Of<"create-disk">): void {
+  const backing = action.backing && {
+    path: resolve(dirname(action.path), action.backing.path),
+    format: action.backing.format,
+  };
+  if (backing) chainAt(machine, backing.path);
+  const there = machine.files.get(action.path);
+  if (!there) {
+    machine.files.set(action.path, newFile({ sizeBytes: action.sizeBytes, backing }));
+    return;
+  }
+  requireReadable(machine, action.path);
+  const same =
+    there.sizeBytes === action.sizeBytes &&
+    there.backing?.path === backing?.path &&
+    there.backing?.format === backing?.format &&
+    there.clusters.size === 0;
+  if (!same) throw new EstratoError("conflict", `${action.path}: there is another file of that name`);
+  there.mode = 0o600;
+}
+
+/** Half: QEMU has switched, libvirt has noted nothing (LIBVIRT.md, trap 12). */
+function switchDisks(machine: FakeMachine, action: Of<"switch-disks">, reach: Reach): void {
+  const domain = requireRunning(machine, action.domain);
+  if (action.quiesce && !domain.agent) {
+    throw new EstratoError("failed", "virsh snapshot-create-as: Guest agent is not responding");
+  }
+  const named = new Set([...action.disks.map(({ device }) => device), ...action.excluded]);
+  const left = domain.open.find((disk) => !disk.readonly && !named.has(disk.device));
+  if (left) {
+    throw new EstratoError("failed", `virsh snapshot-create-as: disk ${left.device} is named neither way`);
+  }
+  const heads = action.disks.map(({ device, path }) => {
+    const disk = openDisk(domain, device);
+    const head = fileAt(machine, path);
+    const { writers, readers } = holders(machine, path);
+    if (writers + readers > 0) throw new EstratoError("failed", `virsh snapshot-create-as: ${path} is in use`);
+    if ((head.mode & 0o200) === 0)
+      throw new EstratoError("failed", `virsh: Could not open '${path}': Permission denied`);
+    if (head.backing?.path !== disk.chain[0]) {
+      throw new Error(`fake host: the head ${path} does not stand on ${disk.chain[0]}, which QEMU writes to`);
+    }
+    return { disk, path };
+  });
+  for (const { disk, path } of heads) {
+    disk.chain.unshift(path);
+    giveToQemu(machine, [path]);
+  }
+  if (reach === "half") {
+    domain.frozen = action.quiesce;
+    return;
+  }
+  for (const { disk } of heads) noteHead(domain, disk.device, disk.chain, "qcow2");
+}
+
+function openDisk(domain: FakeDomain, device: string): FakeOpenDisk {
+  const disk = domain.open.find((each) => each.device === device);
+  if (!disk) throw new EstratoError("failed", `virsh: disk ${device} not found`);
+  return disk;
+}
+
+type BlockAction = Of<"block-pull" | "block-commit" | "block-commit-active">;
+
+/** Half: the job is under way without us. libvirt ends a pull or a commit by itself; an active commit waits for a pivot. */
+function blockJob(machine: FakeMachine, action: BlockAction, reach: Reach): void {
+  const domain = requireRunning(machine, action.domain);
+  const disk = openDisk(domain, action.device);
+  const there = domain.jobs.find((job) => job.device === action.device);
+  if (there) settleJob(machine, { do: "settle-job", domain: action.domain, device: action.device, abort: false });
+  const work = plannedWork(machine, disk, action);
+  if (work === null) return;
+  work.move(reach);
+  const finish = () => {
+    work.move("whole");
+    work.relink();
+    const head = disk.chain[0] ?? "";
+    noteHead(domain, action.device, disk.chain, fileAt(machine, head).format);
+  };
+  if (reach === "whole") finish();
+  else domain.jobs.push({ device: action.device, type: work.type, finish });
+}
+
+interface Work {
+  readonly type: string;
+  move(reach: Reach): void;
+  /** Switches the headers and what QEMU has open. */
+  relink(): void;
+}
+
+/** What is left to do; null where nothing is. */
+function plannedWork(machine: FakeMachine, disk: FakeOpenDisk, action: BlockAction): Work | null {
+  const { chain } = disk;
+  if (action.do === "block-pull") {
+    const end = action.base === null ? chain.length : chain.indexOf(action.base);
+    if (end < 0) throw new EstratoError("failed", `virsh blockpull: ${action.base} is not in the chain`);
+    const head = chain[0] ?? "";
+    if (end <= 1) return null;
+    const backing = action.base === null ? null : { path: action.base, format: fileAt(machine, action.base).format };
+    return {
+      type: "pull",
+      move: (reach) => rebaseOnto(machine, head, backing, reach === "half" ? "half" : "whole"),
+      relink: () => chain.splice(1, end - 1),
+    };
+  }
+  const top = action.do === "block-commit" ? chain.indexOf(action.top) : 0;
+  const base = chain.indexOf(action.base);
+  if (action.do === "block-commit" && top < 0 && base >= 0) return null;
+  if (action.do === "block-commit-active" && base === 0) return null;
+  if (base <= top || (action.do === "block-commit" && top === 0)) {
+    throw new EstratoError("failed", `virsh blockcommit: ${action.base} does not lie below in the chain`);
+  }
+  requireUnfrozen(machine, action.base);
+  const { writers, readers } = holders(machine, action.base);
+  if (writers + readers > 1) throw new EstratoError("failed", 'virsh blockcommit: Failed to get "write" lock');
+  const layers = chain.slice(top, base);
+  const overlay = chain[top - 1];
+  return {
+    type: action.do === "block-commit" ? "commit" : "active-commit",
+    move: (reach) => commitInto(machine, layers, action.base, reach),
+    relink: () => {
+      if (overlay !== undefined) {
+        fileAt(machine, overlay).backing = { path: action.base, format: fileAt(machine, action.base).format };
+      }
+      chain.splice(top, base - top);
+    },
+  };
+}
+
+function settleJob(machine: FakeMachine, action: Of<"settle-job">): void {
+  const domain = findDomain(machine, action.domain);
+  const job = domain?.jobs.find((each) => each.device === action.device);
+  if (!domain || !job) return;
+  domain.jobs = domain.jobs.filter((each) => each !== job);
+  if (!action.abort) job.finish();
+}
+
+/** A guest whose file is unlinked writes into nothing: no test may come to that. */
+function unlink(machine: FakeMachine, path: string): void {
+  const { writers, readers } = holders(machine, path);
+  if (writers + readers > 0) throw new Error(`fake host: ${path} is unlinked while a running guest has it open`);
+  machine.files.delete(path);
+}
+
+/** Half: a piece under another name is left behind. */
+function convert(machine: FakeMachine, action: Of<"convert">, reach: Reach): void {
+  const chain = action.fromFormat === "raw" ? [action.from] : chainAt(machine, action.from);
+  requireReadable(machine, action.from);
+  const clusters = readChain(machine, chain);
+  const { sizeBytes, text } = fileAt(machine, action.from);
+  const file = newFile({ format: action.toFormat, sizeBytes, clusters: new Map(clusters), text, mode: action.mode });
+  if (reach === "half") {
+    machine.files.set(`${action.to}.part`, { ...file, clusters: new Map([...clusters].slice(0, 1)) });
+    return;
+  }
+  machine.files.delete(`${action.to}.part`);
+  machine.files.set(action.to, file);
+}
+
+function resize(machine: FakeMachine, action: Of<"resize-disk">): void {
+  requireWritable(machine, action.path);
+  const file = fileAt(machine, action.path);
+  if (file.sizeBytes > action.sizeBytes) {
+    throw new EstratoError("failed", `${action.path}: a disk cannot become smaller`);
+  }
+  file.sizeBytes = action.sizeBytes;
+}
+
+function reserve(machine: FakeMachine, action: Of<"reserve-address">): void {
+  const network = machine.networks.get(action.network);
+  if (!network) throw new EstratoError("not_found", `${action.network}: no such network`);
+  const mac = action.mac.toLowerCase();
+  const same = network.reservations.find((each) => each.mac === mac && each.ip === action.ip);
+  if (same) return;
+  const other = network.reservations.find((each) => each.mac === mac || each.ip === action.ip);
+  if (other) {
+    throw new EstratoError("conflict", `${action.ip}: the network ${action.network} has it reserved for ${other.mac}`);
+  }
+  network.reservations.push({ mac, ip: action.ip, name: action.name });
+}

@@ -1,0 +1,99 @@
+/** What outlives a process: the files, domains and networks of a simulated host. Hand one machine to a second fakeHost to play the next command. */
+import type { HostCapabilities, NetworkInfo } from "../../src/host/types.ts";
+
+/** The content of one cluster: a word, or null for zeros that mask what lies below. */
+export type ClusterValue = string | null;
+
+/** A file. `clusters` is what the file itself holds, by cluster number; `text` is the content of one that is no disk. */
+export interface FakeFile {
+  format: string;
+  sizeBytes: number;
+  backing: { path: string; format: string } | null;
+  clusters: Map<number, ClusterValue>;
+  text: string | null;
+  mode: number;
+  uid: number;
+  gid: number;
+  encrypted: boolean;
+  isBlockDevice: boolean;
+}
+
+/** A disk as QEMU has it open: top first. What libvirt believes is in the definitions. */
+export interface FakeOpenDisk {
+  readonly device: string;
+  chain: string[];
+  readonly readonly: boolean;
+}
+
+/** A block job that goes on without us: `finish` carries out what is left of it. */
+export interface FakeJob {
+  readonly device: string;
+  readonly type: string;
+  finish(): void;
+}
+
+export interface FakeDomain {
+  inactive: string;
+  live: string | null;
+  state: "running" | "paused" | "shutoff" | "crashed";
+  reason: string;
+  persistent: boolean;
+  autostart: boolean;
+  managedSave: boolean;
+  /** Does the guest's agent answer? */
+  agent: boolean;
+  frozen: boolean;
+  /** Does the guest power off when it is asked to? */
+  obedient: boolean;
+  open: FakeOpenDisk[];
+  jobs: FakeJob[];
+  snapshots: string[];
+  checkpoints: string[];
+  addresses: string[];
+}
+
+export interface FakeNetwork {
+  active: boolean;
+  dhcp: NetworkInfo["dhcp"];
+  reservations: { mac: string; ip: string; name: string | null }[];
+  leases: { mac: string; ip: string }[];
+}
+
+export interface FakeMachine {
+  readonly files: Map<string, FakeFile>;
+  readonly domains: Map<string, FakeDomain>; // by UUID
+  readonly networks: Map<string, FakeNetwork>;
+  freeBytes: number;
+  capabilities: HostCapabilities;
+}
+
+export const CLUSTER_BYTES = 65536;
+
+export function fakeMachine(): FakeMachine {
+  return {
+    files: new Map(),
+    domains: new Map(),
+    networks: new Map([
+      [
+        "default",
+        {
+          active: true,
+          dhcp: { start: "192.168.122.2", end: "192.168.122.254", gateway: "192.168.122.1", prefix: 24 },
+          reservations: [],
+          leases: [],
+        },
+      ],
+    ]),
+    freeBytes: 2 ** 40,
+    capabilities: {
+      kvm: false,
+      arch: "x86_64",
+      machine: "q35",
+      emulator: "/usr/bin/qemu-system-x86_64",
+      qemuUser: { uid: 64055, gid: 64055 },
+      libvirtVersion: "9.0.0",
+      qemuVersion: "7.2.22",
+      maxChain: 128,
+    },
+  };
+}

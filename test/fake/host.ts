@@ -1,0 +1,318 @@
+/**
+ * A HostPort in memory that keeps the real one's promises: the same contract suite runs on both. It fails what the real
+ * one fails, refuses what no test should come to, and can die at any action.
+ */
+import type { HostPort } from "../../src/core/ports.ts";
+import { EstratoError } from "../../src/errors.ts";
+import { commandsFor } from "../../src/host/actions/commands.ts";
+import { editDefinition } from "../../src/host/domain-edit.ts";
+import { newDefinition } from "../../src/host/domain-new.ts";
+import { parseDefinition } from "../../src/host/domain-xml.ts";
+import type { Action, DomainSummary } from "../../src/host/types.ts";
+import { carryOut } from "./host-actions.ts";
+import { findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
+import {
+  type Content,
+  chainAt,
+  extentsOf,
+  fileAt,
+  infoOf,
+  newFile,
+  readChain,
+  readContent,
+  requireReadable,
+} from "./host-images.ts";
+import { CLUSTER_BYTES, type FakeFile, type FakeMachine, fakeMachine } from "./host-machine.ts";
+import { Crash } from "./store.ts";
+
+export type { Content } from "./host-images.ts";
+export { CLUSTER_BYTES, type FakeMachine, fakeMachine } from "./host-machine.ts";
+
+/** midway: the action is half done (a merge has moved a part, QEMU has switched and libvirt has not noted it). */
+export type CrashPhase = "before" | "midway" | "after";
+
+export interface FakeHostOptions {
+  readonly machine?: FakeMachine;
+  /** Dies at the index-th action (from 0, in the order of `performed`). */
+  readonly crashAt?: { readonly index: number; readonly phase: CrashPhase };
+}
+
+export interface FakeHost extends HostPort {
+  readonly machine: FakeMachine;
+  /** Every action so far, whether it went well or not. */
+  readonly performed: readonly Action[];
+  /** Ends this process now: every further call throws Crash. The machine goes on: hand it to another fakeHost. */
+  crash(): void;
+  /** Dies at the next action of this kind. */
+  crashAtNext(kind: Action["do"], phase: CrashPhase): void;
+  /** The next action of this kind fails so, and does nothing. */
+  failNext(kind: Action["do"], error: Error): void;
+  /** Puts a file on the machine. `content`: what it holds, by cluster of 64 KiB. */
+  addFile(path: string, file?: Partial<Omit<FakeFile, "clusters">> & { readonly content?: Content }): void;
+  /** Defines a domain that estrato did not make; returns its UUID. */
+  addDomain(spec: Parameters<typeof foreignXml>[0] & { readonly running?: boolean; readonly agent?: boolean }): string;
+  /** The guest writes a word into a cluster of a disk; null: it discards it. Refused while it is off, paused or frozen. */
+  guestWrite(domain: string, device: string, cluster: number, value: string | null): void;
+  /** What the guest sees on a disk. */
+  guestRead(domain: string, device: string): Content;
+  /** What the file at `path` and all that it stands on read as. */
+  read(path: string): Content;
+}
+
+export function fakeHost(options: FakeHostOptions = {}): FakeHost {
+  const machine = options.machine ?? fakeMachine();
+  const performed: Action[] = [];
+  const failures: { kind: Action["do"]; error: Error }[] = [];
+  const crashes: { kind: Action["do"]; phase: CrashPhase }[] = [];
+  let dead: string | null = null;
+
+  function die(where: string): never {
+    dead = where;
+    throw new Crash(where);
+  }
+
+  function alive(): void {
+    if (dead !== null) throw new Crash(dead);
+  }
+
+  function takeNext<T extends { kind: Action["do"] }>(from: T[], kind: Action["do"]): T | undefined {
+    const place = from.findIndex((each) => each.kind === kind);
+    return place < 0 ? undefined : from.splice(place, 1)[0];
+  }
+
+  function phaseOf(kind: Action["do"], index: number): CrashPhase | undefined {
+    if (options.crashAt?.index === index) return options.crashAt.phase;
+    return takeNext(crashes, kind)?.phase;
+  }
+
+  function running(domain: string) {
+    const found = requireRunning(machine, domain);
+    if (found.state !== "running") throw new Error(`fake host: ${domain} is paused and cannot write`);
+    return found;
+  }
+
+  function headOf(domain: string, device: string): FakeFile {
+    const disk = running(domain).open.find((each) => each.device === device);
+    if (!disk) throw new Error(`fake host: ${domain} has no disk ${device}`);
+    if (disk.readonly) throw new Error(`fake host: ${device} of ${domain} is read-only`);
+    return fileAt(machine, disk.chain[0] ?? "");
+  }
+
+  return {
+    machine,
+    performed,
+    crash() {
+      dead = "by the test";
+    },
+    crashAtNext(kind, phase) {
+      crashes.push({ kind, phase });
+    },
+    failNext(kind, error) {
+      failures.push({ kind, error });
+    },
+    addFile(path, file = {}) {
+      const { content = {}, ...fields } = file;
+      const clusters = new Map(Object.entries(content).map(([cluster, value]) => [Number(cluster), value]));
+      machine.files.set(path, newFile({ sizeBytes: 16 * CLUSTER_BYTES, ...fields, clusters }));
+    },
+    addDomain(spec) {
+      const xml = foreignXml(spec);
+      const { uuid } = parseDefinition(xml);
+      carryOut(machine, { do: "define", xml }, "whole");
+      const domain = findDomain(machine, uuid);
+      if (domain) domain.agent = spec.agent ?? true;
+      if (spec.running ?? true) carryOut(machine, { do: "start", domain: uuid, paused: false }, "whole");
+      return uuid;
+    },
+    guestWrite(domain, device, cluster, value) {
+      const head = headOf(domain, device);
+      if (running(domain).frozen) throw new Error(`fake host: ${domain} is frozen and cannot write`);
+      if ((cluster + 1) * CLUSTER_BYTES > head.sizeBytes)
+        throw new Error(`fake host: cluster ${cluster} is beyond ${device}`);
+      head.clusters.set(cluster, value);
+    },
+    guestRead(domain, device) {
+      const disk = requireRunning(machine, domain).open.find((each) => each.device === device);
+      if (!disk) throw new Error(`fake host: ${domain} has no disk ${device}`);
+      return Object.fromEntries(readChain(machine, disk.chain));
+    },
+    read: (path) => readContent(machine, path),
+
+    async listDomains() {
+      alive();
+      return [...machine.domains.values()].map((each): DomainSummary => {
+        const { uuid, name, state } = statusOf(each);
+        return { uuid, name, state };
+      });
+    },
+    async domainOutlines() {
+      alive();
+      return [...machine.domains.values()].map((each) => {
+        const { uuid, name, state, live, inactive } = statusOf(each);
+        const { vcpus, ramBytes, interfaces } = live ?? inactive;
+        return {
+          uuid,
+          name,
+          state,
+          vcpus,
+          ramBytes,
+          interfaces: interfaces.map(({ mac, network }) => ({ mac, network })),
+        };
+      });
+    },
+    async domainStatus(domain) {
+      alive();
+      const found = findDomain(machine, domain);
+      return found ? statusOf(found) : null;
+    },
+    async domainStatuses(domains) {
+      alive();
+      const found = (domains ?? [...machine.domains.keys()]).map((each) => findDomain(machine, each));
+      return new Map(found.filter((each) => each !== null).map((each) => [statusOf(each).uuid, statusOf(each)]));
+    },
+    async qemuDisks(uuid) {
+      alive();
+      if (!findDomain(machine, uuid)) throw new EstratoError("not_found", `${uuid}: no such domain`);
+      return qemuDisksOf(machine, requireRunning(machine, uuid));
+    },
+    async agentPing(uuid) {
+      alive();
+      const found = findDomain(machine, uuid);
+      return found?.state === "running" && found.agent;
+    },
+    async agentFreezeStatus(uuid) {
+      alive();
+      const found = findDomain(machine, uuid);
+      if (found?.state !== "running" || !found.agent) return null;
+      return found.frozen ? "frozen" : "thawed";
+    },
+    async agentAddresses(uuid) {
+      alive();
+      const found = findDomain(machine, uuid);
+      return found?.state === "running" && found.agent ? [...found.addresses] : null;
+    },
+    async imageInfo(path, how = {}) {
+      alive();
+      const file = machine.files.get(path);
+      if (!file) return null;
+      if (how.format !== undefined && how.format !== "raw" && how.format !== file.format) {
+        throw new EstratoError(
+          "failed",
+          `qemu-img info: Could not open '${path}': Image is not in ${how.format} format`,
+        );
+      }
+      if (!how.shared) requireReadableAlone(machine, path);
+      return infoOf(machine, path);
+    },
+    async ownExtents(path) {
+      alive();
+      return extentsOf(machine, path);
+    },
+    async inspectUntrusted(path, format) {
+      alive();
+      const file = machine.files.get(path);
+      if (!file) throw new EstratoError("not_found", `${path}: no such file`);
+      if (file.backing) throw new EstratoError("host", `${path}: it names a backing file`);
+      if (format !== null && format !== file.format) throw new EstratoError("host", `${path}: not a ${format} image`);
+      return infoOf(machine, path);
+    },
+    async holdFile(path) {
+      alive();
+      const file = machine.files.get(path);
+      if (!file) throw new EstratoError("not_found", `${path}: no such file`);
+      return {
+        path,
+        stamp: async () => JSON.stringify([file.sizeBytes, [...file.clusters]]),
+        close: async () => undefined,
+      };
+    },
+    async convertedBytes(path, format) {
+      alive();
+      const chain = format === "raw" ? [path] : chainAt(machine, path);
+      return (readChain(machine, chain).size + 4) * CLUSTER_BYTES;
+    },
+    async sameContent(a, b) {
+      alive();
+      return JSON.stringify(readContent(machine, a.path)) === JSON.stringify(readContent(machine, b.path));
+    },
+    async fileInfo(path) {
+      alive();
+      const file = machine.files.get(path);
+      if (!file) return null;
+      const { uid, gid, mode, isBlockDevice } = file;
+      const allocatedBytes = file.clusters.size * CLUSTER_BYTES;
+      const sizeBytes = file.format === "raw" ? file.sizeBytes : allocatedBytes + 196_608;
+      return { uid, gid, mode, isBlockDevice, sizeBytes, allocatedBytes };
+    },
+    async listFolder(path) {
+      alive();
+      const inside = [...machine.files.keys()].filter((file) => file.startsWith(`${path}/`));
+      const names = inside.map((file) => file.slice(path.length + 1).split("/")[0] ?? "");
+      return [...new Set(names)].filter((name) => !name.startsWith(".")).sort();
+    },
+    async freeBytes() {
+      alive();
+      return machine.freeBytes;
+    },
+    async network(name) {
+      alive();
+      const network = machine.networks.get(name);
+      return network ? structuredClone({ name, ...network }) : null;
+    },
+    async listNetworks() {
+      alive();
+      return [...machine.networks.keys()];
+    },
+    async capabilities() {
+      alive();
+      return machine.capabilities;
+    },
+    editDefinition,
+    parseDefinition,
+    async newDefinition(spec) {
+      alive();
+      return newDefinition(spec, machine.capabilities);
+    },
+    async screenshot(uuid, path) {
+      alive();
+      requireRunning(machine, uuid);
+      machine.files.set(path, newFile({ format: "raw", text: "P6" }));
+    },
+    consoleCommand: (uuid, escape) => ({
+      program: "virsh",
+      args: ["-c", "qemu:///fake", ...(escape === null ? [] : ["-e", escape]), "console", uuid],
+    }),
+    async interactive(command) {
+      alive();
+      throw new Error(`fake host: ${command.program} wants a terminal`);
+    },
+    commandsFor: (action) =>
+      commandsFor(action, (...args) => ({ program: "virsh", args: ["-c", "qemu:///fake", ...args] })),
+    async perform(action, how = {}) {
+      alive();
+      if (how.signal?.aborted) throw new EstratoError("interrupted", `${action.do}: interrupted`);
+      const index = performed.length;
+      performed.push(action);
+      const where = `action ${index} (${action.do})`;
+      const phase = phaseOf(action.do, index);
+      if (phase === "before") die(`before ${where}`);
+      const failure = takeNext(failures, action.do);
+      if (failure) throw failure.error;
+      carryOut(machine, action, phase === "midway" ? "half" : "whole");
+      how.onProgress?.(1);
+      if (phase !== undefined) die(`${phase === "after" ? "after" : "in"} ${where}`);
+    },
+  };
+}
+
+/** `qemu-img info` opens the one file, not what it stands on. */
+function requireReadableAlone(machine: FakeMachine, path: string): void {
+  const file = fileAt(machine, path);
+  const { backing } = file;
+  file.backing = null;
+  try {
+    requireReadable(machine, path);
+  } finally {
+    file.backing = backing;
+  }
+}
