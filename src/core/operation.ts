@@ -63,6 +63,8 @@ export async function perform(
   for (const action of actions) {
     await world.host.perform(action, {
       lockFds: locks.fds,
+      // A copy loses nothing when it is cut; everything else in flight is let finish.
+      ...(action.do === "convert" ? { signal: world.signal } : {}),
       ...(title === null ? {} : { onProgress: (fraction: number) => world.report.progress(title, fraction) }),
     });
   }

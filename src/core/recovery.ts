@@ -6,6 +6,9 @@ import type { HeldLocks, World } from "./ports.ts";
 
 /** Every kind of operation, loaded only when one of it is pending. */
 const kinds: Readonly<Record<string, () => Promise<Recover>>> = {
+  "image.create": async () => (await import("./images/create-recovery.ts")).recoverCreateImage,
+  "image.delete": async () => (await import("./images/delete.ts")).recoverDeleteImage,
+  "image.save": async () => (await import("./images/save-recovery.ts")).recoverSave,
   "instance.create": async () => (await import("./instances/create-recovery.ts")).recoverInstanceCreate,
   "instance.delete": async () => (await import("./instances/delete.ts")).recoverInstanceDelete,
   "instance.rename": async () => (await import("./instances/set.ts")).recoverRename,

@@ -24,7 +24,7 @@ import {
   performSwitch,
   performThaw,
 } from "./actions/domains.ts";
-import { copyFile, removeFile, setMode } from "./files.ts";
+import { copyFile, moveFile, removeFile, setMode } from "./files.ts";
 import { createSeed } from "./seed.ts";
 import type { Action } from "./types.ts";
 
@@ -32,6 +32,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
   switch (action.do) {
     case "create-disk":
       return performCreateDisk(context, action);
+    case "move-file":
+      return moveFile(action.from, action.to, action.replace);
     case "convert":
       return performConvert(context, action);
     case "commit":

@@ -1,7 +1,7 @@
 /** Files of the host: facts, durable copies, removal. */
 import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { chmod, lstat, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
+import { chmod, link, lstat, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
 
@@ -99,6 +99,29 @@ export async function copyFile(from: string, to: string, mode: number): Promise<
     throw error;
   }
   await syncPath(dirname(to));
+}
+
+/**
+ * Gives a file its name, durably. Without `replace` link(2) sees to it that nothing that came to be there meanwhile is lost: "conflict" then.
+ * Where a file system knows no hard links, a look must do.
+ */
+export async function moveFile(from: string, to: string, replace: boolean): Promise<void> {
+  if (replace) await rename(from, to);
+  else await linkOnly(from, to);
+  await syncPath(dirname(to));
+}
+
+async function linkOnly(from: string, to: string): Promise<void> {
+  const taken = (cause?: unknown) => new EstratoError("conflict", `${to}: there is a file of that name`, { cause });
+  try {
+    await link(from, to);
+    await unlink(from);
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) throw taken(error);
+    if (!hasCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK")) throw error;
+    if ((await fileInfo(to)) !== null) throw taken(error);
+    await rename(from, to);
+  }
 }
 
 /** No error where it is not there. Never follows a link. */

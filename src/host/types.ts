@@ -180,6 +180,8 @@ export type Action =
       readonly compress: boolean;
       readonly mode: number;
     }
+  /** Gives a finished file its name, durably. "conflict" where `to` is there and may not be replaced. */
+  | { readonly do: "move-file"; readonly from: string; readonly to: string; readonly replace: boolean }
   | { readonly do: "resize-disk"; readonly path: string; readonly format: string; readonly sizeBytes: number } // offline, growing only
   | {
       readonly do: "reserve-address";

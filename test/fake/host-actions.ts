@@ -115,6 +115,14 @@ export function carryOut(machine: FakeMachine, action: Action, reach: Reach): vo
     }
     case "convert":
       return convert(machine, action, reach);
+    case "move-file": {
+      if (!action.replace && machine.files.has(action.to)) {
+        throw new EstratoError("conflict", `${action.to}: there is a file of that name`);
+      }
+      machine.files.set(action.to, fileAt(machine, action.from));
+      machine.files.delete(action.from);
+      return;
+    }
     case "resize-disk":
       return resize(machine, action);
     case "reserve-address":

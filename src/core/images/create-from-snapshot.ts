@@ -66,10 +66,7 @@ function plan(
     definition,
     nvram,
   });
-  const files = [
-    ...(definition === null ? [] : [paths.record(definition)]),
-    ...(nvram === null ? [] : [paths.nvram(nvram)]),
-  ];
+  const files = nvram === null ? [] : [paths.nvram(nvram)];
   return { image, layer: null, files, through: null };
 }
 

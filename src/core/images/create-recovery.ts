@@ -11,7 +11,7 @@ export interface CreateImageData {
   readonly image: Image;
   /** The layer that is made for it; null where it points at layers that are there. */
   readonly layer: Layer | null;
-  /** Absolute paths of every file that is made for it, temporary ones too. */
+  /** Absolute paths of every file that is made for it, temporary ones too; its definition is a record of the store's. */
   readonly files: readonly string[];
   /** The snapshot that is taken for it, and goes as soon as the image stands. */
   readonly through: { readonly instance: string; readonly snapshot: string } | null;
@@ -41,6 +41,7 @@ export async function recoverCreateImage(world: World, locks: HeldLocks, entry: 
     await perform(world, locks, unlinkRecords(world, [snapshot.id]));
     await world.store.update((draft) => dropSnapshots(draft, [snapshot.id]));
   }
+  if (data.image.definition !== null) await world.store.removeRecord(data.image.definition);
   await perform(
     world,
     locks,

@@ -68,6 +68,8 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
       return [{ program: "install", args: ["-m", action.mode.toString(8), action.from, action.to] }];
     case "convert":
       return [convert(action, `${action.to}.part`), { program: "mv", args: [`${action.to}.part`, action.to] }];
+    case "move-file":
+      return [{ program: "mv", args: [action.replace ? "-f" : "-n", "-T", action.from, action.to] }];
     case "resize-disk":
       return [qemuImg("resize", "-f", action.format, absolutePath(action.path), String(action.sizeBytes))];
     case "reserve-address":

@@ -1,0 +1,89 @@
+/** `image delete`: the pointer goes; what stands on its layers keeps them, and the data goes with the last of it. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Image, JournalEntry, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { standingOn } from "../graph/references.ts";
+import { freedByDropping } from "../layers/freed.ts";
+import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { findImage } from "./find.ts";
+
+interface DeleteImageData {
+  readonly image: Image;
+}
+
+/**
+ * Deletes an image. No instance, snapshot or other image changes its content; a note says who still stands on it.
+ * Throws "not_found", "conflict" for a protected or shelved one. A dry run returns the plan and the bytes it would free.
+ */
+export async function deleteImage(world: World, target: string): Promise<PlanView | null> {
+  const { id } = findImage(await world.store.read(), target);
+  return exclusive(world, [id], async (locks) => {
+    const state = await world.store.read();
+    const image = findImage(state, id);
+    requireDeletable(image);
+    const note = stillNeeded(state, image);
+    const steps = planSteps(world, image);
+    if (world.dryRun) {
+      const freed = await freedByDropping(world, state, (draft) => dropImage(draft, id));
+      const notes = note === null ? freed.notes : [note, ...freed.notes];
+      return { ...planView(world, [...steps, ...freed.steps], notes), freesBytes: freed.bytes };
+    }
+    await execute<DeleteImageData>(world, locks, { kind: "image.delete", data: { image }, steps }, recoverDeleteImage);
+    if (note !== null) world.report.note(note);
+    return null;
+  });
+}
+
+function requireDeletable(image: Image): void {
+  if (image.protected) {
+    throw new EstratoError("conflict", `image ${image.name}: it is protected`, {
+      hint: `Lift that first: estrato image set ${image.name} --unprotect.`,
+    });
+  }
+  if (image.type === "shelved") {
+    const instance = image.source.name;
+    throw new EstratoError("conflict", `image ${image.name}: the shelved instance ${instance} is in it`, {
+      hint: `Unshelve it ("estrato unshelve ${instance}") or delete it ("estrato instance delete ${instance}") first.`,
+    });
+  }
+}
+
+/** Who stands on its layers without being it, in a sentence; null where nobody does. */
+function stillNeeded(state: State, image: Image): string | null {
+  const draft = structuredClone(state);
+  dropImage(draft, image.id);
+  const users = [...new Set(image.disks.flatMap(({ layer }) => standingOn(draft, layer)))];
+  if (users.length === 0) return null;
+  return `image ${image.name}: ${users.join(", ")} still ${users.length === 1 ? "stands" : "stand"} on it; its data goes with the last of them`;
+}
+
+function planSteps(world: World, image: Image): Step[] {
+  const { definition, nvram } = image;
+  const steps: Step[] = [
+    { title: "Forget the image", run: () => world.store.update((draft) => dropImage(draft, image.id)) },
+  ];
+  if (definition !== null) {
+    steps.push({ title: "Remove its definition", run: () => world.store.removeRecord(definition) });
+  }
+  if (nvram !== null) steps.push({ title: "Remove its NVRAM", actions: [unlinkNvram(world, nvram)] });
+  return steps;
+}
+
+function dropImage(draft: State, id: string): void {
+  delete draft.images[id];
+}
+
+function unlinkNvram(world: World, nvram: string): Action {
+  return { do: "unlink", path: world.store.paths.nvram(nvram) };
+}
+
+/** Always forward: an image that was to go, goes. */
+export async function recoverDeleteImage(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const { image } = entry.data as DeleteImageData;
+  await world.store.update((draft) => dropImage(draft, image.id));
+  if (image.definition !== null) await world.store.removeRecord(image.definition);
+  if (image.nvram !== null) await perform(world, locks, [unlinkNvram(world, image.nvram)]);
+  return "forward";
+}

@@ -1,0 +1,43 @@
+/** Where a copy may be written: not over anything that somebody needs. */
+import { basename, dirname } from "node:path";
+import { EstratoError } from "../../errors.ts";
+import type { World } from "../ports.ts";
+import { stampOf } from "./save-recovery.ts";
+
+/**
+ * Checks `path` (absolute) before anything is made, and returns the stamp of the file that `force` allows to replace, null where there is none.
+ * Throws "not_found" for a folder that is not there, "conflict" for a file that is, and for one that an instance or an image lives in.
+ */
+export async function requireSaveTarget(world: World, path: string, force: boolean): Promise<string | null> {
+  const folder = dirname(path);
+  if (basename(path) === "" || path.endsWith("/")) throw new EstratoError("usage", `${path}: not the name of a file`);
+  if ((await world.host.fileInfo(folder)) === null) {
+    throw new EstratoError("not_found", `${folder}: no such folder`, { hint: "Make it first, or choose another." });
+  }
+  if (folder === world.store.paths.layersFolder) {
+    throw new EstratoError("conflict", `${path}: that folder is for the layers alone`, {
+      hint: "Choose another folder.",
+    });
+  }
+  const there = await world.host.fileInfo(path);
+  if (there === null) return null;
+  if (there.isBlockDevice || !force) {
+    const what = there.isBlockDevice ? "it is a device" : "there is a file of that name";
+    const hint = there.isBlockDevice ? "Choose the name of a file." : "Choose another, or say --force to replace it.";
+    throw new EstratoError("conflict", `${path}: ${what}`, { hint });
+  }
+  await requireNobodys(world, path);
+  return stampOf(world, path);
+}
+
+async function requireNobodys(world: World, path: string): Promise<void> {
+  const state = await world.store.read();
+  const layer = Object.values(state.layers).find((one) => one.file === path);
+  const domains = layer === undefined ? [...(await world.host.domainStatuses()).values()] : [];
+  const domain = domains.find((status) =>
+    [status.inactive, status.live].some((definition) => definition?.disks.some((disk) => disk.source === path)),
+  );
+  if (layer === undefined && domain === undefined) return;
+  const whose = layer === undefined ? `a disk of ${domain?.name}` : `the layer ${layer.id}`;
+  throw new EstratoError("conflict", `${path}: it is ${whose}`, { hint: "Choose another name." });
+}

@@ -1,0 +1,140 @@
+/** `image save`: a self-standing copy of an image's disk, outside the store. */
+import { dirname } from "node:path";
+import { EstratoError } from "../../errors.ts";
+import type { Image, Layer, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { chain } from "../graph/references.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { requireSpace } from "../space.ts";
+import { findImage } from "./find.ts";
+import { recoverSave, type SaveData } from "./save-recovery.ts";
+import { requireSaveTarget } from "./save-target.ts";
+
+export interface SaveImageOptions {
+  readonly image: string; // id or name
+  readonly disk: string | null; // device; null: the only one
+  readonly format: "qcow2" | "raw";
+  readonly compress: boolean;
+  readonly to: SaveTarget;
+}
+
+/** A file (absolute path), or whoever reads the finished copy, which goes when `read` returns. */
+export type SaveTarget =
+  | { readonly kind: "file"; readonly path: string; readonly replace: boolean }
+  | { readonly kind: "reader"; readonly read: (path: string) => Promise<void> };
+
+const PRIVATE_MODE = 0o600;
+
+/**
+ * Copies one disk of an image into a file that stands on nothing, mode 0600. It gets its name only when it is whole, and
+ * replaces nothing that it was not told to replace. No merge moves the image's layers meanwhile.
+ * Throws "not_found", "usage", "conflict" or "host" before anything is made. A dry run returns the plan.
+ */
+export async function saveImage(world: World, options: SaveImageOptions): Promise<PlanView | null> {
+  if (options.compress && options.format === "raw") {
+    throw new EstratoError("usage", "--compress: a raw file cannot be compressed", {
+      hint: "Leave --disk-format out.",
+    });
+  }
+  const state = await world.store.read();
+  const image = findImage(state, options.image);
+  const names = [image.id, ...chain(state, chooseDisk(image, options.disk).layer)];
+  // The collector takes the lock of each layer that it moves: while we hold them, none of these moves.
+  return exclusive(world, names, async (locks) => {
+    const now = await world.store.read();
+    const layer = requireStill(now, image.id, options, locks.names);
+    const data = await plan(world, options);
+    await requireRoom(world, layer, data, `copy of image ${image.name}`);
+    const steps = planSteps(world, layer, data, options);
+    if (world.dryRun) return planView(world, steps);
+    await execute<SaveData>(world, locks, { kind: "image.save", data, steps }, recoverSave);
+    return null;
+  });
+}
+
+function chooseDisk(image: Image, device: string | null): Image["disks"][number] {
+  const devices = image.disks.map((disk) => disk.device).join(", ");
+  const [first, second] = image.disks;
+  if (device === null && second !== undefined) {
+    throw new EstratoError("usage", `image ${image.name}: it has several disks`, {
+      hint: `Save them one by one with --disk: ${devices}.`,
+    });
+  }
+  const chosen = device === null ? first : image.disks.find((disk) => disk.device === device);
+  if (chosen !== undefined) return chosen;
+  throw new EstratoError("not_found", `image ${image.name}: it has no disk ${device ?? ""}`, {
+    hint: `Its disks: ${devices || "none"}.`,
+  });
+}
+
+/** The layer to read, now that no file of its chain can move. */
+function requireStill(state: State, id: string, options: SaveImageOptions, held: readonly string[]): Layer {
+  const image = findImage(state, id);
+  const disk = chooseDisk(image, options.disk);
+  const ids = chain(state, disk.layer);
+  const layer = state.layers[disk.layer];
+  if (layer === undefined || ids.some((one) => !held.includes(one))) {
+    throw new EstratoError("conflict", `image ${image.name}: its layers are being merged`, { hint: "Try again." });
+  }
+  if (ids.some((one) => state.layers[one]?.secret !== null)) {
+    throw new EstratoError("host", `image ${image.name}: it is encrypted, and a copy would not be`);
+  }
+  return layer;
+}
+
+async function plan(world: World, { to }: SaveImageOptions): Promise<SaveData> {
+  if (to.kind === "reader") return { work: world.store.paths.layer(world.ids.next("lay")), to: null, before: null };
+  const before = await requireSaveTarget(world, to.path, to.replace);
+  return { work: `${dirname(to.path)}/.estrato-${world.ids.next("op")}`, to: to.path, before };
+}
+
+async function requireRoom(world: World, layer: Layer, data: SaveData, what: string): Promise<void> {
+  await requireSpace(world, await world.host.convertedBytes(layer.file, layer.format), what, dirname(data.work));
+}
+
+function planSteps(world: World, layer: Layer, data: SaveData, options: SaveImageOptions): Step[] {
+  const { work } = data;
+  const { to, format, compress } = options;
+  const copy: Step = {
+    title: "Copy the disk",
+    actions: [
+      {
+        do: "convert",
+        from: layer.file,
+        fromFormat: layer.format,
+        to: work,
+        toFormat: format,
+        compress,
+        mode: PRIVATE_MODE,
+      },
+    ],
+  };
+  const check: Step = { title: "Compare the copy with the plan", run: () => requireWhole(world, layer, work, format) };
+  const last: readonly Step[] =
+    to.kind === "file"
+      ? [{ title: "Give it its name", actions: [{ do: "move-file", from: work, to: to.path, replace: to.replace }] }]
+      : [
+          { title: "Read it out", run: () => to.read(work) },
+          { title: "Remove it", actions: [{ do: "unlink", path: work }] },
+        ];
+  return [copy, check, ...last];
+}
+
+async function requireWhole(world: World, layer: Layer, work: string, format: "qcow2" | "raw"): Promise<void> {
+  const [source, copy] = await Promise.all([
+    world.host.imageInfo(layer.file, { shared: true, format: layer.format }),
+    world.host.imageInfo(work, { format }),
+  ]);
+  const whole =
+    source !== null &&
+    copy !== null &&
+    copy.format === format &&
+    copy.backing === null &&
+    !copy.dirty &&
+    copy.virtualSizeBytes === source.virtualSizeBytes;
+  if (whole) return;
+  throw new EstratoError("integrity", `${work}: the copy is not what was planned`, {
+    hint: "Nothing was kept. Try again.",
+  });
+}

@@ -1,0 +1,58 @@
+/** `image set`: what an image is called and demands; its content never changes. */
+import { EstratoError } from "../../errors.ts";
+import type { Image, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { requireName } from "../names.ts";
+import { type PlanView, planView } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { findImage } from "./find.ts";
+import { imageNameLock, requireFreeImageName } from "./names.ts";
+
+/** Null, or nothing in a list: it stays as it is. */
+export interface SetImageOptions {
+  readonly name: string | null;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly withoutProperties: readonly string[]; // keys
+  readonly minDiskBytes: number | null;
+  readonly minRamBytes: number | null;
+  readonly protect: boolean | null;
+}
+
+/**
+ * Changes the record in one transaction, and returns it. Throws "not_found", "usage", "conflict" where the new name is taken.
+ * A dry run returns the plan.
+ */
+export async function setImage(world: World, target: string, options: SetImageOptions): Promise<Image | PlanView> {
+  const found = findImage(await world.store.read(), target);
+  if (options.name !== null) requireName("image", options.name);
+  const names = [found.id, ...(options.name === null ? [] : [imageNameLock(options.name)])];
+  return exclusive(world, names, async () => {
+    const change = (draft: State) => apply(draft, found.id, options);
+    if (world.dryRun) {
+      change(structuredClone(await world.store.read())); // refuses what the real run would refuse
+      return planView(world, [{ title: `Change the record of the image ${found.name}` }]);
+    }
+    return world.store.update(change);
+  });
+}
+
+function apply(draft: State, id: string, options: SetImageOptions): Image {
+  const image = findImage(draft, id);
+  if (options.name !== null) {
+    requireFreeImageName(draft, options.name, id);
+    image.name = options.name;
+  }
+  for (const key of options.withoutProperties) {
+    if (!Object.hasOwn(image.properties, key)) {
+      throw new EstratoError("not_found", `image ${image.name}: it has no property ${key}`, {
+        hint: `Its properties: ${Object.keys(image.properties).join(", ") || "none"}.`,
+      });
+    }
+    delete image.properties[key];
+  }
+  Object.assign(image.properties, options.properties);
+  image.minDiskBytes = options.minDiskBytes ?? image.minDiskBytes;
+  image.minRamBytes = options.minRamBytes ?? image.minRamBytes;
+  image.protected = options.protect ?? image.protected;
+  return structuredClone(image);
+}
