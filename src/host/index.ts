@@ -95,9 +95,9 @@ export function createHost(options: HostOptions) {
       const { perform } = await import("./actions.ts");
       await perform({ processes, virsh, options: how, sleep, nowMs: () => performance.now() }, action);
     },
-    /** What connects a terminal with the guest's serial console; `escape` (^]) leaves it. */
-    consoleCommand: (uuid: string, escape: string | null): Command =>
-      virsh.command(...(escape === null ? [] : ["--escape", escape]), "console", "--domain", uuid),
+    /** What connects a terminal with the guest's serial console; `leaveKey` (^]) leaves it. */
+    consoleCommand: (uuid: string, leaveKey: string | null): Command =>
+      virsh.command(...(leaveKey === null ? [] : ["--escape", leaveKey]), "console", "--domain", uuid),
     /** A program that owns the terminal (ssh); returns its exit code. */
     interactive: (command: Command): Promise<number> => processes.interactive(command),
   };

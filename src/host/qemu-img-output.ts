@@ -65,7 +65,7 @@ function fileNameIn(node: unknown): string | null {
   for (const key of ["filename", "file.filename"]) {
     if (typeof options[key] === "string") return filePathOf(options[key]);
   }
-  return fileNameIn(options["file"]) ?? fileNameIn(options["image"]);
+  return fileNameIn(options.file) ?? fileNameIn(options.image);
 }
 
 function parseJson(text: string): unknown {

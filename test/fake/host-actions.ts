@@ -31,116 +31,108 @@ import type { FakeDomain, FakeMachine, FakeOpenDisk } from "./host-machine.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
+type Effects = { readonly [Do in Action["do"]]: (machine: FakeMachine, action: Of<Do>, reach: Reach) => void };
+
 export function carryOut(machine: FakeMachine, action: Action, reach: Reach): void {
-  switch (action.do) {
-    case "create-disk":
-      return createDisk(machine, action);
-    case "switch-disks":
-      return switchDisks(machine, action, reach);
-    case "thaw": {
-      const domain = findDomain(machine, action.domain);
-      if (domain?.agent) domain.frozen = false;
-      return;
+  const effect = EFFECTS[action.do] as (machine: FakeMachine, action: Action, reach: Reach) => void;
+  effect(machine, action, reach);
+}
+
+const EFFECTS: Effects = {
+  "create-disk": createDisk,
+  "switch-disks": switchDisks,
+  thaw(machine, action) {
+    const domain = findDomain(machine, action.domain);
+    if (domain?.agent) domain.frozen = false;
+  },
+  define: (machine, action) => define(machine, action.xml),
+  redefine(machine, action) {
+    const domain = domainAt(machine, action.domain);
+    const disks = Object.fromEntries(action.disks.map(({ device, path, format }) => [device, { path, format }]));
+    domain.inactive = editDefinition(domain.inactive, { disks, dropBackingStore: true });
+  },
+  undefine: (machine, action) => undefine(machine, action.domain),
+  start: (machine, action) => start(machine, action.domain, action.paused),
+  destroy: (machine, action) => destroy(machine, action.domain, "destroyed"),
+  shutdown,
+  reboot: (machine, action) => void requireRunning(machine, action.domain),
+  suspend(machine, action) {
+    requireRunning(machine, action.domain).state = "paused";
+  },
+  resume(machine, action) {
+    requireRunning(machine, action.domain).state = "running";
+  },
+  autostart(machine, action) {
+    domainAt(machine, action.domain).autostart = action.on;
+  },
+  rename(machine, action) {
+    const domain = domainAt(machine, action.domain);
+    if (domain.live !== null) throw new EstratoError("failed", "virsh domrename: cannot rename active domain");
+    define(machine, editDefinition(domain.inactive, { name: action.name }));
+  },
+  commit(machine, action, reach) {
+    if (fileAt(machine, action.top).backing?.path !== action.base) {
+      throw new EstratoError("integrity", `${action.top}: it does not stand on ${action.base}`);
     }
-    case "define":
-      return define(machine, action.xml);
-    case "redefine": {
-      const domain = domainAt(machine, action.domain);
-      const disks = Object.fromEntries(action.disks.map(({ device, path, format }) => [device, { path, format }]));
-      domain.inactive = editDefinition(domain.inactive, { disks, dropBackingStore: true });
-      return;
+    requireReadable(machine, action.top);
+    requireWritable(machine, action.base);
+    commitInto(machine, [action.top], action.base, reach);
+  },
+  rebase(machine, action, reach) {
+    requireWritable(machine, action.file);
+    rebaseOnto(machine, action.file, action.backing, reach);
+  },
+  relink(machine, action, reach) {
+    requireWritable(machine, action.file);
+    if (reach === "whole") fileAt(machine, action.file).backing = { ...action.backing };
+  },
+  "block-pull": blockJob,
+  "block-commit": blockJob,
+  "block-commit-active": blockJob,
+  "settle-job": settleJob,
+  "set-mode"(machine, action) {
+    fileAt(machine, action.path).mode = action.mode;
+  },
+  "set-owner"(machine, action) {
+    Object.assign(fileAt(machine, action.path), { uid: action.uid, gid: action.gid });
+  },
+  unlink: (machine, action) => unlink(machine, action.path),
+  "copy-file"(machine, action) {
+    const from = fileAt(machine, action.from);
+    machine.files.set(action.to, { ...from, clusters: new Map(from.clusters), mode: action.mode });
+  },
+  convert,
+  "move-file"(machine, action) {
+    const file = fileAt(machine, action.from);
+    if (!action.replace && machine.files.has(action.to)) {
+      throw new EstratoError("conflict", `${action.to}: there is a file of that name`);
     }
-    case "undefine":
-      return undefine(machine, action.domain);
-    case "start":
-      return start(machine, action.domain, action.paused);
-    case "destroy":
-      return destroy(machine, action.domain, "destroyed");
-    case "shutdown": {
-      const domain = domainAt(machine, action.domain);
-      if (domain.live === null) return;
-      if (domain.obedient && domain.state === "running") return destroy(machine, action.domain, "shutdown");
-      if (action.thenDestroy) return destroy(machine, action.domain, "destroyed");
-      throw new EstratoError("timeout", `${action.domain}: the guest did not power off within ${action.timeoutMs} ms`);
-    }
-    case "reboot":
-      requireRunning(machine, action.domain);
-      return;
-    case "suspend":
-      requireRunning(machine, action.domain).state = "paused";
-      return;
-    case "resume":
-      requireRunning(machine, action.domain).state = "running";
-      return;
-    case "autostart":
-      domainAt(machine, action.domain).autostart = action.on;
-      return;
-    case "rename": {
-      const domain = domainAt(machine, action.domain);
-      if (domain.live !== null) throw new EstratoError("failed", "virsh domrename: cannot rename active domain");
-      return define(machine, editDefinition(domain.inactive, { name: action.name }));
-    }
-    case "commit":
-      if (fileAt(machine, action.top).backing?.path !== action.base) {
-        throw new EstratoError("integrity", `${action.top}: it does not stand on ${action.base}`);
-      }
-      requireReadable(machine, action.top);
-      requireWritable(machine, action.base);
-      return commitInto(machine, [action.top], action.base, reach);
-    case "rebase":
-      requireWritable(machine, action.file);
-      return rebaseOnto(machine, action.file, action.backing, reach);
-    case "relink":
-      requireWritable(machine, action.file);
-      if (reach === "whole") fileAt(machine, action.file).backing = { ...action.backing };
-      return;
-    case "block-pull":
-    case "block-commit":
-    case "block-commit-active":
-      return blockJob(machine, action, reach);
-    case "settle-job":
-      return settleJob(machine, action);
-    case "set-mode":
-      fileAt(machine, action.path).mode = action.mode;
-      return;
-    case "set-owner":
-      Object.assign(fileAt(machine, action.path), { uid: action.uid, gid: action.gid });
-      return;
-    case "unlink":
-      return unlink(machine, action.path);
-    case "copy-file": {
-      const from = fileAt(machine, action.from);
-      machine.files.set(action.to, { ...from, clusters: new Map(from.clusters), mode: action.mode });
-      return;
-    }
-    case "convert":
-      return convert(machine, action, reach);
-    case "move-file": {
-      if (!action.replace && machine.files.has(action.to)) {
-        throw new EstratoError("conflict", `${action.to}: there is a file of that name`);
-      }
-      machine.files.set(action.to, fileAt(machine, action.from));
-      machine.files.delete(action.from);
-      return;
-    }
-    case "resize-disk":
-      return resize(machine, action);
-    case "reserve-address":
-      return reserve(machine, action);
-    case "release-address": {
-      const network = machine.networks.get(action.network);
-      if (!network) return;
-      network.reservations = network.reservations.filter(
-        ({ mac, ip }) => mac !== action.mac.toLowerCase() || ip !== action.ip,
-      );
-      return;
-    }
-    case "create-seed": {
-      const text = JSON.stringify([action.metaData, action.userData, action.networkConfig]);
-      machine.files.set(action.path, newFile({ format: "raw", sizeBytes: 358400, text }));
-      return;
-    }
+    machine.files.delete(action.from);
+    machine.files.set(action.to, file);
+  },
+  "resize-disk": resize,
+  "reserve-address": reserve,
+  "release-address"(machine, action) {
+    const network = machine.networks.get(action.network);
+    if (!network) return;
+    network.reservations = network.reservations.filter(
+      ({ mac, ip }) => mac !== action.mac.toLowerCase() || ip !== action.ip,
+    );
+  },
+  "create-seed"(machine, action) {
+    const text = JSON.stringify([action.metaData, action.userData, action.networkConfig]);
+    machine.files.set(action.path, newFile({ format: "raw", sizeBytes: 358400, text }));
+  },
+};
+
+function shutdown(machine: FakeMachine, action: Of<"shutdown">): void {
+  const domain = domainAt(machine, action.domain);
+  if (domain.live === null) return;
+  const obeys = domain.obedient && domain.state === "running";
+  if (!obeys && !action.thenDestroy) {
+    throw new EstratoError("timeout", `${action.domain}: the guest did not power off within ${action.timeoutMs} ms`);
   }
+  destroy(machine, action.domain, obeys ? "shutdown" : "destroyed");
 }
 
 function createDisk(machine: FakeMachine, action: Of<"create-disk">): void {

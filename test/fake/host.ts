@@ -278,9 +278,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       requireRunning(machine, uuid);
       machine.files.set(path, newFile({ format: "raw", text: "P6" }));
     },
-    consoleCommand: (uuid, escape) => ({
+    consoleCommand: (uuid, leaveKey) => ({
       program: "virsh",
-      args: ["-c", "qemu:///fake", ...(escape === null ? [] : ["-e", escape]), "console", uuid],
+      args: ["-c", "qemu:///fake", ...(leaveKey === null ? [] : ["-e", leaveKey]), "console", uuid],
     }),
     async interactive(command) {
       alive();
