@@ -6,7 +6,7 @@ import { type InstanceView, instanceView } from "./view.ts";
 
 /**
  * All instances by name: those that estrato made or adopted, those it has never touched, and those whose domain libvirt has lost
- * (status `error`). Addresses as reserved, else as leased; no agent is asked. Changes nothing.
+ * (status `error`; `build` while it is being created). Addresses as reserved, else as leased; no agent is asked. Changes nothing.
  */
 export async function listInstances(world: World): Promise<InstanceView[]> {
   const [state, outlines] = await Promise.all([world.store.read(), world.host.domainOutlines()]);
@@ -22,10 +22,13 @@ export async function listInstances(world: World): Promise<InstanceView[]> {
     return instanceView(state, { ...outline, macs: outline.interfaces.map((nic) => nic.mac) }, record, addresses);
   });
   const known = new Set(outlines.map((outline) => outline.uuid));
-  for (const record of Object.values(state.instances)) {
-    if (known.has(record.id)) continue;
+  const lost = Object.values(state.instances).filter((record) => !known.has(record.id));
+  const pending = lost.length === 0 ? [] : await world.store.journal.list();
+  for (const record of lost) {
     const addresses = record.addresses.map((address) => address.ip);
-    views.push(instanceView(state, null, record, addresses));
+    const view = instanceView(state, null, record, addresses);
+    const isMade = pending.some((entry) => entry.kind === "instance.create" && entry.locks.includes(record.id));
+    views.push(isMade ? { ...view, status: "build" } : view);
   }
   return views.sort((a, b) => a.name.localeCompare(b.name) || a.id.localeCompare(b.id));
 }

@@ -14,7 +14,7 @@ export interface InstanceVolumeView {
 export interface InstanceView {
   readonly id: string;
   readonly name: string;
-  /** active, shutoff, paused, shelved, error, or libvirt's own word. */
+  /** active, shutoff, paused, shelved, build, error, or libvirt's own word. */
   readonly status: string;
   readonly flavor: string | null;
   readonly vcpus: number | null; // null: libvirt has lost the domain
