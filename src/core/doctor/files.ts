@@ -123,7 +123,7 @@ async function orphanRecords(world: World, state: State): Promise<Finding[]> {
   }
   for (const instance of Object.values(state.instances)) if (instance.seed !== null) kept.add(instance.seed);
   const findings: Finding[] = [];
-  for (const folder of [paths.record(""), paths.nvram(""), paths.seed("x").replace(/\/[^/]*$/, "/")]) {
+  for (const folder of [paths.record("x"), paths.nvram("x"), paths.seed("x")].map(folderOf)) {
     for (const name of await world.host.listFolder(folder)) {
       const path = `${folder}${name}`;
       if (kept.has(path)) continue;
@@ -136,4 +136,8 @@ async function orphanRecords(world: World, state: State): Promise<Finding[]> {
     }
   }
   return findings;
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
 }
