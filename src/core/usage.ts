@@ -1,0 +1,132 @@
+/** `usage`: where the bytes are, what deleting each kind of thing would free, and what stays or waits though nothing points at it. */
+import type { Layer, State } from "../store/schema.ts";
+import { collect } from "./graph/collect.ts";
+import { allPointers, layerGraph, type Pointer } from "./graph/references.ts";
+import { exclusiveOf } from "./layers/freed.ts";
+import { readFacts } from "./layers/holders.ts";
+import type { World } from "./ports.ts";
+
+export interface UsageRow {
+  readonly kind: "volumes" | "snapshots" | "images" | "hidden" | "total";
+  /** Things of this kind; for "hidden" and "total": layers. */
+  readonly count: number;
+  /** What guests see, or would: the sum of the sizes of all disks. Null where no guest sees any. */
+  readonly virtualBytes: number | null;
+  /** On the disk: the files of the layers that these things point at directly. A layer that several kinds point at counts for each; in "total" once. */
+  readonly allocatedBytes: number;
+  /** What deleting all of this kind would free, sooner or later. Null for "hidden". */
+  readonly exclusiveBytes: number | null;
+}
+
+/** A layer that nothing points at and that is there all the same. */
+export interface HiddenLayer {
+  readonly id: string;
+  /** "kept": others need it. "deferred": it could go, and waits. "now": the next collecting takes it. */
+  readonly fate: "kept" | "deferred" | "now";
+  readonly reason: string;
+  readonly by: readonly string[];
+  readonly allocatedBytes: number;
+}
+
+export interface Usage {
+  readonly kinds: readonly UsageRow[];
+  readonly hidden: readonly HiddenLayer[];
+  /** In the file system where layers live. */
+  readonly freeBytes: number;
+}
+
+type DiskSizes = readonly { readonly layer: string; readonly sizeBytes: number }[];
+
+/** Reads only. */
+export async function readUsage(world: World): Promise<Usage> {
+  const state = await world.store.read();
+  const [facts, allocated, freeBytes] = await Promise.all([
+    readFacts(world, state, Object.keys(state.layers)),
+    readAllocated(world, Object.values(state.layers)),
+    world.host.freeBytes(world.store.paths.layersFolder),
+  ]);
+  const bytesOf = (layers: Iterable<string>) =>
+    [...new Set(layers)].reduce((sum, id) => sum + (allocated.get(id) ?? 0), 0);
+
+  const kinds = kindsOf(state);
+  const everything = [...allPointers(state)].map(({ pointer }) => pointer);
+  const exclusive = await exclusiveOf(world, state, [...kinds.map(({ pointers }) => pointers), everything]);
+  const rows = kinds.map(
+    ({ kind, pointers, disks }, index): UsageRow => ({
+      kind,
+      count: pointers.length,
+      virtualBytes: disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
+      allocatedBytes: bytesOf(disks.map((disk) => disk.layer)),
+      exclusiveBytes: exclusive[index] ?? 0,
+    }),
+  );
+  const pointed = layerGraph(state).pointers;
+  const hidden = hiddenLayers(state, facts, allocated);
+  const unpointed = Object.keys(state.layers).filter((id) => !pointed.has(id));
+  rows.push(
+    {
+      kind: "hidden",
+      count: unpointed.length,
+      virtualBytes: null,
+      allocatedBytes: bytesOf(unpointed),
+      exclusiveBytes: null,
+    },
+    {
+      kind: "total",
+      count: Object.keys(state.layers).length,
+      virtualBytes: rows.reduce((sum, row) => sum + (row.virtualBytes ?? 0), 0),
+      allocatedBytes: bytesOf(Object.keys(state.layers)),
+      exclusiveBytes: exclusive.at(-1) ?? 0,
+    },
+  );
+  return { kinds: rows, hidden, freeBytes };
+}
+
+async function readAllocated(world: World, layers: readonly Layer[]): Promise<Map<string, number>> {
+  const sizes = await Promise.all(
+    layers.map(async ({ id, file }) => [id, (await world.host.fileInfo(file))?.allocatedBytes ?? 0] as const),
+  );
+  return new Map(sizes);
+}
+
+/** Each kind's things, and the disks that they are. */
+function kindsOf(state: State) {
+  const volumes = Object.values(state.volumes);
+  const sizeOf = (layer: string) => state.layers[layer]?.sizeBytes ?? 0;
+  const kind = (name: "volumes" | "snapshots" | "images", pointers: readonly Pointer[], disks: DiskSizes) => ({
+    kind: name,
+    pointers,
+    disks,
+  });
+  return [
+    kind(
+      "volumes",
+      volumes.map(({ id }) => ({ kind: "volume", id })),
+      volumes.map(({ head }) => ({ layer: head, sizeBytes: sizeOf(head) })),
+    ),
+    kind(
+      "snapshots",
+      Object.keys(state.snapshots).map((id) => ({ kind: "snapshot", id })),
+      Object.values(state.snapshots).flatMap(({ disks }) => disks),
+    ),
+    kind(
+      "images",
+      Object.keys(state.images).map((id) => ({ kind: "image", id })),
+      Object.values(state.images).flatMap(({ disks }) => disks),
+    ),
+  ];
+}
+
+function hiddenLayers(
+  state: State,
+  facts: Parameters<typeof collect>[1],
+  allocated: ReadonlyMap<string, number>,
+): HiddenLayer[] {
+  return collect(state, facts).map((decision): HiddenLayer => {
+    const shared = { id: decision.layer, allocatedBytes: allocated.get(decision.layer) ?? 0 };
+    if (decision.kind === "keep") return { ...shared, fate: "kept", reason: decision.reason, by: decision.by };
+    if (decision.kind === "defer") return { ...shared, fate: "deferred", reason: decision.reason, by: decision.by };
+    const reason = decision.kind === "free" ? "nothing stands on it" : `it merges with ${decision.child}`;
+    return { ...shared, fate: "now", reason, by: [] };
+  });
+}
