@@ -4,7 +4,19 @@ import type { CollectFacts, Decision } from "../../../src/core/graph/decisions.t
 import { mergeEffects } from "../../../src/core/graph/effects.ts";
 import { PIVOT_FACTOR, PIVOT_FLOOR_BYTES } from "../../../src/core/graph/merging.ts";
 import type { State } from "../../../src/store/schema.ts";
-import { addGuest, addImage, addLayer, addSnapshot, addVolume, emptyState, FOREIGN, facts, GiB, MiB, running } from "./build.ts";
+import {
+  addGuest,
+  addImage,
+  addLayer,
+  addSnapshot,
+  addVolume,
+  emptyState,
+  FOREIGN,
+  facts,
+  GiB,
+  MiB,
+  running,
+} from "./build.ts";
 
 /** P, pointed at by an image; D, nobody's; K on it: frozen (a snapshot) or the head of web1. */
 function pair(top: "snapshot" | "head", d: Parameters<typeof addLayer>[3] = {}): State {
@@ -35,7 +47,11 @@ function does(state: State, more: CollectFacts): string[] {
   const { work, settle, cleanup } = mergeEffects(state, step);
   return [...work, ...settle, ...cleanup].map((action) => {
     const words = Object.entries(action).map(([key, value]) =>
-      key === "mode" ? (value as number).toString(8) : typeof value === "object" ? JSON.stringify(value) : String(value),
+      key === "mode"
+        ? (value as number).toString(8)
+        : typeof value === "object"
+          ? JSON.stringify(value)
+          : String(value),
     );
     return words.join(" ").replaceAll("/layers/", "").replaceAll(".qcow2", "").replaceAll('"', "");
   });
@@ -315,7 +331,10 @@ describe("a file that was there before us", () => {
 
 describe("layers that do not fit", () => {
   it("are kept where one is encrypted otherwise than the other", () => {
-    expect(decided(pair("head", { secret: "a-secret" }), facts())).toMatchObject({ kind: "keep", because: "encryption" });
+    expect(decided(pair("head", { secret: "a-secret" }), facts())).toMatchObject({
+      kind: "keep",
+      because: "encryption",
+    });
   });
 
   it("are kept where the upper is smaller: merging would change what a disk's size is", () => {
@@ -341,10 +360,10 @@ describe("the state after a decision", () => {
     const state = pair("head");
     const step = nextStep(collect(state, facts()));
     if (step === undefined) throw new Error("nothing to do");
-    const { after } = mergeEffects(state, step);
+    const effects = mergeEffects(state, step);
     addSnapshot(state, "late", ["D"]);
     const before = structuredClone(state);
-    expect(() => after(state)).toThrow("layer D: was to be collected, but snapshot late points at it");
+    expect(() => effects.after(state)).toThrow("layer D: was to be collected, but snapshot late points at it");
     expect(state).toEqual(before);
   });
 
@@ -352,10 +371,10 @@ describe("the state after a decision", () => {
     const state = pair("head");
     const step = nextStep(collect(state, facts()));
     if (step === undefined) throw new Error("nothing to do");
-    const { after } = mergeEffects(state, step);
-    after(state);
+    const effects = mergeEffects(state, step);
+    effects.after(state);
     const once = structuredClone(state);
-    after(state);
+    effects.after(state);
     expect(state).toEqual(once);
     expect(state.layers.K).toMatchObject({ parent: "P", file: "/layers/K.qcow2" });
   });
