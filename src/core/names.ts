@@ -55,9 +55,7 @@ export function find<T>(lookup: Lookup<T>, target: string): T {
   const items = [...lookup.items];
   const byId = items.find((item) => lookup.id(item) === target);
   if (byId !== undefined) return byId;
-  const found = items.filter(
-    (item) => lookup.name(item) === target || (lookup.paths?.(item) ?? []).includes(target),
-  );
+  const found = items.filter((item) => lookup.name(item) === target || (lookup.paths?.(item) ?? []).includes(target));
   const [first, ...others] = found;
   if (first === undefined) throw notFound(lookup.kind, target);
   if (others.length === 0) return first;

@@ -41,7 +41,8 @@ export function parseTime(text: string, what = "time"): Date {
   if (match === null) throw bad(what, text, "not a time", hint);
   const time = new Date(text.length === 10 ? `${text}T00:00` : text);
   const day = new Date(`${text.slice(0, 10)}T00:00:00Z`); // 2027-02-31 becomes March where it is not looked at
-  if (Number.isNaN(time.getTime()) || day.getUTCDate() !== Number(match[2])) throw bad(what, text, "no such time", hint);
+  if (Number.isNaN(time.getTime()) || day.getUTCDate() !== Number(match[2]))
+    throw bad(what, text, "no such time", hint);
   return time;
 }
 

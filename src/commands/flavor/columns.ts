@@ -1,0 +1,11 @@
+/** A flavor, as its verbs print it. */
+import type { Flavor } from "../../core/records.ts";
+import { number, size, text, time } from "../../ui/output/columns.ts";
+
+export const flavorColumns = [
+  text<Flavor>("name", (flavor) => flavor.name),
+  number<Flavor>("vcpus", (flavor) => flavor.vcpus),
+  size<Flavor>("ram_bytes", (flavor) => flavor.ramBytes),
+  size<Flavor>("disk_bytes", (flavor) => flavor.diskBytes),
+  time<Flavor>("created_at", (flavor) => flavor.createdAt, { listed: false }),
+];

@@ -1,0 +1,71 @@
+/** What a verb takes beside its options: INSTANCE, NAME, TARGET…. */
+
+/** What a shell completes here, and what a choice at a terminal lists: live names of a kind, files, or these words. */
+export type Completion =
+  | "nothing"
+  | "file"
+  | "folder"
+  | "instance"
+  | "snapshot"
+  | "image"
+  | "volume"
+  | "backup"
+  | "schedule"
+  | "flavor"
+  | "keypair"
+  | "setting"
+  | "command"
+  | readonly string[];
+
+export interface ArgumentSpec<T> {
+  /** As the usage line shows it: `INSTANCE`. */
+  readonly label: string;
+  readonly help: string;
+  readonly complete: Completion;
+  /** The question at a terminal where it is missing; null: it may be missing. */
+  readonly ask: string | null;
+  readonly many: boolean;
+  /** From the words on the line (none: []). */
+  readonly take: (words: readonly string[]) => T;
+}
+
+interface Extras {
+  readonly complete?: Completion;
+  /** The question at a terminal; made from the label where it is not given. */
+  readonly ask?: string;
+}
+
+/** Exactly one. */
+export function one(label: string, help: string, extras: Extras = {}): ArgumentSpec<string> {
+  return spec(label, help, extras, false, required(label, extras), (words) => words[0] ?? "");
+}
+
+/** One or none: null. */
+export function optional(label: string, help: string, extras: Omit<Extras, "ask"> = {}): ArgumentSpec<string | null> {
+  return spec(label, help, extras, false, null, (words) => words[0] ?? null);
+}
+
+/** One or more; the last argument of its verb. The same one twice counts once. */
+export function many(label: string, help: string, extras: Extras = {}): ArgumentSpec<readonly string[]> {
+  return spec(label, help, extras, true, required(label, extras), (words) => [...new Set(words)]);
+}
+
+/** All the other words as they are, or none; the last argument of its verb. */
+export function rest(label: string, help: string, extras: Omit<Extras, "ask"> = {}): ArgumentSpec<readonly string[]> {
+  return spec(label, help, extras, true, null, (words) => words);
+}
+
+function required(label: string, { ask }: Extras): string {
+  return ask ?? `${label.charAt(0)}${label.slice(1).toLowerCase()}`;
+}
+
+function spec<T>(
+  label: string,
+  help: string,
+  extras: Extras,
+  isMany: boolean,
+  ask: string | null,
+  take: ArgumentSpec<T>["take"],
+): ArgumentSpec<T> {
+  return { label, help, complete: extras.complete ?? "nothing", ask, many: isMany, take };
+}

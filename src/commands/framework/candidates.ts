@@ -1,0 +1,46 @@
+/** The live names of a kind: for a shell's completion, and for the choice at a terminal. */
+import type { StorePort } from "../../core/ports.ts";
+import type { State } from "../../core/records.ts";
+import type { Completion } from "./arguments.ts";
+
+export interface Candidate {
+  readonly value: string;
+  readonly description: string;
+}
+
+/** From what is remembered alone: one file is read. [] for what has no names, and for files, which a shell knows better. */
+export async function candidates(kind: Completion, store: () => Promise<StorePort>): Promise<Candidate[]> {
+  if (typeof kind !== "string") return kind.map((value) => ({ value, description: "" }));
+  const list = KINDS[kind];
+  return list === undefined ? [] : list(await (await store()).read());
+}
+
+type Lister = (state: State) => Candidate[];
+
+const KINDS: Partial<Record<string, Lister>> = {
+  instance: (state) => Object.values(state.instances).map(({ name, id }) => ({ value: name, description: id })),
+  snapshot: (state) =>
+    Object.values(state.snapshots)
+      .sort((a, b) => b.createdAt.localeCompare(a.createdAt))
+      .map((snapshot) => ({
+        value: `${snapshotOwner(state, snapshot.instance, snapshot.volume)}/${snapshot.name}`,
+        description: snapshot.createdAt,
+      })),
+  image: (state) => Object.values(state.images).map(({ name, type }) => ({ value: name, description: type })),
+  volume: (state) =>
+    Object.values(state.volumes).map(({ name, id, instance }) => ({
+      value: name ?? id,
+      description: (instance !== null && state.instances[instance]?.name) || "",
+    })),
+  flavor: (state) =>
+    Object.values(state.flavors).map(({ name, vcpus, ramBytes }) => ({
+      value: name,
+      description: `${vcpus} vCPU, ${Math.round(ramBytes / 1024 ** 2)} MiB`,
+    })),
+  keypair: (state) => Object.values(state.keypairs).map(({ name, type }) => ({ value: name, description: type })),
+};
+
+function snapshotOwner(state: State, instance: string | null, volume: string | null): string {
+  if (instance !== null) return state.instances[instance]?.name ?? instance;
+  return state.volumes[volume ?? ""]?.name ?? volume ?? "";
+}

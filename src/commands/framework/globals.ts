@@ -1,0 +1,29 @@
+/** The options of every command. They may stand anywhere in the line. */
+import { FORMATS } from "../../ui/output/options.ts";
+import { choice, count, duration, flag, repeated, text } from "./options.ts";
+import type { OptionValues } from "./verb.ts";
+
+export const GLOBAL_OPTIONS = {
+  format: choice(FORMATS, "how the result is written; table draws one at a terminal and writes tabs into a pipe", {
+    short: "-f",
+    aliases: ["--output"],
+  }),
+  column: repeated(text("NAME", "print this column of the result; repeat it, the order counts", { short: "-c" })),
+  sort: text("KEY[:desc]", "sort a list by this key"),
+  filter: repeated(text("KEY=VALUE", "list only what is equal there; repeat it: all must hold")),
+  limit: count("list at most this many", { least: 0 }),
+  query: text("JMESPATH", "print what this JMESPath expression finds in the result; json unless --format is given"),
+  noHeader: flag("print no line of headers"),
+  yes: flag("answer every question with yes", { short: "-y" }),
+  noInput: flag("never ask anything"),
+  dryRun: flag("print the ordered plan with its commands, and change nothing", { short: "-n" }),
+  quiet: flag("no messages, and nothing on success", { short: "-q" }),
+  verbose: flag("say each step", { short: "-v" }),
+  trace: flag("show each child process with its arguments, time and exit, and where an error came from"),
+  color: choice(["auto", "always", "never"], "when to colour"),
+  lockTimeout: duration("how long to wait for another operation on the same thing", { default: 0 }),
+  store: text("DIR", "the folder that holds the layers and what is remembered", { complete: "folder" }),
+  connect: text("URI", "the libvirt to talk to"),
+} as const;
+
+export type Globals = OptionValues<typeof GLOBAL_OPTIONS>;

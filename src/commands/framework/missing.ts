@@ -1,0 +1,63 @@
+/** A required argument that is missing is asked for at a terminal; without one it is a usage error. */
+import { EstratoError } from "../../errors.ts";
+import type { Factory } from "../../factory.ts";
+import type { ArgumentSpec, Completion } from "./arguments.ts";
+import { type Candidate, candidates } from "./candidates.ts";
+import { usageLine } from "./help.ts";
+import type { Verb } from "./verb.ts";
+
+/** The operands as the arguments they are. Asks for what is missing. Throws "usage" where nobody can be asked, or for one too many. */
+export async function takeArguments(
+  name: string,
+  verb: Verb,
+  operands: readonly string[],
+  factory: Factory,
+): Promise<Record<string, unknown>> {
+  const specs = Object.entries(verb.arguments);
+  const taken: Record<string, unknown> = {};
+  let at = 0;
+  for (const [key, spec] of specs) {
+    const words = spec.many ? operands.slice(at) : operands.slice(at, at + 1);
+    at += words.length;
+    const missing = spec.ask !== null && words.length === 0;
+    taken[key] = spec.take(missing ? [await askFor(name, verb, spec, factory)] : words);
+  }
+  const extra = operands[at];
+  if (extra === undefined) return taken;
+  throw new EstratoError("usage", `${name}: ${JSON.stringify(extra)} is one word too many`, {
+    hint: `Usage: ${usageLine(name, verb)}.`,
+  });
+}
+
+/** One word for `spec`: chosen from what there is, or typed. */
+async function askFor(name: string, verb: Verb, spec: ArgumentSpec<unknown>, factory: Factory): Promise<string> {
+  const { prompts } = factory;
+  if (prompts === null) {
+    throw new EstratoError("usage", `${name}: ${spec.label} is missing`, {
+      hint: `Usage: ${usageLine(name, verb)}.`,
+    });
+  }
+  const question = spec.ask ?? spec.label;
+  const choices = await liveCandidates(spec.complete, factory);
+  if (choices.length > 0) return prompts.choose(question, choices);
+  if (CHOSEN.has(spec.complete)) {
+    throw new EstratoError("usage", `${name}: ${spec.label} is missing, and there is no ${spec.complete} to choose`, {
+      hint: `Usage: ${usageLine(name, verb)}.`,
+    });
+  }
+  return prompts.ask(question);
+}
+
+const CHOSEN: ReadonlySet<Completion> = new Set(["instance", "snapshot", "image", "volume", "keypair", "flavor"]);
+
+/** With the guests that libvirt has and estrato has not adopted. */
+async function liveCandidates(kind: Completion, factory: Factory): Promise<Candidate[]> {
+  const known = await candidates(kind, factory.store);
+  if (kind !== "instance") return known;
+  const domains = await (await factory.host()).listDomains();
+  const names = new Set(domains.map((domain) => domain.name));
+  return [
+    ...domains.map(({ name, state }) => ({ value: name, description: state })),
+    ...known.filter(({ value }) => !names.has(value)),
+  ];
+}

@@ -1,0 +1,71 @@
+/** The words of a line against a verb's declaration, by commander. */
+import { EstratoError } from "../../errors.ts";
+import { GLOBAL_OPTIONS, type Globals } from "./globals.ts";
+import type { OptionSpec } from "./options.ts";
+import type { Options, Verb } from "./verb.ts";
+
+export interface Line {
+  readonly operands: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly globals: Globals;
+}
+
+/** `keyName` → `--key-name`. */
+export function longFlag(key: string): string {
+  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** All its long names. */
+export function longFlags(key: string, option: Pick<OptionSpec<unknown>, "aliases">): string[] {
+  return [longFlag(key), ...option.aliases];
+}
+
+/** Throws "usage" for what the declaration does not allow. `name`: `flavor create`, for the message. */
+export async function parseLine(name: string, verb: Verb, words: readonly string[]): Promise<Line> {
+  const { Command, CommanderError, Option } = await import("commander");
+  const command = new Command().exitOverride().helpOption(false).helpCommand(false).argument("[words...]");
+  command.configureOutput({ writeErr: () => {}, writeOut: () => {}, outputError: () => {} });
+  const declared: Options = { ...GLOBAL_OPTIONS, ...verb.options };
+  const given = new Map<string, string[]>();
+  for (const [key, option] of Object.entries(declared)) {
+    for (const [index, long] of longFlags(key, option).entries()) {
+      const flags = index === 0 && option.short !== null ? `${option.short}, ${long}` : long;
+      const one = new Option(option.value === null ? flags : `${flags} <value>`);
+      one.negate = false; // --no-wait is an option of its own here
+      command.addOption(one);
+      command.on(`option:${one.name()}`, (value: string | null) => {
+        given.set(key, [...(given.get(key) ?? []), value ?? ""]);
+      });
+    }
+  }
+  try {
+    command.parse([...words], { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) throw usageError(name, error.message);
+    throw error;
+  }
+  const values = (options: Options): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries(options).map(([key, option]) => [key, optionValue(name, key, option, given.get(key) ?? [])]),
+    );
+  return { operands: command.args, globals: values(GLOBAL_OPTIONS) as Globals, options: values(verb.options) };
+}
+
+function optionValue(name: string, key: string, option: OptionSpec<unknown>, texts: readonly string[]): unknown {
+  const long = longFlag(key);
+  if (option.required && texts.length === 0) {
+    throw new EstratoError("usage", `${name}: ${long} is missing`, {
+      hint: `Give ${long} ${option.value ?? ""}: ${option.help}.`,
+    });
+  }
+  return option.take(texts, long);
+}
+
+/** commander's words in our form: "error: unknown option '--foo'\n(Did you mean --format?)". */
+function usageError(name: string, message: string): EstratoError {
+  const [what = "", advice = ""] = message.replace(/^error: /, "").split("\n");
+  const near = /^\((.*)\)$/.exec(advice)?.[1];
+  return new EstratoError("usage", `${name}: ${what.replaceAll("'", '"').replace(" <value>", "")}`, {
+    hint: near ?? `See "estrato help ${name}".`,
+  });
+}

@@ -1,0 +1,34 @@
+/** What a verb prints: declared beforehand, so that a wrong -c fails before anything is done. */
+
+import type { Painter } from "../../ui/colour.ts";
+import type { Column } from "../../ui/output/columns.ts";
+import type { Plan } from "../../ui/plan.ts";
+
+export interface ResultSpec<Row> {
+  /** "list": run() returns rows. "one": run() returns one thing, or several where several targets were given. */
+  readonly shape: "list" | "one" | "nothing";
+  readonly columns: readonly Column<Row>[];
+  /** Printed only where a format, a column or a query asks for it: `instance start` has little to say to people. */
+  readonly onRequest: boolean;
+  /** Draws the result for people in place of a table. */
+  readonly draw: ((rows: readonly Row[], painter: Painter) => string) | null;
+}
+
+/** What run() may return: what was declared, a plan (--dry-run), or nothing. */
+export type Outcome<Row> = Row | readonly Row[] | Plan | readonly (Row | Plan | null)[] | null | undefined;
+
+interface Extras<Row> {
+  readonly onRequest?: boolean;
+  readonly draw?: (rows: readonly Row[], painter: Painter) => string;
+}
+
+export function list<Row>(columns: readonly Column<Row>[], extras: Extras<Row> = {}): ResultSpec<Row> {
+  return { shape: "list", columns, onRequest: extras.onRequest ?? false, draw: extras.draw ?? null };
+}
+
+export function one<Row>(columns: readonly Column<Row>[], extras: Extras<Row> = {}): ResultSpec<Row> {
+  return { shape: "one", columns, onRequest: extras.onRequest ?? false, draw: extras.draw ?? null };
+}
+
+/** A verb that prints nothing, or writes what it has to stdout itself. */
+export const nothing: ResultSpec<never> = { shape: "nothing", columns: [], onRequest: false, draw: null };

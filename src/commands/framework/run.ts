@@ -1,0 +1,111 @@
+/** One run of a verb: parse, check what is asked of the output, ask for what is missing, run, print. */
+import { EstratoError } from "../../errors.ts";
+import { createFactory, type Factory, type Surroundings } from "../../factory.ts";
+import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/output/options.ts";
+import { compileQuery } from "../../ui/output/query.ts";
+import { type Page, renderRows, renderValue } from "../../ui/output/render.ts";
+import { isPlan, type Plan, planJson, planText } from "../../ui/plan.ts";
+import type { Globals } from "./globals.ts";
+import { takeArguments } from "./missing.ts";
+import { type Line, parseLine } from "./parse.ts";
+import type { Context, Verb } from "./verb.ts";
+
+/** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
+export async function runVerb(
+  name: string,
+  verb: Verb,
+  words: readonly string[],
+  command: string,
+  surroundings: Surroundings,
+): Promise<void> {
+  const line: Line = verb.raw
+    ? { ...(await parseLine(name, verb, [])), operands: words }
+    : await parseLine(name, verb, words);
+  const factory = createFactory(surroundings, {
+    globals: line.globals,
+    command,
+    withoutSettings: verb.withoutSettings,
+  });
+  const wish = await outputWish(line.globals, factory, verb.withoutSettings);
+  const selection = selectionOf(wish, verb.result.columns);
+  const query = wish.query === null ? null : await compileQuery(wish.query);
+  const context: Context = {
+    args: await takeArguments(name, verb, line.operands, factory),
+    options: line.options,
+    globals: line.globals,
+    world: factory.world,
+    store: factory.store,
+    streams: factory.streams,
+    factory,
+    name,
+    failure: null,
+  };
+  const outcome: unknown = await verb.run(context);
+  factory.status.clear();
+  const page = async (): Promise<Page> => ({
+    wish,
+    query,
+    isTerminal: factory.terminal.stdout,
+    columns: factory.terminal.columns,
+    painter: await factory.painter("stdout"),
+  });
+  const text = await printed(verb, outcome, wish, selection, page);
+  if (text !== "" && !(line.globals.quiet && verb.changes && !line.globals.dryRun)) factory.streams.stdout.write(text);
+  if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
+  if (context.failure !== null) throw context.failure;
+}
+
+function isNothing(outcome: unknown): boolean {
+  return outcome === null || outcome === undefined || (Array.isArray(outcome) && outcome.every(isNothing));
+}
+
+async function printed(
+  verb: Verb,
+  outcome: unknown,
+  wish: OutputWish,
+  selection: ReturnType<typeof selectionOf>,
+  page: () => Promise<Page>,
+): Promise<string> {
+  const { shape, columns, onRequest, draw } = verb.result;
+  const several = Array.isArray(outcome);
+  const rows = (several ? outcome : [outcome]).filter((row) => row !== null && row !== undefined);
+  if (rows.length > 0 && rows.every(isPlan)) return plans(rows, several, await page());
+  if (shape === "nothing" || (rows.length === 0 && !several)) return "";
+  const isPlain = wish.format === null && wish.query === null && wish.columns.length === 0;
+  if (onRequest && isPlain) return "";
+  const drawn = wish.query === null && wish.columns.length === 0 && (wish.format ?? "table") === "table";
+  if (draw !== null && drawn) return draw(rows, (await page()).painter);
+  return renderRows(rows, shape === "list" ? "list" : several ? "each" : "one", columns, selection, await page());
+}
+
+async function plans(rows: readonly Plan[], several: boolean, page: Page): Promise<string> {
+  const { wish, query } = page;
+  if (query === null && (wish.format ?? "table") === "table") {
+    return rows.map((plan) => planText(plan, page.painter)).join("\n");
+  }
+  const value = several ? rows.map(planJson) : planJson(rows[0] as Plan);
+  return renderValue(query === null ? value : query(value), page);
+}
+
+/** Flag over environment over settings. A format that nobody named stays null. */
+async function outputWish(globals: Globals, factory: Factory, withoutSettings: boolean): Promise<OutputWish> {
+  return {
+    format: globals.format ?? (await formatFromSettings(factory, withoutSettings)),
+    columns: globals.column,
+    sort: globals.sort,
+    filters: globals.filter,
+    limit: globals.limit,
+    query: globals.query,
+    header: !globals.noHeader,
+  };
+}
+
+async function formatFromSettings(factory: Factory, withoutSettings: boolean): Promise<Format | null> {
+  try {
+    const { value, origin } = (await factory.settings()).get("format");
+    return origin === "default" ? null : (FORMATS.find((format) => format === value) ?? null);
+  } catch (error) {
+    if (withoutSettings && error instanceof EstratoError) return null;
+    throw error;
+  }
+}

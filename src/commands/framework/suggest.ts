@@ -1,0 +1,38 @@
+/** "Did you mean". */
+
+/** The few of `known` that `typed` may have been meant to be, the nearest first. */
+export function suggestions(typed: string, known: Iterable<string>): string[] {
+  const most = typed.length < 5 ? 1 : 2;
+  return [...known]
+    .map((word) => ({ word, away: word.startsWith(typed) && typed.length > 1 ? 0 : distance(typed, word) }))
+    .filter(({ away }) => away <= most)
+    .sort((a, b) => a.away - b.away)
+    .slice(0, 3)
+    .map(({ word }) => word);
+}
+
+/** A sentence for a hint, or the other one where nothing is near. */
+export function didYouMean(typed: string, known: Iterable<string>, otherwise: string): string {
+  const near = suggestions(typed, known);
+  return near.length === 0 ? otherwise : `Did you mean ${near.join(" or ")}?`;
+}
+
+/** Letters put in, left out, changed, or swapped with the next (Damerau and Levenshtein). */
+function distance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let y = 1; y <= a.length; y += 1) {
+    const row = [y];
+    for (let x = 1; x <= b.length; x += 1) {
+      const same = a[y - 1] === b[x - 1] ? 0 : 1;
+      let best = Math.min((last[x] ?? 0) + 1, (row[x - 1] ?? 0) + 1, (last[x - 1] ?? 0) + same);
+      if (y > 1 && x > 1 && a[y - 1] === b[x - 2] && a[y - 2] === b[x - 1]) {
+        best = Math.min(best, (beforeLast[x - 2] ?? 0) + 1);
+      }
+      row.push(best);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}

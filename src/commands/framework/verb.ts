@@ -1,0 +1,129 @@
+/**
+ * How to write a verb.
+ *
+ * 1. One file `src/commands/NOUN/VERB.ts`. It declares what the line may hold and what is printed, and calls one function of core:
+ *
+ *      import { resizeVolume } from "../../core/volumes/resize.ts";
+ *      import { one } from "../framework/arguments.ts";
+ *      import { flag, size } from "../framework/options.ts";
+ *      import * as result from "../framework/result.ts";
+ *      import { verb } from "../framework/verb.ts";
+ *      import { volumeColumns } from "./columns.ts";
+ *
+ *      export default verb({
+ *        description: "Grows a volume. Its guest sees the new size at once where it runs.",
+ *        arguments: { volume: one("VOLUME", "the volume to grow", { complete: "volume", ask: "Which volume?" }) },
+ *        options: { size: size("the new size", { required: true }), noWait: flag("return at once") },
+ *        result: result.one(volumeColumns),
+ *        changes: true,
+ *        examples: [{ line: "estrato volume resize data1 --size 20G", says: "grow data1 to 20 GiB" }],
+ *        exits: { 5: "the new size is smaller" },
+ *        async run({ args, options, world }) {
+ *          return resizeVolume(await world(), args.volume, options.size); // typed: string, number
+ *        },
+ *      });
+ *
+ *    The key of an option is its name (`keyName` is `--key-name`). What was not given is null, a flag false, a repeated option [].
+ *    An argument that is missing is asked for at a terminal (a list to choose from where `complete` names a kind), else exit 2.
+ *    Malformed values, unknown columns and bad queries have failed (exit 2) before run() is called.
+ * 2. `run` returns what was declared: rows (`result.list`), one thing or several (`result.one`), a plan where world.dryRun is set, or
+ *    null. It is printed in the format that was asked for; nothing else may write to stdout, but for `result.nothing` with streams.stdout.
+ *    Types of what is remembered come from src/core/records.ts: commands may not import the store or the host.
+ * 3. Columns are shared by the verbs of a noun: `columns.ts` beside them, from the builders in `src/ui/output/columns.ts`. Their keys are
+ *    the keys of the JSON object; those with `listed: false` are not in the table of a list.
+ * 4. Several targets: `many("INSTANCE", …)` and `return eachTarget(context, args.instances, { kind: "instance", verb: "stop" }, (target) => …)`
+ *    from `targets.ts`. It tries all, reports each failure, and gives the exit code of CLI.md.
+ * 5. Errors: throw EstratoError; never print them, never exit. Notes: `world.report.note`. Questions: core's `world.report.confirm`.
+ * 6. List it in `src/commands/NOUN/index.ts`: `create: { summary: "Make a volume", load: () => import("./create.ts") }`.
+ *    A verb without a noun is one line in `src/program.ts`.
+ * 7. Test it through `runLine(["volume", "list"], …)` of test/unit/commands/line.ts, with a fake store and host.
+ *
+ * A list must start fast: import at the top only what every run of the verb needs, the rest with `await import()` inside run().
+ */
+import type { StorePort, World } from "../../core/ports.ts";
+import type { Factory } from "../../factory.ts";
+import type { Streams } from "../../ui/streams.ts";
+import type { ArgumentSpec } from "./arguments.ts";
+import type { Globals } from "./globals.ts";
+import type { OptionSpec } from "./options.ts";
+import { nothing, type Outcome, type ResultSpec } from "./result.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: any verb's arguments, options and rows
+type Any = any;
+export type Arguments = Readonly<Record<string, ArgumentSpec<Any>>>;
+export type Options = Readonly<Record<string, OptionSpec<Any>>>;
+export type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
+export type OptionValues<O> = { readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never };
+
+/** What run() is handed. */
+export interface Context<A = Any, O = Any> {
+  readonly args: ArgumentValues<A>;
+  readonly options: OptionValues<O>;
+  readonly globals: Globals;
+  /** For core: opened by the first call. */
+  readonly world: () => Promise<World>;
+  /** For what needs no host. */
+  readonly store: () => Promise<StorePort>;
+  readonly streams: Streams;
+  readonly factory: Factory;
+  /** What was said on the line, `flavor create`: for messages. */
+  readonly name: string;
+  /** Set by eachTarget: thrown once the result is printed. */
+  failure: Error | null;
+}
+
+export interface Example {
+  readonly line: string;
+  readonly says: string;
+}
+
+interface VerbDefinition<A extends Arguments, O extends Options, Row> {
+  /** Paragraphs, parted by an empty line. The one-line summary stands in the noun's index. */
+  readonly description: string;
+  readonly arguments?: A;
+  readonly options?: O;
+  /** `nothing` where it is left out. */
+  readonly result?: ResultSpec<Row>;
+  /** Does it change anything? With -q such a verb prints nothing. */
+  readonly changes: boolean;
+  readonly examples: readonly Example[];
+  /** What an exit code means here, for the manual; the general meaning of the others is there anyway. */
+  readonly exits?: Readonly<Record<number, string>>;
+  /** True for verbs that must run even where the settings are damaged. */
+  readonly withoutSettings?: boolean;
+  /** Gets the words as they are, options and all; only for the hidden verb that completes them. */
+  readonly raw?: boolean;
+  readonly run: (context: Context<A, O>) => Promise<Outcome<NoInfer<Row>>>;
+}
+
+/** A verb as the framework knows it. */
+export interface Verb {
+  readonly description: string;
+  readonly arguments: Arguments;
+  readonly options: Options;
+  readonly result: ResultSpec<Any>;
+  readonly changes: boolean;
+  readonly examples: readonly Example[];
+  readonly exits: Readonly<Record<number, string>>;
+  readonly withoutSettings: boolean;
+  readonly raw: boolean;
+  readonly run: (context: Context) => Promise<Outcome<Any>>;
+}
+
+/** Declares a verb; its arguments and options are typed from their declarations. */
+export function verb<
+  const A extends Arguments = Record<never, never>,
+  const O extends Options = Record<never, never>,
+  Row = never,
+>(definition: VerbDefinition<A, O, Row>): Verb {
+  return {
+    arguments: {},
+    options: {},
+    result: nothing as ResultSpec<Any>,
+    exits: {},
+    withoutSettings: false,
+    raw: false,
+    ...definition,
+    run: async (context: Context) => (await definition.run(context as Context<A, O>)) ?? null,
+  };
+}

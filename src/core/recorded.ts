@@ -1,0 +1,16 @@
+/** A change that is nothing but a change of what is remembered: one transaction, no journal. */
+import type { State } from "../store/schema.ts";
+import type { PlanView } from "./operation.ts";
+import type { StorePort } from "./ports.ts";
+
+/** Makes `change` and returns what it returns; with `dryRun` tries it on a copy (throwing as it would) and returns the plan. */
+export async function recorded<T>(
+  store: StorePort,
+  dryRun: boolean,
+  title: string,
+  change: (draft: State) => T,
+): Promise<T | PlanView> {
+  if (!dryRun) return store.update(change);
+  change(await store.read());
+  return { steps: [{ title, commands: [] }], notes: [], freesBytes: null };
+}

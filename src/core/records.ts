@@ -1,0 +1,13 @@
+/** The things that are remembered, for those who may know core but not the store. */
+export type {
+  Flavor,
+  Image,
+  Instance,
+  Keypair,
+  Layer,
+  OperationEvent,
+  Snapshot,
+  SnapshotDisk,
+  State,
+  Volume,
+} from "../store/schema.ts";

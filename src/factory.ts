@@ -1,0 +1,216 @@
+/** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
+import type { Globals } from "./commands/framework/globals.ts";
+import type { Clock, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
+import { crashPoint } from "./crash-points.ts";
+import { EstratoError } from "./errors.ts";
+import type { Host } from "./host/index.ts";
+import type { Settings } from "./store/settings.ts";
+import { callingUser, realClock, realIds } from "./system.ts";
+import { type ColourWish, colourAllowed, loadPainter, type Painter } from "./ui/colour.ts";
+import { asEstratoError, EXIT_CODES, errorJson, errorLine, errorTrace } from "./ui/errors.ts";
+import { type Prompts, terminalPrompts } from "./ui/prompts.ts";
+import { type StatusLine, statusLine } from "./ui/status-line.ts";
+import { type Streams, type Terminal, terminalOf } from "./ui/streams.ts";
+import { printable } from "./ui/text.ts";
+
+/** The world around one run of the program: the process's own, or a test's. */
+export interface Surroundings {
+  readonly streams: Streams;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+  /** Aborts on the first Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** What tests put in the place of the real. */
+  readonly twins?: {
+    readonly store?: StorePort;
+    readonly host?: HostPort;
+    readonly clock?: Clock;
+    readonly ids?: Ids;
+    readonly user?: string;
+    readonly prompts?: Prompts;
+    readonly systemFolder?: string;
+  };
+}
+
+export interface Factory {
+  readonly surroundings: Surroundings;
+  readonly streams: Streams;
+  readonly terminal: Terminal;
+  readonly env: Surroundings["env"];
+  readonly globals: Globals;
+  readonly signal: AbortSignal;
+  /** As typed, quoted for a shell. */
+  readonly command: string;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly user: string;
+  readonly report: Reporter;
+  readonly status: StatusLine;
+  /** Null: nobody can be asked. */
+  readonly prompts: Prompts | null;
+  /** Has a question been answered with no? */
+  readonly declined: () => boolean;
+  readonly settings: () => Promise<Settings>;
+  readonly store: () => Promise<StorePort>;
+  /** With the children that own the terminal (console, ssh). */
+  readonly host: () => Promise<Host>;
+  readonly world: () => Promise<World>;
+  /** For what goes to stdout, or to stderr. */
+  readonly painter: (stream: "stdout" | "stderr") => Promise<Painter>;
+  /** Writes an error to stderr in the form that was asked for, and returns it. */
+  readonly reportError: (error: unknown) => EstratoError;
+}
+
+export interface FactoryOptions {
+  readonly globals: Globals;
+  readonly command: string;
+  /** Damaged settings count as none: for the verbs that mend them. */
+  readonly withoutSettings: boolean;
+}
+
+export function createFactory(surroundings: Surroundings, options: FactoryOptions): Factory {
+  const { streams, env, uid, signal, twins = {} } = surroundings;
+  const { globals, command, withoutSettings } = options;
+  const terminal = terminalOf(streams, env);
+  const status = statusLine({
+    stderr: streams.stderr,
+    moving: terminal.movingStderr && !globals.quiet,
+    columns: terminal.columns,
+    nowMs: () => performance.now(),
+  });
+  const clock = twins.clock ?? realClock;
+  const ids = twins.ids ?? realIds;
+  const user = twins.user ?? callingUser(env, uid);
+  const mayAsk = !globals.noInput && (twins.prompts !== undefined || terminal.canAsk);
+  const prompts = mayAsk ? (twins.prompts ?? terminalPrompts(streams, signal)) : null;
+  let declined = false;
+
+  const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
+    let made: Promise<T> | undefined;
+    return () => {
+      made ??= make();
+      return made;
+    };
+  };
+
+  const settings = once(async () => {
+    const { openSettings } = await import("./store/settings.ts");
+    return openSettings({
+      env,
+      uid,
+      flags: { connect: globals.connect ?? undefined, color: globals.color ?? undefined },
+      ...(twins.systemFolder === undefined ? {} : { systemFolder: twins.systemFolder }),
+    });
+  });
+
+  const store = once(async (): Promise<StorePort> => {
+    if (twins.store !== undefined) return twins.store;
+    const { openStore, resolveHome } = await import("./store/index.ts");
+    const home = resolveHome({ flag: globals.store ?? undefined, env, uid });
+    return openStore({ home, systemMode: uid === 0 });
+  });
+
+  const host = once(async (): Promise<Host> => {
+    if (twins.host !== undefined) return twins.host as Host;
+    const [{ createHost }, read] = await Promise.all([import("./host/index.ts"), settings()]);
+    const uri = read.get("connect").value ?? "qemu:///system";
+    return createHost({ uri, env: { ...env }, trace: globals.trace ? traceChild : undefined });
+  });
+
+  const world = once(async (): Promise<World> => {
+    const [openedStore, openedHost] = await Promise.all([store(), host()]);
+    return {
+      host: openedHost,
+      store: openedStore,
+      clock,
+      ids,
+      report,
+      user,
+      command,
+      lockTimeoutMs: globals.lockTimeout,
+      dryRun: globals.dryRun,
+      signal,
+    };
+  });
+
+  function say(text: string): void {
+    status.clear();
+    streams.stderr.write(text);
+  }
+
+  function traceChild(child: { program: string; args: readonly string[]; ms: number; exit: number | null }): void {
+    const line = [child.program, ...child.args]
+      .map((word) => (/[\s'"]/.test(word) ? JSON.stringify(word) : word))
+      .join(" ");
+    say(`+ ${printable(line)} (${child.ms.toFixed(1)} ms, exit ${child.exit ?? "by a signal"})\n`);
+  }
+
+  const report: Reporter = {
+    note(text) {
+      if (!globals.quiet) say(`${printable(text)}\n`);
+    },
+    progress: (title, fraction) => status.show(title, fraction),
+    step(event) {
+      if (event.phase === "before") {
+        if (globals.verbose) say(`${printable(event.title)}\n`);
+        status.show(event.title, null);
+      }
+      crashPoint(env, event);
+    },
+    async confirm({ text, loses }) {
+      if (globals.yes || globals.dryRun) return true;
+      status.clear();
+      if (prompts === null) {
+        const lost = loses.length === 0 ? "" : ` Lost would be: ${loses.join(", ")}.`;
+        throw new EstratoError("needs_yes", `${text} This needs a yes, and nobody can be asked`, {
+          hint: `Nothing has changed.${lost} Give --yes to go on.`,
+        });
+      }
+      const yes = await prompts.confirm({ text, loses });
+      declined ||= !yes;
+      return yes;
+    },
+  };
+
+  async function painter(stream: "stdout" | "stderr"): Promise<Painter> {
+    const wish = await readSetting("color", "auto");
+    return loadPainter(colourAllowed(wish as ColourWish, terminal[stream], env));
+  }
+
+  async function readSetting(key: "color", otherwise: string): Promise<string> {
+    try {
+      return (await settings()).get(key).value ?? otherwise;
+    } catch (error) {
+      if (withoutSettings) return globals.color ?? otherwise;
+      throw error;
+    }
+  }
+
+  return {
+    surroundings,
+    streams,
+    terminal,
+    env,
+    globals,
+    signal,
+    command,
+    clock,
+    ids,
+    user,
+    report,
+    status,
+    prompts,
+    declined: () => declined,
+    settings,
+    store,
+    host,
+    world,
+    painter,
+    reportError(error) {
+      const told = asEstratoError(error);
+      if (globals.trace) say(errorTrace(told));
+      say(globals.format === "json" ? errorJson(told, command, EXIT_CODES[told.code]) : errorLine(told));
+      return told;
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** The command tree: nouns and verbs with a summary and a lazy load, and the way from a line to one of them. */
+import { nounHelp, programHelp, verbHelp } from "./commands/framework/help.ts";
+import type { Catalogue } from "./commands/framework/noun.ts";
+import { resolve } from "./commands/framework/resolve.ts";
+import { EstratoError } from "./errors.ts";
+import type { Surroundings } from "./factory.ts";
+import { shellQuoted } from "./ui/plan.ts";
+
+declare const ESTRATO_VERSION: string | undefined;
+
+/** In the order of help. */
+export const catalogue: Catalogue = {
+  flavor: { summary: "Sizes that instances are made in", noun: () => import("./commands/flavor/index.ts") },
+};
+
+/** As typed, quoted for a shell. */
+export function commandLine(words: readonly string[]): string {
+  return ["estrato", ...words].map(shellQuoted).join(" ");
+}
+
+/** Runs one line: `words` are what stands behind the program's name. Throws what goes wrong. */
+export async function runProgram(words: readonly string[], surroundings: Surroundings): Promise<void> {
+  const { stdout } = surroundings.streams;
+  const options = words.slice(0, words.includes("--") ? words.indexOf("--") : undefined);
+  if (words[0] !== "__complete") {
+    if (options.includes("--help") || options.includes("-h")) {
+      stdout.write(await helpFor(words.filter((word) => word !== "--help" && word !== "-h")));
+      return;
+    }
+    if (words[0] === "--version" || words[0] === "-V") {
+      stdout.write(`estrato ${version()}\n`);
+      return;
+    }
+  }
+  const resolved = await resolve(catalogue, words);
+  if (resolved.is === "nothing") {
+    stdout.write(programHelp(catalogue));
+    return;
+  }
+  if (resolved.is === "noun") {
+    throw new EstratoError("usage", `${resolved.name}: a verb is missing`, {
+      hint: `It has: ${Object.keys(resolved.noun.verbs).join(", ")}.`,
+    });
+  }
+  const [{ default: verb }, { runVerb }] = await Promise.all([resolved.load(), import("./commands/framework/run.ts")]);
+  await runVerb(resolved.path.join(" "), verb, resolved.words, commandLine(words), surroundings);
+}
+
+/** The version of package.json; "dev" where the program is not bundled. */
+export function version(): string {
+  return typeof ESTRATO_VERSION === "undefined" ? "dev" : ESTRATO_VERSION;
+}
+
+/** The help of the program, of a noun, or of a verb. Throws "usage" for what there is not. */
+export async function helpFor(words: readonly string[]): Promise<string> {
+  const resolved = await resolve(catalogue, words);
+  if (resolved.is === "nothing") return programHelp(catalogue);
+  if (resolved.is === "noun") return nounHelp(resolved.name, catalogue[resolved.name]?.summary ?? "", resolved.noun);
+  return verbHelp(resolved.path.join(" "), (await resolved.load()).default);
+}

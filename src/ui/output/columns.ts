@@ -1,0 +1,114 @@
+/** A column: the key of a JSON object, and how people see it in a table. */
+import type { Paint } from "../colour.ts";
+import { humanSize, humanTime } from "../units.ts";
+import { cell, isObject, type Json } from "./json.ts";
+
+export interface Column<Row> {
+  /** snake_case; what -c, --sort, --filter and --query call it. */
+  readonly key: string;
+  readonly header: string;
+  readonly align: "left" | "right";
+  /** Is it in the table of a list without -c? `show`, json and yaml have it anyway. */
+  readonly listed: boolean;
+  readonly value: (row: Row) => Json;
+  /** For people; not made harmless yet. */
+  readonly text: (value: Json) => string;
+  readonly paint?: (value: Json) => Paint | null;
+}
+
+export interface ColumnExtras {
+  readonly header?: string;
+  /** False: only in `show`, json, yaml, or where -c names it. */
+  readonly listed?: boolean;
+}
+
+const WORDS: Readonly<Record<string, string>> = { id: "ID", vcpus: "VCPUs", ram: "RAM", ip: "IP", macs: "MACs" };
+
+/** `ram_bytes` → RAM, `created_at` → Created, `key_name` → Key name. */
+export function headerOf(key: string): string {
+  const words = key.replace(/_(bytes|at)$/, "").split("_");
+  const told = words.map((word) => WORDS[word] ?? word).join(" ");
+  return told.charAt(0).toUpperCase() + told.slice(1);
+}
+
+function column<Row>(
+  key: string,
+  value: (row: Row) => Json,
+  extras: ColumnExtras | undefined,
+  how: Partial<Pick<Column<Row>, "align" | "text" | "paint">> = {},
+): Column<Row> {
+  return {
+    key,
+    value,
+    header: extras?.header ?? headerOf(key),
+    listed: extras?.listed ?? true,
+    align: "left",
+    text: peopleText,
+    ...how,
+  };
+}
+
+/** Text: names, ids, words. */
+export function text<Row>(key: string, value: (row: Row) => string | null, extras?: ColumnExtras): Column<Row> {
+  return column(key, value, extras);
+}
+
+export function number<Row>(key: string, value: (row: Row) => number | null, extras?: ColumnExtras): Column<Row> {
+  return column(key, value, extras, { align: "right" });
+}
+
+/** An integer of bytes: `10 GiB` for people. The key ends in `_bytes`. */
+export function size<Row>(key: string, value: (row: Row) => number | null, extras?: ColumnExtras): Column<Row> {
+  const shown = (bytes: Json): string => (typeof bytes === "number" ? humanSize(bytes) : "");
+  return column(key, value, extras, { align: "right", text: shown });
+}
+
+/** ISO 8601 UTC: short and local for people. The key ends in `_at`. */
+export function time<Row>(key: string, value: (row: Row) => string | null, extras?: ColumnExtras): Column<Row> {
+  return column(key, value, extras, { text: (iso) => (typeof iso === "string" ? humanTime(iso) : "") });
+}
+
+/** true or false: `yes` or `no` for people. */
+export function flag<Row>(key: string, value: (row: Row) => boolean | null, extras?: ColumnExtras): Column<Row> {
+  return column(key, value, extras);
+}
+
+/** A list of words: behind commas for people. */
+export function words<Row>(key: string, value: (row: Row) => readonly string[], extras?: ColumnExtras): Column<Row> {
+  return column(key, value, extras);
+}
+
+/** Anything nested: objects, lists of objects. `told` draws it for people. */
+export function nested<Row>(
+  key: string,
+  value: (row: Row) => Json,
+  extras?: ColumnExtras & { readonly told?: (value: Json) => string },
+): Column<Row> {
+  return column(key, value, extras, extras?.told ? { text: extras.told } : {});
+}
+
+const GOOD = ["active", "available", "in-use", "complete", "ready", "done", "ok"];
+const BAD = ["error", "failed", "crashed", "expired", "damaged"];
+
+/** A status: green where all is well, red where not, yellow in between. */
+export function status<Row>(key: string, value: (row: Row) => string | null, extras?: ColumnExtras): Column<Row> {
+  const paint = (word: Json): Paint | null => {
+    if (typeof word !== "string") return null;
+    if (GOOD.includes(word)) return "green";
+    if (BAD.includes(word)) return "red";
+    return word === "shutoff" || word === "shelved" ? "dim" : "yellow";
+  };
+  return column(key, value, extras, { paint });
+}
+
+/** Any value for people: `yes` and `no`, lists behind commas, `key=value` pairs. */
+export function peopleText(value: Json): string {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.map(peopleText).join(", ");
+  if (isObject(value)) {
+    return Object.entries(value)
+      .map(([key, item]) => `${key}=${peopleText(item)}`)
+      .join(", ");
+  }
+  return cell(value);
+}

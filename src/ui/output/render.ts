@@ -1,0 +1,147 @@
+/** A result, in the format that was asked for. */
+import type { Painter } from "../colour.ts";
+import { printable } from "../text.ts";
+import { type Column, peopleText } from "./columns.ts";
+import { isObject, type Json, type JsonObject } from "./json.ts";
+import type { Format, OutputWish, Selection } from "./options.ts";
+import { selectRows } from "./select.ts";
+import { csvText, tabText, valueText } from "./separated.ts";
+import { drawTable } from "./table.ts";
+
+export interface Page {
+  readonly wish: OutputWish;
+  /** Does a person read it? */
+  readonly isTerminal: boolean;
+  readonly columns: number | null;
+  readonly painter: Painter;
+  readonly query: ((value: Json) => Json) | null;
+}
+
+/** One thing is drawn as `show` draws it; many as a list, or, where each was asked for, one after the other. */
+export type Shape = "list" | "one" | "each";
+
+/** The text for stdout; it ends with a newline unless it is empty. */
+export async function renderRows<Row>(
+  rows: readonly Row[],
+  shape: Shape,
+  columns: readonly Column<Row>[],
+  selection: Selection<Row>,
+  page: Page,
+): Promise<string> {
+  const found = shape === "list" ? selectRows(rows, selection) : rows;
+  const format = formatOf(page);
+  if (page.query !== null || format === "json" || format === "yaml") {
+    const objects = found.map((row) => objectOf(row, selection.columns ?? columns));
+    const value: Json = shape === "one" ? (objects[0] ?? null) : objects;
+    return renderValue(page.query === null ? value : page.query(value), page);
+  }
+  const chosen = selection.columns ?? (shape === "list" ? columns.filter((column) => column.listed) : columns);
+  if (format === "table") return shape === "list" ? listTable(found, chosen, page) : showTables(found, chosen, page);
+  const lines = found.map((row) => chosen.map((column) => column.value(row)));
+  return format === "csv" ? csvText(page.wish.header ? chosen.map(({ key }) => key) : null, lines) : valueText(lines);
+}
+
+/** Any JSON: the answer to --query, or what has no columns. */
+export async function renderValue(value: Json, page: Page): Promise<string> {
+  const format = formatOf(page);
+  if (format === "json") return `${JSON.stringify(value, undefined, 2)}\n`;
+  if (format === "yaml") return (await import("./yaml.ts")).yamlText(value);
+  const items = Array.isArray(value) ? value : value === null ? [] : [value];
+  if (items.length > 0 && items.every(isObject)) {
+    const keys = [...new Set((items as JsonObject[]).flatMap((item) => Object.keys(item)))];
+    const lines = (items as JsonObject[]).map((item) => keys.map((key) => item[key] ?? null));
+    if (format === "table") return table(keys, lines, page);
+    return format === "csv" ? csvText(page.wish.header ? keys : null, lines) : valueText(lines);
+  }
+  const lines = items.map((item) => (Array.isArray(item) ? item : [item]));
+  if (format === "table") return table(null, lines, page);
+  return format === "csv" ? csvText(null, lines) : valueText(lines);
+}
+
+/** --query means json unless a format is named, as in `aws`. */
+function formatOf({ wish }: Page): Format {
+  return wish.format ?? (wish.query === null ? "table" : "json");
+}
+
+function objectOf<Row>(row: Row, columns: readonly Column<Row>[]): JsonObject {
+  return Object.fromEntries(columns.map((column) => [column.key, column.value(row)]));
+}
+
+/** In a pipe, where nobody named a format: full values behind tabs, without headers. */
+function isPiped({ isTerminal, wish }: Page): boolean {
+  return !isTerminal && wish.format === null;
+}
+
+async function listTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[], page: Page): Promise<string> {
+  if (isPiped(page)) {
+    const lines = rows.map((row) => columns.map((column) => column.value(row)));
+    return tabText(null, lines);
+  }
+  const values = rows.map((row) => columns.map((column) => column.value(row)));
+  if (rows.length === 0) return "";
+  return drawTable(
+    {
+      headers: page.wish.header ? columns.map((column) => column.header) : null,
+      aligns: columns.map((column) => column.align),
+      rows: values.map((line) => line.map((value, x) => printable(columns[x]?.text(value) ?? ""))),
+      paint: (y, x, text) => painted(columns[x], values[y]?.[x] ?? null, text, page.painter),
+    },
+    page.columns,
+    page.painter,
+  );
+}
+
+async function showTables<Row>(rows: readonly Row[], columns: readonly Column<Row>[], page: Page): Promise<string> {
+  const texts: string[] = [];
+  for (const row of rows) {
+    const values = columns.map((column) => column.value(row));
+    if (isPiped(page)) {
+      texts.push(
+        tabText(
+          null,
+          columns.map((column, y) => [column.key, values[y] ?? null]),
+        ),
+      );
+      continue;
+    }
+    texts.push(
+      await drawTable(
+        {
+          headers: page.wish.header ? ["Field", "Value"] : null,
+          aligns: ["left", "left"],
+          rows: columns.map((column, y) => [column.key, printable(column.text(values[y] ?? null))]),
+          paint: (y, x, text) =>
+            x === 0 ? page.painter("dim", text) : painted(columns[y], values[y] ?? null, text, page.painter),
+        },
+        null, // a value is shown whole: the terminal breaks the line
+        page.painter,
+      ),
+    );
+  }
+  return texts.join("\n");
+}
+
+function painted<Row>(column: Column<Row> | undefined, value: Json, text: string, painter: Painter): string {
+  const paint = column?.paint?.(value) ?? null;
+  return paint === null ? text : painter(paint, text);
+}
+
+async function table(
+  headers: readonly string[] | null,
+  lines: readonly (readonly Json[])[],
+  page: Page,
+): Promise<string> {
+  if (isPiped(page)) return tabText(null, lines);
+  const width = Math.max(0, ...lines.map((line) => line.length));
+  const rows = lines.map((line) => Array.from({ length: width }, (_, x) => printable(peopleText(line[x] ?? null))));
+  return drawTable(
+    {
+      headers: page.wish.header ? headers : null,
+      aligns: Array.from({ length: width }, () => "left" as const),
+      rows,
+      paint: (_y, _x, text) => text,
+    },
+    page.columns,
+    page.painter,
+  );
+}

@@ -1,0 +1,34 @@
+/** --filter, --sort and --limit, in that order, on rows. */
+import type { Json } from "./json.ts";
+import { cell } from "./json.ts";
+import type { Selection } from "./options.ts";
+
+/** Equality of what is written; of a list, with one of its items. */
+function matches(value: Json, wanted: string): boolean {
+  if (Array.isArray(value)) return value.some((item) => matches(item, wanted));
+  return value === null ? wanted === "" || wanted === "null" : cell(value) === wanted;
+}
+
+/** Numbers by size, the rest by code point, nothing last. */
+function compare(a: Json, b: Json): number {
+  if (a === null || b === null) return Number(a === null) - Number(b === null);
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  const [left, right] = [cell(a), cell(b)];
+  return left < right ? -1 : Number(left > right);
+}
+
+export function selectRows<Row>(rows: readonly Row[], selection: Selection<Row>): Row[] {
+  const { filters, sort, limit } = selection;
+  const found = rows.filter((row) => filters.every(({ column, wanted }) => matches(column.value(row), wanted)));
+  if (sort.length > 0) {
+    found.sort((a, b) => {
+      for (const { column, down } of sort) {
+        const [left, right] = [column.value(a), column.value(b)];
+        const order = compare(left, right);
+        if (order !== 0) return down && left !== null && right !== null ? -order : order;
+      }
+      return 0;
+    });
+  }
+  return limit === null ? found : found.slice(0, limit);
+}

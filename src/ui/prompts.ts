@@ -1,0 +1,54 @@
+/** Questions to a person, on stderr: stdout holds the result and nothing else. */
+import { EstratoError } from "../errors.ts";
+import type { Streams } from "./streams.ts";
+import { printable } from "./text.ts";
+
+export interface Choice {
+  readonly value: string;
+  readonly description?: string;
+}
+
+export interface Prompts {
+  /** Lists what will be lost, then asks; no is the default. */
+  confirm(question: { readonly text: string; readonly loses: readonly string[] }): Promise<boolean>;
+  choose(question: string, choices: readonly Choice[]): Promise<string>;
+  ask(question: string): Promise<string>;
+}
+
+/** Questions on this terminal. Call it only where somebody can answer. Throws "interrupted" on Ctrl-C. */
+export function terminalPrompts(streams: Streams, signal: AbortSignal): Prompts {
+  const context = { input: streams.stdin, output: streams.stderr, signal };
+
+  async function answered<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      // inquirer's ExitPromptError (Ctrl-C, end of input) and AbortPromptError (our signal)
+      if (cause instanceof Error && /^(Exit|Abort|Cancel)PromptError$/.test(cause.name)) {
+        throw new EstratoError("interrupted", "interrupted: nothing has changed", { cause });
+      }
+      throw cause;
+    }
+  }
+
+  return {
+    async confirm({ text, loses }) {
+      const { confirm } = await import("@inquirer/prompts");
+      if (loses.length > 0) streams.stderr.write("This will be lost:\n");
+      for (const loss of loses) streams.stderr.write(`  - ${printable(loss)}\n`);
+      return answered(() => confirm({ message: printable(text), default: false }, context));
+    },
+    async choose(question, choices) {
+      const { select } = await import("@inquirer/prompts");
+      const shown = choices.map(({ value, description }) => ({
+        value,
+        name: description === undefined ? printable(value) : `${printable(value)}  ${printable(description)}`,
+      }));
+      return answered(() => select({ message: printable(question), choices: shown, pageSize: 12 }, context));
+    },
+    async ask(question) {
+      const { input } = await import("@inquirer/prompts");
+      return answered(() => input({ message: printable(question), required: true }, context));
+    },
+  };
+}

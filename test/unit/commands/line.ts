@@ -1,0 +1,55 @@
+/** Runs a line of the program in this process, with streams and twins handed in. */
+import type { HostPort, StorePort } from "../../../src/core/ports.ts";
+import { main } from "../../../src/main.ts";
+import type { Prompts } from "../../../src/ui/prompts.ts";
+import { fakeClock, fakeIds } from "../../fake/clock.ts";
+import { fakeStore } from "../../fake/store.ts";
+import { fakeStreams } from "../../fake/streams.ts";
+
+export interface LineOptions {
+  readonly store?: StorePort;
+  readonly host?: HostPort;
+  /** What a person answers; without it nobody can be asked. */
+  readonly prompts?: Prompts;
+  /** Are the three streams a terminal? */
+  readonly terminal?: boolean;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What stdin holds. */
+  readonly input?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface LineResult {
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Every call of it fails the test. */
+const noHost = new Proxy({} as HostPort, {
+  get(_target, name) {
+    if (name === "then") return undefined;
+    throw new Error(`the host was asked for ${String(name)}`);
+  },
+});
+
+/** `words` are what stands behind the program's name. */
+export async function runLine(words: readonly string[], options: LineOptions = {}): Promise<LineResult> {
+  const streams = fakeStreams({ terminal: options.terminal ?? false, input: options.input ?? "" });
+  const exit = await main(words, {
+    streams,
+    env: { XDG_CONFIG_HOME: "/nowhere", HOME: "/nowhere", ...options.env },
+    uid: 1000,
+    signal: options.signal ?? new AbortController().signal,
+    twins: {
+      store: options.store ?? fakeStore(),
+      host: options.host ?? noHost,
+      clock: fakeClock(),
+      ids: fakeIds(),
+      user: "ana",
+      systemFolder: "/nowhere",
+      ...(options.prompts === undefined ? {} : { prompts: options.prompts }),
+    },
+  });
+  return { exit, stdout: streams.stdout.text, stderr: streams.stderr.text };
+}
