@@ -11,13 +11,13 @@ import { stampOf } from "./save-recovery.ts";
 export async function requireSaveTarget(world: World, path: string, force: boolean): Promise<string | null> {
   const folder = dirname(path);
   if (basename(path) === "" || path.endsWith("/")) throw new EstratoError("usage", `${path}: not the name of a file`);
-  if ((await world.host.fileInfo(folder)) === null) {
-    throw new EstratoError("not_found", `${folder}: no such folder`, { hint: "Make it first, or choose another." });
-  }
-  if (folder === world.store.paths.layersFolder) {
-    throw new EstratoError("conflict", `${path}: that folder is for the layers alone`, {
+  if (`${folder}/`.startsWith(`${world.store.paths.home}/`)) {
+    throw new EstratoError("conflict", `${path}: that folder is for what estrato keeps itself`, {
       hint: "Choose another folder.",
     });
+  }
+  if ((await world.host.fileInfo(folder)) === null) {
+    throw new EstratoError("not_found", `${folder}: no such folder`, { hint: "Make it first, or choose another." });
   }
   const there = await world.host.fileInfo(path);
   if (there === null) return null;

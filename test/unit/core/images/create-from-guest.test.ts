@@ -1,0 +1,176 @@
+import { describe, expect, test } from "vitest";
+import { createImageFromInstance } from "../../../../src/core/images/create-from-instance.ts";
+import { createImageFromSnapshot } from "../../../../src/core/images/create-from-snapshot.ts";
+import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
+import type { Image } from "../../../../src/store/schema.ts";
+import {
+  type Bed,
+  bed,
+  CONTENT,
+  command,
+  everything,
+  imageNamed,
+  killedEverywhere,
+  nextCommand,
+  onlyImage,
+  orphansAndGaps,
+  type Process,
+} from "./world.ts";
+
+const DISK = "/disks/web1.qcow2";
+const UUID = "11111111-2222-4333-8444-555555555555";
+
+async function withGuest(running = true): Promise<Bed> {
+  const on = bed();
+  const { host } = command(on);
+  host.addFile(DISK, { content: CONTENT });
+  host.addDomain({ name: "web1", uuid: UUID, disks: [{ device: "vda", path: DISK, format: "qcow2" }], running });
+  return on;
+}
+
+async function withSnapshot(): Promise<Bed> {
+  const on = await withGuest();
+  await createSnapshot(command(on), {
+    instance: "web1",
+    name: "s1",
+    quiesce: "off",
+    excludeDisks: [],
+    description: null,
+    properties: {},
+    expiresAt: null,
+    protect: false,
+  });
+  command(on).host.guestWrite("web1", "vda", 9, "later");
+  return on;
+}
+
+const fromSnapshot = { ...imageNamed("golden"), snapshot: "web1/s1" };
+const fromInstance = { ...imageNamed("golden"), instance: "web1", excludeDisks: [] };
+
+async function contentOf(world: Process, image: Image | undefined) {
+  const layer = (await world.store.read()).layers[image?.disks[0]?.layer ?? ""];
+  return world.host.read(layer?.file ?? "");
+}
+
+describe("an image from a snapshot", () => {
+  test("points at the snapshot's layers and moves no data", async () => {
+    const on = await withSnapshot();
+    const world = command(on);
+    const image = (await createImageFromSnapshot(world, fromSnapshot)) as Image;
+    expect(image).toMatchObject({ type: "snapshot", source: { kind: "snapshot", name: "web1/s1" }, minRamBytes: 0 });
+    expect(image.minDiskBytes).toBe(image.disks[0]?.sizeBytes);
+    expect(world.host.performed).toEqual([]);
+    expect(await contentOf(world, image)).toEqual(CONTENT);
+  });
+
+  test("keeps its content, and a definition of its own, when the snapshot goes", async () => {
+    const on = await withSnapshot();
+    const image = (await createImageFromSnapshot(command(on), fromSnapshot)) as Image;
+    await deleteSnapshot(command(on), "web1/s1", { children: false });
+    const world = await nextCommand(on);
+    expect(await contentOf(world, image)).toEqual(CONTENT);
+    expect(await world.store.readRecord(image.definition ?? "")).toContain("web1");
+    expect(world.host.guestRead("web1", "vda")).toEqual({ ...CONTENT, 9: "later" });
+  });
+
+  test("needs the snapshot", async () => {
+    const on = await withSnapshot();
+    const before = everything(on);
+    const work = createImageFromSnapshot(command(on), { ...fromSnapshot, snapshot: "web1/s2" });
+    await expect(work).rejects.toMatchObject({ code: "not_found" });
+    expect(everything(on)).toBe(before);
+  });
+
+  test("changes nothing in a dry run", async () => {
+    const on = await withSnapshot();
+    const before = everything(on);
+    await createImageFromSnapshot(command(on, { dryRun: true }), fromSnapshot);
+    expect(everything(on)).toBe(before);
+  });
+
+  test("killed at any step is there as a whole, or not at all", async () => {
+    await killedEverywhere(
+      withSnapshot,
+      (world) => createImageFromSnapshot(world, fromSnapshot),
+      async (world) => {
+        const state = await world.store.read();
+        const image = onlyImage(state);
+        if (image !== undefined) expect(await contentOf(world, image)).toEqual(CONTENT);
+        const records = Object.values({ ...state.snapshots, ...state.images }).map((one) => one.definition);
+        expect((await world.store.listRecords()).sort()).toEqual(records.sort());
+        expect(await world.store.journal.list()).toEqual([]);
+        expect(Object.keys(state.snapshots)).toHaveLength(1);
+      },
+    );
+  });
+});
+
+describe("an image from an instance", () => {
+  test.each([true, false])("is what its disk held, and leaves no snapshot (running: %s)", async (running) => {
+    const on = await withGuest(running);
+    const image = (await createImageFromInstance(command(on), fromInstance)) as Image;
+    const world = await nextCommand(on);
+    const state = await world.store.read();
+    expect(image).toMatchObject({ type: "snapshot", source: { kind: "instance", id: UUID, name: "web1" } });
+    expect(image.minDiskBytes).toBe(image.disks[0]?.sizeBytes);
+    expect(state.snapshots).toEqual({});
+    expect(state.instances[UUID]?.current).toBeNull();
+    expect(await contentOf(world, image)).toEqual(CONTENT);
+    expect(await world.store.readRecord(image.definition ?? "")).toContain("web1");
+  });
+
+  test("does not change when the guest writes on", async () => {
+    const on = await withGuest();
+    const image = (await createImageFromInstance(command(on), fromInstance)) as Image;
+    const world = command(on);
+    world.host.guestWrite("web1", "vda", 0, "overwritten");
+    expect(await contentOf(world, image)).toEqual(CONTENT);
+    expect(world.host.guestRead("web1", "vda")).toEqual({ ...CONTENT, 0: "overwritten" });
+  });
+
+  test("is refused where the name is taken, and no snapshot was taken then", async () => {
+    const on = await withGuest();
+    await createImageFromInstance(command(on), fromInstance);
+    const before = everything(on);
+    await expect(createImageFromInstance(command(on), fromInstance)).rejects.toMatchObject({ code: "conflict" });
+    expect(everything(on)).toBe(before);
+  });
+
+  test("is refused where libvirt holds a saved memory state", async () => {
+    const on = await withGuest(false);
+    Object.assign(on.machine.domains.get(UUID) ?? {}, { managedSave: true });
+    const before = everything(on);
+    await expect(createImageFromInstance(command(on), fromInstance)).rejects.toMatchObject({ code: "conflict" });
+    expect(everything(on)).toBe(before);
+  });
+
+  test("changes nothing in a dry run", async () => {
+    const on = await withGuest();
+    const before = everything(on);
+    const plan = await createImageFromInstance(command(on, { dryRun: true }), fromInstance);
+    expect(JSON.stringify(plan)).toContain("become the image");
+    expect(everything(on)).toBe(before);
+  });
+
+  test.each([true, false])("killed at any step is there as a whole, or not at all (running: %s)", async (running) => {
+    const points = await killedEverywhere(
+      () => withGuest(running),
+      (world) => createImageFromInstance(world, fromInstance),
+      async (world, point) => {
+        const state = await world.store.read();
+        const where = JSON.stringify(point);
+        const image = onlyImage(state);
+        if (image !== undefined) expect(await contentOf(world, image), where).toEqual(CONTENT);
+        expect(state.snapshots, where).toEqual({});
+        expect(await orphansAndGaps(world), where).toEqual([]);
+        expect(await world.store.journal.list(), where).toEqual([]);
+        await world.host.perform({ do: "start", domain: UUID, paused: false });
+        expect(world.host.guestRead("web1", "vda"), where).toEqual(CONTENT);
+        world.host.guestWrite("web1", "vda", 7, "alive");
+        if (image !== undefined) expect(await contentOf(world, image), where).toEqual(CONTENT);
+      },
+    );
+    expect(points).toBeGreaterThan(15);
+  });
+});
