@@ -7,10 +7,9 @@ export interface Holder {
   /** "head": the guest writes it. "backing": it lies somewhere below what the guest writes. */
   readonly role: "head" | "backing";
   /**
-   * Why nothing may be moved under this guest now, in words that go on from its name: "a block job is under way",
-   * "the security module …", "QEMU does not answer", "its disk is not the recorded one". Guests that are off are handed in too where something of
-   * theirs would break (all layers of the chain, with `blocked`): a managed save, snapshots or checkpoints of libvirt's own, an operation
-   * in the journal that has not ended.
+   * Why nothing may be moved under this guest now, in words of their own: "a block job is under way", "libvirt names another file than QEMU",
+   * "QEMU does not answer". A guest that is off is handed in too, with `blocked`, on all layers of its chain, where something of its own would break:
+   * a managed save, snapshots or checkpoints of libvirt's, an operation in the journal that has not ended.
    */
   readonly blocked?: string;
 }
@@ -58,6 +57,13 @@ export interface Merge {
   readonly moved: boolean;
   /** What has to be moved, at most. */
   readonly bytes: number;
+}
+
+/** Of recovery only: a merge "up" that a guest, started meanwhile, keeps from going on, is given up: half of it absorbed, the child reads the same. */
+export interface Abandon {
+  readonly kind: "abandon";
+  readonly layer: string;
+  readonly child: string;
 }
 
 /** It stays, hidden, until the graph changes. */

@@ -12,12 +12,16 @@
  *
  * A kill in between: recovery asks `resumeMerge` (resume.ts), which keeps to the same way and knows from QEMU and the definition whether step 2
  * had ended, and goes through steps 2 to 5 again. Where the layer is no longer in the state only step 5 is left: `cleanup` from the journal.
+ *
+ * One thing the host owes for a pivot: the guest is suspended before it and resumed only when QEMU's top and libvirt's persistent definition are
+ * both the new file. Then a guest that is off and whose definition names the old file has written nothing into the new one, and committing
+ * again loses nothing (LIBVIRT.md, trap 12). Recovery resumes a guest that it finds so suspended, after step 3.
  */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Layer, State } from "../../store/schema.ts";
 import { applyDecision } from "./apply.ts";
-import type { Free, Merge } from "./decisions.ts";
+import type { Abandon, Free, Merge } from "./decisions.ts";
 import { children, descendantHeads } from "./references.ts";
 
 const WRITABLE = 0o600;
@@ -46,9 +50,10 @@ export interface Effects {
   readonly marks: readonly string[];
 }
 
-/** The effects of a free or a merge. Throws "integrity" where the decision's layers are not in the state. */
-export function mergeEffects(state: State, decision: Free | Merge): Effects {
+/** The effects of a decision or of what recovery made of it. Throws "integrity" where the decision's layers are not in the state. */
+export function mergeEffects(state: State, decision: Free | Merge | Abandon): Effects {
   const layer = known(state, decision.layer);
+  if (decision.kind === "abandon") return giveUpMerge(state, layer, known(state, decision.child));
   const after = (draft: State) => applyDecision(draft, decision);
   const locks = locksOf(state, layer.id);
   if (decision.kind === "free") {
@@ -82,6 +87,14 @@ export function mergeEffects(state: State, decision: Free | Merge): Effects {
     locks,
     marks: [layer.id, child.id],
   };
+}
+
+function giveUpMerge(state: State, layer: Layer, child: Layer): Effects {
+  const after = (draft: State) => {
+    for (const { id } of [layer, child]) known(draft, id).busy = null;
+  };
+  const nothing = { work: [], cleanup: [], unheld: [], domainsToRedefine: [] };
+  return { ...nothing, settle: freeze(child), after, locks: locksOf(state, layer.id), marks: [layer.id, child.id] };
 }
 
 interface Moving {

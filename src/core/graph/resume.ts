@@ -5,16 +5,16 @@
 import { EstratoError } from "../../errors.ts";
 import type { Layer, State } from "../../store/schema.ts";
 import { blocked } from "./collect.ts";
-import type { Defer, Merge, ResumeFacts } from "./decisions.ts";
+import type { Abandon, Defer, Merge, ResumeFacts } from "./decisions.ts";
 import { carriedLayers, type Held, heldBy, liveDisk, sameDisk } from "./merging.ts";
 import { instanceDisk, layerGraph } from "./references.ts";
 
 /**
- * What is left to do of `merge`, as a merge for `mergeEffects`; null where the state has it already and only the journalled cleanup is left;
+ * What is left to do of `merge`, for `mergeEffects`; null where the state has it already and only the journalled cleanup is left;
  * a deferral where a guest that was started meanwhile must stop first (all reads right until then, the entry stays).
  * Before it: wait for or abort a block job that goes on. Throws "integrity" where the child has vanished.
  */
-export function resumeMerge(state: State, facts: ResumeFacts, merge: Merge): Merge | Defer | null {
+export function resumeMerge(state: State, facts: ResumeFacts, merge: Merge): Merge | Abandon | Defer | null {
   const layer = state.layers[merge.layer];
   const child = state.layers[merge.child];
   if (layer === undefined) return null;
@@ -34,8 +34,12 @@ export function resumeMerge(state: State, facts: ResumeFacts, merge: Merge): Mer
     return { ...merge, live: null, carried, moved: true };
   }
   const live = liveDisk(state, layer, child, held, facts);
-  if (live !== null && "kind" in live) return live;
-  if (live !== null && merge.way === "up" && child.frozen) return waitFor(state, layer.id, held);
+  const cannot = live !== null && "kind" in live;
+  // Nothing is void and no header has changed: QEMU still reads the child through the layer. Down there is no such way back.
+  if (merge.way === "up" && live !== null && (cannot || child.frozen) && standsUnchanged(held)) {
+    return { kind: "abandon", layer: layer.id, child: child.id };
+  }
+  if (cannot) return live;
   return { ...merge, live, carried, moved: false };
 }
 
@@ -51,6 +55,11 @@ function hasMoved(state: State, facts: ResumeFacts, merge: Merge, layer: Layer, 
   const volume = Object.values(state.volumes).find(({ head }) => head === child.id);
   if (!volume?.instance || !volume.device) return false;
   return facts.definedFile(volume.instance, volume.device) === layer.file;
+}
+
+/** Every guest on the child has the layer open too, and the other way round. */
+function standsUnchanged({ layer, child }: Held): boolean {
+  return layer.length === child.length && layer.every((one) => child.some((other) => sameDisk(one, other)));
 }
 
 function waitFor(state: State, layer: string, held: Held): Defer {

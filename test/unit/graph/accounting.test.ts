@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import { exclusiveBytes, type Measures, usage, waitingBytes } from "../../../src/core/graph/accounting.ts";
+import { addGuest, addImage, addLayer, addSnapshot, emptyState, FOREIGN, facts, running } from "./build.ts";
+
+const s1 = { kind: "snapshot", id: "s1" } as const;
+
+/** P (image golden), S1 (snapshot s1) and the head H of web1, over ten clusters of one byte. */
+function estate(own: Record<string, string>) {
+  const state = emptyState();
+  addLayer(state, "P", null);
+  addLayer(state, "S1", "P");
+  addLayer(state, "H", "S1");
+  addGuest(state, "web1", "H");
+  addImage(state, "golden", ["P"]);
+  addSnapshot(state, "s1", ["S1"], { instance: "web1" });
+  const extents = (id: string) => [...(own[id] ?? "")].flatMap((c, start) => (c === "x" ? [{ start, length: 1 }] : []));
+  const measures: Measures = { extents, fileBytes: (id) => extents(id).length };
+  return { state, measures };
+}
+
+describe("what deleting a snapshot frees", () => {
+  it("is what the layers above have overwritten since", () => {
+    const { state, measures } = estate({ P: "xxxxxxxxxx", S1: "xxxx......", H: "..xxx....." });
+    expect(exclusiveBytes(state, [s1], measures, facts())).toEqual({ freedNowBytes: 2, deferredBytes: 0 });
+  });
+
+  it("is nothing where nothing was overwritten", () => {
+    const { state, measures } = estate({ S1: "xxxx......", H: "....x....." });
+    expect(exclusiveBytes(state, [s1], measures, facts())).toEqual({ freedNowBytes: 0, deferredBytes: 0 });
+  });
+
+  it("is nothing while an image shares its layer", () => {
+    const { state, measures } = estate({ S1: "xxxx......", H: "xxxx......" });
+    addImage(state, "too", ["S1"]);
+    expect(exclusiveBytes(state, [s1], measures, facts()).freedNowBytes).toBe(0);
+    const both = [s1, { kind: "image", id: "too" } as const];
+    expect(exclusiveBytes(state, both, measures, facts()).freedNowBytes).toBe(4);
+  });
+
+  it("comes later where two guests run on it, and is no less", () => {
+    const { state, measures } = estate({ S1: "xxxx......", H: "xx........" });
+    addLayer(state, "S0", "S1");
+    addSnapshot(state, "s0", ["S0"]);
+    addLayer(state, "H", "S0");
+    addGuest(state, "web1", "H");
+    addLayer(state, "H2", "S0");
+    addGuest(state, "db", "H2");
+    const own: Record<string, string> = { S1: "xxxx......", S0: "xx........" };
+    const extents = (id: string) =>
+      [...(own[id] ?? "")].flatMap((c, n) => (c === "x" ? [{ start: n, length: 1 }] : []));
+    const holders = running(["web1 vda", "H", "S0", "S1", "P"], ["db vda", "H2", "S0", "S1", "P"]);
+    const held = { fileBytes: (id: string) => extents(id).length, extents };
+    expect(exclusiveBytes(state, [s1], held, facts({ holders }))).toEqual({ freedNowBytes: 0, deferredBytes: 2 });
+    expect(exclusiveBytes(state, [s1], measures, facts()).deferredBytes).toBe(0);
+  });
+
+  it("does not count what waits to be collected anyway", () => {
+    const { state, measures } = estate({ P: "xxxxx.....", S1: "xxxx......", H: "xxxx......" });
+    state.images = {};
+    expect(waitingBytes(state, measures, facts())).toEqual({ freedNowBytes: 4, deferredBytes: 0 });
+    expect(exclusiveBytes(state, [s1], measures, facts()).freedNowBytes).toBe(4);
+  });
+
+  it("does not count a file that was there before us: it stays where it is", () => {
+    const { state, measures } = estate({ S1: "xxxx......", H: "xx........" });
+    addLayer(state, "S1", null, { foreign: FOREIGN });
+    const all = [s1, { kind: "volume", id: "vol-web1-vda" } as const];
+    expect(exclusiveBytes(state, all, measures, facts()).freedNowBytes).toBe(2);
+  });
+});
+
+it("usage has a row for each volume, snapshot and image", () => {
+  const { state, measures } = estate({ P: "xxxxxxxxxx", S1: "xxxx......", H: "..xxx....." });
+  const rows = usage(state, measures, facts()).map(({ pointer, ownBytes, exclusive }) => [
+    pointer.kind,
+    ownBytes,
+    exclusive.freedNowBytes,
+  ]);
+  expect(rows).toEqual([
+    ["volume", 3, 3],
+    ["snapshot", 4, 2],
+    ["image", 10, 4],
+  ]);
+});
