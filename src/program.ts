@@ -10,6 +10,18 @@ declare const ESTRATO_VERSION: string | undefined;
 
 /** In the order of help. */
 export const catalogue: Catalogue = {
+  instance: {
+    summary: "Guests: make, start, stop, resize, look inside",
+    noun: () => import("./commands/instance/index.ts"),
+  },
+  snapshot: {
+    summary: "What the disks held at a moment, and the way back",
+    noun: () => import("./commands/snapshot/index.ts"),
+  },
+  image: { summary: "What instances are made from", noun: () => import("./commands/image/index.ts") },
+  volume: { summary: "Disks that can be attached", noun: () => import("./commands/volume/index.ts") },
+  backup: { summary: "Copies in another folder, rotated", noun: () => import("./commands/backup/index.ts") },
+  schedule: { summary: "Backups and snapshots at set times", noun: () => import("./commands/schedule/index.ts") },
   flavor: { summary: "Sizes that instances are made in", noun: () => import("./commands/flavor/index.ts") },
 };
 

@@ -1,0 +1,58 @@
+import type { Examined } from "../core/doctor/doctor.ts";
+import { EstratoError } from "../errors.ts";
+import { text } from "../ui/output/columns.ts";
+import { flag } from "./framework/options.ts";
+import * as result from "./framework/result.ts";
+import { verb } from "./framework/verb.ts";
+
+const columns = [
+  text<Examined>("subject", (one) => one.subject),
+  text<Examined>("problem", (one) => one.problem),
+  text<Examined>("remedy", (one) => one.remedy),
+  text<Examined>("result", (one) => one.result),
+];
+
+export default verb({
+  description:
+    "Compares the records, the files and libvirt, and names each difference. Changes nothing by itself.\n\n" +
+    "--repair ends what a killed command left behind, mends what can be mended without guessing, and collects data that nothing needs any " +
+    "more. Where it must choose it asks; with -y it goes on.",
+  options: { repair: flag("mend what can be mended") },
+  result: result.list(columns),
+  changes: false,
+  examples: [
+    { line: "estrato doctor", says: "look, in the morning" },
+    { line: "estrato doctor --repair", says: "after a power cut" },
+  ],
+  exits: {
+    0: "nothing differs (any more)",
+    8: "it must choose, and there is nobody to ask",
+    9: "differences are left",
+  },
+  async run(context) {
+    const core = await context.world();
+    const { examine, repair } = await import("../core/doctor/doctor.ts");
+    const found: Examined[] =
+      context.options.repair && !core.dryRun
+        ? await repair(core)
+        : (await examine(core)).map(({ subject, problem, remedy }) => ({
+            subject,
+            problem,
+            remedy,
+            result: "found" as const,
+          }));
+    const left = found.filter((one) => one.result !== "mended").length;
+    if (left > 0) {
+      context.failure = new EstratoError(
+        "integrity",
+        `doctor: ${left} ${left === 1 ? "difference" : "differences"} found`,
+        {
+          hint: context.options.repair
+            ? "What is left needs a person; see its remedy."
+            : 'See the list; "estrato doctor --repair" mends what can be mended.',
+        },
+      );
+    }
+    return found;
+  },
+});

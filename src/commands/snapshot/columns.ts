@@ -1,0 +1,30 @@
+/** A snapshot, as its verbs print it. */
+import type { SnapshotView } from "../../core/snapshots/list.ts";
+import { flag, nested, size, status, text, time, words } from "../../ui/output/columns.ts";
+
+const hidden = { listed: false };
+
+export const snapshotColumns = [
+  text<SnapshotView>("id", (one) => one.id),
+  text<SnapshotView>("name", (one) => one.name),
+  text<SnapshotView>("type", (one) => one.type, hidden),
+  status<SnapshotView>("status", (one) => one.status),
+  text<SnapshotView>("instance", (one) => one.instance),
+  text<SnapshotView>("instance_id", (one) => one.instance_id, hidden),
+  text<SnapshotView>("volume", (one) => one.volume, hidden),
+  text<SnapshotView>("parent", (one) => one.parent, hidden),
+  flag<SnapshotView>("current", (one) => one.current),
+  flag<SnapshotView>("memory", (one) => one.memory, hidden),
+  text<SnapshotView>("consistency", (one) => one.consistency),
+  size<SnapshotView>("size_bytes", (one) => one.size_bytes),
+  size<SnapshotView>("exclusive_bytes", (one) => one.exclusive_bytes),
+  flag<SnapshotView>("automatic", (one) => one.automatic, hidden),
+  text<SnapshotView>("owner", (one) => one.owner, hidden),
+  time<SnapshotView>("created_at", (one) => one.created_at),
+  time<SnapshotView>("expires_at", (one) => one.expires_at, hidden),
+  flag<SnapshotView>("protected", (one) => one.protected, hidden),
+  text<SnapshotView>("description", (one) => one.description, hidden),
+  nested<SnapshotView>("properties", (one) => one.properties, hidden),
+  nested<SnapshotView>("disks", (one) => one.disks.map((disk) => ({ ...disk })), hidden),
+  words<SnapshotView>("excluded", (one) => one.excluded, hidden),
+];

@@ -1,0 +1,55 @@
+import { createSnapshot } from "../../core/snapshots/create.ts";
+import { viewSnapshots } from "../../core/snapshots/list.ts";
+import { one, optional } from "../framework/arguments.ts";
+import { choice, duration, flag, keyValues, repeated, text } from "../framework/options.ts";
+import * as result from "../framework/result.ts";
+import { verb } from "../framework/verb.ts";
+import { snapshotColumns } from "./columns.ts";
+
+export default verb({
+  description:
+    "Takes a snapshot of all disks of an instance at one moment, running or not, and prints it. No data is copied: the instance goes on " +
+    "in new files that hold only what changes from now on.\n\n" +
+    "Where the instance runs and its guest agent answers, its file systems are quiesced for that moment; --quiesce require refuses where " +
+    "that is not possible, --quiesce off does not try. `consistency` says what was reached.",
+  arguments: {
+    instance: one("INSTANCE", "the instance", { complete: "instance", ask: "Snapshot of which instance?" }),
+    name: optional("NAME", "its name; made from the time where it is left out"),
+  },
+  options: {
+    quiesce: choice(["try", "require", "off"], "quiesce the guest's file systems", { default: "try" }),
+    excludeDisk: repeated(text("DEVICE", "leave a disk out, vdb; a revert does not touch it")),
+    description: text("TEXT", "a description"),
+    property: keyValues("a property"),
+    expire: duration("expires after so long: 7d"),
+    protect: flag("refuse to delete it until this is lifted"),
+  },
+  result: result.one(snapshotColumns),
+  changes: true,
+  examples: [
+    { line: "estrato snapshot create web1 before-upgrade", says: "before something risky" },
+    { line: "estrato snapshot create web1 --expire 7d -f value -c id", says: "in a script: prints the id alone" },
+  ],
+  exits: {
+    5: "the name is taken, the chain is too long, or a managed save, a block job or libvirt's own snapshots are in the way",
+    6: "--quiesce require and no agent answers, or not enough space",
+    9: "QEMU, libvirt and the records disagree; see estrato doctor",
+  },
+  async run({ args, options, factory, world }) {
+    const core = await world();
+    const { expire } = options;
+    const made = await createSnapshot(core, {
+      instance: args.instance,
+      name: args.name,
+      quiesce: options.quiesce,
+      excludeDisks: options.excludeDisk,
+      description: options.description,
+      properties: options.property,
+      expiresAt: expire === null ? null : new Date(factory.clock.now().getTime() + expire).toISOString(),
+      protect: options.protect,
+    });
+    if ("steps" in made) return made;
+    const [view] = await viewSnapshots(core, await core.store.read(), [made]);
+    return view;
+  },
+});

@@ -1,0 +1,31 @@
+import { listSnapshots } from "../../core/snapshots/list.ts";
+import { optional } from "../framework/arguments.ts";
+import { text } from "../framework/options.ts";
+import * as result from "../framework/result.ts";
+import { verb } from "../framework/verb.ts";
+import { snapshotColumns } from "./columns.ts";
+
+export default verb({
+  description:
+    "Lists snapshots, the oldest first: all, or those of one instance. `exclusive_bytes` is what deleting one would free. " +
+    "Snapshots that libvirt itself holds of a named instance are listed with the type libvirt, and never touched.",
+  arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
+  options: { owner: text("self|all|NAME", "only those that this user made", { default: "all" }) },
+  result: result.list(snapshotColumns),
+  changes: false,
+  examples: [
+    { line: "estrato snapshot list web1", says: "those of one instance" },
+    { line: "estrato snapshot list --sort exclusive_bytes:desc --limit 5", says: "the five that hold most" },
+  ],
+  exits: { 4: "there is no such instance" },
+  async run({ args, options, world }) {
+    const core = await world();
+    const { findInstance } = await import("../../core/instances/find.ts");
+    const instance = args.instance === null ? null : (await findInstance(core, args.instance)).status.uuid;
+    const owner = options.owner === "self" ? core.user : options.owner;
+    return listSnapshots(core, {
+      ...(instance === null ? {} : { instance }),
+      ...(owner === "all" ? {} : { owner }),
+    });
+  },
+});

@@ -1,0 +1,51 @@
+import { type Reverted, revertSnapshot } from "../../core/snapshots/revert.ts";
+import { text } from "../../ui/output/columns.ts";
+import { one } from "../framework/arguments.ts";
+import { flag } from "../framework/options.ts";
+import * as result from "../framework/result.ts";
+import { verb } from "../framework/verb.ts";
+
+export const revertedColumns = [
+  text<Reverted>("instance", (one) => one.instance),
+  text<Reverted>("snapshot", (one) => one.snapshot),
+  text<Reverted>("kept", (one) => one.kept?.name ?? null),
+  text<Reverted>("kept_id", (one) => one.kept?.id ?? null, { listed: false }),
+];
+
+export default verb({
+  description:
+    "Brings an instance's disks and NVRAM back to a snapshot: running before, running after. What its memory held is lost.\n\n" +
+    "What the disks held is kept as an automatic snapshot (for 24 hours, or as `config set revert_keep` says): " +
+    "`snapshot unrevert` goes back to it. --discard keeps nothing, after a yes.",
+  arguments: {
+    snapshot: one("SNAPSHOT", "the snapshot: an id, a name or INSTANCE/NAME", {
+      complete: "snapshot",
+      ask: "Revert to which snapshot?",
+    }),
+  },
+  options: { discard: flag("do not keep what the disks hold now") },
+  result: result.one(revertedColumns),
+  changes: true,
+  examples: [
+    { line: "estrato snapshot revert web1/before-upgrade", says: "undo an upgrade" },
+    { line: "estrato snapshot unrevert web1", says: "and take that back" },
+  ],
+  exits: { 5: "a volume of the snapshot is not attached, or something is in the way", 8: "--discard needs a yes" },
+  async run({ args, options, factory, world }) {
+    const core = await world();
+    const keepMs = await factory.revertKeepMs();
+    if (options.discard && !core.dryRun) {
+      const { findSnapshot, snapshotLabel } = await import("../../core/snapshots/find.ts");
+      const state = await core.store.read();
+      const snapshot = findSnapshot(state, args.snapshot);
+      const label = snapshotLabel(state, snapshot);
+      const instance = label.slice(0, label.lastIndexOf("/"));
+      const loses = snapshot.disks.map(
+        ({ device }) => `what ${instance} has written to ${device} since its last snapshot`,
+      );
+      if (!(await core.report.confirm({ text: `Revert ${instance} to ${snapshot.name} and keep nothing?`, loses })))
+        return null;
+    }
+    return revertSnapshot(core, args.snapshot, { discard: options.discard, keepMs });
+  },
+});
