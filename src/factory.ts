@@ -1,6 +1,7 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
 import type { Globals } from "./commands/framework/globals.ts";
 import type { Clock, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
+import { parseDuration } from "./core/values.ts";
 import { crashPoint } from "./crash-points.ts";
 import { EstratoError } from "./errors.ts";
 import type { Host } from "./host/index.ts";
@@ -51,6 +52,8 @@ export interface Factory {
   /** Has a question been answered with no? */
   readonly declined: () => boolean;
   readonly settings: () => Promise<Settings>;
+  /** How long a revert keeps what the disks held before, in milliseconds. */
+  readonly revertKeepMs: () => Promise<number>;
   readonly store: () => Promise<StorePort>;
   /** With the children that own the terminal (console, ssh). */
   readonly host: () => Promise<Host>;
@@ -202,6 +205,9 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     prompts,
     declined: () => declined,
     settings,
+    async revertKeepMs() {
+      return parseDuration((await settings()).get("revert_keep").value ?? "24h", "revert_keep");
+    },
     store,
     host,
     world,
