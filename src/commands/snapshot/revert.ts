@@ -4,6 +4,7 @@ import { one } from "../framework/arguments.ts";
 import { flag } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
+import { revertKeepMs } from "./keep.ts";
 
 export const revertedColumns = [
   text<Reverted>("instance", (one) => one.instance),
@@ -33,7 +34,7 @@ export default verb({
   exits: { 5: "a volume of the snapshot is not attached, or something is in the way", 8: "--discard needs a yes" },
   async run({ args, options, factory, world }) {
     const core = await world();
-    const keepMs = await factory.revertKeepMs();
+    const keepMs = await revertKeepMs(factory);
     if (options.discard && !core.dryRun) {
       const { findSnapshot, snapshotLabel } = await import("../../core/snapshots/find.ts");
       const state = await core.store.read();

@@ -7,7 +7,11 @@ import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 
-const plainNode = (node: TreeNode): { id: string; name: string; children: ReturnType<typeof plainNode>[] } => ({
+interface PlainNode {
+  readonly [key: string]: string | readonly PlainNode[];
+}
+
+const plainNode = (node: TreeNode): PlainNode => ({
   id: node.id,
   name: node.name,
   children: node.children.map(plainNode),

@@ -2,6 +2,7 @@ import { unrevertSnapshot } from "../../core/snapshots/revert.ts";
 import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
+import { revertKeepMs } from "./keep.ts";
 import { revertedColumns } from "./revert.ts";
 
 export default verb({
@@ -12,6 +13,6 @@ export default verb({
   examples: [{ line: "estrato snapshot unrevert web1", says: "back to what was before the revert" }],
   exits: { 5: "there was no revert, or what it kept has expired" },
   async run({ args, factory, world }) {
-    return unrevertSnapshot(await world(), args.instance, { discard: false, keepMs: await factory.revertKeepMs() });
+    return unrevertSnapshot(await world(), args.instance, { discard: false, keepMs: await revertKeepMs(factory) });
   },
 });

@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { JournalEntry, State } from "../../store/schema.ts";
-import type { Free, Merge } from "../graph/decisions.ts";
+import type { Abandon, Free, Merge } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import { execute, type Outcome, perform, type Step } from "../operation.ts";
@@ -83,6 +83,7 @@ export async function recoverMerge(world: World, locks: HeldLocks, entry: Journa
       const effects = mergeEffects(state, resumed);
       await perform(world, locks, [...effects.work, ...effects.settle]);
       await recordMerge(world, effects, mark);
+      if (resumed.kind === "abandon") return "back";
     }
   }
   await requireAllUnheld(world, unheld);
@@ -90,7 +91,7 @@ export async function recoverMerge(world: World, locks: HeldLocks, entry: Journa
   return "forward";
 }
 
-async function resume(world: World, locks: HeldLocks, state: State, decision: Merge): Promise<Merge | null> {
+async function resume(world: World, locks: HeldLocks, state: State, decision: Merge): Promise<Merge | Abandon | null> {
   if (decision.live !== null) {
     const { instance, device } = decision.live;
     // libvirt may have worked on after our death. A commit of a head never ends by itself: it waits for a pivot.
