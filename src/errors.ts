@@ -23,6 +23,20 @@ export interface ErrorDetail {
 }
 
 /**
+ * A program that was given the terminal (ssh, a console) ended so: its exit code is ours, and it has said itself what went wrong.
+ * Thrown only where the code is not 0.
+ */
+export class ChildExit extends Error {
+  readonly exit: number;
+
+  constructor(exit: number) {
+    super(`exit code ${exit}`);
+    this.name = "ChildExit";
+    this.exit = exit;
+  }
+}
+
+/**
  * An error meant for the user: printed as `estrato: WHAT: WHY. WHAT TO DO.`
  * `message` is "WHAT: WHY" without a final full stop, on one line.
  */

@@ -1,4 +1,5 @@
 /** argv and streams in, exit code out; the only place where an error becomes an exit code. */
+import { ChildExit } from "./errors.ts";
 import type { Surroundings } from "./factory.ts";
 import { commandLine, runProgram } from "./program.ts";
 import { asEstratoError, EXIT_CODES, errorJson, errorLine, errorTrace } from "./ui/errors.ts";
@@ -11,6 +12,7 @@ export async function main(words: readonly string[], surroundings: Surroundings)
     await runProgram(words, surroundings);
     return 0;
   } catch (error) {
+    if (error instanceof ChildExit) return error.exit;
     const told = asEstratoError(error);
     const exit = EXIT_CODES[told.code];
     const { stderr } = surroundings.streams;
