@@ -1,5 +1,5 @@
 /** Ways to a guest: its serial console, its log, ssh, its screen. */
-import { EstratoError } from "../../errors.ts";
+import { ChildExit, EstratoError } from "../../errors.ts";
 import type { Command } from "../../host/types.ts";
 import type { World } from "../ports.ts";
 import { findInstance, isLive } from "./find.ts";
@@ -16,7 +16,7 @@ export interface SshOptions {
  * The ssh command to an instance. What is known of its host key is kept for this instance alone, under its UUID: a clone at an address
  * that another had is no stranger. Throws "conflict" where it is off, "not_found" where it has no address.
  */
-export async function sshCommand(world: World, target: string, options: SshOptions): Promise<Command> {
+async function sshCommand(world: World, target: string, options: SshOptions): Promise<Command> {
   const { status, record } = await findInstance(world, target);
   if (!isLive(status)) throw isOff(status.name);
   if (/^-|[\s@]/.test(options.login) || options.login === "") {
@@ -32,6 +32,7 @@ export async function sshCommand(world: World, target: string, options: SshOptio
   const args = [
     ...["-o", "StrictHostKeyChecking=accept-new"],
     ...["-o", `UserKnownHostsFile=${sshQuoted(file)}`],
+    ...["-o", "LogLevel=ERROR"], // it would say each new key's fingerprint as a warning
     ...["-o", `HostKeyAlias=${status.uuid}`],
     ...(options.identity === null ? [] : ["-i", options.identity, "-o", "IdentitiesOnly=yes"]),
     ...["-l", options.login, "--", address],
@@ -46,7 +47,7 @@ function sshQuoted(path: string): string {
 }
 
 /** The command that connects the terminal with the guest's serial console. Throws "conflict" where it is off, "usage" for a bad escape. */
-export async function consoleCommand(world: World, target: string, escapeKey: string | null): Promise<Command> {
+async function consoleCommand(world: World, target: string, escapeKey: string | null): Promise<Command> {
   if (escapeKey !== null && !/^(\^[@-_a-z]|[!-~])$/.test(escapeKey)) {
     throw new EstratoError("usage", `--escape ${JSON.stringify(escapeKey)}: not a character`, {
       hint: "Write it like ^] or ~.",
@@ -55,6 +56,21 @@ export async function consoleCommand(world: World, target: string, escapeKey: st
   const { status } = await findInstance(world, target);
   if (!isLive(status)) throw isOff(status.name);
   return world.host.consoleCommand(status.uuid, escapeKey);
+}
+
+/** Gives the terminal to ssh. Throws ChildExit with its code, and what `sshCommand` throws. */
+export async function openSsh(world: World, target: string, options: SshOptions): Promise<void> {
+  await hold(world, await sshCommand(world, target, options));
+}
+
+/** Gives the terminal to the guest's console. Throws ChildExit with virsh's code, and what `consoleCommand` throws. */
+export async function openConsole(world: World, target: string, escapeKey: string | null): Promise<void> {
+  await hold(world, await consoleCommand(world, target, escapeKey));
+}
+
+async function hold(world: World, command: Command): Promise<void> {
+  const exit = await world.host.interactive(command);
+  if (exit !== 0) throw new ChildExit(exit);
 }
 
 /** The path of what the guest has written to its serial console. Throws "not_found" where nothing of it is kept. */

@@ -3,7 +3,18 @@ import { createInstance } from "../../../../src/core/instances/create.ts";
 import type { PlanView } from "../../../../src/core/operation.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import type { Instance } from "../../../../src/store/schema.ts";
-import { addImage, command, creation, type Estate, IMAGE_BYTES, kinds, newEstate, snapshotOf, stateOf, wrongs } from "./world.ts";
+import {
+  addImage,
+  command,
+  creation,
+  type Estate,
+  IMAGE_BYTES,
+  kinds,
+  newEstate,
+  snapshotOf,
+  stateOf,
+  wrongs,
+} from "./world.ts";
 
 async function create(estate: Estate, change: Parameters<typeof creation>[0] = {}): Promise<Instance> {
   return (await createInstance(command(estate), creation(change))) as Instance;
@@ -15,8 +26,17 @@ describe("instance create", () => {
     const instance = await create(estate);
     const state = await stateOf(estate);
     const volume = Object.values(state.volumes)[0];
-    expect(volume).toMatchObject({ instance: instance.id, device: "vda", deleteWithInstance: true, sourceImage: "img-debian12" });
-    expect(state.layers[volume?.head ?? ""]).toMatchObject({ parent: "lay-debian12-vda", frozen: false, sizeBytes: IMAGE_BYTES });
+    expect(volume).toMatchObject({
+      instance: instance.id,
+      device: "vda",
+      deleteWithInstance: true,
+      sourceImage: "img-debian12",
+    });
+    expect(state.layers[volume?.head ?? ""]).toMatchObject({
+      parent: "lay-debian12-vda",
+      frozen: false,
+      sizeBytes: IMAGE_BYTES,
+    });
     expect(estate.machine.domains.get(instance.id)?.state).toBe("running");
     expect(command(estate).host.guestRead("web1", "vda")).toEqual({ 0: "of lay-debian12-vda" });
     expect(await wrongs(estate)).toEqual([]);
@@ -51,7 +71,9 @@ describe("instance create", () => {
 
   test("gives the reservation another name where the host name is taken on the network", async () => {
     const estate = newEstate();
-    estate.machine.networks.get("default")?.reservations.push({ mac: "52:54:00:99:00:02", ip: "192.168.122.9", name: "web1" });
+    estate.machine.networks
+      .get("default")
+      ?.reservations.push({ mac: "52:54:00:99:00:02", ip: "192.168.122.9", name: "web1" });
     await create(estate);
     const names = estate.machine.networks.get("default")?.reservations.map((one) => one.name);
     expect(names).toEqual(["web1", expect.stringMatching(/^web1-00000000$/)]);
@@ -63,13 +85,17 @@ describe("instance create", () => {
     const world = command(estate);
     const instance = (await createInstance(world, creation({ network: { name: "lan" } }))) as Instance;
     expect(instance.addresses).toEqual([]);
-    expect(world.notes).toContainEqual(expect.stringMatching(/^network lan: libvirt serves no addresses there; web1 keeps its MAC 52:54:/));
+    expect(world.notes).toContainEqual(
+      expect.stringMatching(/^network lan: libvirt serves no addresses there; web1 keeps its MAC 52:54:/),
+    );
   });
 
   test("needs no network", async () => {
     const estate = newEstate();
     const instance = await create(estate, { network: { name: "none" } });
-    expect(command(estate).host.parseDefinition(estate.machine.domains.get(instance.id)?.inactive ?? "").interfaces).toEqual([]);
+    expect(
+      command(estate).host.parseDefinition(estate.machine.domains.get(instance.id)?.inactive ?? "").interfaces,
+    ).toEqual([]);
   });
 
   test("gives every disk of an image, from vda on, and the size asked for to the first", async () => {
@@ -77,9 +103,16 @@ describe("instance create", () => {
     const instance = await create(estate, { source: { kind: "image", target: "two" }, diskBytes: 2 * IMAGE_BYTES });
     const state = await stateOf(estate);
     const sizes = Object.values(state.volumes).map((volume) => [volume.device, state.layers[volume.head]?.sizeBytes]);
-    expect(sizes).toEqual([["vda", 2 * IMAGE_BYTES], ["vdb", IMAGE_BYTES]]);
+    expect(sizes).toEqual([
+      ["vda", 2 * IMAGE_BYTES],
+      ["vdb", IMAGE_BYTES],
+    ]);
     const disks = command(estate).host.parseDefinition(estate.machine.domains.get(instance.id)?.inactive ?? "").disks;
-    expect(disks.map((disk) => [disk.device, disk.readonly])).toEqual([["vda", false], ["vdb", false], ["vdz", true]]);
+    expect(disks.map((disk) => [disk.device, disk.readonly])).toEqual([
+      ["vda", false],
+      ["vdb", false],
+      ["vdz", true],
+    ]);
   });
 
   test("tells the guest who it is: a new identity, a valid host name, the key", async () => {
@@ -97,7 +130,9 @@ describe("instance create", () => {
     const estate = newEstate();
     const world = command(estate, { host: { index: 4, phase: "before" } });
     await expect(createInstance(world, creation({ userData: "#!/bin/sh\necho s3cret\n" }))).rejects.toThrow("killed");
-    expect(world.host.performed.find((action) => action.do === "create-seed")).toMatchObject({ userData: "#!/bin/sh\necho s3cret\n" });
+    expect(world.host.performed.find((action) => action.do === "create-seed")).toMatchObject({
+      userData: "#!/bin/sh\necho s3cret\n",
+    });
     expect([...estate.disk.journal.values()].join()).not.toContain("s3cret");
     expect(estate.disk.state).not.toContain("s3cret");
   });

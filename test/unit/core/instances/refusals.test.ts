@@ -18,10 +18,25 @@ const refusals: [what: string, change: Change, code: string, message: string | R
   ["a name with a newline", { name: "a\nb" }, "usage", /control character/],
   ["a name of 300 characters", { name: "a".repeat(300) }, "usage", /longer than 128/],
   ["a name that an instance has", { name: "web1" }, "conflict", "instance web1: the name is taken"],
-  ["an image that is not there", { source: { kind: "image", target: "nosuch" } }, "not_found", "image nosuch: not found"],
-  ["a snapshot that is not there", { source: { kind: "snapshot", target: "web1/nosuch" } }, "not_found", "snapshot web1/nosuch: not found"],
+  [
+    "an image that is not there",
+    { source: { kind: "image", target: "nosuch" } },
+    "not_found",
+    "image nosuch: not found",
+  ],
+  [
+    "a snapshot that is not there",
+    { source: { kind: "snapshot", target: "web1/nosuch" } },
+    "not_found",
+    "snapshot web1/nosuch: not found",
+  ],
   ["a key that is not there", { keyName: "nosuch" }, "not_found", "keypair nosuch: not found"],
-  ["a flavor that is not there", { flavor: "nosuch", vcpus: null, ramBytes: null }, "not_found", "flavor nosuch: not found"],
+  [
+    "a flavor that is not there",
+    { flavor: "nosuch", vcpus: null, ramBytes: null },
+    "not_found",
+    "flavor nosuch: not found",
+  ],
   ["a flavor together with figures", { flavor: "small" }, "usage", /says the vCPUs, memory and disk already/],
   ["a disk smaller than the image", { diskBytes: IMAGE_BYTES - 65536 }, "usage", /needs a disk of 1 MiB/],
   ["a network that is not there", { network: { name: "nosuch" } }, "not_found", "network nosuch: not found"],
@@ -30,9 +45,19 @@ const refusals: [what: string, change: Change, code: string, message: string | R
   ["the gateway's address", { ip: "192.168.122.1" }, "usage", /the gateway/],
   ["the network's own address", { ip: "192.168.122.0" }, "usage", /the network's own address/],
   ["the broadcast address", { ip: "192.168.122.255" }, "usage", /the broadcast address/],
-  ["an address that is reserved", { ip: "192.168.122.2" }, "conflict", "address 192.168.122.2: it is reserved for web1"],
+  [
+    "an address that is reserved",
+    { ip: "192.168.122.2" },
+    "conflict",
+    "address 192.168.122.2: it is reserved for web1",
+  ],
   ["an address that is leased", { ip: "192.168.122.200" }, "conflict", /it is leased to/],
-  ["an address without a network", { network: { name: "none" }, ip: "192.168.122.9" }, "usage", /without a network there is none/],
+  [
+    "an address without a network",
+    { network: { name: "none" }, ip: "192.168.122.9" },
+    "usage",
+    /without a network there is none/,
+  ],
 ];
 
 test.each(refusals)("instance create refuses %s, and changes nothing", async (_, change, code, message) => {

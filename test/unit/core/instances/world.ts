@@ -1,13 +1,28 @@
 /** A small estate for the tests of instances: one image on one layer, a key, a host that answers; and what must be true of it afterwards. */
-import type { Action } from "../../../../src/host/types.ts";
-import type { State } from "../../../../src/store/schema.ts";
+
+import { findings } from "../../../../src/core/graph/invariants.ts";
 import type { CreateInstanceOptions } from "../../../../src/core/instances/create.ts";
 import type { World } from "../../../../src/core/ports.ts";
+import type { Action } from "../../../../src/host/types.ts";
 import { emptyState } from "../../../../src/store/empty-state.ts";
-import { findings } from "../../../../src/core/graph/invariants.ts";
+import type { State } from "../../../../src/store/schema.ts";
 import { fakeClock, fakeIds } from "../../../fake/clock.ts";
-import { CLUSTER_BYTES, type FakeHost, type FakeHostOptions, type FakeMachine, fakeHost, fakeMachine } from "../../../fake/host.ts";
-import { Crash, type FakeDisk, type FakeStore, type FakeStoreOptions, fakeDisk, fakeStore } from "../../../fake/store.ts";
+import {
+  CLUSTER_BYTES,
+  type FakeHost,
+  type FakeHostOptions,
+  type FakeMachine,
+  fakeHost,
+  fakeMachine,
+} from "../../../fake/host.ts";
+import {
+  Crash,
+  type FakeDisk,
+  type FakeStore,
+  type FakeStoreOptions,
+  fakeDisk,
+  fakeStore,
+} from "../../../fake/store.ts";
 
 export const IMAGE_BYTES = 16 * CLUSTER_BYTES;
 const MIB = 1024 ** 2;
@@ -41,7 +56,7 @@ export function newEstate(change: (state: State) => void = () => {}): Estate {
   const machine = fakeMachine();
   const state = emptyState();
   addImage(state, "debian12", ["vda"]);
-  state.keypairs["mykey"] = {
+  state.keypairs.mykey = {
     name: "mykey",
     type: "ssh-ed25519",
     publicKey: "ssh-ed25519 AAAA me@here",
@@ -53,7 +68,11 @@ export function newEstate(change: (state: State) => void = () => {}): Estate {
   const estate = { machine, disk: fakeDisk(state), ids };
   const { host } = command(estate);
   for (const layer of Object.values(state.layers)) {
-    host.addFile(layer.file, { format: layer.format, mode: layer.foreign?.mode ?? 0o400, content: { 0: `of ${layer.id}` } });
+    host.addFile(layer.file, {
+      format: layer.format,
+      mode: layer.foreign?.mode ?? 0o400,
+      content: { 0: `of ${layer.id}` },
+    });
   }
   return estate;
 }
@@ -168,7 +187,8 @@ export async function wrongs(estate: Estate): Promise<string[]> {
   const { machine } = estate;
   const known = new Set(Object.values(state.layers).map((layer) => layer.file));
   for (const { seed } of Object.values(state.instances)) if (seed !== null) known.add(seed);
-  for (const path of machine.files.keys()) if (path.startsWith("/fake/") && !known.has(path)) wrong.push(`orphan ${path}`);
+  for (const path of machine.files.keys())
+    if (path.startsWith("/fake/") && !known.has(path)) wrong.push(`orphan ${path}`);
   for (const path of known) if (!machine.files.has(path)) wrong.push(`missing ${path}`);
   const addresses = Object.values(state.instances).flatMap((one) => one.addresses);
   for (const [name, network] of machine.networks) {
@@ -176,7 +196,8 @@ export async function wrongs(estate: Estate): Promise<string[]> {
       if (!addresses.some((one) => one.network === name && one.ip === ip)) wrong.push(`reservation ${ip} of nobody`);
     }
     for (const one of addresses) {
-      if (one.network === name && !network.reservations.some(({ ip }) => ip === one.ip)) wrong.push(`no reservation ${one.ip}`);
+      if (one.network === name && !network.reservations.some(({ ip }) => ip === one.ip))
+        wrong.push(`no reservation ${one.ip}`);
     }
   }
   for (const id of Object.keys(state.instances)) if (!machine.domains.has(id)) wrong.push(`no domain ${id}`);

@@ -1,0 +1,19 @@
+import { adoptInstance } from "../../core/instances/release.ts";
+import { verb } from "../framework/verb.ts";
+import { eachInstance, instancesOnRequest, manyInstances } from "./targets.ts";
+
+export default verb({
+  description: `Takes guests that estrato did not make into its care: their disks become volumes, and stay where they are. The first verb that needs it,
+such as "snapshot create", does the same by itself. "instance release" undoes it.`,
+  arguments: { instances: manyInstances },
+  result: instancesOnRequest,
+  changes: true,
+  examples: [{ line: "estrato instance adopt legacy", says: "adopt a guest that virsh defined" }],
+  exits: {
+    5: "it is transient, or libvirt holds snapshots or checkpoints of it",
+    6: "a disk is neither a file nor a block device",
+  },
+  async run(context) {
+    return eachInstance(context, context.args.instances, "adopt", adoptInstance);
+  },
+});

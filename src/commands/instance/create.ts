@@ -1,0 +1,78 @@
+import { DEFAULT_WAIT_MS } from "../../core/instances/wait.ts";
+import { one } from "../framework/arguments.ts";
+import { choice, count, duration, flag, keyValues, size, text } from "../framework/options.ts";
+import * as result from "../framework/result.ts";
+import { eachTarget } from "../framework/targets.ts";
+import { verb } from "../framework/verb.ts";
+import { instanceDetailColumns } from "./columns.ts";
+
+export default verb({
+  description: `Makes an instance from an image, or straight from a snapshot. Its disks stand on the image's layers, so no data is copied: it takes
+milliseconds, whatever the size.
+
+It gets an identity of its own: a UUID, a MAC, a host name, and an address that is reserved before it boots for the first time. A key and user data
+reach it through a NoCloud seed on a read-only disk, which cloud-init reads.
+
+Without a flavor and figures, an instance from a snapshot is as large as the one that the snapshot was taken of, any other as the flavor "small".
+
+Where it fails, nothing is left behind.`,
+  arguments: { name: one("NAME", "the name of the new instance", { ask: "What shall it be called?" }) },
+  options: {
+    image: text("IMAGE", "the image to make it from", { complete: "image" }),
+    snapshot: text("SNAPSHOT", "the snapshot to make it from: an id, or INSTANCE/NAME", { complete: "snapshot" }),
+    flavor: text("FLAVOR", "its vCPUs, memory and disk", { complete: "flavor" }),
+    vcpus: count("how many vCPUs it gets"),
+    ram: size("how much memory it gets"),
+    disk: size("how large its first disk is; at least as large as the image's"),
+    keyName: text("KEYPAIR", "the key that opens it", { complete: "keypair" }),
+    network: text("NETWORK", "the libvirt network it is on, or none"),
+    ip: text("ADDRESS", "the address it gets; one is chosen where this is left out"),
+    userData: text("FILE", "what cloud-init is to do at its first boot", { complete: "file" }),
+    property: keyValues("a note of yours on it; repeat it"),
+    count: count("make that many, called NAME-1, NAME-2, …"),
+    noStart: flag("leave it off"),
+    wait: choice(["address", "agent"], "return only when it has one"),
+    timeout: duration("how long to wait for that", { default: DEFAULT_WAIT_MS }),
+  },
+  result: result.one(instanceDetailColumns),
+  changes: true,
+  examples: [
+    { line: "estrato instance create web1 --image debian12 --key-name mykey", says: "make and start web1" },
+    {
+      line: "estrato instance create web2 --snapshot web1/before-upgrade",
+      says: "make a second one from a snapshot of the first",
+    },
+    {
+      line: "estrato instance create web --image debian12 --flavor tiny --count 3",
+      says: "make web-1, web-2 and web-3",
+    },
+    { line: "ID=$(estrato instance create web1 --image debian12 -f value -c id)", says: "keep its id for a script" },
+  ],
+  exits: {
+    2: "a malformed name or size, an address that is none of the network, or a disk smaller than the image's",
+    5: "the name or the address is taken",
+    6: "no space, or no address is left",
+    7: "it was made, but did not come up in time",
+  },
+  async run(context) {
+    const { args, options } = context;
+    const [{ createInstance }, { instanceNames }, { creationOptions }, { showInstance }, { waitForInstance }] =
+      await Promise.all([
+        import("../../core/instances/create.ts"),
+        import("../../core/instances/names.ts"),
+        import("./creation.ts"),
+        import("../../core/instances/show.ts"),
+        import("../../core/instances/wait.ts"),
+      ]);
+    const names = instanceNames(args.name, options.count);
+    const wanted = await creationOptions(options);
+    const world = await context.world();
+    const made = await eachTarget(context, names, { kind: "instance", verb: "create" }, async (name) => {
+      const instance = await createInstance(world, { ...wanted, name });
+      if ("steps" in instance) return instance;
+      if (options.wait !== null) await waitForInstance(world, instance.id, { kind: options.wait }, options.timeout);
+      return showInstance(world, instance.id);
+    });
+    return options.count === null || Array.isArray(made) ? made : [made];
+  },
+});

@@ -1,0 +1,72 @@
+/** From the options of `instance create` to what core is asked for. */
+import { readFile } from "node:fs/promises";
+import type { CreateInstanceOptions } from "../../core/instances/create.ts";
+import { EstratoError } from "../../errors.ts";
+
+/** As the line gave them; null where it did not. */
+interface CreationLine {
+  readonly image: string | null;
+  readonly snapshot: string | null;
+  readonly flavor: string | null;
+  readonly vcpus: number | null;
+  readonly ram: number | null;
+  readonly disk: number | null;
+  readonly keyName: string | null;
+  readonly network: string | null;
+  readonly ip: string | null;
+  readonly userData: string | null;
+  readonly property: Readonly<Record<string, string>>;
+  readonly count: number | null;
+  readonly noStart: boolean;
+  readonly wait: string | null;
+}
+
+/** Throws "usage" for a combination that makes no sense, "host" for user data that cannot be read. */
+export async function creationOptions(line: CreationLine): Promise<Omit<CreateInstanceOptions, "name">> {
+  if (line.ip !== null && (line.count ?? 1) > 1)
+    throw contradiction("--ip", "--count", "one address is for one instance");
+  if (line.noStart && line.wait !== null)
+    throw contradiction("--no-start", "--wait", "what is off has neither address nor agent");
+  return {
+    source: sourceOf(line),
+    flavor: line.flavor,
+    vcpus: line.vcpus,
+    ramBytes: line.ram,
+    diskBytes: line.disk,
+    keyName: line.keyName,
+    network: line.network === null ? null : { name: line.network },
+    ip: line.ip,
+    userData: line.userData === null ? null : await readUserData(line.userData),
+    properties: line.property,
+    start: !line.noStart,
+  };
+}
+
+function sourceOf({ image, snapshot }: CreationLine): CreateInstanceOptions["source"] {
+  if (image !== null && snapshot !== null) throw contradiction("--image", "--snapshot", "it is made from one thing");
+  if (image !== null) return { kind: "image", target: image };
+  if (snapshot !== null) return { kind: "snapshot", target: snapshot };
+  throw new EstratoError("usage", "instance create: neither --image nor --snapshot is given", {
+    hint: 'Name what it is made from; see "estrato image list".',
+  });
+}
+
+function contradiction(one: string, other: string, why: string): EstratoError {
+  return new EstratoError("usage", `instance create: ${one} and ${other}: ${why}`, { hint: "Leave one of them out." });
+}
+
+/** Text, as cloud-init wants it: what is not UTF-8 could not be handed on as it is. */
+async function readUserData(path: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : (cause as Error).message;
+    throw new EstratoError("host", `--user-data ${path}: ${why}`, { cause });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new EstratoError("host", `--user-data ${path}: it is not text in UTF-8`, { cause });
+  }
+}

@@ -1,0 +1,43 @@
+/** What the verbs on several instances have in common. */
+import { type InstanceDetail, showInstance } from "../../core/instances/show.ts";
+import type { PlanView } from "../../core/operation.ts";
+import type { World } from "../../core/ports.ts";
+import { many, one } from "../framework/arguments.ts";
+import * as result from "../framework/result.ts";
+import { eachTarget } from "../framework/targets.ts";
+import type { Context } from "../framework/verb.ts";
+import { instanceDetailColumns } from "./columns.ts";
+
+export const oneInstance = one("INSTANCE", "an instance, by name or id", {
+  complete: "instance",
+  ask: "Which instance?",
+});
+export const manyInstances = many("INSTANCE", "instances, by name or id", {
+  complete: "instance",
+  ask: "Which instance?",
+});
+
+/** The instances as they are afterwards, for those who ask with a format, a column or a query. */
+export const instancesOnRequest = result.one(instanceDetailColumns, { onRequest: true });
+
+/** Calls `work` for each target; then, where somebody wants to read it, shows what the target has become. */
+export async function eachInstance(
+  context: Context,
+  targets: readonly string[],
+  verb: string,
+  work: (world: World, target: string) => Promise<PlanView | null>,
+) {
+  const world = await context.world();
+  const { format, column, query } = context.globals;
+  const isAsked = format !== null || column.length > 0 || query !== null;
+  return eachTarget(
+    context,
+    targets,
+    { kind: "instance", verb },
+    async (target): Promise<PlanView | InstanceDetail | null> => {
+      const plan = await work(world, target);
+      if (plan !== null || !isAsked) return plan;
+      return showInstance(world, target);
+    },
+  );
+}
