@@ -19,6 +19,8 @@ export interface Operation<Data> {
   /** op-…; made here where the data must name it. */
   readonly id?: string;
   readonly kind: string;
+  /** Whom it concerns, for the log of operations: web1, web1/before-upgrade. */
+  readonly target?: string;
   readonly data: Data;
   readonly steps: readonly Step[];
 }
@@ -94,9 +96,24 @@ export async function execute<Data>(
     await runSteps(world, locks, operation);
   } catch (error) {
     await unwind(world, locks, entry, recover, error);
+    await log(world, operation, error instanceof EstratoError ? error.code : "failed");
     throw error;
   }
   await world.store.journal.close(entry.id);
+  await log(world, operation, "done");
+}
+
+/** For people (`event list`): a log that cannot be written stops nothing. */
+async function log<Data>(world: World, { kind, target }: Operation<Data>, result: string): Promise<void> {
+  const event = {
+    time: world.clock.now().toISOString(),
+    command: world.command,
+    operation: kind,
+    target: target ?? null,
+    result,
+    user: world.user,
+  };
+  await world.store.events.append(event).catch(() => undefined);
 }
 
 async function runSteps<Data>(world: World, locks: HeldLocks, operation: Operation<Data>): Promise<void> {

@@ -46,7 +46,7 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
     { title: "Look whether anybody holds the old file", run: () => requireAllUnheld(world, effects.unheld) },
     { title: "Remove the old file", actions: effects.cleanup },
   ];
-  await execute(world, locks, { id, kind: "layer.merge", data, steps }, recoverMerge);
+  await execute(world, locks, { id, kind: "layer.merge", target: decision.layer, data, steps }, recoverMerge);
 }
 
 async function markBusy(world: World, effects: Effects, mark: string): Promise<void> {

@@ -61,7 +61,12 @@ export async function createSnapshotLocked(
   const data: CreateData = { uuid, snapshot, heads, excluded: leftOut(status, heads) };
   const steps = planSteps(world, status, data, quiesce, options.quiesce === "require");
   if (world.dryRun) return planView(world, steps, []);
-  await execute(world, locks, { kind: "snapshot.create", data, steps }, recoverCreate);
+  await execute(
+    world,
+    locks,
+    { kind: "snapshot.create", target: `${status.name}/${snapshot.name}`, data, steps },
+    recoverCreate,
+  );
   const stored = (await world.store.read()).snapshots[snapshot.id];
   if (stored === undefined) throw new EstratoError("integrity", `snapshot ${snapshot.name}: it was not recorded`);
   return stored;

@@ -74,7 +74,17 @@ async function dropLocked(
     const freed = await freedByDropping(world, state, (draft) => dropSnapshots(draft, ids));
     return { ...planView(world, [...steps, ...freed.steps], freed.notes), freesBytes: freed.bytes };
   }
-  await execute<DeleteData>(world, locks, { kind: "snapshot.delete", data: { ids }, steps }, recoverDelete);
+  await execute<DeleteData>(
+    world,
+    locks,
+    {
+      kind: "snapshot.delete",
+      target: doomed.map((one) => snapshotLabel(state, one)).join(", "),
+      data: { ids },
+      steps,
+    },
+    recoverDelete,
+  );
   return null;
 }
 

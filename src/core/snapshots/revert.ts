@@ -111,7 +111,12 @@ async function revertLocked(
   const steps = planSteps(world, locks, data);
   if (world.dryRun)
     return planView(world, steps, data.was === "off" ? [] : ["What is in the guest's memory will be lost."]);
-  await execute(world, locks, { kind: "snapshot.revert", data, steps }, recoverRevert);
+  await execute(
+    world,
+    locks,
+    { kind: "snapshot.revert", target: snapshotLabel(state, snapshot), data, steps },
+    recoverRevert,
+  );
   return { instance: status.name, snapshot: snapshotLabel(state, snapshot), kept: data.kept };
 }
 
