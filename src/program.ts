@@ -23,6 +23,7 @@ export const catalogue: Catalogue = {
   backup: { summary: "Copies in another folder, rotated", noun: () => import("./commands/backup/index.ts") },
   schedule: { summary: "Backups and snapshots at set times", noun: () => import("./commands/schedule/index.ts") },
   flavor: { summary: "Sizes that instances are made in", noun: () => import("./commands/flavor/index.ts") },
+  usage: { summary: "Where the bytes are, and what would free them", verb: () => import("./commands/usage.ts") },
   wait: { summary: "Wait for an instance", verb: () => import("./commands/wait.ts") },
 };
 

@@ -7,6 +7,7 @@ import { type PlanView, planView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { findImage } from "./find.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
+import { type ImageView, viewImage } from "./view.ts";
 
 /** Null, or nothing in a list: it stays as it is. */
 export interface SetImageOptions {
@@ -55,4 +56,14 @@ function apply(draft: State, id: string, options: SetImageOptions): Image {
   image.minRamBytes = options.minRamBytes ?? image.minRamBytes;
   image.protected = options.protect ?? image.protected;
   return structuredClone(image);
+}
+
+/** The same, and returns the image as it is shown. */
+export async function changeImage(
+  world: World,
+  target: string,
+  options: SetImageOptions,
+): Promise<ImageView | PlanView> {
+  const changed = await setImage(world, target, options);
+  return "steps" in changed ? changed : viewImage(await world.store.read(), changed);
 }

@@ -1,0 +1,22 @@
+import { findImage } from "../../core/images/find.ts";
+import { viewImage } from "../../core/images/view.ts";
+import { many } from "../framework/arguments.ts";
+import * as result from "../framework/result.ts";
+import { eachTarget } from "../framework/targets.ts";
+import { verb } from "../framework/verb.ts";
+import { imageColumns } from "./columns.ts";
+
+export default verb({
+  description: "Shows images.",
+  arguments: { images: many("IMAGE", "the image to show", { complete: "image", ask: "Which image?" }) },
+  result: result.one(imageColumns),
+  changes: false,
+  examples: [{ line: "estrato image show golden -f json", says: "one of them, as JSON" }],
+  exits: { 4: "there is no such image" },
+  async run(context) {
+    const state = await (await context.store()).read();
+    return eachTarget(context, context.args.images, { kind: "image", verb: "show" }, async (target) =>
+      viewImage(state, findImage(state, target)),
+    );
+  },
+});
