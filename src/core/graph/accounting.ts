@@ -1,11 +1,11 @@
 /** What deleting something would free, by doing it on paper: drop, decide, apply, until nothing changes. */
 import type { Extent } from "../../host/types.ts";
-import type { Layer, State } from "../../store/schema.ts";
+import type { Image, Layer, Snapshot, State } from "../../store/schema.ts";
 import { applyDecision } from "./apply.ts";
 import { collect, nextStep } from "./collect.ts";
 import type { CollectFacts, Merge } from "./decisions.ts";
 import { differenceBytes, union } from "./intervals.ts";
-import { allPointers, type Pointer } from "./references.ts";
+import { allPointers, chainOrNull, descendants, layerGraph, type Pointer } from "./references.ts";
 
 /** What layers' own files hold. Asked only for the layers that `layersToMeasure` names. */
 export interface Measures {
@@ -25,19 +25,10 @@ export interface Freed {
   readonly deferredBytes: number;
 }
 
-/** What one thing takes, for `usage`. */
-export interface Usage {
-  readonly pointer: Pointer;
-  /** Allocated bytes of the very layers it points at, whoever else needs them. */
-  readonly ownBytes: number;
-  /** What deleting it would free. */
-  readonly exclusive: Freed;
-}
-
 /**
  * What dropping these pointers would free beyond what is waiting to be collected anyway. Both numbers together are the promise,
- * which does not depend on who runs. A merge's survivor is reckoned as its own file and the extents that it lacks: compressed clusters make
- * that an upper bound of what stays, so the promise is never too large by them.
+ * which does not depend on who runs. A merge's survivor is reckoned as its own file and the extents that it lacks; zeros that mask count
+ * as data, which a merge may make of them: the promise is rather too small than too large.
  */
 export function exclusiveBytes(
   state: State,
@@ -45,29 +36,12 @@ export function exclusiveBytes(
   measures: Measures,
   holding: HoldingFacts,
 ): Freed {
-  return beyond(waiting(state, measures, holding), state, pointers, measures, holding);
-}
-
-/** What collecting would free with nothing dropped: now, and once nobody is in the way. */
-export function waitingBytes(state: State, measures: Measures, holding: HoldingFacts): Freed {
-  const { now, ever } = waiting(state, measures, holding);
-  return freed(now, ever);
-}
-
-/** One row for each volume, snapshot and image. Needs the measures of all layers. */
-export function usage(state: State, measures: Measures, holding: HoldingFacts): Usage[] {
-  const anyway = waiting(state, measures, holding);
-  const rows = new Map<string, { pointer: Pointer; layers: Set<string> }>();
-  for (const { pointer, layer } of allPointers(state)) {
-    const row = rows.get(pointer.id) ?? { pointer, layers: new Set() };
-    rows.set(pointer.id, row);
-    if (state.layers[layer] !== undefined) row.layers.add(layer);
-  }
-  return [...rows.values()].map(({ pointer, layers }) => ({
-    pointer,
-    ownBytes: [...layers].reduce((sum, layer) => sum + measures.fileBytes(layer), 0),
-    exclusive: beyond(anyway, state, [pointer], measures, holding),
-  }));
+  const around = treesOf(state, pointers);
+  const anyway = simulated(around, [], measures, holding);
+  const dropped = simulated(around, pointers, measures, holding);
+  const promise = Math.max(0, dropped.ever - anyway.ever);
+  const freedNowBytes = Math.min(Math.max(0, dropped.now - anyway.now), promise);
+  return { freedNowBytes, deferredBytes: promise - freedNowBytes };
 }
 
 /** The layers whose measures `exclusiveBytes` asks for, so that they can be fetched before. Found by the same simulation with none. */
@@ -82,38 +56,42 @@ export function layersToMeasure(state: State, pointers: readonly Pointer[], hold
 }
 
 /** Removes pointers from a draft. Their layers stay: that is the collector's business. */
-export function dropPointers(draft: State, pointers: readonly Pointer[]): void {
+function dropPointers(draft: State, pointers: readonly Pointer[]): void {
   for (const { kind, id } of pointers)
     delete draft[kind === "volume" ? "volumes" : kind === "image" ? "images" : "snapshots"][id];
 }
 
-interface Waiting {
+/** Bytes that collecting frees: with those who run now, and with nobody running. */
+interface Collected {
   readonly now: number;
   readonly ever: number;
 }
 
-function waiting(state: State, measures: Measures, holding: HoldingFacts): Waiting {
-  return simulated(state, [], measures, holding);
+/**
+ * The part of the state that dropping the pointers can concern: the whole trees that they point into, and what else does.
+ * A damaged chain counts from the layer itself up: nothing of it is collected.
+ */
+function treesOf(state: State, pointers: readonly Pointer[]): State {
+  const ids = new Set(pointers.map(({ id }) => id));
+  const dropped = [...allPointers(state)].filter(({ pointer }) => ids.has(pointer.id));
+  const roots = new Set(dropped.map(({ layer }) => chainOrNull(state, layer)?.at(-1) ?? layer));
+  const graph = layerGraph(state);
+  const inside = new Set([...roots].flatMap((root) => [root, ...descendants(state, root, graph)]));
+  const onDisks = ({ disks }: Snapshot | Image) => disks.some(({ layer }) => inside.has(layer));
+  return {
+    ...state,
+    layers: only(state.layers, ({ id }) => inside.has(id)),
+    volumes: only(state.volumes, ({ head }) => inside.has(head)),
+    snapshots: only(state.snapshots, (one) => onDisks(one)),
+    images: only(state.images, (one) => onDisks(one)),
+  };
 }
 
-function beyond(
-  anyway: Waiting,
-  state: State,
-  pointers: readonly Pointer[],
-  measures: Measures,
-  holding: HoldingFacts,
-): Freed {
-  const { now, ever } = simulated(state, pointers, measures, holding);
-  return freed(now - anyway.now, ever - anyway.ever);
+function only<T>(all: Record<string, T>, wanted: (one: T) => boolean): Record<string, T> {
+  return Object.fromEntries(Object.entries(all).filter(([, one]) => wanted(one)));
 }
 
-function freed(now: number, ever: number): Freed {
-  const promise = Math.max(0, ever);
-  const freedNowBytes = Math.min(Math.max(0, now), promise);
-  return { freedNowBytes, deferredBytes: promise - freedNowBytes };
-}
-
-function simulated(state: State, dropped: readonly Pointer[], measures: Measures, holding: HoldingFacts): Waiting {
+function simulated(state: State, dropped: readonly Pointer[], measures: Measures, holding: HoldingFacts): Collected {
   const idle = { ...holding, holders: new Map() };
   return {
     now: collectOnPaper(

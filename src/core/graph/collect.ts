@@ -74,8 +74,8 @@ function decideFree(state: State, facts: CollectFacts, id: string): Decision {
 }
 
 /** Another operation rewrites a file of this chain, below or above: its headers and ours would cross. */
-export function busy(state: State, id: string, near: readonly string[], own: string | null = null): Defer | null {
-  const operation = near.map((layer) => state.layers[layer]?.busy).find((mark) => mark && mark !== own);
+function busy(state: State, id: string, near: readonly string[]): Defer | null {
+  const operation = near.map((layer) => state.layers[layer]?.busy).find((mark) => mark);
   return operation ? { kind: "defer", layer: id, reason: `${operation} is at work on this chain`, by: [] } : null;
 }
 

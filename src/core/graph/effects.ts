@@ -28,7 +28,7 @@ const WRITABLE = 0o600;
 const FROZEN = 0o400;
 
 /** A domain whose persistent definition is to be written without <backingStore>, and the files of its disks from now on. */
-export interface Redefinition {
+interface Redefinition {
   readonly uuid: string;
   readonly disks: readonly { readonly device: string; readonly path: string; readonly format: string }[];
 }

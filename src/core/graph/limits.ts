@@ -4,7 +4,7 @@ import type { Snapshot, State } from "../../store/schema.ts";
 import { chain, children, pointersAt } from "./references.ts";
 
 /** Beyond so many layers each read of old data is felt, and people should hear of it. */
-export const NOTE_LAYERS = 16;
+const NOTE_LAYERS = 16;
 
 /**
  * May one more layer come on top of `head`? Returns a note for the user once the chain would be longer than 16 layers, else null.

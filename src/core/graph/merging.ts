@@ -1,7 +1,7 @@
 /** The table of merging: a layer that nothing points at, and the only one that stands on it. Which way, or why not. */
 import type { Layer, State, Volume } from "../../store/schema.ts";
 import type { CollectFacts, Defer, Holder, Keep, Merge } from "./decisions.ts";
-import { chain, descendants, instanceDisk, type LayerGraph } from "./references.ts";
+import { chainOrNull, descendants, instanceDisk, type LayerGraph } from "./references.ts";
 
 /**
  * How many times fewer bytes a pivot must move before a running guest's head is committed down rather than pulled up.
@@ -82,7 +82,7 @@ export function liveDisk(
   const recorded =
     child.frozen === (holder.role === "backing") &&
     volume !== undefined &&
-    chain(state, volume.head).includes(child.id);
+    chainOrNull(state, volume.head)?.includes(child.id) === true;
   if (!recorded) return defer("what QEMU has open is not what is recorded", held.all);
   return disk;
 }
@@ -106,7 +106,7 @@ export function carriedLayers(state: State, child: string, facts: CollectFacts, 
 }
 
 /** The volume that is attached as this disk. */
-export function volumeOf(state: State, disk: { instance: string; device: string }): Volume | undefined {
+function volumeOf(state: State, disk: { instance: string; device: string }): Volume | undefined {
   return Object.values(state.volumes).find(
     (volume) => volume.instance === disk.instance && volume.device === disk.device,
   );

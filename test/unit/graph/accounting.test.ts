@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { exclusiveBytes, type Measures, usage, waitingBytes } from "../../../src/core/graph/accounting.ts";
+import { exclusiveBytes, type Measures } from "../../../src/core/graph/accounting.ts";
 import { addGuest, addImage, addLayer, addSnapshot, emptyState, FOREIGN, facts, running } from "./build.ts";
 
 const s1 = { kind: "snapshot", id: "s1" } as const;
@@ -57,7 +57,6 @@ describe("what deleting a snapshot frees", () => {
   it("does not count what waits to be collected anyway", () => {
     const { state, measures } = estate({ P: "xxxxx.....", S1: "xxxx......", H: "xxxx......" });
     state.images = {};
-    expect(waitingBytes(state, measures, facts())).toEqual({ freedNowBytes: 4, deferredBytes: 0 });
     expect(exclusiveBytes(state, [s1], measures, facts()).freedNowBytes).toBe(4);
   });
 
@@ -67,18 +66,4 @@ describe("what deleting a snapshot frees", () => {
     const all = [s1, { kind: "volume", id: "vol-web1-vda" } as const];
     expect(exclusiveBytes(state, all, measures, facts()).freedNowBytes).toBe(2);
   });
-});
-
-it("usage has a row for each volume, snapshot and image", () => {
-  const { state, measures } = estate({ P: "xxxxxxxxxx", S1: "xxxx......", H: "..xxx....." });
-  const rows = usage(state, measures, facts()).map(({ pointer, ownBytes, exclusive }) => [
-    pointer.kind,
-    ownBytes,
-    exclusive.freedNowBytes,
-  ]);
-  expect(rows).toEqual([
-    ["volume", 3, 3],
-    ["snapshot", 4, 2],
-    ["image", 10, 4],
-  ]);
 });

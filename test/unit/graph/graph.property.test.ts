@@ -89,7 +89,7 @@ describe("whatever happens", () => {
           while (estate.step(null)) estate.check();
         },
       ),
-      { numRuns: 600 },
+      { numRuns: 2000 },
     );
   });
 });

@@ -292,7 +292,7 @@ export class Estate {
   }
 }
 
-export function diskOf({ instance, device }: Volume): string {
+function diskOf({ instance, device }: Volume): string {
   return `${instance} ${device}`;
 }
 
