@@ -5,7 +5,7 @@ import { collect as decide, nextStep } from "../graph/collect.ts";
 import type { Decision, Free, Merge } from "../graph/decisions.ts";
 import { layerGraph } from "../graph/references.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { instancesOn, readFacts } from "./holders.ts";
+import { locksOn, readFacts } from "./holders.ts";
 
 /** Layers that could go: nothing points at them, and at most one layer stands on them. Costs no look at the machine. */
 export function candidates(state: State): string[] {
@@ -45,7 +45,7 @@ export async function explain(world: World, state: State): Promise<Decision[]> {
 }
 
 async function attempt(world: World, seen: State, decision: Free | Merge): Promise<void> {
-  const names = [...instancesOn(seen, [decision.layer]), decision.layer];
+  const names = [...locksOn(seen, [decision.layer]), decision.layer];
   let locks: HeldLocks;
   try {
     locks = await world.store.lock(names, 0);
@@ -56,7 +56,7 @@ async function attempt(world: World, seen: State, decision: Free | Merge): Promi
   try {
     // Asked again, now that nobody can change the answer.
     const state = await world.store.read();
-    if (instancesOn(state, [decision.layer]).some((uuid) => !locks.names.includes(uuid))) return;
+    if (locksOn(state, [decision.layer]).some((name) => !locks.names.includes(name))) return;
     if (await pendingOn(world, locks)) return;
     if (state.layers[decision.layer] === undefined) return;
     const facts = await readFacts(world, state, [decision.layer]);

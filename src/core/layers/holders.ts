@@ -16,6 +16,12 @@ export function instancesOn(state: State, layers: readonly string[]): string[] {
   return [...found].sort();
 }
 
+/** The locks of all who stand on any of these layers: instances by UUID, free volumes by id; sorted. */
+export function locksOn(state: State, layers: readonly string[]): string[] {
+  const volumes = layers.flatMap((layer) => descendantHeads(state, layer));
+  return [...new Set(volumes.map(({ id, instance }) => instance ?? id))].sort();
+}
+
 /**
  * Everything that the collector and the recovery of a merge ask about these layers. A guest of which libvirt names another head than QEMU writes
  * is blocked for new merges; recovery goes by QEMU alone (`trustQemu`), which is how it rolls forward to QEMU's top.
