@@ -11,6 +11,8 @@ import type { HeldLocks, World } from "./ports.ts";
 export interface Step {
   readonly title: string;
   readonly actions?: readonly Action[];
+  /** What `run` is about to perform itself, where the way depends on how it goes: for the plan that people see. */
+  readonly shown?: readonly Action[];
   readonly run?: () => Promise<void>;
 }
 
@@ -48,7 +50,7 @@ export function planView(
   return {
     steps: steps.map((step) => ({
       title: step.title,
-      commands: (step.actions ?? []).flatMap((action) => world.host.commandsFor(action)),
+      commands: [...(step.actions ?? []), ...(step.shown ?? [])].flatMap((action) => world.host.commandsFor(action)),
     })),
     notes,
     freesBytes,

@@ -191,17 +191,12 @@ function planSteps(world: World, status: DomainStatus, data: CreateData, quiesce
   }
   let reached = false;
   if (status.live !== null) {
-    steps.push({
-      title: "Switch the disks",
-      ...(quiesce && !required ? {} : { actions: [switchDisks(uuid, data, quiesce)] }),
-      ...(quiesce && !required
-        ? {
-            run: async () => {
-              reached = await switchQuiescedOrNot(world, uuid, data);
-            },
-          }
-        : {}),
-    });
+    const trying = quiesce && !required;
+    const action = switchDisks(uuid, data, quiesce);
+    const tryIt = async () => {
+      reached = await switchQuiescedOrNot(world, uuid, data);
+    };
+    steps.push({ title: "Switch the disks", ...(trying ? { shown: [action], run: tryIt } : { actions: [action] }) });
     if (required) reached = quiesce;
     steps.push({ title: "Compare QEMU, libvirt and the plan", run: () => requireSwitched(world, data) });
   }
