@@ -52,6 +52,8 @@ export interface Factory {
   /** Has a question been answered with no? */
   readonly declined: () => boolean;
   readonly settings: () => Promise<Settings>;
+  /** Throws "usage" where this setting is unknown or cannot have this value. */
+  readonly checkSetting: (key: string, value: string) => Promise<void>;
   /** How long a revert keeps what the disks held before, in milliseconds. */
   readonly revertKeepMs: () => Promise<number>;
   readonly store: () => Promise<StorePort>;
@@ -205,6 +207,10 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     prompts,
     declined: () => declined,
     settings,
+    async checkSetting(key, value) {
+      const { openSettings } = await import("./store/settings.ts");
+      openSettings({ env: {}, uid, flags: { [key]: value } }).get(key);
+    },
     async revertKeepMs() {
       return parseDuration((await settings()).get("revert_keep").value ?? "24h", "revert_keep");
     },

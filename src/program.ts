@@ -1,5 +1,5 @@
 /** The command tree: nouns and verbs with a summary and a lazy load, and the way from a line to one of them. */
-import { nounHelp, programHelp, verbHelp } from "./commands/framework/help.ts";
+import { helpFor, programHelp } from "./commands/framework/help.ts";
 import type { Catalogue } from "./commands/framework/noun.ts";
 import { resolve } from "./commands/framework/resolve.ts";
 import { EstratoError } from "./errors.ts";
@@ -23,6 +23,15 @@ export const catalogue: Catalogue = {
   backup: { summary: "Copies in another folder, rotated", noun: () => import("./commands/backup/index.ts") },
   schedule: { summary: "Backups and snapshots at set times", noun: () => import("./commands/schedule/index.ts") },
   flavor: { summary: "Sizes that instances are made in", noun: () => import("./commands/flavor/index.ts") },
+  keypair: { summary: "Public SSH keys that new instances let in", noun: () => import("./commands/keypair/index.ts") },
+  config: { summary: "Settings", noun: () => import("./commands/config/index.ts") },
+  event: { summary: "What was done on this host", noun: () => import("./commands/event/index.ts") },
+  completion: {
+    summary: "Print a shell's completion script",
+    verb: () => import("./commands/completion/completion.ts"),
+  },
+  help: { summary: "Show help for a noun or a verb", verb: () => import("./commands/help/help.ts") },
+  __complete: { summary: "Complete a line", verb: () => import("./commands/completion/complete.ts"), hidden: true },
   usage: { summary: "Where the bytes are, and what would free them", verb: () => import("./commands/usage.ts") },
   wait: { summary: "Wait for an instance", verb: () => import("./commands/wait.ts") },
 };
@@ -38,7 +47,12 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
   const options = words.slice(0, words.includes("--") ? words.indexOf("--") : undefined);
   if (words[0] !== "__complete") {
     if (options.includes("--help") || options.includes("-h")) {
-      stdout.write(await helpFor(words.filter((word) => word !== "--help" && word !== "-h")));
+      stdout.write(
+        await helpFor(
+          catalogue,
+          words.filter((word) => word !== "--help" && word !== "-h"),
+        ),
+      );
       return;
     }
     if (words[0] === "--version" || words[0] === "-V") {
@@ -57,18 +71,10 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
     });
   }
   const [{ default: verb }, { runVerb }] = await Promise.all([resolved.load(), import("./commands/framework/run.ts")]);
-  await runVerb(resolved.path.join(" "), verb, resolved.words, commandLine(words), surroundings);
+  await runVerb(resolved.path.join(" "), verb, resolved.words, commandLine(words), surroundings, catalogue);
 }
 
 /** The version of package.json; "dev" where the program is not bundled. */
 export function version(): string {
   return typeof ESTRATO_VERSION === "undefined" ? "dev" : ESTRATO_VERSION;
-}
-
-/** The help of the program, of a noun, or of a verb. Throws "usage" for what there is not. */
-export async function helpFor(words: readonly string[]): Promise<string> {
-  const resolved = await resolve(catalogue, words);
-  if (resolved.is === "nothing") return programHelp(catalogue);
-  if (resolved.is === "noun") return nounHelp(resolved.name, catalogue[resolved.name]?.summary ?? "", resolved.noun);
-  return verbHelp(resolved.path.join(" "), (await resolved.load()).default);
 }

@@ -1,6 +1,6 @@
 /** The live names of a kind: for a shell's completion, and for the choice at a terminal. */
-import type { StorePort } from "../../core/ports.ts";
 import type { State } from "../../core/records.ts";
+import type { Factory } from "../../factory.ts";
 import type { Completion } from "./arguments.ts";
 
 export interface Candidate {
@@ -9,8 +9,14 @@ export interface Candidate {
 }
 
 /** From what is remembered alone: one file is read. [] for what has no names, and for files, which a shell knows better. */
-export async function candidates(kind: Completion, store: () => Promise<StorePort>): Promise<Candidate[]> {
+export async function candidates(
+  kind: Completion,
+  { store, settings }: Pick<Factory, "store" | "settings">,
+): Promise<Candidate[]> {
   if (typeof kind !== "string") return kind.map((value) => ({ value, description: "" }));
+  if (kind === "setting") {
+    return (await settings()).list().map(({ key, value }) => ({ value: key, description: value ?? "" }));
+  }
   const list = KINDS[kind];
   return list === undefined ? [] : list(await (await store()).read());
 }

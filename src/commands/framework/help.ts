@@ -5,6 +5,7 @@ import { GLOBAL_OPTIONS } from "./globals.ts";
 import type { Catalogue, Noun } from "./noun.ts";
 import type { OptionSpec } from "./options.ts";
 import { longFlags } from "./parse.ts";
+import { resolve } from "./resolve.ts";
 import type { Options, Verb } from "./verb.ts";
 
 const WIDTH = 100;
@@ -111,4 +112,12 @@ export function programHelp(catalogue: Catalogue): string {
     ]),
     '\nSee "estrato help NOUN [VERB]", and man estrato.\n',
   ].join("");
+}
+
+/** The help of the program, of a noun, or of a verb. Throws "usage" for what there is not. */
+export async function helpFor(catalogue: Catalogue, words: readonly string[]): Promise<string> {
+  const resolved = await resolve(catalogue, words);
+  if (resolved.is === "nothing") return programHelp(catalogue);
+  if (resolved.is === "noun") return nounHelp(resolved.name, catalogue[resolved.name]?.summary ?? "", resolved.noun);
+  return verbHelp(resolved.path.join(" "), (await resolved.load()).default);
 }

@@ -52,7 +52,7 @@ const CHOSEN: ReadonlySet<Completion> = new Set(["instance", "snapshot", "image"
 
 /** With the guests that libvirt has and estrato has not adopted. */
 async function liveCandidates(kind: Completion, factory: Factory): Promise<Candidate[]> {
-  const known = await candidates(kind, factory.store);
+  const known = await candidates(kind, factory);
   if (kind !== "instance") return known;
   const domains = await (await factory.host()).listDomains();
   const names = new Set(domains.map((domain) => domain.name));

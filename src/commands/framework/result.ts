@@ -10,6 +10,8 @@ export interface ResultSpec<Row> {
   readonly columns: readonly Column<Row>[];
   /** Printed only where a format, a column or a query asks for it: `instance start` has little to say to people. */
   readonly onRequest: boolean;
+  /** Printed even with -q: it is the only copy of what it holds. */
+  readonly evenQuiet: boolean;
   /** Draws the result for people in place of a table. */
   readonly draw: ((rows: readonly Row[], painter: Painter) => string) | null;
 }
@@ -19,16 +21,31 @@ export type Outcome<Row> = Row | readonly Row[] | Plan | readonly (Row | Plan | 
 
 interface Extras<Row> {
   readonly onRequest?: boolean;
+  readonly evenQuiet?: boolean;
   readonly draw?: (rows: readonly Row[], painter: Painter) => string;
 }
 
 export function list<Row>(columns: readonly Column<Row>[], extras: Extras<Row> = {}): ResultSpec<Row> {
-  return { shape: "list", columns, onRequest: extras.onRequest ?? false, draw: extras.draw ?? null };
+  return spec("list", columns, extras);
 }
 
 export function one<Row>(columns: readonly Column<Row>[], extras: Extras<Row> = {}): ResultSpec<Row> {
-  return { shape: "one", columns, onRequest: extras.onRequest ?? false, draw: extras.draw ?? null };
+  return spec("one", columns, extras);
+}
+
+function spec<Row>(
+  shape: "list" | "one",
+  columns: readonly Column<Row>[],
+  { onRequest = false, evenQuiet = false, draw }: Extras<Row>,
+): ResultSpec<Row> {
+  return { shape, columns, onRequest, evenQuiet, draw: draw ?? null };
 }
 
 /** A verb that prints nothing, or writes what it has to stdout itself. */
-export const nothing: ResultSpec<never> = { shape: "nothing", columns: [], onRequest: false, draw: null };
+export const nothing: ResultSpec<never> = {
+  shape: "nothing",
+  columns: [],
+  onRequest: false,
+  evenQuiet: false,
+  draw: null,
+};

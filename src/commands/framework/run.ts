@@ -7,6 +7,7 @@ import { type Page, renderRows, renderValue } from "../../ui/output/render.ts";
 import { isPlan, type Plan, planJson, planText } from "../../ui/plan.ts";
 import type { Globals } from "./globals.ts";
 import { takeArguments } from "./missing.ts";
+import type { Catalogue } from "./noun.ts";
 import { type Line, parseLine } from "./parse.ts";
 import type { Context, Verb } from "./verb.ts";
 
@@ -17,6 +18,7 @@ export async function runVerb(
   words: readonly string[],
   command: string,
   surroundings: Surroundings,
+  catalogue: Catalogue,
 ): Promise<void> {
   const line: Line = verb.raw
     ? { ...(await parseLine(name, verb, [])), operands: words }
@@ -38,6 +40,7 @@ export async function runVerb(
     streams: factory.streams,
     factory,
     name,
+    catalogue,
     failure: null,
   };
   const outcome: unknown = await verb.run(context);
@@ -50,7 +53,8 @@ export async function runVerb(
     painter: await factory.painter("stdout"),
   });
   const text = await printed(verb, outcome, wish, selection, page);
-  if (text !== "" && !(line.globals.quiet && verb.changes && !line.globals.dryRun)) factory.streams.stdout.write(text);
+  const silent = line.globals.quiet && verb.changes && !line.globals.dryRun && !verb.result.evenQuiet;
+  if (text !== "" && !silent) factory.streams.stdout.write(text);
   if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
   if (context.failure !== null) throw context.failure;
 }

@@ -45,6 +45,7 @@ import type { Factory } from "../../factory.ts";
 import type { Streams } from "../../ui/streams.ts";
 import type { ArgumentSpec } from "./arguments.ts";
 import type { Globals } from "./globals.ts";
+import type { Catalogue } from "./noun.ts";
 import type { OptionSpec } from "./options.ts";
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
 
@@ -68,6 +69,8 @@ export interface Context<A = Any, O = Any> {
   readonly factory: Factory;
   /** What was said on the line, `flavor create`: for messages. */
   readonly name: string;
+  /** All nouns and verbs: for help and completion. */
+  readonly catalogue: Catalogue;
   /** Set by eachTarget: thrown once the result is printed. */
   failure: Error | null;
 }

@@ -1,0 +1,22 @@
+import { rest } from "../framework/arguments.ts";
+import { verb } from "../framework/verb.ts";
+
+/** Called by the scripts of `completion`. Prints lines of VALUE<tab>DESCRIPTION, and never an error: a shell would show it in the middle of a line. */
+export default verb({
+  description: "Completes the last of the words that stand behind the program's name.",
+  arguments: { words: rest("WORD", "the line so far; the last word is the one to complete") },
+  changes: false,
+  withoutSettings: true,
+  raw: true,
+  examples: [],
+  async run({ args, catalogue, factory, streams }) {
+    const { completed } = await import("./completed.ts");
+    try {
+      const found = await completed(catalogue, args.words, factory);
+      streams.stdout.write(found.map(({ value, description }) => `${value}\t${description}\n`).join(""));
+    } catch {
+      // nothing to offer
+    }
+    return null;
+  },
+});

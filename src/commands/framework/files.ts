@@ -1,0 +1,74 @@
+/** Small files that a command line names. "-" is standard input. */
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { EstratoError } from "../../errors.ts";
+import type { Streams } from "../../ui/streams.ts";
+
+const LARGEST_BYTES = 1024 * 1024;
+
+/** The text of a file. Throws "host" where it cannot be read or is larger than 1 MiB. */
+export async function readTextFile(path: string, streams: Pick<Streams, "stdin">): Promise<string> {
+  const bytes = path === "-" ? await readStdin(streams) : readSmall(path);
+  if (bytes.length > LARGEST_BYTES) throw tooLarge(path);
+  return bytes.toString("utf8");
+}
+
+function readSmall(path: string): Buffer {
+  try {
+    if (statSync(path).size > LARGEST_BYTES) throw tooLarge(path);
+    return readFileSync(path);
+  } catch (error) {
+    throw error instanceof EstratoError ? error : fileError(path, error, "read");
+  }
+}
+
+async function readStdin({ stdin }: Pick<Streams, "stdin">): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of stdin) {
+    const bytes = Buffer.from(piece as string | Buffer);
+    length += bytes.length;
+    if (length > LARGEST_BYTES) throw tooLarge("standard input");
+    pieces.push(bytes);
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Makes a file of mode 0600. Throws "conflict" where there is one of that name, "host" where it cannot be written. */
+export function writeSecretFile(path: string, text: string): void {
+  let fd: number;
+  try {
+    fd = openSync(path, "wx", 0o600);
+  } catch (error) {
+    throw fileError(path, error, "written");
+  }
+  try {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw fileError(path, error, "written");
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const WHY: Readonly<Record<string, readonly [why: string, hint: string]>> = {
+  ENOENT: ["there is no such file or folder", "Check the path."],
+  EACCES: ["permission denied", "Check who may use it."],
+  EISDIR: ["it is a folder", "Name a file."],
+  ENOTDIR: ["a part of the path is no folder", "Check the path."],
+  ENOSPC: ["the disk is full", "Free some space."],
+};
+
+function fileError(path: string, cause: unknown, done: "read" | "written"): EstratoError {
+  const errno = (cause as NodeJS.ErrnoException).code ?? "";
+  if (errno === "EEXIST") {
+    return new EstratoError("conflict", `${path}: it is there already`, { hint: "Name a new file.", cause });
+  }
+  const [why, hint] = WHY[errno] ?? [`it cannot be ${done} (${errno || String(cause)})`, "Check the path."];
+  return new EstratoError("host", `${path}: ${why}`, { hint, cause });
+}
+
+function tooLarge(path: string): EstratoError {
+  return new EstratoError("host", `${path}: larger than 1 MiB`, { hint: "Check that it is the file you mean." });
+}

@@ -1,0 +1,14 @@
+import { listKeypairs } from "../../core/keypairs.ts";
+import * as result from "../framework/result.ts";
+import { verb } from "../framework/verb.ts";
+import { keypairColumns } from "./columns.ts";
+
+export default verb({
+  description: "Lists key pairs by name.",
+  result: result.list(keypairColumns),
+  changes: false,
+  examples: [{ line: "estrato keypair list -c name -c fingerprint", says: "names and fingerprints" }],
+  async run({ store }) {
+    return listKeypairs(await store());
+  },
+});
