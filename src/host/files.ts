@@ -12,6 +12,8 @@ export interface FileInfo {
   readonly sizeBytes: number;
   readonly allocatedBytes: number;
   readonly isBlockDevice: boolean;
+  readonly isRegularFile: boolean;
+  readonly isFolder: boolean;
 }
 
 function hasCode(error: unknown, ...codes: readonly string[]): boolean {
@@ -29,6 +31,8 @@ export async function fileInfo(path: string): Promise<FileInfo | null> {
       sizeBytes: found.size,
       allocatedBytes: found.blocks * 512,
       isBlockDevice: found.isBlockDevice(),
+      isRegularFile: found.isFile(),
+      isFolder: found.isDirectory(),
     };
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
@@ -103,12 +107,26 @@ export async function copyFile(from: string, to: string, mode: number): Promise<
 
 /**
  * Gives a file its name, durably. Without `replace` link(2) sees to it that nothing that came to be there meanwhile is lost: "conflict" then.
- * Where a file system knows no hard links, a look must do.
+ * Where a file system knows no hard links, a look must do. With `replace` only a regular file gives way: rename(2) would as readily put
+ * the new one in the place of a device or a link.
  */
 export async function moveFile(from: string, to: string, replace: boolean): Promise<void> {
-  if (replace) await rename(from, to);
+  if (replace) {
+    await requireRegularOrNothing(to);
+    await rename(from, to);
+  }
   else await linkOnly(from, to);
   await syncPath(dirname(to));
+}
+
+async function requireRegularOrNothing(path: string): Promise<void> {
+  try {
+    if ((await lstat(path)).isFile()) return;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return;
+    throw error;
+  }
+  throw new EstratoError("conflict", `${path}: it is no regular file, and is not replaced`);
 }
 
 async function linkOnly(from: string, to: string): Promise<void> {
@@ -129,7 +147,7 @@ export async function removeFile(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw error;
+    if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error;
   }
 }
 

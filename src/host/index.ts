@@ -9,7 +9,7 @@ import { parseDefinition } from "./domain-xml.ts";
 import { createEmpty, fileInfo, freeBytes, listFolder, removeFile } from "./files.ts";
 import type { HeldFile } from "./held-file.ts";
 import { type ChildTrace, createProcesses } from "./process.ts";
-import { convertedBytes, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
+import { convertedBytes, countFaults, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
 import type {
   Action,
   Command,
@@ -72,6 +72,7 @@ export function createHost(options: HostOptions) {
       (await import("./untrusted.ts")).inspectUntrusted(path, format),
     holdFile: async (path: string): Promise<HeldFile> => (await import("./held-file.ts")).holdFile(path),
     convertedBytes: (path: string, format: string): Promise<number> => convertedBytes(processes, path, format),
+    countFaults: (path: string): Promise<number> => countFaults(processes, path),
     sameContent: (a: { path: string; format: string }, b: { path: string; format: string }): Promise<boolean> =>
       sameContent(processes, a, b),
     fileInfo,

@@ -1,6 +1,7 @@
 /** What QEMU itself has open: the truth of a running guest (DESIGN, section 3). */
 import { EstratoError } from "../errors.ts";
 import { diskAliases } from "./domain-xml.ts";
+import { printable } from "./process-failure.ts";
 import { filePathOf } from "./qemu-img-output.ts";
 import type { QemuDisk } from "./types.ts";
 import { isNoSuchDomain, type Virsh } from "./virsh.ts";
@@ -16,15 +17,35 @@ interface QemuBlock {
   readonly inserted?: { readonly image: QemuImage };
 }
 
+/** Everything that QEMU holds back of this disk goes to its files. "failed" where QEMU does not do it. */
+export async function flushDisk(virsh: Virsh, uuid: string, device: string): Promise<void> {
+  const { aliases, blocks } = await readBlocks(virsh, uuid);
+  const alias = aliases.get(device);
+  const qdev = blocks.find((block) => alias !== undefined && isDeviceOf(block.qdev ?? "", alias))?.qdev;
+  if (!qdev) throw new EstratoError("not_found", `${uuid}: QEMU has no disk ${device}`);
+  // QMP has no command for it; the monitor's own `qemu-io` says nothing where all went well
+  const flush = `qemu-io -d ${qdev} "flush"`;
+  const said = (await virsh.output(["qemu-monitor-command", "--domain", uuid, "--hmp", flush])).trim();
+  if (said !== "") throw new EstratoError("failed", `${uuid}: QEMU did not flush ${device}: ${printable(said)}`);
+}
+
 /** The disks of a running domain with the chain of files that QEMU holds, top first. "not_found" without such a domain, "conflict" where it is off. */
 export async function qemuDisks(virsh: Virsh, uuid: string): Promise<QemuDisk[]> {
+  const { aliases, blocks } = await readBlocks(virsh, uuid);
+  return disksOf(blocks, aliases);
+}
+
+async function readBlocks(
+  virsh: Virsh,
+  uuid: string,
+): Promise<{ aliases: Map<string, string>; blocks: readonly QemuBlock[] }> {
   const [live, blocks] = await virsh.batch([
     ["dumpxml", "--domain", uuid],
     ["qemu-monitor-command", "--domain", uuid, '{"execute":"query-block"}'],
   ]);
   const error = live?.error ?? blocks?.error ?? null;
   if (error !== null || !live || !blocks) throw unreadable(uuid, error ?? "no answer");
-  return parseQueryBlock(blocks.text, diskAliases(live.text));
+  return { aliases: diskAliases(live.text), blocks: parseQueryBlock(blocks.text) };
 }
 
 function unreadable(uuid: string, error: string): EstratoError {
@@ -33,10 +54,13 @@ function unreadable(uuid: string, error: string): EstratoError {
   return new EstratoError("failed", `virsh qemu-monitor-command: ${error}`);
 }
 
-/** Reads the answer to `query-block`; `aliases`: target device → alias. Drives without a medium are left out. */
-export function parseQueryBlock(json: string, aliases: ReadonlyMap<string, string>): QemuDisk[] {
-  const answer = JSON.parse(json) as { readonly return?: readonly QemuBlock[] };
-  const blocks = answer.return ?? [];
+/** Reads the answer to `query-block`. */
+export function parseQueryBlock(json: string): readonly QemuBlock[] {
+  return (JSON.parse(json) as { readonly return?: readonly QemuBlock[] }).return ?? [];
+}
+
+/** Blocks by target device; `aliases`: target device → alias. Drives without a medium are left out. */
+export function disksOf(blocks: readonly QemuBlock[], aliases: ReadonlyMap<string, string>): QemuDisk[] {
   return [...aliases].flatMap(([device, alias]) => {
     const image = blocks.find(({ qdev }) => isDeviceOf(qdev ?? "", alias))?.inserted?.image;
     if (image === undefined) return [];

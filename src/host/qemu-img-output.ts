@@ -40,6 +40,13 @@ export function parseInfo(json: string, path: string): ImageInfo {
   };
 }
 
+/** Reads `qemu-img check --output=json`: corruptions and errors, leaks left out. */
+export function parseFaults(json: string): number {
+  const answer = parseJson(json) as { readonly corruptions?: number; readonly "check-errors"?: number };
+  if (typeof answer["check-errors"] !== "number") throw new EstratoError("failed", "qemu-img check: no such answer");
+  return answer["check-errors"] + (answer.corruptions ?? 0);
+}
+
 /** Reads `qemu-img measure --output=json`: bytes that a copy needs. "failed" where it is no such answer. */
 export function parseMeasure(json: string): number {
   const { required } = parseJson(json) as { readonly required?: unknown };

@@ -151,7 +151,11 @@ export type Action =
       readonly file: string;
       readonly backing: { readonly path: string; readonly format: string };
     }
-  /** blockpull of a running guest's head down to `base` (excluded; null: everything). Waits for the end. Idempotent. */
+  /**
+   * blockpull of a running guest's head down to `base` (excluded; null: everything). Waits for the end, and until QEMU has
+   * written all of it. Idempotent while that guest runs. Where the guest died before this returned, the head's header may have
+   * dropped layers whose data it does not hold yet (measured on QEMU 7.2): "relink" it to what it stood on, then "rebase".
+   */
   | { readonly do: "block-pull"; readonly domain: string; readonly device: string; readonly base: string | null }
   /** blockcommit of a middle layer of a running guest. Waits for the end. */
   | {

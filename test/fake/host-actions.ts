@@ -248,7 +248,7 @@ function plannedWork(machine: FakeMachine, disk: FakeOpenDisk, action: BlockActi
   }
   requireUnfrozen(machine, action.base);
   const { writers, readers } = holders(machine, action.base);
-  if (writers + readers > 1) throw new EstratoError("failed", 'virsh blockcommit: Failed to get "write" lock');
+  if (writers + readers > 1) throw new EstratoError("conflict", 'virsh blockcommit: Failed to get "write" lock');
   const layers = chain.slice(top, base);
   const overlay = chain[top - 1];
   return {

@@ -95,7 +95,7 @@ export function start(machine: FakeMachine, domain: string, paused: boolean): vo
       const { writers, readers } = holders(machine, each);
       return writers > 0 || (place === 0 && !disk.readonly && readers > 0);
     });
-    if (clash) throw new EstratoError("failed", `virsh start: Failed to get "write" lock: ${path}`);
+    if (clash) throw new EstratoError("conflict", `virsh start: Failed to get "write" lock: ${path}`);
     return { device: disk.device, chain, readonly: disk.readonly };
   });
   found.open = opened;
@@ -118,7 +118,7 @@ function requireBelievedChain(machine: FakeMachine, xml: string, device: string)
   const believed = new RegExp(`<!--chain ${device} (.*?)-->`).exec(xml)?.[1];
   const source = parseDefinition(xml).disks.find((disk) => disk.device === device)?.source ?? "";
   if (believed !== undefined && believed !== JSON.stringify(chainAt(machine, source))) {
-    throw new EstratoError("failed", `virsh start: Failed to get "write" lock: ${source} (a stale <backingStore>)`);
+    throw new EstratoError("conflict", `virsh start: Failed to get "write" lock: ${source} (a stale <backingStore>)`);
   }
 }
 

@@ -231,6 +231,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const chain = format === "raw" ? [path] : chainAt(machine, path);
       return (readChain(machine, chain).size + 4) * CLUSTER_BYTES;
     },
+    async countFaults(path) {
+      alive();
+      return fileAt(machine, path).faults;
+    },
     async sameContent(a, b) {
       alive();
       return JSON.stringify(readContent(machine, a.path)) === JSON.stringify(readContent(machine, b.path));

@@ -6,7 +6,7 @@ import { EstratoError } from "../../errors.ts";
 import { agentThaw } from "../agent.ts";
 import { editDefinition } from "../domain-edit.ts";
 import { parseState } from "../domain-status.ts";
-import { lastWords } from "../process-failure.ts";
+import { failure, lastWords } from "../process-failure.ts";
 import type { Action, DomainState } from "../types.ts";
 import { isNoSuchDomain } from "../virsh.ts";
 import { commandsFor, switchDisks } from "./commands.ts";
@@ -63,7 +63,7 @@ async function performTowards(
   if (!command) return;
   const result = await context.processes.run(command, holdingLocks(context));
   if (result.exit === 0 || isDone(await stateOf(context, action.domain))) return;
-  throw new EstratoError("failed", `virsh ${action.do}: ${lastWords(result.stderr) ?? `exit code ${result.exit}`}`);
+  throw failure(command, result);
 }
 
 const isRunning = (state: DomainState | null) => state === "running" || state === "blocked";

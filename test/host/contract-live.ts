@@ -1,0 +1,167 @@
+/** Running guests: switches of their disks, and merges under them. */
+import { expect, test } from "vitest";
+import { addHead, chainOf, DISK_BYTES, definedHeads, defineGuest, type Rig, snapshot, startGuest } from "./rig.ts";
+
+/** A running guest on base ← middle ← head, each layer with a cluster that the guest wrote, the lower two frozen. */
+async function runningChain(rig: Rig): Promise<string> {
+  const base = await rig.addImage("base", { content: { 0: "A", 1: "A" } });
+  const uuid = await startGuest(rig, { vda: base });
+  await snapshot(rig, uuid, "middle");
+  await rig.guestWrite(uuid, "vda", 1, "B");
+  await rig.guestWrite(uuid, "vda", 2, "B");
+  await snapshot(rig, uuid, "head");
+  await rig.guestWrite(uuid, "vda", 2, "C");
+  return uuid;
+}
+
+const BEFORE = { 0: "A", 1: "B", 2: "C" };
+
+export function liveContract(current: () => Rig): void {
+  test("a switch puts the named disks onto their heads, in QEMU and in both definitions, and leaves the others", async () => {
+    const rig = current();
+    const one = await rig.addImage("one", { content: { 0: "A" } });
+    const two = await rig.addImage("two");
+    const uuid = await startGuest(rig, { vda: one, vdb: two });
+    const head = await addHead(rig, "head", one);
+    const disks = [{ device: "vda", path: head }];
+    await rig.host.perform({ do: "switch-disks", domain: uuid, disks, excluded: ["vdb"], quiesce: false });
+    await rig.guestWrite(uuid, "vda", 1, "B");
+    expect(await rig.host.qemuDisks(uuid)).toEqual([
+      { device: "vda", chain: [head, one], sizeBytes: DISK_BYTES },
+      { device: "vdb", chain: [two], sizeBytes: DISK_BYTES },
+    ]);
+    expect(await definedHeads(rig, uuid)).toEqual(["head", "head"]);
+    expect(await rig.read(one)).toEqual({ 0: "A" });
+    expect(await rig.read(head)).toEqual({ 0: "A", 1: "B" });
+    expect((await rig.host.domainStatus(uuid))?.snapshots).toEqual([]);
+  });
+
+  test("a guest that is off is not switched, and QEMU has nothing to say of it", async () => {
+    const rig = current();
+    const base = await rig.addImage("base");
+    const uuid = await defineGuest(rig, { vda: base });
+    const disks = [{ device: "vda", path: await addHead(rig, "head", base) }];
+    await expect(
+      rig.host.perform({ do: "switch-disks", domain: uuid, disks, excluded: [], quiesce: false }),
+    ).rejects.toMatchObject({ code: "conflict" });
+    await expect(rig.host.qemuDisks(uuid)).rejects.toMatchObject({ code: "conflict" });
+    await expect(rig.host.qemuDisks("11111111-0000-4000-8000-0000000000ff")).rejects.toMatchObject({
+      code: "not_found",
+    });
+  });
+
+  test("a switch that cannot be made for one disk is made for none", async () => {
+    const rig = current();
+    const one = await rig.addImage("one");
+    const two = await rig.addImage("two");
+    const uuid = await startGuest(rig, { vda: one, vdb: two });
+    const disks = [
+      { device: "vda", path: await addHead(rig, "head", one) },
+      { device: "vdb", path: `${rig.folder}/nothing` },
+    ];
+    await expect(
+      rig.host.perform({ do: "switch-disks", domain: uuid, disks, excluded: [], quiesce: false }),
+    ).rejects.toMatchObject({ code: "failed" });
+    expect(await chainOf(rig, uuid)).toEqual(["one"]);
+    expect(await definedHeads(rig, uuid)).toEqual(["one", "one"]);
+  });
+
+  test("a pull takes what lies between the head and its new base, from frozen files", async () => {
+    const rig = current();
+    const uuid = await runningChain(rig);
+    const pull = { do: "block-pull", domain: uuid, device: "vda" } as const;
+    for (const _ of ["once", "again"]) {
+      await rig.host.perform({ ...pull, base: `${rig.folder}/base` });
+      expect(await chainOf(rig, uuid)).toEqual(["head", "base"]);
+    }
+    for (const _ of ["once", "again"]) await rig.host.perform({ ...pull, base: null });
+    expect(await chainOf(rig, uuid)).toEqual(["head"]);
+    expect(await rig.read(`${rig.folder}/head`)).toEqual(BEFORE);
+    expect(await rig.read(`${rig.folder}/middle`)).toEqual({ 0: "A", 1: "B", 2: "B" });
+  });
+
+  test("a middle layer is committed down under a running guest, unless what it goes into is frozen", async () => {
+    const rig = current();
+    const uuid = await runningChain(rig);
+    const base = `${rig.folder}/base`;
+    const commit = { do: "block-commit", domain: uuid, device: "vda", top: `${rig.folder}/middle`, base } as const;
+    await expect(rig.host.perform(commit)).rejects.toMatchObject({ code: "conflict" });
+    expect(await chainOf(rig, uuid)).toEqual(["head", "middle", "base"]);
+    await rig.host.perform({ do: "set-mode", path: base, mode: 0o600 });
+    for (const _ of ["once", "again"]) {
+      await rig.host.perform(commit);
+      expect(await chainOf(rig, uuid)).toEqual(["head", "base"]);
+    }
+    expect(await rig.read(`${rig.folder}/head`)).toEqual(BEFORE);
+    expect(await rig.read(base)).toEqual({ 0: "A", 1: "B", 2: "B" });
+  });
+
+  test("a head is committed down, and the guest goes on in the file below", async () => {
+    const rig = current();
+    const uuid = await runningChain(rig);
+    const middle = `${rig.folder}/middle`;
+    const commit = { do: "block-commit-active", domain: uuid, device: "vda", base: middle } as const;
+    await expect(rig.host.perform(commit)).rejects.toMatchObject({ code: "conflict" });
+    await rig.host.perform({ do: "set-mode", path: middle, mode: 0o600 });
+    for (const _ of ["once", "again"]) {
+      await rig.host.perform(commit);
+      expect(await chainOf(rig, uuid)).toEqual(["middle", "base"]);
+      expect(await definedHeads(rig, uuid)).toEqual(["middle", "middle"]);
+    }
+    await rig.guestWrite(uuid, "vda", 3, "D");
+    expect(await rig.read(middle)).toEqual({ ...BEFORE, 3: "D" });
+    expect((await rig.host.imageInfo(`${rig.folder}/head`))?.format).toBe("qcow2"); // nobody holds it any more
+  });
+
+  test("two guests on one layer pull freely, and neither writes into it", async () => {
+    const rig = current();
+    const base = await rig.addImage("base", { content: { 0: "A" } });
+    const first = await startGuest(rig, { vda: await addHead(rig, "one", base) });
+    const second = await startGuest(rig, { vda: await addHead(rig, "two", base) });
+    const commit = { do: "block-commit-active", domain: first, device: "vda", base } as const;
+    await expect(rig.host.perform(commit)).rejects.toMatchObject({ code: "conflict" });
+    expect(await chainOf(rig, first)).toEqual(["one", "base"]);
+    for (const domain of [first, second]) {
+      await rig.host.perform({ do: "block-pull", domain, device: "vda", base: null });
+      expect(await chainOf(rig, domain)).toHaveLength(1);
+    }
+    expect(await rig.read(base)).toEqual({ 0: "A" });
+  });
+
+  test("a job that a kill left behind is shown, and is brought to its end or called off", async () => {
+    const rig = current();
+    const uuid = await runningChain(rig);
+    const base = `${rig.folder}/middle`;
+    await rig.host.perform({ do: "set-mode", path: base, mode: 0o600 });
+    const settle = { do: "settle-job", domain: uuid, device: "vda" } as const;
+    await rig.leaveCommit(uuid, "vda", base);
+    expect((await rig.host.domainStatus(uuid))?.jobs).toEqual([{ device: "vda", type: "active-commit" }]);
+    for (const _ of ["once", "again"]) await rig.host.perform({ ...settle, abort: true });
+    expect((await rig.host.domainStatus(uuid))?.jobs).toEqual([]);
+    expect(await chainOf(rig, uuid)).toEqual(["head", "middle", "base"]);
+    await rig.leaveCommit(uuid, "vda", base);
+    for (const _ of ["once", "again"]) await rig.host.perform({ ...settle, abort: false });
+    expect(await chainOf(rig, uuid)).toEqual(["middle", "base"]);
+    expect(await rig.read(base)).toEqual(BEFORE);
+    await rig.host.perform({ do: "destroy", domain: uuid });
+    await rig.host.perform({ ...settle, abort: false });
+  });
+
+  test("a commit that a kill left behind is taken up by the next one", async () => {
+    const rig = current();
+    const uuid = await runningChain(rig);
+    const base = `${rig.folder}/middle`;
+    await rig.host.perform({ do: "set-mode", path: base, mode: 0o600 });
+    await rig.leaveCommit(uuid, "vda", base);
+    await rig.host.perform({ do: "block-commit-active", domain: uuid, device: "vda", base });
+    expect(await chainOf(rig, uuid)).toEqual(["middle", "base"]);
+    expect(await rig.read(base)).toEqual(BEFORE);
+  });
+
+  test("a guest's screen is a private file", async () => {
+    const rig = current();
+    const uuid = await startGuest(rig, { vda: await rig.addImage("disk") });
+    await rig.host.screenshot(uuid, `${rig.folder}/screen`);
+    expect((await rig.host.fileInfo(`${rig.folder}/screen`))?.mode).toBe(0o600);
+  });
+}
