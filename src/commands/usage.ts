@@ -65,5 +65,5 @@ function drawn({ kinds, hidden, freeBytes }: Usage, painter: Painter): string {
     const who = by.length === 0 ? "" : ` (${by.join(", ")})`;
     return printable(`${id}  ${humanSize(allocatedBytes)}  ${fate}: ${reason}${who}`);
   });
-  return [...text, "", `${humanSize(freeBytes)} free`, ...notes].map((line) => `${line}\n`).join("");
+  return [...text, "", `${humanSize(freeBytes)} free`, ...notes].map((line) => `${line.trimEnd()}\n`).join("");
 }

@@ -49,6 +49,8 @@ export interface HostPort {
   holdFile(path: string): Promise<HeldFile>;
   /** What a new qcow2 file with the content of this one (and of all it stands on) takes at most. */
   convertedBytes(path: string, format: string): Promise<number>;
+  /** Faults in the tables of a qcow2 file: data beyond its end, crossed references. Its header must have been inspected. */
+  countFaults(path: string): Promise<number>;
   /** Does qemu-img find the two contents equal? */
   sameContent(a: { path: string; format: string }, b: { path: string; format: string }): Promise<boolean>;
   fileInfo(path: string): Promise<{
@@ -58,6 +60,9 @@ export interface HostPort {
     sizeBytes: number;
     allocatedBytes: number;
     isBlockDevice: boolean;
+    isRegularFile: boolean;
+    isFolder: boolean;
+    isLink: boolean;
   } | null>;
   /** Names in a folder (no dot files); [] where it is not there. */
   listFolder(path: string): Promise<string[]>;

@@ -14,6 +14,7 @@ export interface FileInfo {
   readonly isBlockDevice: boolean;
   readonly isRegularFile: boolean;
   readonly isFolder: boolean;
+  readonly isLink: boolean; // the name itself; all else is said of what it leads to
 }
 
 function hasCode(error: unknown, ...codes: readonly string[]): boolean {
@@ -23,7 +24,7 @@ function hasCode(error: unknown, ...codes: readonly string[]): boolean {
 /** Links are followed. Null where there is nothing. */
 export async function fileInfo(path: string): Promise<FileInfo | null> {
   try {
-    const found = await stat(path);
+    const [found, itself] = await Promise.all([stat(path), lstat(path)]);
     return {
       uid: found.uid,
       gid: found.gid,
@@ -33,6 +34,7 @@ export async function fileInfo(path: string): Promise<FileInfo | null> {
       isBlockDevice: found.isBlockDevice(),
       isRegularFile: found.isFile(),
       isFolder: found.isDirectory(),
+      isLink: itself.isSymbolicLink(),
     };
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
@@ -114,8 +116,7 @@ export async function moveFile(from: string, to: string, replace: boolean): Prom
   if (replace) {
     await requireRegularOrNothing(to);
     await rename(from, to);
-  }
-  else await linkOnly(from, to);
+  } else await linkOnly(from, to);
   await syncPath(dirname(to));
 }
 

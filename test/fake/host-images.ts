@@ -92,6 +92,7 @@ export function newFile(fields: Partial<FakeFile>): FakeFile {
     gid: 0,
     encrypted: false,
     isBlockDevice: false,
+    faults: 0,
     ...fields,
   };
 }

@@ -16,6 +16,8 @@ export interface FakeFile {
   gid: number;
   encrypted: boolean;
   isBlockDevice: boolean;
+  /** What `qemu-img check` finds wrong with it. */
+  faults: number;
 }
 
 /** A disk as QEMU has it open: top first. What libvirt believes is in the definitions. */

@@ -242,11 +242,12 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async fileInfo(path) {
       alive();
       const file = machine.files.get(path);
-      if (!file) return null;
+      if (!file) return [...machine.files.keys()].some((each) => each.startsWith(`${path}/`)) ? FOLDER : null;
       const { uid, gid, mode, isBlockDevice } = file;
       const allocatedBytes = file.clusters.size * CLUSTER_BYTES;
       const sizeBytes = file.format === "raw" ? file.sizeBytes : allocatedBytes + 196_608;
-      return { uid, gid, mode, isBlockDevice, sizeBytes, allocatedBytes };
+      const kind = { isBlockDevice, isRegularFile: !isBlockDevice, isFolder: false, isLink: false };
+      return { uid, gid, mode, ...kind, sizeBytes, allocatedBytes };
     },
     async listFolder(path) {
       alive();
@@ -308,6 +309,18 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
   };
 }
+
+const FOLDER = {
+  uid: 0,
+  gid: 0,
+  mode: 0o755,
+  sizeBytes: 4096,
+  allocatedBytes: 4096,
+  isBlockDevice: false,
+  isRegularFile: false,
+  isFolder: true,
+  isLink: false,
+};
 
 /** `qemu-img info` opens the one file, not what it stands on. */
 function requireReadableAlone(machine: FakeMachine, path: string): void {

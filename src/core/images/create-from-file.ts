@@ -38,6 +38,7 @@ export async function createImageFromFile(world: World, options: CreateFromFileO
       const stamp = await held.stamp();
       // The name may have been given to another file since; from here on this very file is meant.
       const { virtualSizeBytes } = await world.host.inspectUntrusted(held.path, format);
+      if (format === "qcow2") await requireSound(world, held.path, file);
       await requireSpace(world, await world.host.convertedBytes(held.path, format), `image ${name}`);
       const data = plan(world, id, options, virtualSizeBytes);
       if (world.dryRun) return planView(world, planSteps(world, data, { ...held, path: file }, stamp, format, name));
@@ -45,6 +46,15 @@ export async function createImageFromFile(world: World, options: CreateFromFileO
     } finally {
       await held.close();
     }
+  });
+}
+
+/** A download that was cut off has a good header; what it lacks would read as zeros, and the copy would not complain. */
+async function requireSound(world: World, path: string, file: string): Promise<void> {
+  const faults = await world.host.countFaults(path);
+  if (faults === 0) return;
+  throw new EstratoError("host", `${file}: it is damaged or cut off (${faults} faults in its tables)`, {
+    hint: `Get it again and compare its checksum; "qemu-img check ${file}" names each fault.`,
   });
 }
 

@@ -17,13 +17,20 @@ export interface SaveData {
 /** Removes what was being made. Never touches `to`: what is there is whole, ours or the one from before. Repeatable. */
 export async function recoverSave(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const { work, to, before } = entry.data as SaveData;
-  await perform(world, locks, [
-    { do: "unlink", path: `${work}.part` },
-    { do: "unlink", path: work },
-  ]);
+  for (const path of [`${work}.part`, work]) await remove(world, locks, path);
   if (to === null) return "back";
   const now = await stampOf(world, to);
   return now !== null && now !== before ? "forward" : "back";
+}
+
+/** What cannot be removed lies in a folder of the user's, where nothing of ours needs it: no reason to let his image stand still. */
+async function remove(world: World, locks: HeldLocks, path: string): Promise<void> {
+  try {
+    await perform(world, locks, [{ do: "unlink", path }]);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    world.report.note(`${path}: could not be removed (${error.message}); remove it yourself`);
+  }
 }
 
 /** Tells one file from another that has got its name; null where there is none. */

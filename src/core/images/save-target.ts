@@ -16,15 +16,19 @@ export async function requireSaveTarget(world: World, path: string, force: boole
       hint: "Choose another folder.",
     });
   }
-  if ((await world.host.fileInfo(folder)) === null) {
+  if ((await world.host.fileInfo(folder))?.isFolder !== true) {
     throw new EstratoError("not_found", `${folder}: no such folder`, { hint: "Make it first, or choose another." });
   }
   const there = await world.host.fileInfo(path);
   if (there === null) return null;
-  if (there.isBlockDevice || !force) {
-    const what = there.isBlockDevice ? "it is a device" : "there is a file of that name";
-    const hint = there.isBlockDevice ? "Choose the name of a file." : "Choose another, or say --force to replace it.";
-    throw new EstratoError("conflict", `${path}: ${what}`, { hint });
+  // A name in /dev, or a link, would be replaced as readily as a file.
+  if (!there.isRegularFile || there.isLink) {
+    throw new EstratoError("conflict", `${path}: it is no regular file`, { hint: "Choose the name of a file." });
+  }
+  if (!force) {
+    throw new EstratoError("conflict", `${path}: there is a file of that name`, {
+      hint: "Choose another, or say --force to replace it.",
+    });
   }
   await requireNobodys(world, path);
   return stampOf(world, path);

@@ -62,6 +62,11 @@ describe("an image from a file", () => {
     expect(await refused(on, fromFile())).toMatchObject({ code: "host" });
   });
 
+  test("may not be cut off", async () => {
+    const on = await withFile({ faults: 3 });
+    expect(await refused(on, fromFile())).toMatchObject({ code: "host", message: expect.stringContaining("3 faults") });
+  });
+
   test("must be there", async () => {
     const gone = fromFile({ file: "/tmp/no-such-file" });
     expect(await refused(await withFile(), gone)).toMatchObject({ code: "not_found" });

@@ -11,7 +11,7 @@ async function withImage(): Promise<Bed> {
   const on = bed();
   const world = command(on);
   world.host.addFile(SOURCE, { content: CONTENT });
-  world.host.addFile("/out"); // stands for the folder
+  world.host.addFile("/out/other.txt");
   await createImageFromFile(world, { ...imageNamed("golden"), file: SOURCE, diskFormat: null });
   return on;
 }
@@ -79,6 +79,16 @@ describe("a saved image", () => {
     expect(await refused(on, toFile({ to: { ...to, path: layer } }))).toMatchObject({ code: "conflict" });
   });
 
+  test("replaces nothing but a regular file, whatever is said", async () => {
+    const on = await withImage();
+    command(on).host.addFile("/out/null", { isBlockDevice: true });
+    command(on).host.addFile("/out/folder/file");
+    for (const path of ["/out/null", "/out/folder"]) {
+      const to = { kind: "file", path, replace: true } as const;
+      expect(await refused(on, toFile({ to }))).toMatchObject({ code: "conflict" });
+    }
+  });
+
   test("needs a folder that is there, and room in it", async () => {
     const on = await withImage();
     const to = { kind: "file", path: "/nowhere/golden.qcow2", replace: false } as const;
@@ -144,6 +154,18 @@ describe("a saved image", () => {
     const before = everything(on);
     expect(JSON.stringify(await saveImage(command(on, { dryRun: true }), toFile()))).toContain("convert");
     expect(everything(on)).toBe(before);
+  });
+
+  test("that was cut off in a folder that has gone since holds nothing up", async () => {
+    const on = await withImage();
+    const dying = command(on);
+    dying.host.crashAtNext("convert", "midway");
+    await saveImage(dying, toFile()).catch(() => undefined);
+    const next = command(on);
+    next.host.failNext("unlink", Object.assign(new Error("ENOTDIR: not a directory"), { code: "ENOTDIR" }));
+    await saveImage(next, toFile());
+    expect(next.notes.join()).toContain("could not be removed");
+    expect(next.host.read(TARGET)).toEqual(CONTENT);
   });
 
   test("killed at any step leaves a whole file, or the one from before, and nothing else", async () => {
