@@ -11,7 +11,7 @@ declare const ESTRATO_VERSION: string | undefined;
 /** In the order of help. */
 export const catalogue: Catalogue = {
   instance: {
-    summary: "Guests: make, start, stop, resize, look inside",
+    summary: "Guests: make, start, stop, look inside",
     noun: () => import("./commands/instance/index.ts"),
   },
   snapshot: {
@@ -19,9 +19,6 @@ export const catalogue: Catalogue = {
     noun: () => import("./commands/snapshot/index.ts"),
   },
   image: { summary: "What instances are made from", noun: () => import("./commands/image/index.ts") },
-  volume: { summary: "Disks that can be attached", noun: () => import("./commands/volume/index.ts") },
-  backup: { summary: "Copies in another folder, rotated", noun: () => import("./commands/backup/index.ts") },
-  schedule: { summary: "Backups and snapshots at set times", noun: () => import("./commands/schedule/index.ts") },
   flavor: { summary: "Sizes that instances are made in", noun: () => import("./commands/flavor/index.ts") },
   keypair: { summary: "Public SSH keys that new instances let in", noun: () => import("./commands/keypair/index.ts") },
   config: { summary: "Settings", noun: () => import("./commands/config/index.ts") },
@@ -32,6 +29,7 @@ export const catalogue: Catalogue = {
   },
   help: { summary: "Show help for a noun or a verb", verb: () => import("./commands/help/help.ts") },
   __complete: { summary: "Complete a line", verb: () => import("./commands/completion/complete.ts"), hidden: true },
+  doctor: { summary: "Compare records, files and libvirt, and mend", verb: () => import("./commands/doctor.ts") },
   usage: { summary: "Where the bytes are, and what would free them", verb: () => import("./commands/usage.ts") },
   wait: { summary: "Wait for an instance", verb: () => import("./commands/wait.ts") },
 };

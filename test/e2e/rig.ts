@@ -33,6 +33,7 @@ export function run(file: string, args: readonly string[], env: Record<string, s
         done({ code, signal: error?.signal ?? null, stdout, stderr });
       },
     );
+    child.stdin?.on("error", () => undefined); // a program that reads nothing may be gone before we write
     child.stdin?.end(input);
   });
 }
@@ -194,7 +195,7 @@ export async function ssh(key: string, address: string, line: string): Promise<s
     const ran = await run("ssh", [...options, "-i", key, `root@${address}`, line]);
     if (ran.code === 0) return ran.stdout.replace(/\n$/, "");
     // 255 is ssh's own failure: sshd may not be up yet.
-    if (ran.code !== 255 || attempt >= 60)
+    if (ran.code !== 255 || attempt >= 60 || ran.stderr.includes("Permission denied"))
       throw new Error(`ssh ${address} "${line}": exit ${ran.code}: ${ran.stdout}${ran.stderr}`);
     await new Promise((next) => setTimeout(next, 500));
   }
