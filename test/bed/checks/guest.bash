@@ -1,5 +1,5 @@
 # Guests for the self-test: seeds, definitions, and what to ask of them. Sourced.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2317  # names and calls of the self-test
 
 # seed NAME INSTANCE-ID - makes NAME.seed, which names the guest and lets our key in; a file NAME.user-data is taken along.
 seed() {
