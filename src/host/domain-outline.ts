@@ -1,6 +1,6 @@
 /** The domains of this host as a list shows them, without reading their XML: parsing a hundred documents takes half a second. */
 import { EstratoError } from "../errors.ts";
-import { STATES } from "./domain-status.ts";
+import { STATES } from "./domain-list.ts";
 import type { DomainOutline } from "./types.ts";
 import type { Virsh } from "./virsh.ts";
 

@@ -1,59 +1,30 @@
-/** The domains of this host: a cheap list, and all that a verb must know of one before it touches it. */
+/** All that a verb must know of a domain before it touches it. */
 import { EstratoError } from "../errors.ts";
-import type { DomainState, DomainStatus, DomainSummary } from "./types.ts";
-import { isNoSuchDomain, type Virsh, type VirshAnswer } from "./virsh.ts";
+import { listDomains } from "./domain-list.ts";
+import type { DomainState, DomainStatus } from "./types.ts";
+import { isNoSuchDomain, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-/** libvirt's virDomainState, by number (libvirt-domain.h). */
-export const STATES: readonly DomainState[] = [
-  "running", // 0: no state; QEMU never shows it
-  "running",
-  "blocked",
-  "paused",
-  "shutdown",
-  "shutoff",
-  "crashed",
-  "pmsuspended",
-];
-
-/** All domains, in one process: names and UUIDs by `list`, states by `domstats`. */
-export async function listDomains(virsh: Virsh): Promise<DomainSummary[]> {
-  const [list, stats] = await virsh.batch([
-    ["list", "--all", "--uuid", "--name"],
-    ["domstats", "--state", "--nowait", "--raw"],
-  ]);
-  return parseList(textOf(list), textOf(stats));
-}
-
-/** Joins the two answers. A domain that came or went in between is left out. */
-export function parseList(list: string, stats: string): DomainSummary[] {
-  const states = new Map<string, DomainState>();
-  for (const block of stats.split(/^(?=Domain: ')/m)) {
-    const name = /^Domain: '(.*)'$/m.exec(block)?.[1];
-    const state = /^\s*state\.state=(\d+)$/m.exec(block)?.[1];
-    if (name !== undefined && state !== undefined) states.set(name, STATES[Number(state)] ?? "running");
-  }
-  return list.split("\n").flatMap((line) => {
-    const [, uuid, name] = /^([0-9a-f-]{36})\s+(.*?)\s*$/.exec(line) ?? [];
-    const state = name === undefined ? undefined : states.get(name);
-    return uuid && name && state ? [{ uuid, name, state }] : [];
-  });
-}
 
 /** One domain by UUID or name; null where there is none. One process, or two where libvirt would take the name for a number or a UUID. */
 export async function domainStatus(virsh: Virsh, domain: string): Promise<DomainStatus | null> {
   const uuid = await certainTarget(virsh, domain);
-  if (uuid === null) return null;
-  const [status] = await readStatuses(virsh, [uuid]);
-  return status ?? null;
+  return uuid === null ? null : readOne(virsh, uuid);
 }
 
-/** Many domains (without `domains`: all), keyed by UUID. Those that are not there are left out. */
+/** Many domains (without `domains`: all), in two processes for a hundred of them, keyed by UUID. Those that are not there are left out. */
 export async function domainStatuses(virsh: Virsh, domains?: readonly string[]): Promise<Map<string, DomainStatus>> {
-  const targets = domains ?? (await listDomains(virsh)).map(({ uuid }) => uuid);
   const found = new Map<string, DomainStatus>();
-  for (const status of await readStatuses(virsh, targets)) if (status) found.set(status.uuid, status);
+  if (domains?.length === 0) return found;
+  const census = await takeCensus(virsh);
+  const wanted = domains && new Set(domains);
+  const targets = [...census.all].filter(([uuid, name]) => !wanted || wanted.has(uuid) || wanted.has(name));
+  const answers = await readMany(
+    virsh,
+    targets.map(([uuid]) => uuid),
+    census,
+  );
+  for (const status of answers) if (status) found.set(status.uuid, status);
   return found;
 }
 
@@ -63,55 +34,118 @@ async function certainTarget(virsh: Virsh, domain: string): Promise<string | nul
   return (await listDomains(virsh)).find(({ name }) => name === domain)?.uuid ?? null;
 }
 
-const QUESTIONS = 6;
-
-async function readStatuses(virsh: Virsh, targets: readonly string[]): Promise<(DomainStatus | null)[]> {
-  const answers = await virsh.batch(
-    targets.flatMap((target) => [
-      ["dominfo", "--domain", target],
-      ["domstate", "--domain", target, "--reason"],
-      ["dumpxml", "--domain", target, "--security-info"],
-      ["dumpxml", "--domain", target, "--security-info", "--inactive"],
-      ["snapshot-list", "--domain", target, "--name"],
-      ["checkpoint-list", "--domain", target, "--name"],
-    ]),
-  );
-  if (targets.length === 0) return [];
-  const { diskMirrors, parseDefinition } = await import("./domain-xml.ts");
-  return targets.map((_, index) => {
-    const own = answers.slice(index * QUESTIONS, (index + 1) * QUESTIONS);
-    if (own.some((answer) => answer.error !== null && isNoSuchDomain(answer.error))) return null;
-    const [info, stateAndReason, live, inactive, snapshots, checkpoints] = own.map(textOf) as [
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
-    const facts = parseDominfo(info);
-    const { state, reason } = parseState(stateAndReason);
-    const isLive = state !== "shutoff" && state !== "crashed";
-    const definition = parseDefinition(inactive);
-    return {
-      ...facts,
-      uuid: definition.uuid,
-      name: definition.name,
-      state,
-      reason,
-      live: isLive ? parseDefinition(live) : null,
-      inactive: definition,
-      snapshots: linesOf(snapshots),
-      checkpoints: linesOf(checkpoints),
-      jobs: isLive ? diskMirrors(live).map(({ device, type }) => ({ device, type })) : [],
-    };
-  });
+/** Who is what, by UUID: asked once for all, which spares several questions for each. */
+interface Census {
+  readonly all: ReadonlyMap<string, string>; // UUID → name
+  readonly off: ReadonlySet<string>;
+  readonly persistent: ReadonlySet<string>;
+  readonly autostart: ReadonlySet<string>;
+  readonly saved: ReadonlySet<string>;
+  readonly snapshots: ReadonlySet<string>;
+  readonly checkpoints: ReadonlySet<string>;
 }
 
-function textOf(answer: VirshAnswer | undefined): string {
-  if (answer === undefined) throw new EstratoError("failed", "virsh: an answer is missing");
-  if (answer.error !== null) throw new EstratoError("failed", `virsh: ${answer.error}`);
-  return answer.text;
+async function takeCensus(virsh: Virsh): Promise<Census> {
+  const having = ["state-shutoff", "persistent", "autostart", "with-managed-save", "with-snapshot", "with-checkpoint"];
+  const [all, ...sets] = await virsh.batch([
+    ["list", "--all", "--uuid", "--name"],
+    ...having.map((flag) => ["list", "--all", `--${flag}`, "--uuid"]),
+  ]);
+  const names = linesOf(textOf(all)).map((line): [string, string] => [line.slice(0, 36), line.slice(37).trim()]);
+  const [off, persistent, autostart, saved, snapshots, checkpoints] = sets.map(
+    (answer) => new Set(linesOf(textOf(answer)).map((line) => line.trim())),
+  ) as [Set<string>, Set<string>, Set<string>, Set<string>, Set<string>, Set<string>];
+  return { all: new Map(names), off, persistent, autostart, saved, snapshots, checkpoints };
+}
+
+async function readMany(virsh: Virsh, targets: readonly string[], census: Census): Promise<(DomainStatus | null)[]> {
+  const asked = targets.map((target) => [
+    ["domstate", "--domain", target, "--reason"],
+    ["dumpxml", "--domain", target, "--security-info", "--inactive"],
+    ...(census.off.has(target) ? [] : [["dumpxml", "--domain", target, "--security-info"]]),
+    ...(census.snapshots.has(target) ? [["snapshot-list", "--domain", target, "--name"]] : []),
+    ...(census.checkpoints.has(target) ? [["checkpoint-list", "--domain", target, "--name"]] : []),
+  ]);
+  const answers = await virsh.batch(asked.flat());
+  const statuses: (DomainStatus | null)[] = [];
+  for (const [index, target] of targets.entries()) {
+    const own = answers.splice(0, asked[index]?.length ?? 0);
+    if (own.some(isGone)) {
+      statuses.push(null);
+      continue;
+    }
+    const [stateText, inactive, ...rest] = own.map(textOf);
+    const isOff = census.off.has(target);
+    const { state } = parseState(stateText ?? "");
+    if (isOff !== (state === "shutoff")) {
+      statuses.push(await readOne(virsh, target)); // it was started or stopped while we asked
+      continue;
+    }
+    const live = isOff ? "" : (rest.shift() ?? "");
+    const snapshots = census.snapshots.has(target) ? (rest.shift() ?? "") : "";
+    const checkpoints = census.checkpoints.has(target) ? (rest.shift() ?? "") : "";
+    statuses.push(
+      await assemble({
+        persistent: census.persistent.has(target),
+        autostart: census.autostart.has(target),
+        managedSave: census.saved.has(target),
+        state: stateText ?? "",
+        inactive: inactive ?? "",
+        live,
+        snapshots,
+        checkpoints,
+      }),
+    );
+  }
+  return statuses;
+}
+
+/** All of one domain in one process; null where there is none. */
+async function readOne(virsh: Virsh, target: string): Promise<DomainStatus | null> {
+  const answers = await virsh.batch([
+    ["dominfo", "--domain", target],
+    ["domstate", "--domain", target, "--reason"],
+    ["dumpxml", "--domain", target, "--security-info", "--inactive"],
+    ["dumpxml", "--domain", target, "--security-info"],
+    ["snapshot-list", "--domain", target, "--name"],
+    ["checkpoint-list", "--domain", target, "--name"],
+  ]);
+  if (answers.some(isGone)) return null;
+  const [info = "", state = "", inactive = "", live = "", snapshots = "", checkpoints = ""] = answers.map(textOf);
+  return assemble({ ...parseDominfo(info), state, inactive, live, snapshots, checkpoints });
+}
+
+interface Told extends Pick<DomainStatus, "persistent" | "autostart" | "managedSave"> {
+  readonly state: string;
+  readonly inactive: string;
+  readonly live: string;
+  readonly snapshots: string;
+  readonly checkpoints: string;
+}
+
+async function assemble(told: Told): Promise<DomainStatus> {
+  const { diskMirrors, parseDefinition } = await import("./domain-xml.ts");
+  const { state, reason } = parseState(told.state);
+  const isLive = state !== "shutoff" && state !== "crashed";
+  const inactive = parseDefinition(told.inactive);
+  return {
+    uuid: inactive.uuid,
+    name: inactive.name,
+    state,
+    reason,
+    persistent: told.persistent,
+    autostart: told.autostart,
+    managedSave: told.managedSave,
+    live: isLive ? parseDefinition(told.live) : null,
+    inactive,
+    snapshots: linesOf(told.snapshots),
+    checkpoints: linesOf(told.checkpoints),
+    jobs: isLive ? diskMirrors(told.live).map(({ device, type }) => ({ device, type })) : [],
+  };
+}
+
+function isGone(answer: VirshAnswer): boolean {
+  return answer.error !== null && isNoSuchDomain(answer.error);
 }
 
 function linesOf(text: string): string[] {

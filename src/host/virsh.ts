@@ -25,7 +25,8 @@ export interface Virsh {
 }
 
 /** One argument of a process may hold 128 KiB (Linux, MAX_ARG_STRLEN): nothing else bounds a batch. */
-const BATCH_LENGTH_BYTES = 100_000;
+const BATCH_LENGTH_BYTES = 120_000;
+const MARKER_BYTES = 90;
 
 export function createVirsh(processes: Processes, uri: string): Virsh {
   const command = (...args: readonly string[]): Command => ({ program: "virsh", args: ["-q", "-c", uri, ...args] });
@@ -37,7 +38,7 @@ export function createVirsh(processes: Processes, uri: string): Virsh {
     async batch(commands, options) {
       const answers: VirshAnswer[] = [];
       for (const chunk of chunksOf(commands)) {
-        const nonce = randomBytes(8).toString("hex");
+        const nonce = randomBytes(6).toString("hex");
         const asked = command(batchText(chunk, nonce));
         const result = await processes.run(asked, options);
         const parsed = parseBatch(result, nonce, chunk.length);
@@ -99,7 +100,7 @@ function* chunksOf(commands: readonly (readonly string[])[]): Generator<(readonl
   let chunk: (readonly string[])[] = [];
   let length = 0;
   for (const args of commands) {
-    const cost = 110 + args.reduce((sum, argument) => sum + Buffer.byteLength(argument) + 8, 0);
+    const cost = MARKER_BYTES + args.reduce((sum, each) => sum + Buffer.byteLength(quoteArgument(each)) + 1, 0);
     if (length + cost > BATCH_LENGTH_BYTES && chunk.length > 0) {
       yield chunk;
       chunk = [];
@@ -109,6 +110,13 @@ function* chunksOf(commands: readonly (readonly string[])[]): Generator<(readonl
     length += cost;
   }
   if (chunk.length > 0) yield chunk;
+}
+
+/** The text of an answer; "failed" with virsh's complaint where there is none. */
+export function textOf(answer: VirshAnswer | undefined): string {
+  if (answer === undefined) throw new EstratoError("failed", "virsh: an answer is missing");
+  if (answer.error !== null) throw new EstratoError("failed", `virsh: ${answer.error}`);
+  return answer.text;
 }
 
 /** Does this complaint say that there is no such domain? */
