@@ -1,0 +1,137 @@
+/** Killed at any instant: the next command leaves the instance there whole, or nothing of it. */
+import { describe, expect, test } from "vitest";
+import { createInstance } from "../../../../src/core/instances/create.ts";
+import { deleteInstance } from "../../../../src/core/instances/delete.ts";
+import { setInstance } from "../../../../src/core/instances/set.ts";
+import { exclusive } from "../../../../src/core/exclusive.ts";
+import type { World } from "../../../../src/core/ports.ts";
+import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { type Command, type CommandOptions, command, creation, type Estate, newEstate, stateOf, wrongs } from "./world.ts";
+
+/** Any verb does it: recovers what a dead command left, and collects. */
+async function nextCommand(estate: Estate): Promise<Command> {
+  const world = command(estate);
+  await exclusive(world, ["another"], async () => {});
+  return world;
+}
+
+/** Every way of dying that a run of `work` has: at each step event, and before, midway and after each action and each write. */
+async function deaths(prepare: () => Promise<Estate>, work: (world: World) => Promise<unknown>): Promise<[string, CommandOptions][]> {
+  const world = command(await prepare());
+  let steps = 0;
+  world.report.step = () => {
+    steps += 1;
+  };
+  await work(world);
+  const found: [string, CommandOptions][] = [];
+  for (let index = 0; index < steps; index += 1) found.push([`at step event ${index}`, { crashAtStep: index }]);
+  for (const [index, { do: kind }] of world.host.performed.entries()) {
+    for (const phase of ["before", "midway", "after"] as const) found.push([`${phase} action ${index}, ${kind}`, { host: { index, phase } }]);
+  }
+  for (const [index, write] of world.store.writes.entries()) {
+    for (const phase of ["before", "after"] as const) found.push([`${phase} write ${index}, ${write}`, { store: { index, phase } }]);
+  }
+  return found;
+}
+
+const withSnapshot = async (): Promise<Estate> => {
+  const estate = newEstate();
+  await createInstance(command(estate), creation());
+  command(estate).host.guestWrite("web1", "vda", 1, "written");
+  await createSnapshot(command(estate), {
+    instance: "web1",
+    name: "s1",
+    quiesce: "off",
+    excludeDisks: [],
+    description: null,
+    properties: {},
+    expiresAt: null,
+    protect: false,
+  });
+  return estate;
+};
+
+const create = (world: World) => createInstance(world, creation());
+const remove = (world: World) => deleteInstance(world, "web1", { keepVolumes: false });
+
+describe("instance create", async () => {
+  test.each(await deaths(async () => newEstate(), create))("killed %s leaves an instance or nothing", async (_, options) => {
+    const estate = newEstate();
+    const world = command(estate, options);
+    await create(world).catch(() => undefined);
+    world.host.crash();
+    world.store.crash();
+    await nextCommand(estate);
+    expect(await wrongs(estate)).toEqual([]);
+    const names = Object.values((await stateOf(estate)).instances).map((one) => one.name);
+    expect(names.length).toBeLessThanOrEqual(1);
+    // The name can be used, one way or the other.
+    if (names.length === 0) await create(command(estate));
+    await remove(command(estate));
+    expect(await wrongs(estate)).toEqual([]);
+  });
+});
+
+describe("instance delete", async () => {
+  test.each(await deaths(withSnapshot, remove))("killed %s goes on with the next command", async (_, options) => {
+    const estate = await withSnapshot();
+    const world = command(estate, options);
+    await remove(world).catch(() => undefined);
+    world.host.crash();
+    world.store.crash();
+    await nextCommand(estate);
+    expect(await wrongs(estate)).toEqual([]);
+    const state = await stateOf(estate);
+    // Only what was killed before its journal was written has not happened.
+    if (Object.keys(state.instances).length > 0) {
+      expect(command(estate).host.guestRead("web1", "vda")).toEqual({ 0: "of lay-debian12-vda", 1: "written" });
+    } else {
+      expect(Object.keys(state.layers)).toEqual(["lay-debian12-vda"]);
+      expect(estate.machine.domains.size).toBe(0);
+    }
+  });
+});
+
+describe("instance set --name", async () => {
+  const off = async () => {
+    const estate = newEstate();
+    await createInstance(command(estate), creation({ start: false }));
+    return estate;
+  };
+  const rename = (world: World) => setInstance(world, "web1", { name: "shop", properties: {}, dropProperties: [], autostart: null });
+  test.each(await deaths(off, rename))("killed %s leaves one name in libvirt and in the record", async (_, options) => {
+    const estate = await off();
+    const world = command(estate, options);
+    await rename(world).catch(() => undefined);
+    world.host.crash();
+    world.store.crash();
+    await nextCommand(estate);
+    const [record] = Object.values((await stateOf(estate)).instances);
+    const [domain] = await command(estate).host.listDomains();
+    expect(record?.name).toBe(domain?.name);
+    expect(await wrongs(estate)).toEqual([]);
+  });
+});
+
+test("a creation that was killed after its domain was defined is kept as it is, and not started", async () => {
+  const estate = newEstate();
+  await create(command(estate, { host: { index: 3, phase: "after" } })).catch(() => undefined);
+  const world = await nextCommand(estate);
+  expect([...estate.machine.domains.values()].map((domain) => domain.state)).toEqual(["shutoff"]);
+  expect(world.notes).toContain("web1: it was made but not started: estrato instance start web1");
+});
+
+test("a head that a guest has written to is never unlinked, though its creation did not end and its domain is gone", async () => {
+  const estate = newEstate();
+  const world = command(estate);
+  world.host.crashAtNext("start", "after");
+  await create(world).catch(() => undefined);
+  command(estate).host.guestWrite("web1", "vda", 3, "precious");
+  const head = Object.values((await stateOf(estate)).layers).find((layer) => !layer.frozen);
+  const other = command(estate);
+  await other.host.perform({ do: "destroy", domain: "web1" });
+  await other.host.perform({ do: "undefine", domain: "web1", nvram: false });
+  const next = await nextCommand(estate);
+  expect(next.notes).toContainEqual(expect.stringContaining("holds what it wrote"));
+  expect(next.host.read(head?.file ?? "")).toMatchObject({ 3: "precious" });
+});
