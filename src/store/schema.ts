@@ -16,7 +16,7 @@ const layer = v.object({
   format: v.picklist(["qcow2", "raw"]),
   sizeBytes: bytes, // the virtual size; never smaller than the parent's
   frozen: v.boolean(), // false: the head of one volume
-  foreign: v.nullable(v.object({ uid: v.number(), gid: v.number(), mode: v.number() })), // was there before us: the owner and mode to give back
+  foreign: v.nullable(v.object({ uid: v.number(), gid: v.number(), mode: v.number() })), // was there before us: the owner (-1: libvirt gives it back) and mode to give back
   secret: v.nullable(v.string()), // libvirt's secret UUID where encrypted
   busy: v.nullable(v.string()), // op-… of the merge that is rewriting it: no new file may be made on it
   createdAt: time,

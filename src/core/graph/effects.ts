@@ -158,10 +158,8 @@ function locksOf(state: State, layer: string): string[] {
 function giveUp({ file: path, foreign }: Layer): Action[] {
   if (foreign === null) return [{ do: "unlink", path }];
   const { uid, gid, mode } = foreign;
-  return [
-    { do: "set-owner", path, uid, gid },
-    { do: "set-mode", path, mode },
-  ];
+  const owner: Action[] = uid === -1 ? [] : [{ do: "set-owner", path, uid, gid }]; // -1: it was adopted while it ran, and libvirt gives it back
+  return [...owner, { do: "set-mode", path, mode }];
 }
 
 function thaw(layer: Layer): Action[] {

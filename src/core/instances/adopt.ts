@@ -4,6 +4,9 @@ import type { DomainDisk, DomainStatus } from "../../host/types.ts";
 import type { Instance, Layer, State, Volume } from "../../store/schema.ts";
 import type { World } from "../ports.ts";
 
+/** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */
+const LEFT_TO_LIBVIRT = { uid: -1, gid: -1 } as const;
+
 /** Disks that snapshots cover: writable, this guest's alone, and with bytes that qemu-img can reach. */
 export function coveredDisks(status: DomainStatus): DomainDisk[] {
   return status.inactive.disks.filter((disk) => disk.role === "disk" && !disk.readonly && !disk.shareable);
@@ -100,11 +103,17 @@ async function foreignLayer(world: World, state: State, status: DomainStatus, di
     format: disk.format,
     sizeBytes: info.virtualSizeBytes,
     frozen: false,
-    foreign: { uid: file.uid, gid: file.gid, mode: file.mode },
+    foreign: { ...(await ownerBefore(world, status, file)), mode: file.mode },
     secret: null,
     busy: null,
     createdAt: world.clock.now().toISOString(),
   };
+}
+
+/** While a guest runs its files belong to QEMU's user, and libvirt alone knows whom they belonged to: it gives them back when the guest stops. */
+async function ownerBefore(world: World, status: DomainStatus, file: { readonly uid: number; readonly gid: number }) {
+  if (status.live !== null && (await world.host.capabilities()).qemuUser?.uid === file.uid) return LEFT_TO_LIBVIRT;
+  return { uid: file.uid, gid: file.gid };
 }
 
 function newRecord(world: World, status: DomainStatus): Instance {

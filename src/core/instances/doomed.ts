@@ -66,7 +66,7 @@ export function losses(doomed: Doomed): string[] {
   const definition = doomed.record === null ? ["its definition (its disks stay)"] : [];
   const disks = doomed.volumes.map((volume) => {
     const sizeBytes = doomed.state.layers[volume.head]?.sizeBytes ?? 0;
-    return `disk ${volume.device} (${volume.id}, ${(sizeBytes / 1024 ** 3).toFixed(1)} GiB)`;
+    return `disk ${volume.device} (${volume.id}, ${Math.ceil(sizeBytes / 1024 ** 2)} MiB)`;
   });
   const snapshots = doomed.snapshots.map((snapshot) => `snapshot ${snapshotLabel(doomed.state, snapshot)}`);
   return [...running, ...definition, ...disks, ...snapshots];

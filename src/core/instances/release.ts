@@ -110,6 +110,7 @@ function originalOf(state: State, volume: Volume, name: string, live: boolean): 
 function giveBack(layer: Layer, live: boolean): Action[] {
   const { file: path, foreign } = layer;
   if (foreign === null) return [];
-  const actions: Action[] = live ? [] : [{ do: "set-owner", path, uid: foreign.uid, gid: foreign.gid }];
+  const actions: Action[] =
+    live || foreign.uid === -1 ? [] : [{ do: "set-owner", path, uid: foreign.uid, gid: foreign.gid }];
   return [...actions, { do: "set-mode", path, mode: foreign.mode }];
 }
