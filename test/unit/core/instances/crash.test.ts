@@ -1,12 +1,21 @@
 /** Killed at any instant: the next command leaves the instance there whole, or nothing of it. */
 import { describe, expect, test } from "vitest";
+import { exclusive } from "../../../../src/core/exclusive.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { setInstance } from "../../../../src/core/instances/set.ts";
-import { exclusive } from "../../../../src/core/exclusive.ts";
 import type { World } from "../../../../src/core/ports.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
-import { type Command, type CommandOptions, command, creation, type Estate, newEstate, stateOf, wrongs } from "./world.ts";
+import {
+  type Command,
+  type CommandOptions,
+  command,
+  creation,
+  type Estate,
+  newEstate,
+  stateOf,
+  wrongs,
+} from "./world.ts";
 
 /** Any verb does it: recovers what a dead command left, and collects. */
 async function nextCommand(estate: Estate): Promise<Command> {
@@ -16,7 +25,10 @@ async function nextCommand(estate: Estate): Promise<Command> {
 }
 
 /** Every way of dying that a run of `work` has: at each step event, and before, midway and after each action and each write. */
-async function deaths(prepare: () => Promise<Estate>, work: (world: World) => Promise<unknown>): Promise<[string, CommandOptions][]> {
+async function deaths(
+  prepare: () => Promise<Estate>,
+  work: (world: World) => Promise<unknown>,
+): Promise<[string, CommandOptions][]> {
   const world = command(await prepare());
   let steps = 0;
   world.report.step = () => {
@@ -26,10 +38,12 @@ async function deaths(prepare: () => Promise<Estate>, work: (world: World) => Pr
   const found: [string, CommandOptions][] = [];
   for (let index = 0; index < steps; index += 1) found.push([`at step event ${index}`, { crashAtStep: index }]);
   for (const [index, { do: kind }] of world.host.performed.entries()) {
-    for (const phase of ["before", "midway", "after"] as const) found.push([`${phase} action ${index}, ${kind}`, { host: { index, phase } }]);
+    for (const phase of ["before", "midway", "after"] as const)
+      found.push([`${phase} action ${index}, ${kind}`, { host: { index, phase } }]);
   }
   for (const [index, write] of world.store.writes.entries()) {
-    for (const phase of ["before", "after"] as const) found.push([`${phase} write ${index}, ${write}`, { store: { index, phase } }]);
+    for (const phase of ["before", "after"] as const)
+      found.push([`${phase} write ${index}, ${write}`, { store: { index, phase } }]);
   }
   return found;
 }
@@ -55,21 +69,24 @@ const create = (world: World) => createInstance(world, creation());
 const remove = (world: World) => deleteInstance(world, "web1", { keepVolumes: false });
 
 describe("instance create", async () => {
-  test.each(await deaths(async () => newEstate(), create))("killed %s leaves an instance or nothing", async (_, options) => {
-    const estate = newEstate();
-    const world = command(estate, options);
-    await create(world).catch(() => undefined);
-    world.host.crash();
-    world.store.crash();
-    await nextCommand(estate);
-    expect(await wrongs(estate)).toEqual([]);
-    const names = Object.values((await stateOf(estate)).instances).map((one) => one.name);
-    expect(names.length).toBeLessThanOrEqual(1);
-    // The name can be used, one way or the other.
-    if (names.length === 0) await create(command(estate));
-    await remove(command(estate));
-    expect(await wrongs(estate)).toEqual([]);
-  });
+  test.each(await deaths(async () => newEstate(), create))(
+    "killed %s leaves an instance or nothing",
+    async (_, options) => {
+      const estate = newEstate();
+      const world = command(estate, options);
+      await create(world).catch(() => undefined);
+      world.host.crash();
+      world.store.crash();
+      await nextCommand(estate);
+      expect(await wrongs(estate)).toEqual([]);
+      const names = Object.values((await stateOf(estate)).instances).map((one) => one.name);
+      expect(names.length).toBeLessThanOrEqual(1);
+      // The name can be used, one way or the other.
+      if (names.length === 0) await create(command(estate));
+      await remove(command(estate));
+      expect(await wrongs(estate)).toEqual([]);
+    },
+  );
 });
 
 describe("instance delete", async () => {
@@ -98,7 +115,8 @@ describe("instance set --name", async () => {
     await createInstance(command(estate), creation({ start: false }));
     return estate;
   };
-  const rename = (world: World) => setInstance(world, "web1", { name: "shop", properties: {}, dropProperties: [], autostart: null });
+  const rename = (world: World) =>
+    setInstance(world, "web1", { name: "shop", properties: {}, dropProperties: [], autostart: null });
   test.each(await deaths(off, rename))("killed %s leaves one name in libvirt and in the record", async (_, options) => {
     const estate = await off();
     const world = command(estate, options);
