@@ -5,7 +5,7 @@ import { build } from "esbuild";
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 rmSync(new URL("dist", import.meta.url), { recursive: true, force: true });
 await build({
-  entryPoints: ["src/main.ts"],
+  entryPoints: ["src/main.ts", "src/manual.ts"],
   outdir: "dist",
   bundle: true,
   splitting: true,

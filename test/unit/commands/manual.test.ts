@@ -1,0 +1,60 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { guidePage } from "../../../src/manual/markdown.ts";
+import { allPages } from "../../../src/manual.ts";
+
+const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+
+test("the manual that is checked in is made of the declarations: run `npm run man` after a change of them", async () => {
+  const pages = await allPages("man", version);
+  const checkedIn = readdirSync("man").filter((file) => !file.endsWith(".md"));
+  expect(checkedIn.sort()).toEqual([...pages.keys()].sort());
+  for (const [file, text] of pages) expect(readFileSync(`man/${file}`, "utf8"), file).toBe(text);
+});
+
+test("every page has its exit codes, or is a guide", async () => {
+  const pages = await allPages("man", version);
+  for (const [file, text] of pages) {
+    if (file.endsWith(".1")) expect(text, file).toContain('.SH "EXIT STATUS"');
+  }
+});
+
+test("groff has nothing to warn about", async () => {
+  const pages = [...(await allPages("man", version)).values()].join("");
+  // Without groff, at least no line may be taken for a macro that was not meant.
+  const { error, stderr } = spawnSync("groff", ["-k", "-Tutf8", "-man", "-ww", "-z"], {
+    input: pages,
+    encoding: "utf8",
+  });
+  if (error === undefined) expect(stderr).toBe("");
+  for (const line of pages.split("\n")) {
+    if (/^[.']/.test(line)) expect(line).toMatch(/^\.(\\"|TH |SH |SS |PP$|TP$|IP |RS 4$|RE$|nf$|fi$)/);
+  }
+});
+
+test("a guide's headings, lists, code and marks become roff", () => {
+  const markdown = [
+    "# estrato-x(7): what x is",
+    "",
+    "## First",
+    "A **bold** word and `some-code`,",
+    "on two lines.",
+    "- one",
+    "- two",
+    "  goes on",
+    "1. first",
+    "```",
+    ".not a macro",
+    "```",
+  ].join("\n");
+  const page = guidePage(markdown, "1.0");
+  expect(page).toContain("estrato\\-x \\- what x is\n");
+  expect(page).toContain('.SH "FIRST"\n.PP\nA \\fBbold\\fR word and \\fBsome\\-code\\fR, on two lines.\n');
+  expect(page).toContain('.IP "\\(bu" 4\none\n.IP "\\(bu" 4\ntwo goes on\n.IP "1." 4\nfirst\n');
+  expect(page).toContain("\\&.not a macro\n");
+});
+
+test("a guide without its first line is refused", () => {
+  expect(() => guidePage("## no title", "1.0")).toThrow("A guide begins with");
+});
