@@ -1,4 +1,5 @@
 /** The frame around every verb that changes something: recover, lock, work, collect. */
+import { EstratoError } from "../errors.ts";
 import type { HeldLocks, World } from "./ports.ts";
 import { recoverAll, recoverHeld } from "./recovery.ts";
 
@@ -15,7 +16,7 @@ export async function exclusive<T>(
   options: { readonly evenIfBroken?: boolean } = {},
 ): Promise<T> {
   if (!world.dryRun) await recoverAll(world);
-  const locks = await world.store.lock(names, world.lockTimeoutMs);
+  const locks = await lock(world, names);
   let result: T;
   try {
     if (!world.dryRun) await recoverFirst(world, locks, options.evenIfBroken ?? false);
@@ -28,6 +29,22 @@ export async function exclusive<T>(
     await collect(world);
   }
   return result;
+}
+
+/** The store knows locks by the names of their files: people know an instance by its own. */
+async function lock(world: World, names: readonly string[]): Promise<HeldLocks> {
+  try {
+    return await world.store.lock(names, world.lockTimeoutMs);
+  } catch (error) {
+    if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
+    const id = names.find((name) => error.message.startsWith(`${name}:`)) ?? "";
+    const name = (await world.store.read()).instances[id]?.name;
+    if (name === undefined) throw error;
+    throw new EstratoError("conflict", `instance ${name}: another operation is in progress`, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error,
+    });
+  }
 }
 
 async function recoverFirst(world: World, locks: HeldLocks, evenIfBroken: boolean): Promise<void> {

@@ -26,8 +26,8 @@ export type { DefinitionEdit, NewDomain } from "../host/types.ts";
 export interface HostPort {
   /** All domains, in one process. */
   listDomains(): Promise<DomainSummary[]>;
-  /** All domains as a list shows them, in two processes. */
-  domainOutlines(): Promise<DomainOutline[]>;
+  /** All domains as a list shows them: one process, and a second one for the interfaces of those for which `wanted` is true. */
+  domainOutlines(wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]>;
   /** By UUID or name; null where there is none. */
   domainStatus(domain: string): Promise<DomainStatus | null>;
   /** The same for many, in as few processes as can be; keyed by UUID. Without `domains`: all. */

@@ -1,13 +1,19 @@
 /** The domains of this host as a list shows them, without reading their XML: parsing a hundred documents takes half a second. */
 import { EstratoError } from "../errors.ts";
 import { STATES } from "./domain-list.ts";
-import type { DomainOutline } from "./types.ts";
+import type { DomainOutline, DomainSummary } from "./types.ts";
 import type { Virsh } from "./virsh.ts";
 
 type Interface = DomainOutline["interfaces"][number];
 
-/** All domains, in two processes: what `list` and `domstats` say, and then the interfaces of each. One that went in between is left out. */
-export async function domainOutlines(virsh: Virsh): Promise<DomainOutline[]> {
+/**
+ * All domains, in one process: what `list` and `domstats` say. A second one asks for the interfaces of those that are `wanted`.
+ * A domain that went in between is left out.
+ */
+export async function domainOutlines(
+  virsh: Virsh,
+  wanted: (domain: DomainSummary) => boolean,
+): Promise<DomainOutline[]> {
   const [list, stats] = await virsh.batch([
     ["list", "--all", "--uuid", "--name"],
     ["domstats", "--state", "--vcpu", "--balloon", "--nowait", "--raw"],
@@ -16,13 +22,17 @@ export async function domainOutlines(virsh: Virsh): Promise<DomainOutline[]> {
     if (answer?.error != null) throw new EstratoError("failed", `virsh: ${answer.error}`);
   }
   const domains = parseOutlines(list?.text ?? "", stats?.text ?? "");
-  const answers =
-    domains.length === 0 ? [] : await virsh.batch(domains.map(({ uuid }) => ["domiflist", "--domain", uuid]));
-  return domains.flatMap((domain, index) => {
-    const answer = answers[index];
-    return answer === undefined || answer.error !== null
-      ? []
-      : [{ ...domain, interfaces: parseInterfaces(answer.text) }];
+  const asked = domains.filter(wanted);
+  const answers = asked.length === 0 ? [] : await virsh.batch(asked.map(({ uuid }) => ["domiflist", "--domain", uuid]));
+  const interfaces = new Map(
+    asked.map(({ uuid }, index) => [
+      uuid,
+      answers[index]?.error === null ? parseInterfaces(answers[index].text) : null,
+    ]),
+  );
+  return domains.flatMap((domain) => {
+    const own = interfaces.get(domain.uuid);
+    return own === null ? [] : [{ ...domain, interfaces: own ?? [] }];
   });
 }
 

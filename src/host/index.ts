@@ -54,7 +54,8 @@ export function createHost(options: HostOptions) {
 
   return {
     listDomains: (): Promise<DomainSummary[]> => listDomains(virsh),
-    domainOutlines: async (): Promise<DomainOutline[]> => (await import("./domain-outline.ts")).domainOutlines(virsh),
+    domainOutlines: async (wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]> =>
+      (await import("./domain-outline.ts")).domainOutlines(virsh, wanted),
     domainStatus: (domain: string): Promise<DomainStatus | null> => domainStatus(virsh, domain),
     domainStatuses: (domains?: readonly string[]): Promise<Map<string, DomainStatus>> => domainStatuses(virsh, domains),
     qemuDisks: async (uuid: string): Promise<QemuDisk[]> => (await import("./qemu-disks.ts")).qemuDisks(virsh, uuid),

@@ -50,11 +50,11 @@ export interface DomainSummary {
   readonly state: DomainState;
 }
 
-/** A domain as `instance list` shows it: read for a hundred of them in two processes, without their XML. */
+/** A domain as `instance list` shows it: read for a hundred of them without their XML. */
 export interface DomainOutline extends DomainSummary {
   readonly vcpus: number;
   readonly ramBytes: number;
-  readonly interfaces: readonly { readonly mac: string; readonly network: string | null }[];
+  readonly interfaces: readonly { readonly mac: string; readonly network: string | null }[]; // [] where nobody asked
 }
 
 /** All that a verb must know of one domain before it touches it, read in one virsh process. */

@@ -10,7 +10,7 @@ import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import type { Action, DomainSummary } from "../../src/host/types.ts";
 import { carryOut } from "./host-actions.ts";
-import { findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
+import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import {
   type Content,
   chainAt,
@@ -53,6 +53,8 @@ export interface FakeHost extends HostPort {
   addDomain(spec: Parameters<typeof foreignXml>[0] & { readonly running?: boolean; readonly agent?: boolean }): string;
   /** The guest writes a word into a cluster of a disk; null: it discards it. Refused while it is off, paused or frozen. */
   guestWrite(domain: string, device: string, cluster: number, value: string | null): void;
+  /** QEMU dies as by kill -9: a job that was under way leaves its files as they are at worst. */
+  killQemu(domain: string): void;
   /** What the guest sees on a disk. */
   guestRead(domain: string, device: string): Content;
   /** What the file at `path` and all that it stands on read as. */
@@ -131,6 +133,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
         throw new Error(`fake host: cluster ${cluster} is beyond ${device}`);
       head.clusters.set(cluster, value);
     },
+    killQemu(domain) {
+      for (const job of requireRunning(machine, domain).jobs) job.lose();
+      destroy(machine, domain, "crashed");
+    },
     guestRead(domain, device) {
       const disk = requireRunning(machine, domain).open.find((each) => each.device === device);
       if (!disk) throw new Error(`fake host: ${domain} has no disk ${device}`);
@@ -145,7 +151,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
         return { uuid, name, state };
       });
     },
-    async domainOutlines() {
+    async domainOutlines(wanted) {
       alive();
       return [...machine.domains.values()].map((each) => {
         const { uuid, name, state, live, inactive } = statusOf(each);
@@ -156,7 +162,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
           state,
           vcpus,
           ramBytes,
-          interfaces: interfaces.map(({ mac, network }) => ({ mac, network })),
+          interfaces: wanted({ uuid, name, state }) ? interfaces.map(({ mac, network }) => ({ mac, network })) : [],
         };
       });
     },

@@ -1,19 +1,28 @@
 /** `instance list`: every domain of libvirt and every record, in as few processes as can be. */
-import type { DomainOutline } from "../../host/types.ts";
+import type { DomainOutline, DomainSummary } from "../../host/types.ts";
 import type { World } from "../ports.ts";
 import { leasedAddresses, networksToAsk, readNetworks, reservedAddresses } from "./addresses.ts";
 import { type InstanceView, instanceView } from "./view.ts";
 
+export interface ListOptions {
+  /** Without it, `macs` may be missing: asking libvirt for a hundred of them takes a process more. */
+  readonly macs: boolean;
+}
+
 /**
  * All instances by name: those that estrato made or adopted, those it has never touched, and those whose domain libvirt has lost
- * (status `error`; `build` while it is being created). Addresses as reserved, else as leased; no agent is asked. Changes nothing.
+ * (status `error`; `build` while it is being created). Addresses as reserved, else, of those that run, as leased; no agent is asked.
+ * Changes nothing.
  */
-export async function listInstances(world: World): Promise<InstanceView[]> {
-  const [state, outlines] = await Promise.all([world.store.read(), world.host.domainOutlines()]);
+export async function listInstances(world: World, { macs }: ListOptions): Promise<InstanceView[]> {
+  const state = await world.store.read();
+  const hasAddress = (uuid: string) => (state.instances[uuid]?.addresses.length ?? 0) > 0;
+  const isOff = ({ state: word }: DomainSummary) => word === "shutoff" || word === "crashed";
+  const outlines = await world.host.domainOutlines((domain) => macs || !(isOff(domain) || hasAddress(domain.uuid)));
   const recordOf = (outline: DomainOutline) => state.instances[outline.uuid] ?? null;
   const networks = await readNetworks(
     world,
-    outlines.flatMap((outline) => networksToAsk(recordOf(outline), outline.interfaces)),
+    outlines.flatMap((outline) => (isOff(outline) ? [] : networksToAsk(recordOf(outline), outline.interfaces))),
   );
   const views = outlines.map((outline) => {
     const record = recordOf(outline);

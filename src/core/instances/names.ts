@@ -8,10 +8,10 @@ import type { World } from "../ports.ts";
 /** Beyond this many bytes a lock's file name could be too long once encoded (each byte may become three). */
 const LONGEST_PLAIN_BYTES = 60;
 
-/** The lock that makes two creates, or renames, to one name at once impossible. */
+/** The lock that makes two creates, or renames, to one name at once impossible. Its name is what the second one is told. */
 export function nameLock(name: string): string {
-  if (Buffer.byteLength(name) <= LONGEST_PLAIN_BYTES) return `name-instance-${name}`;
-  return `name-instance-${createHash("sha256").update(name).digest("hex")}`;
+  if (Buffer.byteLength(name) <= LONGEST_PLAIN_BYTES) return `instance ${name}`;
+  return `instance ${createHash("sha256").update(name).digest("hex")}`;
 }
 
 /** The names that `--count` makes: `web1` alone, or web1-1 … web1-N. Throws "usage" where one of them is no name. */

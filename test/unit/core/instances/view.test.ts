@@ -22,7 +22,7 @@ async function estateOfTwo(): Promise<Estate> {
 
 describe("instance list", () => {
   test("shows what estrato made and what it never touched, by name", async () => {
-    const [legacy, web1, ...none] = await listInstances(command(await estateOfTwo()));
+    const [legacy, web1, ...none] = await listInstances(command(await estateOfTwo()), { macs: false });
     expect(none).toEqual([]);
     expect(legacy).toMatchObject({
       name: "legacy",
@@ -52,19 +52,31 @@ describe("instance list", () => {
   test("shows a lease where nothing is reserved", async () => {
     const estate = await estateOfTwo();
     estate.machine.networks.get("default")?.leases.push({ mac: "52:54:00:aa:bb:cc", ip: "192.168.122.40" });
-    const [legacy] = await listInstances(command(estate));
+    await command(estate).host.perform({ do: "start", domain: "legacy", paused: false });
+    const [legacy] = await listInstances(command(estate), { macs: false });
     expect(legacy?.addresses).toEqual(["192.168.122.40"]);
+  });
+
+  test("asks libvirt for MACs where they are to be shown", async () => {
+    const estate = await estateOfTwo();
+    const [legacy] = await listInstances(command(estate), { macs: true });
+    expect(legacy?.macs).toEqual(["52:54:00:aa:bb:cc"]);
   });
 
   test("shows an instance whose domain libvirt has lost, and one that is being made", async () => {
     const estate = newEstate();
     await createInstance(command(estate), creation());
     estate.machine.domains.clear();
-    expect(await listInstances(command(estate))).toMatchObject([{ name: "web1", status: "error", vcpus: null }]);
+    expect(await listInstances(command(estate), { macs: false })).toMatchObject([
+      { name: "web1", status: "error", vcpus: null },
+    ]);
     await createInstance(command(estate, { host: { index: 1, phase: "before" } }), creation({ name: "web2" })).catch(
       () => undefined,
     );
-    expect((await listInstances(command(estate))).map((one) => one.status)).toEqual(["error", "build"]);
+    expect((await listInstances(command(estate), { macs: false })).map((one) => one.status)).toEqual([
+      "error",
+      "build",
+    ]);
   });
 });
 
