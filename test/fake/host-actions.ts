@@ -214,7 +214,7 @@ function blockJob(machine: FakeMachine, action: BlockAction, reach: Reach): void
     noteHead(domain, action.device, disk.chain, fileAt(machine, head).format);
   };
   if (reach === "whole") finish();
-  else domain.jobs.push({ device: action.device, type: work.type, finish });
+  else domain.jobs.push({ device: action.device, type: work.type, finish, lose: work.lose });
 }
 
 interface Work {
@@ -222,6 +222,7 @@ interface Work {
   move(reach: Reach): void;
   /** Switches the headers and what QEMU has open. */
   relink(): void;
+  lose(): void;
 }
 
 /** What is left to do; null where nothing is. */
@@ -237,6 +238,10 @@ function plannedWork(machine: FakeMachine, disk: FakeOpenDisk, action: BlockActi
       type: "pull",
       move: (reach) => rebaseOnto(machine, head, backing, reach === "half" ? "half" : "whole"),
       relink: () => chain.splice(1, end - 1),
+      // QEMU 7.2 switches the header before the tables of what was pulled are written (measured)
+      lose: () => {
+        fileAt(machine, head).backing = backing;
+      },
     };
   }
   const top = action.do === "block-commit" ? chain.indexOf(action.top) : 0;
@@ -254,6 +259,7 @@ function plannedWork(machine: FakeMachine, disk: FakeOpenDisk, action: BlockActi
   return {
     type: action.do === "block-commit" ? "commit" : "active-commit",
     move: (reach) => commitInto(machine, layers, action.base, reach),
+    lose: () => undefined,
     relink: () => {
       if (overlay !== undefined) {
         fileAt(machine, overlay).backing = { path: action.base, format: fileAt(machine, action.base).format };

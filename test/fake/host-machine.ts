@@ -27,11 +27,14 @@ export interface FakeOpenDisk {
   readonly readonly: boolean;
 }
 
-/** A block job that goes on without us: `finish` carries out what is left of it. */
+/** A block job that goes on without us. */
 export interface FakeJob {
   readonly device: string;
   readonly type: string;
+  /** Carries out what is left of it. */
   finish(): void;
+  /** QEMU dies: what the files then hold, at worst. */
+  lose(): void;
 }
 
 export interface FakeDomain {

@@ -80,6 +80,21 @@ export function liveContract(current: () => Rig): void {
     expect(await rig.read(`${rig.folder}/middle`)).toEqual({ 0: "A", 1: "B", 2: "B" });
   });
 
+  test("what a pull or a commit has moved is in the files, also where QEMU dies right after", async () => {
+    const rig = current();
+    const uuid = await runningChain(rig);
+    await rig.host.perform({ do: "block-pull", domain: uuid, device: "vda", base: `${rig.folder}/base` });
+    await rig.killQemu(uuid);
+    expect((await rig.host.domainStatus(uuid))?.state).toBe("shutoff");
+    expect(await rig.read(`${rig.folder}/head`)).toEqual(BEFORE);
+    await rig.host.perform({ do: "start", domain: uuid, paused: false });
+    const base = `${rig.folder}/base`;
+    await rig.host.perform({ do: "set-mode", path: base, mode: 0o600 });
+    await rig.host.perform({ do: "block-commit-active", domain: uuid, device: "vda", base });
+    await rig.killQemu(uuid);
+    expect(await rig.read(base)).toEqual(BEFORE);
+  });
+
   test("a middle layer is committed down under a running guest, unless what it goes into is frozen", async () => {
     const rig = current();
     const uuid = await runningChain(rig);

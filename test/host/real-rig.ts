@@ -1,6 +1,6 @@
 /** The rig on a real host: qemu-img makes the disks, and QEMU's own console writes for guests that have no operating system. */
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, open, rm } from "node:fs/promises";
+import { chmod, mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createHost } from "../../src/host/index.ts";
@@ -53,6 +53,11 @@ export async function openRealRig(): Promise<Rig> {
     },
     async leaveCommit(uuid, device, base) {
       await virsh("blockcommit", uuid, device, "--active", "--base", base);
+    },
+    async killQemu(uuid) {
+      const name = (await host.domainStatus(uuid))?.name;
+      process.kill(Number(await readFile(`/run/libvirt/qemu/${name}.pid`, "utf8")), "SIGKILL");
+      while ((await host.domainStatus(uuid))?.live) await new Promise((resolve) => setTimeout(resolve, 20));
     },
     async close() {
       for (const { uuid, state } of await host.listDomains()) {

@@ -27,6 +27,8 @@ export interface Rig {
   freeze(uuid: string): Promise<void>;
   /** Leaves an active commit behind that waits for its pivot, as a kill would. */
   leaveCommit(uuid: string, device: string, base: string): Promise<void>;
+  /** QEMU dies as by kill -9; returns when libvirt knows. */
+  killQemu(uuid: string): Promise<void>;
   /** Ends all domains and removes what the rig made. */
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /** Actions on image files that no guest holds. Every one leaves what it wrote on the disk, not in a cache. */
 import { link, rename } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath, temporaryName } from "../files.ts";
 import { imageInfo, ownExtents } from "../qemu-img.ts";
@@ -35,7 +35,7 @@ async function assertUntouched(context: ActionContext, action: ActionOf<"create-
   const info = await imageInfo(processes, action.path, { format: "qcow2" });
   const same =
     info?.virtualSizeBytes === action.sizeBytes &&
-    info.backing === (action.backing?.path ?? null) &&
+    info.backing === (action.backing ? resolve(dirname(action.path), action.backing.path) : null) &&
     info.backingFormat === (action.backing?.format ?? null) &&
     (await ownExtents(processes, action.path, "qcow2")).length === 0;
   if (!same) throw new EstratoError("conflict", `${action.path}: there is another file of that name`);

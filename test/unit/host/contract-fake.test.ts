@@ -35,6 +35,7 @@ async function openRig(): Promise<Rig> {
       killed.crashAtNext("block-commit-active", "midway");
       await killed.perform({ do: "block-commit-active", domain: uuid, device, base }).catch(() => undefined);
     },
+    killQemu: async (uuid) => host.killQemu(uuid),
     close: async () => undefined,
   };
   return rig;
