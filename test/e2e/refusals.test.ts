@@ -84,7 +84,7 @@ describe("refusals: one line, the right exit code, nothing changed", () => {
     await sure("qemu-img", "create", "-q", "-f", "vmdk", file("disk.vmdk"), "1M");
     await sure("sh", "-c", `head -c 1000 ${guestImage} > ${file("short.qcow2")}`);
     await refuses(6, /backing file/, "image", "create", "evil", "--file", file("backed.qcow2"));
-    await refuses(6, /data file/, "image", "create", "evil", "--file", file("data.qcow2"));
+    await refuses(6, /data lies in another file/, "image", "create", "evil", "--file", file("data.qcow2"));
     await refuses(6, /evil|vmdk/, "image", "create", "evil", "--file", file("disk.vmdk"), "--disk-format", "raw");
     await refuses(6, /qcow2/, "image", "create", "evil", "--file", file("disk.vmdk"), "--disk-format", "qcow2");
     await refuses(6, /./, "image", "create", "evil", "--file", file("short.qcow2"));

@@ -6,6 +6,7 @@ import { exclusive } from "../exclusive.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { coveredDisks, ensureAdopted } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
+import { requireName } from "../names.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
@@ -39,6 +40,7 @@ const AGENT_PING_MS = 2_000;
  * A dry run returns the plan and changes nothing.
  */
 export async function createSnapshot(world: World, options: CreateSnapshotOptions): Promise<Snapshot | PlanView> {
+  if (options.name !== null) requireName("snapshot", options.name);
   const { status } = await findInstance(world, options.instance);
   return exclusive(world, [status.uuid], (locks) => createSnapshotLocked(world, locks, status.uuid, options));
 }

@@ -252,7 +252,7 @@ function automaticSnapshot(
 const START = "Start the guest";
 
 function planSteps(world: World, locks: HeldLocks, data: RevertData): Step[] {
-  const { uuid, heads, kept, nvram } = data;
+  const { heads, kept, nvram } = data;
   const steps: Step[] = [];
   if (kept !== null) {
     steps.push({
@@ -270,6 +270,13 @@ function planSteps(world: World, locks: HeldLocks, data: RevertData): Step[] {
     { title: "Keep what the disks hold", run: () => keepBefore(world, data) },
     { title: "Define the new heads", actions: [{ do: "define", xml: data.xmlAfter }] },
   );
+  return [...steps, ...afterDefining(world, locks, data)];
+}
+
+/** From the point of no return on: a guest that is started now starts on the new heads. Each step can be repeated. */
+function afterDefining(world: World, locks: HeldLocks, data: RevertData): Step[] {
+  const { uuid, heads } = data;
+  const steps: Step[] = [];
   if (data.was !== "off") steps.push({ title: "Stop the guest", actions: [{ do: "destroy", domain: uuid }] });
   steps.push(
     { title: "Freeze what it had", actions: heads.map((head) => freezeFile(head.before)) },
@@ -305,8 +312,9 @@ async function record(world: World, locks: HeldLocks, data: RevertData): Promise
 }
 
 /**
- * A revert that never ended. Back where the guest still runs on what it had; forward where nothing holds that any more:
- * every step can be repeated, and a new head that is there already is kept as it is.
+ * A revert that never ended. Back where the guest still runs on what it had, or is off and defined as before; forward otherwise.
+ * Forward begins behind the definition, which comes after all that is copied and made: the guest may have been started since, and
+ * what it has written to its new heads and NVRAM is not to be made again.
  */
 export async function recoverRevert(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const data = entry.data as RevertData;
@@ -323,7 +331,7 @@ export async function recoverRevert(world: World, locks: HeldLocks, entry: Journ
     return "back";
   }
   const runs = status.live !== null;
-  for (const step of planSteps(world, locks, data)) {
+  for (const step of afterDefining(world, locks, data)) {
     // The guest that runs now runs on the new heads already.
     const actions = (step.actions ?? []).filter((action) => !(runs && action.do === "destroy"));
     if (step.title === START) await startOrSay(world, locks, data, actions);

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Snapshot } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { requireName } from "../names.ts";
 import type { World } from "../ports.ts";
 import { deleteSnapshot, expiredSnapshots } from "./delete.ts";
 import { findSnapshot, snapshotLabel } from "./find.ts";
@@ -19,6 +20,7 @@ export interface SnapshotChanges {
 
 /** Changes what is said of a snapshot, never what it holds. Throws "not_found", "conflict" for a name that is taken. */
 export async function setSnapshot(world: World, target: string, changes: SnapshotChanges): Promise<Snapshot> {
+  if (changes.name !== undefined) requireName("snapshot", changes.name);
   const snapshot = findSnapshot(await world.store.read(), target);
   const lock = snapshot.instance ?? snapshot.volume ?? snapshot.id;
   return exclusive(world, [lock], () =>
