@@ -2,11 +2,23 @@
 import { randomUUID } from "node:crypto";
 import { EstratoError } from "../../src/errors.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
-import { parseDefinition } from "../../src/host/domain-xml.ts";
-import type { DomainStatus, QemuDisk } from "../../src/host/types.ts";
+import { parseDefinition as parseAnew } from "../../src/host/domain-xml.ts";
+import type { DomainDefinition, DomainStatus, QemuDisk } from "../../src/host/types.ts";
 import { childNamed, childrenNamed, parseXml, serializeXml } from "../../src/host/xml.ts";
 import { chainAt, fileAt, holders } from "./host-images.ts";
 import type { FakeDomain, FakeMachine } from "./host-machine.ts";
+
+const parsed = new Map<string, DomainDefinition>();
+
+/** Tests ask for the same few documents many thousand times. */
+function parseDefinition(xml: string): DomainDefinition {
+  const known = parsed.get(xml);
+  if (known !== undefined) return known;
+  if (parsed.size > 500) parsed.clear();
+  const definition = parseAnew(xml);
+  parsed.set(xml, definition);
+  return definition;
+}
 
 /** A domain by UUID or name. */
 export function findDomain(machine: FakeMachine, domain: string): FakeDomain | null {

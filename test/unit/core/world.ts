@@ -1,0 +1,222 @@
+/** A host and a store in memory with one guest on it. Commands run one after the other, each in a process of its own, and any can be killed. */
+import type { Reporter, World } from "../../../src/core/ports.ts";
+import type { CreateSnapshotOptions } from "../../../src/core/snapshots/create.ts";
+import { createSnapshot } from "../../../src/core/snapshots/create.ts";
+import type { Action } from "../../../src/host/types.ts";
+import type { Snapshot, State } from "../../../src/store/schema.ts";
+import { type FakeClock, fakeClock, fakeIds } from "../../fake/clock.ts";
+import {
+  type Content,
+  type CrashPhase,
+  type FakeHost,
+  type FakeMachine,
+  fakeHost,
+  fakeMachine,
+} from "../../fake/host.ts";
+import { Crash, type FakeDisk, type FakeStore, fakeDisk, fakeStore } from "../../fake/store.ts";
+
+/** What outlives commands. */
+export interface Bed {
+  readonly machine: FakeMachine;
+  readonly disk: FakeDisk;
+  readonly clock: FakeClock;
+  readonly ids: World["ids"];
+}
+
+/** Where a command is to die: at a write of the store, in an action of the host, or at an event of `report.step`. */
+export type CrashPoint =
+  | { readonly at: "write"; readonly index: number; readonly phase: "before" | "after" }
+  | { readonly at: "action"; readonly index: number; readonly phase: CrashPhase }
+  | { readonly at: "step"; readonly index: number };
+
+/** One command's process. */
+export interface Process extends World {
+  readonly host: FakeHost;
+  readonly store: FakeStore;
+  readonly notes: string[];
+  readonly asked: { readonly text: string; readonly loses: readonly string[] }[];
+  readonly steps: string[];
+}
+
+export interface How {
+  readonly crash?: CrashPoint;
+  readonly dryRun?: boolean;
+  readonly answer?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export const UUID = "11111111-2222-4333-8444-555555555555";
+export const RECORDS = "/fake/estrato/records/";
+
+export function bed(): Bed {
+  return { machine: fakeMachine(), disk: fakeDisk(), clock: fakeClock(), ids: fakeIds() };
+}
+
+/** The same once more; what happens on it leaves the original as it is. Its ids begin with another digit. */
+export function copyOf({ machine, disk, clock }: Bed): Bed {
+  const ids = fakeIds();
+  return {
+    machine: structuredClone(machine),
+    disk: structuredClone(disk),
+    clock: fakeClock(clock.now()),
+    ids: { ...ids, next: (prefix) => ids.next(prefix).replace("-0", "-f") },
+  };
+}
+
+export function command({ machine, disk, clock, ids }: Bed, how: How = {}): Process {
+  const { crash } = how;
+  const store = fakeStore({ disk, ...(crash?.at === "write" ? { crashAt: crash } : {}) });
+  const host = fakeHost({ machine, ...(crash?.at === "action" ? { crashAt: crash } : {}) });
+  /** A process dies as a whole. */
+  const dying =
+    <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      try {
+        return await work(...args);
+      } catch (error) {
+        if (error instanceof Crash) {
+          store.crash();
+          host.crash();
+        }
+        throw error;
+      }
+    };
+  const { update, writeRecord, removeRecord, journal } = store;
+  store.update = ((change) => dying(() => update(change))()) as FakeStore["update"];
+  store.writeRecord = dying(writeRecord);
+  store.removeRecord = dying(removeRecord);
+  journal.open = dying(journal.open);
+  journal.close = dying(journal.close);
+  host.perform = dying(withRecords(host, disk));
+  const listFolder = host.listFolder;
+  host.listFolder = async (path) => (`${path}/` === RECORDS ? [...disk.records.keys()].sort() : listFolder(path));
+  const [notes, asked, steps]: [string[], Process["asked"], string[]] = [[], [], []];
+  const report: Reporter = {
+    note: (text) => notes.push(text),
+    progress: () => undefined,
+    step: ({ title, phase }) => {
+      if (crash?.at === "step" && crash.index === steps.length) {
+        store.crash();
+        host.crash();
+        throw new Crash(`${phase} "${title}"`);
+      }
+      steps.push(`${phase} ${title}`);
+    },
+    confirm: async (question) => {
+      asked.push(question);
+      return how.answer ?? true;
+    },
+  };
+  return {
+    host,
+    store,
+    clock,
+    ids,
+    report,
+    notes,
+    asked,
+    steps,
+    user: "ana",
+    command: "estrato test",
+    lockTimeoutMs: 0,
+    dryRun: how.dryRun ?? false,
+    signal: how.signal ?? new AbortController().signal,
+  };
+}
+
+/** Records are files of the store: on a real host an unlink finds them, on the fakes they lie elsewhere. */
+function withRecords(host: FakeHost, disk: FakeDisk): FakeHost["perform"] {
+  const perform = host.perform;
+  return async (action, options) => {
+    await perform(action, options);
+    if (action.do === "unlink" && action.path.startsWith(RECORDS))
+      disk.records.delete(action.path.slice(RECORDS.length));
+  };
+}
+
+export interface GuestSpec {
+  readonly running?: boolean;
+  readonly agent?: boolean;
+  /** vda, vdb, …: what each disk holds, and how it lies on the host. */
+  readonly disks?: readonly { readonly content: Content; readonly format?: "qcow2" | "raw" }[];
+}
+
+export const FIRST: Content = { 0: "boot", 1: "root", 2: "data" };
+
+/** A guest web1 that estrato did not make. */
+export function withGuest(spec: GuestSpec = {}): Bed {
+  const on = bed();
+  const { host } = command(on);
+  const disks = (spec.disks ?? [{ content: FIRST }]).map(({ content, format = "qcow2" }, index) => {
+    const device = `vd${"abc"[index]}`;
+    host.addFile(`/disks/web1-${device}.${format}`, { content, format, mode: 0o640, uid: 7, gid: 7 });
+    return { device, path: `/disks/web1-${device}.${format}`, format };
+  });
+  host.addDomain({ name: "web1", uuid: UUID, disks, running: spec.running ?? true, agent: spec.agent ?? true });
+  return on;
+}
+
+export function creation(name: string | null, change: Partial<CreateSnapshotOptions> = {}): CreateSnapshotOptions {
+  return {
+    instance: "web1",
+    name,
+    quiesce: "off",
+    excludeDisks: [],
+    description: null,
+    properties: {},
+    expiresAt: null,
+    protect: false,
+    ...change,
+  };
+}
+
+/** Takes a snapshot in a process of its own, a minute after whatever was before. */
+export async function take(
+  on: Bed,
+  name: string | null,
+  change: Partial<CreateSnapshotOptions> = {},
+): Promise<Snapshot> {
+  on.clock.advance(60_000);
+  return (await createSnapshot(command(on), creation(name, change))) as Snapshot;
+}
+
+export function write(on: Bed, cluster: number, word: string | null, device = "vda"): void {
+  command(on).host.guestWrite(UUID, device, cluster, word);
+}
+
+export function virsh(on: Bed, action: Action): Promise<void> {
+  return command(on).host.perform(action);
+}
+
+export const stop = (on: Bed) => virsh(on, { do: "destroy", domain: UUID });
+export const start = (on: Bed) => virsh(on, { do: "start", domain: UUID, paused: false });
+
+export function stateOf(on: Bed): Promise<State> {
+  return command(on).store.read();
+}
+
+/** What each disk of the guest reads as: QEMU's view while it runs, else that of the file it is defined to start from. */
+export async function disksOf(on: Bed): Promise<Record<string, Content>> {
+  const { host } = command(on);
+  const status = await host.domainStatus(UUID);
+  const entries = (status?.inactive.disks ?? []).map(({ device, source }): [string, Content] => [
+    device,
+    status?.live == null ? host.read(source ?? "") : host.guestRead(UUID, device),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** What each disk of a snapshot or an image reads as. */
+export async function contentsOf(on: Bed, id: string): Promise<Record<string, Content>> {
+  const state = await stateOf(on);
+  const { host } = command(on);
+  const disks = (state.snapshots[id] ?? state.images[id])?.disks ?? [];
+  return Object.fromEntries(disks.map(({ device, layer }) => [device, host.read(state.layers[layer]?.file ?? "")]));
+}
+
+/** All that a refusal and a dry run must leave as it was. */
+export function everything({ machine, disk }: Bed): string {
+  const files = [...machine.files].map(([path, file]) => [path, { ...file, clusters: [...file.clusters] }]);
+  const domains = [...machine.domains].map(([uuid, { inactive, live, state }]) => [uuid, inactive, live, state]);
+  return JSON.stringify([files.sort(), domains, disk.state, [...disk.journal], [...disk.records]]);
+}
