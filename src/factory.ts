@@ -48,7 +48,7 @@ export interface Factory {
   readonly report: Reporter;
   readonly status: StatusLine;
   /** Null: nobody can be asked. */
-  readonly prompts: Prompts | null;
+  readonly prompts: () => Prompts | null;
   /** Has a question been answered with no? */
   readonly declined: () => boolean;
   readonly settings: () => Promise<Settings>;
@@ -86,9 +86,12 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   const clock = twins.clock ?? realClock;
   const ids = twins.ids ?? realIds;
   const user = twins.user ?? callingUser(env, uid);
-  const mayAsk = !globals.noInput && (twins.prompts !== undefined || terminal.canAsk);
-  const prompts = mayAsk ? (twins.prompts ?? terminalPrompts(streams, signal)) : null;
   let declined = false;
+
+  function prompts(): Prompts | null {
+    if (globals.noInput) return null;
+    return twins.prompts ?? (terminal.canAsk ? terminalPrompts(streams, signal) : null);
+  }
 
   const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
     let made: Promise<T> | undefined;
@@ -165,13 +168,14 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     async confirm({ text, loses }) {
       if (globals.yes || globals.dryRun) return true;
       status.clear();
-      if (prompts === null) {
+      const asking = prompts();
+      if (asking === null) {
         const lost = loses.length === 0 ? "" : ` Lost would be: ${loses.join(", ")}.`;
         throw new EstratoError("needs_yes", `${text} This needs a yes, and nobody can be asked`, {
           hint: `Nothing has changed.${lost} Give --yes to go on.`,
         });
       }
-      const yes = await prompts.confirm({ text, loses });
+      const yes = await asking.confirm({ text, loses });
       declined ||= !yes;
       return yes;
     },

@@ -31,7 +31,10 @@ export function terminalOf(streams: Streams, env: Readonly<Record<string, string
     stdout,
     stderr,
     movingStderr: stderr && env.TERM !== "dumb",
-    canAsk: streams.stdin.isTTY === true && stderr,
+    // process.stdin is made when it is first looked at, which most commands never do
+    get canAsk() {
+      return stderr && streams.stdin.isTTY === true;
+    },
     columns: named ?? (stdout ? streams.stdout.columns || DEFAULT_COLUMNS : null),
   };
 }

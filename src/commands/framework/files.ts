@@ -1,13 +1,18 @@
 /** Small files that a command line names. "-" is standard input. */
 import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { addAbortSignal } from "node:stream";
 import { EstratoError } from "../../errors.ts";
 import type { Streams } from "../../ui/streams.ts";
 
 const LARGEST_BYTES = 1024 * 1024;
 
-/** The text of a file. Throws "host" where it cannot be read or is larger than 1 MiB. */
-export async function readTextFile(path: string, streams: Pick<Streams, "stdin">): Promise<string> {
-  const bytes = path === "-" ? await readStdin(streams) : readSmall(path);
+/** The text of a file. Throws "host" where it cannot be read or is larger than 1 MiB; `signal` ends the reading of stdin. */
+export async function readTextFile(
+  path: string,
+  streams: Pick<Streams, "stdin">,
+  signal: AbortSignal,
+): Promise<string> {
+  const bytes = path === "-" ? await readStdin(streams, signal) : readSmall(path);
   if (bytes.length > LARGEST_BYTES) throw tooLarge(path);
   return bytes.toString("utf8");
 }
@@ -21,14 +26,19 @@ function readSmall(path: string): Buffer {
   }
 }
 
-async function readStdin({ stdin }: Pick<Streams, "stdin">): Promise<Buffer> {
+async function readStdin({ stdin }: Pick<Streams, "stdin">, signal: AbortSignal): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let length = 0;
-  for await (const piece of stdin) {
-    const bytes = Buffer.from(piece as string | Buffer);
-    length += bytes.length;
-    if (length > LARGEST_BYTES) throw tooLarge("standard input");
-    pieces.push(bytes);
+  try {
+    for await (const piece of addAbortSignal(signal, stdin)) {
+      const bytes = Buffer.from(piece as string | Buffer);
+      length += bytes.length;
+      if (length > LARGEST_BYTES) throw tooLarge("standard input");
+      pieces.push(bytes);
+    }
+  } catch (cause) {
+    if (signal.aborted) throw new EstratoError("interrupted", "interrupted: nothing has changed", { cause });
+    throw cause;
   }
   return Buffer.concat(pieces);
 }

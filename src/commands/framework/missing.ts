@@ -31,7 +31,7 @@ export async function takeArguments(
 
 /** One word for `spec`: chosen from what there is, or typed. */
 async function askFor(name: string, verb: Verb, spec: ArgumentSpec<unknown>, factory: Factory): Promise<string> {
-  const { prompts } = factory;
+  const prompts = factory.prompts();
   if (prompts === null) {
     throw new EstratoError("usage", `${name}: ${spec.label} is missing`, {
       hint: `Usage: ${usageLine(name, verb)}.`,

@@ -43,8 +43,12 @@ export async function runVerb(
     catalogue,
     failure: null,
   };
-  const outcome: unknown = await verb.run(context);
-  factory.status.clear();
+  let outcome: unknown;
+  try {
+    outcome = await verb.run(context);
+  } finally {
+    factory.status.clear();
+  }
   const page = async (): Promise<Page> => ({
     wish,
     query,

@@ -16,6 +16,6 @@ export default verb({
   exits: { 2: "a malformed name, or no public key", 5: "the name is taken", 6: "the file cannot be read" },
   async run({ args, options, store, factory, globals, streams }) {
     const world = { store: await store(), clock: factory.clock, user: factory.user, dryRun: globals.dryRun };
-    return importKeypair(world, args.name, await readTextFile(options.file, streams));
+    return importKeypair(world, args.name, await readTextFile(options.file, streams, factory.signal));
   },
 });
