@@ -26,13 +26,21 @@ const median = (times) => times.toSorted((a, b) => a - b)[Math.floor(times.lengt
 /** Medians of several ways, taken in turns, so that a slow minute of the machine hits all of them. */
 function inTurns(rounds, ways) {
   const times = Object.fromEntries(Object.keys(ways).map((name) => [name, []]));
-  for (let round = 0; round < rounds; round += 1) for (const [name, way] of Object.entries(ways)) times[name].push(way(round));
+  for (let round = 0; round < rounds; round += 1)
+    for (const [name, way] of Object.entries(ways)) times[name].push(way(round));
   return Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));
 }
 
 const rows = [];
 function row(what, ours, against, theirs, aim) {
-  rows.push({ case: what, "estrato ms": ours.toFixed(0), against, "their ms": theirs.toFixed(0), ratio: (ours / theirs).toFixed(2), aim });
+  rows.push({
+    case: what,
+    "estrato ms": ours.toFixed(0),
+    against,
+    "their ms": theirs.toFixed(0),
+    ratio: (ours / theirs).toFixed(2),
+    aim,
+  });
 }
 
 function bareNode() {
@@ -42,7 +50,9 @@ function bareNode() {
 }
 
 function listing() {
-  const xml = (name) => `<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os>
+  const xml = (
+    name,
+  ) => `<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os>
     <devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${folder}/${name}.qcow2'/><target dev='vda' bus='virtio'/></disk>
     <interface type='network'><source network='default'/></interface></devices></domain>`;
   const names = Array.from({ length: 100 }, (_, index) => `many-${index}`);
@@ -54,11 +64,23 @@ function listing() {
 
 function snapshots() {
   estrato("image", "create", "base", "--file", process.env.ESTRATO_BED_GUEST, "--disk-format", "qcow2");
-  for (const name of ["ours", "theirs"]) estrato("instance", "create", name, "--image", "base", "--vcpus", "1", "--ram", "128M", "--wait", "agent");
+  for (const name of ["ours", "theirs"])
+    estrato("instance", "create", name, "--image", "base", "--vcpus", "1", "--ram", "128M", "--wait", "agent");
   const t = inTurns(7, {
     estrato: (round) => estrato("snapshot", "create", "ours", `s${round}`, "--quiesce", "off"),
     virsh: (round) =>
-      virsh("snapshot-create-as", "theirs", `s${round}`, "--disk-only", "--atomic", "--no-metadata", "--diskspec", `vda,file=${folder}/theirs-${round}.qcow2`, "--diskspec", "vdz,snapshot=no"),
+      virsh(
+        "snapshot-create-as",
+        "theirs",
+        `s${round}`,
+        "--disk-only",
+        "--atomic",
+        "--no-metadata",
+        "--diskspec",
+        `vda,file=${folder}/theirs-${round}.qcow2`,
+        "--diskspec",
+        "vdz,snapshot=no",
+      ),
     node,
   });
   row("snapshot create, running, disks only", t.estrato, "virsh snapshot-create-as + node", t.virsh + t.node, "2.5");
@@ -67,19 +89,38 @@ function snapshots() {
 
 function imagesFromSnapshots() {
   const times = {};
-  for (const [size, mib] of [["10 MiB", 10], ["1 GiB", 1024], ["10 GiB", 10240]]) {
+  for (const [size, mib] of [
+    ["10 MiB", 10],
+    ["1 GiB", 1024],
+    ["10 GiB", 10240],
+  ]) {
     const name = `data-${mib}`;
     const file = join(folder, `${name}.qcow2`);
     execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", file, "12G"]);
     // Written, not sparse: a pattern that is not zero.
-    execFileSync("qemu-io", ["-f", "qcow2", "-t", "none", ...Array.from({ length: Math.ceil(mib / 1024) }, (_, index) => ["-c", `write -q -P 7 ${index}G ${Math.min(mib, 1024)}M`]).flat(), file]);
+    execFileSync("qemu-io", [
+      "-f",
+      "qcow2",
+      "-t",
+      "none",
+      ...Array.from({ length: Math.ceil(mib / 1024) }, (_, index) => [
+        "-c",
+        `write -q -P 7 ${index}G ${Math.min(mib, 1024)}M`,
+      ]).flat(),
+      file,
+    ]);
     execFileSync("virsh", ["-q", "define", "/dev/stdin"], {
       input: `<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${file}'/><target dev='vda' bus='virtio'/></disk></devices></domain>`,
     });
     estrato("snapshot", "create", name, "s");
-    times[size] = median(Array.from({ length: 7 }, (_, index) => estrato("image", "create", `${name}-${index}`, "--from-snapshot", `${name}/s`)));
+    times[size] = median(
+      Array.from({ length: 7 }, (_, index) =>
+        estrato("image", "create", `${name}-${index}`, "--from-snapshot", `${name}/s`),
+      ),
+    );
   }
-  for (const size of ["1 GiB", "10 GiB"]) row(`image create --from-snapshot, ${size}`, times[size], "itself at 10 MiB", times["10 MiB"], "1.2");
+  for (const size of ["1 GiB", "10 GiB"])
+    row(`image create --from-snapshot, ${size}`, times[size], "itself at 10 MiB", times["10 MiB"], "1.2");
 }
 
 function deletion() {
@@ -90,7 +131,8 @@ function deletion() {
     execFileSync("virsh", ["-q", "define", "/dev/stdin"], {
       input: `<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${file("base")}'/><target dev='vda' bus='virtio'/></disk></devices></domain>`,
     });
-    const head = () => Object.values(JSON.parse(readFileSync(join(home, "state.json"), "utf8")).volumes).map((volume) => volume.head);
+    const head = () =>
+      Object.values(JSON.parse(readFileSync(join(home, "state.json"), "utf8")).volumes).map((volume) => volume.head);
     estrato("snapshot", "create", name, "root");
     const before = new Set(head());
     const write = (mib) => {
@@ -118,7 +160,13 @@ function deletion() {
     execFileSync("qemu-io", ["-f", "qcow2", "-c", "write -q -P 8 0 40M", over]);
     theirs.push(run("qemu-img", "commit", "-q", "-d", over).ms);
   }
-  row("snapshot delete, a middle one (40 MiB smaller side)", median(ours), "qemu-img commit of the smaller side + node", median(theirs) + node(), "1.5");
+  row(
+    "snapshot delete, a middle one (40 MiB smaller side)",
+    median(ours),
+    "qemu-img commit of the smaller side + node",
+    median(theirs) + node(),
+    "1.5",
+  );
 }
 
 const cases = { bareNode, listing, snapshots, imagesFromSnapshots, deletion };

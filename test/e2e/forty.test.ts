@@ -24,13 +24,10 @@ describe("forty commands at once on five instances", () => {
     }
     expect(commands).toHaveLength(40);
     const ran = await Promise.all(commands.map((command) => rig.estrato(...command)));
-    ran.forEach((one, index) =>
-      expect({ command: commands[index], code: one.code, stderr: one.code === 0 ? "" : one.stderr }).toEqual({
-        command: commands[index],
-        code: 0,
-        stderr: "",
-      }),
-    );
+    for (const [index, one] of ran.entries()) {
+      const said = { command: commands[index], code: one.code, stderr: one.code === 0 ? "" : one.stderr };
+      expect(said).toEqual({ command: commands[index], code: 0, stderr: "" });
+    }
     JSON.parse(readFileSync(`${rig.home}/state.json`, "utf8"));
     const snapshots = await rig.json<{ name: string; instance: string }[]>("snapshot", "list");
     for (const name of names) {

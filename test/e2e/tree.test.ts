@@ -26,7 +26,7 @@ describe("the tree", () => {
     );
     expect(tree.roots[0]?.name).toBe("s1");
     expect(tree.roots[0]?.children[0]?.name).toBe("s2");
-    const names = (tree.roots[0]?.children[0]?.children as { name: string }[]).map((node) => node.name);
+    const names = (tree.roots[0]?.children[0]?.children ?? []).map((node) => (node as { name: string }).name);
     expect(names).toContain("s3");
     expect(names).toContain("s4");
 
