@@ -7,7 +7,7 @@ import { standingOn } from "../graph/references.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { findImage } from "./find.ts";
+import { findImage, findImageAgain } from "./find.ts";
 
 interface DeleteImageData {
   readonly image: Image;
@@ -21,7 +21,7 @@ export async function deleteImage(world: World, target: string): Promise<PlanVie
   const { id } = findImage(await world.store.read(), target);
   return exclusive(world, [id], async (locks) => {
     const state = await world.store.read();
-    const image = findImage(state, id);
+    const image = findImageAgain(state, id, target);
     requireDeletable(image);
     const note = stillNeeded(state, image);
     const steps = planSteps(world, image);

@@ -7,7 +7,7 @@ import { chain } from "../graph/references.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
-import { findImage } from "./find.ts";
+import { findImage, findImageAgain } from "./find.ts";
 import { recoverSave, type SaveData } from "./save-recovery.ts";
 import { requireSaveTarget } from "./save-target.ts";
 
@@ -70,7 +70,7 @@ function chooseDisk(image: Image, device: string | null): Image["disks"][number]
 
 /** The layer to read, now that no file of its chain can move. */
 function requireStill(state: State, id: string, options: SaveImageOptions, held: readonly string[]): Layer {
-  const image = findImage(state, id);
+  const image = findImageAgain(state, id, options.image);
   const disk = chooseDisk(image, options.disk);
   const ids = chain(state, disk.layer);
   const layer = state.layers[disk.layer];

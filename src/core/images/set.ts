@@ -5,7 +5,7 @@ import { exclusive } from "../exclusive.ts";
 import { requireName } from "../names.ts";
 import { type PlanView, planView } from "../operation.ts";
 import type { World } from "../ports.ts";
-import { findImage } from "./find.ts";
+import { findImage, findImageAgain } from "./find.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { type ImageView, viewImage } from "./view.ts";
 
@@ -28,7 +28,7 @@ export async function setImage(world: World, target: string, options: SetImageOp
   if (options.name !== null) requireName("image", options.name);
   const names = [found.id, ...(options.name === null ? [] : [imageNameLock(options.name)])];
   return exclusive(world, names, async () => {
-    const change = (draft: State) => apply(draft, found.id, options);
+    const change = (draft: State) => apply(draft, found.id, target, options);
     if (world.dryRun) {
       change(structuredClone(await world.store.read())); // refuses what the real run would refuse
       return planView(world, [{ title: `Change the record of the image ${found.name}` }]);
@@ -37,8 +37,8 @@ export async function setImage(world: World, target: string, options: SetImageOp
   });
 }
 
-function apply(draft: State, id: string, options: SetImageOptions): Image {
-  const image = findImage(draft, id);
+function apply(draft: State, id: string, target: string, options: SetImageOptions): Image {
+  const image = findImageAgain(draft, id, target);
   if (options.name !== null) {
     requireFreeImageName(draft, options.name, id);
     image.name = options.name;

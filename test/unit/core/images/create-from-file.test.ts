@@ -128,6 +128,22 @@ describe("an image from a file", () => {
     expect(results.find((result) => result.status === "rejected")).toMatchObject({ reason: { code: "conflict" } });
   });
 
+  test("is not kept where the copy is interrupted, and a note says so", async () => {
+    const on = await withFile();
+    const before = on.disk.state;
+    const interruption = new AbortController();
+    const world = command(on, { signal: interruption.signal });
+    const { perform } = world.host;
+    world.host.perform = async (action, how) => {
+      if (action.do === "convert") interruption.abort();
+      await perform(action, how);
+    };
+    await expect(createImageFromFile(world, fromFile())).rejects.toMatchObject({ code: "interrupted" });
+    expect(world.notes).toContain("interrupted: undone, nothing has changed");
+    expect(on.disk.state).toBe(before);
+    expect(await orphansAndGaps(world)).toEqual([]);
+  });
+
   test("shows its plan, and changes nothing, in a dry run", async () => {
     const on = await withFile();
     const before = everything(on);

@@ -1,0 +1,114 @@
+import { expect, test } from "vitest";
+import { fakeHost } from "../../fake/host.ts";
+import { fakeStore } from "../../fake/store.ts";
+import { type LineOptions, runLine } from "./line.ts";
+
+const CONTENT = { 0: "boot", 3: "root" };
+
+async function withImage() {
+  const host = fakeHost();
+  host.addFile("/in/debian.qcow2", { content: CONTENT });
+  host.addFile("/out/other");
+  const at = { host, store: fakeStore() };
+  const made = await runLine(
+    ["image", "create", "golden", "--file", "/in/debian.qcow2", "--property", "os=debian"],
+    at,
+  );
+  expect(made.exit).toBe(0);
+  return at;
+}
+
+const json = async (words: readonly string[], at: LineOptions) =>
+  JSON.parse((await runLine([...words, "-f", "json"], at)).stdout) as unknown;
+
+test("image show has the keys that the contract names, in snake_case", async () => {
+  expect(await json(["image", "show", "golden"], await withImage())).toEqual({
+    id: "img-00000000000000001",
+    name: "golden",
+    type: "base",
+    owner: "ana",
+    visibility: "private",
+    status: "active",
+    disks: [{ device: "vda", size_bytes: 1048576 }],
+    size_bytes: 1048576,
+    min_disk_bytes: 1048576,
+    min_ram_bytes: 0,
+    source: { kind: "file", id: null, name: "/in/debian.qcow2" },
+    created_at: "2025-01-01T00:00:00.000Z",
+    protected: false,
+    properties: { os: "debian" },
+  });
+});
+
+test("image list prints what is asked for, and an empty list as one", async () => {
+  const at = await withImage();
+  expect((await runLine(["image", "list", "--owner", "self", "-f", "value", "-c", "name"], at)).stdout).toBe(
+    "golden\n",
+  );
+  expect(await json(["image", "list", "--owner", "bea"], at)).toEqual([]);
+  expect(await json(["image", "list", "--type", "snapshot"], at)).toEqual([]);
+});
+
+test.each([
+  ["no source", []],
+  ["two sources", ["--file", "/in/debian.qcow2", "--from-instance", "web1"]],
+  ["a format without a file", ["--from-instance", "web1", "--disk-format", "raw"]],
+  ["a disk left out of a file", ["--file", "/in/debian.qcow2", "--exclude-disk", "vdb"]],
+  ["standard input", ["--file", "-"]],
+  ["an unknown format", ["--file", "/in/debian.qcow2", "--disk-format", "vmdk"]],
+  ["a malformed size", ["--file", "/in/debian.qcow2", "--min-ram", "lots"]],
+])("image create refuses %s in one line", async (_, words) => {
+  const result = await runLine(["image", "create", "silver", ...words], await withImage());
+  expect(result).toMatchObject({ exit: 2, stdout: "" });
+  expect(result.stderr).toMatch(/^estrato: .*\.\n$/);
+});
+
+test("image set prints nothing, and changes what is shown", async () => {
+  const at = await withImage();
+  expect(await runLine(["image", "set", "golden", "--name", "silver", "--protect", "--min-ram", "1K"], at)).toEqual({
+    exit: 0,
+    stdout: "",
+    stderr: "",
+  });
+  expect(await json(["image", "show", "silver"], at)).toMatchObject({ protected: true, min_ram_bytes: 1024 });
+  expect((await runLine(["image", "set", "silver", "--protect", "--unprotect"], at)).exit).toBe(2);
+});
+
+test("image delete tries all targets, and deregister is another word for it", async () => {
+  const at = await withImage();
+  const result = await runLine(["image", "deregister", "golden", "gone"], at);
+  expect(result.exit).toBe(3);
+  expect(result.stderr).toContain("1 of 2 images failed to delete");
+  expect(await json(["image", "list"], at)).toEqual([]);
+});
+
+test("image delete --dry-run says what would be freed", async () => {
+  const at = await withImage();
+  expect(await json(["image", "delete", "golden", "--dry-run"], at)).toMatchObject({ frees_bytes: 131072 });
+  expect(await json(["image", "list"], at)).toHaveLength(1);
+});
+
+test("image save writes a file, and never to a terminal", async () => {
+  const at = await withImage();
+  expect((await runLine(["image", "save", "golden", "--file", "/out/golden.qcow2"], at)).exit).toBe(0);
+  expect(at.host.read("/out/golden.qcow2")).toEqual(CONTENT);
+  expect((await runLine(["image", "save", "golden", "--file", "/out/golden.qcow2"], at)).exit).toBe(5);
+  const refused = await runLine(["image", "save", "golden", "--file", "-"], { ...at, terminal: true });
+  expect(refused.exit).toBe(2);
+  expect(refused.stderr).toContain("terminal");
+});
+
+test("usage prints a table, and one object as JSON", async () => {
+  const at = await withImage();
+  expect((await runLine(["usage"], at)).stdout).toMatch(/^images +1 +1 MiB +128 KiB +128 KiB$/m);
+  expect(await json(["usage"], at)).toMatchObject({
+    kinds: [
+      { kind: "volumes", count: 0 },
+      { kind: "snapshots", count: 0 },
+      { kind: "images", count: 1, virtual_bytes: 1048576, allocated_bytes: 131072, exclusive_bytes: 131072 },
+      { kind: "hidden", count: 0 },
+      { kind: "total", count: 1 },
+    ],
+    hidden: [],
+  });
+});
