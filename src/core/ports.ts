@@ -76,8 +76,8 @@ export interface HostPort {
   newDefinition(spec: NewDomain): Promise<string>;
   parseDefinition(xml: string): DomainDefinition;
   screenshot(uuid: string, path: string): Promise<void>;
-  /** What connects a terminal with the guest's serial console; `escape` (^]) leaves it. Pure. */
-  consoleCommand(uuid: string, escape: string | null): Command;
+  /** What connects a terminal with the guest's serial console; `escapeKey` (^]) leaves it. Pure. */
+  consoleCommand(uuid: string, escapeKey: string | null): Command;
   /** Runs a program that owns the terminal (ssh, a console); returns its exit code. */
   interactive(command: Command): Promise<number>;
   /** The commands that `perform` would start, for people: pure. */
