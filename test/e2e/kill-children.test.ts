@@ -1,0 +1,93 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { beforeAll, describe, expect, it } from "vitest";
+import { makeRig, type Rig, sure } from "./rig.ts";
+
+/** A program in front of the real one, which it kills -9 after a while, once, in one of the calls that match. */
+const killer = (real: string) => `#!/bin/sh
+case "$*" in
+  *$ESTRATO_KILL_CALL*)
+    if mkdir "$ESTRATO_KILL_ONCE" 2>/dev/null; then
+      ${real} "$@" &
+      sleep "$ESTRATO_KILL_AFTER"
+      kill -9 $! 2>/dev/null
+      wait $!
+      exit
+    fi ;;
+esac
+exec ${real} "$@"
+`;
+
+describe("kill -9 of the child at work", () => {
+  let rig: Rig;
+  let folder: string;
+  let turn = 0;
+  beforeAll(async () => {
+    rig = await makeRig();
+    folder = `${rig.folder}/killers`;
+    mkdirSync(folder);
+    for (const program of ["virsh", "qemu-img"]) {
+      writeFileSync(`${folder}/${program}`, killer((await sure("sh", "-c", `command -v ${program}`)).trim()));
+      chmodSync(`${folder}/${program}`, 0o755);
+    }
+    await rig.create("web1");
+    await rig.guest("web1", "echo first > /root/log; sync");
+    await rig.ok("snapshot", "create", "web1", "kept");
+  });
+  const withKill = (call: string, after: string, ...args: string[]) => {
+    turn += 1;
+    return rig.estratoWith(
+      {
+        PATH: `${folder}:${process.env.PATH}`,
+        ESTRATO_KILL_CALL: call,
+        ESTRATO_KILL_AFTER: after,
+        ESTRATO_KILL_ONCE: `${rig.folder}/killed-${turn}`,
+      },
+      ...args,
+    );
+  };
+  const requireWhole = async (copy: string) => {
+    await rig.heal();
+    await rig.requireSame("kept", copy);
+    expect(await rig.guest("web1", "head -1 /root/log; echo alive > /root/alive; sync")).toBe("first");
+  };
+
+  it("of a snapshot: it is there as a whole or not at all, and the guest goes on", async () => {
+    const copy = await rig.copyOf("kept");
+    for (const call of ["create -q", "snapshot-create", "query-block", "define"]) {
+      for (const after of ["0.005", "0.03", "0.08"]) {
+        const ran = await withKill(call, after, "snapshot", "create", "web1", `s${turn}`);
+        expect([0, 1, 9]).toContain(ran.code);
+        await requireWhole(copy);
+        const made = (await rig.json<{ name: string }[]>("snapshot", "list")).some(
+          (one) => one.name === `s${turn - 1}`,
+        );
+        if (ran.code === 0) expect(made).toBe(true);
+      }
+    }
+  });
+
+  it("of a revert: one of the two states, whole, and running", async () => {
+    const copy = await rig.copyOf("kept");
+    for (const call of ["define", "destroy", "start"]) {
+      for (const after of ["0.005", "0.05"]) {
+        await withKill(call, after, "snapshot", "revert", "web1/kept");
+        await requireWhole(copy);
+      }
+    }
+  });
+
+  it("of a merge, off: repeated to its end, and the rest reads the same", async () => {
+    await rig.guest("web1", "dd if=/dev/urandom of=/root/big bs=1M count=24 2>/dev/null; sync");
+    await rig.ok("snapshot", "create", "web1", "middle");
+    await rig.guest("web1", "dd if=/dev/urandom of=/root/big bs=1M count=24 2>/dev/null; sync");
+    await rig.ok("snapshot", "create", "web1", "last");
+    const sum = await rig.guest("web1", "sha256sum /root/big");
+    await rig.ok("instance", "stop", "web1");
+    const copy = await rig.copyOf("last");
+    for (const call of ["commit", "rebase"]) await withKill(call, "0.02", "snapshot", "delete", "web1/middle");
+    await rig.heal();
+    await rig.requireSame("last", copy);
+    await rig.ok("instance", "start", "web1");
+    expect(await rig.guest("web1", "sha256sum /root/big")).toBe(sum);
+  });
+});
