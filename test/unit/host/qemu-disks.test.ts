@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { parseBlockJob } from "../../../src/host/actions/block-jobs.ts";
+import { disksOf, parseQueryBlock } from "../../../src/host/qemu-disks.ts";
+
+const image = (filename: string, backing?: object) => ({
+  filename,
+  "virtual-size": 67108864,
+  format: "qcow2",
+  ...(backing ? { "backing-image": backing } : {}),
+});
+
+test("each disk is found by its alias, with the chain that QEMU holds, top first", () => {
+  const base = image('json:{"driver":"qcow2","file":{"driver":"file","filename":"/l/base"}}');
+  const answer = {
+    return: [
+      { qdev: "/machine/peripheral/virtio-disk10/virtio-backend", inserted: { image: image("/l/other") } },
+      { qdev: "/machine/peripheral/virtio-disk1/virtio-backend", inserted: { image: image("/l/head", base) } },
+      { qdev: "sata0-0-0" },
+    ],
+  };
+  const aliases = new Map([
+    ["vda", "virtio-disk1"],
+    ["sda", "sata0-0-0"],
+  ]);
+  expect(disksOf(parseQueryBlock(JSON.stringify(answer)), aliases)).toEqual([
+    { device: "vda", chain: ["/l/head", "/l/base"], sizeBytes: 67108864 },
+  ]);
+});
+
+test("a filter that repeats the name of what it filters is no layer", () => {
+  const answer = { return: [{ qdev: "virtio-disk0", inserted: { image: image("/l/head", image("/l/head")) } }] };
+  const [disk] = disksOf(parseQueryBlock(JSON.stringify(answer)), new Map([["vda", "virtio-disk0"]]));
+  expect(disk?.chain).toEqual(["/l/head"]);
+});
+
+test("a job is known by its type, and no answer is no job", () => {
+  expect(parseBlockJob(" type=Active Block Commit\n bandwidth=0\n cur=1\n end=4\n")).toEqual({
+    type: "Active Block Commit",
+    fraction: 0.25,
+  });
+  expect(parseBlockJob(" type=Block Pull\n cur=0\n end=0\n")?.fraction).toBe(0);
+  expect(parseBlockJob("\n")).toBeNull();
+});
