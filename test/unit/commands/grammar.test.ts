@@ -1,0 +1,116 @@
+import { describe, expect, test } from "vitest";
+import { fakeStore } from "../../fake/store.ts";
+import { type LineResult, runLine } from "./line.ts";
+
+async function line(text: string): Promise<LineResult> {
+  return runLine(text.split(" "));
+}
+
+describe("options of every command", () => {
+  test("may stand anywhere in the line", async () => {
+    const wanted = "tiny\n";
+    for (const text of [
+      "flavor list -f value -c name --limit 1",
+      "-f value flavor list -c name --limit 1",
+      "flavor -f value --limit 1 list -c name",
+      "--limit=1 --format=value flavor list --column=name",
+      "flavor list --output value -c name --limit 1",
+    ]) {
+      expect((await line(text)).stdout, text).toBe(wanted);
+    }
+  });
+
+  test("take a value that looks like an option", async () => {
+    expect((await line("flavor list --filter name=--tiny -f json")).stdout).toBe("[]\n");
+  });
+
+  test("behind -- are words", async () => {
+    const { exit, stderr } = await line("flavor show -- --help");
+    expect(stderr).toBe('estrato: flavor --help: not found. See "estrato flavor list".\n');
+    expect(exit).toBe(4);
+  });
+});
+
+describe("a line that is wrong exits 2 with one line that says what to do", () => {
+  const lines = {
+    "flavr list": "estrato: flavr: no such command. Did you mean flavor?",
+    "flavor lsit": "estrato: flavor lsit: no such verb. Did you mean list?",
+    "flavor frobnicate": "estrato: flavor frobnicate: no such verb. It has: create, list, show, delete.",
+    flavor: "estrato: flavor: a verb is missing. It has: create, list, show, delete.",
+    "flavor list --fromat json": 'estrato: flavor list: unknown option "--fromat". Did you mean --format?',
+    "flavor list --limit": 'estrato: flavor list: option "--limit" argument missing. See "estrato help flavor list".',
+    "flavor list --limit x": 'estrato: --limit "x": not a whole number from 0 on. Write it as 0, 1, ….',
+    "flavor list -f xml": 'estrato: --format "xml": unknown. Give one of table, json, yaml, csv, value.',
+    "flavor list extra": 'estrato: flavor list: "extra" is one word too many. Usage: estrato flavor list [OPTION...].',
+    "flavor show": "estrato: flavor show: FLAVOR is missing. Usage: estrato flavor show FLAVOR... [OPTION...].",
+    "flavor create db --ram 1G": "estrato: flavor create: --disk is missing. Give --disk SIZE: size of the first disk.",
+    "help flavr": "estrato: flavr: no such command. Did you mean flavor?",
+    "flavor list --lock-timeout 5": 'estrato: --lock-timeout "5": not a duration. Write it as 90s, 30m, 12h, 7d or 2w.',
+    "constructor list": 'estrato: constructor: no such command. See "estrato help".',
+    "flavor constructor": "estrato: flavor constructor: no such verb. It has: create, list, show, delete.",
+  };
+  for (const [text, said] of Object.entries(lines)) {
+    test(text, async () => expect(await line(text)).toEqual({ exit: 2, stdout: "", stderr: `${said}\n` }));
+  }
+});
+
+test("a wrong column or query fails before anything is done", async () => {
+  const store = fakeStore();
+  for (const wrong of [
+    ["-c", "nmae"],
+    ["--query", "["],
+    ["--sort", "nmae"],
+  ]) {
+    const words = ["flavor", "create", "db", "--ram", "1G", "--disk", "1G", ...wrong];
+    expect((await runLine(words, { store })).exit).toBe(2);
+  }
+  expect(store.writes).toEqual([]);
+});
+
+test("with -f json an error is one object on stderr", async () => {
+  const { exit, stdout, stderr } = await line("flavor show nix -f json");
+  expect({ exit, stdout }).toEqual({ exit: 4, stdout: "" });
+  expect(JSON.parse(stderr)).toEqual({
+    error: {
+      code: "not_found",
+      message: "flavor nix: not found",
+      hint: 'See "estrato flavor list".',
+      command: "estrato flavor show nix -f json",
+      exit: 4,
+    },
+  });
+  for (const text of ["flavr -fjson", "flavor list --nix --format=json", "--output json flavor list extra"]) {
+    expect(JSON.parse((await line(text)).stderr).error.exit, text).toBe(2);
+  }
+});
+
+test("the format may come from the environment, and a bad one there is a usage error", async () => {
+  const words = ["flavor", "list", "--limit", "0"];
+  expect((await runLine(words, { env: { ESTRATO_FORMAT: "json" } })).stdout).toBe("[]\n");
+  expect((await runLine(words, { env: { ESTRATO_FORMAT: "xml" } })).exit).toBe(2);
+  expect((await runLine([...words, "-f", "csv"], { env: { ESTRATO_FORMAT: "json" } })).stdout).toContain("name,");
+});
+
+describe("help", () => {
+  test("of the program, a noun and a verb is the same by --help and by the verb help", async () => {
+    for (const words of [[], ["flavor"], ["flavor", "create"]]) {
+      const asked = await runLine([...words, "--help"]);
+      expect(asked.exit).toBe(0);
+      expect(asked.stdout).toMatch(/^USAGE\n {2}estrato /m);
+      expect((await runLine(["help", ...words])).stdout).toBe(asked.stdout);
+      expect((await runLine([...words, "-h"])).stdout).toBe(asked.stdout);
+    }
+  });
+
+  test("is what a line without words prints", async () => {
+    expect((await runLine([])).stdout).toBe((await runLine(["--help"])).stdout);
+  });
+
+  test("wins over whatever is wrong with the line", async () => {
+    expect((await line("flavor create --ram x --help")).exit).toBe(0);
+  });
+});
+
+test("--version prints the version", async () => {
+  expect((await line("--version")).stdout).toMatch(/^estrato \S+\n$/);
+});
