@@ -19,6 +19,7 @@ export function parseDefinition(xml: string): DomainDefinition {
     disks: devices ? childrenNamed(devices, "disk").map(readDisk) : [],
     interfaces: devices ? childrenNamed(devices, "interface").map(readInterface) : [],
     nvram: readNvram(root),
+    firmware: hasFirmware(root),
     agentChannel: devices !== null && childrenNamed(devices, "channel").some(isAgentChannel),
     xml,
   };
@@ -52,6 +53,12 @@ function readInterface(nic: Element): DomainInterface {
     type: attribute(nic, "type") ?? "",
     target: attribute(childNamed(nic, "target"), "dev"),
   };
+}
+
+/** `<os firmware='efi'>`, or a loader that is named. */
+function hasFirmware(root: Element): boolean {
+  const os = childNamed(root, "os");
+  return os !== null && (attribute(os, "firmware") === "efi" || childNamed(os, "loader") !== null);
 }
 
 /** `<nvram>PATH</nvram>`, or since 8.5 `<nvram type='file'><source file='PATH'/></nvram>`. */

@@ -29,6 +29,7 @@ export interface DomainDefinition {
   readonly disks: readonly DomainDisk[];
   readonly interfaces: readonly DomainInterface[];
   readonly nvram: string | null; // path
+  readonly firmware: boolean; // UEFI, not the BIOS that QEMU brings: boots only what was installed for it
   readonly agentChannel: boolean;
   readonly xml: string; // the document itself, with --security-info
 }
@@ -109,14 +110,32 @@ export type Action =
       readonly backing: { readonly path: string; readonly format: string } | null;
       readonly sizeBytes: number;
     }
-  /** All disks in one virsh call onto heads that are there already (--reuse-external), running guests only. Sets the agent's time limit and quiesces inside the call. */
+  /**
+   * All disks in one virsh call onto heads that are there already (--reuse-external), running guests only. Sets the agent's time limit and quiesces inside the call.
+   * With `memory` the guest's memory goes to that new file in the same instant (mode 0600, on the disk afterwards); "conflict" where it exists. Not together with `quiesce`.
+   */
   | {
       readonly do: "switch-disks";
       readonly domain: string;
       readonly disks: readonly { readonly device: string; readonly path: string }[];
       readonly excluded: readonly string[];
       readonly quiesce: boolean;
+      readonly memory?: string;
     }
+  /** Resumes a saved memory on the disks that `xml` names (`memoryDefinition`, edited). The domain must be off and defined with the same disks before: "conflict" where it runs. */
+  | {
+      readonly do: "restore-memory";
+      readonly domain: string;
+      readonly memory: string;
+      readonly xml: string;
+      readonly paused: boolean;
+    }
+  /** Into the persistent definition, and into the guest where it runs. Idempotent; "conflict" where another disk has that target. */
+  | { readonly do: "attach-disk"; readonly domain: string; readonly disk: NewDisk }
+  /** Out of the guest where it runs (waits until it has let go; "timeout"), then out of the definition. Idempotent. */
+  | { readonly do: "detach-disk"; readonly domain: string; readonly device: string; readonly timeoutMs: number }
+  /** Grows a disk of a running guest (libvirt itself would shrink it without a word). Idempotent. */
+  | { readonly do: "block-resize"; readonly domain: string; readonly device: string; readonly sizeBytes: number }
   /** Thaws the guest's file systems; no error where the agent is silent. Idempotent. */
   | { readonly do: "thaw"; readonly domain: string }
   /** Defines this document. Idempotent. */
@@ -165,8 +184,17 @@ export type Action =
       readonly top: string;
       readonly base: string;
     }
-  /** blockcommit --active and pivot: the running guest goes on in `base`. Waits for the end. */
-  | { readonly do: "block-commit-active"; readonly domain: string; readonly device: string; readonly base: string }
+  /**
+   * blockcommit --active and pivot: the running guest goes on in `base`. Waits for the end. `part`: only up to where the pivot could be,
+   * the job going on (idempotent), or only the pivot of a job that has come so far.
+   */
+  | {
+      readonly do: "block-commit-active";
+      readonly domain: string;
+      readonly device: string;
+      readonly base: string;
+      readonly part?: "ready" | "pivot";
+    }
   /** Waits for, or aborts, a block job that goes on after a crash. Idempotent. */
   | { readonly do: "settle-job"; readonly domain: string; readonly device: string; readonly abort: boolean }
   | { readonly do: "set-mode"; readonly path: string; readonly mode: number } // idempotent

@@ -106,7 +106,10 @@ function createSteps(
       return createFiles(current, volumes);
     },
   });
-  if (nvram !== null) steps.push({ title: "Copy the NVRAM", actions: [{ do: "copy-file", ...nvram, mode: 0o600 }] });
+  if (nvram?.from != null) {
+    const actions: Action[] = [{ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 }];
+    steps.push({ title: "Copy the NVRAM", actions });
+  }
   const contents = { uuid: instance.id, name: instance.name, publicKey, userData: options.userData };
   steps.push(
     { title: "Make the seed", actions: [createSeed(seed, contents)] },

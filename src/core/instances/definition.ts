@@ -18,29 +18,31 @@ export interface DefinitionRequest {
   readonly shape: Shape;
   readonly volumes: readonly NewVolume[];
   readonly seed: string; // path
-  readonly nvram: string | null; // path of its own copy
+  readonly nvram: string | null; // path of its own, where it has firmware
   readonly interface: NewInterface | null;
 }
 
-/** What a source with firmware settings of its own fixes; null where it has none and a plain definition serves. */
+/** What a source that boots by firmware of its own fixes; null where a plain definition serves. */
 export interface InheritedDefinition {
   readonly xml: string;
   readonly network: string | null;
 }
 
 /**
- * A guest with NVRAM boots only with the firmware that wrote it, which its definition alone names: there the new instance inherits that.
+ * A guest that was installed for UEFI boots only with such firmware, which its definition alone names: there the new instance inherits that.
  * All others get a plain definition, so that nothing of the old guest's host (passed-through devices, shared folders, ports) comes along.
  */
 export async function inheritedDefinition(world: World, source: InstanceSource): Promise<InheritedDefinition | null> {
-  if (source.nvram === null) return null;
   if (source.definition === null) {
+    if (source.nvram === null) return null;
     throw new EstratoError("integrity", `${source.label}: it has NVRAM but no definition that names its firmware`, {
       hint: 'Run "estrato doctor".',
     });
   }
   const xml = await world.store.readRecord(source.definition);
-  return { xml, network: world.host.parseDefinition(xml).interfaces[0]?.network ?? null };
+  const definition = world.host.parseDefinition(xml);
+  if (!definition.firmware && source.nvram === null) return null;
+  return { xml, network: definition.interfaces[0]?.network ?? null };
 }
 
 /** The devices that the source's disks get: their own where a definition is inherited, else vda, vdb, … in their order. */

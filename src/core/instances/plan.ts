@@ -33,7 +33,8 @@ export interface CreateInstanceOptions {
 export interface CreateData {
   readonly instance: Instance;
   readonly volumes: readonly NewVolume[];
-  readonly nvram: { readonly from: string; readonly to: string } | null;
+  /** `from` null: libvirt makes it from the firmware's template at the first start. */
+  readonly nvram: { readonly from: string | null; readonly to: string } | null;
   readonly seed: string; // path
   readonly reservation: {
     readonly network: string;
@@ -72,7 +73,7 @@ export async function planCreate(
       `network ${nic.network}: libvirt serves no addresses there; ${options.name} keeps its MAC ${nic.mac} only`,
     );
   }
-  const nvram = planNvram(world, source, volumes);
+  const nvram = inherited === null ? null : planNvram(world, source, volumes);
   const seed = world.store.paths.seed(uuid);
   const xml = await newInstanceDefinition(
     world,
@@ -131,9 +132,10 @@ async function planVolumes(
   });
 }
 
-/** Beside the first head, where QEMU's user can reach it. */
+/** Beside the first head, where QEMU's user can reach it: a file of libvirt's own naming would wait for the next instance of this name. */
 function planNvram(world: World, source: InstanceSource, volumes: readonly NewVolume[]): CreateData["nvram"] {
   const first = volumes[0];
-  if (source.nvram === null || first === undefined) return null;
-  return { from: world.store.paths.nvram(source.nvram), to: first.layer.file.replace(/\.qcow2$/, ".fd") };
+  if (first === undefined) return null;
+  const from = source.nvram === null ? null : world.store.paths.nvram(source.nvram);
+  return { from, to: first.layer.file.replace(/\.qcow2$/, ".fd") };
 }
