@@ -1,0 +1,59 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type LineResult, runLine } from "./line.ts";
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "estrato-config-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function config(...words: string[]): Promise<LineResult> {
+  return runLine(["config", ...words], { env: { XDG_CONFIG_HOME: folder } });
+}
+
+test("what is set is got, listed with its origin, and forgotten again", async () => {
+  expect(await config("set", "backup_target", "/srv/backup")).toEqual({ exit: 0, stdout: "", stderr: "" });
+  expect((await config("get", "backup_target")).stdout).toBe("/srv/backup\n");
+  const row = JSON.parse((await config("list", "-f", "json", "--filter", "key=backup_target")).stdout)[0];
+  expect(row).toEqual({
+    key: "backup_target",
+    value: "/srv/backup",
+    origin: "user",
+    source: join(folder, "estrato/config.json"),
+  });
+  await config("unset", "backup_target");
+  expect((await config("get", "backup_target")).stdout).toBe("");
+});
+
+test("a value that it cannot have is refused, also by a dry run, which writes nothing", async () => {
+  expect((await config("set", "backup_target", "here")).exit).toBe(2);
+  expect((await config("set", "backup_target", "here", "-n")).exit).toBe(2);
+  expect((await config("set", "nix", "1", "-n")).exit).toBe(2);
+  expect((await config("set", "backup_target", "/srv", "-n")).stdout).toBe("1. Set backup_target to /srv\n");
+  expect((await config("get", "backup_target")).stdout).toBe("");
+  expect((await config("set", "color", "never", "--user", "--system")).exit).toBe(2);
+});
+
+test("the paths are printed", async () => {
+  const { stdout } = await config("path", "-f", "value", "-c", "path", "--filter", "scope=user");
+  expect(stdout).toBe(`${join(folder, "estrato/config.json")}\n`);
+});
+
+test("the settings' format and colour hold for every command", async () => {
+  await config("set", "format", "json");
+  const list = await runLine(["flavor", "list", "--limit", "0"], { env: { XDG_CONFIG_HOME: folder } });
+  expect(list.stdout).toBe("[]\n");
+});
+
+test("a damaged file is named, and can be mended with config", async () => {
+  mkdirSync(join(folder, "estrato"));
+  writeFileSync(join(folder, "estrato/config.json"), '{"formatt":"json"}');
+  const { exit, stderr } = await runLine(["flavor", "list"], { env: { XDG_CONFIG_HOME: folder } });
+  expect(stderr).toContain('unknown setting "formatt"');
+  expect(exit).toBe(6);
+  expect((await config("unset", "formatt")).exit).toBe(0);
+  expect(JSON.parse(readFileSync(join(folder, "estrato/config.json"), "utf8"))).toEqual({});
+});

@@ -1,0 +1,114 @@
+/** The program as a process: the launcher, signals, pipes that close, disks that are full. */
+import { spawn, spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const folder = mkdtempSync(join(tmpdir(), "estrato-process-"));
+const program = join(folder, "bin/estrato");
+const env = { PATH: process.env.PATH, HOME: folder, XDG_CONFIG_HOME: folder, ESTRATO_HOME: join(folder, "home") };
+
+beforeAll(async () => {
+  mkdirSync(join(folder, "bin"));
+  copyFileSync("bin/estrato", program);
+  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+  await build({
+    entryPoints: ["src/main.ts"],
+    outdir: join(folder, "dist"),
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    define: { ESTRATO_VERSION: '"9.9.9"' },
+    banner: { js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
+    logLevel: "silent",
+  });
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function run(words: readonly string[], more: Record<string, string> = {}) {
+  return spawnSync(program, words, { env: { ...env, ...more }, encoding: "utf8" });
+}
+
+test("the launcher runs the built program and passes its exit code on", () => {
+  expect(run(["--version"])).toMatchObject({ status: 0, stdout: "estrato 9.9.9\n", stderr: "" });
+  expect(run(["flavor", "show", "nix"])).toMatchObject({ status: 4, stdout: "" });
+});
+
+test("every format works in the bundle", () => {
+  for (const format of ["table", "json", "yaml", "csv", "value"]) {
+    const { status, stdout, stderr } = run(["flavor", "list", "-f", format, "-c", "name"]);
+    expect({ status, stderr }, format).toEqual({ status: 0, stderr: "" });
+    expect(stdout, format).toContain("tiny");
+  }
+  expect(run(["flavor", "list", "--query", "[0].name"]).stdout).toBe('"tiny"\n');
+});
+
+test("--color always colours, and NO_COLOR does not stop who asks for it", () => {
+  const { stdout } = run(["flavor", "list", "-f", "table", "--color", "always"], { NO_COLOR: "1" });
+  expect(stdout).toContain("\u001b[1mNAME");
+  expect(run(["flavor", "list", "-f", "table"]).stdout).not.toContain("\u001b");
+});
+
+test("a pipe that nobody reads is no error", () => {
+  const { stdout, stderr } = spawnSync("bash", ["-c", `${program} flavor list | true; echo "\${PIPESTATUS[0]}"`], {
+    env,
+    encoding: "utf8",
+  });
+  expect({ stdout, stderr }).toEqual({ stdout: "0\n", stderr: "" });
+});
+
+test("a result that cannot be written is a failure", () => {
+  const { status, stderr } = spawnSync("bash", ["-c", `${program} flavor list > /dev/full`], { env, encoding: "utf8" });
+  expect(stderr).toBe("estrato: standard output: cannot be written: ENOSPC. Free some space.\n");
+  expect(status).toBe(1);
+});
+
+/** Starts a verb that waits for its standard input, sends the signals once it does, and says how it ended. */
+async function signalled(...signals: NodeJS.Signals[]): Promise<{ code: number | null; stderr: string }> {
+  const child = spawn(program, ["keypair", "import", "k", "--file", "-"], { env });
+  let stderr = "";
+  child.stderr.on("data", (text: Buffer) => {
+    stderr += text.toString();
+  });
+  const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
+  child.stdin.on("error", () => {});
+  // More than a pipe holds: it is all taken up when somebody reads.
+  await new Promise((resolve) => child.stdin.write("x".repeat(900_000), resolve));
+  for (const signal of signals) child.kill(signal);
+  const code = await ended;
+  return { code, stderr };
+}
+
+test("Ctrl-C ends what can be ended with 130", async () => {
+  const { code, stderr } = await signalled("SIGINT");
+  expect(stderr).toContain("estrato: interrupted: nothing has changed.\n");
+  expect(code).toBe(130);
+});
+
+test("SIGTERM ends it with 143", async () => {
+  expect((await signalled("SIGTERM")).code).toBe(143);
+});
+
+test("an unexpected error is one line, and --trace shows where it came from", () => {
+  const damaged = { ESTRATO_HOME: "/dev/null/x" };
+  const { status, stderr } = run(["flavor", "create", "db", "--ram", "1G", "--disk", "1G"], damaged);
+  expect(stderr).toMatch(/^estrato: [^\n]+\n$/);
+  expect(status).not.toBe(0);
+  const traced = run(["flavor", "create", "db", "--ram", "1G", "--disk", "1G", "--trace"], damaged);
+  expect(traced.stderr).toContain("\n    at ");
+});
+
+test("a program that is not built says so", () => {
+  const bare = mkdtempSync(join(tmpdir(), "estrato-bare-"));
+  mkdirSync(join(bare, "bin"));
+  copyFileSync("bin/estrato", join(bare, "bin/estrato"));
+  writeFileSync(join(bare, "package.json"), '{"type":"module"}');
+  const { status, stderr } = spawnSync(join(bare, "bin/estrato"), { env, encoding: "utf8" });
+  rmSync(bare, { recursive: true });
+  expect(stderr).toBe("estrato: the program is not built. Run: npm ci && npm run build\n");
+  expect(status).toBe(6);
+});
