@@ -75,6 +75,8 @@ export interface HostPort {
   /** A new domain's document. */
   newDefinition(spec: NewDomain): Promise<string>;
   parseDefinition(xml: string): DomainDefinition;
+  /** The definition that a saved memory (switch-disks with `memory`) belongs to: to be edited and handed to "restore-memory". */
+  memoryDefinition(path: string): Promise<string>;
   screenshot(uuid: string, path: string): Promise<void>;
   /** What connects a terminal with the guest's serial console; `escapeKey` (^]) leaves it. Pure. */
   consoleCommand(uuid: string, escapeKey: string | null): Command;

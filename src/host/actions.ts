@@ -21,9 +21,15 @@ import {
   performRedefine,
   performRename,
   performShutdown,
-  performSwitch,
   performThaw,
 } from "./actions/domains.ts";
+import {
+  performAttach,
+  performBlockResize,
+  performDetach,
+  performRestore,
+  performSwitch,
+} from "./actions/live-disks.ts";
 import { copyFile, moveFile, removeFile, setMode } from "./files.ts";
 import { createSeed } from "./seed.ts";
 import type { Action } from "./types.ts";
@@ -71,6 +77,14 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return performBlockCommitActive(context, action);
     case "settle-job":
       return performSettleJob(context, action);
+    case "restore-memory":
+      return performRestore(context, action);
+    case "attach-disk":
+      return performAttach(context, action);
+    case "detach-disk":
+      return performDetach(context, action);
+    case "block-resize":
+      return performBlockResize(context, action);
     case "set-mode":
       return setMode(action.path, action.mode);
     case "set-owner":

@@ -86,6 +86,9 @@ export function createHost(options: HostOptions) {
     capabilities: readCapabilities,
     editDefinition: (xml: string, edit: DefinitionEdit): string => editDefinition(xml, edit),
     newDefinition: async (spec: NewDomain): Promise<string> => newDefinition(spec, await readCapabilities()),
+    /** The definition that a saved memory belongs to; with --security-info. */
+    memoryDefinition: (path: string): Promise<string> =>
+      virsh.output(["save-image-dumpxml", "--file", path, "--security-info"]),
     parseDefinition: (xml: string): DomainDefinition => parseDefinition(xml),
     /** Writes the guest's screen as a PPM or PNG file, as QEMU gives it, mode 0600. */
     async screenshot(uuid: string, path: string): Promise<void> {

@@ -2,6 +2,7 @@
 import { dirname, resolve } from "node:path";
 import { EstratoError } from "../../src/errors.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
+import { parseDefinition } from "../../src/host/domain-xml.ts";
 import type { Action } from "../../src/host/types.ts";
 import {
   define,
@@ -90,6 +91,30 @@ const EFFECTS: Effects = {
   "block-commit": blockJob,
   "block-commit-active": blockJob,
   "settle-job": settleJob,
+  "restore-memory"(machine, action) {
+    if (domainAt(machine, action.domain).live !== null) {
+      throw new EstratoError("conflict", `${action.domain}: the domain is running`);
+    }
+    fileAt(machine, action.memory);
+    const domain = domainAt(machine, action.domain);
+    const defined = domain.inactive;
+    domain.inactive = action.xml;
+    try {
+      start(machine, action.domain, action.paused);
+    } finally {
+      domain.inactive = defined;
+    }
+    domain.reason = "restored";
+  },
+  "attach-disk": attach,
+  "detach-disk": detach,
+  "block-resize"(machine, action) {
+    const head = fileAt(machine, openDisk(requireRunning(machine, action.domain), action.device).chain[0] ?? "");
+    if (head.sizeBytes > action.sizeBytes) {
+      throw new EstratoError("failed", `${action.device}: a disk cannot become smaller`);
+    }
+    head.sizeBytes = action.sizeBytes;
+  },
   "set-mode"(machine, action) {
     fileAt(machine, action.path).mode = action.mode;
   },
@@ -179,6 +204,12 @@ function switchDisks(machine: FakeMachine, action: Of<"switch-disks">, reach: Re
     }
     return { disk, path };
   });
+  if (action.memory !== undefined) {
+    if (machine.files.has(action.memory)) {
+      throw new EstratoError("conflict", `${action.memory}: there is a file of that name`);
+    }
+    machine.files.set(action.memory, newFile({ format: "raw", sizeBytes: 2 ** 20, text: domain.live }));
+  }
   for (const { disk, path } of heads) {
     disk.chain.unshift(path);
     giveToQemu(machine, [path]);
@@ -188,6 +219,38 @@ function switchDisks(machine: FakeMachine, action: Of<"switch-disks">, reach: Re
     return;
   }
   for (const { disk } of heads) noteHead(domain, disk.device, disk.chain, "qcow2");
+}
+
+function attach(machine: FakeMachine, { domain: name, disk }: Of<"attach-disk">): void {
+  const domain = domainAt(machine, name);
+  for (const scope of ["inactive", "live"] as const) {
+    const xml = domain[scope];
+    if (xml === null) continue;
+    const there = parseDefinition(xml).disks.find(({ device }) => device === disk.device);
+    if (there?.source === disk.path) continue;
+    if (there) throw new EstratoError("conflict", `${disk.device}: the domain has another disk of that name`);
+    if (scope === "live") {
+      const chain = disk.format === "raw" ? [disk.path] : chainAt(machine, disk.path);
+      if (!disk.readonly) requireWritable(machine, disk.path);
+      domain.open.push({ device: disk.device, chain, readonly: disk.readonly });
+      giveToQemu(machine, chain);
+    }
+    domain[scope] = editDefinition(xml, { addDisks: [disk] });
+  }
+}
+
+/** A guest that does not hear the button does not let go of a disk either. */
+function detach(machine: FakeMachine, { domain: name, device, timeoutMs }: Of<"detach-disk">): void {
+  const domain = domainAt(machine, name);
+  for (const scope of ["live", "inactive"] as const) {
+    const xml = domain[scope];
+    if (xml === null || !parseDefinition(xml).disks.some((disk) => disk.device === device)) continue;
+    if (scope === "live" && !domain.obedient) {
+      throw new EstratoError("timeout", `${name}: the guest did not let go of ${device} within ${timeoutMs} ms`);
+    }
+    if (scope === "live") domain.open = domain.open.filter((disk) => disk.device !== device);
+    domain[scope] = editDefinition(xml, { disks: { [device]: null } });
+  }
 }
 
 function openDisk(domain: FakeDomain, device: string): FakeOpenDisk {
@@ -203,17 +266,25 @@ function blockJob(machine: FakeMachine, action: BlockAction, reach: Reach): void
   const domain = requireRunning(machine, action.domain);
   const disk = openDisk(domain, action.device);
   const there = domain.jobs.find((job) => job.device === action.device);
+  const part = action.do === "block-commit-active" ? (action.part ?? null) : null;
+  if (there && part !== null) {
+    if (part === "pivot") domain.jobs = domain.jobs.filter((job) => job !== there);
+    // Half a pivot: QEMU has switched, libvirt has noted nothing (LIBVIRT.md, trap 12).
+    if (part === "pivot") there.finish(reach);
+    return;
+  }
   if (there) settleJob(machine, { do: "settle-job", domain: action.domain, device: action.device, abort: false });
   const work = plannedWork(machine, disk, action);
   if (work === null) return;
   work.move(reach);
-  const finish = () => {
+  const finish = (noted: Reach = "whole") => {
     work.move("whole");
     work.relink();
+    if (noted === "half") return;
     const head = disk.chain[0] ?? "";
     noteHead(domain, action.device, disk.chain, fileAt(machine, head).format);
   };
-  if (reach === "whole") finish();
+  if (reach === "whole" && part !== "ready") finish();
   else domain.jobs.push({ device: action.device, type: work.type, finish, lose: work.lose });
 }
 

@@ -31,8 +31,8 @@ export interface FakeOpenDisk {
 export interface FakeJob {
   readonly device: string;
   readonly type: string;
-  /** Carries out what is left of it. */
-  finish(): void;
+  /** Carries out what is left of it; "half": without libvirt's note. */
+  finish(noted?: "half" | "whole"): void;
   /** QEMU dies: what the files then hold, at worst. */
   lose(): void;
 }

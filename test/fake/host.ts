@@ -284,6 +284,12 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       return newDefinition(spec, machine.capabilities);
     },
+    async memoryDefinition(path) {
+      alive();
+      const { text } = fileAt(machine, path);
+      if (text === null) throw new EstratoError("failed", `virsh save-image-dumpxml: ${path}: no saved memory`);
+      return text;
+    },
     async screenshot(uuid, path) {
       alive();
       requireRunning(machine, uuid);

@@ -34,6 +34,12 @@ export function agentContract(current: () => Rig): void {
     await rig.host.perform({ do: "switch-disks", domain: uuid, disks, excluded: [], quiesce: true });
     expect(await rig.host.agentFreezeStatus(uuid)).toBe("thawed");
     expect((await rig.host.qemuDisks(uuid))[0]?.chain.slice(0, 2)).toEqual([path, base]);
+    const data = { device: "vdb", path: await rig.addImage("data"), format: "qcow2", readonly: false, serial: null };
+    await rig.host.perform({ do: "attach-disk", domain: uuid, disk: data });
+    const detach = { do: "detach-disk", domain: uuid, device: "vdb", timeoutMs: 30_000 } as const;
+    for (const _ of ["once", "again"]) await rig.host.perform(detach);
+    expect((await rig.host.qemuDisks(uuid)).map(({ device }) => device)).toEqual(["vda"]);
+    expect((await rig.host.imageInfo(data.path))?.format).toBe("qcow2"); // nobody holds it
     await rig.freeze(uuid);
     expect(await rig.host.agentFreezeStatus(uuid)).toBe("frozen");
     for (const _ of ["once", "again"]) await rig.host.perform({ do: "thaw", domain: uuid });

@@ -173,6 +173,57 @@ export function liveContract(current: () => Rig): void {
     expect(await rig.read(base)).toEqual(BEFORE);
   });
 
+  test("memory is saved with the switch, and resumes on other disks that stand on the same layer", async () => {
+    const rig = current();
+    const base = await rig.addImage("base", { content: { 0: "A" } });
+    const uuid = await startGuest(rig, { vda: base });
+    const memory = `${rig.folder}/memory`;
+    const change = { do: "switch-disks", domain: uuid, excluded: [], quiesce: false, memory } as const;
+    await rig.host.perform({ ...change, disks: [{ device: "vda", path: await addHead(rig, "head", base) }] });
+    expect((await rig.host.fileInfo(memory))?.mode).toBe(0o600);
+    expect(await chainOf(rig, uuid)).toEqual(["head", "base"]);
+    const again = { ...change, disks: [{ device: "vda", path: await addHead(rig, "next", `${rig.folder}/head`) }] };
+    await expect(rig.host.perform(again)).rejects.toMatchObject({ code: "conflict" });
+    await rig.guestWrite(uuid, "vda", 1, "B");
+
+    const other = await addHead(rig, "other", base);
+    const disks = { vda: { path: other, format: "qcow2" } };
+    const xml = rig.host.editDefinition(await rig.host.memoryDefinition(memory), { disks, dropBackingStore: true });
+    const restore = { do: "restore-memory", domain: uuid, memory, xml, paused: false } as const;
+    await expect(rig.host.perform(restore)).rejects.toMatchObject({ code: "conflict" });
+    await rig.host.perform({ do: "define", xml });
+    await rig.host.perform({ do: "destroy", domain: uuid });
+    await rig.host.perform(restore);
+    expect(await chainOf(rig, uuid)).toEqual(["other", "base"]);
+    expect(await definedHeads(rig, uuid)).toEqual(["other", "other"]);
+    expect(await rig.host.domainStatus(uuid)).toMatchObject({ state: "running", reason: "restored" });
+    expect(await rig.read(other)).toEqual({ 0: "A" });
+  });
+
+  test("a disk is attached once, grows under the guest, and never shrinks", async () => {
+    const rig = current();
+    const uuid = await startGuest(rig, { vda: await rig.addImage("one") });
+    const disk = { device: "vdb", path: await rig.addImage("two"), format: "qcow2", readonly: false, serial: "vol-2" };
+    for (const _ of ["once", "again"]) await rig.host.perform({ do: "attach-disk", domain: uuid, disk });
+    const clash = { ...disk, path: await rig.addImage("three") };
+    await expect(rig.host.perform({ do: "attach-disk", domain: uuid, disk: clash })).rejects.toMatchObject({
+      code: "conflict",
+    });
+    const grow = { do: "block-resize", domain: uuid, device: "vdb" } as const;
+    for (const _ of ["once", "again"]) await rig.host.perform({ ...grow, sizeBytes: 2 * DISK_BYTES });
+    await expect(rig.host.perform({ ...grow, sizeBytes: DISK_BYTES })).rejects.toMatchObject({ code: "failed" });
+    expect((await rig.host.qemuDisks(uuid)).find(({ device }) => device === "vdb")).toEqual({
+      device: "vdb",
+      chain: [disk.path],
+      sizeBytes: 2 * DISK_BYTES,
+    });
+    await rig.host.perform({ do: "destroy", domain: uuid });
+    expect((await rig.host.domainStatus(uuid))?.inactive.disks.map(({ device }) => device)).toEqual(["vda", "vdb"]);
+    const detach = { do: "detach-disk", domain: uuid, device: "vdb", timeoutMs: 1000 } as const;
+    for (const _ of ["once", "again"]) await rig.host.perform(detach);
+    expect((await rig.host.domainStatus(uuid))?.inactive.disks.map(({ device }) => device)).toEqual(["vda"]);
+  });
+
   test("a guest's screen is a private file", async () => {
     const rig = current();
     const uuid = await startGuest(rig, { vda: await rig.addImage("disk") });

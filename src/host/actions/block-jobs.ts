@@ -69,6 +69,7 @@ export async function performBlockCommitActive(
     await start(context, action);
   }
   await waitForReady(context, action);
+  if (action.part === "ready") return;
   await pivot(context, action);
   if (!isMerged(await chainOf(context, action))) throw vanished(action);
   await flush(context, action);

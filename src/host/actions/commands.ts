@@ -53,11 +53,21 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
       return [virsh("blockcommit", action.domain, action.device, "--top", action.top, "--base", action.base)];
     case "block-commit-active":
       return [
-        virsh("blockcommit", action.domain, action.device, "--active", "--base", action.base),
-        virsh("blockjob", action.domain, action.device, "--pivot"),
+        ...(action.part === "pivot"
+          ? []
+          : [virsh("blockcommit", action.domain, action.device, "--active", "--base", action.base)]),
+        ...(action.part === "ready" ? [] : [virsh("blockjob", action.domain, action.device, "--pivot")]),
       ];
     case "settle-job":
       return [virsh("blockjob", action.domain, action.device, action.abort ? "--abort" : "--info")];
+    case "restore-memory":
+      return [virsh(...restoreMemory(action, `${nameIn(action.xml)}.xml`))];
+    case "attach-disk":
+      return [virsh("attach-device", action.domain, `${action.disk.device}.xml`, "--live", "--config")];
+    case "detach-disk":
+      return [virsh("detach-disk", action.domain, action.device, "--live", "--config")];
+    case "block-resize":
+      return [virsh("blockresize", action.domain, action.device, `${action.sizeBytes}b`)];
     case "set-mode":
       return [{ program: "chmod", args: [action.mode.toString(8), action.path] }];
     case "set-owner":
@@ -119,6 +129,11 @@ export function switchDisks(action: Of<"switch-disks">): string[][] {
     ...action.disks.map(({ device, path }) => `${device},snapshot=external,file=${escapeSpec(absolutePath(path))}`),
     ...action.excluded.map((device) => `${device},snapshot=no`),
   ];
+  const { memory } = action;
+  const state =
+    memory === undefined
+      ? ["--disk-only"]
+      : ["--live", "--memspec", `file=${escapeSpec(absolutePath(memory))},snapshot=external`];
   const limit = ["guest-agent-timeout", "--domain", action.domain, "--timeout", "5"];
   return [
     ...(action.quiesce ? [limit] : []),
@@ -126,7 +141,7 @@ export function switchDisks(action: Of<"switch-disks">): string[][] {
       "snapshot-create-as",
       "--domain",
       action.domain,
-      "--disk-only",
+      ...state,
       "--atomic",
       "--no-metadata",
       "--reuse-external",
@@ -134,6 +149,10 @@ export function switchDisks(action: Of<"switch-disks">): string[][] {
       ...specs.flatMap((spec) => ["--diskspec", spec]),
     ],
   ];
+}
+
+export function restoreMemory(action: Of<"restore-memory">, xmlPath: string): string[] {
+  return ["restore", absolutePath(action.memory), "--xml", xmlPath, action.paused ? "--paused" : "--running"];
 }
 
 /** A comma ends a value of --diskspec, two are one (virsh(1)). */

@@ -1,4 +1,7 @@
 /** What every action is carried out with. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Processes, RunOptions } from "../process.ts";
 import type { Action, PerformOptions } from "../types.ts";
 import type { Virsh } from "../virsh.ts";
@@ -18,6 +21,18 @@ export interface ActionContext {
 /** A child that changes things inherits the locks, so that they outlive us until it ends. */
 export function holdingLocks(context: ActionContext): RunOptions {
   return context.options.lockFds === undefined ? {} : { inheritFds: context.options.lockFds };
+}
+
+/** Hands `use` a document as a file of our own, mode 0600: a definition may hold a password of the screen. */
+export async function withFile<T>(text: string, use: (path: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "estrato-")); // mode 0700
+  try {
+    const path = join(folder, "document.xml");
+    await writeFile(path, text, { mode: 0o600 });
+    return await use(path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Doubles from 10 ms to 200 ms: short jobs are seen at once, long ones cost little. */

@@ -1,7 +1,4 @@
 /** Actions on a domain as a whole: its definition and its life. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { agentThaw } from "../agent.ts";
 import { editDefinition } from "../domain-edit.ts";
@@ -9,8 +6,8 @@ import { parseState } from "../domain-status.ts";
 import { failure, lastWords } from "../process-failure.ts";
 import type { Action, DomainState } from "../types.ts";
 import { isNoSuchDomain } from "../virsh.ts";
-import { commandsFor, switchDisks } from "./commands.ts";
-import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
+import { commandsFor } from "./commands.ts";
+import { type ActionContext, type ActionOf, holdingLocks, withFile } from "./context.ts";
 
 /** The state of a domain now; null where there is none. */
 export async function stateOf(context: ActionContext, domain: string): Promise<DomainState | null> {
@@ -20,31 +17,12 @@ export async function stateOf(context: ActionContext, domain: string): Promise<D
   throw new EstratoError("failed", `virsh domstate: ${lastWords(result.stderr) ?? `exit code ${result.exit}`}`);
 }
 
-/** Puts a running guest's disks onto heads that are there, all or none. "conflict" where it is not running. */
-export async function performSwitch(context: ActionContext, action: ActionOf<"switch-disks">): Promise<void> {
-  const state = await stateOf(context, action.domain);
-  if (state !== "running" && state !== "paused" && state !== "blocked") {
-    throw new EstratoError("conflict", `${action.domain}: the domain is not running`);
-  }
-  const answers = await context.virsh.batch(switchDisks(action), holdingLocks(context));
-  const error = answers.at(-1)?.error ?? null; // a guest without an agent has no time limit to set
-  if (error !== null) throw new EstratoError("failed", `virsh snapshot-create-as: ${error}`);
-}
-
 export async function performThaw(context: ActionContext, action: ActionOf<"thaw">): Promise<void> {
   await agentThaw(context.virsh, action.domain);
 }
 
-/** The document goes through a file of our own, mode 0600: it may hold a password of the screen. */
 export async function performDefine(context: ActionContext, action: ActionOf<"define">): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "estrato-define-")); // mode 0700
-  try {
-    const path = join(folder, "domain.xml");
-    await writeFile(path, action.xml, { mode: 0o600 });
-    await context.virsh.output(["define", "--file", path], holdingLocks(context));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await withFile(action.xml, (path) => context.virsh.output(["define", "--file", path], holdingLocks(context)));
 }
 
 export async function performRedefine(context: ActionContext, action: ActionOf<"redefine">): Promise<void> {

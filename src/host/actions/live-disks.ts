@@ -1,0 +1,103 @@
+/** Actions on the disks of a running guest that are no block jobs: switches, saved memory, disks that come, go and grow. */
+import { EstratoError } from "../../errors.ts";
+import { diskXml } from "../domain-new.ts";
+import { parseDefinition } from "../domain-xml.ts";
+import { createEmpty, removeFile, syncPath } from "../files.ts";
+import { qemuDisks } from "../qemu-disks.ts";
+import type { DomainDefinition } from "../types.ts";
+import { restoreMemory, switchDisks } from "./commands.ts";
+import { type ActionContext, type ActionOf, backOffMs, holdingLocks, withFile } from "./context.ts";
+import { stateOf } from "./domains.ts";
+
+async function isLive(context: ActionContext, domain: string): Promise<boolean> {
+  const state = await stateOf(context, domain);
+  return state === "running" || state === "paused" || state === "blocked" || state === "pmsuspended";
+}
+
+/** Puts a running guest's disks onto heads that are there, all or none. "conflict" where it is not running. */
+export async function performSwitch(context: ActionContext, action: ActionOf<"switch-disks">): Promise<void> {
+  if (!(await isLive(context, action.domain))) {
+    throw new EstratoError("conflict", `${action.domain}: the domain is not running`);
+  }
+  if (action.memory !== undefined) await reserveMemoryFile(action.memory);
+  try {
+    const answers = await context.virsh.batch(switchDisks(action), holdingLocks(context));
+    const error = answers.at(-1)?.error ?? null; // a guest without an agent has no time limit to set
+    if (error !== null) throw new EstratoError("failed", `virsh snapshot-create-as: ${error}`);
+  } catch (failure) {
+    if (action.memory !== undefined) await removeFile(action.memory);
+    throw failure;
+  }
+  if (action.memory !== undefined) await syncPath(action.memory);
+}
+
+/** libvirt writes over a file that is there, and keeps its mode (measured). */
+async function reserveMemoryFile(path: string): Promise<void> {
+  try {
+    await createEmpty(path, 0o600);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+    throw new EstratoError("conflict", `${path}: there is a file of that name`, { cause });
+  }
+}
+
+export async function performRestore(context: ActionContext, action: ActionOf<"restore-memory">): Promise<void> {
+  if (await isLive(context, action.domain)) {
+    throw new EstratoError("conflict", `${action.domain}: the domain is running`);
+  }
+  await withFile(action.xml, (path) => context.virsh.output(restoreMemory(action, path), holdingLocks(context)));
+}
+
+type Scope = "--config" | "--live";
+
+async function definitionOf(context: ActionContext, domain: string, scope: Scope): Promise<DomainDefinition> {
+  const inactive = scope === "--config" ? ["--inactive"] : [];
+  return parseDefinition(await context.virsh.output(["dumpxml", "--domain", domain, ...inactive]));
+}
+
+/** The definition first: a guest that is cut off in between comes back with the disk that the state names. */
+export async function performAttach(context: ActionContext, action: ActionOf<"attach-disk">): Promise<void> {
+  const { domain, disk } = action;
+  const scopes: Scope[] = (await isLive(context, domain)) ? ["--config", "--live"] : ["--config"];
+  for (const scope of scopes) {
+    const there = (await definitionOf(context, domain, scope)).disks.find(({ device }) => device === disk.device);
+    if (there?.source === disk.path) continue;
+    if (there) throw new EstratoError("conflict", `${disk.device}: the domain has another disk of that name`);
+    await withFile(diskXml(disk), (path) =>
+      context.virsh.output(["attach-device", "--domain", domain, "--file", path, scope], holdingLocks(context)),
+    );
+  }
+}
+
+/** The guest first: as long as it has the disk, so has the definition. */
+export async function performDetach(context: ActionContext, action: ActionOf<"detach-disk">): Promise<void> {
+  const { domain, device } = action;
+  const has = async (scope: Scope) =>
+    (await definitionOf(context, domain, scope)).disks.some((disk) => disk.device === device);
+  const detach = (scope: Scope) =>
+    context.virsh.output(["detach-disk", "--domain", domain, device, scope], holdingLocks(context));
+  if ((await isLive(context, domain)) && (await has("--live"))) {
+    await detach("--live");
+    const startedMs = context.nowMs();
+    for (const ms of backOffMs()) {
+      if (!(await has("--live"))) break;
+      if (context.nowMs() - startedMs >= action.timeoutMs) {
+        throw new EstratoError(
+          "timeout",
+          `${domain}: the guest did not let go of ${device} within ${action.timeoutMs} ms`,
+        );
+      }
+      await context.sleep(ms, context.options.signal);
+    }
+  }
+  if (await has("--config")) await detach("--config");
+}
+
+export async function performBlockResize(context: ActionContext, action: ActionOf<"block-resize">): Promise<void> {
+  const { domain, device, sizeBytes } = action;
+  const disk = (await qemuDisks(context.virsh, domain)).find((each) => each.device === device);
+  if (!disk) throw new EstratoError("not_found", `${domain}: QEMU has no disk ${device}`);
+  if (disk.sizeBytes === sizeBytes) return;
+  if (disk.sizeBytes > sizeBytes) throw new EstratoError("failed", `${device}: a disk cannot become smaller`);
+  await context.virsh.output(["blockresize", "--domain", domain, device, `${sizeBytes}b`], holdingLocks(context));
+}
