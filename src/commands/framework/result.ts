@@ -12,8 +12,8 @@ export interface ResultSpec<Row> {
   readonly onRequest: boolean;
   /** Printed even with -q: it is the only copy of what it holds. */
   readonly evenQuiet: boolean;
-  /** Draws the result for people in place of a table. */
-  readonly draw: ((rows: readonly Row[], painter: Painter) => string) | null;
+  /** Draws the result for people in place of a table; null: the table after all. */
+  readonly draw: ((rows: readonly Row[], painter: Painter) => string | null) | null;
 }
 
 /** What run() may return: what was declared, a plan (--dry-run), or nothing. */
@@ -22,7 +22,7 @@ export type Outcome<Row> = Row | readonly Row[] | Plan | readonly (Row | Plan | 
 interface Extras<Row> {
   readonly onRequest?: boolean;
   readonly evenQuiet?: boolean;
-  readonly draw?: (rows: readonly Row[], painter: Painter) => string;
+  readonly draw?: (rows: readonly Row[], painter: Painter) => string | null;
 }
 
 export function list<Row>(columns: readonly Column<Row>[], extras: Extras<Row> = {}): ResultSpec<Row> {

@@ -82,7 +82,8 @@ async function printed(
   const isPlain = wish.format === null && wish.query === null && wish.columns.length === 0;
   if (onRequest && isPlain) return "";
   const drawn = wish.query === null && wish.columns.length === 0 && (wish.format ?? "table") === "table";
-  if (draw !== null && drawn) return draw(rows, (await page()).painter);
+  const own = drawn && draw !== null ? draw(rows, (await page()).painter) : null;
+  if (own !== null) return own;
   return renderRows(rows, shape === "list" ? "list" : several ? "each" : "one", columns, selection, await page());
 }
 

@@ -1,4 +1,5 @@
 import { type CreatedKeypair, createKeypair } from "../../core/keypairs.ts";
+import { EstratoError } from "../../errors.ts";
 import type { Column } from "../../ui/output/columns.ts";
 import { text as textColumn } from "../../ui/output/columns.ts";
 import { isPlan } from "../../ui/plan.ts";
@@ -24,7 +25,7 @@ export default verb({
   arguments: { name: one("NAME", "the name of the new key pair", { ask: "Name of the new key pair" }) },
   options: { privateKeyFile: text("FILE", "write the private key to this new file", { complete: "file" }) },
   result: result.one(columns, {
-    draw: (rows) => rows.map(({ privateKey }) => privateKey ?? "").join(""),
+    draw: ([made]) => made?.privateKey ?? null,
     evenQuiet: true,
   }),
   changes: true,
@@ -34,8 +35,14 @@ export default verb({
   ],
   exits: { 2: "a malformed name", 5: "the name is taken, or the file is there" },
   async run({ args, options, store, factory, globals }) {
-    const world = { store: await store(), clock: factory.clock, user: factory.user, dryRun: globals.dryRun };
+    const { column, query } = globals;
     const file = options.privateKeyFile;
+    if (file === null && (query !== null || (column.length > 0 && !column.includes("private_key")))) {
+      throw new EstratoError("usage", "keypair create: the private key would be lost, for nothing prints it", {
+        hint: "Give --private-key-file, or leave --column and --query out.",
+      });
+    }
+    const world = { store: await store(), clock: factory.clock, user: factory.user, dryRun: globals.dryRun };
     const made = await createKeypair(world, args.name, (key) => {
       if (file !== null) writeSecretFile(file, key);
     });

@@ -22,17 +22,23 @@ export async function drawTable(table: TableText, columns: number | null, painte
   const cells = table.rows.map((row, y) =>
     row.map((text, x) => {
       const width = widths[x] ?? 0;
-      return table.paint(y, x, padded(fitted(text, width), width, table.aligns[x]));
+      return table.paint(y, x, cellText(text, width, table, x));
     }),
   );
   const head = table.headers?.map((text, x) => {
     const width = widths[x] ?? 0;
-    return painter("bold", padded(fitted(text.toUpperCase(), width), width, table.aligns[x]));
+    return painter("bold", cellText(text.toUpperCase(), width, table, x));
   });
   const lines = head === undefined ? cells : [head, ...cells];
   if (lines.length === 0) return "";
   const drawn = table.rows.length > MOST_DRAWN_ROWS ? lines.map((line) => line.join(GAP)) : await drawnBox(lines);
   return drawn.map((line) => `${line.trimEnd()}\n`).join("");
+}
+
+/** The last column is not filled up: no line ends in spaces. */
+function cellText(text: string, width: number, { aligns }: TableText, x: number): string {
+  const isLast = x === aligns.length - 1;
+  return isLast && aligns[x] === "left" ? fitted(text, width) : padded(fitted(text, width), width, aligns[x]);
 }
 
 async function drawnBox(lines: readonly (readonly string[])[]): Promise<string[]> {

@@ -22,6 +22,13 @@ test("a new key is printed once, and only its public half is kept", async () => 
   expect(quiet.stdout).toContain("BEGIN OPENSSH PRIVATE KEY");
 });
 
+test("a line that would lose the private key is refused", async () => {
+  const store = fakeStore();
+  expect((await runLine(["keypair", "create", "k", "-c", "fingerprint"], { store })).exit).toBe(2);
+  expect((await runLine(["keypair", "create", "k", "--query", "name"], { store })).exit).toBe(2);
+  expect(store.writes).toEqual([]);
+});
+
 test("with a file, the key is there for nobody else to read", async () => {
   const file = join(folder, "k");
   const { stdout, stderr } = await runLine(["keypair", "create", "k", "--private-key-file", file, "-f", "json"]);
