@@ -110,8 +110,13 @@ export async function makeRig(): Promise<Rig> {
   };
   const json = async <T>(...args: string[]) => JSON.parse(await ok(...args, "-f", "json")) as T;
   const guest = async (instance: string, line: string) => {
-    const { addresses } = await json<{ addresses: string[] }>("instance", "show", instance);
-    return ssh(key, addresses[0] as string, line);
+    let address: string | undefined;
+    await until(`${instance} has an address`, async () => {
+      const { addresses } = await json<{ addresses: string[] }>("instance", "show", instance);
+      address = addresses[0];
+      return address !== undefined;
+    });
+    return ssh(key, address as string, line);
   };
   const state = (): StateFile => JSON.parse(readFileSync(join(home, "state.json"), "utf8"));
   let copies = 0;
