@@ -1,6 +1,6 @@
 /** `doctor`: compares store, files and libvirt, names each difference, and mends what can be mended without guessing. */
 import { EstratoError } from "../../errors.ts";
-import type { JournalEntry } from "../../store/schema.ts";
+import type { JournalEntry, State } from "../../store/schema.ts";
 import { findings as structure } from "../graph/invariants.ts";
 import type { World } from "../ports.ts";
 import { recoverAll } from "../recovery.ts";
@@ -19,9 +19,8 @@ export interface Examined {
 export async function examine(world: World): Promise<Finding[]> {
   const state = await world.store.read();
   const pending = await world.store.journal.list();
-  const findings: Finding[] = pending.map((entry) =>
-    unmendable(`operation ${entry.id}`, `"${entry.command}" has not ended`, "It is under way, or --repair ends it."),
-  );
+  const findings: Finding[] = [];
+  for (const entry of pending) findings.push(await examinePending(world, state, entry));
   findings.push(
     ...structure(state).map((problem) => unmendable("state.json", problem, "Nothing here can know which is right.")),
   );
@@ -30,6 +29,26 @@ export async function examine(world: World): Promise<Finding[]> {
   // While something is under way its files are not orphans: they are named in its journal entry.
   if (pending.length === 0) findings.push(...(await examineOrphans(world, state)));
   return findings;
+}
+
+/** An operation that has not ended: recovery ends it, but for a pivot of which only a person can say how. */
+async function examinePending(world: World, state: State, entry: JournalEntry): Promise<Finding> {
+  const subject = `operation ${entry.id}`;
+  const { chooseMoved, undecided } = await import("../layers/merge.ts");
+  const pair = await undecided(world, state, entry);
+  if (pair === null)
+    return unmendable(subject, `"${entry.command}" has not ended`, "It is under way, or --repair ends it.");
+  const { layer, child } = pair;
+  return {
+    subject,
+    problem: `a guest was being moved from ${child.file} to ${layer.file}, both were written since, and nothing shows which it last ran on`,
+    remedy: `Go on with ${layer.file}.`,
+    mending: {
+      locks: entry.locks,
+      loses: [`what ${child.file} holds beyond ${layer.file}`],
+      mend: (w, locks) => chooseMoved(w, locks, entry),
+    },
+  };
 }
 
 /**
@@ -48,13 +67,18 @@ export async function repair(world: World): Promise<Examined[]> {
   await collect(world);
   const mended = done.filter((one) => one.result === "mended");
   const left = (await examine(world)).map((finding) => ({ ...said(finding), result: "left" as const }));
-  const unrecovered = failures.map(({ entry, error }) => ({
-    subject: `operation ${entry.id}`,
-    problem: `"${entry.command}" cannot be recovered: ${error instanceof Error ? error.message : String(error)}`,
-    remedy:
-      error instanceof EstratoError && error.hint !== undefined ? error.hint : "Mend that first, and run doctor again.",
-    result: "left" as const,
-  }));
+  const pending = (await world.store.journal.list()).map(({ id }) => id);
+  const unrecovered = failures
+    .filter(({ entry }) => pending.includes(entry.id))
+    .map(({ entry, error }) => ({
+      subject: `operation ${entry.id}`,
+      problem: `"${entry.command}" cannot be recovered: ${error instanceof Error ? error.message : String(error)}`,
+      remedy:
+        error instanceof EstratoError && error.hint !== undefined
+          ? error.hint
+          : "Mend that first, and run doctor again.",
+      result: "left" as const,
+    }));
   return [
     ...mended,
     ...unrecovered,

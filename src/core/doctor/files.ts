@@ -40,7 +40,7 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
     ];
   const findings = wrongContent(state, layer, info, users);
   const wanted = (layer.frozen ? freezeFile(layer) : thawFile(layer)) as { mode: number };
-  if (!file.isBlockDevice && layer.foreign === null && (file.mode & 0o777) !== wanted.mode) {
+  if (!file.isBlockDevice && layer.foreign === null && layer.busy === null && (file.mode & 0o777) !== wanted.mode) {
     const mode = (bits: number) => `0${(bits & 0o777).toString(8)}`;
     findings.push({
       subject: layer.file,

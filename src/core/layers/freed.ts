@@ -10,6 +10,7 @@ import { candidates } from "./collect.ts";
 import { readSizes } from "./facts.ts";
 import { readFacts, readRestingFacts } from "./holders.ts";
 import { mergeSteps } from "./merge.ts";
+import { mustPause } from "./pivot.ts";
 
 export interface FreedPlan {
   /** Now and once nobody stands in the way. */
@@ -31,7 +32,7 @@ export async function freedByDropping(world: World, state: State, drop: (draft: 
   for (;;) {
     const decision = nextStep(collect(draft, facts).filter((one) => fresh.includes(one.layer)));
     if (decision === undefined) break;
-    steps.push(...mergeSteps(draft, decision));
+    steps.push(...mergeSteps(draft, decision, await mustPause(world, decision)));
     applyDecision(draft, decision);
   }
   const waiting = collect(draft, facts).filter((one) => fresh.includes(one.layer) && one.kind === "defer");

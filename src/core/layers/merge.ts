@@ -1,33 +1,39 @@
 /** One free or merge, journaled: the order of steps that makes a kill at any instant harmless (core/graph/effects.ts says why). */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
-import type { JournalEntry, State } from "../../store/schema.ts";
-import type { Abandon, Free, Merge } from "../graph/decisions.ts";
+import type { JournalEntry, Layer, State } from "../../store/schema.ts";
+import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
+import { differenceBytes } from "../graph/intervals.ts";
+import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
-import { execute, type Outcome, perform, type Step } from "../operation.ts";
+import { execute, type Outcome, perform, type Recover, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireUnheld } from "../snapshots/create.ts";
+import { thawFile } from "../snapshots/heads.ts";
 import { readFacts } from "./holders.ts";
+import { findPivot, goingOn, letGoOn, mustChoose, mustPause, pivoted, takenApart } from "./pivot.ts";
 
 interface MergeData {
   readonly decision: Free | Merge;
   /** What `busy` says on the layers while this is under way. */
   readonly mark: string;
+  /** The guest was running, is suspended around the pivot, and has to go on. */
+  readonly pause: boolean;
   /** From the decided effects: the state forgets these paths. */
   readonly cleanup: readonly Action[];
   readonly unheld: readonly string[];
 }
 
-/** The steps of a decision, without its marks: for the plan of a dry run. */
-export function mergeSteps(state: State, decision: Free | Merge): Step[] {
+/** The steps of a decision, without its marks: for the plan of a dry run. `pause`: as mustPause says. */
+export function mergeSteps(state: State, decision: Free | Merge, pause: boolean): Step[] {
   const effects = mergeEffects(state, decision);
   return [
     {
       title: decision.kind === "free" ? "Free the layer" : `Merge the layer ${decision.way === "up" ? "up" : "down"}`,
-      actions: effects.work,
+      actions: takenApart(effects.work, state, decision, pause),
     },
-    { title: "Re-point what stands on it", actions: effects.settle },
+    { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(decision, pause)] },
     { title: "Remove the old file", actions: effects.cleanup },
   ].filter((step) => step.actions.length > 0);
 }
@@ -37,11 +43,12 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
   const effects = mergeEffects(state, decision);
   if (effects.locks.some((name) => !locks.names.includes(name))) return; // somebody new stands on it: the next collecting asks again
   const id = world.ids.next("op");
-  const data: MergeData = { decision, mark: id, cleanup: effects.cleanup, unheld: effects.unheld };
+  const pause = await mustPause(world, decision);
+  const data: MergeData = { decision, mark: id, pause, cleanup: effects.cleanup, unheld: effects.unheld };
   const steps: Step[] = [
     { title: "Mark the layers", run: () => markBusy(world, effects, id) },
-    { title: "Move the data", actions: effects.work },
-    { title: "Re-point what stands on it", actions: effects.settle },
+    { title: "Move the data", actions: takenApart(effects.work, state, decision, pause) },
+    { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(decision, pause)] },
     { title: "Record", run: () => recordMerge(world, effects, id) },
     { title: "Look whether anybody holds the old file", run: () => requireAllUnheld(world, effects.unheld) },
     { title: "Remove the old file", actions: effects.cleanup },
@@ -72,18 +79,46 @@ async function requireAllUnheld(world: World, paths: readonly string[]): Promise
 }
 
 /** A merge that never ended: the same way on, or back where it had not begun. Throws "conflict" where a guest must stop first. */
-export async function recoverMerge(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const { decision, mark, cleanup, unheld } = entry.data as MergeData;
+export const recoverMerge: Recover = (world, locks, entry) => finishMerge(world, locks, entry, false);
+
+/** The same where a person has chosen: the guest goes on in the layer's file, where it was being moved to. */
+export async function chooseMoved(world: World, locks: HeldLocks, entry: JournalEntry): Promise<void> {
+  await finishMerge(world, locks, entry, true);
+  await world.store.journal.close(entry.id);
+}
+
+/** The two layers of a pending pivot of which only a person can say which is the guest's; null for anything else. */
+export async function undecided(
+  world: World,
+  state: State,
+  entry: JournalEntry,
+): Promise<{ readonly layer: Layer; readonly child: Layer } | null> {
+  if (entry.kind !== "layer.merge") return null;
+  const { decision, mark } = entry.data as MergeData;
+  const pair = pivotPair(state, decision);
+  if (pair === null || pair.layer.busy !== mark || (await isHeld(world, state, decision))) return null;
+  return (await findPivot(world, pair.layer, pair.child)) === "unknown" ? pair : null;
+}
+
+async function finishMerge(world: World, locks: HeldLocks, entry: JournalEntry, chosen: boolean): Promise<Outcome> {
+  const { decision, mark, pause, cleanup, unheld } = entry.data as MergeData;
   const state = await world.store.read();
   const layer = state.layers[decision.layer];
   if (layer !== undefined) {
     if (layer.busy !== mark) return "back";
-    const resumed = decision.kind === "free" ? decision : await resume(world, locks, state, decision);
-    if (resumed !== null) {
-      const effects = mergeEffects(state, resumed);
-      await perform(world, locks, [...effects.work, ...effects.settle]);
-      await recordMerge(world, effects, mark);
-      if (resumed.kind === "abandon") return "back";
+    const disk = pivoted(decision);
+    try {
+      const resumed = decision.kind === "free" ? decision : await resume(world, locks, state, decision, chosen);
+      if (resumed !== null) {
+        const effects = mergeEffects(state, resumed);
+        const again = resumed.kind !== "abandon" && (await mustPause(world, resumed));
+        const work = resumed.kind === "abandon" ? effects.work : takenApart(effects.work, state, resumed, again);
+        await perform(world, locks, [...work, ...effects.settle]);
+        await recordMerge(world, effects, mark);
+        if (resumed.kind === "abandon") return "back";
+      }
+    } finally {
+      if (disk !== null && pause) await letGoOn(world, disk);
     }
   }
   await requireAllUnheld(world, unheld);
@@ -91,17 +126,80 @@ export async function recoverMerge(world: World, locks: HeldLocks, entry: Journa
   return "forward";
 }
 
-async function resume(world: World, locks: HeldLocks, state: State, decision: Merge): Promise<Merge | Abandon | null> {
+async function resume(
+  world: World,
+  locks: HeldLocks,
+  state: State,
+  decision: Merge,
+  chosen: boolean,
+): Promise<Merge | Abandon | null> {
   if (decision.live !== null) {
     const { instance, device } = decision.live;
     // libvirt may have worked on after our death. A commit of a head never ends by itself: it waits for a pivot.
     const abort = decision.way === "down" && decision.head;
     await perform(world, locks, [{ do: "settle-job", domain: instance, device, abort }]);
   }
+  const pair = pivotPair(state, decision);
+  if (pair !== null && !(await isHeld(world, state, decision))) {
+    const found = chosen ? "done" : await findPivot(world, pair.layer, pair.child);
+    if (found === "unknown") throw mustChoose(pair.layer, pair.child);
+    if (found === "done") return { ...decision, live: null, carried: [], moved: true };
+  }
   const facts = await readFacts(world, state, [decision.layer, decision.child], { trustQemu: true });
+  // QEMU writes the child, so there was no pivot: what it writes from now on must not be doubted later.
+  if (pair !== null && (facts.holders.get(decision.child) ?? []).some((one) => one.role === "head")) {
+    await perform(world, locks, [thawFile(pair.child)]);
+  }
+  if (decision.way === "up") await relinkTorn(world, locks, state, decision, facts);
   const resumed = resumeMerge(state, facts, decision);
   if (resumed?.kind !== "defer") return resumed;
   throw new EstratoError("conflict", `layer ${decision.layer}: ${resumed.reason}`, {
     hint: `Stop first: ${resumed.by.join(", ")}.`,
   });
+}
+
+/**
+ * A QEMU that was killed at the end of a pull may have left the head's header switched, and the tables of what it had pulled unwritten (measured
+ * on 7.2). Over the layer's file, which is there until all is recorded, the head reads right whatever is missing in it. Throws "conflict" where a
+ * guest was started on such a head: it must stop first.
+ */
+async function relinkTorn(
+  world: World,
+  locks: HeldLocks,
+  state: State,
+  decision: Merge,
+  facts: ResumeFacts,
+): Promise<void> {
+  const [layer, child] = [state.layers[decision.layer], state.layers[decision.child]];
+  if (layer === undefined || child === undefined) return;
+  const shared = { shared: true, format: child.format };
+  if ((await world.host.imageInfo(child.file, shared))?.backing === layer.file) return;
+  const [own, pulled] = await Promise.all([
+    world.host.ownExtents(child.file, child.format),
+    world.host.ownExtents(layer.file, layer.format),
+  ]);
+  if (differenceBytes(pulled, own) === 0) return;
+  const holders = facts.holders.get(child.id) ?? [];
+  if (holders.length > 0) {
+    throw new EstratoError(
+      "conflict",
+      `layer ${layer.id}: QEMU died while it was merged, and what it holds is needed`,
+      {
+        hint: `Stop first: ${holders.map((one) => instanceDisk(state, one.instance, one.device)).join(", ")}.`,
+      },
+    );
+  }
+  const backing = { path: layer.file, format: layer.format };
+  await perform(world, locks, [thawFile(child), { do: "relink", file: child.file, backing }]);
+}
+
+function pivotPair(state: State, decision: Free | Merge): { readonly layer: Layer; readonly child: Layer } | null {
+  if (pivoted(decision) === null || decision.kind === "free") return null;
+  const [layer, child] = [state.layers[decision.layer], state.layers[decision.child]];
+  return layer === undefined || child === undefined ? null : { layer, child };
+}
+
+async function isHeld(world: World, state: State, decision: Free | Merge): Promise<boolean> {
+  const { holders } = await readFacts(world, state, [decision.layer], { trustQemu: true });
+  return (holders.get(decision.layer) ?? []).length > 0;
 }

@@ -39,7 +39,7 @@ export interface Scenario {
 }
 
 /** What happens between the death of a command and the next one. */
-export type Meanwhile = "nothing" | "writes" | "stops" | "writes and stops" | "restarts" | "job ends";
+export type Meanwhile = "nothing" | "writes" | "stops" | "writes and stops" | "restarts" | "job ends" | "QEMU dies";
 
 export const MEANWHILE: readonly Meanwhile[] = [
   "nothing",
@@ -48,6 +48,7 @@ export const MEANWHILE: readonly Meanwhile[] = [
   "writes and stops",
   "restarts",
   "job ends",
+  "QEMU dies",
 ];
 
 /** Kills the command at each point in turn, with each of the happenings after it; returns how many cases there were. */
@@ -98,6 +99,7 @@ async function killOnce(
   point: string,
 ): Promise<void> {
   const promised = await promises(on);
+  const wasPaused = on.machine.domains.get(UUID)?.state === "paused";
   await scenario.run(command(on, { crash })).catch((error: unknown) => {
     if (!(error instanceof Crash)) throw error;
   });
@@ -116,7 +118,7 @@ async function killOnce(
     if (Object.keys(now).length > 0) expect(now, where).toEqual(content);
   }
   await requireHead(on, scenario, held, where);
-  await requireAlive(on, where);
+  await requireAlive(on, where, wasPaused);
 }
 
 /** What every snapshot and image reads as now. */
@@ -139,7 +141,8 @@ export async function happen(on: Bed, meanwhile: Meanwhile): Promise<Record<stri
     if (domain) domain.jobs = domain.jobs.filter((job) => job.type.startsWith("active"));
   }
   let held = await disksOf(on);
-  if (meanwhile.endsWith("stops") || meanwhile === "restarts") await stop(on);
+  if (meanwhile === "QEMU dies") for (const job of domain?.jobs ?? []) job.lose();
+  if (meanwhile.endsWith("stops") || meanwhile === "QEMU dies" || meanwhile === "restarts") await stop(on);
   if (meanwhile === "restarts") {
     await virsh(on, { do: "start", domain: UUID, paused: false }).catch(() => undefined); // a frozen file keeps it off
     if (on.machine.domains.get(UUID)?.live != null) {
@@ -198,9 +201,9 @@ async function requireHead(on: Bed, scenario: Scenario, held: Record<string, Con
 }
 
 /** It runs or can be started, and what it writes changes nothing that was promised. */
-async function requireAlive(on: Bed, where: string): Promise<void> {
+async function requireAlive(on: Bed, where: string, wasPaused: boolean): Promise<void> {
   const promised = await promises(on);
-  if (on.machine.domains.get(UUID)?.state === "paused") await virsh(on, { do: "resume", domain: UUID });
+  if (wasPaused && on.machine.domains.get(UUID)?.state === "paused") await virsh(on, { do: "resume", domain: UUID });
   await startInstance(command(on), UUID);
   expect(on.machine.domains.get(UUID)?.state, where).toBe("running");
   write(on, 15, "alive");
