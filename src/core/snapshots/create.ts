@@ -6,6 +6,7 @@ import { exclusive } from "../exclusive.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { coveredDisks, ensureAdopted } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
+import { isUnwritten } from "../layers/heads.ts";
 import { requireName } from "../names.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -61,7 +62,7 @@ export async function createSnapshotLocked(
   const quiesce = await chooseQuiesce(world, status, options.quiesce);
   const snapshot = newRecord(world, state, status, heads, options);
   const data: CreateData = { uuid, snapshot, heads, excluded: leftOut(status, heads) };
-  const steps = planSteps(world, status, data, quiesce, options.quiesce === "require");
+  const steps = planSteps(world, locks, status, data, quiesce, options.quiesce === "require");
   if (world.dryRun) return planView(world, steps, []);
   await execute(
     world,
@@ -175,7 +176,14 @@ function newRecord(
   };
 }
 
-function planSteps(world: World, status: DomainStatus, data: CreateData, quiesce: boolean, required: boolean): Step[] {
+function planSteps(
+  world: World,
+  locks: HeldLocks,
+  status: DomainStatus,
+  data: CreateData,
+  quiesce: boolean,
+  required: boolean,
+): Step[] {
   const { snapshot, heads, uuid } = data;
   const steps: Step[] = [
     {
@@ -196,7 +204,7 @@ function planSteps(world: World, status: DomainStatus, data: CreateData, quiesce
     const trying = quiesce && !required;
     const action = switchDisks(uuid, data, quiesce);
     const tryIt = async () => {
-      reached = await switchQuiescedOrNot(world, uuid, data);
+      reached = await switchQuiescedOrNot(world, locks, uuid, data);
     };
     steps.push({ title: "Switch the disks", ...(trying ? { shown: [action], run: tryIt } : { actions: [action] }) });
     if (required) reached = quiesce;
@@ -221,17 +229,17 @@ function switchDisks(uuid: string, data: CreateData, quiesce: boolean): Action {
 }
 
 /** With `--quiesce try`, a guest that cannot be frozen gets a crash-consistent snapshot. True where it was frozen. */
-async function switchQuiescedOrNot(world: World, uuid: string, data: CreateData): Promise<boolean> {
+async function switchQuiescedOrNot(world: World, locks: HeldLocks, uuid: string, data: CreateData): Promise<boolean> {
   try {
-    await world.host.perform(switchDisks(uuid, data, true));
+    await perform(world, locks, [switchDisks(uuid, data, true)]);
     return true;
   } catch (error) {
-    await world.host.perform({ do: "thaw", domain: uuid });
+    await perform(world, locks, [{ do: "thaw", domain: uuid }]);
     if ((await switched(world, data)) === "yes") return true;
     world.report.note(
       `${data.snapshot.name}: the file systems could not be quiesced (${error instanceof Error ? error.message : String(error)})`,
     );
-    await world.host.perform(switchDisks(uuid, data, false));
+    await perform(world, locks, [switchDisks(uuid, data, false)]);
     return false;
   }
 }
@@ -330,8 +338,17 @@ async function newHeadsInUse(world: World, data: CreateData, status: DomainStatu
 }
 
 async function undo(world: World, locks: HeldLocks, data: CreateData): Promise<void> {
-  for (const head of data.heads) await requireUnheld(world, head.after.file);
-  const files: string[] = data.heads.map((head) => head.after.file);
+  const files: string[] = [];
+  for (const { after } of data.heads) {
+    await requireUnheld(world, after.file);
+    if (await isUnwritten(world, after)) files.push(after.file);
+    else {
+      // libvirtd died before it noted the switch, and the guest was started again on what it had before (LIBVIRT.md, trap 12).
+      world.report.note(
+        `${data.snapshot.name}: undone, but ${after.file} holds what the guest wrote before it was started again: kept for "estrato doctor"`,
+      );
+    }
+  }
   files.push(world.store.paths.record(`${data.snapshot.id}.xml`));
   if (data.snapshot.nvram !== null) files.push(world.store.paths.nvram(data.snapshot.nvram));
   const actions: Action[] = files.map((path) => ({ do: "unlink", path }));
