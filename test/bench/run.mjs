@@ -1,6 +1,6 @@
 // Speed as ratios in one run: estrato against virsh, qemu-img and bare node on the same machine, at the same minute. Printed, never asserted.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const bed = process.env.ESTRATO_BED_DIR;
@@ -17,6 +17,12 @@ function run(file, ...args) {
   const ms = performance.now() - began;
   if (ran.status !== 0) throw new Error(`${file} ${args.join(" ")}: exit ${ran.status}\n${ran.stderr}`);
   return { ms, stdout: ran.stdout };
+}
+/** virsh reads no pipe. */
+function define(xml) {
+  const file = join(folder, "domain.xml");
+  writeFileSync(file, xml);
+  execFileSync("virsh", ["-q", "define", file]);
 }
 const estrato = (...args) => run(program, ...args).ms;
 const virsh = (...args) => run("virsh", "-q", ...args).ms;
@@ -56,7 +62,7 @@ function listing() {
     <devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${folder}/${name}.qcow2'/><target dev='vda' bus='virtio'/></disk>
     <interface type='network'><source network='default'/></interface></devices></domain>`;
   const names = Array.from({ length: 100 }, (_, index) => `many-${index}`);
-  for (const name of names) execFileSync("virsh", ["-q", "define", "/dev/stdin"], { input: xml(name) });
+  for (const name of names) define(xml(name));
   const t = inTurns(9, { list: () => estrato("instance", "list"), virsh: () => virsh("list", "--all"), node });
   row("instance list, 100 domains", t.list, "virsh list --all + node", t.virsh + t.node, "2");
   for (const name of names) execFileSync("virsh", ["-q", "undefine", name]);
@@ -109,9 +115,7 @@ function imagesFromSnapshots() {
       ]).flat(),
       file,
     ]);
-    execFileSync("virsh", ["-q", "define", "/dev/stdin"], {
-      input: `<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${file}'/><target dev='vda' bus='virtio'/></disk></devices></domain>`,
-    });
+    define(`<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${file}'/><target dev='vda' bus='virtio'/></disk></devices></domain>`);
     estrato("snapshot", "create", name, "s");
     times[size] = median(
       Array.from({ length: 7 }, (_, index) =>
@@ -128,9 +132,7 @@ function deletion() {
   const prepare = (name) => {
     const file = (layer) => join(folder, `${name}-${layer}.qcow2`);
     execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", file("base"), "1G"]);
-    execFileSync("virsh", ["-q", "define", "/dev/stdin"], {
-      input: `<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${file("base")}'/><target dev='vda' bus='virtio'/></disk></devices></domain>`,
-    });
+    define(`<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${file("base")}'/><target dev='vda' bus='virtio'/></disk></devices></domain>`);
     const head = () =>
       Object.values(JSON.parse(readFileSync(join(home, "state.json"), "utf8")).volumes).map((volume) => volume.head);
     estrato("snapshot", "create", name, "root");
