@@ -1,0 +1,69 @@
+/** Actions on simulated image files. */
+import { dirname, resolve } from "node:path";
+import { EstratoError } from "../../src/errors.ts";
+import type { Action } from "../../src/host/types.ts";
+import {
+  chainAt,
+  fileAt,
+  holders,
+  newFile,
+  type Reach,
+  readChain,
+  requireReadable,
+  requireWritable,
+} from "./host-images.ts";
+import type { FakeMachine } from "./host-machine.ts";
+
+type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
+
+export function createDisk(machine: FakeMachine, action: Of<"create-disk">): void {
+  const backing = action.backing && {
+    path: resolve(dirname(action.path), action.backing.path),
+    format: action.backing.format,
+  };
+  if (backing) chainAt(machine, backing.path);
+  const there = machine.files.get(action.path);
+  if (!there) {
+    machine.files.set(action.path, newFile({ sizeBytes: action.sizeBytes, backing }));
+    return;
+  }
+  requireReadable(machine, action.path);
+  const same =
+    there.sizeBytes === action.sizeBytes &&
+    there.backing?.path === backing?.path &&
+    there.backing?.format === backing?.format &&
+    there.clusters.size === 0;
+  if (!same) throw new EstratoError("conflict", `${action.path}: there is another file of that name`);
+  there.mode = 0o600;
+}
+
+/** A guest whose file is unlinked writes into nothing: no test may come to that. */
+export function unlink(machine: FakeMachine, path: string): void {
+  const { writers, readers } = holders(machine, path);
+  if (writers + readers > 0) throw new Error(`fake host: ${path} is unlinked while a running guest has it open`);
+  machine.files.delete(path);
+}
+
+/** Half: a piece under another name is left behind. */
+export function convert(machine: FakeMachine, action: Of<"convert">, reach: Reach): void {
+  const chain = action.fromFormat === "raw" ? [action.from] : chainAt(machine, action.from);
+  requireReadable(machine, action.from);
+  const clusters = readChain(machine, chain);
+  const { sizeBytes, text } = fileAt(machine, action.from);
+  const file = newFile({ format: action.toFormat, sizeBytes, clusters: new Map(clusters), text, mode: action.mode });
+  if (reach === "half") {
+    machine.files.set(`${action.to}.part`, { ...file, clusters: new Map([...clusters].slice(0, 1)) });
+    return;
+  }
+  machine.files.delete(`${action.to}.part`);
+  machine.files.set(action.to, file);
+}
+
+export function resize(machine: FakeMachine, action: Of<"resize-disk">): void {
+  requireWritable(machine, action.path);
+  const file = fileAt(machine, action.path);
+  if (file.sizeBytes > action.sizeBytes) {
+    throw new EstratoError("failed", `${action.path}: a disk cannot become smaller`);
+  }
+  file.sizeBytes = action.sizeBytes;
+}
