@@ -1,5 +1,6 @@
 /** Waiting for a guest: until it has a status, an address that answers for it, or an agent. */
 import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
 import type { World } from "../ports.ts";
 import { agentAddresses, leasedAddresses, type Nic, readNetworks } from "./addresses.ts";
 import { findInstance } from "./find.ts";
@@ -34,16 +35,16 @@ export function parseGoal(text: string): WaitGoal {
 export async function waitForInstance(world: World, target: string, goal: WaitGoal, timeoutMs: number): Promise<void> {
   const startMs = world.clock.now().getTime();
   for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 1.5, LAST_LOOK_MS)) {
-    if (await isReached(world, target, goal)) return;
+    const { status } = await findInstance(world, target);
+    if (await isReached(world, status, goal)) return;
     const waitedMs = world.clock.now().getTime() - startMs;
-    if (waitedMs >= timeoutMs) throw timedOut(target, goal, timeoutMs);
-    world.report.progress(`Waiting for ${words(goal)} of ${target}`, null);
+    if (waitedMs >= timeoutMs) throw timedOut(status.name, goal, timeoutMs);
+    world.report.progress(`Waiting for ${words(goal)} of ${status.name}`, null);
     await world.clock.sleep(Math.min(lookMs, timeoutMs - waitedMs), world.signal);
   }
 }
 
-async function isReached(world: World, target: string, goal: WaitGoal): Promise<boolean> {
-  const { status } = await findInstance(world, target);
+async function isReached(world: World, status: DomainStatus, goal: WaitGoal): Promise<boolean> {
   if (goal.kind === "status") return goal.status === statusWord(status.state) || goal.status === status.state;
   if (status.live === null) {
     throw new EstratoError("conflict", `instance ${status.name}: it is off`, {
@@ -67,12 +68,12 @@ function words(goal: WaitGoal): string {
   return goal.kind === "status" ? `status ${goal.status}` : goal.kind === "agent" ? "the agent" : "an address";
 }
 
-function timedOut(target: string, goal: WaitGoal, timeoutMs: number): EstratoError {
+function timedOut(name: string, goal: WaitGoal, timeoutMs: number): EstratoError {
   return new EstratoError(
     "timeout",
-    `instance ${target}: no ${words(goal).replace(/^(the|an) /, "")} within ${Math.round(timeoutMs / 1000)} s`,
+    `instance ${name}: no ${words(goal).replace(/^(the|an) /, "")} within ${Math.round(timeoutMs / 1000)} s`,
     {
-      hint: `It goes on; look at it with "estrato instance log ${target}", or wait longer with --timeout.`,
+      hint: `It goes on; look at it with "estrato instance log ${name}", or wait longer with --timeout.`,
     },
   );
 }
