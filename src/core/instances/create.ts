@@ -66,7 +66,12 @@ async function makeInstance(
   plan: CreatePlan,
   steps: readonly Step[],
 ): Promise<Instance> {
-  await execute(world, locks, { kind: "instance.create", data: plan.data, steps }, undoCreate);
+  await execute(
+    world,
+    locks,
+    { kind: "instance.create", target: plan.data.instance.name, data: plan.data, steps },
+    undoCreate,
+  );
   const stored = (await world.store.read()).instances[plan.data.instance.id];
   if (stored === undefined)
     throw new EstratoError("integrity", `instance ${plan.data.instance.name}: it was not recorded`);

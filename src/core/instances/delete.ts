@@ -51,7 +51,7 @@ export async function deleteInstance(
       const freed = await freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data));
       return { ...planView(world, [...steps, ...freed.steps], freed.notes), freesBytes: freed.bytes };
     }
-    await execute(world, locks, { kind: "instance.delete", data, steps }, recoverInstanceDelete);
+    await execute(world, locks, { kind: "instance.delete", target: data.name, data, steps }, recoverInstanceDelete);
     return null;
   });
   if (plan === null) await forgetForeignVolumes(world, first.foreign, first.name);

@@ -55,7 +55,7 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
 }
 
 /** Does the volume stand on a file that was there before us? */
-export function isForeign(state: State, volume: Volume): boolean {
+function isForeign(state: State, volume: Volume): boolean {
   const chain = chainOrNull(state, volume.head) ?? [volume.head];
   return !volume.deleteWithInstance && chain.some((id) => state.layers[id]?.foreign != null);
 }

@@ -65,7 +65,7 @@ export async function setInstance(world: World, target: string, options: SetInst
     }
     if (newName !== null) {
       const data: RenameData = { uuid: status.uuid, before: status.name, after: newName };
-      await execute(world, locks, { kind: "instance.rename", data, steps: rename }, recoverRename);
+      await execute(world, locks, { kind: "instance.rename", target: newName, data, steps: rename }, recoverRename);
     }
     return null;
   });

@@ -19,7 +19,7 @@ export interface Shape {
   readonly diskBytes: number | null;
 }
 
-export const DEFAULT_FLAVOR = "small";
+const DEFAULT_FLAVOR = "small";
 
 /**
  * A flavor, or figures of one's own; what is not said comes from the snapshot's guest, else from the flavor `small`, whose disk grows

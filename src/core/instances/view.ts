@@ -4,7 +4,7 @@ import type { Instance, State } from "../../store/schema.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { volumesOf } from "./adopt.ts";
 
-export interface InstanceVolumeView {
+interface InstanceVolumeView {
   readonly id: string;
   readonly device: string;
   readonly size_bytes: number;
