@@ -1,12 +1,46 @@
 // Bundles src/ into dist/: ESM with code splitting, so that each verb loads only what it uses.
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, renameSync, rmSync } from "node:fs";
+import { resolve } from "node:path";
 import { build } from "esbuild";
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
-rmSync(new URL("dist", import.meta.url), { recursive: true, force: true });
+const dist = resolve(import.meta.dirname, process.argv[2] ?? "dist");
+const next = `${dist}.next`;
+rmSync(next, { recursive: true, force: true });
+
+/**
+ * Node's own modules that cost milliseconds to load and that most lines never call: their functions become ones that load them when called.
+ * Classes and constants have no such stand-in: the build fails where ours import one of these.
+ */
+const LATE = ["crypto", "child_process", "perf_hooks", "os"];
+const lateBuiltins = {
+  name: "late-builtins",
+  setup(build) {
+    const ours = new RegExp(`^${import.meta.dirname}/(src|node_modules/commander)/`);
+    const filter = new RegExp(`^(node:)?(${LATE.join("|")})$`);
+    build.onResolve({ filter }, ({ path, importer }) =>
+      ours.test(importer) ? { path: path.replace("node:", ""), namespace: "late" } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: "late" }, async ({ path }) => {
+      const names = Object.entries(await import(`node:${path}`)).filter(
+        ([name, value]) => typeof value === "function" && /^[a-z]/.test(name) && name !== "default",
+      );
+      const late = `const late = () => process.getBuiltinModule("node:${path}");\n`;
+      const performance =
+        path === "perf_hooks" ? "export const performance = { now: () => globalThis.performance.now() };\n" : "";
+      return {
+        contents:
+          late +
+          performance +
+          names.map(([name]) => `export const ${name} = (...all) => late().${name}(...all);\n`).join(""),
+      };
+    });
+  },
+};
+
 await build({
   entryPoints: ["src/main.ts", "src/manual.ts"],
-  outdir: "dist",
+  outdir: next,
   bundle: true,
   splitting: true,
   format: "esm",
@@ -19,5 +53,9 @@ await build({
   banner: {
     js: 'import{createRequire as estratoRequire}from"node:module";const require=estratoRequire(import.meta.url);',
   },
+  plugins: [lateBuiltins],
   logLevel: "warning",
 });
+// A build that fails leaves the last one as it was.
+rmSync(dist, { recursive: true, force: true });
+renameSync(next, dist);

@@ -85,13 +85,14 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   });
   const clock = twins.clock ?? realClock;
   const ids = twins.ids ?? realIds;
-  const user = twins.user ?? callingUser(env, uid);
   let declined = false;
 
   function prompts(): Prompts | null {
     if (globals.noInput) return null;
     return twins.prompts ?? (terminal.canAsk ? terminalPrompts(streams, signal) : null);
   }
+
+  const user = (): string => twins.user ?? callingUser(env, uid);
 
   const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
     let made: Promise<T> | undefined;
@@ -102,7 +103,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   };
 
   const settings = once(async () => {
-    const { openSettings } = await import("./store/settings.ts");
+    const { openSettings } = await import("./storage.ts");
     return openSettings({
       env,
       uid,
@@ -113,7 +114,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
 
   const store = once(async (): Promise<StorePort> => {
     if (twins.store !== undefined) return twins.store;
-    const { openStore, resolveHome } = await import("./store/index.ts");
+    const { openStore, resolveHome } = await import("./storage.ts");
     const home = resolveHome({ flag: globals.store ?? undefined, env, uid });
     return openStore({ home, systemMode: uid === 0 });
   });
@@ -133,7 +134,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       clock,
       ids,
       report,
-      user,
+      user: user(),
       command,
       lockTimeoutMs: globals.lockTimeout,
       dryRun: globals.dryRun,
@@ -205,14 +206,16 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     command,
     clock,
     ids,
-    user,
+    get user() {
+      return user();
+    },
     report,
     status,
     prompts,
     declined: () => declined,
     settings,
     async checkSetting(key, value) {
-      const { openSettings } = await import("./store/settings.ts");
+      const { openSettings } = await import("./storage.ts");
       openSettings({ env: {}, uid, flags: { [key]: value } }).get(key);
     },
     async revertKeepMs() {

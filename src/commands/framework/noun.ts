@@ -1,4 +1,5 @@
 /** A noun and its verbs, by summary; a verb's own file is loaded when it is named. */
+import "./ground.ts";
 import type { Verb } from "./verb.ts";
 
 export type LoadVerb = () => Promise<{ readonly default: Verb }>;

@@ -47,6 +47,7 @@ import type { ArgumentSpec } from "./arguments.ts";
 import type { Globals } from "./globals.ts";
 import type { Catalogue } from "./noun.ts";
 import type { OptionSpec } from "./options.ts";
+import "./ground.ts";
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: any verb's arguments, options and rows

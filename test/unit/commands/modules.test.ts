@@ -72,6 +72,6 @@ test("the help of any noun or verb loads none of the heavy packages", () => {
 });
 
 test("a list loads the store with valibot, and neither conf nor the host's packages", () => {
-  expect([...packagesOf("src/store/index.ts")]).toEqual(["valibot"]);
-  expect([...packagesOf("src/store/settings.ts")]).toEqual([]);
+  expect([...packagesOf("src/storage.ts")]).toEqual(["valibot"]);
+  expect([...packagesOf("src/commands/framework/run.ts")]).toEqual([]);
 });
