@@ -13,9 +13,9 @@
  * A kill in between: recovery asks `resumeMerge` (resume.ts), which keeps to the same way and knows from QEMU and the definition whether step 2
  * had ended, and goes through steps 2 to 5 again. Where the layer is no longer in the state only step 5 is left: `cleanup` from the journal.
  *
- * One thing the host owes for a pivot: the guest is suspended before it and resumed only when QEMU's top and libvirt's persistent definition are
- * both the new file. Then a guest that is off and whose definition names the old file has written nothing into the new one, and committing
- * again loses nothing (LIBVIRT.md, trap 12). Recovery resumes a guest that it finds so suspended, after step 3.
+ * A pivot is taken apart by layers/pivot.ts: the guest is suspended around it, and resumed only when QEMU's top and libvirt's persistent
+ * definition are both the new file. Then a guest that is off and whose definition names the old file has written nothing into the new one,
+ * and committing again loses nothing (LIBVIRT.md, trap 12).
  */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
@@ -122,11 +122,17 @@ function moveDown(state: State, layer: Layer, child: Layer, { live, head, carrie
   // QEMU writes the new name into the header of the layer above: a frozen one must let it.
   const opened = siblings.filter(({ id }) => carried.includes(id));
   return {
-    work: [setMode(layer, WRITABLE), ...opened.flatMap(thaw), commit(layer, child, live, head)],
+    // qemu-img opens what it commits for writing, though it writes nothing there: a user who is not root needs the mode.
+    work: [
+      setMode(layer, writable(layer)),
+      ...(live === null ? thaw(child) : []),
+      ...opened.flatMap(thaw),
+      commit(layer, child, live, head),
+    ],
     settle: [
       ...relinked.flatMap((one): Action[] => [...thaw(one), { do: "relink", file: one.file, backing }, ...freeze(one)]),
       ...opened.flatMap(freeze),
-      setMode(layer, head ? WRITABLE : FROZEN),
+      setMode(layer, head ? writable(layer) : frozen(layer)),
     ],
   };
 }
@@ -163,11 +169,20 @@ function giveUp({ file: path, foreign }: Layer): Action[] {
 }
 
 function thaw(layer: Layer): Action[] {
-  return layer.frozen ? [setMode(layer, WRITABLE)] : [];
+  return layer.frozen ? [setMode(layer, writable(layer))] : [];
 }
 
 function freeze(layer: Layer): Action[] {
-  return layer.frozen ? [setMode(layer, FROZEN)] : [];
+  return layer.frozen ? [setMode(layer, frozen(layer))] : [];
+}
+
+/** A user's own file has the mode that it had, since who runs the guest may need it so (a group, say); frozen it only loses its write bits. */
+function writable({ foreign }: Layer): number {
+  return foreign?.mode ?? WRITABLE;
+}
+
+function frozen({ foreign }: Layer): number {
+  return foreign === null ? FROZEN : foreign.mode & ~0o222;
 }
 
 function setMode(layer: Layer, mode: number): Action {

@@ -126,6 +126,7 @@ describe("merging while nobody runs", () => {
     addSnapshot(state, "s2", ["S"]);
     expect(does(state, facts({ bytes: { D: 2, K: 1 } }))).toEqual([
       "set-mode D 600",
+      "set-mode K 600",
       "commit K qcow2 D",
       "relink H {path:D,format:qcow2}",
       "set-mode S 600",
@@ -289,9 +290,9 @@ describe("a file that was there before us", () => {
     const state = pair("head", { foreign: FOREIGN, format: "raw", file: "/vm/web1.img" });
     const more = facts({ bytes: { D: 1, K: 40 * GiB } });
     expect(does(state, more)).toEqual([
-      "set-mode /vm/web1.img 600",
+      "set-mode /vm/web1.img 644",
       "commit K qcow2 /vm/web1.img",
-      "set-mode /vm/web1.img 600",
+      "set-mode /vm/web1.img 644",
       "redefine web1 [{device:vda,path:/vm/web1.img,format:raw}]",
       "unlink K",
     ]);

@@ -40,7 +40,7 @@ export class Estate {
     const id = this.id("D");
     const path = `/vm/${id}`;
     addLayer(this.state, id, null, { file: path, format: "raw", foreign: FOREIGN, sizeBytes: size * CLUSTER });
-    this.host.files.set(path, { clusters: new Map(), backing: null, size, mode: 0o600 });
+    this.host.files.set(path, { clusters: new Map(), backing: null, size, mode: FOREIGN.mode });
     if (device) this.host.devices.set(path, size);
     this.attach(id, this.id("guest"), "vda", Array(size).fill(0));
   }
@@ -221,7 +221,9 @@ export class Estate {
     const file = this.host.file(layer.file);
     const below = layer.parent === null ? null : this.layer(layer.parent).file;
     if (file.backing !== below) throw new Error(`${layer.id}: its header says ${file.backing}, not ${below}`);
-    if (file.mode !== (layer.frozen ? 0o400 : 0o600)) throw new Error(`${layer.id}: mode ${file.mode.toString(8)}`);
+    const mode = layer.foreign?.mode ?? 0o600;
+    if (file.mode !== (layer.frozen ? mode & (layer.foreign === null ? 0o400 : ~0o222) : mode))
+      throw new Error(`${layer.id}: mode ${file.mode.toString(8)}`);
     if (layer.busy !== null) throw new Error(`${layer.id} is still marked`);
     for (const volume of Object.values(this.state.volumes))
       if (volume.instance && volume.head === layer.id && this.host.defined.get(diskOf(volume)) !== layer.file)
@@ -275,7 +277,7 @@ export class Estate {
 
   private freeze(layer: Layer): void {
     layer.frozen = true;
-    this.host.file(layer.file).mode = 0o400;
+    this.host.file(layer.file).mode = layer.foreign === null ? 0o400 : layer.foreign.mode & ~0o222;
   }
 
   private attach(head: string, guest: string, device: string, content: number[]): void {

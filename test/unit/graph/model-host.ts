@@ -62,7 +62,7 @@ export class ModelHost {
 
   write(path: string, cluster: number, value: number): void {
     const file = this.file(path);
-    if (file.mode !== 0o600) throw new Error(`${path}: Permission denied`);
+    if ((file.mode & 0o200) === 0) throw new Error(`${path}: Permission denied`);
     if (cluster >= file.size) throw new Error(`${path}: beyond its end`);
     this.onWrite(path);
     file.clusters.set(cluster, value);
@@ -96,7 +96,7 @@ export class ModelHost {
         return;
       case "relink":
         this.requireNotHeld(action.file);
-        if (this.file(action.file).mode !== 0o600) throw new Error(`${action.file}: Permission denied`);
+        if ((this.file(action.file).mode & 0o200) === 0) throw new Error(`${action.file}: Permission denied`);
         this.file(action.backing.path);
         this.file(action.file).backing = action.backing.path;
         return;
@@ -179,7 +179,7 @@ export class ModelHost {
     const at = chain.indexOf(top);
     if (at < 1 || chain[at + 1] !== base) throw new Error(`${top} is not in the middle above ${base}`);
     const overlay = this.file(chain[at - 1] ?? "");
-    if (overlay.mode !== 0o600) throw new Error(`${chain[at - 1]}: Permission denied`);
+    if ((overlay.mode & 0o200) === 0) throw new Error(`${chain[at - 1]}: Permission denied`);
     this.requireNotHeld(base, chain);
     this.copyDown(top, base, share);
     if (share < 1) return;
