@@ -37,6 +37,18 @@ const volume = v.object({
   properties,
 });
 
+/** What libvirt no longer knows of an instance that is shelved. Its disks, definition (disks named by volume) and NVRAM are those of the image. */
+const shelved = v.object({
+  image: v.string(), // id
+  at: time,
+  was: v.picklist(["running", "paused", "off"]),
+  autostart: v.boolean(),
+  vcpus: v.number(),
+  ramBytes: bytes,
+  interfaces: v.array(v.object({ mac: v.string(), network: v.nullable(v.string()) })),
+  offloaded: v.boolean(), // its disks are packed
+});
+
 /** What estrato knows of a libvirt domain beyond libvirt's own definition. */
 const instance = v.object({
   id: v.string(), // the libvirt UUID
@@ -52,6 +64,7 @@ const instance = v.object({
   undo: v.nullable(v.string()), // the automatic snapshot that `snapshot unrevert` goes back to
   addresses: v.array(v.object({ network: v.string(), mac: v.string(), ip: v.string() })), // our DHCP reservations
   seed: v.nullable(v.string()), // path of its NoCloud seed
+  shelved: v.nullable(shelved), // null: libvirt has its domain
 });
 
 const snapshotDisk = v.object({ volume: v.string(), device: v.string(), layer: v.string(), sizeBytes: bytes });
@@ -127,6 +140,7 @@ export type State = v.InferOutput<typeof stateSchema>;
 export type Layer = v.InferOutput<typeof layer>;
 export type Volume = v.InferOutput<typeof volume>;
 export type Instance = v.InferOutput<typeof instance>;
+export type Shelved = v.InferOutput<typeof shelved>;
 export type Snapshot = v.InferOutput<typeof snapshot>;
 export type SnapshotDisk = v.InferOutput<typeof snapshotDisk>;
 export type Image = v.InferOutput<typeof image>;

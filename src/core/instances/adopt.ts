@@ -32,40 +32,58 @@ export async function ensureAdopted(
   status: DomainStatus,
   except: readonly string[] = [],
 ): Promise<State> {
+  const adoption = await planAdoption(world, status, except);
+  if (!world.dryRun) await adoption.store();
+  return adoption.state;
+}
+
+/** An adoption that is planned: the state in which it is so, and what makes it so (nothing, where it is). */
+export interface Adoption {
+  readonly state: State;
+  store(): Promise<void>;
+}
+
+/** The same for who can still refuse for other reasons: nothing is stored before store(). */
+export async function planAdoption(
+  world: World,
+  status: DomainStatus,
+  except: readonly string[] = [],
+): Promise<Adoption> {
   const state = await world.store.read();
   const known = volumesOf(state, status.uuid);
   const unknown = coveredDisks(status).filter((disk) => !known.has(disk.device) && !except.includes(disk.device));
-  if (state.instances[status.uuid] !== undefined && unknown.length === 0) return state;
+  if (state.instances[status.uuid] !== undefined && unknown.length === 0) return { state, store: async () => {} };
   if (!status.persistent) {
     throw new EstratoError("conflict", `instance ${status.name}: it is transient, libvirt forgets it when it stops`, {
       hint: `Make it persistent first: virsh dumpxml ${status.name} > F; virsh define F.`,
     });
   }
-  const layers = new Map<string, Layer>();
-  for (const disk of unknown) layers.set(disk.device, await foreignLayer(world, state, status, disk));
+  const found: { layer: Layer; volume: Volume }[] = [];
+  for (const disk of unknown) {
+    const layer = await foreignLayer(world, state, status, disk);
+    found.push({ layer, volume: foreignVolume(world, status.uuid, disk.device, layer) });
+  }
   const record = newRecord(world, status);
   const change = (draft: State) => {
     draft.instances[status.uuid] ??= record;
-    for (const [device, layer] of layers) {
+    for (const { layer, volume } of found) {
       draft.layers[layer.id] = layer;
-      const volume = foreignVolume(world, status.uuid, device, layer);
       draft.volumes[volume.id] = volume;
     }
   };
-  if (world.dryRun) {
-    const draft = structuredClone(state);
-    change(draft);
-    return draft;
-  }
-  await world.store.update(change);
-  if (state.instances[status.uuid] === undefined) {
-    world.report.note(
-      `${status.name}: adopted; its disks stay where they are ("estrato instance release ${status.name}" undoes this)`,
-    );
-  } else {
-    world.report.note(`${status.name}: adopted ${unknown.map((disk) => disk.device).join(", ")}`);
-  }
-  return world.store.read();
+  const draft = structuredClone(state);
+  change(draft);
+  const note =
+    state.instances[status.uuid] === undefined
+      ? `${status.name}: adopted; its disks stay where they are ("estrato instance release ${status.name}" undoes this)`
+      : `${status.name}: adopted ${unknown.map((disk) => disk.device).join(", ")}`;
+  return {
+    state: draft,
+    async store() {
+      await world.store.update(change);
+      world.report.note(note);
+    },
+  };
 }
 
 async function foreignLayer(world: World, state: State, status: DomainStatus, disk: DomainDisk): Promise<Layer> {
@@ -131,6 +149,7 @@ function newRecord(world: World, status: DomainStatus): Instance {
     undo: null,
     addresses: [],
     seed: null,
+    shelved: null,
   };
 }
 

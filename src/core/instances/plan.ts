@@ -94,6 +94,7 @@ export async function planCreate(
     undo: null,
     addresses: nic === null || ip === null ? [] : [{ network: nic.network, mac: nic.mac, ip }],
     seed,
+    shelved: null,
   };
   const reservation =
     nic === null || ip === null || network === null

@@ -45,6 +45,7 @@ export function addGuest(state: State, name: string, head: string, device = "vda
     undo: null,
     addresses: [],
     seed: null,
+    shelved: null,
   };
   return addVolume(state, `vol-${name}-${device}`, head, name, device);
 }
