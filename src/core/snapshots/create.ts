@@ -4,7 +4,7 @@ import type { Action, DomainStatus } from "../../host/types.ts";
 import type { JournalEntry, Snapshot, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
-import { coveredDisks, ensureAdopted } from "../instances/adopt.ts";
+import { coveredDisks, planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { requireName } from "../names.ts";
@@ -57,13 +57,15 @@ export async function createSnapshotLocked(
   refuseUnsafe(status);
   requireKnownDevices(status, options.excludeDisks);
   if (options.name !== null) requireFreeSnapshotName(await world.store.read(), status, options.name);
-  const state = await ensureAdopted(world, status, options.excludeDisks);
+  const adoption = await planAdoption(world, status, options.excludeDisks);
+  const { state } = adoption;
   const heads = await planHeads(world, state, status, options.excludeDisks);
   const quiesce = await chooseQuiesce(world, status, options.quiesce);
   const snapshot = newRecord(world, state, status, heads, options);
   const data: CreateData = { uuid, snapshot, heads, excluded: leftOut(status, heads) };
   const steps = planSteps(world, locks, status, data, quiesce, options.quiesce === "require");
   if (world.dryRun) return planView(world, steps, []);
+  await adoption.store(); // not before all that can refuse has been asked
   await execute(
     world,
     locks,

@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Action, DomainStatus } from "../../host/types.ts";
 import type { JournalEntry, Snapshot, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
-import { ensureAdopted, volumesOf } from "../instances/adopt.ts";
+import { planAdoption, volumesOf } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -106,11 +106,13 @@ async function revertLocked(
   if (snapshot?.instance == null) throw new EstratoError("not_found", `snapshot ${snapshotId}: not found`);
   const { status } = await findAgain(world, snapshot.instance);
   refuseUnsafe(status);
-  const state = await ensureAdopted(world, status, snapshot.excluded);
+  const adoption = await planAdoption(world, status, snapshot.excluded);
+  const { state } = adoption;
   const data = await planRevert(world, state, status, snapshot, usedUp, options);
   const steps = planSteps(world, locks, data);
   if (world.dryRun)
     return planView(world, steps, data.was === "off" ? [] : ["What is in the guest's memory will be lost."]);
+  await adoption.store();
   await execute(
     world,
     locks,
