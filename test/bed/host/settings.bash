@@ -1,6 +1,7 @@
 # Names and places of the test bed. Sourced, never run. Everything is derived from where this file lies or from the environment.
 # shellcheck shell=bash disable=SC2034  # the variables are for whoever sources this
 
+PATH=$PATH:/usr/sbin:/sbin # under sudo and cron they may be missing
 bed_dir=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/..")
 repository=$(realpath -- "$bed_dir/../..")
 cache=$(realpath -m -- "${ESTRATO_BED_CACHE:-/var/cache/estrato-bed}")
