@@ -1,6 +1,8 @@
 /** Compares the instances that we remember with libvirt and QEMU. */
 import type { DomainStatus } from "../../host/types.ts";
 import type { Instance, State } from "../../store/schema.ts";
+import { hostnameOf } from "../instances/hostname.ts";
+import { reservationName } from "../networks.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { headFacts } from "../truth.ts";
@@ -140,6 +142,7 @@ async function examineAddresses(world: World, instance: Instance): Promise<Findi
       continue;
     }
     if (info.reservations.some((one) => one.mac === mac && one.ip === ip)) continue;
+    const name = reservationName(info, hostnameOf(instance.name), instance.id);
     findings.push({
       subject,
       problem: `network ${network} does not reserve ${ip} for it`,
@@ -147,7 +150,7 @@ async function examineAddresses(world: World, instance: Instance): Promise<Findi
       mending: {
         locks: [instance.id],
         loses: [],
-        mend: (w, locks) => perform(w, locks, [{ do: "reserve-address", network, mac, ip, name: instance.name }]),
+        mend: (w, locks) => perform(w, locks, [{ do: "reserve-address", network, mac, ip, name }]),
       },
     });
   }

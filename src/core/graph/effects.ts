@@ -110,7 +110,12 @@ function moveUp(state: State, layer: Layer, child: Layer, { live }: Merge): Movi
     return { work: [{ do: "block-pull", domain, device, base: backing?.path ?? null }], settle: [] };
   }
   return {
-    work: [...thaw(child), { do: "rebase", file: child.file, backing }],
+    // A pull that died with its QEMU may have switched the header before its last tables were written: over the layer the child always reads right.
+    work: [
+      ...thaw(child),
+      { do: "relink", file: child.file, backing: { path: layer.file, format: layer.format } },
+      { do: "rebase", file: child.file, backing },
+    ],
     settle: freeze(child),
   };
 }

@@ -109,6 +109,7 @@ describe("merging while nobody runs", () => {
     const state = pair("snapshot");
     expect(does(state, facts({ bytes: { D: 1, K: 2 } }))).toEqual([
       "set-mode K 600",
+      "relink K {path:D,format:qcow2}",
       "rebase K {path:P,format:qcow2}",
       "set-mode K 400",
       "redefine web1 [{device:vda,path:H,format:qcow2}]",
