@@ -43,6 +43,8 @@ interface RevertData {
     readonly from: string;
     readonly to: string;
     readonly keep: { readonly from: string; readonly to: string } | null;
+    /** The copy that an earlier revert made, which goes; null where the file is not ours. */
+    readonly previous: string | null;
   } | null;
   readonly xmlBefore: string;
   readonly xmlAfter: string;
@@ -207,6 +209,7 @@ function planNvram(
     from: world.store.paths.nvram(snapshot.nvram),
     to: first.after.file.replace(/\.qcow2$/, ".fd"),
     keep: kept?.nvram == null || current === null ? null : { from: current, to: world.store.paths.nvram(kept.nvram) },
+    previous: current?.startsWith(`${world.store.paths.layersFolder}/`) ? current : null,
   };
 }
 
@@ -284,6 +287,8 @@ function afterDefining(world: World, locks: HeldLocks, data: RevertData): Step[]
     { title: "Freeze what it had", actions: heads.map((head) => freezeFile(head.before)) },
     { title: "Record the revert", run: () => record(world, locks, data) },
   );
+  if (data.nvram?.previous != null)
+    steps.push({ title: "Remove the NVRAM it had", actions: [{ do: "unlink", path: data.nvram.previous }] });
   if (data.was !== "off")
     steps.push({ title: START, actions: [{ do: "start", domain: uuid, paused: data.was === "paused" }] });
   return steps;
