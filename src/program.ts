@@ -73,6 +73,6 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
 }
 
 /** The version of package.json; "dev" where the program is not bundled. */
-export function version(): string {
+function version(): string {
   return typeof ESTRATO_VERSION === "undefined" ? "dev" : ESTRATO_VERSION;
 }

@@ -3,7 +3,7 @@ import { EstratoError } from "../errors.ts";
 import type { Streams } from "./streams.ts";
 import { printable } from "./text.ts";
 
-export interface Choice {
+interface Choice {
   readonly value: string;
   readonly description?: string;
 }

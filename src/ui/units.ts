@@ -14,6 +14,21 @@ export function humanSize(bytes: number): string {
   return `${rounded} ${UNITS[unit]}`;
 }
 
+const DURATIONS = [
+  ["w", 604_800_000],
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1000],
+] as const;
+
+/** `90s`, `12h`: the largest unit that tells it exactly, as it is typed. */
+export function humanDuration(ms: number): string {
+  if (ms === 0) return "0";
+  const unit = DURATIONS.find(([, unitMs]) => ms % unitMs === 0);
+  return unit === undefined ? `${ms} ms` : `${ms / unit[1]}${unit[0]}`;
+}
+
 /** `2026-11-20 11:42` in the zone of whoever reads. */
 export function humanTime(iso: string): string {
   const time = new Date(iso);

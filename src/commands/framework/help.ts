@@ -65,7 +65,7 @@ function paragraphs(text: string): string {
     .join("\n");
 }
 
-export function verbHelp(name: string, verb: Verb): string {
+function verbHelp(name: string, verb: Verb): string {
   const examples = verb.examples.map(({ line, says }) => `  # ${says}\n  ${line}\n`).join("\n");
   return [
     paragraphs(verb.description),
@@ -84,7 +84,7 @@ export function verbHelp(name: string, verb: Verb): string {
   ].join("");
 }
 
-export function nounHelp(name: string, summary: string, noun: Noun): string {
+function nounHelp(name: string, summary: string, noun: Noun): string {
   const verbs = Object.entries(noun.verbs).map(([verb, { summary: said, aliases = [] }]): Row => {
     return [[verb, ...aliases].join(", "), said];
   });

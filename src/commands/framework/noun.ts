@@ -26,7 +26,7 @@ export function noun(definition: Noun): Noun {
 }
 
 /** What may stand first in a line. */
-export type CatalogueEntry =
+type CatalogueEntry =
   | { readonly summary: string; readonly noun: () => Promise<{ readonly default: Noun }> }
   | { readonly summary: string; readonly verb: LoadVerb; readonly hidden?: boolean };
 

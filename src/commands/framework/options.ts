@@ -1,6 +1,7 @@
 /** What stands behind dashes. The key of an option is its name: `keyName` is `--key-name`. */
-import { parseCount, parseDuration, parseKeyValue, parseSize, parseTime } from "../../core/values.ts";
+import { parseCount, parseDuration, parseKeyValue, parseSize } from "../../core/values.ts";
 import { EstratoError } from "../../errors.ts";
+import { humanDuration, humanSize } from "../../ui/units.ts";
 import type { Completion } from "./arguments.ts";
 
 export interface OptionSpec<T> {
@@ -65,17 +66,12 @@ export function choice<const W extends string, const E extends Extras<W>>(
 
 /** Bytes, from `10G`. */
 export function size<const E extends Extras<number>>(help: string, extras?: E): OptionSpec<Given<number, E>> {
-  return single("SIZE", help, extras, parseSize);
+  return single("SIZE", help, extras, parseSize, humanSize);
 }
 
 /** Milliseconds, from `7d`. */
 export function duration<const E extends Extras<number>>(help: string, extras?: E): OptionSpec<Given<number, E>> {
-  return single("DURATION", help, extras, parseDuration);
-}
-
-/** From ISO 8601. */
-export function time<const E extends Extras<Date>>(help: string, extras?: E): OptionSpec<Given<Date, E>> {
-  return single("TIME", help, extras, parseTime);
+  return single("DURATION", help, extras, parseDuration, humanDuration);
 }
 
 /** A whole number from `least` (1) on. */
@@ -113,6 +109,7 @@ function single<T, E extends Extras<T>>(
   help: string,
   extras: E | undefined,
   parse: (text: string, what: string) => T,
+  show: (fallback: T) => string = String,
 ): OptionSpec<Given<T, E>> {
   const fallback = extras?.default ?? null;
   return {
@@ -123,7 +120,7 @@ function single<T, E extends Extras<T>>(
     complete: extras?.complete ?? "nothing",
     repeat: false,
     required: extras?.required ?? false,
-    shownDefault: fallback === null ? null : String(fallback),
+    shownDefault: fallback === null ? null : show(fallback),
     take: (texts, what) => {
       const last = texts.at(-1);
       return (last === undefined ? fallback : parse(last, what)) as Given<T, E>;

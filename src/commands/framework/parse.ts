@@ -11,7 +11,7 @@ export interface Line {
 }
 
 /** `keyName` → `--key-name`. */
-export function longFlag(key: string): string {
+function longFlag(key: string): string {
   return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 

@@ -1,7 +1,7 @@
 /** "Did you mean". */
 
 /** The few of `known` that `typed` may have been meant to be, the nearest first. */
-export function suggestions(typed: string, known: Iterable<string>): string[] {
+function suggestions(typed: string, known: Iterable<string>): string[] {
   const most = typed.length < 5 ? 1 : 2;
   return [...known]
     .map((word) => ({ word, away: word.startsWith(typed) && typed.length > 1 ? 0 : distance(typed, word) }))

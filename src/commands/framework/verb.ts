@@ -54,7 +54,7 @@ import { nothing, type Outcome, type ResultSpec } from "./result.ts";
 type Any = any;
 export type Arguments = Readonly<Record<string, ArgumentSpec<Any>>>;
 export type Options = Readonly<Record<string, OptionSpec<Any>>>;
-export type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
+type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
 export type OptionValues<O> = { readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never };
 
 /** What run() is handed. */
@@ -76,7 +76,7 @@ export interface Context<A = Any, O = Any> {
   failure: Error | null;
 }
 
-export interface Example {
+interface Example {
   readonly line: string;
   readonly says: string;
 }

@@ -25,7 +25,7 @@ export interface ColumnExtras {
 const WORDS: Readonly<Record<string, string>> = { id: "ID", vcpus: "VCPUs", ram: "RAM", ip: "IP", macs: "MACs" };
 
 /** `ram_bytes` → RAM, `created_at` → Created, `key_name` → Key name. */
-export function headerOf(key: string): string {
+function headerOf(key: string): string {
   const words = key.replace(/_(bytes|at)$/, "").split("_");
   const told = words.map((word) => WORDS[word] ?? word).join(" ");
   return told.charAt(0).toUpperCase() + told.slice(1);

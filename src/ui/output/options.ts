@@ -52,7 +52,7 @@ export function selectionOf<Row>(wish: OutputWish, columns: readonly Column<Row>
 }
 
 /** By its key, by its header in any case, or, for what is nested, as `properties.k`. */
-export function columnNamed<Row>(columns: readonly Column<Row>[], name: string): Column<Row> {
+function columnNamed<Row>(columns: readonly Column<Row>[], name: string): Column<Row> {
   const wanted = name.toLowerCase().replaceAll(/[ -]/g, "_");
   const exact = columns.find((column) => column.key === name);
   const column = exact ?? columns.find((one) => one.key === wanted || one.header.toLowerCase() === name.toLowerCase());

@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { EstratoError } from "../../../src/errors.ts";
+import { asEstratoError, EXIT_CODES, errorJson, errorLine, errorTrace } from "../../../src/ui/errors.ts";
+
+test("an error is one line: what, why, what to do", () => {
+  const error = new EstratoError("conflict", "volume data1: it is attached to web1", { hint: "Detach it first." });
+  expect(errorLine(error)).toBe("estrato: volume data1: it is attached to web1. Detach it first.\n");
+  expect(errorLine(new EstratoError("failed", "virsh define: no\n  second line.\u001b[2J"))).toBe(
+    "estrato: virsh define: no; second line.\\x1b[2J.\n",
+  );
+});
+
+test("an error is one object for programs", () => {
+  const error = new EstratoError("needs_yes", "no");
+  expect(JSON.parse(errorJson(error, "estrato x", 8))).toEqual({
+    error: { code: "needs_yes", message: "no", hint: null, command: "estrato x", exit: 8 },
+  });
+});
+
+test("every code has the exit code of the contract", () => {
+  expect(EXIT_CODES).toEqual({
+    failed: 1,
+    usage: 2,
+    partial: 3,
+    not_found: 4,
+    conflict: 5,
+    host: 6,
+    timeout: 7,
+    needs_yes: 8,
+    integrity: 9,
+    interrupted: 130,
+  });
+});
+
+test("what is no error of ours is a fault, and the trace shows its cause", () => {
+  const told = asEstratoError(new TypeError("x is undefined"));
+  expect(errorLine(told)).toBe(
+    "estrato: unexpected: x is undefined. This is a fault in estrato: run it again with --trace to see where.\n",
+  );
+  expect(told.code).toBe("failed");
+  expect(errorTrace(told)).toMatch(/EstratoError: unexpected[\s\S]*caused by: TypeError: x is undefined/);
+  expect(asEstratoError("a text").message).toBe("unexpected: a text");
+});
