@@ -34,7 +34,7 @@ export async function exclusive<T>(
 /** The store knows locks by the names of their files: people know an instance by its own. */
 async function lock(world: World, names: readonly string[]): Promise<HeldLocks> {
   try {
-    return await world.store.lock(names, world.lockTimeoutMs);
+    return await world.store.lock(names, world.lockTimeoutMs, world.signal);
   } catch (error) {
     if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
     const id = names.find((name) => error.message.startsWith(`${name}:`)) ?? "";
