@@ -44,6 +44,11 @@ export async function start(): Promise<void> {
   };
   process.on("SIGINT", interrupt(EXIT_CODES.interrupted));
   process.on("SIGTERM", interrupt(TERMINATED));
+  process.on("uncaughtException", (error) => {
+    process.stderr.write(errorLine(asEstratoError(error)));
+    if (process.argv.includes("--trace")) process.stderr.write(errorTrace(asEstratoError(error)));
+    process.exit(EXIT_CODES.failed);
+  });
   let lost: NodeJS.ErrnoException | null = null;
   // A closed pipe is no error: nobody reads on, and what is being done is finished.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -17,7 +17,7 @@ export const GLOBAL_OPTIONS = {
   yes: flag("answer every question with yes", { short: "-y" }),
   noInput: flag("never ask anything"),
   dryRun: flag("print the ordered plan with its commands, and change nothing", { short: "-n" }),
-  quiet: flag("no messages, and nothing on success", { short: "-q" }),
+  quiet: flag("no messages; a verb that changes something prints nothing on success", { short: "-q" }),
   verbose: flag("say each step", { short: "-v" }),
   trace: flag("show each child process with its arguments, time and exit, and where an error came from"),
   color: choice(["auto", "always", "never"], "when to colour"),

@@ -58,6 +58,14 @@ function optionRows(options: Options): Row[] {
   return Object.entries(options).map(([key, option]) => [optionWords(key, option), optionHelp(option)]);
 }
 
+/** Their names alone: what they do is said once. */
+function globalFlags(): string {
+  const flags = Object.entries(GLOBAL_OPTIONS).map(([key, option]) => option.short ?? longFlags(key, option)[0] ?? "");
+  return wrapped([...flags, "--help"].join(" "), WIDTH - 2)
+    .map((line) => `  ${line}\n`)
+    .join("");
+}
+
 function paragraphs(text: string): string {
   return text
     .split(/\n\s*\n/)
@@ -75,7 +83,7 @@ function verbHelp(name: string, verb: Verb): string {
       Object.values(verb.arguments).map((spec) => [argumentWord(spec), spec.help]),
     ),
     section("OPTIONS", optionRows(verb.options)),
-    section("OPTIONS OF EVERY COMMAND", optionRows(GLOBAL_OPTIONS)),
+    `\nOPTIONS OF EVERY COMMAND (see "estrato --help")\n${globalFlags()}`,
     examples === "" ? "" : `\nEXAMPLES\n${examples}`,
     section(
       "EXIT STATUS",

@@ -55,13 +55,22 @@ const TAKING_VALUES = new Set(
   ),
 );
 
+/** `-qf` is `-q -f`, and takes what follows. */
+function lastOfCluster(word: string): string {
+  return /^-[a-z]{2,}$/i.test(word) && [...word.slice(1, -1)].every((letter) => FLAGS.has(`-${letter}`))
+    ? `-${word.at(-1)}`
+    : "";
+}
+
+const FLAGS = new Set(Object.values(GLOBAL_OPTIONS).flatMap(({ value, short }) => (value === null ? [short] : [])));
+
 /** Where the next word stands that is neither an option nor the value of one. Null: there is none before `--`. */
 function operandAfter(words: readonly string[], from: number): number | null {
   for (let at = from + 1; at < words.length; at += 1) {
     const word = words[at] ?? "";
     if (word === "--") return null;
     if (!word.startsWith("-") || word === "-") return at;
-    if (TAKING_VALUES.has(word)) at += 1;
+    if (TAKING_VALUES.has(word) || TAKING_VALUES.has(lastOfCluster(word))) at += 1;
   }
   return null;
 }

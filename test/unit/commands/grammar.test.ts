@@ -15,6 +15,7 @@ describe("options of every command", () => {
       "flavor -f value --limit 1 list -c name",
       "--limit=1 --format=value flavor list --column=name",
       "flavor list --output value -c name --limit 1",
+      "-qf value flavor list -c name --limit 1",
     ]) {
       expect((await line(text)).stdout, text).toBe(wanted);
     }
