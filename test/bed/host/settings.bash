@@ -21,9 +21,9 @@ host_generation() {
   (. /etc/os-release && [[ $ID == debian ]] && printf '%s\n' "$VERSION_ID") || true
 }
 
-# The first 12 hex digits of a hash over the content of the files and folders named: what was built from them carries it in its name.
+# The first 12 hex digits of a hash over folder $1, wherever it lies: what was built from it carries it in its name.
 inputs_hash() {
-  find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-12
+  (cd -- "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-12)
 }
 
 # The root folder that generation $1 runs in.
