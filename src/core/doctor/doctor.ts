@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { JournalEntry, State } from "../../store/schema.ts";
 import { findings as structure } from "../graph/invariants.ts";
-import type { World } from "../ports.ts";
+import type { HeldLocks, World } from "../ports.ts";
 import { recoverAll } from "../recovery.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
@@ -96,8 +96,9 @@ async function mend(world: World, finding: Finding): Promise<boolean> {
     });
     if (!yes) return false;
   }
-  const locks = await world.store.lock(mending.locks, world.lockTimeoutMs);
+  let locks: HeldLocks | null = null;
   try {
+    locks = await world.store.lock(mending.locks, world.lockTimeoutMs);
     await mending.mend(world, locks);
     return true;
   } catch (error) {
@@ -106,7 +107,7 @@ async function mend(world: World, finding: Finding): Promise<boolean> {
     );
     return false;
   } finally {
-    await locks.release();
+    await locks?.release();
   }
 }
 

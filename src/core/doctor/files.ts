@@ -1,7 +1,9 @@
 /** Compares the layers that we remember with the files that are there. */
+import { EstratoError } from "../../errors.ts";
 import type { ImageInfo } from "../../host/types.ts";
 import type { Layer, State } from "../../store/schema.ts";
 import { standingOn } from "../graph/references.ts";
+import { instancesOn } from "../layers/holders.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { requireUnheld } from "../snapshots/create.ts";
@@ -47,9 +49,14 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
       problem: `its mode is ${mode(file.mode)}, and should be ${mode(wanted.mode)}: it is ${layer.frozen ? "frozen" : "a head"}`,
       remedy: "Set the mode.",
       mending: {
-        locks: [],
+        // Its file may have been frozen by a command that has not recorded it yet, or opened by a merge: under their locks, it has not.
+        locks: [...instancesOn(state, [layer.id]), layer.id],
         loses: [],
-        mend: (w, locks) => perform(w, locks, [layer.frozen ? freezeFile(layer) : thawFile(layer)]),
+        mend: async (w, locks) => {
+          const now = (await w.store.read()).layers[layer.id];
+          if (now !== undefined && now.busy === null)
+            await perform(w, locks, [now.frozen ? freezeFile(now) : thawFile(now)]);
+        },
       },
     });
   }
@@ -76,6 +83,20 @@ function wrongContent(state: State, layer: Layer, info: ImageInfo, users: string
 /** Files in our folders that nothing remembers. An empty one is removed; one that holds data only after a yes. */
 export async function examineOrphans(world: World, state: State): Promise<Finding[]> {
   const { paths } = world.store;
+  const known = await knownFiles(world, state);
+  const findings: Finding[] = [];
+  for (const name of await world.host.listFolder(paths.layersFolder)) {
+    const path = `${paths.layersFolder}/${name}`;
+    if (known.has(path)) continue;
+    findings.push(await orphanLayer(world, path));
+  }
+  findings.push(...(await orphanRecords(world, known)));
+  return findings;
+}
+
+/** Every file of ours that something needs. */
+async function knownFiles(world: World, state: State): Promise<Set<string>> {
+  const { paths } = world.store;
   const known = new Set(Object.values(state.layers).map((layer) => layer.file));
   const domains = await world.host.domainStatuses();
   for (const status of domains.values()) {
@@ -84,14 +105,22 @@ export async function examineOrphans(world: World, state: State): Promise<Findin
       if (definition?.nvram != null) known.add(definition.nvram);
     }
   }
-  const findings: Finding[] = [];
-  for (const name of await world.host.listFolder(paths.layersFolder)) {
-    const path = `${paths.layersFolder}/${name}`;
-    if (known.has(path)) continue;
-    findings.push(await orphanLayer(world, path));
+  for (const one of [...Object.values(state.snapshots), ...Object.values(state.images)]) {
+    if (one.definition !== null) known.add(paths.record(one.definition));
+    if (one.nvram !== null) known.add(paths.nvram(one.nvram));
   }
-  findings.push(...(await orphanRecords(world, state)));
-  return findings;
+  for (const instance of Object.values(state.instances)) if (instance.seed !== null) known.add(instance.seed);
+  return known;
+}
+
+/** Throws "conflict" where a command that began after we looked may have made the file: it is named in the journal, and then in the state. */
+async function requireOrphan(world: World, path: string): Promise<void> {
+  const pending = await world.store.journal.list();
+  const known = await knownFiles(world, await world.store.read());
+  if (pending.length === 0 && !known.has(path)) return;
+  throw new EstratoError("conflict", `${path}: another operation is in progress`, {
+    hint: "Run doctor again after it.",
+  });
 }
 
 async function orphanLayer(world: World, path: string): Promise<Finding> {
@@ -107,6 +136,7 @@ async function orphanLayer(world: World, path: string): Promise<Finding> {
       locks: [],
       loses: empty ? [] : [`${path}, ${bytes} bytes`],
       mend: async (w, locks) => {
+        await requireOrphan(w, path);
         if (path.endsWith(".qcow2")) await requireUnheld(w, path);
         await perform(w, locks, [{ do: "unlink", path }]);
       },
@@ -114,24 +144,25 @@ async function orphanLayer(world: World, path: string): Promise<Finding> {
   };
 }
 
-async function orphanRecords(world: World, state: State): Promise<Finding[]> {
+async function orphanRecords(world: World, known: ReadonlySet<string>): Promise<Finding[]> {
   const { paths } = world.store;
-  const kept = new Set<string>();
-  for (const one of [...Object.values(state.snapshots), ...Object.values(state.images)]) {
-    if (one.definition !== null) kept.add(paths.record(one.definition));
-    if (one.nvram !== null) kept.add(paths.nvram(one.nvram));
-  }
-  for (const instance of Object.values(state.instances)) if (instance.seed !== null) kept.add(instance.seed);
   const findings: Finding[] = [];
   for (const folder of [paths.record("x"), paths.nvram("x"), paths.seed("x")].map(folderOf)) {
     for (const name of await world.host.listFolder(folder)) {
       const path = `${folder}${name}`;
-      if (kept.has(path)) continue;
+      if (known.has(path)) continue;
       findings.push({
         subject: path,
         problem: "a definition, NVRAM or seed that nothing remembers",
         remedy: "Remove the file.",
-        mending: { locks: [], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "unlink", path }]) },
+        mending: {
+          locks: [],
+          loses: [],
+          mend: async (w, locks) => {
+            await requireOrphan(w, path);
+            await perform(w, locks, [{ do: "unlink", path }]);
+          },
+        },
       });
     }
   }

@@ -101,24 +101,30 @@ export async function undecided(
 }
 
 async function finishMerge(world: World, locks: HeldLocks, entry: JournalEntry, chosen: boolean): Promise<Outcome> {
-  const { decision, mark, pause, cleanup, unheld } = entry.data as MergeData;
+  const data = entry.data as MergeData;
+  const { decision, mark, cleanup, unheld } = data;
   const state = await world.store.read();
   const layer = state.layers[decision.layer];
   if (layer !== undefined) {
     if (layer.busy !== mark) return "back";
-    const disk = pivoted(decision);
+    let disk = data.pause ? pivoted(decision) : null;
     try {
       const resumed = decision.kind === "free" ? decision : await resume(world, locks, state, decision, chosen);
       if (resumed !== null) {
         const effects = mergeEffects(state, resumed);
-        const again = resumed.kind !== "abandon" && (await mustPause(world, resumed));
-        const work = resumed.kind === "abandon" ? effects.work : takenApart(effects.work, state, resumed, again);
+        const pause = resumed.kind !== "abandon" && (await mustPause(world, resumed));
+        if (pause) {
+          // Its guest may have been started since: what the next recovery must know is another thing now.
+          await world.store.journal.open({ ...entry, data: { ...data, decision: resumed, pause } satisfies MergeData });
+          disk = pivoted(resumed);
+        }
+        const work = resumed.kind === "abandon" ? effects.work : takenApart(effects.work, state, resumed, pause);
         await perform(world, locks, [...work, ...effects.settle]);
         await recordMerge(world, effects, mark);
         if (resumed.kind === "abandon") return "back";
       }
     } finally {
-      if (disk !== null && pause) await letGoOn(world, disk);
+      if (disk !== null) await letGoOn(world, disk);
     }
   }
   await requireAllUnheld(world, unheld);
@@ -150,7 +156,7 @@ async function resume(
   if (pair !== null && (facts.holders.get(decision.child) ?? []).some((one) => one.role === "head")) {
     await perform(world, locks, [thawFile(pair.child)]);
   }
-  if (decision.way === "up") await relinkTorn(world, locks, state, decision, facts);
+  if (decision.way === "up") await refuseTorn(world, state, decision, facts);
   const resumed = resumeMerge(state, facts, decision);
   if (resumed?.kind !== "defer") return resumed;
   throw new EstratoError("conflict", `layer ${decision.layer}: ${resumed.reason}`, {
@@ -160,37 +166,23 @@ async function resume(
 
 /**
  * A QEMU that was killed at the end of a pull may have left the head's header switched, and the tables of what it had pulled unwritten (measured
- * on 7.2). Over the layer's file, which is there until all is recorded, the head reads right whatever is missing in it. Throws "conflict" where a
- * guest was started on such a head: it must stop first.
+ * on 7.2). With nobody on it the pull is repeated from the layer, which is there until all is recorded. Throws "conflict" where a guest was
+ * started on such a head: the layer is needed, and he must stop first.
  */
-async function relinkTorn(
-  world: World,
-  locks: HeldLocks,
-  state: State,
-  decision: Merge,
-  facts: ResumeFacts,
-): Promise<void> {
+async function refuseTorn(world: World, state: State, decision: Merge, facts: ResumeFacts): Promise<void> {
   const [layer, child] = [state.layers[decision.layer], state.layers[decision.child]];
-  if (layer === undefined || child === undefined) return;
-  const shared = { shared: true, format: child.format };
-  if ((await world.host.imageInfo(child.file, shared))?.backing === layer.file) return;
+  const holders = facts.holders.get(decision.child) ?? [];
+  if (layer === undefined || child === undefined || holders.length === 0) return;
+  const info = await world.host.imageInfo(child.file, { shared: true, format: child.format });
+  if (info?.backing === layer.file) return;
   const [own, pulled] = await Promise.all([
     world.host.ownExtents(child.file, child.format),
     world.host.ownExtents(layer.file, layer.format),
   ]);
   if (differenceBytes(pulled, own) === 0) return;
-  const holders = facts.holders.get(child.id) ?? [];
-  if (holders.length > 0) {
-    throw new EstratoError(
-      "conflict",
-      `layer ${layer.id}: QEMU died while it was merged, and what it holds is needed`,
-      {
-        hint: `Stop first: ${holders.map((one) => instanceDisk(state, one.instance, one.device)).join(", ")}.`,
-      },
-    );
-  }
-  const backing = { path: layer.file, format: layer.format };
-  await perform(world, locks, [thawFile(child), { do: "relink", file: child.file, backing }]);
+  throw new EstratoError("conflict", `layer ${layer.id}: QEMU died while it was merged, and what it holds is needed`, {
+    hint: `Stop first: ${holders.map((one) => instanceDisk(state, one.instance, one.device)).join(", ")}.`,
+  });
 }
 
 function pivotPair(state: State, decision: Free | Merge): { readonly layer: Layer; readonly child: Layer } | null {

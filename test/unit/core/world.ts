@@ -89,7 +89,8 @@ export function command({ machine, disk, clock, ids }: Bed, how: How = {}): Proc
   journal.close = dying(journal.close);
   host.perform = dying(withRecords(host, disk));
   const listFolder = host.listFolder;
-  host.listFolder = async (path) => (`${path}/` === RECORDS ? [...disk.records.keys()].sort() : listFolder(path));
+  host.listFolder = async (path) =>
+    path.replace(/\/*$/, "/") === RECORDS ? [...disk.records.keys()].sort() : listFolder(path);
   const [notes, asked, steps]: [string[], Process["asked"], string[]] = [[], [], []];
   const report: Reporter = {
     note: (text) => notes.push(text),
