@@ -2,9 +2,9 @@
 import type { Globals } from "./commands/framework/globals.ts";
 import type { Clock, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
 import { parseDuration } from "./core/values.ts";
-import { crashPoint } from "./crash-points.ts";
-import { EstratoError } from "./errors.ts";
+import type { EstratoError } from "./errors.ts";
 import type { Host } from "./host/index.ts";
+import { createReporter } from "./reporter.ts";
 import type { Settings } from "./store/settings.ts";
 import { callingUser, realClock, realIds } from "./system.ts";
 import { type ColourWish, colourAllowed, loadPainter, type Painter } from "./ui/colour.ts";
@@ -85,7 +85,6 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   });
   const clock = twins.clock ?? realClock;
   const ids = twins.ids ?? realIds;
-  let declined = false;
 
   function prompts(): Prompts | null {
     if (globals.noInput) return null;
@@ -154,44 +153,17 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     say(`+ ${printable(line)} (${child.ms.toFixed(1)} ms, exit ${child.exit ?? "by a signal"})\n`);
   }
 
-  const report: Reporter = {
-    note(text) {
-      if (!globals.quiet) say(`${printable(text)}\n`);
-    },
-    progress: (title, fraction) => status.show(title, fraction),
-    step(event) {
-      if (event.phase === "before") {
-        if (globals.verbose) say(`${printable(event.title)}\n`);
-        status.show(event.title, null);
-      }
-      crashPoint(env, event);
-    },
-    async confirm({ text, loses }) {
-      if (globals.yes || globals.dryRun) return true;
-      status.clear();
-      const asking = prompts();
-      if (asking === null) {
-        const lost = loses.length === 0 ? "" : ` Lost would be: ${loses.join(", ")}.`;
-        throw new EstratoError("needs_yes", `${text} This needs a yes, and nobody can be asked`, {
-          hint: `Nothing has changed.${lost} Give --yes to go on.`,
-        });
-      }
-      const yes = await asking.confirm({ text, loses });
-      declined ||= !yes;
-      return yes;
-    },
-  };
+  const report = createReporter({ globals, env, status, say, prompts });
 
   async function painter(stream: "stdout" | "stderr"): Promise<Painter> {
-    const wish = await readSetting("color", "auto");
-    return loadPainter(colourAllowed(wish as ColourWish, terminal[stream], env));
+    return loadPainter(colourAllowed(await colourWish(), terminal[stream], env));
   }
 
-  async function readSetting(key: "color", otherwise: string): Promise<string> {
+  async function colourWish(): Promise<ColourWish> {
     try {
-      return (await settings()).get(key).value ?? otherwise;
+      return (await settings()).get("color").value as ColourWish;
     } catch (error) {
-      if (withoutSettings) return globals.color ?? otherwise;
+      if (withoutSettings) return globals.color ?? "auto";
       throw error;
     }
   }
@@ -212,7 +184,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     report,
     status,
     prompts,
-    declined: () => declined,
+    declined: report.declined,
     settings,
     async checkSetting(key, value) {
       const { openSettings } = await import("./storage.ts");

@@ -1,0 +1,56 @@
+/** Core's way to speak, at this terminal: notes and progress on stderr, questions to a person or to nobody. */
+import type { Globals } from "./commands/framework/globals.ts";
+import type { Reporter } from "./core/ports.ts";
+import { crashPoint } from "./crash-points.ts";
+import { EstratoError } from "./errors.ts";
+import type { Prompts } from "./ui/prompts.ts";
+import type { StatusLine } from "./ui/status-line.ts";
+import { printable } from "./ui/text.ts";
+
+export interface ReporterOptions {
+  readonly globals: Pick<Globals, "quiet" | "verbose" | "yes" | "dryRun">;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly status: StatusLine;
+  /** Writes to stderr, the status line wiped. */
+  readonly say: (text: string) => void;
+  /** Null: nobody can be asked. */
+  readonly prompts: () => Prompts | null;
+}
+
+export interface TerminalReporter extends Reporter {
+  /** Has a question been answered with no? */
+  readonly declined: () => boolean;
+}
+
+export function createReporter({ globals, env, status, say, prompts }: ReporterOptions): TerminalReporter {
+  let declined = false;
+  return {
+    declined: () => declined,
+    note(text) {
+      if (!globals.quiet) say(`${printable(text)}\n`);
+    },
+    progress: (title, fraction) => status.show(title, fraction),
+    step(event) {
+      if (event.phase === "before") {
+        if (globals.verbose) say(`${printable(event.title)}\n`);
+        status.show(event.title, null);
+      }
+      crashPoint(env, event);
+    },
+    /** Yes with --yes, and in a dry run, which changes nothing. */
+    async confirm({ text, loses }) {
+      if (globals.yes || globals.dryRun) return true;
+      status.clear();
+      const asking = prompts();
+      if (asking === null) {
+        const lost = loses.length === 0 ? "" : ` Lost would be: ${loses.join(", ")}.`;
+        throw new EstratoError("needs_yes", `${text} This needs a yes, and nobody can be asked`, {
+          hint: `Nothing has changed.${lost} Give --yes to go on.`,
+        });
+      }
+      const yes = await asking.confirm({ text, loses });
+      declined ||= !yes;
+      return yes;
+    },
+  };
+}
