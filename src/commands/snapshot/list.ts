@@ -20,8 +20,8 @@ export default verb({
   exits: { 4: "there is no such instance" },
   async run({ args, options, world }) {
     const core = await world();
-    const { findInstance } = await import("../../core/instances/find.ts");
-    const instance = args.instance === null ? null : (await findInstance(core, args.instance)).status.uuid;
+    const { instanceId } = await import("../../core/instances/find.ts");
+    const instance = args.instance === null ? null : await instanceId(core, args.instance);
     const owner = options.owner === "self" ? core.user : options.owner;
     return listSnapshots(core, {
       ...(instance === null ? {} : { instance }),

@@ -1,4 +1,4 @@
-import { findInstance } from "../../core/instances/find.ts";
+import { lookUpInstance } from "../../core/instances/find.ts";
 import { type SnapshotTree, snapshotTree, type TreeNode } from "../../core/snapshots/list.ts";
 import type { Painter } from "../../ui/colour.ts";
 import { nested, text } from "../../ui/output/columns.ts";
@@ -32,9 +32,9 @@ export default verb({
   exits: { 4: "there is no such instance" },
   async run({ args, world }) {
     const core = await world();
-    const { status, record, state } = await findInstance(core, args.instance);
-    if (record === null) return { instance: status.name, current: null, roots: [] };
-    return snapshotTree(state, status.uuid);
+    const { status, record, state } = await lookUpInstance(core, args.instance);
+    if (record === null) return { instance: status?.name ?? args.instance, current: null, roots: [] };
+    return snapshotTree(state, record.id);
   },
 });
 

@@ -14,6 +14,10 @@ export async function examineInstances(world: World, state: State): Promise<Find
   const findings: Finding[] = [];
   for (const instance of Object.values(state.instances)) {
     const status = domains.get(instance.id);
+    if (instance.shelved !== null) {
+      findings.push(...(await examineShelved(world, state, instance, status !== undefined)));
+      continue;
+    }
     if (status === undefined) {
       findings.push(
         unmendable(
@@ -30,6 +34,27 @@ export async function examineInstances(world: World, state: State): Promise<Find
     findings.push(...(await examineAddresses(world, instance)));
   }
   return findings;
+}
+
+/** It is in its image, with its definition and NVRAM, and libvirt has no domain of it. */
+async function examineShelved(world: World, state: State, instance: Instance, hasDomain: boolean): Promise<Finding[]> {
+  const subject = `instance ${instance.name}`;
+  const image = state.images[instance.shelved?.image ?? ""];
+  if (image === undefined) {
+    const problem = `it is shelved, and its image ${instance.shelved?.image} is not recorded`;
+    return [unmendable(subject, problem, "Nothing here can know what became of it; its volumes hold its data.")];
+  }
+  const findings: Finding[] = [];
+  const missing = (file: string) =>
+    findings.push(unmendable(subject, `it is shelved, and ${file} is missing`, "Put the file back from a copy."));
+  const { definition, nvram } = image;
+  if (definition === null || !(await world.store.listRecords()).includes(definition)) missing("its definition");
+  if (nvram !== null && (await world.host.fileInfo(world.store.paths.nvram(nvram))) === null) missing("its NVRAM");
+  if (hasDomain) {
+    const remedy = `Stop and undefine that domain (virsh undefine --keep-nvram ${instance.id}), then unshelve it.`;
+    findings.push(unmendable(subject, "it is shelved, and libvirt has a domain of its id", remedy));
+  }
+  return [...findings, ...(await examineAddresses(world, instance))];
 }
 
 function renamed(instance: Instance, status: DomainStatus): Finding {

@@ -154,6 +154,7 @@ function redefinitions(state: State, layer: string): Redefinition[] {
   const disks = new Map<string, Redefinition["disks"][number][]>();
   for (const { instance, device, head } of descendantHeads(state, layer)) {
     if (instance === null || device === null) continue;
+    if (state.instances[instance]?.shelved != null) continue; // it has no domain
     const { file: path, format } = known(state, head);
     disks.set(instance, [...(disks.get(instance) ?? []), { device, path, format }]);
   }

@@ -3,11 +3,12 @@
  * Disks that were there before estrato are never deleted.
  */
 import type { Action, DomainStatus } from "../../host/types.ts";
-import type { JournalEntry, State } from "../../store/schema.ts";
+import type { Image, JournalEntry, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { unlinkShelf } from "../shelving/record.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { type Doomed, findDoomed, losses } from "./doomed.ts";
 import { forgetForeignVolumes } from "./foreign.ts";
@@ -26,6 +27,7 @@ interface DeleteData {
   readonly snapshots: readonly string[];
   readonly addresses: readonly { readonly network: string; readonly mac: string; readonly ip: string }[];
   readonly files: readonly string[];
+  readonly image: Image | null; // that it is shelved in
 }
 
 /**
@@ -75,6 +77,7 @@ function dataOf(world: World, doomed: Doomed): DeleteData {
     snapshots: doomed.snapshots.map((snapshot) => snapshot.id),
     addresses: record?.addresses ?? [],
     files,
+    image: doomed.image,
   };
 }
 
@@ -105,7 +108,12 @@ function releaseAddresses(data: DeleteData): Action[] {
 }
 
 function unlinkFiles(world: World, data: DeleteData): Action[] {
-  return [...data.files.map((path): Action => ({ do: "unlink", path })), ...unlinkRecords(world, data.snapshots)];
+  const shelf = data.image === null ? [] : unlinkShelf(world, data.image);
+  return [
+    ...data.files.map((path): Action => ({ do: "unlink", path })),
+    ...shelf,
+    ...unlinkRecords(world, data.snapshots),
+  ];
 }
 
 /** Drops every pointer of the instance in one transaction. The layers are the collector's. Idempotent. */
@@ -118,6 +126,7 @@ function dropRecords(draft: State, data: DeleteData): void {
     volume.instance = null;
     volume.device = null;
   }
+  if (data.image !== null) delete draft.images[data.image.id];
   delete draft.instances[data.uuid];
 }
 

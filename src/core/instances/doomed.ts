@@ -1,9 +1,10 @@
 /** What deleting an instance would take with it, and what it must not. */
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
-import type { Instance, Snapshot, State, Volume } from "../../store/schema.ts";
+import type { Image, Instance, Snapshot, State, Volume } from "../../store/schema.ts";
 import { chainOrNull } from "../graph/references.ts";
 import type { World } from "../ports.ts";
+import { shelfOf } from "../shelving/record.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe } from "../truth.ts";
@@ -20,6 +21,7 @@ export interface Doomed {
   readonly kept: readonly Volume[]; // are detached
   readonly foreign: readonly Volume[]; // disks that were there before us: given back
   readonly snapshots: readonly Snapshot[];
+  readonly image: Image | null; // that it is shelved in
 }
 
 /**
@@ -38,6 +40,16 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
       hint: `Lift that first: estrato snapshot set ${snapshotLabel(state, kept)} --unprotect.`,
     });
   }
+  const image = shelfOf(state, uuid)?.image ?? null;
+  if (image?.protected === true) {
+    throw new EstratoError(
+      "conflict",
+      `instance ${name}: the image ${image.name}, in which it is shelved, is protected`,
+      {
+        hint: `Lift that first: estrato image set ${image.name} --unprotect.`,
+      },
+    );
+  }
   const volumes = [...volumesOf(state, uuid).values()];
   const foreign = keepVolumes ? [] : volumes.filter((volume) => isForeign(state, volume));
   const goes = (volume: Volume) => !keepVolumes && volume.deleteWithInstance && !foreign.includes(volume);
@@ -51,6 +63,7 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
     kept: volumes.filter((volume) => !goes(volume) && !foreign.includes(volume)),
     foreign,
     snapshots,
+    image,
   };
 }
 

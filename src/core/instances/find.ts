@@ -11,19 +11,22 @@ export interface FoundInstance {
   readonly state: State;
 }
 
-/** The same, where libvirt may have lost the domain of one that we remember. Not both are null. */
+/** The same, where libvirt may have no domain of one that we remember: it is shelved, or lost. Not both are null. */
 export interface LookedUpInstance {
   readonly status: DomainStatus | null;
   readonly record: Instance | null;
   readonly state: State;
 }
 
-/** The instance of this id or name, whether libvirt still has it or not. Throws "not_found" where neither knows it. */
+/** The instance of this id or name, whether libvirt still has it or not. Throws "not_found" where neither knows it, or both know another. */
 export async function lookUpInstance(world: World, target: string): Promise<LookedUpInstance> {
   const [state, found] = await Promise.all([world.store.read(), world.host.domainStatus(target)]);
   // virsh also takes the number of a running domain, which is no name of ours.
   const status = found !== null && (found.uuid === target || found.name === target) ? found : null;
-  if (status !== null) return { status, record: state.instances[status.uuid] ?? null, state };
+  if (status !== null) {
+    requireUnambiguous(state, target, status);
+    return { status, record: state.instances[status.uuid] ?? null, state };
+  }
   const record = Object.values(state.instances).find((one) => one.id === target || one.name === target);
   if (record === undefined) {
     throw new EstratoError("not_found", `instance ${target}: not found`, { hint: 'See "estrato instance list".' });
@@ -32,9 +35,33 @@ export async function lookUpInstance(world: World, target: string): Promise<Look
   return { status: await world.host.domainStatus(record.id), record, state };
 }
 
-/** The instance of this id or name. Throws "not_found", or "integrity" where we remember one whose domain libvirt has lost. */
+/** Somebody may have given a domain the name of an instance that is shelved. */
+function requireUnambiguous(state: State, target: string, { uuid }: DomainStatus): void {
+  if (uuid === target) return;
+  const other = Object.values(state.instances).find((one) => one.name === target && one.shelved !== null);
+  if (other === undefined || other.id === uuid) return;
+  throw new EstratoError("not_found", `instance ${target}: ambiguous: ${uuid}, ${other.id} (shelved)`, {
+    hint: "Name one of these.",
+  });
+}
+
+/** The id of the instance of this id or name: for what needs no domain. Throws "not_found". */
+export async function instanceId(world: World, target: string): Promise<string> {
+  const { status, record } = await lookUpInstance(world, target);
+  return status?.uuid ?? record?.id ?? target;
+}
+
+/**
+ * The instance of this id or name. Throws "not_found"; "conflict" where it is shelved; "integrity" where we remember one whose domain libvirt
+ * has lost.
+ */
 export async function findInstance(world: World, target: string): Promise<FoundInstance> {
   const { status, record, state } = await lookUpInstance(world, target);
+  if (record !== null && record.shelved !== null) {
+    throw new EstratoError("conflict", `instance ${record.name}: it is shelved`, {
+      hint: `Unshelve it first: estrato unshelve ${record.name}.`,
+    });
+  }
   if (status !== null) return { status, record, state };
   throw new EstratoError("integrity", `instance ${target}: libvirt has no domain ${record?.id}`, {
     hint: 'Run "estrato doctor" to see what can be mended, or "estrato instance delete" to forget it.',

@@ -61,11 +61,13 @@ function detail(
       ? null
       : { ...status, vcpus: inactive.vcpus, ramBytes: inactive.ramBytes, macs: interfaces.map((nic) => nic.mac) };
   const current = record?.current ?? null;
+  const shelved = status === null ? (record?.shelved ?? null) : null;
+  const nics = shelved?.interfaces ?? interfaces;
   return {
     ...instanceView(state, facts, record, addresses),
     status_reason: status?.reason || null,
-    autostart: status?.autostart ?? null,
-    networks: interfaces.flatMap((nic) => (nic.network === null ? [] : [nic.network])),
+    autostart: status?.autostart ?? shelved?.autostart ?? null,
+    networks: nics.flatMap((nic) => (nic.network === null ? [] : [nic.network])),
     disks: (inactive?.disks ?? []).map(({ device, source, format }) => ({ device, source, format })),
     current_snapshot: current === null ? null : (state.snapshots[current]?.name ?? current),
   };

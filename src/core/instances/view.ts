@@ -32,7 +32,7 @@ export interface InstanceView {
   readonly properties: Readonly<Record<string, string>>;
 }
 
-/** What libvirt says of one domain; null where it has lost it. */
+/** What libvirt says of one domain; null where it has none, or no longer. */
 export interface DomainFacts {
   readonly uuid: string;
   readonly name: string;
@@ -57,18 +57,19 @@ export function instanceView(
   addresses: readonly string[],
 ): InstanceView {
   const id = facts?.uuid ?? record?.id ?? "";
+  const shelved = facts === null ? (record?.shelved ?? null) : null;
   return {
     id,
     name: facts?.name ?? record?.name ?? "",
-    status: statusWord(facts?.state ?? null),
+    status: shelved === null ? statusWord(facts?.state ?? null) : "shelved",
     flavor: record?.flavor ?? null,
-    vcpus: facts?.vcpus ?? null,
-    ram_bytes: facts?.ramBytes ?? null,
+    vcpus: facts?.vcpus ?? shelved?.vcpus ?? null,
+    ram_bytes: facts?.ramBytes ?? shelved?.ramBytes ?? null,
     image: sourceName(state, record?.image ?? null),
     image_id: record?.image ?? null,
     key_name: record?.keyName ?? null,
     addresses,
-    macs: facts?.macs ?? record?.addresses.map((address) => address.mac) ?? [],
+    macs: facts?.macs ?? (shelved?.interfaces ?? record?.addresses)?.map((one) => one.mac) ?? [],
     volumes: volumeViews(state, id),
     created_at: record?.createdAt ?? null,
     managed: record !== null,

@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
 import type { World } from "../ports.ts";
 import { agentAddresses, leasedAddresses, type Nic, readNetworks } from "./addresses.ts";
-import { findInstance } from "./find.ts";
+import { findInstance, lookUpInstance } from "./find.ts";
 import { statusWord } from "./view.ts";
 
 export type WaitGoal =
@@ -35,13 +35,23 @@ export function parseGoal(text: string): WaitGoal {
 export async function waitForInstance(world: World, target: string, goal: WaitGoal, timeoutMs: number): Promise<void> {
   const startMs = world.clock.now().getTime();
   for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 1.5, LAST_LOOK_MS)) {
-    const { status } = await findInstance(world, target);
-    if (await isReached(world, status, goal)) return;
+    const { name, reached } = await look(world, target, goal);
+    if (reached) return;
     const waitedMs = world.clock.now().getTime() - startMs;
-    if (waitedMs >= timeoutMs) throw timedOut(status.name, goal, timeoutMs);
-    world.report.progress(`Waiting for ${words(goal)} of ${status.name}`, null);
+    if (waitedMs >= timeoutMs) throw timedOut(name, goal, timeoutMs);
+    world.report.progress(`Waiting for ${words(goal)} of ${name}`, null);
     await world.clock.sleep(Math.min(lookMs, timeoutMs - waitedMs), world.signal);
   }
+}
+
+/** One that is shelved has a status too, and nothing else that could be waited for. */
+async function look(world: World, target: string, goal: WaitGoal): Promise<{ name: string; reached: boolean }> {
+  const { status: domain, record } = await lookUpInstance(world, target);
+  if (goal.kind === "status" && domain === null && record?.shelved != null) {
+    return { name: record.name, reached: goal.status === "shelved" };
+  }
+  const { status } = await findInstance(world, target);
+  return { name: status.name, reached: await isReached(world, status, goal) };
 }
 
 async function isReached(world: World, status: DomainStatus, goal: WaitGoal): Promise<boolean> {

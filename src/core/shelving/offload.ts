@@ -1,0 +1,202 @@
+/** `shelve --offload`: the layers of a shelved instance become self-standing compressed files, and the space of the old ones comes back. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { JournalEntry, Layer, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { chain } from "../graph/references.ts";
+import { volumesOf } from "../instances/adopt.ts";
+import { connected } from "../layers/facts.ts";
+import { isUnwritten } from "../layers/heads.ts";
+import { execute, type Outcome, perform, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { requireSpace } from "../space.ts";
+import { shelfOf } from "./record.ts";
+
+/** One disk: the layer it is shelved in, the packed copy of that, and the volume's new empty head on the copy. */
+interface Pack {
+  readonly device: string;
+  readonly volume: string;
+  readonly from: Layer;
+  readonly packed: Layer;
+  readonly head: Layer;
+}
+
+/** What the journal remembers of it. */
+interface OffloadData {
+  readonly uuid: string;
+  readonly name: string;
+  readonly image: string;
+  readonly packs: readonly Pack[];
+}
+
+const PACKED_MODE = 0o400;
+
+/**
+ * Packs the disks of a shelved instance; one that is packed, or no longer shelved, is left alone. The old layers go where no snapshot or image
+ * needs them, and only after the copy was compared with them. A note says how much space came back. Throws "conflict" for a disk that
+ * stands on a file from before estrato, "host" for an encrypted one, or where there is no room for the copies.
+ */
+export async function packShelf(world: World, uuid: string): Promise<void> {
+  const state = await world.store.read();
+  const shelf = shelfOf(state, uuid);
+  if (shelf === null) return;
+  const layers = shelf.image.disks.map(({ layer }) => layer);
+  const before = await allocated(world, state, layers);
+  const data = await exclusive(world, [uuid, shelf.image.id], async (locks) => {
+    const now = await world.store.read();
+    if (shelfOf(now, uuid)?.shelved.offloaded !== false) return null;
+    const plan = await planOffload(world, now, uuid);
+    const steps = offloadSteps(world, plan);
+    await execute<OffloadData>(
+      world,
+      locks,
+      { kind: "instance.offload", target: plan.name, data: plan, steps },
+      recoverOffload,
+    );
+    return plan;
+  });
+  if (data === null) return;
+  const then = await world.store.read();
+  const after = await allocated(world, then, [...layers, ...data.packs.map(({ packed }) => packed.id)]);
+  world.report.note(`${data.name}: ${spaceWords(before - after)}`);
+}
+
+function spaceWords(cameBackBytes: number): string {
+  const mib = `${Math.round(Math.abs(cameBackBytes) / 1024 ** 2)} MiB`;
+  if (cameBackBytes >= 0) return `packed; ${mib} came back`;
+  return `packed, but no space came back: the copies take ${mib} more, since other things still need what the disks stood on`;
+}
+
+/** Bytes on the disk of all that is connected with these layers. */
+async function allocated(world: World, state: State, layers: readonly string[]): Promise<number> {
+  let sum = 0;
+  for (const { file } of connected(state, layers)) sum += (await world.host.fileInfo(file))?.allocatedBytes ?? 0;
+  return sum;
+}
+
+/** Decides it all, and refuses what cannot be; touches nothing. The instance must be shelved in `state`; its files need not be so yet. */
+export async function planOffload(world: World, state: State, uuid: string): Promise<OffloadData> {
+  const shelf = shelfOf(state, uuid);
+  if (shelf === null) throw new EstratoError("conflict", `instance ${uuid}: it is not shelved`);
+  const { record, shelved, image } = shelf;
+  if (shelved.offloaded) return { uuid, name: record.name, image: image.id, packs: [] };
+  const volumes = volumesOf(state, uuid);
+  const packs: Pack[] = [];
+  let neededBytes = 0;
+  for (const { device, layer } of image.disks) {
+    const what = `instance ${record.name}: disk ${device}`;
+    const [from, volume] = [state.layers[layer], volumes.get(device)];
+    const head = state.layers[volume?.head ?? ""];
+    if (from === undefined || volume === undefined || head?.parent !== layer) {
+      throw new EstratoError("integrity", `${what}: it is not what was shelved`, { hint: 'Run "estrato doctor".' });
+    }
+    requirePackable(state, from, what);
+    neededBytes += await world.host.convertedBytes(from.file, from.format);
+    packs.push(planPack(world, device, volume.id, from, head));
+  }
+  await requireSpace(world, neededBytes, `packing ${record.name}`);
+  return { uuid, name: record.name, image: image.id, packs };
+}
+
+function requirePackable(state: State, layer: Layer, what: string): void {
+  const layers = chain(state, layer.id).map((id) => state.layers[id]);
+  if (layers.some((one) => one?.secret != null)) {
+    throw new EstratoError("host", `${what}: it is encrypted, and a packed copy would not be`, {
+      hint: "Shelve it without --offload.",
+    });
+  }
+  const foreign = layers.find((one) => one?.foreign != null);
+  if (foreign === undefined) return;
+  throw new EstratoError(
+    "conflict",
+    `${what}: it stands on ${foreign.file}, which was there before estrato and stays`,
+    {
+      hint: "Shelve it without --offload.",
+    },
+  );
+}
+
+function planPack(world: World, device: string, volume: string, from: Layer, head: Layer): Pack {
+  const createdAt = world.clock.now().toISOString();
+  const layer = (parent: string | null, sizeBytes: number): Layer => {
+    const id = world.ids.next("lay");
+    const file = world.store.paths.layer(id);
+    const frozen = parent === null;
+    return { id, parent, file, format: "qcow2", sizeBytes, frozen, foreign: null, secret: null, busy: null, createdAt };
+  };
+  const packed = layer(null, from.sizeBytes);
+  return { device, volume, from, packed, head: layer(packed.id, head.sizeBytes) };
+}
+
+export function offloadSteps(world: World, data: OffloadData): Step[] {
+  if (data.packs.length === 0) return [];
+  return [
+    {
+      title: `Pack the disks of ${data.name}`,
+      actions: data.packs.map(({ from, packed }): Action => {
+        const copy = { from: from.file, fromFormat: from.format, to: packed.file, toFormat: packed.format };
+        return { do: "convert", ...copy, compress: true, mode: PACKED_MODE };
+      }),
+    },
+    { title: "Compare the copies with the disks", run: () => requireSame(world, data) },
+    {
+      title: "Make new heads",
+      actions: data.packs.map(({ packed, head }): Action => {
+        const backing = { path: packed.file, format: packed.format };
+        return { do: "create-disk", path: head.file, backing, sizeBytes: head.sizeBytes };
+      }),
+    },
+    { title: "Record the packed layers", run: () => world.store.update((draft) => recordPacked(draft, data)) },
+  ];
+}
+
+async function requireSame(world: World, data: OffloadData): Promise<void> {
+  const { layers, volumes } = await world.store.read();
+  for (const { device, volume, from, packed } of data.packs) {
+    const old = layers[volumes[volume]?.head ?? ""];
+    const same =
+      old !== undefined &&
+      (await isUnwritten(world, old)) &&
+      (await world.host.sameContent(
+        { path: old.file, format: old.format },
+        { path: packed.file, format: packed.format },
+      ));
+    const info = await world.host.imageInfo(packed.file, { format: packed.format });
+    if (same && info?.backing === null && info.virtualSizeBytes >= from.sizeBytes) continue;
+    throw new EstratoError("integrity", `instance ${data.name}: the packed copy of ${device} is not what was packed`, {
+      hint: "Nothing was kept of it. Try again.",
+    });
+  }
+}
+
+/** The volumes, the image and the record point at the packed layers from here on. Idempotent. */
+function recordPacked(draft: State, data: OffloadData): void {
+  const image = draft.images[data.image];
+  const shelved = draft.instances[data.uuid]?.shelved;
+  if (image === undefined || shelved == null) {
+    throw new EstratoError("integrity", `instance ${data.name}: it is no longer shelved`);
+  }
+  for (const { device, volume, packed, head } of data.packs) {
+    draft.layers[packed.id] = packed;
+    draft.layers[head.id] = head;
+    const one = draft.volumes[volume];
+    if (one !== undefined) one.head = head.id;
+    const disk = image.disks.find((each) => each.device === device);
+    if (disk !== undefined) disk.layer = packed.id;
+  }
+  shelved.offloaded = true;
+}
+
+/** Recorded: done. Not recorded: the old layers are as they were, and the copies go. Repeatable. */
+export async function recoverOffload(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as OffloadData;
+  const { layers } = await world.store.read();
+  if (data.packs.every(({ packed }) => layers[packed.id] !== undefined)) return "forward";
+  const files = data.packs.flatMap(({ packed, head }) => [head.file, `${packed.file}.part`, packed.file]);
+  await perform(
+    world,
+    locks,
+    files.map((path): Action => ({ do: "unlink", path })),
+  );
+  return "back";
+}

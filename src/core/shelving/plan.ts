@@ -1,0 +1,80 @@
+/** Everything that shelving an instance is about to make, decided before the guest is asked to stop. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
+import type { Image, Shelved, State } from "../../store/schema.ts";
+import { requireRoomInChain } from "../graph/limits.ts";
+import { newImage } from "../images/record.ts";
+import type { World } from "../ports.ts";
+import { type HeadChange, newHead } from "../snapshots/heads.ts";
+import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { requireAgreement } from "../truth.ts";
+import { shelvedImageName } from "./record.ts";
+
+/** What the journal remembers of it. */
+export interface ShelveData {
+  readonly uuid: string;
+  readonly name: string;
+  readonly image: Image;
+  readonly shelved: Shelved;
+  /**
+   * The volumes go on in new empty heads at once, so that a volume of a shelved instance is a volume like any other: whoever deletes
+   * the instance and keeps a volume, or collects layers below it, need not know.
+   */
+  readonly heads: readonly HeadChange[];
+  readonly nvram: { readonly from: string; readonly to: string; readonly own: boolean } | null;
+}
+
+/** Throws "conflict", "host" or "integrity"; touches nothing. */
+export async function planShelve(world: World, state: State, status: DomainStatus, id: string): Promise<ShelveData> {
+  const heads = await planHeads(world, state, status);
+  const nvram = await planNvram(world, status, id);
+  const { uuid, name, inactive } = status;
+  const image = newImage(
+    world,
+    { name: shelvedImageName(name), properties: {}, minDiskBytes: null, minRamBytes: null, protect: false },
+    {
+      id,
+      type: "shelved",
+      source: { kind: "instance", id: uuid, name },
+      disks: heads.map(({ device, before }) => ({ device, layer: before.id, sizeBytes: before.sizeBytes })),
+      definition: `${id}.xml`,
+      nvram: nvram === null ? null : `${id}.fd`,
+    },
+  );
+  const shelved: Shelved = {
+    image: id,
+    at: image.createdAt,
+    was: status.live === null ? "off" : status.state === "paused" ? "paused" : "running",
+    autostart: status.autostart,
+    vcpus: inactive.vcpus,
+    ramBytes: inactive.ramBytes,
+    interfaces: inactive.interfaces.map(({ mac, network }) => ({ mac, network })),
+    offloaded: false,
+  };
+  return { uuid, name, image, shelved, heads, nvram };
+}
+
+async function planHeads(world: World, state: State, status: DomainStatus): Promise<HeadChange[]> {
+  const { maxChain } = await world.host.capabilities();
+  const heads: HeadChange[] = [];
+  for (const fact of await requireAgreement(world, state, status)) {
+    const what = `instance ${status.name}: disk ${fact.device}`;
+    const before = state.layers[fact.volume.head];
+    if (before === undefined) throw new EstratoError("integrity", `${what}: its head is not recorded`);
+    requireRoomInChain(state, before.id, maxChain, what);
+    const info = await world.host.imageInfo(before.file, { shared: true, format: before.format });
+    if (info === null) throw new EstratoError("integrity", `${what}: ${before.file} is not there`);
+    const sizeBytes = Math.max(before.sizeBytes, info.virtualSizeBytes, fact.liveSizeBytes ?? 0);
+    heads.push(newHead(world, fact.volume, { ...before, sizeBytes }, { ...before, sizeBytes }, sizeBytes));
+  }
+  await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `shelving ${status.name}`);
+  return heads;
+}
+
+/** A guest that was never started has none yet: libvirt makes it at the first start. */
+async function planNvram(world: World, status: DomainStatus, id: string): Promise<ShelveData["nvram"]> {
+  const from = status.inactive.nvram;
+  if (from === null || (await world.host.fileInfo(from)) === null) return null;
+  const own = from.startsWith(`${world.store.paths.layersFolder}/`);
+  return { from, to: world.store.paths.nvram(`${id}.fd`), own };
+}

@@ -1,0 +1,69 @@
+/** What becomes of an instance whose shelving did not end (DESIGN section 5). */
+import { EstratoError } from "../../errors.ts";
+import type { Action, DomainStatus } from "../../host/types.ts";
+import type { JournalEntry } from "../../store/schema.ts";
+import { isUnwritten } from "../layers/heads.ts";
+import { type Outcome, perform } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { thawFile } from "../snapshots/heads.ts";
+import type { ShelveData } from "./plan.ts";
+import { unlinkShelf } from "./record.ts";
+
+/** No record: back, and it is started again if it ran. Record: forward. Repeatable. */
+export async function recoverShelve(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as ShelveData;
+  const record = (await world.store.read()).instances[data.uuid];
+  const status = await world.host.domainStatus(data.uuid);
+  if (record?.shelved?.image === data.image.id) {
+    requireOff(data, status);
+    await perform(world, locks, undefine(data));
+    return "forward";
+  }
+  await undo(world, locks, data);
+  if (status !== null) await bringBack(world, locks, data, status);
+  return "back";
+}
+
+/** Its layers are frozen by then, so that nobody can have started it on them: it runs on something else. */
+function requireOff(data: ShelveData, status: DomainStatus | null): void {
+  if (status === null || status.live === null) return;
+  throw new EstratoError("conflict", `instance ${data.name}: it was started while it was being shelved`, {
+    hint: `Stop it first: virsh shutdown ${data.name}.`,
+  });
+}
+
+async function undo(world: World, locks: HeldLocks, data: ShelveData): Promise<void> {
+  for (const { after } of data.heads) {
+    if (await isUnwritten(world, after)) continue;
+    throw new EstratoError("integrity", `${after.file}: it was to be empty, and is not`, {
+      hint: 'Run "estrato doctor".',
+    });
+  }
+  await perform(world, locks, [
+    ...data.heads.map((head): Action => ({ do: "unlink", path: head.after.file })),
+    ...unlinkShelf(world, data.image),
+    ...data.heads.map((head) => thawFile(head.before)),
+  ]);
+}
+
+/** Nothing is lost where it does not start: a note says so. */
+async function bringBack(world: World, locks: HeldLocks, data: ShelveData, status: DomainStatus): Promise<void> {
+  const { was } = data.shelved;
+  const domain = data.uuid;
+  if (was === "off") return;
+  try {
+    if (status.live === null) await perform(world, locks, [{ do: "start", domain, paused: was === "paused" }]);
+    else if (was === "paused") await perform(world, locks, [{ do: "suspend", domain }]);
+  } catch (error) {
+    world.report.note(
+      `${data.name}: it is not shelved, but does not start: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+/** What leaves libvirt last, once all is recorded. Idempotent. */
+export function undefine({ uuid, nvram }: ShelveData): Action[] {
+  const domain: Action = { do: "undefine", domain: uuid, nvram: false };
+  // The copy takes its place; a file of the user's own stays, like a disk of his.
+  return nvram?.own === true ? [domain, { do: "unlink", path: nvram.from }] : [domain];
+}

@@ -1,0 +1,47 @@
+/** What becomes of an instance whose unshelving did not end (DESIGN section 5). */
+import type { Action } from "../../host/types.ts";
+import type { Image, JournalEntry, Shelved, State } from "../../store/schema.ts";
+import { type Outcome, perform } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { unlinkShelf } from "./record.ts";
+
+/** What the journal remembers of it. */
+export interface UnshelveData {
+  readonly uuid: string;
+  readonly name: string;
+  readonly image: Image;
+  readonly was: Shelved["was"];
+  readonly autostart: boolean;
+  readonly nvram: { readonly from: string; readonly to: string } | null;
+}
+
+/** The domain is the instance's again, and the image goes, in one transaction. Idempotent. */
+export function recordUnshelved(draft: State, { uuid, image }: UnshelveData): void {
+  const instance = draft.instances[uuid];
+  if (instance?.shelved?.image === image.id) instance.shelved = null;
+  delete draft.images[image.id];
+}
+
+/**
+ * The domain is there: forward. It is not started, as after a creation: the crash may be a week old. Not there: back, it stays shelved; its
+ * reservation stays too, for it is its own. Repeatable.
+ */
+export async function recoverUnshelve(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as UnshelveData;
+  const status = await world.host.domainStatus(data.uuid);
+  const recorded = (await world.store.read()).instances[data.uuid]?.shelved?.image !== data.image.id;
+  if (!recorded && status === null) {
+    const copy: Action[] = data.nvram === null ? [] : [{ do: "unlink", path: data.nvram.to }];
+    await perform(world, locks, copy);
+    return "back";
+  }
+  if (!recorded) {
+    if (data.autostart) await perform(world, locks, [{ do: "autostart", domain: data.uuid, on: true }]);
+    await world.store.update((draft) => recordUnshelved(draft, data));
+  }
+  await perform(world, locks, unlinkShelf(world, data.image));
+  if (data.was !== "off" && status?.live == null) {
+    world.report.note(`${data.name}: it is unshelved but not started: estrato instance start ${data.name}`);
+  }
+  return "forward";
+}

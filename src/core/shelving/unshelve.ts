@@ -1,0 +1,130 @@
+/** `unshelve`: the domain comes back as it was, on the disks as they were; the image goes. Moves no data. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Image, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { volumesOf } from "../instances/adopt.ts";
+import { findInstance } from "../instances/find.ts";
+import { hostnameOf } from "../instances/hostname.ts";
+import { nameLock, requireFreeName } from "../instances/names.ts";
+import { startInstance } from "../instances/start.ts";
+import { reservationName } from "../networks.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { requireNetworks } from "./networks.ts";
+import { findShelved, type Shelf, shelfOf, unlinkShelf } from "./record.ts";
+import { recordUnshelved, recoverUnshelve, type UnshelveData } from "./unshelve-recovery.ts";
+
+/**
+ * Brings a shelved instance back: the same UUID, name, MACs, addresses and definition; started again where it ran. Afterwards its image is gone.
+ * A dry run returns the plan. Throws "conflict" where it is not shelved or another domain has its name, "host" where a network of it is not
+ * there, "integrity" where a file of it is not; it stays shelved then, and nothing is lost.
+ */
+export async function unshelveInstance(world: World, target: string): Promise<PlanView | null> {
+  const record = findShelved(await world.store.read(), target);
+  if (record?.shelved == null) {
+    const { status } = await findInstance(world, target);
+    throw new EstratoError("conflict", `instance ${status.name}: it is not shelved`, {
+      hint: `Shelve it with "estrato shelve ${status.name}".`,
+    });
+  }
+  const { id, name } = record;
+  const { image, was } = record.shelved;
+  const plan = await exclusive(world, [id, image, nameLock(name)], (locks) => unshelveLocked(world, locks, id));
+  if (plan !== null) return plan;
+  // Started last, on a head that has been merged with what was shelved: nothing moves under the running guest.
+  if (was !== "off") await startInstance(world, id);
+  return null;
+}
+
+/** Null where recovery has just brought it back. */
+async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Promise<PlanView | null> {
+  const state = await world.store.read();
+  const shelf = shelfOf(state, uuid);
+  if (shelf === null) return world.dryRun ? planView(world, []) : null;
+  const { record, shelved } = shelf;
+  await requireFreeName(world, state, record.name, uuid);
+  if ((await world.host.domainStatus(uuid)) !== null) {
+    throw new EstratoError("conflict", `instance ${record.name}: libvirt has a domain of its id ${uuid}`, {
+      hint: `It stays shelved. Undefine that domain first: virsh undefine --keep-nvram ${uuid}.`,
+    });
+  }
+  const networks = await requireNetworks(world, shelf);
+  await requireDisks(world, state, shelf);
+  const data = planData(world, shelf);
+  const xml = await definition(world, state, shelf, data);
+  const reservations = record.addresses.map((address): Action => {
+    const network = networks.get(address.network);
+    const hostname = hostnameOf(record.name);
+    const known = network?.reservations.find((one) => one.mac === address.mac)?.name;
+    const name = known ?? (network === undefined ? hostname : reservationName(network, hostname, uuid));
+    return { do: "reserve-address", ...address, name };
+  });
+  const steps: Step[] = [];
+  if (data.nvram !== null) {
+    steps.push({ title: "Put the NVRAM back", actions: [{ do: "copy-file", ...data.nvram, mode: 0o600 }] });
+  }
+  if (reservations.length > 0) steps.push({ title: "Reserve its address", actions: reservations });
+  steps.push({ title: "Define the domain", actions: [{ do: "define", xml }] });
+  if (shelved.autostart) {
+    steps.push({ title: "Start it with the host", actions: [{ do: "autostart", domain: uuid, on: true }] });
+  }
+  steps.push(
+    { title: "Record it as unshelved", run: () => world.store.update((draft) => recordUnshelved(draft, data)) },
+    { title: "Remove what the image kept", actions: unlinkShelf(world, data.image) },
+  );
+  if (world.dryRun) {
+    const start: Step = { title: "Start it", actions: [{ do: "start", domain: uuid, paused: false }] };
+    return planView(world, shelved.was === "off" ? steps : [...steps, start]);
+  }
+  const target = record.name;
+  await execute<UnshelveData>(world, locks, { kind: "instance.unshelve", target, data, steps }, recoverUnshelve);
+  return null;
+}
+
+function planData(world: World, { record, shelved, image }: Shelf): UnshelveData {
+  // A new file of ours: the name that it had may be another guest's by now.
+  const to = world.store.paths.layer(image.id).replace(/\.qcow2$/, ".fd");
+  const nvram = image.nvram === null ? null : { from: world.store.paths.nvram(image.nvram), to };
+  return { uuid: record.id, name: record.name, image, was: shelved.was, autostart: shelved.autostart, nvram };
+}
+
+/** The definition that was kept, with the paths that its volumes have now. */
+async function definition(world: World, state: State, { record, image }: Shelf, data: UnshelveData): Promise<string> {
+  const xml = await world.store.readRecord(recordName(image, record.name));
+  const volumes = volumesOf(state, record.id);
+  const disks = Object.fromEntries(
+    [...volumes].map(([device, { head }]) => {
+      const { file: path, format } = state.layers[head] ?? { file: "", format: "qcow2" };
+      return [device, { path, format }];
+    }),
+  );
+  const edit = { disks, dropBackingStore: true, ...(data.nvram === null ? {} : { nvram: data.nvram.to }) };
+  return world.host.editDefinition(xml, edit);
+}
+
+function recordName(image: Image, name: string): string {
+  if (image.definition !== null) return image.definition;
+  throw new EstratoError("integrity", `instance ${name}: no definition of it was kept`, {
+    hint: 'Run "estrato doctor".',
+  });
+}
+
+/** Every disk that was shelved is there, and nobody has it open. */
+async function requireDisks(world: World, state: State, { record, image }: Shelf): Promise<void> {
+  const volumes = volumesOf(state, record.id);
+  for (const { device, layer } of image.disks) {
+    const what = `instance ${record.name}: disk ${device}`;
+    const head = state.layers[volumes.get(device)?.head ?? ""];
+    if (head?.parent !== layer) {
+      throw new EstratoError("integrity", `${what}: it is not what was shelved`, { hint: 'Run "estrato doctor".' });
+    }
+    for (const file of [head, state.layers[layer]]) {
+      const info = await world.host.imageInfo(file?.file ?? "", { shared: file !== head, format: file?.format ?? "" });
+      if (info !== null) continue;
+      throw new EstratoError("integrity", `${what}: ${file?.file} is not there`, {
+        hint: "Put the file back from a copy, and try again.",
+      });
+    }
+  }
+}
