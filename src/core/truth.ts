@@ -5,7 +5,7 @@
 import { EstratoError } from "../errors.ts";
 import type { DomainStatus, QemuDisk } from "../host/types.ts";
 import type { State, Volume } from "../store/schema.ts";
-import { coveredDisks, volumesOf } from "./instances/adopt.ts";
+import { volumesOf } from "./instances/adopt.ts";
 import type { World } from "./ports.ts";
 
 /** A volume of an instance and the files that each witness names as its head. */
@@ -107,12 +107,4 @@ export function refuseUnsafe(status: DomainStatus): void {
       },
     );
   }
-}
-
-/** Devices of disks that are defined but are no volume of ours (CD-ROMs, shared and excluded ones): snapshots must name them as left out. */
-export function uncovered(status: DomainStatus, volumes: ReadonlyMap<string, Volume>): string[] {
-  const covered = new Set(coveredDisks(status).map((disk) => disk.device));
-  return status.inactive.disks
-    .map((disk) => disk.device)
-    .filter((device) => !covered.has(device) || !volumes.has(device));
 }

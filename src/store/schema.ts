@@ -142,7 +142,6 @@ export type Volume = v.InferOutput<typeof volume>;
 export type Instance = v.InferOutput<typeof instance>;
 export type Shelved = v.InferOutput<typeof shelved>;
 export type Snapshot = v.InferOutput<typeof snapshot>;
-export type SnapshotDisk = v.InferOutput<typeof snapshotDisk>;
 export type Image = v.InferOutput<typeof image>;
 export type Flavor = v.InferOutput<typeof flavor>;
 export type Keypair = v.InferOutput<typeof keypair>;

@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { State } from "../../store/schema.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
-import type { Decision, Free, Merge } from "../graph/decisions.ts";
+import type { Free, Merge } from "../graph/decisions.ts";
 import { layerGraph } from "../graph/references.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { locksOn, readFacts } from "./holders.ts";
@@ -36,12 +36,6 @@ export async function collect(world: World): Promise<void> {
       );
     }
   }
-}
-
-/** What the collector would say of every candidate now; for `usage` and `doctor`. */
-export async function explain(world: World, state: State): Promise<Decision[]> {
-  const open = candidates(state);
-  return decide(state, await readFacts(world, state, open)).filter((one) => open.includes(one.layer));
 }
 
 async function attempt(world: World, seen: State, decision: Free | Merge): Promise<void> {
