@@ -49,7 +49,12 @@ export function stopInstance(world: World, target: string, options: StopOptions)
 }
 
 /** Asks it to shut down; with `wait`, one that has not gone off in time is powered off, and a note says so. */
-export async function shutDown(world: World, locks: HeldLocks, status: DomainStatus, options: StopOptions): Promise<void> {
+export async function shutDown(
+  world: World,
+  locks: HeldLocks,
+  status: DomainStatus,
+  options: StopOptions,
+): Promise<void> {
   const domain = status.uuid;
   const timeoutMs = options.wait ? options.timeoutMs : 0;
   try {

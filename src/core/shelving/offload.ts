@@ -40,7 +40,9 @@ export async function packShelf(world: World, uuid: string): Promise<void> {
   const state = await world.store.read();
   const shelf = shelfOf(state, uuid);
   if (shelf === null) return;
-  const layers = shelf.image.disks.map(({ layer }) => layer);
+  const disks = shelf.image.disks.map(({ layer }) => layer);
+  // All that may go with the old layers: what they stand on, and what stands on that.
+  const layers = connected(state, disks).map(({ id }) => id);
   const before = await allocated(world, state, layers);
   const data = await exclusive(world, [uuid, shelf.image.id], async (locks) => {
     const now = await world.store.read();
@@ -57,7 +59,8 @@ export async function packShelf(world: World, uuid: string): Promise<void> {
   });
   if (data === null) return;
   const then = await world.store.read();
-  const after = await allocated(world, then, [...layers, ...data.packs.map(({ packed }) => packed.id)]);
+  const made = data.packs.flatMap(({ packed, head }) => [packed.id, head.id]);
+  const after = await allocated(world, then, [...layers, ...made]);
   world.report.note(`${data.name}: ${spaceWords(before - after)}`);
 }
 
@@ -67,10 +70,13 @@ function spaceWords(cameBackBytes: number): string {
   return `packed, but no space came back: the copies take ${mib} more, since other things still need what the disks stood on`;
 }
 
-/** Bytes on the disk of all that is connected with these layers. */
+/** Bytes on the disk of those of these layers that are still there. */
 async function allocated(world: World, state: State, layers: readonly string[]): Promise<number> {
   let sum = 0;
-  for (const { file } of connected(state, layers)) sum += (await world.host.fileInfo(file))?.allocatedBytes ?? 0;
+  for (const id of layers) {
+    const layer = state.layers[id];
+    if (layer !== undefined) sum += (await world.host.fileInfo(layer.file))?.allocatedBytes ?? 0;
+  }
   return sum;
 }
 
