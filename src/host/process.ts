@@ -88,19 +88,30 @@ export function createProcesses(options: ProcessOptions = {}): Processes {
 
   /** A plain question to a program, by Node itself: execa alone takes as long to load as virsh to answer. */
   async function read(command: Command): Promise<ChildResult> {
-    const { execFile } = await import("node:child_process");
+    const { spawn } = await import("node:child_process");
     const startedMs = nowMs();
     return new Promise((resolve, reject) => {
-      const how = { env, cwd: "/", maxBuffer: MAX_BUFFER_CHARACTERS, encoding: "utf8", detached: true } as const;
-      const child = execFile(command.program, [...command.args], how, (error, stdout, stderr) => {
-        const exit = child.exitCode;
-        trace(command, startedMs, exit);
-        if (error !== null && error.code === "ENOENT") reject(missingProgram(command.program));
-        else if (error !== null && exit === null && child.signalCode === null)
-          reject(new EstratoError("failed", `${command.program}: ${error.message}`, { cause: error }));
-        else resolve({ exit, stdout, stderr });
+      const child = spawn(command.program, [...command.args], {
+        env,
+        cwd: "/",
+        stdio: ["ignore", "pipe", "pipe"],
+        detached: true,
       });
-      child.stdin?.end();
+      const texts = { stdout: "", stderr: "" };
+      for (const stream of ["stdout", "stderr"] as const) {
+        child[stream].setEncoding("utf8").on("data", (piece: string) => {
+          texts[stream] += piece;
+        });
+      }
+      child.once("error", (cause: NodeJS.ErrnoException) => {
+        trace(command, startedMs, null);
+        const why = new EstratoError("failed", `${command.program}: ${cause.message}`, { cause });
+        reject(cause.code === "ENOENT" ? missingProgram(command.program) : why);
+      });
+      child.once("close", (exit) => {
+        trace(command, startedMs, exit);
+        resolve({ exit, ...texts });
+      });
     });
   }
 
