@@ -33,7 +33,7 @@ export function mergeSteps(state: State, decision: Free | Merge, pause: boolean)
       title: decision.kind === "free" ? "Free the layer" : `Merge the layer ${decision.way === "up" ? "up" : "down"}`,
       actions: takenApart(effects.work, state, decision, pause),
     },
-    { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(decision, pause)] },
+    { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(state, decision, pause)] },
     { title: "Remove the old file", actions: effects.cleanup },
   ].filter((step) => step.actions.length > 0);
 }
@@ -48,7 +48,7 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
   const steps: Step[] = [
     { title: "Mark the layers", run: () => markBusy(world, effects, id) },
     { title: "Move the data", actions: takenApart(effects.work, state, decision, pause) },
-    { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(decision, pause)] },
+    { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(state, decision, pause)] },
     { title: "Record", run: () => recordMerge(world, effects, id) },
     { title: "Look whether anybody holds the old file", run: () => requireAllUnheld(world, effects.unheld) },
     { title: "Remove the old file", actions: effects.cleanup },
@@ -107,7 +107,8 @@ async function finishMerge(world: World, locks: HeldLocks, entry: JournalEntry, 
   const layer = state.layers[decision.layer];
   if (layer !== undefined) {
     if (layer.busy !== mark) return "back";
-    let disk = data.pause ? pivoted(decision) : null;
+    let last = data;
+    const child = decision.kind === "free" ? undefined : state.layers[decision.child];
     try {
       const resumed = decision.kind === "free" ? decision : await resume(world, locks, state, decision, chosen);
       if (resumed !== null) {
@@ -115,8 +116,8 @@ async function finishMerge(world: World, locks: HeldLocks, entry: JournalEntry, 
         const pause = resumed.kind !== "abandon" && (await mustPause(world, resumed));
         if (pause) {
           // Its guest may have been started since: what the next recovery must know is another thing now.
-          await world.store.journal.open({ ...entry, data: { ...data, decision: resumed, pause } satisfies MergeData });
-          disk = pivoted(resumed);
+          last = { ...data, decision: resumed, pause };
+          await world.store.journal.open({ ...entry, data: last });
         }
         const work = resumed.kind === "abandon" ? effects.work : takenApart(effects.work, state, resumed, pause);
         await perform(world, locks, [...work, ...effects.settle]);
@@ -124,7 +125,7 @@ async function finishMerge(world: World, locks: HeldLocks, entry: JournalEntry, 
         if (resumed.kind === "abandon") return "back";
       }
     } finally {
-      if (disk !== null) await letGoOn(world, disk);
+      await letGoOn(world, last.decision, child, last.pause);
     }
   }
   await requireAllUnheld(world, unheld);

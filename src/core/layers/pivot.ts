@@ -9,6 +9,7 @@ import type { Action } from "../../host/types.ts";
 import type { Layer, State } from "../../store/schema.ts";
 import type { Free, Merge } from "../graph/decisions.ts";
 import type { World } from "../ports.ts";
+import { thawFile } from "../snapshots/heads.ts";
 
 const VETOED = 0o400;
 
@@ -38,10 +39,12 @@ export function takenApart(work: readonly Action[], state: State, decision: Free
   });
 }
 
-/** What lets the guest go on afterwards, once its definition names the file that it is in. */
-export function goingOn(decision: Free | Merge, pause: boolean): Action[] {
+/** What lets the guest go on afterwards, once its definition names the file that it is in: from then on the definition says where it writes. */
+export function goingOn(state: State, decision: Free | Merge, pause: boolean): Action[] {
   const disk = pivoted(decision);
-  return disk !== null && pause ? [{ do: "resume", domain: disk.instance }] : [];
+  const child = decision.kind === "merge" ? state.layers[decision.child] : undefined;
+  if (disk === null || child === undefined) return [];
+  return [thawFile(child), ...(pause ? [{ do: "resume", domain: disk.instance } as const] : [])];
 }
 
 /** What recovery finds of a pivot: none was begun, it was (or need not be) carried out, or nobody can know. */
@@ -70,11 +73,17 @@ export function mustChoose(layer: Layer, child: Layer): EstratoError {
   );
 }
 
-/** Resumes a guest that a pivot left suspended, where QEMU and the persistent definition agree on its head. Idempotent. */
-export async function letGoOn(world: World, disk: { readonly instance: string; readonly device: string }) {
-  const status = await world.host.domainStatus(disk.instance);
-  if (status?.live == null || status.state !== "paused") return;
+/**
+ * Takes the veto back, and resumes the guest that we have suspended, where QEMU and the persistent definition agree on its head. `child`: the old head, while
+ * it is recorded. Idempotent.
+ */
+export async function letGoOn(world: World, decision: Free | Merge, child: Layer | undefined, pause: boolean) {
+  const disk = pivoted(decision);
+  const status = disk === null ? null : await world.host.domainStatus(disk.instance);
+  if (disk === null || status?.live == null) return;
   const top = (await world.host.qemuDisks(disk.instance)).find((one) => one.device === disk.device)?.chain[0];
-  const defined = status.inactive.disks.find((one) => one.device === disk.device)?.source;
-  if (top === defined) await world.host.perform({ do: "resume", domain: disk.instance });
+  if (top !== status.inactive.disks.find((one) => one.device === disk.device)?.source) return;
+  if (child !== undefined && (await world.host.fileInfo(child.file)) !== null)
+    await world.host.perform(thawFile(child));
+  if (pause && status.state === "paused") await world.host.perform({ do: "resume", domain: disk.instance });
 }
