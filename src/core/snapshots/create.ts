@@ -201,6 +201,9 @@ function planSteps(
       actions: [{ do: "copy-file", from: status.inactive.nvram, to, mode: 0o400 }],
     });
   }
+  // Before the switch: where libvirtd dies in it and the guest stops, nobody can start it on what it had before (LIBVIRT.md, trap 12).
+  // QEMU goes on writing what it has open, and lets go of it in the switch (measured on both generations).
+  steps.push({ title: "Freeze the layers", actions: heads.map((head) => freezeFile(head.before)) });
   let reached = false;
   if (status.live !== null) {
     const trying = quiesce && !required;
@@ -213,7 +216,6 @@ function planSteps(
     steps.push({ title: "Compare QEMU, libvirt and the plan", run: () => requireSwitched(world, data) });
   }
   steps.push(
-    { title: "Freeze the layers", actions: heads.map((head) => freezeFile(head.before)) },
     { title: "Define the new heads", actions: [{ do: "redefine", domain: uuid, disks: definedDisks(heads, "after") }] },
     { title: "Record the snapshot", run: () => record(world, data, reached ? "filesystem" : snapshot.consistency) },
   );
