@@ -9,7 +9,7 @@ import { connected } from "../layers/facts.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { execute, type Outcome, perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { requireSpace } from "../space.ts";
+import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { shelfOf } from "./record.ts";
 
 /** One disk: the layer it is shelved in, the packed copy of that, and the volume's new empty head on the copy. */
@@ -97,7 +97,7 @@ export async function planOffload(world: World, state: State, uuid: string): Pro
       throw new EstratoError("integrity", `${what}: it is not what was shelved`, { hint: 'Run "estrato doctor".' });
     }
     requirePackable(state, from, what);
-    neededBytes += await world.host.convertedBytes(from.file, from.format);
+    neededBytes += EMPTY_HEAD_BYTES + (await world.host.convertedBytes(from.file, from.format));
     packs.push(planPack(world, device, volume.id, from, head));
   }
   await requireSpace(world, neededBytes, `packing ${record.name}`);

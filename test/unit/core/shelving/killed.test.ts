@@ -1,0 +1,112 @@
+/** Killed at any instant, an instance is shelved or it is not, and everything that it held is there. */
+import { describe, expect, test } from "vitest";
+import { repair } from "../../../../src/core/doctor/doctor.ts";
+import type { World } from "../../../../src/core/ports.ts";
+import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
+import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";
+import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
+import { Crash } from "../../../fake/store.ts";
+import { type Bed, type CrashPoint, command, copyOf, virsh } from "../world.ts";
+import {
+  deaths,
+  domainState,
+  held,
+  idOf,
+  nextCommand,
+  packed,
+  plain,
+  recordOf,
+  requireSound,
+  shelved,
+  withInstance,
+} from "./world.ts";
+
+type Work = (world: World) => Promise<unknown>;
+
+const shelve: Work = (world) => shelveInstance(world, "web1", plain);
+const pack: Work = (world) => shelveInstance(world, "web1", packed);
+const unshelve: Work = (world) => unshelveInstance(world, "web1");
+
+/** What may happen between the death of a command and the next one. */
+const MEANWHILE = ["nothing", "somebody starts it", "it goes off"] as const;
+
+async function happen(on: Bed, what: (typeof MEANWHILE)[number]): Promise<void> {
+  const domain = await idOf(on);
+  if (!on.machine.domains.has(domain)) return;
+  if (what === "it goes off") await virsh(on, { do: "destroy", domain });
+  // A frozen layer keeps it off.
+  if (what === "somebody starts it") await virsh(on, { do: "start", domain, paused: false }).catch(() => undefined);
+}
+
+async function kill(on: Bed, work: Work, crash: CrashPoint): Promise<void> {
+  await work(command(on, { crash })).catch((error: unknown) => {
+    if (!(error instanceof Crash)) throw error;
+  });
+}
+
+/** Kills it everywhere, and hands what is left, sound, to `look`. */
+async function killEverywhere(
+  prepared: Bed,
+  work: Work,
+  look: (on: Bed, where: string, wasUntouched: boolean) => Promise<void>,
+): Promise<void> {
+  const whole = command(copyOf(prepared));
+  await work(whole);
+  expect(whole.steps.length).toBeGreaterThan(4);
+  for (const [index, [point, crash]] of deaths(whole).entries()) {
+    // Events of steps lie just beside writes and actions.
+    for (const meanwhile of crash.at === "step" ? (["nothing"] as const) : MEANWHILE) {
+      const on = copyOf(prepared);
+      await kill(on, work, crash);
+      await happen(on, meanwhile);
+      const where = `killed ${point}; then ${meanwhile}`;
+      const world = index % 2 === 0 ? await nextCommand(on) : command(on);
+      if (index % 2 === 1) await repair(world);
+      await requireSound(on, where, world.notes);
+      await look(on, where, meanwhile === "nothing");
+    }
+  }
+}
+
+/** Whatever it is now, it can be brought to run, and to hold what it held. */
+async function requireAlive(on: Bed, where: string): Promise<void> {
+  if ((await recordOf(on)).shelved !== null) await unshelveInstance(command(on), "web1");
+  const id = await idOf(on);
+  if ((await domainState(on)) === "paused") await virsh(on, { do: "resume", domain: id });
+  await virsh(on, { do: "start", domain: id, paused: false });
+  expect(await domainState(on), where).toBe("running");
+  expect(command(on).host.guestRead(id, "vda"), where).toEqual(await held(on));
+  expect(on.machine.domains.get(id)?.autostart, where).toBe(true);
+  await requireSound(on, where);
+  command(on).host.guestWrite(id, "vda", 9, "alive");
+  await revertSnapshot(command(on), "web1/s1", { discard: false, keepMs: 60_000 });
+  expect((await held(on))[2], where).toBeUndefined();
+}
+
+describe("shelve, killed at every point", { timeout: 120_000 }, () => {
+  test.each([
+    ["running", {}, "running"],
+    ["paused", { paused: true }, "paused"],
+    ["off", { running: false }, "shutoff"],
+    ["with UEFI", { uefi: true }, "running"],
+  ] as const)("%s: it is shelved, or as it was", async (_, wish, was) => {
+    await killEverywhere(await withInstance(wish), shelve, async (on, where, untouched) => {
+      if (untouched) expect(["none", was], where).toContain(await domainState(on));
+      await requireAlive(on, where);
+    });
+  });
+
+  test("with --offload: it is shelved, packed or not, or as it was", async () => {
+    await killEverywhere(await withInstance(), pack, requireAlive);
+  });
+});
+
+describe("unshelve, killed at every point", { timeout: 120_000 }, () => {
+  test.each([
+    ["that ran", {}],
+    ["that was off", { running: false }],
+    ["with UEFI", { uefi: true }],
+  ] as const)("one %s is shelved, or there again", async (_, wish) => {
+    await killEverywhere(await shelved(wish), unshelve, requireAlive);
+  });
+});

@@ -1,0 +1,128 @@
+/** One instance that estrato made, with a snapshot, UEFI or not, to be shelved and brought back; and what must be true of it at any time. */
+import { expect } from "vitest";
+import { examine } from "../../../../src/core/doctor/doctor.ts";
+import { exclusive } from "../../../../src/core/exclusive.ts";
+import { findings } from "../../../../src/core/graph/invariants.ts";
+import { createInstance } from "../../../../src/core/instances/create.ts";
+import { setInstance } from "../../../../src/core/instances/set.ts";
+import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
+import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import type { Instance } from "../../../../src/store/schema.ts";
+import { fakeClock } from "../../../fake/clock.ts";
+import type { Content } from "../../../fake/host.ts";
+import { newEstate, creation as newInstance } from "../instances/world.ts";
+import { type Bed, type CrashPoint, command, creation as newSnapshot, type Process, stateOf } from "../world.ts";
+
+export const NOW: Content = { 0: "of lay-debian12-vda", 1: "first", 2: "second" };
+const S1: Content = { 0: "of lay-debian12-vda", 1: "first" };
+const NVRAM = "/var/lib/libvirt/qemu/nvram/web1_VARS.fd";
+
+export interface Wish {
+  readonly running?: boolean;
+  readonly paused?: boolean;
+  /** It boots by UEFI, and its NVRAM is a file of libvirt's own. */
+  readonly uefi?: boolean;
+}
+
+/** web1 starts with the host, holds NOW, and has a snapshot s1. */
+export async function withInstance({ running = true, paused = false, uefi = false }: Wish = {}): Promise<Bed> {
+  const on: Bed = { ...newEstate(), clock: fakeClock() };
+  await createInstance(command(on), newInstance({ name: "web1" }));
+  const { host } = command(on);
+  host.guestWrite("web1", "vda", 1, "first");
+  await createSnapshot(command(on), newSnapshot("s1"));
+  host.guestWrite("web1", "vda", 2, "second");
+  const change = { name: null, properties: {}, dropProperties: [], autostart: true };
+  await setInstance(command(on), "web1", change);
+  const id = await idOf(on);
+  if (uefi) {
+    await host.perform({ do: "destroy", domain: id });
+    host.addFile(NVRAM, { format: "raw", text: "boot order" });
+    const xml =
+      on.machine.domains.get(id)?.inactive.replace(/<os>/, `<os firmware='efi'><nvram>${NVRAM}</nvram>`) ?? "";
+    await host.perform({ do: "define", xml });
+    await host.perform({ do: "start", domain: id, paused: false });
+  }
+  if (!running) await host.perform({ do: "destroy", domain: id });
+  if (paused) await host.perform({ do: "suspend", domain: id });
+  return on;
+}
+
+export async function shelved(wish: Wish = {}): Promise<Bed> {
+  const on = await withInstance(wish);
+  await shelveInstance(command(on), "web1", plain);
+  return on;
+}
+
+export const plain = { offload: false, timeoutMs: 60_000 };
+export const packed = { offload: true, timeoutMs: 60_000 };
+
+export async function recordOf(on: Bed): Promise<Instance> {
+  const found = Object.values((await stateOf(on)).instances).find((one) => one.name === "web1");
+  if (found === undefined) throw new Error("web1 is not recorded");
+  return found;
+}
+
+export const idOf = async (on: Bed) => (await recordOf(on)).id;
+
+/** What its disk reads as, by the record. */
+export async function held(on: Bed): Promise<Content> {
+  const state = await stateOf(on);
+  const head = Object.values(state.volumes).find(({ instance }) => instance !== null)?.head ?? "";
+  return command(on).host.read(state.layers[head]?.file ?? "");
+}
+
+/** The domain's state; "none" where libvirt has none. */
+export async function domainState(on: Bed): Promise<string> {
+  return on.machine.domains.get(await idOf(on))?.state ?? "none";
+}
+
+/** Any verb does it: recovers what a dead command left, and collects. */
+export async function nextCommand(on: Bed): Promise<Process> {
+  const world = command(on);
+  await exclusive(world, ["another"], async () => {});
+  return world;
+}
+
+/** All that was promised: the disk and the snapshot read as they did, the graph is whole, doctor finds nothing, and it is shelved or has a domain. */
+export async function requireSound(on: Bed, where: string, notes: readonly string[] = []): Promise<void> {
+  const said = `${where}\n${notes.join("\n")}`;
+  const state = await stateOf(on);
+  expect([...on.disk.journal.keys()], said).toEqual([]);
+  expect(findings(state), said).toEqual([]);
+  expect(
+    (await examine(command(on))).map(({ subject, problem }) => `${subject}: ${problem}`),
+    said,
+  ).toEqual([]);
+  expect(on.disk.locks.size, said).toBe(0);
+  expect(await held(on), said).toEqual(NOW);
+  const s1 = Object.values(state.snapshots).find(({ name }) => name === "s1");
+  expect(command(on).host.read(state.layers[s1?.disks[0]?.layer ?? ""]?.file ?? ""), said).toEqual(S1);
+  const record = await recordOf(on);
+  const images = Object.values(state.images).filter(({ type }) => type === "shelved");
+  expect(
+    images.map(({ id }) => id),
+    said,
+  ).toEqual(record.shelved === null ? [] : [record.shelved.image]);
+  expect((await domainState(on)) === "none", said).toBe(record.shelved !== null);
+  for (const { network, mac, ip } of record.addresses) {
+    expect(on.machine.networks.get(network)?.reservations, said).toContainEqual(expect.objectContaining({ mac, ip }));
+  }
+}
+
+/** Every point at which this command, which has ended, could have been killed; each with words for it. */
+export function deaths(whole: Process): [string, CrashPoint][] {
+  const found: [string, CrashPoint][] = [];
+  for (const [index, action] of whole.host.performed.entries()) {
+    for (const phase of ["before", "midway", "after"] as const) {
+      found.push([`${phase} action ${index}, ${action.do}`, { at: "action", index, phase }]);
+    }
+  }
+  for (const [index, write] of whole.store.writes.entries()) {
+    for (const phase of ["before", "after"] as const) {
+      found.push([`${phase} write ${index}, ${write}`, { at: "write", index, phase }]);
+    }
+  }
+  for (const [index, step] of whole.steps.entries()) found.push([`at "${step}"`, { at: "step", index }]);
+  return found;
+}
