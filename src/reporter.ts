@@ -30,6 +30,7 @@ export function createReporter({ globals, env, status, say, prompts }: ReporterO
       if (!globals.quiet) say(`${printable(text)}\n`);
     },
     progress: (title, fraction) => status.show(title, fraction),
+    ...(globals.verbose ? { detail: (text: string) => say(`${printable(text)}\n`) } : {}),
     step(event) {
       if (event.phase === "before") {
         if (globals.verbose) say(`${printable(event.title)}\n`);

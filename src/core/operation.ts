@@ -70,8 +70,13 @@ export async function perform(
       // A copy loses nothing when it is cut; everything else in flight is let finish.
       ...(action.do === "convert" ? { signal: world.signal } : {}),
       ...(title === null ? {} : { onProgress: (fraction: number) => world.report.progress(title, fraction) }),
+      ...(world.report.detail === undefined ? {} : { onStall: (ms: number) => tellStall(world, ms) }),
     });
   }
+}
+
+function tellStall(world: World, ms: number): void {
+  world.report.detail?.(`the guest stood still for ${Math.round(ms)} ms`);
 }
 
 /**

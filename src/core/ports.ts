@@ -172,6 +172,8 @@ export interface Ids {
 export interface Reporter {
   note(text: string): void; // worth a line on stderr
   progress(title: string, fraction: number | null): void;
+  /** Worth a line with -v; not there where nobody asked for it. */
+  readonly detail?: ((text: string) => void) | undefined;
   /** A step of a plan: `before` it is done and `after`. Tests end the process here. */
   step(event: {
     readonly operation: string;

@@ -12,12 +12,13 @@ const kinds: Readonly<Record<string, () => Promise<Recover>>> = {
   "instance.create": async () => (await import("./instances/create-recovery.ts")).recoverInstanceCreate,
   "instance.delete": async () => (await import("./instances/delete.ts")).recoverInstanceDelete,
   "instance.offload": async () => (await import("./shelving/offload.ts")).recoverOffload,
+  "instance.resize": async () => (await import("./instances/resize-recovery.ts")).recoverResize,
   "instance.rename": async () => (await import("./instances/set.ts")).recoverRename,
   "instance.shelve": async () => (await import("./shelving/shelve-recovery.ts")).recoverShelve,
   "instance.unshelve": async () => (await import("./shelving/unshelve-recovery.ts")).recoverUnshelve,
   "layer.merge": async () => (await import("./layers/merge.ts")).recoverMerge,
-  "snapshot.create": async () => (await import("./snapshots/create.ts")).recoverCreate,
-  "snapshot.revert": async () => (await import("./snapshots/revert.ts")).recoverRevert,
+  "snapshot.create": async () => (await import("./snapshots/create-recovery.ts")).recoverCreate,
+  "snapshot.revert": async () => (await import("./snapshots/revert-recovery.ts")).recoverRevert,
   "snapshot.delete": async () => (await import("./snapshots/delete.ts")).recoverDelete,
 };
 

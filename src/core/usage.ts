@@ -1,7 +1,7 @@
 /** `usage`: where the bytes are, what deleting each kind of thing would free, and what stays or waits though nothing points at it. */
 import type { Layer, State } from "../store/schema.ts";
 import { collect } from "./graph/collect.ts";
-import { allPointers, layerGraph, type Pointer } from "./graph/references.ts";
+import { layerGraph, type Pointer } from "./graph/references.ts";
 import { exclusiveOf } from "./layers/freed.ts";
 import { readFacts } from "./layers/holders.ts";
 import type { World } from "./ports.ts";
@@ -49,14 +49,15 @@ export async function readUsage(world: World): Promise<Usage> {
     [...new Set(layers)].reduce((sum, id) => sum + (allocated.get(id) ?? 0), 0);
 
   const kinds = kindsOf(state);
-  const everything = [...allPointers(state)].map(({ pointer }) => pointer);
+  const everything = kinds.flatMap(({ pointers }) => pointers);
+  const memory = Object.values(state.snapshots).reduce((sum, one) => sum + (one.memory?.sizeBytes ?? 0), 0);
   const exclusive = await exclusiveOf(world, state, [...kinds.map(({ pointers }) => pointers), everything]);
   const rows = kinds.map(
     ({ kind, pointers, disks }, index): UsageRow => ({
       kind,
       count: pointers.length,
       virtualBytes: disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
-      allocatedBytes: bytesOf(disks.map((disk) => disk.layer)),
+      allocatedBytes: bytesOf(disks.map((disk) => disk.layer)) + (kind === "snapshots" ? memory : 0),
       exclusiveBytes: exclusive[index] ?? 0,
     }),
   );
@@ -75,7 +76,7 @@ export async function readUsage(world: World): Promise<Usage> {
       kind: "total",
       count: Object.keys(state.layers).length,
       virtualBytes: rows.reduce((sum, row) => sum + (row.virtualBytes ?? 0), 0),
-      allocatedBytes: bytesOf(Object.keys(state.layers)),
+      allocatedBytes: bytesOf(Object.keys(state.layers)) + memory,
       exclusiveBytes: exclusive.at(-1) ?? 0,
     },
   );

@@ -16,11 +16,13 @@ import {
   performResize,
 } from "./actions/disk-files.ts";
 import {
+  performAwaitJob,
   performDefine,
   performLife,
   performRedefine,
   performRename,
   performShutdown,
+  performSyncClock,
   performThaw,
 } from "./actions/domains.ts";
 import {
@@ -30,7 +32,7 @@ import {
   performRestore,
   performSwitch,
 } from "./actions/live-disks.ts";
-import { copyFile, moveFile, removeFile, setMode } from "./files.ts";
+import { copyFile, moveFile, removeFile, setMode, syncNamed } from "./files.ts";
 import { createSeed } from "./seed.ts";
 import type { Action } from "./types.ts";
 
@@ -51,6 +53,10 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return performResize(context, action);
     case "switch-disks":
       return performSwitch(context, action);
+    case "await-job":
+      return performAwaitJob(context, action);
+    case "sync-clock":
+      return performSyncClock(context, action);
     case "thaw":
       return performThaw(context, action);
     case "define":
@@ -89,6 +95,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return setMode(action.path, action.mode);
     case "set-owner":
       return setOwner(action.path, action.uid, action.gid);
+    case "sync":
+      return syncNamed(action.path);
     case "unlink":
       return removeFile(action.path);
     case "copy-file":

@@ -39,13 +39,16 @@ export function parseCapabilities(told: {
     });
   }
   const offersKvm = childrenNamed(arch, "domain").some((each) => attribute(each, "type") === "kvm");
-  const machines = childrenNamed(arch, "machine").map((each) => each.textContent ?? "");
+  const listed = childrenNamed(arch, "machine");
+  const machines = listed.map((each) => each.textContent ?? "");
+  const canonical = listed.map((each) => attribute(each, "canonical")).filter((name) => name !== null);
   const libvirtVersion =
     /^Running against daemon: (\S+)$/m.exec(told.version)?.[1] ?? /libvirt (\S+)/.exec(told.version)?.[1] ?? "0";
   return {
     kvm: offersKvm && hasVirtualization(hostArch, told.cpuinfo),
     arch: hostArch,
     machine: ["q35", "virt", "pc"].find((name) => machines.includes(name)) ?? machines[0] ?? "pc",
+    machines: [...new Set([...machines, ...canonical])],
     emulator: childText(arch, "emulator") ?? `/usr/bin/qemu-system-${hostArch}`,
     qemuUser: readQemuUser(root, told.ownUid),
     libvirtVersion,

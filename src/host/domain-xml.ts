@@ -19,7 +19,9 @@ export function parseDefinition(xml: string): DomainDefinition {
     disks: devices ? childrenNamed(devices, "disk").map(readDisk) : [],
     interfaces: devices ? childrenNamed(devices, "interface").map(readInterface) : [],
     nvram: readNvram(root),
+    machine: attribute(childAt(root, "os", "type"), "machine") ?? "",
     firmware: hasFirmware(root),
+    tpm: devices !== null && childrenNamed(devices, "tpm").some(isEmulated),
     agentChannel: devices !== null && childrenNamed(devices, "channel").some(isAgentChannel),
     xml,
   };
@@ -66,6 +68,10 @@ function readNvram(root: Element): string | null {
   const nvram = childAt(root, "os", "nvram");
   if (nvram === null) return null;
   return attribute(childNamed(nvram, "source"), "file") ?? (nvram.textContent?.trim() || null);
+}
+
+function isEmulated(tpm: Element): boolean {
+  return attribute(childNamed(tpm, "backend"), "type") === "emulator";
 }
 
 function isAgentChannel(channel: Element): boolean {

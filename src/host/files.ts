@@ -74,6 +74,12 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
+/** The file's content and its name. */
+export async function syncNamed(path: string): Promise<void> {
+  await syncPath(path);
+  await syncPath(dirname(path));
+}
+
 /** A name beside `path` that nothing else has; hidden from `listFolder`. */
 export function temporaryName(path: string): string {
   return `${dirname(path)}/.${randomBytes(6).toString("hex")}.part`;

@@ -29,7 +29,9 @@ export interface DomainDefinition {
   readonly disks: readonly DomainDisk[];
   readonly interfaces: readonly DomainInterface[];
   readonly nvram: string | null; // path
+  readonly machine: string; // pc-q35-7.2; an alias (q35) where nothing has expanded it yet
   readonly firmware: boolean; // UEFI, not the BIOS that QEMU brings: boots only what was installed for it
+  readonly tpm: boolean; // emulated: its state lies with libvirt, outside the disks
   readonly agentChannel: boolean;
   readonly xml: string; // the document itself, with --security-info
 }
@@ -136,6 +138,10 @@ export type Action =
   | { readonly do: "detach-disk"; readonly domain: string; readonly device: string; readonly timeoutMs: number }
   /** Grows a disk of a running guest (libvirt itself would shrink it without a word). Idempotent. */
   | { readonly do: "block-resize"; readonly domain: string; readonly device: string; readonly sizeBytes: number }
+  /** Waits until libvirt has ended what it does for somebody who died (a memory that is being saved). Idempotent. */
+  | { readonly do: "await-job"; readonly domain: string }
+  /** Sets the guest's clock by its agent: after a resume it is as old as the memory. No error where the agent is silent. Idempotent. */
+  | { readonly do: "sync-clock"; readonly domain: string }
   /** Thaws the guest's file systems; no error where the agent is silent. Idempotent. */
   | { readonly do: "thaw"; readonly domain: string }
   /** Defines this document. Idempotent. */
@@ -199,6 +205,7 @@ export type Action =
   | { readonly do: "settle-job"; readonly domain: string; readonly device: string; readonly abort: boolean }
   | { readonly do: "set-mode"; readonly path: string; readonly mode: number } // idempotent
   | { readonly do: "set-owner"; readonly path: string; readonly uid: number; readonly gid: number } // idempotent
+  | { readonly do: "sync"; readonly path: string } // a file and its name are on the disk; idempotent
   | { readonly do: "unlink"; readonly path: string } // idempotent: absent is fine
   /** A copy of a small file (NVRAM), through a temporary name, fsynced. Idempotent. */
   | { readonly do: "copy-file"; readonly from: string; readonly to: string; readonly mode: number }
@@ -243,6 +250,8 @@ export interface PerformOptions {
   readonly lockFds?: readonly number[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number) => void;
+  /** How long a running guest stood still while its memory was saved, in ms; not called where nothing told. */
+  readonly onStall?: (ms: number) => void;
 }
 
 export interface NetworkInfo {
@@ -262,6 +271,7 @@ export interface HostCapabilities {
   readonly kvm: boolean; // /dev/kvm AND vmx or svm in /proc/cpuinfo
   readonly arch: string;
   readonly machine: string; // q35 …
+  readonly machines: readonly string[]; // all that QEMU knows, aliases too
   readonly emulator: string;
   readonly qemuUser: { readonly uid: number; readonly gid: number } | null; // null: QEMU runs as us
   readonly libvirtVersion: string;

@@ -69,6 +69,16 @@ const instance = v.object({
 
 const snapshotDisk = v.object({ volume: v.string(), device: v.string(), layer: v.string(), sizeBytes: bytes });
 
+/** The guest's memory, and what a host must have for it to go on. */
+const snapshotMemory = v.object({
+  file: v.string(), // file name under memory/
+  sizeBytes: bytes,
+  paused: v.optional(v.boolean(), false), // the instance was paused, and resumes so
+  definition: v.optional(v.nullable(v.string()), null), // the expanded live definition, a file name under records/
+  qemuVersion: v.optional(v.nullable(v.string()), null), // that wrote it
+  machine: v.optional(v.nullable(v.string()), null), // pc-q35-7.2
+});
+
 const snapshot = v.object({
   id: v.string(), // snap-…
   name: v.string(),
@@ -80,7 +90,7 @@ const snapshot = v.object({
   disks: v.array(snapshotDisk),
   excluded: v.array(v.string()), // devices left out on request
   consistency: v.picklist(["offline", "crash", "filesystem", "memory"]),
-  memory: v.nullable(v.object({ file: v.string(), sizeBytes: bytes })),
+  memory: v.nullable(snapshotMemory),
   definition: v.nullable(v.string()), // file name under records/, disks named by volume
   nvram: v.nullable(v.string()), // file name under nvram/
   vcpus: v.nullable(v.number()),
@@ -142,6 +152,7 @@ export type Volume = v.InferOutput<typeof volume>;
 export type Instance = v.InferOutput<typeof instance>;
 export type Shelved = v.InferOutput<typeof shelved>;
 export type Snapshot = v.InferOutput<typeof snapshot>;
+export type SnapshotMemory = v.InferOutput<typeof snapshotMemory>;
 export type Image = v.InferOutput<typeof image>;
 export type Flavor = v.InferOutput<typeof flavor>;
 export type Keypair = v.InferOutput<typeof keypair>;

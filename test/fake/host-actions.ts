@@ -16,6 +16,7 @@ import {
 } from "./host-images.ts";
 import { blockJob, settleJob } from "./host-jobs.ts";
 import type { FakeMachine } from "./host-machine.ts";
+import { restoreMemory } from "./host-memory.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
@@ -29,6 +30,9 @@ export function carryOut(machine: FakeMachine, action: Action, reach: Reach): vo
 const EFFECTS: Effects = {
   "create-disk": createDisk,
   "switch-disks": switchDisks,
+  "await-job": () => undefined,
+  "sync-clock": () => undefined,
+  sync: (machine, action) => void fileAt(machine, action.path),
   thaw(machine, action) {
     const domain = findDomain(machine, action.domain);
     if (domain?.agent) domain.frozen = false;
@@ -78,21 +82,7 @@ const EFFECTS: Effects = {
   "block-commit": blockJob,
   "block-commit-active": blockJob,
   "settle-job": settleJob,
-  "restore-memory"(machine, action) {
-    if (domainAt(machine, action.domain).live !== null) {
-      throw new EstratoError("conflict", `${action.domain}: the domain is running`);
-    }
-    fileAt(machine, action.memory);
-    const domain = domainAt(machine, action.domain);
-    const defined = domain.inactive;
-    domain.inactive = action.xml;
-    try {
-      start(machine, action.domain, action.paused);
-    } finally {
-      domain.inactive = defined;
-    }
-    domain.reason = "restored";
-  },
+  "restore-memory": restoreMemory,
   "attach-disk": attach,
   "detach-disk": detach,
   "block-resize"(machine, action) {

@@ -4,8 +4,9 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import type { Action } from "../../src/host/types.ts";
 import { domainAt, giveToQemu, noteHead, requireRunning } from "./host-domains.ts";
-import { chainAt, fileAt, holders, newFile, type Reach, requireWritable } from "./host-images.ts";
+import { chainAt, fileAt, holders, type Reach, requireWritable } from "./host-images.ts";
 import type { FakeDomain, FakeMachine, FakeOpenDisk } from "./host-machine.ts";
+import { savedMemory } from "./host-memory.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
@@ -36,7 +37,7 @@ export function switchDisks(machine: FakeMachine, action: Of<"switch-disks">, re
     if (machine.files.has(action.memory)) {
       throw new EstratoError("conflict", `${action.memory}: there is a file of that name`);
     }
-    machine.files.set(action.memory, newFile({ format: "raw", sizeBytes: 2 ** 20, text: domain.live }));
+    machine.files.set(action.memory, savedMemory(machine, domain));
   }
   for (const { disk, path } of heads) {
     disk.chain.unshift(path);

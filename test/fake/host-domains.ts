@@ -68,6 +68,7 @@ function newDomain(xml: string): FakeDomain {
     agent: true,
     frozen: false,
     obedient: true,
+    ram: "",
     open: [],
     jobs: [],
     snapshots: [],
@@ -113,6 +114,7 @@ export function start(machine: FakeMachine, domain: string, paused: boolean): vo
   found.open = opened;
   for (const { chain } of opened) giveToQemu(machine, chain);
   found.live = found.inactive;
+  found.ram = "booted";
   found.state = paused ? "paused" : "running";
   found.reason = paused ? "starting up" : "booted";
   found.managedSave = false;

@@ -87,6 +87,7 @@ export function newFile(fields: Partial<FakeFile>): FakeFile {
     backing: null,
     clusters: new Map(),
     text: null,
+    memory: null,
     mode: 0o600,
     uid: 0,
     gid: 0,

@@ -11,6 +11,8 @@ export interface FakeFile {
   backing: { path: string; format: string } | null;
   clusters: Map<number, ClusterValue>;
   text: string | null;
+  /** Of a saved memory: what the guest remembered, and what its disks held at that instant. */
+  memory: { readonly ram: string; readonly disks: Readonly<Record<string, string>> } | null;
   mode: number;
   uid: number;
   gid: number;
@@ -50,6 +52,8 @@ export interface FakeDomain {
   frozen: boolean;
   /** Does the guest power off when it is asked to? */
   obedient: boolean;
+  /** What the guest remembers: gone with its power. */
+  ram: string;
   open: FakeOpenDisk[];
   jobs: FakeJob[];
   snapshots: string[];
@@ -94,6 +98,7 @@ export function fakeMachine(): FakeMachine {
       kvm: false,
       arch: "x86_64",
       machine: "q35",
+      machines: ["pc", "q35", "pc-i440fx-7.2", "pc-q35-7.2"],
       emulator: "/usr/bin/qemu-system-x86_64",
       qemuUser: { uid: 64055, gid: 64055 },
       libvirtVersion: "9.0.0",

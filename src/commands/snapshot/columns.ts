@@ -1,6 +1,7 @@
 /** A snapshot, as its verbs print it. */
 import type { SnapshotView } from "../../core/snapshots/list.ts";
-import { flag, nested, size, status, text, time, words } from "../../ui/output/columns.ts";
+import type { SnapshotDetail } from "../../core/snapshots/show.ts";
+import { type Column, flag, nested, size, status, text, time, words } from "../../ui/output/columns.ts";
 
 const hidden = { listed: false };
 
@@ -27,4 +28,11 @@ export const snapshotColumns = [
   nested<SnapshotView>("properties", (one) => one.properties, hidden),
   nested<SnapshotView>("disks", (one) => one.disks.map((disk) => ({ ...disk })), hidden),
   words<SnapshotView>("excluded", (one) => one.excluded, hidden),
+];
+
+export const snapshotDetailColumns: readonly Column<SnapshotDetail>[] = [
+  ...snapshotColumns,
+  flag("restorable", (one) => one.restorable),
+  text("restorable_reason", (one) => one.restorable_reason),
+  nested("requires", (one) => (one.requires === null ? null : { ...one.requires })),
 ];

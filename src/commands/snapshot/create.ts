@@ -11,13 +11,16 @@ export default verb({
     "Takes a snapshot of all disks of an instance at one moment, running or not, and prints it. No data is copied: the instance goes on " +
     "in new files that hold only what changes from now on.\n\n" +
     "Where the instance runs and its guest agent answers, its file systems are quiesced for that moment; --quiesce require refuses where " +
-    "that is not possible, --quiesce off does not try. `consistency` says what was reached.",
+    "that is not possible, --quiesce off does not try. `consistency` says what was reached.\n\n" +
+    "--memory takes the guest's memory in the same instant, and the guest runs on: a revert resumes it there, without a reboot. Its memory is " +
+    "written to a file of up to that size, and it stands still for a moment at the end (-v says how long).",
   arguments: {
     instance: one("INSTANCE", "the instance", { complete: "instance", ask: "Snapshot of which instance?" }),
     name: optional("NAME", "its name; made from the time where it is left out"),
   },
   options: {
     quiesce: choice(["try", "require", "off"], "quiesce the guest's file systems", { default: "try" }),
+    memory: flag("with the memory of the running guest"),
     excludeDisk: repeated(text("DEVICE", "leave a disk out, vdb; a revert does not touch it")),
     description: text("TEXT", "a description"),
     property: keyValues("a property"),
@@ -28,10 +31,12 @@ export default verb({
   changes: true,
   examples: [
     { line: "estrato snapshot create web1 before-upgrade", says: "before something risky" },
+    { line: "estrato snapshot create web1 running --memory", says: "to go on from this very moment later" },
     { line: "estrato snapshot create web1 --expire 7d -f value -c id", says: "in a script: prints the id alone" },
   ],
   exits: {
-    5: "the name is taken, the chain is too long, or a managed save, a block job or libvirt's own snapshots are in the way",
+    2: "--memory together with --exclude-disk or --quiesce require",
+    5: "--memory of an instance that is off, the name is taken, the chain is too long, or a managed save, a block job or libvirt's own snapshots are in the way",
     6: "--quiesce require and no agent answers, or not enough space",
     9: "QEMU, libvirt and the records disagree; see estrato doctor",
   },
@@ -47,6 +52,7 @@ export default verb({
       properties: options.property,
       expiresAt: expire === null ? null : new Date(factory.clock.now().getTime() + expire).toISOString(),
       protect: options.protect,
+      memory: options.memory,
     });
     if ("steps" in made) return made;
     const [view] = await viewSnapshots(core, await core.store.read(), [made]);

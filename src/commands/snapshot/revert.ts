@@ -15,7 +15,8 @@ export const revertedColumns = [
 
 export default verb({
   description:
-    "Brings an instance's disks and NVRAM back to a snapshot: running before, running after. What its memory held is lost.\n\n" +
+    "Brings an instance's disks and NVRAM back to a snapshot: running before, running after. What its memory holds now is lost. " +
+    "A snapshot with memory resumes where it was, without a reboot, also where the instance was off.\n\n" +
     "What the disks held is kept as an automatic snapshot (for 24 hours, or as `config set revert_keep` says): " +
     "`snapshot unrevert` goes back to it. --discard keeps nothing, after a yes.",
   arguments: {
@@ -31,7 +32,11 @@ export default verb({
     { line: "estrato snapshot revert web1/before-upgrade", says: "undo an upgrade" },
     { line: "estrato snapshot unrevert web1", says: "and take that back" },
   ],
-  exits: { 5: "a volume of the snapshot is not attached, or something is in the way", 8: "--discard needs a yes" },
+  exits: {
+    5: "a volume of the snapshot is not attached, a disk has come that its memory does not know, or something is in the way",
+    6: "its memory needs a machine type or a version of QEMU that this host does not have",
+    8: "--discard needs a yes",
+  },
   async run({ args, options, factory, world }) {
     const core = await world();
     const keepMs = await revertKeepMs(factory);

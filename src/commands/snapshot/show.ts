@@ -1,20 +1,22 @@
 import { findSnapshot } from "../../core/snapshots/find.ts";
-import { viewSnapshots } from "../../core/snapshots/list.ts";
+import { detailSnapshot } from "../../core/snapshots/show.ts";
 import { many } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
-import { snapshotColumns } from "./columns.ts";
+import { snapshotDetailColumns } from "./columns.ts";
 
 export default verb({
-  description: "Shows snapshots with all that is known of them.",
+  description:
+    "Shows snapshots with all that is known of them. `restorable` says whether an instance can be reverted to it now, and " +
+    "`restorable_reason` why not; `requires` is what its memory needs of a host.",
   arguments: {
     snapshots: many("SNAPSHOT", "the snapshot: an id, a name or INSTANCE/NAME", {
       complete: "snapshot",
       ask: "Which snapshot?",
     }),
   },
-  result: result.one(snapshotColumns),
+  result: result.one(snapshotDetailColumns),
   changes: false,
   examples: [{ line: "estrato snapshot show web1/before-upgrade", says: "one snapshot" }],
   exits: { 4: "there is no such snapshot, or several of that name" },
@@ -22,8 +24,7 @@ export default verb({
     const core = await context.world();
     return eachTarget(context, context.args.snapshots, { kind: "snapshot", verb: "show" }, async (target) => {
       const state = await core.store.read();
-      const [view] = await viewSnapshots(core, state, [findSnapshot(state, target)]);
-      return view as NonNullable<typeof view>;
+      return detailSnapshot(core, state, findSnapshot(state, target));
     });
   },
 });

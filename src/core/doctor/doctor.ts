@@ -7,6 +7,7 @@ import { recoverAll } from "../recovery.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
 import { examineInstances } from "./instances.ts";
+import { examineMemory, orphanMemory } from "./memory.ts";
 
 export interface Examined {
   readonly subject: string;
@@ -25,9 +26,11 @@ export async function examine(world: World): Promise<Finding[]> {
     ...structure(state).map((problem) => unmendable("state.json", problem, "Nothing here can know which is right.")),
   );
   findings.push(...(await examineLayers(world, state)));
+  findings.push(...(await examineMemory(world, state)));
   findings.push(...(await examineInstances(world, state)));
   // While something is under way its files are not orphans: they are named in its journal entry.
-  if (pending.length === 0) findings.push(...(await examineOrphans(world, state)));
+  if (pending.length === 0)
+    findings.push(...(await examineOrphans(world, state)), ...(await orphanMemory(world, state)));
   return findings;
 }
 

@@ -6,8 +6,8 @@ import { standingOn } from "../graph/references.ts";
 import { instancesOn } from "../layers/holders.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
-import { requireUnheld } from "../snapshots/create.ts";
 import { freezeFile, thawFile } from "../snapshots/heads.ts";
+import { requireUnheld } from "../snapshots/unheld.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
 /** Every layer's file is there, has the size, format, backing file and mode that were recorded. */
@@ -109,12 +109,17 @@ async function knownFiles(world: World, state: State): Promise<Set<string>> {
     if (one.definition !== null) known.add(paths.record(one.definition));
     if (one.nvram !== null) known.add(paths.nvram(one.nvram));
   }
+  for (const { memory } of Object.values(state.snapshots)) {
+    if (memory === null) continue;
+    known.add(paths.memory(memory.file));
+    if (memory.definition !== null) known.add(paths.record(memory.definition));
+  }
   for (const instance of Object.values(state.instances)) if (instance.seed !== null) known.add(instance.seed);
   return known;
 }
 
 /** Throws "conflict" where a command that began after we looked may have made the file: it is named in the journal, and then in the state. */
-async function requireOrphan(world: World, path: string): Promise<void> {
+export async function requireOrphan(world: World, path: string): Promise<void> {
   const pending = await world.store.journal.list();
   const known = await knownFiles(world, await world.store.read());
   if (pending.length === 0 && !known.has(path)) return;

@@ -5,7 +5,7 @@ import type { JournalEntry } from "../../store/schema.ts";
 import { forgetVolumes, isUnwritten } from "../layers/heads.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { requireUnheld } from "../snapshots/create.ts";
+import { requireUnheld } from "../snapshots/unheld.ts";
 import type { CreateData } from "./plan.ts";
 
 /**

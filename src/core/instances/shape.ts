@@ -63,7 +63,8 @@ function ownShape(state: State, source: InstanceSource, choice: ShapeChoice): Sh
   };
 }
 
-function findFlavor(state: State, name: string): Flavor {
+/** Throws "not_found". */
+export function findFlavor(state: State, name: string): Flavor {
   const flavor = Object.hasOwn(state.flavors, name) ? state.flavors[name] : undefined;
   if (flavor !== undefined) return flavor;
   throw new EstratoError("not_found", `flavor ${name}: not found`, { hint: 'See "estrato flavor list".' });

@@ -24,7 +24,9 @@ export async function freedByDropping(world: World, state: State, drop: (draft: 
   const draft = structuredClone(state);
   drop(draft);
   const left = new Set([...allPointers(draft)].map(({ pointer }) => pointer.id));
-  const pointers = [...allPointers(state)].map(({ pointer }) => pointer).filter(({ id }) => !left.has(id));
+  const gone = [...allPointers(state)].map(({ pointer }) => pointer).filter(({ id }) => !left.has(id));
+  // A snapshot of two disks is two pairs, and one pointer.
+  const pointers = [...new Map(gone.map((pointer) => [pointer.id, pointer])).values()];
   const before = new Set(candidates(state));
   const fresh = candidates(draft).filter((id) => !before.has(id));
   const facts = await readFacts(world, draft, candidates(draft));
@@ -53,6 +55,14 @@ export async function exclusiveOf(
   const sizes = await readSizes(world, layers);
   return lists.map((pointers) => {
     const freed = exclusiveBytes(state, pointers, sizes, facts);
-    return freed.freedNowBytes + freed.deferredBytes;
+    return freed.freedNowBytes + freed.deferredBytes + memoryBytes(state, pointers);
   });
+}
+
+/** Memory is nobody's but its snapshot's. */
+function memoryBytes(state: State, pointers: readonly Pointer[]): number {
+  return pointers.reduce(
+    (sum, { kind, id }) => sum + (kind === "snapshot" ? (state.snapshots[id]?.memory?.sizeBytes ?? 0) : 0),
+    0,
+  );
 }

@@ -9,8 +9,8 @@ import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import { execute, type Outcome, perform, type Recover, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { requireUnheld } from "../snapshots/create.ts";
 import { thawFile } from "../snapshots/heads.ts";
+import { requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";
 import { findPivot, goingOn, letGoOn, mustChoose, mustPause, pivoted, takenApart } from "./pivot.ts";
 

@@ -18,10 +18,22 @@ export function dropSnapshots(draft: State, ids: readonly string[]): void {
   }
 }
 
-/** What a snapshot keeps outside the layers: its definition and NVRAM. Idempotent. */
+/** File name of a snapshot's memory, in the store's memory/. */
+export function memoryName(id: string): string {
+  return `${id}.save`;
+}
+
+/** File name of the live definition that was kept with a snapshot's memory, in records/. */
+export function liveDefinitionName(id: string): string {
+  return `${id}.live.xml`;
+}
+
+/** What a snapshot keeps outside the layers: its definitions, NVRAM and memory. Idempotent. */
 export function unlinkRecords(world: World, ids: readonly string[]): Action[] {
   return ids.flatMap((id): Action[] => [
     { do: "unlink", path: world.store.paths.record(`${id}.xml`) },
     { do: "unlink", path: world.store.paths.nvram(`${id}.fd`) },
+    { do: "unlink", path: world.store.paths.record(liveDefinitionName(id)) },
+    { do: "unlink", path: world.store.paths.memory(memoryName(id)) },
   ]);
 }

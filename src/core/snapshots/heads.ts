@@ -68,6 +68,14 @@ export function definedDisks(heads: readonly HeadChange[], which: "before" | "af
   return heads.map((head) => ({ device: head.device, path: head[which].file, format: head[which].format }));
 }
 
+/** The definition with each disk's file replaced by its volume's id: paths change, volumes don't. */
+export function definitionByVolume(world: World, xml: string, heads: readonly HeadChange[]): string {
+  const disks = Object.fromEntries(
+    heads.map((head) => [head.device, { path: `/${head.volume}`, format: head.after.format }]),
+  );
+  return world.host.editDefinition(xml, { disks, dropBackingStore: true });
+}
+
 /** Frozen files are 0400: it stops even root's libvirt from writing one. A foreign file keeps its owner, and loses its write bits only while frozen. */
 export function freezeFile(layer: Layer): Action {
   return { do: "set-mode", path: layer.file, mode: layer.foreign === null ? 0o400 : layer.foreign.mode & ~0o222 };

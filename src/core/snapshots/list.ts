@@ -76,7 +76,7 @@ export async function viewSnapshots(
     current: isCurrent(state, one),
     memory: one.memory !== null,
     consistency: one.consistency,
-    size_bytes: one.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
+    size_bytes: one.disks.reduce((sum, disk) => sum + disk.sizeBytes, one.memory?.sizeBytes ?? 0),
     exclusive_bytes: exclusive[index] ?? 0,
     automatic: one.automatic,
     owner: one.owner,

@@ -14,6 +14,10 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
       return [createDisk(action, action.path)];
     case "switch-disks":
       return switchDisks(action).map((args) => virsh(...args));
+    case "await-job":
+      return [virsh("domjobinfo", action.domain)];
+    case "sync-clock":
+      return [virsh("domtime", action.domain, "--sync")];
     case "thaw":
       return [virsh("qemu-agent-command", action.domain, '{"execute":"guest-fsfreeze-thaw"}', "--timeout", "5")];
     case "define":
@@ -72,6 +76,8 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
       return [{ program: "chmod", args: [action.mode.toString(8), action.path] }];
     case "set-owner":
       return [{ program: "chown", args: [`${action.uid}:${action.gid}`, action.path] }];
+    case "sync":
+      return [{ program: "sync", args: [action.path] }];
     case "unlink":
       return [{ program: "rm", args: ["-f", action.path] }];
     case "copy-file":

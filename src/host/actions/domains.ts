@@ -7,7 +7,7 @@ import { failure, lastWords } from "../process-failure.ts";
 import type { Action, DomainState } from "../types.ts";
 import { isNoSuchDomain } from "../virsh.ts";
 import { commandsFor } from "./commands.ts";
-import { type ActionContext, type ActionOf, holdingLocks, withFile } from "./context.ts";
+import { type ActionContext, type ActionOf, backOffMs, holdingLocks, withFile } from "./context.ts";
 
 /** The state of a domain now; null where there is none. */
 export async function stateOf(context: ActionContext, domain: string): Promise<DomainState | null> {
@@ -19,6 +19,23 @@ export async function stateOf(context: ActionContext, domain: string): Promise<D
 
 export async function performThaw(context: ActionContext, action: ActionOf<"thaw">): Promise<void> {
   await agentThaw(context.virsh, action.domain);
+}
+
+/** virsh may be dead and libvirt at work all the same: saving memory takes seconds. Nothing to wait for where the domain is off. */
+export async function performAwaitJob(context: ActionContext, action: ActionOf<"await-job">): Promise<void> {
+  for (const ms of backOffMs()) {
+    const { exit, stdout } = await context.virsh.run(["domjobinfo", "--domain", action.domain]);
+    if (exit !== 0 || !/^Job type:\s+(Bounded|Unbounded)/m.test(stdout)) return;
+    await context.sleep(ms, context.options.signal);
+  }
+}
+
+/** The agent may be silent, or the guest have no clock that it can read: nothing is lost then but the time. */
+export async function performSyncClock(context: ActionContext, action: ActionOf<"sync-clock">): Promise<void> {
+  await context.virsh.batch([
+    ["guest-agent-timeout", "--domain", action.domain, "--timeout", "5"],
+    ["domtime", "--domain", action.domain, "--sync"],
+  ]);
 }
 
 export async function performDefine(context: ActionContext, action: ActionOf<"define">): Promise<void> {

@@ -2,12 +2,13 @@
 import { EstratoError } from "../../errors.ts";
 import { diskXml } from "../domain-new.ts";
 import { parseDefinition } from "../domain-xml.ts";
-import { createEmpty, removeFile, syncPath } from "../files.ts";
+import { createEmpty, syncNamed } from "../files.ts";
 import { qemuDisks } from "../qemu-disks.ts";
 import type { DomainDefinition } from "../types.ts";
 import { restoreMemory, switchDisks } from "./commands.ts";
 import { type ActionContext, type ActionOf, backOffMs, holdingLocks, withFile } from "./context.ts";
 import { stateOf } from "./domains.ts";
+import { watchStall } from "./stall.ts";
 
 async function isLive(context: ActionContext, domain: string): Promise<boolean> {
   const state = await stateOf(context, domain);
@@ -20,15 +21,12 @@ export async function performSwitch(context: ActionContext, action: ActionOf<"sw
     throw new EstratoError("conflict", `${action.domain}: the domain is not running`);
   }
   if (action.memory !== undefined) await reserveMemoryFile(action.memory);
-  try {
-    const answers = await context.virsh.batch(switchDisks(action), holdingLocks(context));
-    const error = answers.at(-1)?.error ?? null; // a guest without an agent has no time limit to set
-    if (error !== null) throw new EstratoError("failed", `virsh snapshot-create-as: ${error}`);
-  } catch (failure) {
-    if (action.memory !== undefined) await removeFile(action.memory);
-    throw failure;
-  }
-  if (action.memory !== undefined) await syncPath(action.memory);
+  const watch = action.memory === undefined ? null : watchStall(context, action.domain);
+  const answers = await context.virsh.batch(switchDisks(action), holdingLocks(context)).finally(() => watch?.stop());
+  const error = answers.at(-1)?.error ?? null; // a guest without an agent has no time limit to set
+  // The memory file stays: QEMU may have switched all the same, and then it is all that is left of that instant.
+  if (error !== null) throw new EstratoError("failed", `virsh snapshot-create-as: ${error}`);
+  if (action.memory !== undefined) await syncNamed(action.memory);
 }
 
 /** libvirt writes over a file that is there, and keeps its mode (measured). */

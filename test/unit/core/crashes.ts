@@ -189,6 +189,7 @@ export async function requireSound(on: Bed, where: string, notes: readonly strin
   ).toEqual([]);
   expect(on.machine.domains.get(UUID)?.frozen, said).toBe(false);
   expect(on.machine.domains.get(UUID)?.jobs, said).toEqual([]);
+  expect(on.machine.domains.get(UUID)?.ram, said).not.toBe("torn");
   expect(on.disk.locks.size, said).toBe(0);
 }
 

@@ -97,6 +97,7 @@ describe("capabilities", () => {
       kvm: false,
       arch: "x86_64",
       machine: "q35",
+      machines: ["pc-i440fx-7.2", "pc", "q35", "pc-q35-7.2"],
       emulator: "/usr/bin/qemu-system-x86_64",
       qemuUser: { uid: 64055, gid: 64055 },
       libvirtVersion: "9.0.0",

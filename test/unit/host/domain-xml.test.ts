@@ -13,6 +13,7 @@ const HOST: HostCapabilities = {
   kvm: true,
   arch: "x86_64",
   machine: "q35",
+  machines: ["q35"],
   emulator: "/usr/bin/qemu-system-x86_64",
   qemuUser: null,
   libvirtVersion: "9.0.0",

@@ -1,0 +1,72 @@
+/** Compares the memory that snapshots keep with the files that are there. */
+import type { Snapshot, State } from "../../store/schema.ts";
+import { perform } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { snapshotLabel } from "../snapshots/find.ts";
+import { requireOrphan } from "./files.ts";
+import { type Finding, unmendable } from "./finding.ts";
+
+/** Every snapshot's memory is there, as long as it was written, and frozen. */
+export async function examineMemory(world: World, state: State): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const snapshot of Object.values(state.snapshots)) findings.push(...(await examineOne(world, state, snapshot)));
+  return findings;
+}
+
+async function examineOne(world: World, state: State, snapshot: Snapshot): Promise<Finding[]> {
+  const { memory } = snapshot;
+  if (memory === null) return [];
+  const path = world.store.paths.memory(memory.file);
+  const file = await world.host.fileInfo(path);
+  const label = snapshotLabel(state, snapshot);
+  if (file === null || file.sizeBytes !== memory.sizeBytes) {
+    const problem =
+      file === null ? "it is missing" : `it has ${file.sizeBytes} bytes, recorded are ${memory.sizeBytes}`;
+    return [
+      unmendable(
+        path,
+        `${problem}; the memory of ${label} needs it`,
+        `Put the file back from a copy, or delete ${label}: what its disks hold is whole, and can be made an image first.`,
+      ),
+    ];
+  }
+  if ((file.mode & 0o777) === 0o400) return [];
+  return [
+    {
+      subject: path,
+      problem: `its mode is 0${(file.mode & 0o777).toString(8)}, and should be 0400: it is frozen`,
+      remedy: "Set the mode.",
+      mending: {
+        locks: [snapshot.instance ?? snapshot.id],
+        loses: [],
+        mend: (w, locks) => perform(w, locks, [{ do: "set-mode", path, mode: 0o400 }]),
+      },
+    },
+  ];
+}
+
+/** Memory that no snapshot remembers: it may be somebody's, so it goes only after a yes. */
+export async function orphanMemory(world: World, state: State): Promise<Finding[]> {
+  const folder = world.store.paths.memory("x").replace(/\/x$/, "");
+  const kept = new Set(Object.values(state.snapshots).flatMap(({ memory }) => (memory === null ? [] : [memory.file])));
+  const findings: Finding[] = [];
+  for (const name of await world.host.listFolder(folder)) {
+    if (kept.has(name)) continue;
+    const path = `${folder}/${name}`;
+    const bytes = (await world.host.fileInfo(path))?.allocatedBytes ?? 0;
+    findings.push({
+      subject: path,
+      problem: `a memory of ${bytes} bytes that no snapshot remembers`,
+      remedy: "Remove the file.",
+      mending: {
+        locks: [],
+        loses: [`${path}, ${bytes} bytes`],
+        mend: async (w, locks) => {
+          await requireOrphan(w, path);
+          await perform(w, locks, [{ do: "unlink", path }]);
+        },
+      },
+    });
+  }
+  return findings;
+}

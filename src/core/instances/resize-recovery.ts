@@ -1,0 +1,31 @@
+/** A resize that was killed: forward once the new size is defined, else it is as it was; what ran before runs again. */
+import type { JournalEntry } from "../../store/schema.ts";
+import { type Outcome, perform } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { afterDefining, type ResizeData, startAgain } from "./resize-steps.ts";
+
+export async function recoverResize(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as ResizeData;
+  const status = await world.host.domainStatus(data.uuid);
+  const defined = status?.inactive.vcpus === data.vcpus && status.inactive.ramBytes === data.ramBytes;
+  // Without a domain there is nothing that its memory could fit: what was to go, goes.
+  if (status !== null && !defined) {
+    if (data.restart) await startOrSay(world, locks, data);
+    return "back";
+  }
+  for (const step of afterDefining(world, { ...data, restart: false })) {
+    await perform(world, locks, step.actions ?? []);
+    await step.run?.();
+  }
+  if (data.restart && status !== null) await startOrSay(world, locks, data);
+  return "forward";
+}
+
+/** Its size is recorded by now: a guest that does not start is the operator's to look at. */
+async function startOrSay(world: World, locks: HeldLocks, data: ResizeData): Promise<void> {
+  try {
+    await perform(world, locks, startAgain(data).actions ?? []);
+  } catch (error) {
+    world.report.note(`${data.name}: it does not start: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

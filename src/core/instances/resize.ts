@@ -1,0 +1,143 @@
+/** `instance resize`: other vCPUs and other memory, by a flavor or by figures. Memory snapshots do not survive it, and it asks first. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
+import type { Snapshot, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { execute, type PlanView, planView } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { snapshotLabel } from "../snapshots/find.ts";
+import { snapshotsOf } from "../snapshots/names.ts";
+import { refuseUnsafe } from "../truth.ts";
+import { ensureAdopted } from "./adopt.ts";
+import { type FoundInstance, findAgain, findInstance, isLive } from "./find.ts";
+import { wrongState } from "./power.ts";
+import { recoverResize } from "./resize-recovery.ts";
+import { type ResizeData, resizeSteps } from "./resize-steps.ts";
+import { findFlavor } from "./shape.ts";
+import { requireStartable } from "./start.ts";
+
+export interface ResizeOptions {
+  readonly flavor: string | null;
+  readonly vcpus: number | null;
+  readonly ramBytes: number | null;
+  /** Stop it if it runs, and start it again. */
+  readonly restart: boolean;
+  /** How long it may take to shut down; then it is powered off. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Gives an instance other vCPUs or memory. A snapshot with memory resumes only in a machine of its own size: those are named, and go after
+ * a yes; snapshots of disks stay. Null where the answer was no, or when it is done; a dry run returns the plan.
+ * Throws "usage", "not_found" (the flavor), "conflict" where it runs and `restart` was not asked for, or a snapshot with memory is protected.
+ */
+export async function resizeInstance(world: World, target: string, options: ResizeOptions): Promise<PlanView | null> {
+  requireChoice(options);
+  const first = await findInstance(world, target);
+  const { uuid } = first.status;
+  const seen = planResize(first, options);
+  if (seen === null) return null;
+  if (seen.dropped.length > 0 && !world.dryRun && !(await ask(world, first.state, seen))) return null;
+  return exclusive(world, [uuid], async (locks) => {
+    const found = await findAgain(world, uuid);
+    const data = planResize(found, options);
+    if (data === null) return null;
+    const unasked = data.dropped.find((one) => !seen.dropped.some(({ id }) => id === one.id));
+    if (unasked !== undefined)
+      throw new EstratoError("conflict", `instance ${data.name}: snapshot ${unasked.name} was taken meanwhile`, {
+        hint: "Try again.",
+      });
+    if (data.restart) await requireStartable(world, found);
+    return carryOut(world, locks, found, data, options);
+  });
+}
+
+async function carryOut(
+  world: World,
+  locks: HeldLocks,
+  { status, record }: FoundInstance,
+  data: Planned,
+  options: ResizeOptions,
+): Promise<PlanView | null> {
+  if (record === null && data.flavor !== null) await ensureAdopted(world, status); // a flavor needs a record
+  const xml = world.host.editDefinition(status.inactive.xml, {
+    ...(data.vcpus === status.inactive.vcpus ? {} : { vcpus: data.vcpus }),
+    ...(data.ramBytes === status.inactive.ramBytes ? {} : { ramBytes: data.ramBytes }),
+  });
+  const plan: ResizeData = { ...data, dropped: data.dropped.map(({ id }) => id), xml };
+  const steps = resizeSteps(world, plan, options.timeoutMs);
+  if (world.dryRun) {
+    const notes = data.dropped.map(
+      (one) => `Snapshot ${one.name} will be deleted: its memory needs the size it has now.`,
+    );
+    return planView(world, steps, notes);
+  }
+  await execute(world, locks, { kind: "instance.resize", target: data.name, data: plan, steps }, recoverResize);
+  return null;
+}
+
+type Planned = Omit<ResizeData, "dropped" | "xml"> & { readonly dropped: readonly Snapshot[] };
+
+/** Null where it has that size already. */
+function planResize({ status, record, state }: FoundInstance, options: ResizeOptions): Planned | null {
+  const flavor = options.flavor === null ? null : findFlavor(state, options.flavor);
+  const { inactive, uuid, name } = status;
+  const vcpus = flavor?.vcpus ?? options.vcpus ?? inactive.vcpus;
+  const ramBytes = flavor?.ramBytes ?? options.ramBytes ?? inactive.ramBytes;
+  const same = vcpus === inactive.vcpus && ramBytes === inactive.ramBytes;
+  if (same && (flavor === null || record?.flavor === flavor.name)) return null;
+  refuseUnsafe(status);
+  const dropped = same ? [] : snapshotsOf(state, uuid).filter((one) => one.memory !== null);
+  requireUnprotected(state, dropped);
+  if (!same) requireOffOrRestart(status, options);
+  return {
+    uuid,
+    name,
+    vcpus,
+    ramBytes,
+    flavor: flavor?.name ?? null,
+    dropped,
+    restart: !same && isLive(status),
+  };
+}
+
+function requireChoice({ flavor, vcpus, ramBytes }: ResizeOptions): void {
+  if (flavor === null && vcpus === null && ramBytes === null) {
+    throw new EstratoError("usage", "instance resize: no new size is given", {
+      hint: "Give --flavor, or --vcpus and --ram.",
+    });
+  }
+  if (flavor !== null && (vcpus !== null || ramBytes !== null)) {
+    throw new EstratoError("usage", `flavor ${flavor}: it says the vCPUs and the memory already`, {
+      hint: "Give --flavor, or --vcpus and --ram.",
+    });
+  }
+}
+
+function requireOffOrRestart(status: DomainStatus, { restart }: ResizeOptions): void {
+  if (!isLive(status)) return;
+  if (!restart)
+    throw wrongState(
+      status.name,
+      "it runs, and its size changes only when it starts",
+      "Stop it first, or give --restart.",
+    );
+  if (status.state !== "running")
+    throw wrongState(status.name, `it is ${status.state}`, `Resume it first: estrato instance resume ${status.name}.`);
+}
+
+function requireUnprotected(state: State, snapshots: readonly Snapshot[]): void {
+  const kept = snapshots.find((snapshot) => snapshot.protected);
+  if (kept === undefined) return;
+  const label = snapshotLabel(state, kept);
+  throw new EstratoError("conflict", `snapshot ${label}: it is protected, and its memory needs the size it has now`, {
+    hint: `Lift that first: estrato snapshot set ${label} --unprotect.`,
+  });
+}
+
+function ask(world: World, state: State, { name, dropped }: Planned): Promise<boolean> {
+  return world.report.confirm({
+    text: `Resize ${name}? ${dropped.length === 1 ? "A snapshot holds memory that resumes" : `${dropped.length} snapshots hold memory that resume`} only in the size it has now.`,
+    loses: dropped.map((one) => `snapshot ${snapshotLabel(state, one)} (with memory)`),
+  });
+}

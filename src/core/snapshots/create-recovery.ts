@@ -1,0 +1,123 @@
+/** A snapshot that was killed, or that failed: finished where the guest is on its new heads, else undone. */
+import { EstratoError } from "../../errors.ts";
+import type { Action, DomainStatus } from "../../host/types.ts";
+import type { JournalEntry, Snapshot } from "../../store/schema.ts";
+import { isUnwritten } from "../layers/heads.ts";
+import { type Outcome, perform } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { type CreateData, record, switched } from "./create-steps.ts";
+import { liveDefinitionName } from "./drop.ts";
+import { definedDisks, freezeFile } from "./heads.ts";
+import { freezeMemory, keepLiveDefinition, requireWholeMemory } from "./memory-file.ts";
+import { requireUnheld } from "./unheld.ts";
+
+/** Why libvirt says that a guest stands still where it was saving its memory; a person's own pause is called "user". */
+const SAVING = new Set(["snapshot", "saving", "migrating", "unknown"]);
+
+/**
+ * A snapshot that never ended. Forward where the guest writes (or wrote, or is defined to write) to a new head: its bytes are there.
+ * Back otherwise: thaw, and unlink the heads once nobody holds them.
+ */
+export async function recoverCreate(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as CreateData;
+  if (data.snapshot.memory !== null) await perform(world, locks, [{ do: "await-job", domain: data.uuid }]);
+  const status = await world.host.domainStatus(data.uuid);
+  if (status !== null && status.live !== null) await world.host.perform({ do: "thaw", domain: data.uuid });
+  await goOn(world, locks, data, status);
+  const stored = (await world.store.read()).snapshots[data.snapshot.id];
+  if (await newHeadsInUse(world, data, status)) {
+    await perform(world, locks, [
+      ...data.heads.map((head) => freezeFile(head.before)),
+      { do: "redefine", domain: data.uuid, disks: definedDisks(data.heads, "after") },
+    ]);
+    await recordWhatIsThere(world, locks, data);
+    return "forward";
+  }
+  if (stored !== undefined) return "forward";
+  await undo(world, locks, data);
+  return "back";
+}
+
+/** libvirtd may have died while the guest stood still for its memory: it goes on, unless a person had paused it. */
+async function goOn(world: World, locks: HeldLocks, data: CreateData, status: DomainStatus | null): Promise<void> {
+  const { memory } = data.snapshot;
+  if (memory === null || memory.paused || status?.state !== "paused" || !SAVING.has(status.reason)) return;
+  await perform(world, locks, [{ do: "resume", domain: data.uuid }]);
+}
+
+/**
+ * libvirt switches the disks only after all of the memory is written, so it belongs to what the old heads hold. Where the file is
+ * not whole (the power failed before it was on the disk), the disks are kept alone.
+ */
+async function recordWhatIsThere(world: World, locks: HeldLocks, data: CreateData): Promise<void> {
+  const { snapshot } = data;
+  if (snapshot.memory === null) return record(world, data, snapshot.consistency);
+  try {
+    await requireWholeMemory(world, snapshot);
+  } catch (error) {
+    world.report.note(
+      `${snapshot.name}: kept without memory (${error instanceof Error ? error.message : String(error)})`,
+    );
+    await record(world, { ...data, snapshot: { ...snapshot, memory: null } }, "crash");
+    await perform(world, locks, memoryFiles(world, snapshot));
+    return;
+  }
+  await perform(world, locks, freezeMemory(world, snapshot));
+  await keepLiveDefinition(world, snapshot, data.heads);
+  await record(world, data, "memory");
+}
+
+function memoryFiles(world: World, snapshot: Snapshot): Action[] {
+  if (snapshot.memory === null) return [];
+  return [
+    { do: "unlink", path: world.store.paths.memory(snapshot.memory.file) },
+    { do: "unlink", path: world.store.paths.record(liveDefinitionName(snapshot.id)) },
+  ];
+}
+
+/** The truth, in DESIGN's order: QEMU, then what was written, then the definition. */
+async function newHeadsInUse(world: World, data: CreateData, status: DomainStatus | null): Promise<boolean> {
+  if (status === null) return false;
+  if (status.live !== null) {
+    const answer = await switched(world, data);
+    if (answer === "some") {
+      throw new EstratoError("integrity", `instance ${status.name}: QEMU switched only some of its disks`, {
+        hint: 'Run "estrato doctor".',
+      });
+    }
+    if (answer !== "off") return answer === "yes";
+  }
+  for (const head of data.heads) {
+    // libvirtd may have died between QEMU's switch and its own note, and the guest may have stopped since (LIBVIRT.md, trap 12).
+    if (
+      (await world.host.fileInfo(head.after.file)) !== null &&
+      (await world.host.ownExtents(head.after.file, "qcow2")).length > 0
+    )
+      return true;
+    if (status.inactive.disks.find((disk) => disk.device === head.device)?.source === head.after.file) return true;
+  }
+  return false;
+}
+
+async function undo(world: World, locks: HeldLocks, data: CreateData): Promise<void> {
+  const files: string[] = [];
+  for (const { after } of data.heads) {
+    await requireUnheld(world, after.file);
+    if (await isUnwritten(world, after)) files.push(after.file);
+    else {
+      // libvirtd died before it noted the switch, and the guest was started again on what it had before (LIBVIRT.md, trap 12).
+      world.report.note(
+        `${data.snapshot.name}: undone, but ${after.file} holds what the guest wrote before it was started again: kept for "estrato doctor"`,
+      );
+    }
+  }
+  files.push(world.store.paths.record(`${data.snapshot.id}.xml`));
+  if (data.snapshot.nvram !== null) files.push(world.store.paths.nvram(data.snapshot.nvram));
+  const actions: Action[] = files.map((path) => ({ do: "unlink", path }));
+  actions.push(...memoryFiles(world, data.snapshot));
+  // A step that froze the old head may have been the last one done.
+  for (const head of data.heads) {
+    actions.push({ do: "set-mode", path: head.before.file, mode: head.before.foreign?.mode ?? 0o600 });
+  }
+  await perform(world, locks, actions);
+}

@@ -1,0 +1,147 @@
+/** The steps of a snapshot, in the order in which each crash has an answer (DESIGN, section 5). */
+import { EstratoError } from "../../errors.ts";
+import type { Action, DomainStatus } from "../../host/types.ts";
+import type { Snapshot } from "../../store/schema.ts";
+import { perform, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { adoptHeads, createHead, definedDisks, definitionByVolume, freezeFile, type HeadChange } from "./heads.ts";
+import { freezeMemory, keepLiveDefinition, requireWholeMemory } from "./memory-file.ts";
+
+/** What the journal remembers. */
+export interface CreateData {
+  readonly uuid: string;
+  readonly snapshot: Snapshot;
+  readonly heads: readonly HeadChange[];
+  readonly excluded: readonly string[];
+}
+
+/** `quiesce`: inside the switch; `required`: or fail. */
+export function planSteps(
+  world: World,
+  locks: HeldLocks,
+  status: DomainStatus,
+  data: CreateData,
+  quiesce: boolean,
+  required: boolean,
+): Step[] {
+  const { snapshot, heads, uuid } = data;
+  const steps: Step[] = [
+    {
+      title: "Keep the definition",
+      run: () => world.store.writeRecord(`${snapshot.id}.xml`, definitionByVolume(world, status.inactive.xml, heads)),
+    },
+    { title: "Make new heads", actions: heads.map(createHead) },
+  ];
+  if (snapshot.nvram !== null && status.inactive.nvram !== null) {
+    const to = world.store.paths.nvram(snapshot.nvram);
+    steps.push({
+      title: "Copy the NVRAM",
+      actions: [{ do: "copy-file", from: status.inactive.nvram, to, mode: 0o400 }],
+    });
+  }
+  // Before the switch: where libvirtd dies in it and the guest stops, nobody can start it on what it had before (LIBVIRT.md, trap 12).
+  // QEMU goes on writing what it has open, and lets go of it in the switch (measured on both generations).
+  steps.push({ title: "Freeze the layers", actions: heads.map((head) => freezeFile(head.before)) });
+  let reached = false;
+  if (status.live !== null) {
+    const trying = quiesce && !required;
+    const action = switchDisks(world, uuid, data, quiesce);
+    const tryIt = async () => {
+      reached = await switchQuiescedOrNot(world, locks, uuid, data);
+    };
+    const title = snapshot.memory === null ? "Switch the disks" : "Save the memory and switch the disks";
+    steps.push({ title, ...(trying ? { shown: [action], run: tryIt } : { actions: [action] }) });
+    if (required) reached = quiesce;
+    steps.push({ title: "Compare QEMU, libvirt and the plan", run: () => requireSwitched(world, data) });
+  }
+  if (snapshot.memory !== null) {
+    steps.push({
+      title: "Freeze the memory",
+      actions: freezeMemory(world, snapshot),
+      run: async () => {
+        await requireWholeMemory(world, snapshot);
+        await keepLiveDefinition(world, snapshot, heads);
+      },
+    });
+  }
+  steps.push(
+    { title: "Define the new heads", actions: [{ do: "redefine", domain: uuid, disks: definedDisks(heads, "after") }] },
+    { title: "Record the snapshot", run: () => record(world, data, reached ? "filesystem" : snapshot.consistency) },
+  );
+  return steps;
+}
+
+function switchDisks(world: World, uuid: string, data: CreateData, quiesce: boolean): Action {
+  return {
+    do: "switch-disks",
+    domain: uuid,
+    disks: data.heads.map((head) => ({ device: head.device, path: head.after.file })),
+    excluded: data.excluded,
+    quiesce,
+    ...(data.snapshot.memory === null ? {} : { memory: world.store.paths.memory(data.snapshot.memory.file) }),
+  };
+}
+
+/** With `--quiesce try`, a guest that cannot be frozen gets a crash-consistent snapshot. True where it was frozen. */
+async function switchQuiescedOrNot(world: World, locks: HeldLocks, uuid: string, data: CreateData): Promise<boolean> {
+  try {
+    await perform(world, locks, [switchDisks(world, uuid, data, true)]);
+    return true;
+  } catch (error) {
+    await perform(world, locks, [{ do: "thaw", domain: uuid }]);
+    if ((await switched(world, data)) === "yes") return true;
+    world.report.note(
+      `${data.snapshot.name}: the file systems could not be quiesced (${error instanceof Error ? error.message : String(error)})`,
+    );
+    await perform(world, locks, [switchDisks(world, uuid, data, false)]);
+    return false;
+  }
+}
+
+/** Does QEMU write to the new heads? It switches all disks in one transaction, so "some" is a disagreement. */
+export async function switched(world: World, data: CreateData): Promise<"yes" | "no" | "some" | "off"> {
+  const status = await world.host.domainStatus(data.uuid);
+  if (status === null || status.live === null) return "off";
+  const disks = await world.host.qemuDisks(data.uuid);
+  const tops = data.heads.map(
+    (head) => disks.find((disk) => disk.device === head.device)?.chain[0] === head.after.file,
+  );
+  if (tops.every(Boolean)) return "yes";
+  return tops.some(Boolean) ? "some" : "no";
+}
+
+async function requireSwitched(world: World, data: CreateData): Promise<void> {
+  const status = await world.host.domainStatus(data.uuid);
+  if (status?.live == null) return; // it stopped meanwhile: the next step defines the new heads
+  const disks = await world.host.qemuDisks(data.uuid);
+  for (const head of data.heads) {
+    const disk = disks.find((one) => one.device === head.device);
+    const live = status.live.disks.find((one) => one.device === head.device)?.source;
+    if (disk?.chain[0] === head.after.file && disk.chain[1] === head.before.file && live === head.after.file) continue;
+    throw new EstratoError(
+      "integrity",
+      `instance ${status.name}: ${head.device} was switched to ${disk?.chain[0] ?? "nothing"}, planned was ${head.after.file}`,
+      {
+        hint: 'Run "estrato doctor".',
+      },
+    );
+  }
+}
+
+/** Idempotent: the graph and the snapshot in one transaction. */
+export async function record(world: World, data: CreateData, consistency: Snapshot["consistency"]): Promise<void> {
+  const memory = await measuredMemory(world, data.snapshot);
+  await world.store.update((draft) => {
+    adoptHeads(draft, data.heads);
+    draft.snapshots[data.snapshot.id] = { ...data.snapshot, memory, consistency };
+    const instance = draft.instances[data.uuid];
+    if (instance !== undefined) instance.current = data.snapshot.id;
+  });
+}
+
+/** How large the memory became is known only now. */
+async function measuredMemory(world: World, { memory }: Snapshot): Promise<Snapshot["memory"]> {
+  if (memory === null) return null;
+  const file = await world.host.fileInfo(world.store.paths.memory(memory.file));
+  return { ...memory, sizeBytes: file?.sizeBytes ?? memory.sizeBytes };
+}

@@ -1,0 +1,187 @@
+/** Everything that a revert is about to make and do, decided before anything is touched. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
+import type { Snapshot, State } from "../../store/schema.ts";
+import { volumesOf } from "../instances/adopt.ts";
+import type { World } from "../ports.ts";
+import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { requireAgreement } from "../truth.ts";
+import { snapshotLabel } from "./find.ts";
+import { type HeadChange, newHead } from "./heads.ts";
+import { freeSnapshotName } from "./names.ts";
+import { requireRestorable } from "./restorable.ts";
+
+export interface RevertOptions {
+  /** Keep no automatic snapshot of what the disks hold now. */
+  readonly discard: boolean;
+  /** How long the automatic snapshot is kept, in ms. */
+  readonly keepMs: number;
+}
+
+/** What the journal remembers. */
+export interface RevertData {
+  readonly uuid: string;
+  readonly instanceName: string;
+  readonly target: string;
+  /** The snapshot that becomes `current`. */
+  readonly current: string | null;
+  readonly kept: Snapshot | null;
+  /** The automatic snapshot that an unrevert uses up. */
+  readonly usedUp: string | null;
+  readonly heads: readonly HeadChange[];
+  readonly nvram: {
+    readonly from: string;
+    readonly to: string;
+    readonly keep: { readonly from: string; readonly to: string } | null;
+    /** The copy that an earlier revert made, which goes; null where the file is not ours. */
+    readonly previous: string | null;
+  } | null;
+  readonly xmlBefore: string;
+  readonly xmlAfter: string;
+  /** The memory that it resumes from, and the definition for that; absent where it has none. */
+  readonly memory?: { readonly path: string; readonly xml: string; readonly paused: boolean } | null;
+  readonly was: "running" | "paused" | "off";
+  readonly undoBefore: string | null;
+  readonly currentBefore: string | null;
+}
+
+/** Throws "conflict", "host" or "integrity" where it cannot be; reads only. `usedUp`: the automatic snapshot that an unrevert goes back to. */
+export async function planRevert(
+  world: World,
+  state: State,
+  status: DomainStatus,
+  snapshot: Snapshot,
+  usedUp: string | null,
+  options: RevertOptions,
+): Promise<RevertData> {
+  const facts = await requireAgreement(world, state, status);
+  await requireRestorable(world, state, snapshot, status);
+  const volumes = volumesOf(state, status.uuid);
+  const instance = state.instances[status.uuid];
+  const heads: HeadChange[] = [];
+  for (const disk of snapshot.disks) {
+    const volume = [...volumes.values()].find((one) => one.id === disk.volume);
+    const layer = state.layers[disk.layer];
+    const before = state.layers[volume?.head ?? ""];
+    if (volume === undefined || before === undefined || layer === undefined)
+      throw new EstratoError(
+        "integrity",
+        `snapshot ${snapshotLabel(state, snapshot)}: a layer of ${disk.device} is not recorded`,
+      );
+    const fact = facts.find((one) => one.volume.id === volume.id);
+    const sizeBytes = Math.max(before.sizeBytes, fact?.liveSizeBytes ?? 0);
+    // A revert takes the disk's size of the snapshot; what is kept has the size it has now.
+    heads.push(
+      newHead(
+        world,
+        { ...volume, device: volume.device ?? disk.device },
+        { ...before, sizeBytes },
+        layer,
+        layer.sizeBytes,
+      ),
+    );
+  }
+  await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `revert of ${status.name}`);
+  const kept = options.discard ? null : automaticSnapshot(world, state, status, heads, options.keepMs);
+  const nvram = planNvram(world, status, snapshot, heads, kept);
+  const disks = (which: "before" | "after") =>
+    Object.fromEntries(heads.map((head) => [head.device, { path: head[which].file, format: head[which].format }]));
+  return {
+    uuid: status.uuid,
+    instanceName: status.name,
+    target: snapshot.id,
+    current: usedUp === null ? snapshot.id : (snapshot.parent ?? null),
+    kept,
+    usedUp,
+    heads,
+    nvram,
+    xmlBefore: world.host.editDefinition(status.inactive.xml, { disks: disks("before"), dropBackingStore: true }),
+    xmlAfter: world.host.editDefinition(status.inactive.xml, {
+      disks: disks("after"),
+      dropBackingStore: true,
+      newGenerationId: true,
+      ...(nvram === null ? {} : { nvram: nvram.to }),
+    }),
+    memory: await planMemory(world, snapshot, heads, nvram),
+    was: status.live === null ? "off" : status.state === "paused" ? "paused" : "running",
+    undoBefore: instance?.undo ?? null,
+    currentBefore: instance?.current ?? null,
+  };
+}
+
+/** libvirt wants the definition that the memory was saved under; only where its disks and NVRAM lie may differ. */
+async function planMemory(
+  world: World,
+  snapshot: Snapshot,
+  heads: readonly HeadChange[],
+  nvram: RevertData["nvram"],
+): Promise<NonNullable<RevertData["memory"]> | null> {
+  if (snapshot.memory === null) return null;
+  const path = world.store.paths.memory(snapshot.memory.file);
+  const xml = world.host.editDefinition(await world.host.memoryDefinition(path), {
+    disks: Object.fromEntries(heads.map(({ device, after }) => [device, { path: after.file, format: after.format }])),
+    dropBackingStore: true,
+    ...(nvram === null ? {} : { nvram: nvram.to }),
+  });
+  return { path, xml, paused: snapshot.memory.paused };
+}
+
+/** A new name for each copy, so that one define switches disks and NVRAM together. */
+function planNvram(
+  world: World,
+  status: DomainStatus,
+  snapshot: Snapshot,
+  heads: readonly HeadChange[],
+  kept: Snapshot | null,
+): RevertData["nvram"] {
+  const first = heads[0];
+  if (snapshot.nvram === null || first === undefined) return null;
+  const current = status.inactive.nvram;
+  return {
+    from: world.store.paths.nvram(snapshot.nvram),
+    to: first.after.file.replace(/\.qcow2$/, ".fd"),
+    keep: kept?.nvram == null || current === null ? null : { from: current, to: world.store.paths.nvram(kept.nvram) },
+    previous: current?.startsWith(`${world.store.paths.layersFolder}/`) ? current : null,
+  };
+}
+
+function automaticSnapshot(
+  world: World,
+  state: State,
+  status: DomainStatus,
+  heads: readonly HeadChange[],
+  keepMs: number,
+): Snapshot {
+  const instance = state.instances[status.uuid];
+  const now = world.clock.now();
+  const id = world.ids.next("snap");
+  return {
+    id,
+    name: freeSnapshotName(state, status.uuid, now, "before-revert-"),
+    type: "instance",
+    instance: status.uuid,
+    volume: null,
+    parent: instance?.current ?? null,
+    automatic: true,
+    disks: heads.map((head) => ({
+      volume: head.volume,
+      device: head.device,
+      layer: head.before.id,
+      sizeBytes: head.before.sizeBytes,
+    })),
+    excluded: [],
+    consistency: status.live === null ? "offline" : "crash",
+    memory: null,
+    definition: `${id}.xml`,
+    nvram: status.inactive.nvram === null ? null : `${id}.fd`,
+    vcpus: status.inactive.vcpus,
+    ramBytes: status.inactive.ramBytes,
+    flavor: instance?.flavor ?? null,
+    owner: world.user,
+    createdAt: now.toISOString(),
+    expiresAt: new Date(now.getTime() + keepMs).toISOString(),
+    protected: false,
+    description: "what the disks held before a revert",
+    properties: {},
+  };
+}

@@ -1,0 +1,99 @@
+/** A revert that was killed, or that failed: undone where the guest still has what it had, else finished. */
+import { EstratoError } from "../../errors.ts";
+import type { Action, DomainStatus } from "../../host/types.ts";
+import type { JournalEntry } from "../../store/schema.ts";
+import { type Outcome, perform } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { dropSnapshots } from "./drop.ts";
+import { thawFile } from "./heads.ts";
+import type { RevertData } from "./revert-plan.ts";
+import { afterDefining, RESUME, START } from "./revert-steps.ts";
+import { requireUnheld } from "./unheld.ts";
+
+/**
+ * A revert that never ended. Back where the guest still runs on what it had, or is off and defined as before; forward otherwise.
+ * Forward begins behind the definition, which comes after all that is copied and made: the guest may have been started since, and
+ * what it has written to its new heads and NVRAM is not to be made again.
+ */
+export async function recoverRevert(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as RevertData;
+  await endHalfResumed(world, locks, data);
+  const status = await world.host.domainStatus(data.uuid);
+  if (status === null)
+    throw new EstratoError(
+      "integrity",
+      `instance ${data.instanceName}: libvirt has lost its domain while it was being reverted`,
+      { hint: 'Run "estrato doctor".' },
+    );
+  const recorded = (await world.store.read()).volumes[data.heads[0]?.volume ?? ""]?.head === data.heads[0]?.after.id;
+  if (!recorded && (await backIsRight(world, data, status))) {
+    await undo(world, locks, data);
+    return "back";
+  }
+  const runs = status.live !== null;
+  for (const step of afterDefining(world, locks, data)) {
+    // The guest that runs now runs on the new heads already.
+    const actions = (step.actions ?? []).filter((action) => !(runs && action.do === "destroy"));
+    const bringsBack = step.title === START || step.title === RESUME;
+    const work = async () => {
+      await perform(world, locks, actions);
+      await step.run?.();
+    };
+    if (bringsBack) await startOrSay(world, data, work);
+    else await work();
+  }
+  return "forward";
+}
+
+/**
+ * libvirtd may have died while it resumed the guest: that guest stands still on new heads and never ran. (Nobody waits for memory in vain:
+ * it is resumed anew.) One that a person has paused is left alone.
+ */
+async function endHalfResumed(world: World, locks: HeldLocks, data: RevertData): Promise<void> {
+  if (!data.memory || data.memory.paused) return;
+  const status = await world.host.domainStatus(data.uuid);
+  if (status?.state !== "paused" || status.reason === "user") return;
+  const disks = await world.host.qemuDisks(data.uuid);
+  for (const { device, after } of data.heads) {
+    if (disks.find((disk) => disk.device === device)?.chain[0] !== after.file) return;
+    if ((await world.host.ownExtents(after.file, after.format)).length > 0) return;
+  }
+  await perform(world, locks, [{ do: "destroy", domain: data.uuid }]);
+}
+
+/** The disks are reverted and recorded by now: a guest that does not start is the operator's to look at, not ours to undo. */
+async function startOrSay(world: World, data: RevertData, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    world.report.note(
+      `${data.instanceName}: its disks are reverted, but it does not start: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+/** The guest still writes to what it had, or is off and defined as before. */
+async function backIsRight(world: World, data: RevertData, status: DomainStatus): Promise<boolean> {
+  const first = data.heads[0];
+  if (first === undefined) return true;
+  if (status.live !== null) {
+    const disks = await world.host.qemuDisks(data.uuid);
+    return disks.find((disk) => disk.device === first.device)?.chain[0] === first.before.file;
+  }
+  // We define before we stop the guest: a guest that is off and still defined as before was not stopped by us.
+  return status.inactive.disks.find((disk) => disk.device === first.device)?.source === first.before.file;
+}
+
+async function undo(world: World, locks: HeldLocks, data: RevertData): Promise<void> {
+  await perform(world, locks, [{ do: "define", xml: data.xmlBefore }]);
+  for (const head of data.heads) await requireUnheld(world, head.after.file);
+  const { kept } = data;
+  if (kept !== null) await world.store.update((draft) => dropSnapshots(draft, [kept.id]));
+  const files = data.heads.map((head) => head.after.file);
+  if (data.nvram !== null) files.push(data.nvram.to, ...(data.nvram.keep === null ? [] : [data.nvram.keep.to]));
+  if (data.kept !== null) files.push(world.store.paths.record(`${data.kept.id}.xml`));
+  await perform(world, locks, [
+    ...files.map((path): Action => ({ do: "unlink", path })),
+    ...data.heads.map((head) => thawFile(head.before)),
+  ]);
+}

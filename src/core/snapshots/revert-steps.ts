@@ -1,0 +1,101 @@
+/** The steps of a revert, in the order in which each crash has an answer (DESIGN, section 5). */
+import type { Action } from "../../host/types.ts";
+import { isUnwritten } from "../layers/heads.ts";
+import { perform, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { dropSnapshots, unlinkRecords } from "./drop.ts";
+import { adoptHeads, createHead, definitionByVolume, freezeFile } from "./heads.ts";
+import type { RevertData } from "./revert-plan.ts";
+
+/** The titles of the step that brings the guest back. */
+export const START = "Start the guest";
+export const RESUME = "Resume the guest from its memory";
+
+export function planSteps(world: World, locks: HeldLocks, data: RevertData): Step[] {
+  const { heads, kept, nvram } = data;
+  const steps: Step[] = [];
+  if (kept !== null) {
+    steps.push({
+      title: "Keep the definition",
+      run: () => world.store.writeRecord(`${kept.id}.xml`, definitionByVolume(world, data.xmlBefore, heads)),
+    });
+  }
+  steps.push({ title: "Make new heads", actions: heads.map(createHead) });
+  if (nvram !== null) {
+    const actions: Action[] = [{ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 }];
+    if (nvram.keep !== null) actions.push({ do: "copy-file", ...nvram.keep, mode: 0o400 });
+    steps.push({ title: "Copy the NVRAM", actions });
+  }
+  steps.push(
+    { title: "Keep what the disks hold", run: () => keepBefore(world, data) },
+    { title: "Define the new heads", actions: [{ do: "define", xml: data.xmlAfter }] },
+  );
+  return [...steps, ...afterDefining(world, locks, data)];
+}
+
+/** From the point of no return on: a guest that is started now starts on the new heads. Each step can be repeated. */
+export function afterDefining(world: World, locks: HeldLocks, data: RevertData): Step[] {
+  const { uuid, heads } = data;
+  const steps: Step[] = [];
+  if (data.was !== "off") steps.push({ title: "Stop the guest", actions: [{ do: "destroy", domain: uuid }] });
+  steps.push(
+    { title: "Freeze what it had", actions: heads.map((head) => freezeFile(head.before)) },
+    { title: "Record the revert", run: () => record(world, locks, data) },
+  );
+  if (data.nvram?.previous != null)
+    steps.push({ title: "Remove the NVRAM it had", actions: [{ do: "unlink", path: data.nvram.previous }] });
+  if (data.memory) steps.push(resumeStep(world, locks, data, data.memory));
+  else if (data.was !== "off")
+    steps.push({ title: START, actions: [{ do: "start", domain: uuid, paused: data.was === "paused" }] });
+  return steps;
+}
+
+function resumeStep(world: World, locks: HeldLocks, data: RevertData, memory: NonNullable<RevertData["memory"]>): Step {
+  const { path, xml, paused } = memory;
+  const actions: Action[] = [{ do: "restore-memory", domain: data.uuid, memory: path, xml, paused }];
+  // The clock that it wakes up with is the one of the snapshot.
+  if (!paused) actions.push({ do: "sync-clock", domain: data.uuid });
+  return {
+    title: RESUME,
+    shown: actions,
+    run: async () => {
+      if (await stillAsMade(world, data)) await perform(world, locks, actions);
+      else
+        world.report.note(
+          `${data.instanceName}: it was started on the reverted disks meanwhile, so its memory was not resumed; it would not fit them any more`,
+        );
+    },
+  };
+}
+
+/** Memory belongs to the disks of its instant (invariant 9): once a guest has run on the new heads, that instant is over. */
+async function stillAsMade(world: World, data: RevertData): Promise<boolean> {
+  const status = await world.host.domainStatus(data.uuid);
+  if (status === null || status.live !== null) return false;
+  for (const head of data.heads) if (!(await isUnwritten(world, head.after))) return false;
+  return true;
+}
+
+/** The automatic snapshot is stored before the guest loses anything (invariant 4). Idempotent. */
+async function keepBefore(world: World, data: RevertData): Promise<void> {
+  const { kept } = data;
+  if (kept === null) return;
+  await world.store.update((draft) => {
+    draft.snapshots[kept.id] = kept;
+  });
+}
+
+/** Idempotent: the graph, `current`, and what can be undone, in one transaction. */
+async function record(world: World, locks: HeldLocks, data: RevertData): Promise<void> {
+  await world.store.update((draft) => {
+    adoptHeads(draft, data.heads);
+    const instance = draft.instances[data.uuid];
+    if (instance !== undefined) {
+      instance.current = data.current;
+      instance.undo = data.kept?.id ?? null;
+    }
+    if (data.kept !== null) draft.snapshots[data.kept.id] = data.kept;
+    if (data.usedUp !== null) dropSnapshots(draft, [data.usedUp]);
+  });
+  if (data.usedUp !== null) await perform(world, locks, unlinkRecords(world, [data.usedUp]));
+}

@@ -1,0 +1,40 @@
+/** `snapshot show`: all that is known of a snapshot, and whether it can be reverted to now. */
+import { EstratoError } from "../../errors.ts";
+import type { Snapshot, State } from "../../store/schema.ts";
+import type { World } from "../ports.ts";
+import { type SnapshotView, viewSnapshots } from "./list.ts";
+import { obstacleTo } from "./restorable.ts";
+
+export interface SnapshotDetail extends SnapshotView {
+  readonly restorable: boolean;
+  /** Why not; null where it can. */
+  readonly restorable_reason: string | null;
+  /** What its memory needs of a host; null without memory. */
+  readonly requires: { readonly qemu_version: string | null; readonly machine: string | null } | null;
+}
+
+/** Asked anew each time: what a host has changes. */
+export async function detailSnapshot(world: World, state: State, snapshot: Snapshot): Promise<SnapshotDetail> {
+  const [view] = await viewSnapshots(world, state, [snapshot]);
+  const { memory } = snapshot;
+  const reason = await whyNot(world, state, snapshot);
+  return {
+    ...(view as SnapshotView),
+    restorable: reason === null,
+    restorable_reason: reason,
+    requires: memory === null ? null : { qemu_version: memory.qemuVersion, machine: memory.machine },
+  };
+}
+
+/** Null where it can be reverted to now. A memory file that libvirt cannot read is a reason, too. */
+export async function whyNot(world: World, state: State, snapshot: Snapshot): Promise<string | null> {
+  if (snapshot.instance === null) return "a volume's snapshot is not reverted by itself";
+  const status = await world.host.domainStatus(snapshot.instance);
+  if (status === null) return "libvirt does not have its instance";
+  try {
+    return (await obstacleTo(world, state, snapshot, status))?.reason ?? null;
+  } catch (error) {
+    if (error instanceof EstratoError) return error.message;
+    throw error;
+  }
+}
