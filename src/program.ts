@@ -19,6 +19,11 @@ export const catalogue: Catalogue = {
     noun: () => import("./commands/snapshot/index.ts"),
   },
   image: { summary: "What instances are made from", noun: () => import("./commands/image/index.ts") },
+  shelve: {
+    summary: "Put instances away without losing anything",
+    verb: () => import("./commands/instance/shelve.ts"),
+  },
+  unshelve: { summary: "Bring shelved instances back", verb: () => import("./commands/instance/unshelve.ts") },
   flavor: { summary: "Sizes that instances are made in", noun: () => import("./commands/flavor/index.ts") },
   keypair: { summary: "Public SSH keys that new instances let in", noun: () => import("./commands/keypair/index.ts") },
   config: { summary: "Settings", noun: () => import("./commands/config/index.ts") },

@@ -93,6 +93,25 @@ function snapshots() {
   virsh("destroy", "theirs");
 }
 
+/** A guest that is off, and whose disk holds so much. */
+function writtenGuest(name, mib) {
+  const file = join(folder, `${name}.qcow2`);
+  execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", file, "12G"]);
+  // Written, not sparse: a pattern that is not zero.
+  execFileSync("qemu-io", [
+    "-f",
+    "qcow2",
+    "-t",
+    "none",
+    ...Array.from({ length: Math.ceil(mib / 1024) }, (_, index) => [
+      "-c",
+      `write -q -P 7 ${index}G ${Math.min(mib, 1024)}M`,
+    ]).flat(),
+    file,
+  ]);
+  define(`<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${file}'/><target dev='vda' bus='virtio'/></disk></devices></domain>`);
+}
+
 function imagesFromSnapshots() {
   const times = {};
   for (const [size, mib] of [
@@ -101,21 +120,7 @@ function imagesFromSnapshots() {
     ["10 GiB", 10240],
   ]) {
     const name = `data-${mib}`;
-    const file = join(folder, `${name}.qcow2`);
-    execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", file, "12G"]);
-    // Written, not sparse: a pattern that is not zero.
-    execFileSync("qemu-io", [
-      "-f",
-      "qcow2",
-      "-t",
-      "none",
-      ...Array.from({ length: Math.ceil(mib / 1024) }, (_, index) => [
-        "-c",
-        `write -q -P 7 ${index}G ${Math.min(mib, 1024)}M`,
-      ]).flat(),
-      file,
-    ]);
-    define(`<domain type='qemu'><name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${file}'/><target dev='vda' bus='virtio'/></disk></devices></domain>`);
+    writtenGuest(name, mib);
     estrato("snapshot", "create", name, "s");
     times[size] = median(
       Array.from({ length: 7 }, (_, index) =>
@@ -125,6 +130,20 @@ function imagesFromSnapshots() {
   }
   for (const size of ["1 GiB", "10 GiB"])
     row(`image create --from-snapshot, ${size}`, times[size], "itself at 10 MiB", times["10 MiB"], "1.2");
+}
+
+function shelving() {
+  const times = {};
+  for (const [size, mib] of [
+    ["10 MiB", 10],
+    ["10 GiB", 10240],
+  ]) {
+    const name = `shelf-${mib}`;
+    writtenGuest(name, mib);
+    times[size] = inTurns(7, { shelve: () => estrato("shelve", name), unshelve: () => estrato("unshelve", name) });
+  }
+  for (const verb of ["shelve", "unshelve"])
+    row(`${verb}, 10 GiB`, times["10 GiB"][verb], "itself at 10 MiB", times["10 MiB"][verb], "1.2");
 }
 
 function deletion() {
@@ -171,7 +190,7 @@ function deletion() {
   );
 }
 
-const cases = { bareNode, listing, snapshots, imagesFromSnapshots, deletion };
+const cases = { bareNode, listing, snapshots, imagesFromSnapshots, shelving, deletion };
 const asked = process.argv.slice(2);
 try {
   for (const [name, bench] of Object.entries(cases)) if (asked.length === 0 || asked.includes(name)) bench();
