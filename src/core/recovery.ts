@@ -19,7 +19,13 @@ const kinds: Readonly<Record<string, () => Promise<Recover>>> = {
   "layer.merge": async () => (await import("./layers/merge.ts")).recoverMerge,
   "snapshot.create": async () => (await import("./snapshots/create-recovery.ts")).recoverCreate,
   "snapshot.revert": async () => (await import("./snapshots/revert-recovery.ts")).recoverRevert,
+  "snapshot.revert-volume": async () => (await import("./snapshots/revert-volume.ts")).recoverVolumeRevert,
   "snapshot.delete": async () => (await import("./snapshots/delete.ts")).recoverDelete,
+  "volume.attach": async () => (await import("./volumes/attach.ts")).recoverAttach,
+  "volume.create": async () => (await import("./volumes/create.ts")).recoverVolumeCreate,
+  "volume.delete": async () => (await import("./volumes/delete.ts")).recoverVolumeDelete,
+  "volume.detach": async () => (await import("./volumes/detach.ts")).recoverDetach,
+  "volume.resize": async () => (await import("./volumes/resize.ts")).recoverResize,
 };
 
 /** Pending operations whose locks overlap with `names`, the newest first: a merge that a deletion began ends before the deletion. */

@@ -50,7 +50,8 @@ export function switchDisks(machine: FakeMachine, action: Of<"switch-disks">, re
   for (const { disk } of heads) noteHead(domain, disk.device, disk.chain, "qcow2");
 }
 
-export function attach(machine: FakeMachine, { domain: name, disk }: Of<"attach-disk">): void {
+/** Half: in the definition only, which comes first. */
+export function attach(machine: FakeMachine, { domain: name, disk }: Of<"attach-disk">, reach: Reach): void {
   const domain = domainAt(machine, name);
   for (const scope of ["inactive", "live"] as const) {
     const xml = domain[scope];
@@ -65,11 +66,16 @@ export function attach(machine: FakeMachine, { domain: name, disk }: Of<"attach-
       giveToQemu(machine, chain);
     }
     domain[scope] = editDefinition(xml, { addDisks: [disk] });
+    if (reach === "half") return;
   }
 }
 
-/** A guest that does not hear the button does not let go of a disk either. */
-export function detach(machine: FakeMachine, { domain: name, device, timeoutMs }: Of<"detach-disk">): void {
+/** A guest that does not hear the button does not let go of a disk either. Half: out of the guest only, which comes first. */
+export function detach(
+  machine: FakeMachine,
+  { domain: name, device, timeoutMs }: Of<"detach-disk">,
+  reach: Reach,
+): void {
   const domain = domainAt(machine, name);
   for (const scope of ["live", "inactive"] as const) {
     const xml = domain[scope];
@@ -79,6 +85,7 @@ export function detach(machine: FakeMachine, { domain: name, device, timeoutMs }
     }
     if (scope === "live") domain.open = domain.open.filter((disk) => disk.device !== device);
     domain[scope] = editDefinition(xml, { disks: { [device]: null } });
+    if (reach === "half") return;
   }
 }
 

@@ -95,7 +95,7 @@ function plan(
 }
 
 /** In one transaction the image takes over the snapshot's layers and the files that hold its definition and NVRAM, and the snapshot goes. */
-async function becomeImage(world: World, data: CreateImageData): Promise<void> {
+export async function becomeImage(world: World, data: CreateImageData): Promise<void> {
   await world.store.update((draft: State) => {
     const snapshot = snapshotThrough(draft, data.through);
     if (snapshot === null) throw new EstratoError("integrity", `image ${data.image.name}: its snapshot has gone`);

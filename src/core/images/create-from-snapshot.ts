@@ -6,7 +6,7 @@ import { exclusive } from "../exclusive.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
-import { findSnapshot, snapshotLabel } from "../snapshots/find.ts";
+import { findSnapshot, snapshotLabel, snapshotLocks } from "../snapshots/find.ts";
 import { type CreateImageData, recoverCreateImage } from "./create-recovery.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { addImage, type NewImageOptions, newImage } from "./record.ts";
@@ -26,10 +26,11 @@ export async function createImageFromSnapshot(
   options: CreateFromSnapshotOptions,
 ): Promise<Image | PlanView> {
   requireName("image", options.name);
-  const found = findSnapshot(await world.store.read(), options.snapshot);
+  const early = await world.store.read();
+  const found = findSnapshot(early, options.snapshot);
   const id = world.ids.next("img");
   // Under the lock of what the snapshot belongs to, as whoever deletes it would hold: its files stay while they are copied.
-  const names = [id, imageNameLock(options.name), found.instance ?? found.volume ?? found.id];
+  const names = [id, imageNameLock(options.name), ...snapshotLocks(early, found)];
   return exclusive(world, names, async (locks) => {
     const state = await world.store.read();
     requireFreeImageName(state, options.name);

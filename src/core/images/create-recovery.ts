@@ -14,14 +14,15 @@ export interface CreateImageData {
   /** Absolute paths of every file that is made for it, temporary ones too; its definition is a record of the store's. */
   readonly files: readonly string[];
   /** The snapshot that is taken for it, and goes as soon as the image stands. */
-  readonly through: { readonly instance: string; readonly snapshot: string } | null;
+  readonly through: { readonly instance: string | null; readonly volume?: string; readonly snapshot: string } | null;
 }
 
 /** The snapshot that an image is made through, found by the name that was written down before it was taken. */
 export function snapshotThrough(state: State, through: CreateImageData["through"]): Snapshot | null {
   if (through === null) return null;
   const found = Object.values(state.snapshots).find(
-    (one) => one.instance === through.instance && one.name === through.snapshot,
+    (one) =>
+      one.instance === through.instance && one.volume === (through.volume ?? null) && one.name === through.snapshot,
   );
   return found ?? null;
 }

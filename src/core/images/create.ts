@@ -8,6 +8,7 @@ import { type ImageView, viewImage } from "./view.ts";
 export type ImageSource =
   | { readonly kind: "file"; readonly file: string; readonly diskFormat: "qcow2" | "raw" | null }
   | { readonly kind: "snapshot"; readonly snapshot: string }
+  | { readonly kind: "volume"; readonly volume: string }
   | { readonly kind: "instance"; readonly instance: string; readonly excludeDisks: readonly string[] };
 
 /** Makes the image and returns it as it is shown; throws what the way it is made throws. A dry run returns the plan. */
@@ -26,6 +27,8 @@ async function make(world: World, options: NewImageOptions, source: ImageSource)
       return (await import("./create-from-file.ts")).createImageFromFile(world, { ...options, ...source });
     case "snapshot":
       return (await import("./create-from-snapshot.ts")).createImageFromSnapshot(world, { ...options, ...source });
+    case "volume":
+      return (await import("./create-from-volume.ts")).createImageFromVolume(world, { ...options, ...source });
     case "instance":
       return (await import("./create-from-instance.ts")).createImageFromInstance(world, { ...options, ...source });
   }

@@ -6,6 +6,7 @@ import { forgetVolumes, isUnwritten } from "../layers/heads.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
+import { recordAttached, releaseAttached } from "./attached.ts";
 import type { CreateData } from "./plan.ts";
 
 /**
@@ -22,6 +23,7 @@ export async function recoverInstanceCreate(world: World, locks: HeldLocks, entr
       draft.volumes[volume.id] ??= volume;
     }
     draft.instances[data.instance.id] ??= data.instance;
+    recordAttached(draft, data.instance.id, data.attached);
   });
   if (data.start && status.live === null) {
     world.report.note(
@@ -57,6 +59,7 @@ export async function undoCreate(world: World, locks: HeldLocks, entry: JournalE
   await perform(world, locks, [...actions, ...files.map((path): Action => ({ do: "unlink", path }))]);
   await world.store.update((draft) => {
     forgetVolumes(draft, data.volumes);
+    releaseAttached(draft, id, data.attached);
     delete draft.instances[id];
   });
   return "back";

@@ -1,4 +1,4 @@
-/** `instance create`: new heads on the layers of an image or a snapshot, an address of its own, a seed, a domain. Moves no data. */
+/** `instance create`: new heads on the layers of an image or a snapshot (or a volume as it is), an address of its own, a seed, a domain. Moves no data. */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Instance, State } from "../../store/schema.ts";
@@ -8,6 +8,7 @@ import { requireName } from "../names.ts";
 import { lockNetwork, requireNetwork } from "../networks.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { recordAttached, wantedVolumes } from "./attached.ts";
 import { undoCreate } from "./create-recovery.ts";
 import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
 import { nameLock, recordOfName, requireFreeName } from "./names.ts";
@@ -29,7 +30,8 @@ export async function createInstance(world: World, options: CreateInstanceOption
   const { name } = options;
   requireName("instance", name);
   const uuid = world.ids.uuid();
-  return exclusive(world, [uuid, nameLock(name)], async (locks) => {
+  const volumes = wantedVolumes(await world.store.read(), options);
+  return exclusive(world, [uuid, nameLock(name), ...volumes], async (locks) => {
     const early = await world.store.read();
     await requireFreeName(world, early, name);
     const what = `instance ${name}`;
@@ -88,15 +90,16 @@ function createSteps(
   publicKey: string | null,
   recorded: () => Promise<void>,
 ): Step[] {
-  const { instance, volumes, nvram, seed, reservation } = plan.data;
+  const { instance, volumes, attached, nvram, seed, reservation } = plan.data;
   let current = planned;
   const steps: Step[] = [
     {
       title: "Record the instance and its layers",
       run: async () => {
-        await storeVolumes(world, volumes, `instance ${instance.name}`, (draft) =>
-          recordInstance(draft, source, instance),
-        );
+        await storeVolumes(world, volumes, `instance ${instance.name}`, (draft) => {
+          recordInstance(draft, source, instance);
+          recordAttached(draft, instance.id, attached);
+        });
         current = await world.store.read();
         await recorded(); // its address is recorded: the next create may choose
       },

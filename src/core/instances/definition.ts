@@ -1,5 +1,6 @@
 /** The libvirt definition of a new instance. */
 import { EstratoError } from "../../errors.ts";
+import type { NewDisk } from "../../host/types.ts";
 import type { NewVolume } from "../layers/heads.ts";
 import type { World } from "../ports.ts";
 import { SEED_DEVICE } from "./seed.ts";
@@ -17,6 +18,7 @@ export interface DefinitionRequest {
   readonly uuid: string;
   readonly shape: Shape;
   readonly volumes: readonly NewVolume[];
+  readonly attached: readonly NewDisk[]; // volumes that are there already
   readonly seed: string; // path
   readonly nvram: string | null; // path of its own, where it has firmware
   readonly interface: NewInterface | null;
@@ -42,6 +44,15 @@ export async function inheritedDefinition(world: World, source: InstanceSource):
   const xml = await world.store.readRecord(source.definition);
   const definition = world.host.parseDefinition(xml);
   if (!definition.firmware && source.nvram === null) return null;
+  if (source.kind === "volume") {
+    throw new EstratoError(
+      "conflict",
+      `${source.label}: it was installed for UEFI, and what the firmware kept is not in it`,
+      {
+        hint: "Make the instance from the image or the snapshot that the volume came from.",
+      },
+    );
+  }
   return { xml, network: definition.interfaces[0]?.network ?? null };
 }
 
@@ -65,26 +76,25 @@ export async function newInstanceDefinition(
     // The guest sees 20 characters of it (/dev/disk/by-id): enough to tell volumes apart.
     serial: volume.id.slice(0, 20),
   }));
-  if (inherited !== null) return editInherited(world, request, inherited, [...disks, seed]);
+  const all = [...disks, ...request.attached, seed];
+  if (inherited !== null) return editInherited(world, request, inherited, all);
   return world.host.newDefinition({
     name: request.name,
     uuid: request.uuid,
     vcpus: request.shape.vcpus,
     ramBytes: request.shape.ramBytes,
-    disks: [...disks, seed],
+    disks: all,
     interfaces: request.interface === null ? [] : [request.interface],
     consoleLog: world.store.paths.consoleLog(request.uuid),
   });
 }
-
-type WantedDisk = { device: string; path: string; format: string; readonly: boolean; serial: string | null };
 
 /** Disks that the source does not hold (shared, excluded, CD-ROMs) belong to the old guest and are taken out. */
 function editInherited(
   world: World,
   request: DefinitionRequest,
   inherited: InheritedDefinition,
-  wanted: readonly WantedDisk[],
+  wanted: readonly NewDisk[],
 ): string {
   const old = world.host.parseDefinition(inherited.xml);
   const known = new Set(old.disks.map((disk) => disk.device));

@@ -7,6 +7,7 @@ import { type NewVolume, planVolume } from "../layers/heads.ts";
 import { chooseAddress, reservationName } from "../networks.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { type AttachedVolume, planAttached, wantedVolumes } from "./attached.ts";
 import { devicesFor, type InheritedDefinition, type NewInterface, newInstanceDefinition } from "./definition.ts";
 import { hostnameOf } from "./hostname.ts";
 import type { Shape } from "./shape.ts";
@@ -15,7 +16,10 @@ import type { InstanceSource } from "./source.ts";
 /** What a person may say about a new instance; the command has read files and parsed sizes. */
 export interface CreateInstanceOptions {
   readonly name: string;
-  readonly source: { readonly kind: "image" | "snapshot"; readonly target: string };
+  /** A volume is booted from as it is, and not copied. */
+  readonly source: { readonly kind: "image" | "snapshot" | "volume"; readonly target: string };
+  /** That are there, and are attached to it. */
+  readonly volumes?: readonly string[];
   readonly flavor: string | null;
   readonly vcpus: number | null;
   readonly ramBytes: number | null;
@@ -33,6 +37,7 @@ export interface CreateInstanceOptions {
 export interface CreateData {
   readonly instance: Instance;
   readonly volumes: readonly NewVolume[];
+  readonly attached: readonly AttachedVolume[];
   /** `from` null: libvirt makes it from the firmware's template at the first start. */
   readonly nvram: { readonly from: string | null; readonly to: string } | null;
   readonly seed: string; // path
@@ -65,6 +70,8 @@ export async function planCreate(
 ): Promise<CreatePlan> {
   const { source, shape, inherited, network } = parts;
   const volumes = await planVolumes(world, state, uuid, options.name, source, shape, devicesFor(source, inherited));
+  const taken = volumes.map(({ volume }) => volume.device ?? "");
+  const attached = await planAttached(world, state, wantedVolumes(state, options), taken);
   await requireSpace(world, volumes.length * EMPTY_HEAD_BYTES + SEED_BYTES, `instance ${options.name}`);
   const nic: NewInterface | null = network === null ? null : { network: network.name, mac: world.ids.mac() };
   const ip = network === null ? null : chooseAddress(state, network, options.ip);
@@ -77,14 +84,23 @@ export async function planCreate(
   const seed = world.store.paths.seed(uuid);
   const xml = await newInstanceDefinition(
     world,
-    { name: options.name, uuid, shape, volumes, seed, nvram: nvram?.to ?? null, interface: nic },
+    {
+      name: options.name,
+      uuid,
+      shape,
+      volumes,
+      attached: attached.map(({ disk }) => disk),
+      seed,
+      nvram: nvram?.to ?? null,
+      interface: nic,
+    },
     inherited,
   );
   const instance: Instance = {
     id: uuid,
     name: options.name,
     origin: "created",
-    image: source.id,
+    image: source.kind === "volume" ? null : source.id,
     flavor: shape.flavor,
     keyName: options.keyName,
     owner: world.user,
@@ -100,7 +116,7 @@ export async function planCreate(
     nic === null || ip === null || network === null
       ? null
       : { ...nic, ip, name: reservationName(network, hostnameOf(options.name), uuid) };
-  return { data: { instance, volumes, nvram, seed, reservation, start: options.start }, xml };
+  return { data: { instance, volumes, attached, nvram, seed, reservation, start: options.start }, xml };
 }
 
 async function planVolumes(
@@ -113,7 +129,8 @@ async function planVolumes(
   devices: readonly string[],
 ): Promise<NewVolume[]> {
   const { maxChain } = await world.host.capabilities();
-  if (source.disks.length === 0) throw new EstratoError("conflict", `${source.label}: it holds no disk to start from`);
+  if (source.disks.length === 0 && source.kind !== "volume")
+    throw new EstratoError("conflict", `${source.label}: it holds no disk to start from`);
   return source.disks.map((disk, index) => {
     const device = devices[index] ?? disk.device;
     const what = `instance ${name}: disk ${device}`;

@@ -32,6 +32,11 @@ export function chooseShape(state: State, source: InstanceSource, choice: ShapeC
       hint: "Give --flavor, or --vcpus, --ram and --disk.",
     });
   }
+  if (source.kind === "volume" && choice.diskBytes !== null) {
+    throw new EstratoError("usage", `${source.label}: it has its size`, {
+      hint: "Leave --disk out; estrato volume resize grows it.",
+    });
+  }
   const shape = choice.flavor === null ? ownShape(state, source, choice) : ofFlavor(findFlavor(state, choice.flavor));
   requireEnough(source, shape);
   return shape;

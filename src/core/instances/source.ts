@@ -1,18 +1,20 @@
-/** What a new instance is made from: an image or a snapshot, as one thing. */
+/** What a new instance is made from: an image, a snapshot or a volume, as one thing. */
 import type { State } from "../../store/schema.ts";
 import { findImage } from "../images/find.ts";
 import { findSnapshot, snapshotLabel } from "../snapshots/find.ts";
+import { findVolume, volumeLabel } from "../volumes/find.ts";
 
 /** What a person named. */
 export interface SourceChoice {
-  readonly kind: "image" | "snapshot";
+  readonly kind: "image" | "snapshot" | "volume";
   readonly target: string;
 }
 
 export interface InstanceSource {
-  readonly kind: "image" | "snapshot";
+  readonly kind: "image" | "snapshot" | "volume";
   readonly id: string;
   readonly label: string; // for messages: "image debian12"
+  /** None of a volume, which is attached itself. */
   readonly disks: readonly { readonly device: string; readonly layer: string; readonly sizeBytes: number }[];
   readonly minDiskBytes: number;
   readonly minRamBytes: number;
@@ -24,11 +26,19 @@ export interface InstanceSource {
   readonly nvram: string | null; // file name under nvram/
 }
 
-/** The image or snapshot of this id or name. Throws "not_found" where there is none, or several. */
+/** The image, snapshot or volume of this id or name. Throws "not_found" where there is none, or several. */
 export function findSource(state: State, choice: SourceChoice): InstanceSource {
   if (choice.kind === "image") {
     const image = findImage(state, choice.target);
     return { ...image, kind: "image", label: `image ${image.name}`, flavor: null, vcpus: null, ramBytes: null };
+  }
+  if (choice.kind === "volume") {
+    const volume = findVolume(state, choice.target);
+    const origin = state.images[volume.sourceImage ?? ""] ?? state.snapshots[volume.sourceSnapshot ?? ""];
+    const { definition = null, nvram = null } = origin ?? {};
+    const nothing = { definition, nvram, flavor: null, vcpus: null, ramBytes: null };
+    const label = `volume ${volumeLabel(state, volume)}`;
+    return { kind: "volume", id: volume.id, label, disks: [], minDiskBytes: 0, minRamBytes: 0, ...nothing };
   }
   const snapshot = findSnapshot(state, choice.target);
   return {
@@ -48,5 +58,6 @@ export function findSource(state: State, choice: SourceChoice): InstanceSource {
 
 /** Is it still there, now that we look again inside a transaction? */
 export function sourceExists(state: State, source: InstanceSource): boolean {
-  return (source.kind === "image" ? state.images : state.snapshots)[source.id] !== undefined;
+  const all = { image: state.images, snapshot: state.snapshots, volume: state.volumes }[source.kind];
+  return all[source.id] !== undefined;
 }

@@ -11,6 +11,8 @@ import { EMPTY_HEAD_BYTES } from "../space.ts";
 
 /** A volume that somebody wants. */
 export interface VolumeRequest {
+  /** vol-…, where its lock is held already; made here otherwise. */
+  readonly id?: string;
   /** For messages: "instance web1: disk vda". */
   readonly what: string;
   readonly name: string | null;
@@ -60,7 +62,7 @@ export function planVolume(world: World, state: State, request: VolumeRequest): 
       createdAt,
     },
     volume: {
-      id: world.ids.next("vol"),
+      id: request.id ?? world.ids.next("vol"),
       name: request.name,
       head: id,
       instance: request.instance,

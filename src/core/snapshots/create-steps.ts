@@ -9,13 +9,14 @@ import { freezeMemory, keepLiveDefinition, requireWholeMemory } from "./memory-f
 
 /** What the journal remembers. */
 export interface CreateData {
+  /** Of the instance. A volume that is attached to nothing has its own id here: no domain is called so. */
   readonly uuid: string;
   readonly snapshot: Snapshot;
   readonly heads: readonly HeadChange[];
   readonly excluded: readonly string[];
 }
 
-/** `quiesce`: inside the switch; `required`: or fail. */
+/** Of a snapshot of an instance, or of one volume of it. `quiesce`: inside the switch; `required`: or fail. */
 export function planSteps(
   world: World,
   locks: HeldLocks,
@@ -25,13 +26,14 @@ export function planSteps(
   required: boolean,
 ): Step[] {
   const { snapshot, heads, uuid } = data;
-  const steps: Step[] = [
-    {
+  const steps: Step[] = [];
+  if (snapshot.definition !== null) {
+    steps.push({
       title: "Keep the definition",
       run: () => world.store.writeRecord(`${snapshot.id}.xml`, definitionByVolume(world, status.inactive.xml, heads)),
-    },
-    { title: "Make new heads", actions: heads.map(createHead) },
-  ];
+    });
+  }
+  steps.push({ title: "Make new heads", actions: heads.map(createHead) });
   if (snapshot.nvram !== null && status.inactive.nvram !== null) {
     const to = world.store.paths.nvram(snapshot.nvram);
     steps.push({
@@ -134,7 +136,7 @@ export async function record(world: World, data: CreateData, consistency: Snapsh
   await world.store.update((draft) => {
     adoptHeads(draft, data.heads);
     draft.snapshots[data.snapshot.id] = { ...data.snapshot, memory, consistency };
-    const instance = draft.instances[data.uuid];
+    const instance = draft.instances[data.snapshot.instance ?? ""];
     if (instance !== undefined) instance.current = data.snapshot.id;
   });
 }

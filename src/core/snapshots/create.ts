@@ -140,13 +140,17 @@ async function planHeads(
 }
 
 /** Every other disk must be named as left out, or libvirt would make an overlay of its own for it. */
-function leftOut(status: DomainStatus, heads: readonly HeadChange[]): string[] {
+export function leftOut(status: DomainStatus, heads: readonly HeadChange[]): string[] {
   const taken = new Set(heads.map((head) => head.device));
   return status.inactive.disks.map((disk) => disk.device).filter((device) => !taken.has(device));
 }
 
 /** Freezing is possible only where the guest runs and its agent answers. Throws "host" where it is required and is not. */
-async function chooseQuiesce(world: World, status: DomainStatus, wish: "try" | "require" | "off"): Promise<boolean> {
+export async function chooseQuiesce(
+  world: World,
+  status: DomainStatus,
+  wish: "try" | "require" | "off",
+): Promise<boolean> {
   if (wish === "off" || status.live === null) return false;
   const running = status.state === "running";
   if (running && status.live.agentChannel && (await world.host.agentPing(status.uuid, AGENT_PING_MS))) return true;

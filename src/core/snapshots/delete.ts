@@ -6,7 +6,7 @@ import { freedByDropping } from "../layers/freed.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";
-import { findSnapshot, snapshotLabel } from "./find.ts";
+import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
 
 interface DeleteData {
   readonly ids: readonly string[];
@@ -35,7 +35,6 @@ export async function deleteSnapshot(
 ): Promise<PlanView | null> {
   const state = await world.store.read();
   const snapshot = findSnapshot(state, target);
-  const lock = snapshot.instance ?? snapshot.volume ?? snapshot.id;
   const doomed = withChildren(state, snapshot, options.children);
   if (options.children && doomed.length > 1 && !world.dryRun) {
     const yes = await world.report.confirm({
@@ -44,7 +43,7 @@ export async function deleteSnapshot(
     });
     if (!yes) return null;
   }
-  return exclusive(world, [lock], async (locks) => {
+  return exclusive(world, snapshotLocks(state, snapshot), async (locks) => {
     const now = await world.store.read();
     const again = now.snapshots[snapshot.id];
     if (again === undefined) throw new EstratoError("not_found", `snapshot ${target}: not found`);

@@ -11,6 +11,14 @@ export function snapshotLabel(state: State, snapshot: Snapshot): string {
   return `${owner}/${snapshot.name}`;
 }
 
+/** The locks under which a snapshot stays as it is: its instance's, or its volume's and that of the instance it is attached to. */
+export function snapshotLocks(state: State, snapshot: Snapshot): string[] {
+  if (snapshot.instance !== null) return [snapshot.instance];
+  const volume = state.volumes[snapshot.volume ?? ""];
+  const attached = volume?.instance ?? null;
+  return [snapshot.volume ?? snapshot.id, ...(attached === null ? [] : [attached])];
+}
+
 /** The snapshot that `target` names. Throws "not_found" where there is none, or several (listed). */
 export function findSnapshot(state: State, target: string): Snapshot {
   return find(

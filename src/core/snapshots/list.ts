@@ -92,7 +92,7 @@ export async function viewSnapshots(
 
 /** Current only where all its volumes' heads stand on it directly. */
 export function isCurrent(state: State, snapshot: Snapshot): boolean {
-  if (snapshot.instance === null || state.instances[snapshot.instance]?.current !== snapshot.id) return false;
+  if (snapshot.instance !== null && state.instances[snapshot.instance]?.current !== snapshot.id) return false;
   return snapshot.disks.every(({ volume, layer }) => state.layers[state.volumes[volume]?.head ?? ""]?.parent === layer);
 }
 

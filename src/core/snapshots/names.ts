@@ -1,27 +1,26 @@
-/** Names of snapshots: unique for one instance; made from the time where none is given. */
+/** Names of snapshots: unique for one instance, or one volume; made from the time where none is given. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
 import type { Snapshot, State } from "../../store/schema.ts";
 
-/** The snapshots of an instance, oldest first. */
-export function snapshotsOf(state: State, uuid: string): Snapshot[] {
+/** The snapshots of an instance (its UUID), or those of a volume alone (its id); oldest first. */
+export function snapshotsOf(state: State, owner: string): Snapshot[] {
   return Object.values(state.snapshots)
-    .filter((snapshot) => snapshot.type === "instance" && snapshot.instance === uuid)
+    .filter((snapshot) => (snapshot.type === "instance" ? snapshot.instance : snapshot.volume) === owner)
     .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
 }
 
-/** Throws "conflict" where the instance has a snapshot of this name. */
-export function requireFreeSnapshotName(state: State, status: DomainStatus, name: string): void {
-  if (!snapshotsOf(state, status.uuid).some((snapshot) => snapshot.name === name)) return;
-  throw new EstratoError("conflict", `snapshot ${status.name}/${name}: the name is taken`, {
+/** Throws "conflict" where the instance, or the volume, has a snapshot of this name. */
+export function requireFreeSnapshotName(state: State, owner: { uuid: string; name: string }, name: string): void {
+  if (!snapshotsOf(state, owner.uuid).some((snapshot) => snapshot.name === name)) return;
+  throw new EstratoError("conflict", `snapshot ${owner.name}/${name}: the name is taken`, {
     hint: "Choose another, or delete that one first.",
   });
 }
 
 /** 20261120-113005, with -2, -3, … where two are made in one second. */
-export function freeSnapshotName(state: State, uuid: string, now: Date, prefix = ""): string {
+export function freeSnapshotName(state: State, owner: string, now: Date, prefix = ""): string {
   const stem = prefix + now.toISOString().slice(0, 19).replaceAll("-", "").replaceAll(":", "").replace("T", "-");
-  const taken = new Set(snapshotsOf(state, uuid).map((snapshot) => snapshot.name));
+  const taken = new Set(snapshotsOf(state, owner).map((snapshot) => snapshot.name));
   let name = stem;
   for (let next = 2; taken.has(name); next += 1) name = `${stem}-${next}`;
   return name;

@@ -15,7 +15,10 @@ import { planSteps } from "./revert-steps.ts";
 export type { RevertOptions } from "./revert-plan.ts";
 
 export interface Reverted {
-  readonly instance: string;
+  /** Null where it was a volume's. */
+  readonly instance: string | null;
+  /** The volume's name, where it was a volume's. */
+  readonly volume: string | null;
   readonly snapshot: string;
   /** The automatic snapshot that `unrevert` goes back to; null with `discard`. */
   readonly kept: Snapshot | null;
@@ -33,9 +36,8 @@ export async function revertSnapshot(
 ): Promise<Reverted | PlanView> {
   const snapshot = findSnapshot(await world.store.read(), target);
   if (snapshot.instance === null) {
-    throw new EstratoError("conflict", `snapshot ${target}: it is a volume's`, {
-      hint: "Name an instance's snapshot.",
-    });
+    const { revertVolume } = await import("./revert-volume.ts");
+    return revertVolume(world, snapshot.id, options);
   }
   return exclusive(world, [snapshot.instance], (locks) => revertLocked(world, locks, snapshot.id, null, options));
 }
@@ -93,7 +95,7 @@ async function revertLocked(
     recoverRevert,
   );
   if (data.was !== "off") world.report.note(lostMemory(data));
-  return { instance: status.name, snapshot: snapshotLabel(state, snapshot), kept: data.kept };
+  return { instance: status.name, volume: null, snapshot: snapshotLabel(state, snapshot), kept: data.kept };
 }
 
 /** No automatic snapshot keeps memory: saving it would make every revert as slow as a snapshot with memory. */

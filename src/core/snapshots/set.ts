@@ -5,7 +5,7 @@ import { exclusive } from "../exclusive.ts";
 import { requireName } from "../names.ts";
 import type { World } from "../ports.ts";
 import { deleteSnapshot, expiredSnapshots } from "./delete.ts";
-import { findSnapshot, snapshotLabel } from "./find.ts";
+import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
 import { snapshotsOf } from "./names.ts";
 
 export interface SnapshotChanges {
@@ -21,15 +21,15 @@ export interface SnapshotChanges {
 /** Changes what is said of a snapshot, never what it holds. Throws "not_found", "conflict" for a name that is taken. */
 export async function setSnapshot(world: World, target: string, changes: SnapshotChanges): Promise<Snapshot> {
   if (changes.name !== undefined) requireName("snapshot", changes.name);
-  const snapshot = findSnapshot(await world.store.read(), target);
-  const lock = snapshot.instance ?? snapshot.volume ?? snapshot.id;
-  return exclusive(world, [lock], () =>
+  const state = await world.store.read();
+  const snapshot = findSnapshot(state, target);
+  return exclusive(world, snapshotLocks(state, snapshot), () =>
     world.store.update((draft) => {
       const one = draft.snapshots[snapshot.id];
       if (one === undefined) throw new EstratoError("not_found", `snapshot ${target}: not found`);
       const { name } = changes;
       if (name !== undefined && name !== one.name) {
-        const taken = one.instance !== null && snapshotsOf(draft, one.instance).some((other) => other.name === name);
+        const taken = snapshotsOf(draft, one.instance ?? one.volume ?? "").some((other) => other.name === name);
         if (taken)
           throw new EstratoError("conflict", `snapshot ${snapshotLabel(draft, one)}: the name ${name} is taken`, {
             hint: "Choose another.",

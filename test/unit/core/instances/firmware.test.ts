@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { createVolume } from "../../../../src/core/volumes/create.ts";
 import type { Instance } from "../../../../src/store/schema.ts";
 import { command, creation, type Estate, newEstate } from "./world.ts";
 
@@ -71,4 +72,12 @@ test("such a clone is on the network that the definition names", async () => {
     code: "usage",
     message: expect.stringContaining("with network default"),
   });
+});
+
+test("a volume of such a guest is not booted from: what the firmware kept is not in it", async () => {
+  const estate = await uefi(true);
+  const source = { kind: "snapshot", target: "uefi/s1", disk: null } as const;
+  await createVolume(command(estate), { name: "root", source, sizeBytes: null });
+  const boot = creation({ name: "clone", source: { kind: "volume", target: "root" } });
+  await expect(createInstance(command(estate), boot)).rejects.toMatchObject({ code: "conflict" });
 });

@@ -1,0 +1,56 @@
+/** `image create --from-volume`: a snapshot of the volume is taken, and becomes the image. No data moves. */
+import { EstratoError } from "../../errors.ts";
+import type { Image } from "../../store/schema.ts";
+import { requireName } from "../names.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { createVolumeSnapshotLocked } from "../snapshots/create-volume.ts";
+import { volumeLabel, withVolume } from "../volumes/find.ts";
+import { becomeImage } from "./create-from-instance.ts";
+import { type CreateImageData, recoverCreateImage } from "./create-recovery.ts";
+import { imageNameLock, requireFreeImageName } from "./names.ts";
+import { type NewImageOptions, newImage } from "./record.ts";
+
+export interface CreateFromVolumeOptions extends NewImageOptions {
+  readonly volume: string;
+}
+
+/**
+ * Makes an image of type "snapshot" of what the volume holds now, quiesced where its instance's agent answers. Afterwards only the image
+ * remains of the snapshot that was taken for it. Throws what taking it throws, and "usage" or "conflict" for the name. A dry run returns the plan.
+ */
+export async function createImageFromVolume(world: World, options: CreateFromVolumeOptions): Promise<Image | PlanView> {
+  requireName("image", options.name);
+  const id = world.ids.next("img");
+  const body: Parameters<typeof withVolume<Image | PlanView>>[2] = async (locks, state, volume) => {
+    requireFreeImageName(state, options.name);
+    const source = { kind: "volume", id: volume.id, name: volumeLabel(state, volume) } as const;
+    const image = newImage(world, options, { id, type: "snapshot", source, disks: [], definition: null, nvram: null });
+    const name = `image-${id}`;
+    const data: CreateImageData = {
+      image: { ...image, minDiskBytes: options.minDiskBytes ?? 0 }, // known once the snapshot is there
+      layer: null,
+      files: [],
+      through: { instance: null, volume: volume.id, snapshot: name },
+    };
+    const request = { quiesce: "try", description: null, properties: {}, expiresAt: null, protect: false } as const;
+    const take = () => createVolumeSnapshotLocked(world, locks, state, volume, { ...request, volume: volume.id, name });
+    const become: Step = { title: "Let the snapshot become the image", run: () => becomeImage(world, data) };
+    if (world.dryRun) {
+      const plan = (await take()) as PlanView;
+      return { ...plan, steps: [...plan.steps, ...planView(world, [become]).steps] };
+    }
+    const first: Step = {
+      title: "Take a snapshot",
+      run: async () => {
+        await take();
+      },
+    };
+    const operation = { kind: "image.create", target: options.name, data, steps: [first, become] };
+    await execute<CreateImageData>(world, locks, operation, recoverCreateImage);
+    const stored = (await world.store.read()).images[id];
+    if (stored === undefined) throw new EstratoError("integrity", `image ${options.name}: it was not recorded`);
+    return stored;
+  };
+  return withVolume(world, options.volume, body, [id, imageNameLock(options.name)]);
+}

@@ -1,0 +1,143 @@
+/** `snapshot create --volume`: one volume alone, attached to an instance (running or not) or to nothing. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
+import type { Layer, Snapshot, State, Volume } from "../../store/schema.ts";
+import { requireRoomInChain } from "../graph/limits.ts";
+import { chain } from "../graph/references.ts";
+import { findAgain } from "../instances/find.ts";
+import { requireName } from "../names.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { refuseUnsafe, requireAgreement } from "../truth.ts";
+import { volumeLabel, withVolume } from "../volumes/find.ts";
+import { headOf, requireIdle } from "../volumes/requirements.ts";
+import { type CreateSnapshotOptions, chooseQuiesce, leftOut } from "./create.ts";
+import { recoverCreate } from "./create-recovery.ts";
+import { type CreateData, planSteps, record } from "./create-steps.ts";
+import { createHead, freezeFile, type HeadChange, newHead } from "./heads.ts";
+import { freeSnapshotName, requireFreeSnapshotName, snapshotsOf } from "./names.ts";
+
+export interface CreateVolumeSnapshotOptions
+  extends Omit<CreateSnapshotOptions, "instance" | "excludeDisks" | "memory"> {
+  readonly volume: string;
+}
+
+/**
+ * Takes a snapshot of a volume. Afterwards its layer is frozen and the volume goes on in a new head; its instance's other disks are untouched.
+ * Moves no data. Throws "not_found", "conflict", "host" or "integrity" before anything is touched. A dry run returns the plan.
+ */
+export async function createVolumeSnapshot(
+  world: World,
+  options: CreateVolumeSnapshotOptions,
+): Promise<Snapshot | PlanView> {
+  if (options.name !== null) requireName("snapshot", options.name);
+  return withVolume(world, options.volume, (locks, state, volume) =>
+    createVolumeSnapshotLocked(world, locks, state, volume, options),
+  );
+}
+
+/** The same, under locks that the caller holds (volumeLocks). */
+export async function createVolumeSnapshotLocked(
+  world: World,
+  locks: HeldLocks,
+  state: State,
+  volume: Volume,
+  options: CreateVolumeSnapshotOptions,
+): Promise<Snapshot | PlanView> {
+  const label = volumeLabel(state, volume);
+  if (options.name !== null) requireFreeSnapshotName(state, { uuid: volume.id, name: label }, options.name);
+  const status = volume.instance === null ? null : (await findAgain(world, volume.instance)).status;
+  const head = await planHead(world, state, volume, status);
+  const quiesce = status !== null && (await chooseQuiesce(world, status, options.quiesce));
+  const snapshot = newRecord(world, state, volume, head, status, options);
+  const excluded = status === null ? [] : leftOut(status, [head]);
+  const data: CreateData = { uuid: volume.instance ?? volume.id, snapshot, heads: [head], excluded };
+  const steps =
+    status === null
+      ? stepsAtRest(world, data, head)
+      : planSteps(world, locks, status, data, quiesce, options.quiesce === "require");
+  if (world.dryRun) return planView(world, steps);
+  const target = `${label}/${snapshot.name}`;
+  await execute(world, locks, { kind: "snapshot.create", target, data, steps }, recoverCreate);
+  const stored = (await world.store.read()).snapshots[snapshot.id];
+  if (stored === undefined) throw new EstratoError("integrity", `snapshot ${target}: it was not recorded`);
+  return stored;
+}
+
+async function planHead(world: World, state: State, volume: Volume, status: DomainStatus | null): Promise<HeadChange> {
+  const what = `volume ${volumeLabel(state, volume)}`;
+  const recorded = headOf(state, volume);
+  let liveBytes = 0;
+  if (status === null) await requireIdle(world, state, volume);
+  else {
+    refuseUnsafe(status);
+    const facts = await requireAgreement(world, state, status);
+    liveBytes = facts.find((fact) => fact.volume.id === volume.id)?.liveSizeBytes ?? 0;
+  }
+  const { maxChain } = await world.host.capabilities();
+  const note = requireRoomInChain(state, recorded.id, maxChain, what);
+  if (note !== null) world.report.note(note);
+  await requireSpace(world, EMPTY_HEAD_BYTES, `snapshot of ${what}`);
+  const info = await world.host.imageInfo(recorded.file, { shared: true, format: recorded.format });
+  if (info === null) throw new EstratoError("integrity", `${what}: ${recorded.file} is not there`);
+  const before: Layer = { ...recorded, sizeBytes: Math.max(recorded.sizeBytes, info.virtualSizeBytes, liveBytes) };
+  return newHead(world, volume, before, before, before.sizeBytes);
+}
+
+/** Nobody runs on it: what was frozen last is what it holds. */
+function stepsAtRest(world: World, data: CreateData, head: HeadChange): Step[] {
+  return [
+    { title: "Make a new head", actions: [createHead(head)] },
+    { title: "Freeze the layer", actions: [freezeFile(head.before)] },
+    { title: "Record the snapshot", run: () => record(world, data, data.snapshot.consistency) },
+  ];
+}
+
+function newRecord(
+  world: World,
+  state: State,
+  volume: Volume,
+  head: HeadChange,
+  status: DomainStatus | null,
+  options: CreateVolumeSnapshotOptions,
+): Snapshot {
+  const now = world.clock.now();
+  return {
+    id: world.ids.next("snap"),
+    name: options.name ?? freeSnapshotName(state, volume.id, now),
+    type: "volume",
+    instance: null,
+    volume: volume.id,
+    parent: snapshotBelow(state, volume),
+    automatic: false,
+    disks: [
+      // A free volume has no device; one that is made of its snapshot is the only disk of it anyway.
+      { volume: volume.id, device: volume.device ?? "vda", layer: head.before.id, sizeBytes: head.before.sizeBytes },
+    ],
+    excluded: [],
+    consistency: status?.live == null ? "offline" : "crash", // raised once the guest has really been quiesced
+    memory: null,
+    definition: null,
+    nvram: null,
+    vcpus: null,
+    ramBytes: null,
+    flavor: null,
+    owner: world.user,
+    createdAt: now.toISOString(),
+    expiresAt: options.expiresAt,
+    protected: options.protect,
+    description: options.description,
+    properties: { ...options.properties },
+  };
+}
+
+/** The volume's own snapshot that its head stands on, however far below. */
+export function snapshotBelow(state: State, volume: Volume): string | null {
+  const own = snapshotsOf(state, volume.id);
+  for (const layer of chain(state, volume.head)) {
+    const found = own.findLast((one) => one.disks.some((disk) => disk.layer === layer));
+    if (found !== undefined) return found.id;
+  }
+  return null;
+}

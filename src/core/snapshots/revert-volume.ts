@@ -1,0 +1,187 @@
+/** `snapshot revert` of one volume, at rest: it goes on from what its snapshot holds, in a new empty head; what it had is kept. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
+import type { JournalEntry, Snapshot, State, Volume } from "../../store/schema.ts";
+import { findAgain } from "../instances/find.ts";
+import { isUnwritten } from "../layers/heads.ts";
+import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { refuseUnsafe, requireAgreement } from "../truth.ts";
+import { volumeLabel, withVolume } from "../volumes/find.ts";
+import { headOf, requireIdle } from "../volumes/requirements.ts";
+import { snapshotBelow } from "./create-volume.ts";
+import { dropSnapshots } from "./drop.ts";
+import { snapshotLabel } from "./find.ts";
+import { adoptHeads, createHead, definedDisks, freezeFile, type HeadChange, newHead, thawFile } from "./heads.ts";
+import { freeSnapshotName } from "./names.ts";
+import type { Reverted, RevertOptions } from "./revert.ts";
+import { requireUnheld } from "./unheld.ts";
+
+interface RevertVolumeData {
+  readonly uuid: string | null; // of the instance it is attached to, which is off
+  readonly head: HeadChange;
+  readonly kept: Snapshot | null;
+}
+
+/**
+ * The volume becomes what its snapshot holds. What it held is kept as an automatic snapshot of it, unless `discard`. Throws "conflict" where
+ * its instance runs, or the volume is gone; "integrity", "host". Nothing is touched then.
+ */
+export async function revertVolume(
+  world: World,
+  snapshotId: string,
+  options: RevertOptions,
+): Promise<Reverted | PlanView> {
+  const early = await world.store.read();
+  const target = early.snapshots[snapshotId];
+  if (target === undefined) throw new EstratoError("not_found", `snapshot ${snapshotId}: not found`);
+  if (early.volumes[target.volume ?? ""] === undefined) {
+    throw new EstratoError("conflict", `snapshot ${snapshotLabel(early, target)}: its volume has been deleted`, {
+      hint: `Make another of it: estrato volume create NAME --from-snapshot ${target.id}.`,
+    });
+  }
+  return withVolume(world, target.volume ?? "", async (locks, state, volume) => {
+    const snapshot = state.snapshots[snapshotId];
+    if (snapshot === undefined)
+      throw new EstratoError("not_found", `snapshot ${snapshotId}: it has been deleted meanwhile`);
+    const status = volume.instance === null ? null : (await findAgain(world, volume.instance)).status;
+    await requireAtRest(world, state, volume, status);
+    const data = planRevert(world, state, volume, snapshot, options);
+    await requireSpace(world, EMPTY_HEAD_BYTES, `revert of volume ${volumeLabel(state, volume)}`);
+    const steps = planSteps(world, data);
+    if (world.dryRun) return planView(world, steps);
+    const label = snapshotLabel(state, snapshot);
+    await execute(world, locks, { kind: "snapshot.revert-volume", target: label, data, steps }, recoverVolumeRevert);
+    return { instance: null, volume: volumeLabel(state, volume), snapshot: label, kept: data.kept };
+  });
+}
+
+async function requireAtRest(world: World, state: State, volume: Volume, status: DomainStatus | null): Promise<void> {
+  if (status === null) return requireIdle(world, state, volume);
+  if (status.live !== null) {
+    const label = volumeLabel(state, volume);
+    throw new EstratoError("conflict", `volume ${label}: ${status.name} runs with it`, {
+      hint: `Stop it (estrato instance stop ${status.name}), or detach the volume first.`,
+    });
+  }
+  refuseUnsafe(status);
+  await requireAgreement(world, state, status);
+}
+
+function planRevert(
+  world: World,
+  state: State,
+  volume: Volume,
+  snapshot: Snapshot,
+  options: RevertOptions,
+): RevertVolumeData {
+  const before = headOf(state, volume);
+  const layer = state.layers[snapshot.disks[0]?.layer ?? ""];
+  if (layer === undefined) {
+    throw new EstratoError("integrity", `snapshot ${snapshotLabel(state, snapshot)}: its layer is not recorded`, {
+      hint: 'Run "estrato doctor".',
+    });
+  }
+  const head = newHead(world, volume, before, layer, layer.sizeBytes);
+  const kept = options.discard ? null : automaticSnapshot(world, state, volume, head, options.keepMs);
+  return { uuid: volume.instance, head, kept };
+}
+
+function automaticSnapshot(world: World, state: State, volume: Volume, head: HeadChange, keepMs: number): Snapshot {
+  const now = world.clock.now();
+  return {
+    id: world.ids.next("snap"),
+    name: freeSnapshotName(state, volume.id, now, "before-revert-"),
+    type: "volume",
+    instance: null,
+    volume: volume.id,
+    parent: snapshotBelow(state, volume),
+    automatic: true,
+    disks: [
+      { volume: volume.id, device: volume.device ?? "vda", layer: head.before.id, sizeBytes: head.before.sizeBytes },
+    ],
+    excluded: [],
+    consistency: "offline",
+    memory: null,
+    definition: null,
+    nvram: null,
+    vcpus: null,
+    ramBytes: null,
+    flavor: null,
+    owner: world.user,
+    createdAt: now.toISOString(),
+    expiresAt: new Date(now.getTime() + keepMs).toISOString(),
+    protected: false,
+    description: "what the volume held before a revert",
+    properties: {},
+  };
+}
+
+function planSteps(world: World, data: RevertVolumeData): Step[] {
+  const { kept, head, uuid } = data;
+  const steps: Step[] = [{ title: "Make a new head", actions: [createHead(head)] }];
+  if (kept !== null) {
+    steps.push({
+      title: "Keep what the volume holds",
+      run: () =>
+        world.store.update((draft) => {
+          draft.snapshots[kept.id] = kept;
+        }),
+    });
+  }
+  if (uuid !== null) {
+    const disks = definedDisks([head], "after");
+    steps.push({ title: "Define the new head", actions: [{ do: "redefine", domain: uuid, disks }] });
+  }
+  return [...steps, ...afterDefining(world, data)];
+}
+
+/** From the point of no return on. Each step can be repeated. */
+function afterDefining(world: World, data: RevertVolumeData): Step[] {
+  return [
+    { title: "Freeze what it had", actions: [freezeFile(data.head.before)] },
+    {
+      title: "Record the revert",
+      run: () =>
+        world.store.update((draft) => {
+          adoptHeads(draft, [data.head]);
+          if (data.kept !== null) draft.snapshots[data.kept.id] = data.kept;
+        }),
+    },
+  ];
+}
+
+/**
+ * A revert that never ended. Forward where it is recorded, or its instance is defined with (or was started on) the new head; back otherwise:
+ * nobody has written to that one.
+ */
+export async function recoverVolumeRevert(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as RevertVolumeData;
+  const { head, kept, uuid } = data;
+  const isRecorded = (await world.store.read()).volumes[head.volume]?.head === head.after.id;
+  if (isRecorded || (uuid !== null && (await isDefined(world, uuid, head)))) {
+    for (const step of afterDefining(world, data)) {
+      await perform(world, locks, step.actions ?? []);
+      await step.run?.();
+    }
+    return "forward";
+  }
+  await requireUnheld(world, head.after.file);
+  if (!(await isUnwritten(world, head.after))) {
+    throw new EstratoError("integrity", `${head.after.file}: it holds data, and no definition names it`, {
+      hint: "Copy that file and remove it.",
+    });
+  }
+  if (kept !== null) await world.store.update((draft) => dropSnapshots(draft, [kept.id]));
+  await perform(world, locks, [{ do: "unlink", path: head.after.file }, thawFile(head.before)]);
+  return "back";
+}
+
+async function isDefined(world: World, uuid: string, head: HeadChange): Promise<boolean> {
+  const status = await world.host.domainStatus(uuid);
+  const open = status?.live == null ? null : await world.host.qemuDisks(uuid);
+  const top = open?.find(({ device }) => device === head.device)?.chain[0];
+  const source = status?.inactive.disks.find(({ device }) => device === head.device)?.source;
+  return (top ?? source) === head.after.file;
+}

@@ -1,0 +1,153 @@
+/** `volume attach`: a free volume becomes a disk of an instance, in its definition and, where it runs, in the guest. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus, NewDisk } from "../../host/types.ts";
+import type { JournalEntry, State, Volume } from "../../store/schema.ts";
+import { planAdoption, volumesOf } from "../instances/adopt.ts";
+import { findAgain, findInstance } from "../instances/find.ts";
+import { SEED_DEVICE } from "../instances/seed.ts";
+import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { refuseUnsafe, requireAgreement } from "../truth.ts";
+import { volumeLabel, withVolume } from "./find.ts";
+import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
+
+interface AttachData {
+  readonly uuid: string;
+  readonly instance: string; // its name
+  readonly volume: string;
+  readonly disk: NewDisk;
+}
+
+/**
+ * Attaches a volume under the next free name (vdb, vdc, …); its serial begins with its id, so that the guest finds it under /dev/disk/by-id.
+ * Afterwards QEMU, the definition and the record agree. One that is attached to that instance is left alone. Throws "not_found"; "conflict"
+ * where it is attached elsewhere, or where the instance has snapshots, or something that libvirt holds is in the way.
+ */
+export async function attachVolume(world: World, instance: string, target: string): Promise<Volume | PlanView> {
+  const { status: first } = await findInstance(world, instance);
+  return withVolume(
+    world,
+    target,
+    async (locks, early, volume) => {
+      const { status } = await findAgain(world, first.uuid);
+      if (volume.instance === status.uuid) return world.dryRun ? planView(world, [], ["It is attached."]) : volume;
+      const label = volumeLabel(early, volume);
+      if (volume.instance !== null) {
+        const other = early.instances[volume.instance]?.name ?? volume.instance;
+        throw new EstratoError("conflict", `volume ${label}: it is attached to ${other} as ${volume.device}`, {
+          hint: `Detach it first: estrato volume detach ${other} ${label}.`,
+        });
+      }
+      refuseUnsafe(status);
+      requireNoSnapshots(early, status.uuid, status.name, "attached");
+      await requireIdle(world, early, volume);
+      const adoption = await planAdoption(world, status);
+      const { state } = adoption;
+      await requireAgreement(world, state, status);
+      const [device] = freeDevices(state, status);
+      const data: AttachData = {
+        uuid: status.uuid,
+        instance: status.name,
+        volume: volume.id,
+        disk: diskOf(state, volume, device ?? ""),
+      };
+      const steps = planSteps(world, data);
+      if (world.dryRun) return planView(world, steps);
+      await adoption.store(); // not before all that can refuse has been asked
+      const operation = { kind: "volume.attach", target: `${status.name} ${label}`, data, steps };
+      await execute(world, locks, operation, recoverAttach);
+      return (await world.store.read()).volumes[volume.id] ?? volume;
+    },
+    [first.uuid],
+  );
+}
+
+/** The names that a next volume can have, in their order. Throws "conflict" where all are taken. */
+export function freeDevices(state: State, status: DomainStatus | null, taken: readonly string[] = []): string[] {
+  const disks = [...(status?.inactive.disks ?? []), ...(status?.live?.disks ?? [])].map(({ device }) => device);
+  const recorded = status === null ? [] : volumesOf(state, status.uuid).keys();
+  const used = new Set([...taken, ...disks, ...recorded, SEED_DEVICE]);
+  const letters = Array.from({ length: 26 }, (_, index) => `vd${String.fromCharCode(97 + index)}`);
+  const free = letters.filter((device) => !used.has(device));
+  if (free.length > 0) return free;
+  throw new EstratoError("conflict", `instance ${status?.name}: it has as many disks as it can have`, {
+    hint: "Detach one first.",
+  });
+}
+
+/** A volume as a disk of a definition. */
+export function diskOf(state: State, volume: Volume, device: string): NewDisk {
+  const head = headOf(state, volume);
+  // The guest sees 20 characters of it (/dev/disk/by-id): enough to tell volumes apart.
+  return { device, path: head.file, format: head.format, readonly: false, serial: volume.id.slice(0, 20) };
+}
+
+function planSteps(world: World, data: AttachData): Step[] {
+  return [
+    { title: "Attach the disk", actions: [{ do: "attach-disk", domain: data.uuid, disk: data.disk }] },
+    { title: "Compare QEMU, libvirt and the plan", run: () => requireAttached(world, data) },
+    { title: "Record it", run: () => record(world, data) },
+  ];
+}
+
+async function requireAttached(world: World, data: AttachData): Promise<void> {
+  const { status } = await findAgain(world, data.uuid);
+  const { device, path } = data.disk;
+  const named = [status.inactive, ...(status.live === null ? [] : [status.live])].every((definition) =>
+    definition.disks.some((disk) => disk.device === device && disk.source === path),
+  );
+  if (named && (status.live === null || (await isOpen(world, data)))) return;
+  throw new EstratoError(
+    "integrity",
+    `instance ${status.name}: ${device} is not ${path} everywhere after attaching it`,
+    {
+      hint: 'Run "estrato doctor".',
+    },
+  );
+}
+
+/** Has QEMU the volume as that disk? */
+async function isOpen(world: World, { uuid, disk }: AttachData): Promise<boolean> {
+  const open = await world.host.qemuDisks(uuid);
+  return open.find(({ device }) => device === disk.device)?.chain[0] === disk.path;
+}
+
+async function record(world: World, data: AttachData): Promise<void> {
+  await world.store.update((draft) => {
+    const volume = draft.volumes[data.volume];
+    if (volume === undefined) return;
+    volume.instance = data.uuid;
+    volume.device = data.disk.device;
+  });
+}
+
+/**
+ * An attachment that never ended. Forward where QEMU has the disk, or where the guest is off and defined with it: it may have been written to
+ * there. Back otherwise: out of the definition, which is written first.
+ */
+export async function recoverAttach(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as AttachData;
+  if ((await world.store.read()).volumes[data.volume]?.instance === data.uuid) return "forward";
+  const status = await world.host.domainStatus(data.uuid);
+  const isDefined = status !== null && names(status.inactive, data.disk);
+  if (status === null || !(status.live === null ? isDefined : await isOpen(world, data))) {
+    if (status !== null && (isDefined || (status.live !== null && names(status.live, data.disk)))) {
+      await perform(world, locks, [
+        { do: "detach-disk", domain: data.uuid, device: data.disk.device, timeoutMs: UNDO_MS },
+      ]);
+    }
+    return "back";
+  }
+  if (!isDefined) {
+    const xml = world.host.editDefinition(status.inactive.xml, { addDisks: [data.disk] });
+    await perform(world, locks, [{ do: "define", xml }]);
+  }
+  await record(world, data);
+  return "forward";
+}
+
+const UNDO_MS = 10_000;
+
+function names(definition: DomainStatus["inactive"], disk: NewDisk): boolean {
+  return definition.disks.some(({ device, source }) => device === disk.device && source === disk.path);
+}

@@ -1,0 +1,144 @@
+/** `volume create`: an empty disk, or a new head on a layer of a snapshot or an image. Moves no data. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { JournalEntry, State, Volume } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { requireRoomInChain } from "../graph/limits.ts";
+import {
+  awaitUnmerged,
+  createFiles,
+  forgetVolumes,
+  isUnwritten,
+  type NewVolume,
+  planVolume,
+  storeVolumes,
+} from "../layers/heads.ts";
+import { requireFree, requireName } from "../names.ts";
+import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { requireDiskSize } from "./requirements.ts";
+import { findVolumeSource, type VolumeSource, type VolumeSourceChoice, volumeSourceExists } from "./source.ts";
+
+export interface CreateVolumeOptions {
+  readonly name: string;
+  readonly source: VolumeSourceChoice | null; // null: an empty disk
+  readonly sizeBytes: number | null; // null: as large as its source
+}
+
+interface CreateData {
+  readonly made: NewVolume;
+}
+
+/**
+ * Makes a volume that is attached to nothing. Throws "usage" for a malformed name or a size that is missing or less than its source's,
+ * "not_found", "conflict" for a name that is taken, "host". A dry run returns the plan and changes nothing.
+ */
+export async function createVolume(world: World, options: CreateVolumeOptions): Promise<Volume | PlanView> {
+  requireName("volume", options.name);
+  const what = `volume ${options.name}`;
+  if (options.sizeBytes !== null) requireDiskSize(what, options.sizeBytes);
+  const id = world.ids.next("vol");
+  return exclusive(world, [id], async (locks) => {
+    const early = await world.store.read();
+    requireFreeVolumeName(early, options.name);
+    const first = options.source === null ? null : findVolumeSource(early, options.source);
+    const state = await awaitUnmerged(world, first === null ? [] : [first.layer], what);
+    const source = options.source === null ? null : findVolumeSource(state, options.source);
+    const made = await plan(world, state, id, options, source);
+    const steps = planSteps(world, state, made, source);
+    if (world.dryRun) return planView(world, steps);
+    await execute<CreateData>(
+      world,
+      locks,
+      { kind: "volume.create", target: options.name, data: { made }, steps },
+      recoverVolumeCreate,
+    );
+    return made.volume;
+  });
+}
+
+/** Throws "conflict". */
+function requireFreeVolumeName(state: State, name: string): void {
+  const names = Object.values(state.volumes).map((one) => one.name);
+  requireFree("volume", name, names);
+}
+
+async function plan(
+  world: World,
+  state: State,
+  id: string,
+  options: CreateVolumeOptions,
+  source: VolumeSource | null,
+): Promise<NewVolume> {
+  const what = `volume ${options.name}`;
+  if (source !== null) {
+    const { maxChain } = await world.host.capabilities();
+    const note = requireRoomInChain(state, source.layer, maxChain, what);
+    if (note !== null) world.report.note(note);
+  }
+  await requireSpace(world, EMPTY_HEAD_BYTES, what);
+  return planVolume(world, state, {
+    id,
+    what,
+    name: options.name,
+    instance: null,
+    device: null,
+    parent: source?.layer ?? null,
+    askedBytes: options.sizeBytes,
+    deleteWithInstance: false,
+    sourceSnapshot: source?.kind === "snapshot" ? source.id : null,
+    sourceImage: source?.kind === "image" ? source.id : null,
+  });
+}
+
+function planSteps(world: World, planned: State, made: NewVolume, source: VolumeSource | null): Step[] {
+  let current = planned;
+  const what = `volume ${made.volume.name}`;
+  return [
+    {
+      title: "Record the volume and its layer",
+      run: async () => {
+        await storeVolumes(world, [made], what, (draft) => {
+          const others = Object.values(draft.volumes).filter((one) => one.id !== made.volume.id);
+          requireFree(
+            "volume",
+            made.volume.name ?? "",
+            others.map((one) => one.name),
+          );
+          if (source !== null && !volumeSourceExists(draft, source)) {
+            throw new EstratoError("conflict", `${what}: ${source.label} has been deleted meanwhile`);
+          }
+        });
+        current = await world.store.read();
+      },
+    },
+    {
+      title: "Make the disk",
+      // Read when the step comes: a merge that we waited for may have moved what it stands on.
+      get actions(): readonly Action[] {
+        return createFiles(current, [made]);
+      },
+    },
+  ];
+}
+
+/** Forward where its file is there, which appears whole or not at all; back otherwise. Throws "integrity" rather than forget what was written. */
+export async function recoverVolumeCreate(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const { made } = entry.data as CreateData;
+  const state = await world.store.read();
+  const isRecorded = state.volumes[made.volume.id] !== undefined;
+  if (isRecorded && (await world.host.fileInfo(made.layer.file)) !== null) return "forward";
+  if (!(await isUnwritten(world, made.layer))) {
+    throw new EstratoError(
+      "integrity",
+      `volume ${made.volume.name}: ${made.layer.file} holds data, and is not recorded`,
+      {
+        hint: "Copy that file and remove it.",
+      },
+    );
+  }
+  await perform(world, locks, [{ do: "unlink", path: made.layer.file }]);
+  await world.store.update((draft) => forgetVolumes(draft, [made]));
+  return "back";
+}

@@ -1,0 +1,161 @@
+/** `volume detach`: a disk leaves the guest, then the definition; the volume is free afterwards, and holds what was written. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
+import type { JournalEntry, State, Volume } from "../../store/schema.ts";
+import { chain } from "../graph/references.ts";
+import { volumesOf } from "../instances/adopt.ts";
+import { findAgain, findInstance } from "../instances/find.ts";
+import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { disagreement, headFacts, refuseUnsafe } from "../truth.ts";
+import { volumeLabel, withVolume } from "./find.ts";
+import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
+
+interface DetachData {
+  readonly uuid: string;
+  readonly instance: string; // its name
+  readonly volume: string;
+  readonly device: string;
+  readonly path: string;
+}
+
+/** How long a guest may take to let go of a disk, if not said otherwise. */
+export const DETACH_MS = 30_000;
+
+/**
+ * Detaches a volume and waits until QEMU has let go of it. One that is attached to nothing is left alone. Throws "timeout" where the guest
+ * does not answer within `timeoutMs` (nothing is recorded; repeating it goes on); "conflict" where it is attached elsewhere, is the disk that
+ * a running guest stands on, or was there before estrato, and where the instance has snapshots.
+ */
+export async function detachVolume(
+  world: World,
+  instance: string,
+  target: string,
+  timeoutMs: number,
+): Promise<Volume | PlanView> {
+  const { status: first } = await findInstance(world, instance);
+  return withVolume(
+    world,
+    target,
+    async (locks, state, volume) => {
+      const { status } = await findAgain(world, first.uuid);
+      if (volume.instance === null) return world.dryRun ? planView(world, [], ["It is attached to nothing."]) : volume;
+      requireDetachable(state, status, volume);
+      await requireAgreementButFor(world, state, status, volume);
+      const { device } = volume;
+      const data: DetachData = {
+        uuid: status.uuid,
+        instance: status.name,
+        volume: volume.id,
+        device: device ?? "",
+        path: headOf(state, volume).file,
+      };
+      const steps = planSteps(world, data, timeoutMs);
+      if (world.dryRun) return planView(world, steps);
+      const operation = { kind: "volume.detach", target: `${status.name} ${volumeLabel(state, volume)}`, data, steps };
+      await execute(world, locks, operation, recoverDetach);
+      return (await world.store.read()).volumes[volume.id] ?? volume;
+    },
+    [first.uuid],
+  );
+}
+
+function requireDetachable(state: State, status: DomainStatus, volume: Volume): void {
+  const label = volumeLabel(state, volume);
+  const refuse = (why: string, hint: string) => {
+    throw new EstratoError("conflict", `volume ${label}: ${why}`, { hint });
+  };
+  if (volume.instance !== status.uuid) {
+    const other = state.instances[volume.instance ?? ""]?.name ?? volume.instance;
+    refuse(
+      `it is attached to ${other}, not to ${status.name}`,
+      `Name that one: estrato volume detach ${other} ${label}.`,
+    );
+  }
+  refuseUnsafe(status);
+  requireNoSnapshots(state, status.uuid, status.name, "detached");
+  if (chain(state, volume.head).some((id) => state.layers[id]?.foreign != null)) {
+    refuse(
+      `it was a disk of ${status.name} before estrato was here`,
+      `Release the instance (estrato instance release ${status.name}), and detach it with virsh.`,
+    );
+  }
+  const [root] = volumesOf(state, status.uuid).values();
+  if (status.live !== null && root?.id === volume.id) {
+    refuse(`${status.name} runs from it`, `Stop it first: estrato instance stop ${status.name}.`);
+  }
+  if (status.live !== null && status.state !== "running") {
+    refuse(
+      `${status.name} is ${status.state}, and its guest cannot let go`,
+      `Resume it first: estrato instance resume ${status.name}.`,
+    );
+  }
+}
+
+/** As everywhere; but a guest that answered a detachment only after its time was up has let go of this very disk already. */
+async function requireAgreementButFor(world: World, state: State, status: DomainStatus, volume: Volume): Promise<void> {
+  const facts = await headFacts(world, state, status);
+  const others = facts.filter(
+    (fact) =>
+      fact.volume.id !== volume.id || fact.qemu !== null || fact.live !== null || fact.persistent !== fact.recorded,
+  );
+  const difference = disagreement(status, status.live === null ? facts : others);
+  if (difference === null) return;
+  throw new EstratoError("integrity", `instance ${status.name}: ${difference}`, {
+    hint: `Run "estrato doctor --repair", then stop and start ${status.name}.`,
+  });
+}
+
+function planSteps(world: World, data: DetachData, timeoutMs: number): Step[] {
+  const { uuid, device } = data;
+  return [
+    { title: "Detach the disk", actions: [{ do: "detach-disk", domain: uuid, device, timeoutMs }] },
+    { title: "Look whether anybody holds it", run: () => requireDetached(world, data) },
+    { title: "Record it", run: () => record(world, data) },
+  ];
+}
+
+async function requireDetached(world: World, data: DetachData): Promise<void> {
+  const { status } = await findAgain(world, data.uuid);
+  const isNamed = [status.inactive, ...(status.live === null ? [] : [status.live])].some((definition) =>
+    definition.disks.some(({ device }) => device === data.device),
+  );
+  if (isNamed || (await isOpen(world, status, data))) {
+    throw new EstratoError("integrity", `instance ${status.name}: it still has ${data.device} after detaching it`, {
+      hint: 'Run "estrato doctor".',
+    });
+  }
+  const state = await world.store.read();
+  const volume = state.volumes[data.volume];
+  if (volume !== undefined) await requireIdle(world, state, volume);
+}
+
+async function isOpen(world: World, status: DomainStatus, { uuid, device, path }: DetachData): Promise<boolean> {
+  if (status.live === null) return false;
+  return (await world.host.qemuDisks(uuid)).some((disk) => disk.device === device || disk.chain[0] === path);
+}
+
+/** A volume that was made with its instance is on its own from here on. */
+async function record(world: World, data: DetachData): Promise<void> {
+  await world.store.update((draft) => {
+    const volume = draft.volumes[data.volume];
+    if (volume?.instance !== data.uuid) return;
+    volume.instance = null;
+    volume.device = null;
+    volume.deleteWithInstance = false;
+  });
+}
+
+/** A detachment that never ended. Back as long as QEMU has the disk, or the guest is off and defined with it; forward once the guest has let go. */
+export async function recoverDetach(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as DetachData;
+  if ((await world.store.read()).volumes[data.volume]?.instance !== data.uuid) return "forward";
+  const status = await world.host.domainStatus(data.uuid);
+  const isDefined = status?.inactive.disks.some(({ device }) => device === data.device) ?? false;
+  if (status !== null && (status.live === null ? isDefined : await isOpen(world, status, data))) return "back";
+  if (status !== null) {
+    await perform(world, locks, [{ do: "detach-disk", domain: data.uuid, device: data.device, timeoutMs: 0 }]);
+  }
+  await record(world, data);
+  return "forward";
+}
