@@ -18,6 +18,7 @@ export const catalogue: Catalogue = {
     summary: "What the disks held at a moment, and the way back",
     noun: () => import("./commands/snapshot/index.ts"),
   },
+  volume: { summary: "Disks that are attached, detached and kept", noun: () => import("./commands/volume/index.ts") },
   image: { summary: "What instances are made from", noun: () => import("./commands/image/index.ts") },
   shelve: {
     summary: "Put instances away without losing anything",

@@ -25,6 +25,8 @@ export interface ArgumentSpec<T> {
   /** The question at a terminal where it is missing; null: it may be missing. */
   readonly ask: string | null;
   readonly many: boolean;
+  /** The key of an option that stands in for it: where that is given, the words on the line are for the arguments behind it. */
+  readonly unless: string | null;
   /** From the words on the line (none: []). */
   readonly take: (words: readonly string[]) => T;
 }
@@ -33,6 +35,7 @@ interface Extras {
   readonly complete?: Completion;
   /** The question at a terminal; made from the label where it is not given. */
   readonly ask?: string;
+  readonly unless?: string;
 }
 
 /** Exactly one. */
@@ -41,7 +44,11 @@ export function one(label: string, help: string, extras: Extras = {}): ArgumentS
 }
 
 /** One or none: null. */
-export function optional(label: string, help: string, extras: Omit<Extras, "ask"> = {}): ArgumentSpec<string | null> {
+export function optional(
+  label: string,
+  help: string,
+  extras: Omit<Extras, "ask" | "unless"> = {},
+): ArgumentSpec<string | null> {
   return spec(label, help, extras, false, null, (words) => words[0] ?? null);
 }
 
@@ -51,7 +58,11 @@ export function many(label: string, help: string, extras: Extras = {}): Argument
 }
 
 /** All the other words as they are, or none; the last argument of its verb. */
-export function rest(label: string, help: string, extras: Omit<Extras, "ask"> = {}): ArgumentSpec<readonly string[]> {
+export function rest(
+  label: string,
+  help: string,
+  extras: Omit<Extras, "ask" | "unless"> = {},
+): ArgumentSpec<readonly string[]> {
   return spec(label, help, extras, true, null, (words) => words);
 }
 
@@ -67,5 +78,13 @@ function spec<T>(
   ask: string | null,
   take: ArgumentSpec<T>["take"],
 ): ArgumentSpec<T> {
-  return { label, help, complete: extras.complete ?? "nothing", ask, many: isMany, take };
+  return {
+    label,
+    help,
+    complete: extras.complete ?? "nothing",
+    ask,
+    many: isMany,
+    unless: extras.unless ?? null,
+    take,
+  };
 }

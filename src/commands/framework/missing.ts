@@ -11,12 +11,17 @@ export async function takeArguments(
   name: string,
   verb: Verb,
   operands: readonly string[],
+  options: Readonly<Record<string, unknown>>,
   factory: Factory,
 ): Promise<Record<string, unknown>> {
   const specs = Object.entries(verb.arguments);
   const taken: Record<string, unknown> = {};
   let at = 0;
   for (const [key, spec] of specs) {
+    if (spec.unless !== null && (options[spec.unless] ?? null) !== null) {
+      taken[key] = spec.take([]);
+      continue;
+    }
     const words = spec.many ? operands.slice(at) : operands.slice(at, at + 1);
     at += words.length;
     const missing = spec.ask !== null && words.length === 0;

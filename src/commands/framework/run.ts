@@ -32,7 +32,7 @@ export async function runVerb(
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
   const context: Context = {
-    args: await takeArguments(name, verb, line.operands, factory),
+    args: await takeArguments(name, verb, line.operands, line.options, factory),
     options: line.options,
     globals: line.globals,
     world: factory.world,

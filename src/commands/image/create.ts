@@ -12,6 +12,7 @@ interface SourceOptions {
   readonly diskFormat: "qcow2" | "raw" | null;
   readonly fromSnapshot: string | null;
   readonly fromInstance: string | null;
+  readonly fromVolume: string | null;
   readonly excludeDisk: readonly string[];
 }
 
@@ -19,7 +20,7 @@ export default verb({
   description:
     "Makes an image and prints it. A file is checked before it is trusted, and copied: it may be removed afterwards. One that names " +
     "another file (a backing file, a data file) is refused. A raw disk is never guessed: say --disk-format raw.\n\n" +
-    "From a snapshot or an instance no data is moved, whatever the size. A running instance runs on; where its guest agent answers, its " +
+    "From a snapshot, an instance or a volume no data is moved, whatever the size. A running instance runs on; where its guest agent answers, its " +
     "file systems are quiesced for that moment.",
   arguments: { name: one("NAME", "the name of the new image", { ask: "Name of the new image" }) },
   options: {
@@ -27,6 +28,7 @@ export default verb({
     diskFormat: choice(["qcow2", "raw"], "what the file is; without it only a qcow2 file is taken"),
     fromSnapshot: text("SNAPSHOT", "make it from this snapshot", { complete: "snapshot" }),
     fromInstance: text("INSTANCE", "make it from what this instance's disks hold now", { complete: "instance" }),
+    fromVolume: text("VOLUME", "make it from what this volume holds now", { complete: "volume" }),
     excludeDisk: repeated(text("DEVICE", "leave this disk of the instance out; repeat it")),
     property: keyValues("a property of your own; repeat it"),
     minDisk: size("the smallest disk for an instance of it; as large as its own, if not said"),
@@ -41,7 +43,7 @@ export default verb({
     { line: "estrato image create golden --from-instance web1", says: "from an instance as it is now" },
   ],
   exits: {
-    2: "a malformed name or size, or not exactly one of --file, --from-snapshot and --from-instance",
+    2: "a malformed name or size, or not exactly one of --file, --from-snapshot, --from-instance and --from-volume",
     5: "the name is taken, or the file changed while it was copied",
     6: "the file is not what it claims, names another file, or there is not enough space",
   },
@@ -53,14 +55,14 @@ export default verb({
 });
 
 function sourceOf(options: SourceOptions): ImageSource {
-  const { file, diskFormat, fromSnapshot, fromInstance, excludeDisk } = options;
-  const given = [file, fromSnapshot, fromInstance].filter((one) => one !== null);
+  const { file, diskFormat, fromSnapshot, fromInstance, fromVolume, excludeDisk } = options;
+  const given = [file, fromSnapshot, fromInstance, fromVolume].filter((one) => one !== null);
   if (given.length !== 1) {
     throw new EstratoError(
       "usage",
       `image create: ${given.length === 0 ? "a source is missing" : "one source too many"}`,
       {
-        hint: "Give exactly one of --file, --from-snapshot and --from-instance.",
+        hint: "Give exactly one of --file, --from-snapshot, --from-instance and --from-volume.",
       },
     );
   }
@@ -73,6 +75,7 @@ function sourceOf(options: SourceOptions): ImageSource {
   }
   if (file !== null) return { kind: "file", file: resolve(file), diskFormat };
   if (fromSnapshot !== null) return { kind: "snapshot", snapshot: fromSnapshot };
+  if (fromVolume !== null) return { kind: "volume", volume: fromVolume };
   return { kind: "instance", instance: fromInstance ?? "", excludeDisks: excludeDisk };
 }
 

@@ -1,6 +1,6 @@
 import { DEFAULT_WAIT_MS } from "../../core/instances/wait.ts";
 import { one } from "../framework/arguments.ts";
-import { choice, count, duration, flag, keyValues, size, text } from "../framework/options.ts";
+import { choice, count, duration, flag, keyValues, repeated, size, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
@@ -9,6 +9,8 @@ import { instanceDetailColumns } from "./columns.ts";
 export default verb({
   description: `Makes an instance from an image, or straight from a snapshot. Its disks stand on the image's layers, so no data is copied: it takes
 milliseconds, whatever the size.
+
+Volumes that are attached to it (--volume, --boot-volume) stay when it is deleted: it did not make them.
 
 It gets an identity of its own: a UUID, a MAC, a host name, and an address that is reserved before it boots for the first time. A key and user data
 reach it through a NoCloud seed on a read-only disk, which cloud-init reads.
@@ -20,6 +22,8 @@ Where it fails, nothing is left behind.`,
   options: {
     image: text("IMAGE", "the image to make it from", { complete: "image" }),
     snapshot: text("SNAPSHOT", "the snapshot to make it from: an id, or INSTANCE/NAME", { complete: "snapshot" }),
+    bootVolume: text("VOLUME", "the volume to boot from, as it is: it is attached, not copied", { complete: "volume" }),
+    volume: repeated(text("VOLUME", "a volume to attach; repeat it", { complete: "volume" })),
     flavor: text("FLAVOR", "its vCPUs, memory and disk", { complete: "flavor" }),
     vcpus: count("how many vCPUs it gets"),
     ram: size("how much memory it gets"),

@@ -7,6 +7,8 @@ import { EstratoError } from "../../errors.ts";
 interface CreationLine {
   readonly image: string | null;
   readonly snapshot: string | null;
+  readonly bootVolume: string | null;
+  readonly volume: readonly string[];
   readonly flavor: string | null;
   readonly vcpus: number | null;
   readonly ram: number | null;
@@ -25,10 +27,17 @@ interface CreationLine {
 export async function creationOptions(line: CreationLine): Promise<Omit<CreateInstanceOptions, "name">> {
   if (line.ip !== null && (line.count ?? 1) > 1)
     throw contradiction("--ip", "--count", "one address is for one instance");
+  if ((line.bootVolume !== null || line.volume.length > 0) && (line.count ?? 1) > 1)
+    throw contradiction(
+      line.bootVolume === null ? "--volume" : "--boot-volume",
+      "--count",
+      "a volume is for one instance",
+    );
   if (line.noStart && line.wait !== null)
     throw contradiction("--no-start", "--wait", "what is off has neither address nor agent");
   return {
     source: sourceOf(line),
+    volumes: line.volume,
     flavor: line.flavor,
     vcpus: line.vcpus,
     ramBytes: line.ram,
@@ -42,11 +51,14 @@ export async function creationOptions(line: CreationLine): Promise<Omit<CreateIn
   };
 }
 
-function sourceOf({ image, snapshot }: CreationLine): CreateInstanceOptions["source"] {
-  if (image !== null && snapshot !== null) throw contradiction("--image", "--snapshot", "it is made from one thing");
+function sourceOf({ image, snapshot, bootVolume }: CreationLine): CreateInstanceOptions["source"] {
+  const given = Object.entries({ "--image": image, "--snapshot": snapshot, "--boot-volume": bootVolume });
+  const [one, other] = given.flatMap(([option, value]) => (value === null ? [] : [option]));
+  if (one !== undefined && other !== undefined) throw contradiction(one, other, "it is made from one thing");
+  if (bootVolume !== null) return { kind: "volume", target: bootVolume };
   if (image !== null) return { kind: "image", target: image };
   if (snapshot !== null) return { kind: "snapshot", target: snapshot };
-  throw new EstratoError("usage", "instance create: neither --image nor --snapshot is given", {
+  throw new EstratoError("usage", "instance create: none of --image, --snapshot and --boot-volume is given", {
     hint: 'Name what it is made from; see "estrato image list".',
   });
 }

@@ -1,5 +1,7 @@
 import { createSnapshot } from "../../core/snapshots/create.ts";
+import { createVolumeSnapshot } from "../../core/snapshots/create-volume.ts";
 import { viewSnapshots } from "../../core/snapshots/list.ts";
+import { EstratoError } from "../../errors.ts";
 import { one, optional } from "../framework/arguments.ts";
 import { choice, duration, flag, keyValues, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
@@ -9,16 +11,23 @@ import { snapshotColumns } from "./columns.ts";
 export default verb({
   description:
     "Takes a snapshot of all disks of an instance at one moment, running or not, and prints it. No data is copied: the instance goes on " +
-    "in new files that hold only what changes from now on.\n\n" +
+    "in new files that hold only what changes from now on. With --volume it is one volume alone.\n\n" +
     "Where the instance runs and its guest agent answers, its file systems are quiesced for that moment; --quiesce require refuses where " +
     "that is not possible, --quiesce off does not try. `consistency` says what was reached.\n\n" +
     "--memory takes the guest's memory in the same instant, and the guest runs on: a revert resumes it there, without a reboot. Its memory is " +
     "written to a file of up to that size, and it stands still for a moment at the end (-v says how long).",
   arguments: {
-    instance: one("INSTANCE", "the instance", { complete: "instance", ask: "Snapshot of which instance?" }),
+    instance: one("INSTANCE", "the instance; left out with --volume", {
+      complete: "instance",
+      ask: "Snapshot of which instance?",
+      unless: "volume",
+    }),
     name: optional("NAME", "its name; made from the time where it is left out"),
   },
   options: {
+    volume: text("VOLUME", "of this volume alone, attached or not: an id, a name, or INSTANCE/DEVICE", {
+      complete: "volume",
+    }),
     quiesce: choice(["try", "require", "off"], "quiesce the guest's file systems", { default: "try" }),
     memory: flag("with the memory of the running guest"),
     excludeDisk: repeated(text("DEVICE", "leave a disk out, vdb; a revert does not touch it")),
@@ -32,6 +41,7 @@ export default verb({
   examples: [
     { line: "estrato snapshot create web1 before-upgrade", says: "before something risky" },
     { line: "estrato snapshot create web1 running --memory", says: "to go on from this very moment later" },
+    { line: "estrato snapshot create --volume data1 monday", says: "one volume alone" },
     { line: "estrato snapshot create web1 --expire 7d -f value -c id", says: "in a script: prints the id alone" },
   ],
   exits: {
@@ -41,19 +51,31 @@ export default verb({
     9: "QEMU, libvirt and the records disagree; see estrato doctor",
   },
   async run({ args, options, factory, world }) {
+    const { expire, volume, excludeDisk } = options;
+    const odd = excludeDisk.length > 0 ? "--exclude-disk" : options.memory ? "--memory" : null;
+    if (volume !== null && odd !== null) {
+      throw new EstratoError("usage", `snapshot create: --volume and ${odd}: that volume alone is taken`, {
+        hint: "Leave one of them out.",
+      });
+    }
     const core = await world();
-    const { expire } = options;
-    const made = await createSnapshot(core, {
-      instance: args.instance,
+    const wanted = {
       name: args.name,
       quiesce: options.quiesce,
-      excludeDisks: options.excludeDisk,
       description: options.description,
       properties: options.property,
       expiresAt: expire === null ? null : new Date(factory.clock.now().getTime() + expire).toISOString(),
       protect: options.protect,
-      memory: options.memory,
-    });
+    };
+    const made =
+      volume === null
+        ? await createSnapshot(core, {
+            ...wanted,
+            instance: args.instance,
+            excludeDisks: excludeDisk,
+            memory: options.memory,
+          })
+        : await createVolumeSnapshot(core, { ...wanted, volume });
     if ("steps" in made) return made;
     const [view] = await viewSnapshots(core, await core.store.read(), [made]);
     return view;

@@ -8,6 +8,7 @@ import { revertKeepMs } from "./keep.ts";
 
 export const revertedColumns = [
   text<Reverted>("instance", (one) => one.instance),
+  text<Reverted>("volume", (one) => one.volume, { listed: false }),
   text<Reverted>("snapshot", (one) => one.snapshot),
   text<Reverted>("kept", (one) => one.kept?.name ?? null),
   text<Reverted>("kept_id", (one) => one.kept?.id ?? null, { listed: false }),
@@ -17,8 +18,9 @@ export default verb({
   description:
     "Brings an instance's disks and NVRAM back to a snapshot: running before, running after. What its memory holds now is lost. " +
     "A snapshot with memory resumes where it was, without a reboot, also where the instance was off.\n\n" +
+    "A volume's snapshot brings back that volume alone, detached or with its instance off.\n\n" +
     "What the disks held is kept as an automatic snapshot (for 24 hours, or as `config set revert_keep` says): " +
-    "`snapshot unrevert` goes back to it. --discard keeps nothing, after a yes.",
+    "`snapshot unrevert` goes back to it (for a volume, `snapshot revert` to that one). --discard keeps nothing, after a yes.",
   arguments: {
     snapshot: one("SNAPSHOT", "the snapshot: an id, a name or INSTANCE/NAME", {
       complete: "snapshot",
@@ -33,7 +35,7 @@ export default verb({
     { line: "estrato snapshot unrevert web1", says: "and take that back" },
   ],
   exits: {
-    5: "a volume of the snapshot is not attached, a disk has come that its memory does not know, or something is in the way",
+    5: "a volume of the snapshot is not attached, the instance of a volume alone runs, a disk has come that its memory does not know, or something is in the way",
     6: "its memory needs a machine type or a version of QEMU that this host does not have",
     8: "--discard needs a yes",
   },

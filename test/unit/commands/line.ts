@@ -1,5 +1,5 @@
 /** Runs a line of the program in this process, with streams and twins handed in. */
-import type { HostPort, StorePort } from "../../../src/core/ports.ts";
+import type { HostPort, Ids, StorePort } from "../../../src/core/ports.ts";
 import { main } from "../../../src/main.ts";
 import type { Prompts } from "../../../src/ui/prompts.ts";
 import { fakeClock, fakeIds } from "../../fake/clock.ts";
@@ -9,6 +9,8 @@ import { fakeStreams } from "../../fake/streams.ts";
 export interface LineOptions {
   readonly store?: StorePort;
   readonly host?: HostPort;
+  /** Where several lines make things: else each begins to count anew. */
+  readonly ids?: Ids;
   /** What a person answers; without it nobody can be asked. */
   readonly prompts?: Prompts;
   /** Are the three streams a terminal? */
@@ -45,7 +47,7 @@ export async function runLine(words: readonly string[], options: LineOptions = {
       store: options.store ?? fakeStore(),
       host: options.host ?? noHost,
       clock: fakeClock(),
-      ids: fakeIds(),
+      ids: options.ids ?? fakeIds(),
       user: "ana",
       systemFolder: "/nowhere",
       ...(options.prompts === undefined ? {} : { prompts: options.prompts }),

@@ -1,0 +1,21 @@
+/** A volume, as its verbs print it; the keys are CLI.md's. */
+import type { VolumeView } from "../../core/volumes/view.ts";
+import { flag, size, status, text, time } from "../../ui/output/columns.ts";
+
+const hidden = { listed: false };
+
+export const volumeColumns = [
+  text<VolumeView>("id", (one) => one.id),
+  text<VolumeView>("name", (one) => one.name),
+  status<VolumeView>("status", (one) => one.status),
+  size<VolumeView>("size_bytes", (one) => one.size_bytes),
+  text<VolumeView>("instance", (one) => one.instance),
+  text<VolumeView>("instance_id", (one) => one.instance_id, hidden),
+  text<VolumeView>("device", (one) => one.device),
+  text<VolumeView>("source_snapshot", (one) => one.source_snapshot, hidden),
+  text<VolumeView>("source_image", (one) => one.source_image, hidden),
+  flag<VolumeView>("encrypted", (one) => one.encrypted, hidden),
+  flag<VolumeView>("delete_with_instance", (one) => one.delete_with_instance, hidden),
+  text<VolumeView>("owner", (one) => one.owner, hidden),
+  time<VolumeView>("created_at", (one) => one.created_at),
+];

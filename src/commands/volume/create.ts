@@ -1,0 +1,64 @@
+import type { VolumeSourceChoice } from "../../core/volumes/source.ts";
+import { EstratoError } from "../../errors.ts";
+import { one } from "../framework/arguments.ts";
+import { size, text } from "../framework/options.ts";
+import * as result from "../framework/result.ts";
+import { verb } from "../framework/verb.ts";
+import { volumeColumns } from "./columns.ts";
+import { shown } from "./targets.ts";
+
+export default verb({
+  description:
+    "Makes a volume that is attached to nothing, and prints it: an empty disk, or one that begins with what a snapshot or an image holds. " +
+    "No data is copied, whatever the size.\n\n" +
+    "A snapshot or an image of several disks needs --disk. With --size the volume is larger than what it begins with; never smaller.",
+  arguments: { name: one("NAME", "the name of the new volume", { ask: "What shall it be called?" }) },
+  options: {
+    size: size("how large it is: 10G; as large as what it is made from, if not said"),
+    fromSnapshot: text("SNAPSHOT", "begin with this snapshot: an id, INSTANCE/NAME or VOLUME/NAME", {
+      complete: "snapshot",
+    }),
+    fromImage: text("IMAGE", "begin with this image", { complete: "image" }),
+    disk: text("DEVICE", "which disk of the snapshot or image, vdb"),
+  },
+  result: result.one(volumeColumns),
+  changes: true,
+  examples: [
+    { line: "estrato volume create data1 --size 10G", says: "an empty one" },
+    { line: "estrato volume create data2 --from-snapshot data1/monday --size 20G", says: "from a snapshot, larger" },
+  ],
+  exits: {
+    2: "a malformed name or size, one that is less than the source's, or several disks and no --disk",
+    4: "there is no such snapshot or image",
+    5: "the name is taken",
+    6: "not enough space",
+  },
+  async run({ args, options, world }) {
+    const source = sourceOf(options);
+    if (source === null && options.size === null) {
+      throw new EstratoError("usage", "volume create: a size is missing", { hint: "Give one: --size 10G." });
+    }
+    const { createVolume } = await import("../../core/volumes/create.ts");
+    const core = await world();
+    return shown(core, await createVolume(core, { name: args.name, source, sizeBytes: options.size }));
+  },
+});
+
+function sourceOf(options: {
+  readonly fromSnapshot: string | null;
+  readonly fromImage: string | null;
+  readonly disk: string | null;
+}): VolumeSourceChoice | null {
+  const { fromSnapshot, fromImage, disk } = options;
+  if (fromSnapshot !== null && fromImage !== null) {
+    throw new EstratoError("usage", "volume create: --from-snapshot and --from-image: it is made from one thing", {
+      hint: "Leave one of them out.",
+    });
+  }
+  if (fromSnapshot !== null) return { kind: "snapshot", target: fromSnapshot, disk };
+  if (fromImage !== null) return { kind: "image", target: fromImage, disk };
+  if (disk === null) return null;
+  throw new EstratoError("usage", "volume create: --disk without --from-snapshot or --from-image", {
+    hint: "Leave --disk out.",
+  });
+}
