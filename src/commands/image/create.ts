@@ -24,7 +24,7 @@ export default verb({
     "file systems are quiesced for that moment.",
   arguments: { name: one("NAME", "the name of the new image", { ask: "Name of the new image" }) },
   options: {
-    file: text("FILE", "make it from this file", { complete: "file" }),
+    file: text("FILE", "make it from this file; - is standard input", { complete: "file" }),
     diskFormat: choice(["qcow2", "raw"], "what the file is; without it only a qcow2 file is taken"),
     fromSnapshot: text("SNAPSHOT", "make it from this snapshot", { complete: "snapshot" }),
     fromInstance: text("INSTANCE", "make it from what this instance's disks hold now", { complete: "instance" }),
@@ -39,6 +39,10 @@ export default verb({
   changes: true,
   examples: [
     { line: "estrato image create debian12 --file debian-12.qcow2", says: "from a file" },
+    {
+      line: "ssh other estrato image save golden --file - | estrato image create golden --file -",
+      says: "from a pipe",
+    },
     { line: "estrato image create golden --from-snapshot web1/before-upgrade", says: "from a snapshot" },
     { line: "estrato image create golden --from-instance web1", says: "from an instance as it is now" },
   ],
@@ -47,10 +51,16 @@ export default verb({
     5: "the name is taken, or the file changed while it was copied",
     6: "the file is not what it claims, names another file, or there is not enough space",
   },
-  async run({ args, options, world }) {
+  async run({ args, options, world, streams }) {
     const { property, minDisk, minRam, protect } = options;
     const wanted = { name: args.name, properties: property, minDiskBytes: minDisk, minRamBytes: minRam, protect };
-    return createImage(await world(), wanted, sourceOf(options));
+    const source = sourceOf(options);
+    const core = await world();
+    if (source.kind !== "file" || source.file !== "-") return createImage(core, wanted, source);
+    const { STANDARD_INPUT, withStandardInput } = await import("./standard-input.ts");
+    return withStandardInput(core, streams, (file) =>
+      createImage(core, wanted, { ...source, file, calledAs: STANDARD_INPUT }),
+    );
   },
 });
 
@@ -68,12 +78,7 @@ function sourceOf(options: SourceOptions): ImageSource {
   }
   if (diskFormat !== null && file === null) throw misplaced("--disk-format", "--file");
   if (excludeDisk.length > 0 && fromInstance === null) throw misplaced("--exclude-disk", "--from-instance");
-  if (file === "-") {
-    throw new EstratoError("usage", "--file -: an image cannot be read from standard input", {
-      hint: "Write it to a file first.",
-    });
-  }
-  if (file !== null) return { kind: "file", file: resolve(file), diskFormat };
+  if (file !== null) return { kind: "file", file: file === "-" ? file : resolve(file), diskFormat };
   if (fromSnapshot !== null) return { kind: "snapshot", snapshot: fromSnapshot };
   if (fromVolume !== null) return { kind: "volume", volume: fromVolume };
   return { kind: "instance", instance: fromInstance ?? "", excludeDisks: excludeDisk };

@@ -13,6 +13,7 @@ import { addImage, type NewImageOptions, newImage } from "./record.ts";
 
 export interface CreateFromFileOptions extends NewImageOptions {
   readonly file: string; // absolute path
+  readonly calledAs?: string; // what people call it, where that is not its path
   /** Null: only a file with qcow2's magic is taken. The format of a raw file is never guessed: its content is the guest's. */
   readonly diskFormat: "qcow2" | "raw" | null;
 }
@@ -77,7 +78,7 @@ function plan(world: World, id: string, options: CreateFromFileOptions, sizeByte
   const image = newImage(world, options, {
     id,
     type: "base",
-    source: { kind: "file", id: null, name: options.file },
+    source: { kind: "file", id: null, name: options.calledAs ?? options.file },
     disks: [{ device: FIRST_DEVICE, layer: layerId, sizeBytes }],
     definition: null,
     nvram: null,

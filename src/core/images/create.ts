@@ -6,7 +6,12 @@ import { type ImageView, viewImage } from "./view.ts";
 
 /** Where a new image comes from. `file` is absolute. */
 export type ImageSource =
-  | { readonly kind: "file"; readonly file: string; readonly diskFormat: "qcow2" | "raw" | null }
+  | {
+      readonly kind: "file";
+      readonly file: string;
+      readonly calledAs?: string;
+      readonly diskFormat: "qcow2" | "raw" | null;
+    }
   | { readonly kind: "snapshot"; readonly snapshot: string }
   | { readonly kind: "volume"; readonly volume: string }
   | { readonly kind: "instance"; readonly instance: string; readonly excludeDisks: readonly string[] };

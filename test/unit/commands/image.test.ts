@@ -54,7 +54,6 @@ test.each([
   ["two sources", ["--file", "/in/debian.qcow2", "--from-instance", "web1"]],
   ["a format without a file", ["--from-instance", "web1", "--disk-format", "raw"]],
   ["a disk left out of a file", ["--file", "/in/debian.qcow2", "--exclude-disk", "vdb"]],
-  ["standard input", ["--file", "-"]],
   ["an unknown format", ["--file", "/in/debian.qcow2", "--disk-format", "vmdk"]],
   ["a malformed size", ["--file", "/in/debian.qcow2", "--min-ram", "lots"]],
 ])("image create refuses %s in one line", async (_, words) => {
@@ -86,6 +85,15 @@ test("image delete --dry-run says what would be freed", async () => {
   const at = await withImage();
   expect(await json(["image", "delete", "golden", "--dry-run"], at)).toMatchObject({ frees_bytes: 131072 });
   expect(await json(["image", "list"], at)).toHaveLength(1);
+});
+
+test("image create takes no image from a terminal", async () => {
+  const refused = await runLine(["image", "create", "typed", "--file", "-"], {
+    ...(await withImage()),
+    terminal: true,
+  });
+  expect(refused).toMatchObject({ exit: 2, stdout: "" });
+  expect(refused.stderr).toContain("standard input is a terminal");
 });
 
 test("image save writes a file, and never to a terminal", async () => {
