@@ -31,16 +31,19 @@ export async function exclusive<T>(
   return result;
 }
 
-/** The store knows locks by the names of their files: people know an instance by its own. */
+/** The store knows locks by the names of their files: people know an instance, or a volume, by its own. */
 async function lock(world: World, names: readonly string[]): Promise<HeldLocks> {
   try {
     return await world.store.lock(names, world.lockTimeoutMs, world.signal);
   } catch (error) {
     if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
     const id = names.find((name) => error.message.startsWith(`${name}:`)) ?? "";
-    const name = (await world.store.read()).instances[id]?.name;
-    if (name === undefined) throw error;
-    throw new EstratoError("conflict", `instance ${name}: another operation is in progress`, {
+    const state = await world.store.read();
+    const instance = state.instances[id]?.name;
+    const volume = state.volumes[id]?.name ?? undefined;
+    if (instance === undefined && volume === undefined) throw error;
+    const what = instance === undefined ? `volume ${volume}` : `instance ${instance}`;
+    throw new EstratoError("conflict", `${what}: another operation is in progress`, {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       cause: error,
     });

@@ -270,6 +270,18 @@ describe("snapshots of a volume", () => {
     expect(await wrongs(estate)).toEqual([]);
   });
 
+  test.each(["the instance", "the volume"])("wait for nobody who works on %s: one thing at a time", async (busy) => {
+    const estate = await withVolume({ attached: true });
+    const { id, instance } = await volumeOf(estate);
+    const held = await command(estate).store.lock([busy === "the volume" ? id : (instance ?? "")], 0);
+    const message = expect.stringMatching(busy === "the volume" ? /^volume data1: another/ : /^instance web1: another/);
+    await expect(snap(command(estate), "s1")).rejects.toMatchObject({ code: "conflict", message });
+    const detached = detachVolume(command(estate), "web1", "data1", 1000);
+    await expect(detached).rejects.toMatchObject({ code: "conflict", message });
+    await held.release();
+    await snap(command(estate), "s1");
+  });
+
   test("become images", async () => {
     const estate = await withVolume();
     const options = { name: "golden", properties: {}, minDiskBytes: null, minRamBytes: null, protect: false };
