@@ -190,7 +190,79 @@ function deletion() {
   );
 }
 
-const cases = { bareNode, listing, snapshots, imagesFromSnapshots, shelving, deletion };
+/** The same guest twice: one saved and resumed by estrato, one by virsh alone. Each round saves, and then resumes what it saved. */
+function memory() {
+  if (spawnSync(program, ["image", "show", "base"], { env }).status !== 0)
+    estrato("image", "create", "base", "--file", process.env.ESTRATO_BED_GUEST, "--disk-format", "qcow2");
+  for (const name of ["mem-ours", "mem-theirs"])
+    estrato("instance", "create", name, "--image", "base", "--vcpus", "1", "--ram", "128M", "--wait", "agent");
+  const top = () => /<source file='([^']*\.qcow2)'/.exec(run("virsh", "-q", "dumpxml", "mem-theirs").stdout)[1];
+  const overlay = (backing, file) =>
+    execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", "-b", backing, "-F", "qcow2", file]);
+  const saved = (round) => join(folder, `theirs-${round}.save`);
+  const bases = [];
+  const synced = [];
+  const save = inTurns(5, {
+    estrato: (round) => estrato("snapshot", "create", "mem-ours", `m${round}`, "--memory"),
+    virsh: (round) => {
+      bases[round] = top();
+      const ms = virsh(
+        "snapshot-create-as",
+        "mem-theirs",
+        `m${round}`,
+        "--atomic",
+        "--live",
+        "--no-metadata",
+        "--memspec",
+        `file=${saved(round)},snapshot=external`,
+        "--diskspec",
+        `vda,snapshot=external,file=${folder}/mem-theirs-${round}.qcow2`,
+        "--diskspec",
+        "vdz,snapshot=no",
+      );
+      synced.push(ms + run("sync", saved(round)).ms); // virsh alone leaves the memory in the host's cache
+      return ms;
+    },
+    node,
+  });
+  row(
+    "snapshot create --memory",
+    save.estrato,
+    "virsh snapshot-create-as --memspec, sync + node",
+    median(synced) + save.node,
+    "2.5",
+  );
+  row(
+    "snapshot create --memory",
+    save.estrato,
+    "virsh snapshot-create-as --memspec + node",
+    save.virsh + save.node,
+    "2.5",
+  );
+  const resume = inTurns(5, {
+    estrato: (round) => estrato("snapshot", "revert", `mem-ours/m${round}`, "--discard", "-y"),
+    // What a person would do by hand, prepared: only destroy and restore are timed.
+    virsh: (round) => {
+      const head = `${folder}/mem-back-${round}.qcow2`;
+      overlay(bases[round], head);
+      const xml = join(folder, `mem-${round}.xml`);
+      const text = run("virsh", "-q", "save-image-dumpxml", saved(round)).stdout;
+      writeFileSync(xml, text.replaceAll(bases[round], head).replace(/<backingStore[^>]*\/>/g, ""));
+      return virsh("destroy", "mem-theirs") + virsh("restore", saved(round), "--xml", xml, "--running");
+    },
+    node,
+  });
+  row(
+    "snapshot revert, memory",
+    resume.estrato,
+    "virsh destroy, virsh restore + node",
+    resume.virsh + resume.node,
+    "2.5",
+  );
+  for (const name of ["mem-ours", "mem-theirs"]) virsh("destroy", name);
+}
+
+const cases = { bareNode, listing, snapshots, memory, imagesFromSnapshots, shelving, deletion };
 const asked = process.argv.slice(2);
 try {
   for (const [name, bench] of Object.entries(cases)) if (asked.length === 0 || asked.includes(name)) bench();

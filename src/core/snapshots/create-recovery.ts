@@ -7,8 +7,8 @@ import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type CreateData, record, switched } from "./create-steps.ts";
 import { liveDefinitionName } from "./drop.ts";
-import { definedDisks, freezeFile } from "./heads.ts";
-import { freezeMemory, keepLiveDefinition, requireWholeMemory } from "./memory-file.ts";
+import { definedDisks, freezeFile, thawFile } from "./heads.ts";
+import { freezeMemory, keepLiveDefinition } from "./memory-file.ts";
 import { requireUnheld } from "./unheld.ts";
 
 /** Why libvirt says that a guest stands still where it was saving its memory; a person's own pause is called "user". */
@@ -38,10 +38,19 @@ export async function recoverCreate(world: World, locks: HeldLocks, entry: Journ
   return "back";
 }
 
-/** libvirtd may have died while the guest stood still for its memory: it goes on, unless a person had paused it. */
+/**
+ * libvirtd may have died while the guest stood still for its memory: it goes on, unless a person had paused it. QEMU lets go of its disks
+ * when a memory is saved and opens them anew when the guest goes on, so what it still writes to must not be frozen (measured on 7.2).
+ */
 async function goOn(world: World, locks: HeldLocks, data: CreateData, status: DomainStatus | null): Promise<void> {
   const { memory } = data.snapshot;
   if (memory === null || memory.paused || status?.state !== "paused" || !SAVING.has(status.reason)) return;
+  if ((await switched(world, data)) === "no")
+    await perform(
+      world,
+      locks,
+      data.heads.map((head) => thawFile(head.before)),
+    );
   await perform(world, locks, [{ do: "resume", domain: data.uuid }]);
 }
 
@@ -53,7 +62,7 @@ async function recordWhatIsThere(world: World, locks: HeldLocks, data: CreateDat
   const { snapshot } = data;
   if (snapshot.memory === null) return record(world, data, snapshot.consistency);
   try {
-    await requireWholeMemory(world, snapshot);
+    await keepLiveDefinition(world, snapshot, data.heads);
   } catch (error) {
     world.report.note(
       `${snapshot.name}: kept without memory (${error instanceof Error ? error.message : String(error)})`,
@@ -63,7 +72,6 @@ async function recordWhatIsThere(world: World, locks: HeldLocks, data: CreateDat
     return;
   }
   await perform(world, locks, freezeMemory(world, snapshot));
-  await keepLiveDefinition(world, snapshot, data.heads);
   await record(world, data, "memory");
 }
 

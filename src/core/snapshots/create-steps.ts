@@ -5,7 +5,7 @@ import type { Snapshot } from "../../store/schema.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { adoptHeads, createHead, definedDisks, definitionByVolume, freezeFile, type HeadChange } from "./heads.ts";
-import { freezeMemory, keepLiveDefinition, requireWholeMemory } from "./memory-file.ts";
+import { freezeMemory, keepLiveDefinition } from "./memory-file.ts";
 
 /** What the journal remembers. */
 export interface CreateData {
@@ -42,7 +42,8 @@ export function planSteps(
     });
   }
   // Before the switch: where libvirtd dies in it and the guest stops, nobody can start it on what it had before (LIBVIRT.md, trap 12).
-  // QEMU goes on writing what it has open, and lets go of it in the switch (measured on both generations).
+  // QEMU goes on writing what it has open, and lets go of it in the switch (measured on both generations). Where saving memory fails at its
+  // very end QEMU cannot open the frozen file again, and the guest stands still until recovery has thawed it: nothing is lost.
   steps.push({ title: "Freeze the layers", actions: heads.map((head) => freezeFile(head.before)) });
   let reached = false;
   if (status.live !== null) {
@@ -60,10 +61,7 @@ export function planSteps(
     steps.push({
       title: "Freeze the memory",
       actions: freezeMemory(world, snapshot),
-      run: async () => {
-        await requireWholeMemory(world, snapshot);
-        await keepLiveDefinition(world, snapshot, heads);
-      },
+      run: () => keepLiveDefinition(world, snapshot, heads),
     });
   }
   steps.push(

@@ -16,7 +16,7 @@ import { type CreateData, planSteps } from "./create-steps.ts";
 import { type HeadChange, newHead } from "./heads.ts";
 import { planMemory } from "./memory-file.ts";
 import { freeSnapshotName, requireFreeSnapshotName } from "./names.ts";
-import { whyNot } from "./show.ts";
+import { obstacleOfHost } from "./restorable.ts";
 
 export interface CreateSnapshotOptions {
   readonly instance: string;
@@ -85,8 +85,8 @@ export async function createSnapshotLocked(
 
 /** The time to learn that a memory cannot be resumed is not the night of the restore. */
 async function noteUnrestorable(world: World, snapshot: Snapshot): Promise<void> {
-  const reason = await whyNot(world, await world.store.read(), snapshot);
-  if (reason !== null) world.report.note(`${snapshot.name}: its memory cannot be resumed as things are: ${reason}`);
+  const obstacle = await obstacleOfHost(world, snapshot);
+  if (obstacle !== null) world.report.note(`${snapshot.name}: it cannot be resumed as things are: ${obstacle.reason}`);
 }
 
 /** Throws "usage": a memory without one of its disks would write its old page cache over it (LIBVIRT.md, trap 16). */

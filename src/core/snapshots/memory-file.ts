@@ -59,13 +59,10 @@ export function freezeMemory(world: World, snapshot: Snapshot): Action[] {
   ];
 }
 
-/** Throws unless libvirt takes the file for a memory that was saved to its end. */
-export async function requireWholeMemory(world: World, snapshot: Snapshot): Promise<void> {
-  if (snapshot.memory === null) return;
-  await world.host.memoryDefinition(world.store.paths.memory(snapshot.memory.file));
-}
-
-/** Keeps the expanded definition, its disks named by volume. Idempotent. */
+/**
+ * Keeps the expanded definition, its disks named by volume. Idempotent. Throws unless libvirt takes the file for a memory that was
+ * saved to its end.
+ */
 export async function keepLiveDefinition(
   world: World,
   { memory }: Snapshot,

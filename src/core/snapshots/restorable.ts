@@ -15,14 +15,18 @@ export interface Obstacle {
 
 const OTHER_WAY = "An image or an instance can be made of its disks all the same.";
 
+/** How a saved memory's definition is read: a caller that needs it again may keep it. */
+export type ReadMemory = (path: string) => Promise<string>;
+
 /** Throws what stands in the way of going back to this snapshot. */
 export async function requireRestorable(
   world: World,
   state: State,
   snapshot: Snapshot,
   status: DomainStatus,
+  read?: ReadMemory,
 ): Promise<void> {
-  const obstacle = await obstacleTo(world, state, snapshot, status);
+  const obstacle = await obstacleTo(world, state, snapshot, status, read);
   if (obstacle === null) return;
   throw new EstratoError(obstacle.code, `snapshot ${snapshotLabel(state, snapshot)}: ${obstacle.reason}`, {
     hint: obstacle.hint,
@@ -35,6 +39,7 @@ export async function obstacleTo(
   state: State,
   snapshot: Snapshot,
   status: DomainStatus,
+  read: ReadMemory = (path) => world.host.memoryDefinition(path),
 ): Promise<Obstacle | null> {
   const attached = new Set([...volumesOf(state, status.uuid).values()].map((volume) => volume.id));
   const detached = snapshot.disks.find((disk) => !attached.has(disk.volume));
@@ -45,11 +50,16 @@ export async function obstacleTo(
       hint: "Attach it again first, or make an image or a volume from the snapshot.",
     };
   if (snapshot.memory === null) return null;
-  return (await obstacleOfMemory(world, snapshot, status)) ?? (await obstacleOfHost(world, snapshot));
+  return (await obstacleOfMemory(world, snapshot, status, read)) ?? (await obstacleOfHost(world, snapshot));
 }
 
 /** Memory goes with exactly its disks, its name and the files of its other drives. */
-async function obstacleOfMemory(world: World, snapshot: Snapshot, status: DomainStatus): Promise<Obstacle | null> {
+async function obstacleOfMemory(
+  world: World,
+  snapshot: Snapshot,
+  status: DomainStatus,
+  read: ReadMemory,
+): Promise<Obstacle | null> {
   const { memory } = snapshot;
   if (memory === null) return null;
   const taken = new Set(snapshot.disks.map((disk) => disk.device));
@@ -69,7 +79,7 @@ async function obstacleOfMemory(world: World, snapshot: Snapshot, status: Domain
       reason: `its memory file ${path} ${file === null ? "is missing" : "is not as it was written"}`,
       hint: OTHER_WAY,
     };
-  const saved = world.host.parseDefinition(await world.host.memoryDefinition(path));
+  const saved = world.host.parseDefinition(await read(path));
   if (saved.name !== status.name)
     return {
       code: "conflict",
@@ -89,7 +99,7 @@ async function obstacleOfMemory(world: World, snapshot: Snapshot, status: Domain
 }
 
 /** QEMU reads what an older one wrote, not the reverse, and only for a machine type that it still has. */
-async function obstacleOfHost(world: World, { memory }: Snapshot): Promise<Obstacle | null> {
+export async function obstacleOfHost(world: World, { memory }: Snapshot): Promise<Obstacle | null> {
   if (memory === null) return null;
   const { qemuVersion, machines } = await world.host.capabilities();
   if (memory.machine !== null && !machines.includes(memory.machine))

@@ -9,7 +9,7 @@ import { requireAgreement } from "../truth.ts";
 import { snapshotLabel } from "./find.ts";
 import { type HeadChange, newHead } from "./heads.ts";
 import { freeSnapshotName } from "./names.ts";
-import { requireRestorable } from "./restorable.ts";
+import { type ReadMemory, requireRestorable } from "./restorable.ts";
 
 export interface RevertOptions {
   /** Keep no automatic snapshot of what the disks hold now. */
@@ -55,7 +55,9 @@ export async function planRevert(
   options: RevertOptions,
 ): Promise<RevertData> {
   const facts = await requireAgreement(world, state, status);
-  await requireRestorable(world, state, snapshot, status);
+  let saved: Promise<string> | undefined;
+  const read = (path: string) => (saved ??= world.host.memoryDefinition(path));
+  await requireRestorable(world, state, snapshot, status, read);
   const volumes = volumesOf(state, status.uuid);
   const instance = state.instances[status.uuid];
   const heads: HeadChange[] = [];
@@ -102,7 +104,7 @@ export async function planRevert(
       newGenerationId: true,
       ...(nvram === null ? {} : { nvram: nvram.to }),
     }),
-    memory: await planMemory(world, snapshot, heads, nvram),
+    memory: await planMemory(world, snapshot, heads, nvram, read),
     was: status.live === null ? "off" : status.state === "paused" ? "paused" : "running",
     undoBefore: instance?.undo ?? null,
     currentBefore: instance?.current ?? null,
@@ -115,10 +117,11 @@ async function planMemory(
   snapshot: Snapshot,
   heads: readonly HeadChange[],
   nvram: RevertData["nvram"],
+  read: ReadMemory,
 ): Promise<NonNullable<RevertData["memory"]> | null> {
   if (snapshot.memory === null) return null;
   const path = world.store.paths.memory(snapshot.memory.file);
-  const xml = world.host.editDefinition(await world.host.memoryDefinition(path), {
+  const xml = world.host.editDefinition(await read(path), {
     disks: Object.fromEntries(heads.map(({ device, after }) => [device, { path: after.file, format: after.format }])),
     dropBackingStore: true,
     ...(nvram === null ? {} : { nvram: nvram.to }),

@@ -27,9 +27,9 @@ export async function detailSnapshot(world: World, state: State, snapshot: Snaps
 }
 
 /** Null where it can be reverted to now. A memory file that libvirt cannot read is a reason, too. */
-export async function whyNot(world: World, state: State, snapshot: Snapshot): Promise<string | null> {
-  if (snapshot.instance === null) return "a volume's snapshot is not reverted by itself";
-  const status = await world.host.domainStatus(snapshot.instance);
+async function whyNot(world: World, state: State, snapshot: Snapshot): Promise<string | null> {
+  if (snapshot.type === "volume") return whyNotVolume(world, state, snapshot);
+  const status = await world.host.domainStatus(snapshot.instance ?? "");
   if (status === null) return "libvirt does not have its instance";
   try {
     return (await obstacleTo(world, state, snapshot, status))?.reason ?? null;
@@ -37,4 +37,12 @@ export async function whyNot(world: World, state: State, snapshot: Snapshot): Pr
     if (error instanceof EstratoError) return error.message;
     throw error;
   }
+}
+
+/** A volume is reverted at rest. */
+async function whyNotVolume(world: World, state: State, snapshot: Snapshot): Promise<string | null> {
+  const volume = state.volumes[snapshot.volume ?? ""];
+  if (volume === undefined) return "its volume has been deleted";
+  const status = volume.instance === null ? null : await world.host.domainStatus(volume.instance);
+  return status === null || status.live === null ? null : `${status.name} runs with its volume`;
 }
