@@ -1,7 +1,7 @@
 /** All that a verb must know of a domain before it touches it. */
 import { EstratoError } from "../errors.ts";
 import { listDomains } from "./domain-list.ts";
-import type { DomainState, DomainStatus } from "./types.ts";
+import type { DomainDefinition, DomainState, DomainStatus } from "./types.ts";
 import { isNoSuchDomain, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -127,7 +127,8 @@ async function assemble(told: Told): Promise<DomainStatus> {
   const { diskMirrors, parseDefinition } = await import("./domain-xml.ts");
   const { state, reason } = parseState(told.state);
   const isLive = state !== "shutoff" && state !== "crashed";
-  const inactive = parseDefinition(told.inactive);
+  const live = isLive ? parseDefinition(told.live) : null;
+  const inactive = await withNvram(parseDefinition(told.inactive), live);
   return {
     uuid: inactive.uuid,
     name: inactive.name,
@@ -136,12 +137,29 @@ async function assemble(told: Told): Promise<DomainStatus> {
     persistent: told.persistent,
     autostart: told.autostart,
     managedSave: told.managedSave,
-    live: isLive ? parseDefinition(told.live) : null,
+    live,
     inactive,
     snapshots: linesOf(told.snapshots),
     checkpoints: linesOf(told.checkpoints),
     jobs: isLive ? diskMirrors(told.live).map(({ device, type }) => ({ device, type })) : [],
   };
+}
+
+/**
+ * Where libvirt chooses the firmware itself (`<os firmware='efi'>`), the persistent definition of 9.0 does not name the NVRAM: the running
+ * guest does, and of one that is off it lies where libvirt always puts it (measured).
+ */
+async function withNvram(inactive: DomainDefinition, live: DomainDefinition | null): Promise<DomainDefinition> {
+  if (inactive.nvram !== null || !inactive.firmware) return inactive;
+  if (live !== null) return { ...inactive, nvram: live.nvram };
+  const { existsSync } = await import("node:fs");
+  const { homedir } = await import("node:os");
+  const folder =
+    process.getuid?.() === 0
+      ? "/var/lib/libvirt/qemu/nvram"
+      : `${process.env.XDG_CONFIG_HOME ?? `${homedir()}/.config`}/libvirt/qemu/nvram`;
+  const path = `${folder}/${inactive.name}_VARS.fd`;
+  return existsSync(path) ? { ...inactive, nvram: path } : inactive;
 }
 
 function isGone(answer: VirshAnswer): boolean {

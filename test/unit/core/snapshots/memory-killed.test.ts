@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { resizeInstance } from "../../../../src/core/instances/resize.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { killEverywhere } from "../crashes.ts";
@@ -51,4 +52,15 @@ describe("a revert to memory, killed at every point", { timeout: 120_000 }, () =
       });
     },
   );
+});
+
+describe("instance resize, killed at every point", { timeout: 120_000 }, () => {
+  test.each(["running", "off"] as const)("its disks stay as they are, and nothing is left over (%s)", async (state) => {
+    const size = { flavor: null, vcpus: 2, ramBytes: 512 * 2 ** 20, timeoutMs: 1000 };
+    await killEverywhere({
+      prepare: () => written(state),
+      run: (world) => resizeInstance(world, "web1", { ...size, restart: state === "running" }),
+      does: ["define", "unlink"],
+    });
+  });
 });
