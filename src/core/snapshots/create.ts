@@ -1,16 +1,17 @@
 /** `snapshot create` of an instance: all its disks at one moment, on which new empty heads then stand. */
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
-import type { Snapshot, State } from "../../store/schema.ts";
+import type { Layer, Snapshot, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
+import { depth } from "../graph/references.ts";
 import { coveredDisks, planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
-import { refuseUnsafe, requireAgreement } from "../truth.ts";
+import { type HeadFacts, refuseUnsafe, requireAgreement } from "../truth.ts";
 import { recoverCreate } from "./create-recovery.ts";
 import { type CreateData, planSteps } from "./create-steps.ts";
 import { type HeadChange, newHead } from "./heads.ts";
@@ -34,6 +35,7 @@ export interface CreateSnapshotOptions {
 /** Nothing can copy it while swtpm runs and be sure of it; with its memory QEMU saves it itself. */
 const TPM_LEFT_OUT = "the state of its TPM is not in this snapshot (with --memory it is)";
 const AGENT_PING_MS = 2_000;
+const ANY_HOST_STARTS = 24;
 
 /**
  * Takes a snapshot. Afterwards its layers are frozen, the instance runs on (or stays off) in new heads, and the record is stored.
@@ -118,7 +120,7 @@ async function planHeads(
   excluded: readonly string[],
 ): Promise<HeadChange[]> {
   const facts = await requireAgreement(world, state, status);
-  const { maxChain } = await world.host.capabilities();
+  const maxChain = await chainLimit(world, state, facts);
   const heads: HeadChange[] = [];
   for (const fact of facts) {
     if (excluded.includes(fact.device)) continue;
@@ -127,9 +129,7 @@ async function planHeads(
       throw new EstratoError("integrity", `volume ${fact.volume.id}: its head ${fact.volume.head} is not recorded`);
     const note = requireRoomInChain(state, before.id, maxChain, `instance ${status.name}: disk ${fact.device}`);
     if (note !== null) world.report.note(note);
-    const info = await world.host.imageInfo(before.file, { shared: true, format: before.format });
-    if (info === null) throw new EstratoError("integrity", `instance ${status.name}: ${before.file} is not there`);
-    const sizeBytes = Math.max(before.sizeBytes, info.virtualSizeBytes, fact.liveSizeBytes ?? 0);
+    const sizeBytes = Math.max(before.sizeBytes, fact.liveSizeBytes ?? (await fileSize(world, status, before)));
     heads.push(newHead(world, fact.volume, { ...before, sizeBytes }, { ...before, sizeBytes }, sizeBytes));
   }
   if (heads.length === 0) {
@@ -137,6 +137,19 @@ async function planHeads(
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `snapshot of ${status.name}`);
   return heads;
+}
+
+/** What this host can start. Every libvirt starts chains of 24: it is asked only where one comes near that. */
+async function chainLimit(world: World, state: State, facts: readonly HeadFacts[]): Promise<number> {
+  const longest = Math.max(0, ...facts.map(({ volume }) => depth(state, volume.head)));
+  return longest < ANY_HOST_STARTS ? ANY_HOST_STARTS : (await world.host.capabilities()).maxChain;
+}
+
+/** Of the disk as its file says. A running guest's disk QEMU has told already. */
+async function fileSize(world: World, status: DomainStatus, { file, format }: Layer): Promise<number> {
+  const info = await world.host.imageInfo(file, { shared: true, format });
+  if (info === null) throw new EstratoError("integrity", `instance ${status.name}: ${file} is not there`);
+  return info.virtualSizeBytes;
 }
 
 /** Every other disk must be named as left out, or libvirt would make an overlay of its own for it. */

@@ -208,8 +208,8 @@ describe("a chain", () => {
   });
 
   test("is refused at the host's limit, with the way out", async () => {
-    const on = await chainOf(4);
-    Object.assign(on.machine.capabilities, { maxChain: 4 });
+    const on = await chainOf(24);
+    Object.assign(on.machine.capabilities, { maxChain: 24 });
     await refused(on, "conflict", {}, "one too many");
     const error = await createSnapshot(command(on), creation("one too many")).catch((one: EstratoError) => one);
     expect((error as EstratoError).hint).toContain("estrato snapshot delete web1/s1");
