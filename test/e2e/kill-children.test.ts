@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, sure } from "./rig.ts";
+import { guestImage, makeRig, type Rig, small, sure, virsh } from "./rig.ts";
 
 /** A program in front of the real one, which it kills -9 after a while, once, in one of the calls that match. */
 const killer = (real: string) => `#!/bin/sh
@@ -89,5 +89,32 @@ describe("kill -9 of the child at work", () => {
     await rig.requireSame("last", copy);
     await rig.ok("instance", "start", "web1");
     expect(await rig.guest("web1", "sha256sum /root/big")).toBe(sum);
+  });
+
+  it("of image create and instance create: there is a whole one or no trace of it", async () => {
+    const traces = async () => ({ layers: rig.layers(), domains: await virsh("list", "--all", "--name") });
+    const before = await traces();
+    for (const after of ["0.01", "0.05"]) {
+      const image = await withKill(
+        "convert",
+        after,
+        "image",
+        "create",
+        "killed",
+        "--file",
+        guestImage,
+        "--disk-format",
+        "qcow2",
+      );
+      await rig.heal();
+      if (image.code === 0) await rig.ok("image", "delete", "killed");
+      expect(await traces()).toEqual(before);
+      for (const call of ["create -q", "net-update", "define", "start"]) {
+        const made = await withKill(call, after, "instance", "create", "killed", "--image", "base", ...small);
+        await rig.heal();
+        if (made.code === 0) await rig.ok("instance", "delete", "killed", "-y");
+        expect(await traces()).toEqual(before);
+      }
+    }
   });
 });
