@@ -153,13 +153,17 @@ describe("refusals: one line, the right exit code, nothing changed", () => {
   });
 
   it("of two commands on one instance at once", async () => {
-    const both = await Promise.all([
-      rig.estrato("snapshot", "create", "web1", "x1"),
-      rig.estrato("snapshot", "create", "web1", "x2"),
-    ]);
-    const codes = both.map((one) => one.code).sort();
-    expect(codes).toEqual([0, 5]);
-    expect(both.find((one) => one.code === 5)?.stderr).toMatch(/another operation/);
+    // On a busy machine one may have ended before the other begins: then they were not at once, and it is tried again.
+    for (let turn = 1; ; turn += 1) {
+      const take = (name: string) => rig.estrato("snapshot", "create", "web1", `${name}-${turn}`);
+      const both = await Promise.all([take("x"), take("y")]);
+      const refused = both.filter((one) => one.code !== 0);
+      expect(both.length - refused.length).toBeGreaterThan(0);
+      if (refused.length === 0 && turn < 10) continue;
+      expect(refused.map((one) => one.code)).toEqual([5]);
+      expect(refused[0]?.stderr).toMatch(/another operation/);
+      break;
+    }
     const waited = await Promise.all([
       rig.estrato("snapshot", "create", "web1", "x3", "--lock-timeout", "60s"),
       rig.estrato("snapshot", "create", "web1", "x4", "--lock-timeout", "60s"),
