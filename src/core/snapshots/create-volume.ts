@@ -16,7 +16,8 @@ import { type CreateSnapshotOptions, chooseQuiesce, leftOut } from "./create.ts"
 import { recoverCreate } from "./create-recovery.ts";
 import { type CreateData, planSteps, record } from "./create-steps.ts";
 import { createHead, freezeFile, type HeadChange, newHead } from "./heads.ts";
-import { freeSnapshotName, requireFreeSnapshotName, snapshotsOf } from "./names.ts";
+import { requireFreeSnapshotName, snapshotsOf } from "./names.ts";
+import { asked, volumeRecord } from "./record.ts";
 
 export interface CreateVolumeSnapshotOptions
   extends Omit<CreateSnapshotOptions, "instance" | "excludeDisks" | "memory"> {
@@ -50,7 +51,12 @@ export async function createVolumeSnapshotLocked(
   const status = volume.instance === null ? null : (await findAgain(world, volume.instance)).status;
   const head = await planHead(world, state, volume, status);
   const quiesce = status !== null && (await chooseQuiesce(world, status, options.quiesce));
-  const snapshot = newRecord(world, state, volume, head, status, options);
+  const snapshot = volumeRecord(volume, head, {
+    ...asked(world, state, volume.id, options),
+    id: world.ids.next("snap"),
+    parent: snapshotBelow(state, volume),
+    consistency: status?.live == null ? "offline" : "crash", // raised once the guest has really been quiesced
+  });
   const excluded = status === null ? [] : leftOut(status, [head]);
   const data: CreateData = { uuid: volume.instance ?? volume.id, snapshot, heads: [head], excluded };
   const steps =
@@ -92,44 +98,6 @@ function stepsAtRest(world: World, data: CreateData, head: HeadChange): Step[] {
     { title: "Freeze the layer", actions: [freezeFile(head.before)] },
     { title: "Record the snapshot", run: () => record(world, data, data.snapshot.consistency) },
   ];
-}
-
-function newRecord(
-  world: World,
-  state: State,
-  volume: Volume,
-  head: HeadChange,
-  status: DomainStatus | null,
-  options: CreateVolumeSnapshotOptions,
-): Snapshot {
-  const now = world.clock.now();
-  return {
-    id: world.ids.next("snap"),
-    name: options.name ?? freeSnapshotName(state, volume.id, now),
-    type: "volume",
-    instance: null,
-    volume: volume.id,
-    parent: snapshotBelow(state, volume),
-    automatic: false,
-    disks: [
-      // A free volume has no device; one that is made of its snapshot is the only disk of it anyway.
-      { volume: volume.id, device: volume.device ?? "vda", layer: head.before.id, sizeBytes: head.before.sizeBytes },
-    ],
-    excluded: [],
-    consistency: status?.live == null ? "offline" : "crash", // raised once the guest has really been quiesced
-    memory: null,
-    definition: null,
-    nvram: null,
-    vcpus: null,
-    ramBytes: null,
-    flavor: null,
-    owner: world.user,
-    createdAt: now.toISOString(),
-    expiresAt: options.expiresAt,
-    protected: options.protect,
-    description: options.description,
-    properties: { ...options.properties },
-  };
 }
 
 /** The volume's own snapshot that its head stands on, however far below. */

@@ -16,7 +16,8 @@ import { recoverCreate } from "./create-recovery.ts";
 import { type CreateData, planSteps } from "./create-steps.ts";
 import { type HeadChange, newHead } from "./heads.ts";
 import { planMemory } from "./memory-file.ts";
-import { freeSnapshotName, requireFreeSnapshotName } from "./names.ts";
+import { requireFreeSnapshotName } from "./names.ts";
+import { asked, instanceRecord } from "./record.ts";
 import { obstacleOfHost } from "./restorable.ts";
 
 export interface CreateSnapshotOptions {
@@ -67,7 +68,11 @@ export async function createSnapshotLocked(
   const quiesce = options.memory ? false : await chooseQuiesce(world, status, options.quiesce);
   const id = world.ids.next("snap");
   const memory = options.memory ? await planMemory(world, status, id) : null;
-  const snapshot = newRecord(world, state, status, heads, options, { id, memory });
+  const excluded = coveredDisks(status)
+    .map((disk) => disk.device)
+    .filter((device) => options.excludeDisks.includes(device));
+  const told = asked(world, state, uuid, options);
+  const snapshot = instanceRecord(state, status, heads, { ...told, id, excluded, memory });
   const data: CreateData = { uuid, snapshot, heads, excluded: leftOut(status, heads) };
   const steps = planSteps(world, locks, status, data, quiesce, options.quiesce === "require");
   if (world.dryRun) return planView(world, steps, []);
@@ -175,48 +180,4 @@ export async function chooseQuiesce(
       hint: "Install and start qemu-guest-agent in the guest, or use --quiesce try.",
     },
   );
-}
-
-function newRecord(
-  world: World,
-  state: State,
-  status: DomainStatus,
-  heads: readonly HeadChange[],
-  options: CreateSnapshotOptions,
-  { id, memory }: Pick<Snapshot, "id" | "memory">,
-): Snapshot {
-  const instance = state.instances[status.uuid];
-  const now = world.clock.now();
-  return {
-    id,
-    name: options.name ?? freeSnapshotName(state, status.uuid, now),
-    type: "instance",
-    instance: status.uuid,
-    volume: null,
-    parent: instance?.current ?? null,
-    automatic: false,
-    disks: heads.map((head) => ({
-      volume: head.volume,
-      device: head.device,
-      layer: head.before.id,
-      sizeBytes: head.before.sizeBytes,
-    })),
-    excluded: coveredDisks(status)
-      .map((disk) => disk.device)
-      .filter((device) => options.excludeDisks.includes(device)),
-    // "crash" is raised once the guest has really been quiesced.
-    consistency: memory !== null ? "memory" : status.live === null ? "offline" : "crash",
-    memory,
-    definition: `${id}.xml`,
-    nvram: status.inactive.nvram === null ? null : `${id}.fd`,
-    vcpus: status.inactive.vcpus,
-    ramBytes: status.inactive.ramBytes,
-    flavor: instance?.flavor ?? null,
-    owner: world.user,
-    createdAt: now.toISOString(),
-    expiresAt: options.expiresAt,
-    protected: options.protect,
-    description: options.description,
-    properties: { ...options.properties },
-  };
 }

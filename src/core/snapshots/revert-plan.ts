@@ -8,7 +8,7 @@ import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireAgreement } from "../truth.ts";
 import { snapshotLabel } from "./find.ts";
 import { type HeadChange, newHead } from "./heads.ts";
-import { freeSnapshotName } from "./names.ts";
+import { instanceRecord, keptByRevert } from "./record.ts";
 import { type ReadMemory, requireRestorable } from "./restorable.ts";
 
 export interface RevertOptions {
@@ -84,7 +84,11 @@ export async function planRevert(
     );
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `revert of ${status.name}`);
-  const kept = options.discard ? null : automaticSnapshot(world, state, status, heads, options.keepMs);
+  const keep = () => {
+    const told = keptByRevert(world, state, status.uuid, options.keepMs, "the disks");
+    return instanceRecord(state, status, heads, { ...told, id: world.ids.next("snap"), excluded: [], memory: null });
+  };
+  const kept = options.discard ? null : keep();
   const nvram = planNvram(world, status, snapshot, heads, kept);
   const disks = (which: "before" | "after") =>
     Object.fromEntries(heads.map((head) => [head.device, { path: head[which].file, format: head[which].format }]));
@@ -145,46 +149,5 @@ function planNvram(
     to: first.after.file.replace(/\.qcow2$/, ".fd"),
     keep: kept?.nvram == null || current === null ? null : { from: current, to: world.store.paths.nvram(kept.nvram) },
     previous: current?.startsWith(`${world.store.paths.layersFolder}/`) ? current : null,
-  };
-}
-
-function automaticSnapshot(
-  world: World,
-  state: State,
-  status: DomainStatus,
-  heads: readonly HeadChange[],
-  keepMs: number,
-): Snapshot {
-  const instance = state.instances[status.uuid];
-  const now = world.clock.now();
-  const id = world.ids.next("snap");
-  return {
-    id,
-    name: freeSnapshotName(state, status.uuid, now, "before-revert-"),
-    type: "instance",
-    instance: status.uuid,
-    volume: null,
-    parent: instance?.current ?? null,
-    automatic: true,
-    disks: heads.map((head) => ({
-      volume: head.volume,
-      device: head.device,
-      layer: head.before.id,
-      sizeBytes: head.before.sizeBytes,
-    })),
-    excluded: [],
-    consistency: status.live === null ? "offline" : "crash",
-    memory: null,
-    definition: `${id}.xml`,
-    nvram: status.inactive.nvram === null ? null : `${id}.fd`,
-    vcpus: status.inactive.vcpus,
-    ramBytes: status.inactive.ramBytes,
-    flavor: instance?.flavor ?? null,
-    owner: world.user,
-    createdAt: now.toISOString(),
-    expiresAt: new Date(now.getTime() + keepMs).toISOString(),
-    protected: false,
-    description: "what the disks held before a revert",
-    properties: {},
   };
 }

@@ -14,7 +14,7 @@ import { snapshotBelow } from "./create-volume.ts";
 import { dropSnapshots } from "./drop.ts";
 import { snapshotLabel } from "./find.ts";
 import { adoptHeads, createHead, definedDisks, freezeFile, type HeadChange, newHead, thawFile } from "./heads.ts";
-import { freeSnapshotName } from "./names.ts";
+import { keptByRevert, volumeRecord } from "./record.ts";
 import type { Reverted, RevertOptions } from "./revert.ts";
 import { requireUnheld } from "./unheld.ts";
 
@@ -84,38 +84,13 @@ function planRevert(
     });
   }
   const head = newHead(world, volume, before, layer, layer.sizeBytes);
-  const kept = options.discard ? null : automaticSnapshot(world, state, volume, head, options.keepMs);
-  return { uuid: volume.instance, head, kept };
-}
-
-function automaticSnapshot(world: World, state: State, volume: Volume, head: HeadChange, keepMs: number): Snapshot {
-  const now = world.clock.now();
-  return {
-    id: world.ids.next("snap"),
-    name: freeSnapshotName(state, volume.id, now, "before-revert-"),
-    type: "volume",
-    instance: null,
-    volume: volume.id,
-    parent: snapshotBelow(state, volume),
-    automatic: true,
-    disks: [
-      { volume: volume.id, device: volume.device ?? "vda", layer: head.before.id, sizeBytes: head.before.sizeBytes },
-    ],
-    excluded: [],
-    consistency: "offline",
-    memory: null,
-    definition: null,
-    nvram: null,
-    vcpus: null,
-    ramBytes: null,
-    flavor: null,
-    owner: world.user,
-    createdAt: now.toISOString(),
-    expiresAt: new Date(now.getTime() + keepMs).toISOString(),
-    protected: false,
-    description: "what the volume held before a revert",
-    properties: {},
+  const keep = () => {
+    const told = keptByRevert(world, state, volume.id, options.keepMs, "the volume");
+    const parent = snapshotBelow(state, volume);
+    return volumeRecord(volume, head, { ...told, id: world.ids.next("snap"), parent, consistency: "offline" });
   };
+  const kept = options.discard ? null : keep();
+  return { uuid: volume.instance, head, kept };
 }
 
 function planSteps(world: World, data: RevertVolumeData): Step[] {

@@ -1,0 +1,101 @@
+/** The record of a snapshot that is about to be taken: of an instance or of one volume, asked for or kept by a revert. Stores nothing. */
+import type { DomainStatus } from "../../host/types.ts";
+import type { Snapshot, State, Volume } from "../../store/schema.ts";
+import type { World } from "../ports.ts";
+import type { HeadChange } from "./heads.ts";
+import { freeSnapshotName } from "./names.ts";
+
+/** What a person says of a new snapshot. */
+interface Asked {
+  readonly name: string | null; // null: made from the time
+  readonly description: string | null;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly expiresAt: string | null;
+  readonly protect: boolean;
+}
+
+type Said = "name" | "automatic" | "owner" | "createdAt" | "expiresAt" | "protected" | "description" | "properties";
+type Told = Pick<Snapshot, Said>;
+
+/** As asked for. `of`: the instance's UUID or the volume's id. */
+export function asked(world: World, state: State, of: string, options: Asked): Told {
+  const now = world.clock.now();
+  return {
+    name: options.name ?? freeSnapshotName(state, of, now),
+    automatic: false,
+    owner: world.user,
+    createdAt: now.toISOString(),
+    expiresAt: options.expiresAt,
+    protected: options.protect,
+    description: options.description,
+    properties: { ...options.properties },
+  };
+}
+
+/** Kept by a revert for `keepMs`. `what`: "the disks", "the volume". */
+export function keptByRevert(world: World, state: State, of: string, keepMs: number, what: string): Told {
+  const now = world.clock.now();
+  return {
+    name: freeSnapshotName(state, of, now, "before-revert-"),
+    automatic: true,
+    owner: world.user,
+    createdAt: now.toISOString(),
+    expiresAt: new Date(now.getTime() + keepMs).toISOString(),
+    protected: false,
+    description: `what ${what} held before a revert`,
+    properties: {},
+  };
+}
+
+/** Of an instance: what the layers under its new heads hold, with its definition and NVRAM. */
+export function instanceRecord(
+  state: State,
+  status: DomainStatus,
+  heads: readonly HeadChange[],
+  own: Told & Pick<Snapshot, "id" | "excluded" | "memory">,
+): Snapshot {
+  const instance = state.instances[status.uuid];
+  return {
+    ...own,
+    type: "instance",
+    instance: status.uuid,
+    volume: null,
+    parent: instance?.current ?? null,
+    disks: heads.map(({ volume, device, before }) => ({
+      volume,
+      device,
+      layer: before.id,
+      sizeBytes: before.sizeBytes,
+    })),
+    // "crash" is raised once the guest has really been quiesced.
+    consistency: own.memory !== null ? "memory" : status.live === null ? "offline" : "crash",
+    definition: `${own.id}.xml`,
+    nvram: status.inactive.nvram === null ? null : `${own.id}.fd`,
+    vcpus: status.inactive.vcpus,
+    ramBytes: status.inactive.ramBytes,
+    flavor: instance?.flavor ?? null,
+  };
+}
+
+/** Of one volume alone: no definition, no memory. */
+export function volumeRecord(
+  volume: Volume,
+  { before }: HeadChange,
+  own: Told & Pick<Snapshot, "id" | "parent" | "consistency">,
+): Snapshot {
+  return {
+    ...own,
+    type: "volume",
+    instance: null,
+    volume: volume.id,
+    // A free volume has no device; one that is made of its snapshot is the only disk of it anyway.
+    disks: [{ volume: volume.id, device: volume.device ?? "vda", layer: before.id, sizeBytes: before.sizeBytes }],
+    excluded: [],
+    memory: null,
+    definition: null,
+    nvram: null,
+    vcpus: null,
+    ramBytes: null,
+    flavor: null,
+  };
+}
