@@ -14,6 +14,8 @@ import { type StatusLine, statusLine } from "./ui/status-line.ts";
 import { type Streams, type Terminal, terminalOf } from "./ui/streams.ts";
 import { printable } from "./ui/text.ts";
 
+const SYSTEM_STORE = "/var/lib/estrato";
+
 /** The world around one run of the program: the process's own, or a test's. */
 export interface Surroundings {
   readonly streams: Streams;
@@ -126,7 +128,8 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   });
 
   const world = once(async (): Promise<World> => {
-    const [openedStore, openedHost] = await Promise.all([store(), host()]);
+    const [openedStore, openedHost, read] = await Promise.all([store(), host(), settings()]);
+    const named = read.get("image_stores").value?.split(",") ?? [];
     return {
       host: openedHost,
       store: openedStore,
@@ -135,6 +138,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       report,
       user: user(),
       command,
+      imageStores: [SYSTEM_STORE, ...named],
       lockTimeoutMs: globals.lockTimeout,
       dryRun: globals.dryRun,
       signal,

@@ -12,6 +12,7 @@ import type {
   DomainSummary,
   Extent,
   HostCapabilities,
+  HostUser,
   ImageInfo,
   NetworkInfo,
   NewDomain,
@@ -45,6 +46,14 @@ export interface HostPort {
   ownExtents(path: string, format: string): Promise<Extent[]>;
   /** Reads the header of a file from outside, trusting nothing (LIBVIRT.md, trap 9). "host" where it is refused. */
   inspectUntrusted(path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo>;
+  /** The same of a qcow2 file in somebody else's store, which must stand on `backing` (a qcow2 file) or, with null, on nothing. "host" where it does not. */
+  readSharedLayer(path: string, backing: string | null): Promise<ImageInfo>;
+  /** The users that this host lists; with `key` the one of that name or user id, listed or not. */
+  users(key?: string): Promise<HostUser[]>;
+  /** The folders above `path` (absolute) through which the user may not pass, outermost first. Null for `user` means everybody. "host" where ACLs cannot be read. */
+  blockedFolders(path: string, user: HostUser | null): Promise<string[]>;
+  /** A small regular file from outside and who owns it; null where there is none that we may read, or it is larger. */
+  readText(path: string, maxBytes: number): Promise<{ readonly text: string; readonly uid: number } | null>;
   /** Opens a file from outside and keeps it open, so that what was checked is what will be read, whatever becomes of its name. "not_found", "host". */
   holdFile(path: string): Promise<HeldFile>;
   /** What a new qcow2 file with the content of this one (and of all it stands on) takes at most. */
@@ -153,6 +162,7 @@ export interface StorePaths {
   consoleLog(uuid: string): string; // consoles/UUID.log
   knownHosts(uuid: string): string; // known-hosts/UUID
   readonly layersFolder: string;
+  readonly sharesFolder: string; // shares/: what others may know of images that are shared with them
 }
 
 export interface Clock {
@@ -196,6 +206,8 @@ export interface World {
   readonly user: string;
   /** The command as typed. */
   readonly command: string;
+  /** Stores besides those of the host's users in which shared images are looked for: absolute paths. */
+  readonly imageStores?: readonly string[];
   readonly lockTimeoutMs: number;
   readonly dryRun: boolean;
   readonly signal: AbortSignal;

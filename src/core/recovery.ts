@@ -9,6 +9,8 @@ const kinds: Readonly<Record<string, () => Promise<Recover>>> = {
   "image.create": async () => (await import("./images/create-recovery.ts")).recoverCreateImage,
   "image.delete": async () => (await import("./images/delete.ts")).recoverDeleteImage,
   "image.save": async () => (await import("./images/save-recovery.ts")).recoverSave,
+  "image.share": async () => (await import("./sharing/share.ts")).recoverShare,
+  "image.unshare": async () => (await import("./sharing/share.ts")).recoverShare,
   "instance.create": async () => (await import("./instances/create-recovery.ts")).recoverInstanceCreate,
   "instance.delete": async () => (await import("./instances/delete.ts")).recoverInstanceDelete,
   "instance.offload": async () => (await import("./shelving/offload.ts")).recoverOffload,

@@ -85,7 +85,9 @@ export async function readUsage(world: World): Promise<Usage> {
 
 async function readAllocated(world: World, layers: readonly Layer[]): Promise<Map<string, number>> {
   const sizes = await Promise.all(
-    layers.map(async ({ id, file }) => [id, (await world.host.fileInfo(file))?.allocatedBytes ?? 0] as const),
+    layers
+      .filter(({ borrowed }) => borrowed === undefined)
+      .map(async ({ id, file }) => [id, (await world.host.fileInfo(file))?.allocatedBytes ?? 0] as const),
   );
   return new Map(sizes);
 }

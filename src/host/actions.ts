@@ -1,5 +1,6 @@
 /** Carries out an action. One branch per member of `Action`; what each owes is said in types.ts. */
 import { chown, stat } from "node:fs/promises";
+import { markUse, openPassage, setAccess } from "./access.ts";
 import { performRelease, performReserve } from "./actions/addresses.ts";
 import {
   performBlockCommit,
@@ -33,6 +34,7 @@ import {
   performSwitch,
 } from "./actions/live-disks.ts";
 import { copyFile, moveFile, removeFile, setMode, syncNamed } from "./files.ts";
+import { makeFolder, removeFolder, writeWhole } from "./folders.ts";
 import { createSeed } from "./seed.ts";
 import type { Action } from "./types.ts";
 
@@ -93,6 +95,18 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return performBlockResize(context, action);
     case "set-mode":
       return setMode(action.path, action.mode);
+    case "set-access":
+      return setAccess(context.processes, action);
+    case "open-passage":
+      return openPassage(action.path);
+    case "make-folder":
+      return makeFolder(action.path);
+    case "remove-folder":
+      return removeFolder(action.path);
+    case "write-file":
+      return writeWhole(action.path, action.text);
+    case "mark-use":
+      return markUse(action.path, action.on);
     case "set-owner":
       return setOwner(action.path, action.uid, action.gid);
     case "sync":

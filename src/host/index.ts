@@ -21,6 +21,7 @@ import type {
   DomainSummary,
   Extent,
   HostCapabilities,
+  HostUser,
   ImageInfo,
   NetworkInfo,
   NewDomain,
@@ -72,6 +73,13 @@ export function createHost(options: HostOptions) {
     ownExtents: (path: string, format: string): Promise<Extent[]> => ownExtents(processes, path, format),
     inspectUntrusted: async (path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> =>
       (await import("./untrusted.ts")).inspectUntrusted(path, format),
+    readSharedLayer: async (path: string, backing: string | null): Promise<ImageInfo> =>
+      (await import("./untrusted.ts")).inspectUntrusted(path, "qcow2", backing),
+    users: async (key?: string): Promise<HostUser[]> => (await import("./users.ts")).users(processes, key),
+    blockedFolders: async (path: string, user: HostUser | null): Promise<string[]> =>
+      (await import("./access.ts")).blockedFolders(processes, path, user),
+    readText: async (path: string, maxBytes: number): Promise<{ text: string; uid: number } | null> =>
+      (await import("./folders.ts")).readText(path, maxBytes),
     holdFile: async (path: string): Promise<HeldFile> => (await import("./held-file.ts")).holdFile(path),
     convertedBytes: (path: string, format: string): Promise<number> => convertedBytes(processes, path, format),
     countFaults: (path: string): Promise<number> => countFaults(processes, path),

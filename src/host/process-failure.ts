@@ -10,6 +10,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   genisoimage: "genisoimage",
   ssh: "openssh-client",
   crontab: "cron",
+  setfacl: "acl",
+  getfacl: "acl",
 };
 
 /** The program is not installed: "host", naming the Debian package. */

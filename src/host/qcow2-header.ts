@@ -16,7 +16,7 @@ export interface Qcow2Header {
   readonly snapshots: number;
   readonly incompatible: bigint; // feature bits
   readonly headerLengthBytes: number;
-  readonly extensions: readonly { readonly type: number; readonly lengthBytes: number }[];
+  readonly extensions: readonly { readonly type: number; readonly lengthBytes: number; readonly at: number }[];
 }
 
 /** Incompatible feature bits. */
@@ -34,6 +34,7 @@ export const EXTENSION = {
 
 const V2_LENGTH_BYTES = 72;
 const V3_LENGTH_BYTES = 104;
+const LONGEST_BACKING_BYTES = 1023; // QEMU's own limit
 
 /** Reads a header from the first bytes of a file; a text says why it is none. */
 export function readQcow2Header(bytes: Buffer): Qcow2Header | string {
@@ -68,14 +69,26 @@ export function readQcow2Header(bytes: Buffer): Qcow2Header | string {
   };
 }
 
+/** The file that a header names as what it stands on, and its format; null where it names none, or not within these bytes. */
+export function readBacking(bytes: Buffer, header: Qcow2Header): { file: string; format: string | null } | null {
+  const start = Number(header.backingFileOffset);
+  const length = header.backingFileLengthBytes;
+  if (start === 0 || length === 0 || length > LONGEST_BACKING_BYTES || start + length > bytes.length) return null;
+  const format = header.extensions.find(({ type }) => type === EXTENSION.backingFormat);
+  return {
+    file: bytes.toString("utf8", start, start + length),
+    format: format === undefined ? null : bytes.toString("utf8", format.at, format.at + format.lengthBytes),
+  };
+}
+
 function readExtensions(bytes: Buffer, from: number, clusterBytes: number): Qcow2Header["extensions"] | string {
-  const extensions: { type: number; lengthBytes: number }[] = [];
+  const extensions: { type: number; lengthBytes: number; at: number }[] = [];
   const end = Math.min(bytes.length, clusterBytes);
   for (let at = from; at + 8 <= end; ) {
     const type = bytes.readUInt32BE(at);
     if (type === EXTENSION.end) return extensions;
     const lengthBytes = bytes.readUInt32BE(at + 4);
-    extensions.push({ type, lengthBytes });
+    extensions.push({ type, lengthBytes, at: at + 8 });
     at += 8 + Math.ceil(lengthBytes / 8) * 8;
     if (at > end) return "a header extension reaches beyond the first cluster";
   }

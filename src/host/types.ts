@@ -204,6 +204,21 @@ export type Action =
   /** Waits for, or aborts, a block job that goes on after a crash. Idempotent. */
   | { readonly do: "settle-job"; readonly domain: string; readonly device: string; readonly abort: boolean }
   | { readonly do: "set-mode"; readonly path: string; readonly mode: number } // idempotent
+  /**
+   * Sets the mode of a file or folder, and who besides its owner may use it, whatever was set before: `readers` (user ids, by POSIX ACL) may do what the
+   * mode's middle digit says, the owning group nothing. "host" where there are readers and the file system or the host knows no ACLs. Idempotent.
+   */
+  | { readonly do: "set-access"; readonly path: string; readonly mode: number; readonly readers: readonly number[] }
+  /** Lets everybody pass through a folder, and takes nothing away. Idempotent. */
+  | { readonly do: "open-passage"; readonly path: string }
+  /** Mode 0700. Idempotent: one that is there stays as it is. */
+  | { readonly do: "make-folder"; readonly path: string }
+  /** An empty one. "conflict" where it is not empty. Idempotent. */
+  | { readonly do: "remove-folder"; readonly path: string }
+  /** A small file, whole or not at all, mode 0600, in the place of what was there. Durable. Idempotent. */
+  | { readonly do: "write-file"; readonly path: string; readonly text: string }
+  /** An empty file in a folder of somebody else's; "conflict" where that folder takes none from us. Off: removed, or out of our reach. Idempotent. */
+  | { readonly do: "mark-use"; readonly path: string; readonly on: boolean }
   | { readonly do: "set-owner"; readonly path: string; readonly uid: number; readonly gid: number } // idempotent
   | { readonly do: "sync"; readonly path: string } // a file and its name are on the disk; idempotent
   | { readonly do: "unlink"; readonly path: string } // idempotent: absent is fine
@@ -277,6 +292,13 @@ export interface HostCapabilities {
   readonly libvirtVersion: string;
   readonly qemuVersion: string;
   readonly maxChain: number; // 24 where libvirt cannot start longer ones (10.8 to 11.10), else 128
+}
+
+/** A user of this host. */
+export interface HostUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly home: string; // absolute
 }
 
 /** One disk of a definition to be written. */

@@ -7,7 +7,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { printable } from "./process-failure.ts";
-import { EXTENSION, INCOMPATIBLE, type Qcow2Header, readQcow2Header } from "./qcow2-header.ts";
+import { EXTENSION, INCOMPATIBLE, type Qcow2Header, readBacking, readQcow2Header } from "./qcow2-header.ts";
 import type { ImageInfo } from "./types.ts";
 
 const READ_BYTES = 2 ** 21; // the largest cluster: the whole header lies in the first one
@@ -40,17 +40,23 @@ const MAGICS: readonly { readonly format: string; readonly at: number; readonly 
 
 /**
  * The facts of an untrusted image. `format` null means: qcow2 by its magic, else raw where no other format's magic is
- * there. "not_found" where there is no file; "host" with the reason where it is not what it claims, or names another file.
+ * there. `backing`: the one file that it must stand on. "not_found" where there is no file; "host" with the reason where it is not what
+ * it claims, or names another file.
  */
-export async function inspectUntrusted(path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> {
+export async function inspectUntrusted(
+  path: string,
+  format: "qcow2" | "raw" | null,
+  backing: string | null = null,
+): Promise<ImageInfo> {
   const file = await openRegular(path);
   try {
     const stat = await file.stat();
     const head = Buffer.alloc(Math.min(READ_BYTES, stat.size));
     const { bytesRead } = await file.read(head, 0, head.length, 0);
     const bytes = head.subarray(0, bytesRead);
-    const facts = factsOf(bytes, stat.size, path, format);
-    return { ...facts, path, actualSizeBytes: stat.blocks * 512, backing: null, backingFormat: null };
+    const facts = factsOf(bytes, stat.size, path, format, backing);
+    const backingFormat = backing === null ? null : "qcow2";
+    return { ...facts, path, actualSizeBytes: stat.blocks * 512, backing, backingFormat };
   } finally {
     await file.close();
   }
@@ -76,12 +82,21 @@ async function openRegular(path: string): Promise<FileHandle> {
 
 type Facts = Pick<ImageInfo, "format" | "virtualSizeBytes" | "encrypted" | "dirty" | "internalSnapshots">;
 
-function factsOf(bytes: Buffer, fileBytes: number, path: string, format: "qcow2" | "raw" | null): Facts {
+function factsOf(
+  bytes: Buffer,
+  fileBytes: number,
+  path: string,
+  format: "qcow2" | "raw" | null,
+  backing: string | null,
+): Facts {
   const seen = formatByMagic(bytes);
   if (format === "qcow2" || (format === null && seen === "qcow2")) {
     const header = readQcow2Header(bytes);
     if (typeof header === "string") throw refusal(path, `not a qcow2 image: ${header}`, hintFor(seen));
-    const fault = faultOf(header, fileBytes);
+    const named = backing === null ? null : readBacking(bytes, header);
+    if (backing !== null && (named?.file !== backing || named.format !== "qcow2"))
+      throw refusal(path, `it does not stand on ${printable(backing)}`, GET_AGAIN);
+    const fault = faultOf(header, fileBytes, backing !== null);
     if (fault) throw refusal(path, fault.why, fault.hint);
     return {
       format: "qcow2",
@@ -116,13 +131,17 @@ interface Fault {
 const FLATTEN = "Make a self-standing copy of it where it came from: qemu-img convert -O qcow2 OLD NEW.";
 const GET_AGAIN = "Get the file again, and compare its checksum.";
 
-function faultOf(header: Qcow2Header, fileBytes: number): Fault | null {
+function faultOf(header: Qcow2Header, fileBytes: number, mayStand: boolean): Fault | null {
   const known = INCOMPATIBLE.dirty | INCOMPATIBLE.corrupt | INCOMPATIBLE.compression | INCOMPATIBLE.extendedL2;
   const extension = (type: number) => header.extensions.some((each) => each.type === type);
   const clusterBytes = 2n ** BigInt(header.clusterBits);
   const faults: readonly (readonly [boolean, string, string])[] = [
-    [header.backingFileOffset !== 0n || header.backingFileLengthBytes !== 0, "it names a backing file", FLATTEN],
-    [extension(EXTENSION.backingFormat), "it names a backing file's format", FLATTEN],
+    [
+      !mayStand && (header.backingFileOffset !== 0n || header.backingFileLengthBytes !== 0),
+      "it names a backing file",
+      FLATTEN,
+    ],
+    [!mayStand && extension(EXTENSION.backingFormat), "it names a backing file's format", FLATTEN],
     [(header.incompatible & INCOMPATIBLE.dataFile) !== 0n, "its data lies in another file", FLATTEN],
     [extension(EXTENSION.dataFile), "it names a data file", FLATTEN],
     [

@@ -18,7 +18,7 @@ export function makeFolders(paths: PathsInStore, systemMode: boolean): void {
   const open = systemMode ? PASSABLE : PRIVATE;
   makeHome(paths.home, open, systemMode);
   const made = [
-    makeFolder(paths.layersFolder, open),
+    makeFolder(paths.layersFolder, open, PASSABLE),
     makeFolder(paths.seedsFolder, open),
     makeFolder(paths.consolesFolder, open),
     makeFolder(paths.knownHostsFolder, PRIVATE),
@@ -42,10 +42,10 @@ function makeHome(home: string, mode: number, systemMode: boolean): void {
   }
 }
 
-/** True when it was not there before. */
-function makeFolder(path: string, mode: number): boolean {
+/** True when it was not there before. `widest`: what sharing an image may have made of its mode. */
+function makeFolder(path: string, mode: number, widest = mode): boolean {
   const before = modeOf(path);
-  if (before === mode) return false;
+  if (before !== null && (before & mode) === mode && (before & ~widest) === 0) return false;
   try {
     mkdirSync(path, { recursive: true, mode });
   } catch (error) {

@@ -10,6 +10,7 @@ export interface PathsInStore {
   readonly nvramFolder: string;
   readonly memoryFolder: string;
   readonly seedsFolder: string;
+  readonly sharesFolder: string;
   readonly consolesFolder: string;
   readonly knownHostsFolder: string;
   readonly journalFolder: string;
@@ -34,6 +35,7 @@ export function pathsInStore(home: string): PathsInStore {
   const nvramFolder = join(home, "nvram");
   const memoryFolder = join(home, "memory");
   const seedsFolder = join(home, "seeds");
+  const sharesFolder = join(home, "shares");
   const consolesFolder = join(home, "consoles");
   const knownHostsFolder = join(home, "known-hosts");
   return {
@@ -43,6 +45,7 @@ export function pathsInStore(home: string): PathsInStore {
     nvramFolder,
     memoryFolder,
     seedsFolder,
+    sharesFolder,
     consolesFolder,
     knownHostsFolder,
     journalFolder: join(home, "journal"),

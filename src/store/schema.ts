@@ -19,6 +19,16 @@ const layer = v.object({
   foreign: v.nullable(v.object({ uid: v.number(), gid: v.number(), mode: v.number() })), // was there before us: the owner (-1: libvirt gives it back) and mode to give back
   secret: v.nullable(v.string()), // libvirt's secret UUID where encrypted
   busy: v.nullable(v.string()), // op-… of the merge that is rewriting it: no new file may be made on it
+  // Somebody else's file, which stands for all that it stands on itself: only read, and never touched in any other way.
+  borrowed: v.optional(
+    v.object({
+      image: v.string(), // id of the shared image
+      name: v.string(), // what it was called then
+      owner: v.string(), // whose it is
+      depth: v.pipe(v.number(), v.integer(), v.minValue(1)), // files that QEMU opens to read it
+      marker: v.string(), // path of the empty file, in the lender's store, that says that we use it
+    }),
+  ),
   createdAt: time,
 });
 
@@ -108,7 +118,8 @@ const image = v.object({
   id: v.string(), // img-…
   name: v.string(),
   type: v.picklist(["base", "snapshot", "shelved"]),
-  visibility: v.picklist(["private", "shared", "public"]),
+  visibility: v.picklist(["private", "shared", "public"]), // public: whether or not it is also shared with somebody
+  sharedWith: v.optional(v.array(v.object({ name: v.string(), uid: v.number() }))), // users by name
   disks: v.array(v.object({ device: v.string(), layer: v.string(), sizeBytes: bytes })),
   minDiskBytes: bytes,
   minRamBytes: bytes,

@@ -48,6 +48,13 @@ export const SETTING_KINDS = {
     fallback: () => null,
     variables: ["ESTRATO_BACKUP_TARGET"],
   },
+  image_stores: {
+    doc: "Folders of stores, besides those of this host's users, in which shared images are looked for.",
+    takes: "absolute paths, separated by commas",
+    accepts: (value) => value.split(",").every((path) => isAbsolute(path) && !hasControlCharacter(path)),
+    fallback: () => null,
+    variables: ["ESTRATO_IMAGE_STORES"],
+  },
   revert_keep: {
     doc: "How long a revert keeps what the disks held before.",
     takes: "a duration such as 90s, 30m, 12h, 7d or 2w",

@@ -1,4 +1,5 @@
 /** What each action does to the simulated machine. `reach` "half": the process is killed in the middle of it. */
+import { dirname } from "node:path";
 import { EstratoError } from "../../src/errors.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import type { Action } from "../../src/host/types.ts";
@@ -94,6 +95,32 @@ const EFFECTS: Effects = {
   },
   "set-mode"(machine, action) {
     fileAt(machine, action.path).mode = action.mode;
+  },
+  "set-access"(machine, action) {
+    const file = machine.files.get(action.path);
+    if (file) file.mode = action.mode;
+    else if (!machine.folders.has(action.path))
+      throw new EstratoError("failed", `setfacl: ${action.path}: no such file`);
+    machine.readers.set(action.path, [...action.readers]);
+  },
+  "open-passage": () => undefined,
+  "make-folder": (machine, action) => void machine.folders.add(action.path),
+  "remove-folder"(machine, action) {
+    const inside = [...machine.files.keys(), ...machine.folders].find((path) => path.startsWith(`${action.path}/`));
+    if (inside) throw new EstratoError("conflict", `${action.path}: the folder is not empty`);
+    machine.folders.delete(action.path);
+    machine.readers.delete(action.path);
+  },
+  "write-file"(machine, action, reach) {
+    if (reach === "half") return;
+    machine.files.set(action.path, newFile({ format: "raw", text: action.text }));
+    machine.readers.delete(action.path);
+  },
+  "mark-use"(machine, action) {
+    if (!action.on) machine.files.delete(action.path);
+    else if (machine.folders.has(dirname(action.path)))
+      machine.files.set(action.path, newFile({ format: "raw", text: "" }));
+    else throw new EstratoError("conflict", `${action.path}: its owner no longer lets us write there`);
   },
   "set-owner"(machine, action) {
     Object.assign(fileAt(machine, action.path), { uid: action.uid, gid: action.gid });

@@ -1,5 +1,5 @@
 /** What outlives a process: the files, domains and networks of a simulated host. Hand one machine to a second fakeHost to play the next command. */
-import type { HostCapabilities, NetworkInfo } from "../../src/host/types.ts";
+import type { HostCapabilities, HostUser, NetworkInfo } from "../../src/host/types.ts";
 
 /** The content of one cluster: a word, or null for zeros that mask what lies below. */
 export type ClusterValue = string | null;
@@ -72,6 +72,13 @@ export interface FakeMachine {
   readonly files: Map<string, FakeFile>;
   readonly domains: Map<string, FakeDomain>; // by UUID
   readonly networks: Map<string, FakeNetwork>;
+  /** Folders that are there though nothing may be in them. */
+  readonly folders: Set<string>;
+  /** By path: the user ids that an ACL names. */
+  readonly readers: Map<string, readonly number[]>;
+  users: HostUser[];
+  /** Folders that nobody but their owner passes through. */
+  readonly closed: Set<string>;
   freeBytes: number;
   capabilities: HostCapabilities;
 }
@@ -82,6 +89,10 @@ export function fakeMachine(): FakeMachine {
   return {
     files: new Map(),
     domains: new Map(),
+    folders: new Set(),
+    readers: new Map(),
+    users: [],
+    closed: new Set(),
     networks: new Map([
       [
         "default",

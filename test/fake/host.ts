@@ -222,6 +222,27 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       if (format !== null && format !== file.format) throw new EstratoError("host", `${path}: not a ${format} image`);
       return infoOf(machine, path);
     },
+    async readSharedLayer(path, backing) {
+      alive();
+      const file = machine.files.get(path);
+      if (!file) throw new EstratoError("not_found", `${path}: no such file`);
+      if ((file.backing?.path ?? null) !== backing)
+        throw new EstratoError("host", `${path}: it does not stand on ${backing}`);
+      return infoOf(machine, path);
+    },
+    async users(key) {
+      alive();
+      return machine.users.filter(({ name, uid }) => key === undefined || key === name || key === String(uid));
+    },
+    async blockedFolders(path) {
+      alive();
+      return [...machine.closed].filter((folder) => path.startsWith(`${folder}/`));
+    },
+    async readText(path) {
+      alive();
+      const file = machine.files.get(path);
+      return file?.text == null ? null : { text: file.text, uid: file.uid };
+    },
     async holdFile(path) {
       alive();
       const file = machine.files.get(path);
@@ -248,7 +269,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async fileInfo(path) {
       alive();
       const file = machine.files.get(path);
-      if (!file) return [...machine.files.keys()].some((each) => each.startsWith(`${path}/`)) ? FOLDER : null;
+      const isFolder =
+        machine.folders.has(path) || [...machine.files.keys()].some((each) => each.startsWith(`${path}/`));
+      if (!file) return isFolder ? FOLDER : null;
       const { uid, gid, mode, isBlockDevice } = file;
       const allocatedBytes = file.clusters.size * CLUSTER_BYTES;
       const sizeBytes = file.format === "raw" ? file.sizeBytes : allocatedBytes + 196_608;
@@ -257,7 +280,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     async listFolder(path) {
       alive();
-      const inside = [...machine.files.keys()].filter((file) => file.startsWith(`${path}/`));
+      const inside = [...machine.files.keys(), ...machine.folders].filter((file) => file.startsWith(`${path}/`));
       const names = inside.map((file) => file.slice(path.length + 1).split("/")[0] ?? "");
       return [...new Set(names)].filter((name) => !name.startsWith(".")).sort();
     },

@@ -10,6 +10,10 @@ export const imageColumns = [
   text<ImageView>("type", (image) => image.type),
   text<ImageView>("owner", (image) => image.owner),
   text<ImageView>("visibility", (image) => image.visibility, { listed: false }),
+  nested<ImageView>("shared_with", (image) => [...image.sharedWith], {
+    listed: false,
+    told: (users) => (Array.isArray(users) ? users.join(", ") : ""),
+  }),
   status<ImageView>("status", (image) => image.status),
   nested<ImageView>(
     "disks",
@@ -19,7 +23,7 @@ export const imageColumns = [
   size<ImageView>("size_bytes", (image) => image.sizeBytes),
   size<ImageView>("min_disk_bytes", (image) => image.minDiskBytes, { listed: false }),
   size<ImageView>("min_ram_bytes", (image) => image.minRamBytes, { listed: false }),
-  nested<ImageView>("source", ({ source }) => ({ kind: source.kind, id: source.id, name: source.name }), {
+  nested<ImageView>("source", ({ source }) => source && { kind: source.kind, id: source.id, name: source.name }, {
     listed: false,
     told: (source) => (isObject(source) ? `${source.kind} ${source.name}` : ""),
   }),

@@ -5,7 +5,7 @@ import { verb } from "../framework/verb.ts";
 import { imageColumns } from "./columns.ts";
 
 export default verb({
-  description: "Lists images, the oldest first.",
+  description: "Lists images, your own and those that others share with you, the oldest first.",
   options: {
     owner: text("self|all|NAME", "whose: your own, everybody's, or this user's", {
       default: "all",
@@ -17,11 +17,15 @@ export default verb({
   changes: false,
   examples: [
     { line: "estrato image list", says: "all of them" },
+    { line: "estrato image list --owner alice", says: "what alice shares with you" },
     { line: "estrato image list --type snapshot -f value -c id", says: "ids for a script" },
   ],
-  async run({ options, store, factory }) {
+  async run({ options, store, world, factory }) {
     const owner = options.owner === "self" ? factory.user : options.owner;
     const state = await (await store()).read();
-    return listImages(state, { owner: owner === "all" ? null : owner, type: options.type });
+    const selection = { owner: owner === "all" ? null : owner, type: options.type };
+    if (options.owner === "self") return listImages(state, selection);
+    const { sharedImages } = await import("../../core/sharing/find.ts");
+    return listImages(state, selection, await sharedImages(await world()));
   },
 });

@@ -25,7 +25,7 @@ export default verb({
     { line: "estrato image set golden --name golden-old --unprotect", says: "rename it, and let it be deleted" },
     { line: "estrato image set golden --property os=debian", says: "note what it holds" },
   ],
-  exits: { 4: "there is no such image or property", 5: "the new name is taken" },
+  exits: { 4: "there is no such image or property", 5: "the new name is taken, or it is another user's" },
   async run({ args, options, world }) {
     const { name, property, noProperty, minDisk, minRam, protect, unprotect } = options;
     if (protect && unprotect) {

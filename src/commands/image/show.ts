@@ -1,5 +1,5 @@
-import { findImage } from "../../core/images/find.ts";
-import { viewImage } from "../../core/images/view.ts";
+import { viewImage, viewShared } from "../../core/images/view.ts";
+import { findAnyImage } from "../../core/sharing/find.ts";
 import { many } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
@@ -14,9 +14,11 @@ export default verb({
   examples: [{ line: "estrato image show golden -f json", says: "one of them, as JSON" }],
   exits: { 4: "there is no such image" },
   async run(context) {
-    const state = await (await context.store()).read();
-    return eachTarget(context, context.args.images, { kind: "image", verb: "show" }, async (target) =>
-      viewImage(state, findImage(state, target)),
-    );
+    const world = await context.world();
+    const state = await world.store.read();
+    return eachTarget(context, context.args.images, { kind: "image", verb: "show" }, async (target) => {
+      const { own, shared } = await findAnyImage(world, state, target);
+      return own === null ? viewShared(shared) : viewImage(state, own);
+    });
   },
 });

@@ -8,6 +8,7 @@ import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
 import { examineInstances } from "./instances.ts";
 import { examineMemory, orphanMemory } from "./memory.ts";
+import { examineShares } from "./shares.ts";
 
 export interface Examined {
   readonly subject: string;
@@ -30,7 +31,11 @@ export async function examine(world: World): Promise<Finding[]> {
   findings.push(...(await examineInstances(world, state)));
   // While something is under way its files are not orphans: they are named in its journal entry.
   if (pending.length === 0)
-    findings.push(...(await examineOrphans(world, state)), ...(await orphanMemory(world, state)));
+    findings.push(
+      ...(await examineShares(world, state)),
+      ...(await examineOrphans(world, state)),
+      ...(await orphanMemory(world, state)),
+    );
   return findings;
 }
 

@@ -6,9 +6,11 @@ import { standingOn } from "../graph/references.ts";
 import { instancesOn } from "../layers/holders.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
-import { freezeFile, thawFile } from "../snapshots/heads.ts";
+import { frozenAccess } from "../sharing/access.ts";
+import { thawFile } from "../snapshots/heads.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
 import { type Finding, unmendable } from "./finding.ts";
+import { examineBorrowed } from "./shares.ts";
 
 /** Every layer's file is there, has the size, format, backing file and mode that were recorded. */
 export async function examineLayers(world: World, state: State): Promise<Finding[]> {
@@ -18,6 +20,7 @@ export async function examineLayers(world: World, state: State): Promise<Finding
 }
 
 async function examineLayer(world: World, state: State, layer: Layer): Promise<Finding[]> {
+  if (layer.borrowed !== undefined) return examineBorrowed(world, state, layer);
   const users = standingOn(state, layer.id).join(", ");
   const [file, info] = await Promise.all([
     world.host.fileInfo(layer.file),
@@ -41,7 +44,7 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
       ),
     ];
   const findings = wrongContent(state, layer, info, users);
-  const wanted = (layer.frozen ? freezeFile(layer) : thawFile(layer)) as { mode: number };
+  const wanted = (layer.frozen ? frozenAccess(state, layer) : thawFile(layer)) as { mode: number };
   if (!file.isBlockDevice && layer.foreign === null && layer.busy === null && (file.mode & 0o777) !== wanted.mode) {
     const mode = (bits: number) => `0${(bits & 0o777).toString(8)}`;
     findings.push({
@@ -53,9 +56,10 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
         locks: [...instancesOn(state, [layer.id]), layer.id],
         loses: [],
         mend: async (w, locks) => {
-          const now = (await w.store.read()).layers[layer.id];
+          const current = await w.store.read();
+          const now = current.layers[layer.id];
           if (now !== undefined && now.busy === null)
-            await perform(w, locks, [now.frozen ? freezeFile(now) : thawFile(now)]);
+            await perform(w, locks, [now.frozen ? frozenAccess(current, now) : thawFile(now)]);
         },
       },
     });

@@ -144,10 +144,14 @@ function collectOnPaper(draft: State, measures: Measures, holding: HoldingFacts)
       const survivor = merged(step.way, layer, child);
       survivors.set(step.child, survivor);
       freedBytes += layer.bytes + child.bytes - survivor.bytes;
-    } else if (draft.layers[step.layer]?.foreign === null) freedBytes += facts.ownBytes(step.layer);
+    } else if (isOurs(draft.layers[step.layer])) freedBytes += facts.ownBytes(step.layer);
     applyDecision(draft, step);
   }
   return freedBytes;
+}
+
+function isOurs(layer: Layer | undefined): boolean {
+  return layer?.foreign === null && layer.borrowed === undefined;
 }
 
 function merged(way: Merge["way"], layer: Content, child: Content): Content {

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { State } from "../../store/schema.ts";
 import type { Free, Merge } from "./decisions.ts";
+import { lentLayers } from "./lent.ts";
 import { children, nameOf, pointersAt } from "./references.ts";
 
 /**
@@ -28,6 +29,7 @@ export function applyDecision(draft: State, decision: Free | Merge): void {
 
 function requireUnreferenced(state: State, decision: Free | Merge): void {
   const pointer = pointersAt(state, decision.layer)[0];
+  if (lentLayers(state).has(decision.layer)) throw changed(decision.layer, "an image on it has been shared");
   if (pointer !== undefined) throw changed(decision.layer, `${nameOf(state, pointer)} points at it`);
   const expected = decision.kind === "free" ? [] : [decision.child];
   const standing = children(state, decision.layer);

@@ -4,6 +4,7 @@
  */
 import type { State } from "../../store/schema.ts";
 import type { CollectFacts, Decision, Defer, Free, Holder, Merge } from "./decisions.ts";
+import { lentLayers } from "./lent.ts";
 import { carriedLayers, chooseWay, heldBy, lastingObstacle, liveDisk, sameDisk } from "./merging.ts";
 import { chainOrNull, descendants, instanceDisk, type LayerGraph, layerGraph, standingOn } from "./references.ts";
 
@@ -13,9 +14,10 @@ import { chainOrNull, descendants, instanceDisk, type LayerGraph, layerGraph, st
  */
 export function collect(state: State, facts: CollectFacts): Decision[] {
   const graph = layerGraph(state);
+  const lent = lentLayers(state);
   return Object.keys(state.layers)
     .filter((id) => !graph.pointers.has(id))
-    .map((id) => decide(state, facts, graph, id))
+    .map((id) => decide(state, facts, graph, lent, id))
     .sort((a, b) => rank(a) - rank(b));
 }
 
@@ -29,7 +31,13 @@ function rank(decision: Decision): number {
   return decision.kind === "merge" ? decision.bytes : Number.POSITIVE_INFINITY;
 }
 
-function decide(state: State, facts: CollectFacts, graph: LayerGraph, id: string): Decision {
+function decide(
+  state: State,
+  facts: CollectFacts,
+  graph: LayerGraph,
+  lent: ReturnType<typeof lentLayers>,
+  id: string,
+): Decision {
   const layer = state.layers[id];
   const below = chainOrNull(state, id);
   if (layer === undefined || below === null) return damaged(id, "what it stands on is missing or stands on itself");
@@ -39,6 +47,11 @@ function decide(state: State, facts: CollectFacts, graph: LayerGraph, id: string
   if (second !== undefined) {
     const by = standing.flatMap((child) => standingOn(state, child, graph));
     return { kind: "keep", layer: id, because: "shared", reason: `${standing.length} layers stand on it`, by };
+  }
+  const images = lent.get(id);
+  if (images !== undefined) {
+    const by = images.map(({ name }) => `image ${name}`);
+    return { kind: "keep", layer: id, because: "lent", reason: "others use it through a shared image", by };
   }
   const child = state.layers[only];
   if (child === undefined) return damaged(id, `${only}, which stands on it, is missing`);

@@ -32,7 +32,7 @@ export interface ResumeFacts extends CollectFacts {
   definedFile(instance: string, device: string): string | null;
 }
 
-/** Nothing stands on it and nothing points at it: its file goes. A foreign file stays, gets its owner and mode back, and is forgotten. */
+/** Nothing stands on it and nothing points at it: its file goes. A foreign file stays, gets its owner and mode back, and is forgotten; a borrowed one is only forgotten. */
 export interface Free {
   readonly kind: "free";
   readonly layer: string;
@@ -70,7 +70,7 @@ export interface Abandon {
 export interface Keep {
   readonly kind: "keep";
   readonly layer: string;
-  readonly because: "shared" | "foreign" | "encryption" | "size" | "damaged";
+  readonly because: "shared" | "lent" | "borrowed" | "foreign" | "encryption" | "size" | "damaged";
   readonly reason: string;
   readonly by: readonly string[];
 }

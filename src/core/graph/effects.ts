@@ -57,7 +57,7 @@ export function mergeEffects(state: State, decision: Free | Merge | Abandon): Ef
   const after = (draft: State) => applyDecision(draft, decision);
   const locks = locksOf(state, layer.id);
   if (decision.kind === "free") {
-    const unheld = layer.foreign === null ? [layer.file] : [];
+    const unheld = layer.foreign === null && layer.borrowed === undefined ? [layer.file] : [];
     return {
       work: [],
       settle: [],
@@ -166,8 +166,12 @@ function locksOf(state: State, layer: string): string[] {
   return [...new Set(descendantHeads(state, layer).map(({ id, instance }) => instance ?? id))].sort();
 }
 
-/** Our own file goes; a user's own stays where it is and gets its owner and mode back (owner first: chown clears bits of the mode). */
-function giveUp({ file: path, foreign }: Layer): Action[] {
+/**
+ * Our own file goes; a user's own stays where it is and gets its owner and mode back (owner first: chown clears bits of the mode); of one that is
+ * borrowed only our word goes that we use it.
+ */
+function giveUp({ file: path, foreign, borrowed }: Layer): Action[] {
+  if (borrowed !== undefined) return [{ do: "mark-use", path: borrowed.marker, on: false }];
   if (foreign === null) return [{ do: "unlink", path }];
   const { uid, gid, mode } = foreign;
   const owner: Action[] = uid === -1 ? [] : [{ do: "set-owner", path, uid, gid }]; // -1: it was adopted while it ran, and libvirt gives it back

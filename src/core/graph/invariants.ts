@@ -20,6 +20,10 @@ function aboutLayer(state: State, key: string, layer: Layer): string[] {
   if (!layer.file.startsWith("/")) found.push(`layer ${key} has no absolute path (${layer.file})`);
   if (layer.format === "raw" && layer.foreign === null)
     found.push(`layer ${key} is raw, and only files that were there before us are`);
+  if (layer.borrowed !== undefined) {
+    if (layer.parent !== null || layer.foreign !== null || !layer.frozen)
+      found.push(`layer ${key} is borrowed, and recorded as if it were ours`);
+  }
   if (layer.parent === null) return found;
   const parent = state.layers[layer.parent];
   if (parent === undefined) return [...found, `layer ${key} stands on ${layer.parent}, which does not exist`];
@@ -48,7 +52,12 @@ function standsOnItself(state: State, id: string): boolean {
 }
 
 function aboutFiles(state: State): string[] {
-  return shared(Object.values(state.layers), ({ file }) => file).map(
+  // Whoever starts from a shared image has a layer of his own for it.
+  const own = Object.values(state.layers).filter(({ borrowed }) => borrowed === undefined);
+  const lenders = Object.values(state.layers).filter(
+    (one) => one.borrowed !== undefined && own.some(({ file }) => file === one.file),
+  );
+  return shared([...own, ...lenders], ({ file }) => file).map(
     ([file, users]) => `${users.map(({ id }) => `layer ${id}`).join(" and ")} have the same file ${file}`,
   );
 }
@@ -77,6 +86,8 @@ function aboutPointers(state: State): string[] {
   for (const { pointer, layer: id } of allPointers(state)) {
     const layer = state.layers[id];
     if (layer === undefined) found.push(`${nameOf(state, pointer)} points at layer ${id}, which does not exist`);
+    else if (layer.borrowed !== undefined)
+      found.push(`${nameOf(state, pointer)} points at layer ${id}, which is borrowed`);
     else if (pointer.kind !== "volume" && !layer.frozen) {
       found.push(`${nameOf(state, pointer)} points at layer ${id}, which is not frozen`);
     }

@@ -1,7 +1,7 @@
 /** A chain may not grow without bound: QEMU opens every file of it, and some libvirts cannot start long ones (LIBVIRT.md, "Where versions differ"). */
 import { EstratoError } from "../../errors.ts";
 import type { Snapshot, State } from "../../store/schema.ts";
-import { chain, children, pointersAt } from "./references.ts";
+import { chain, children, depth, pointersAt } from "./references.ts";
 
 /** Beyond so many layers each read of old data is felt, and people should hear of it. */
 const NOTE_LAYERS = 16;
@@ -13,10 +13,11 @@ const NOTE_LAYERS = 16;
  */
 export function requireRoomInChain(state: State, head: string, maxChain: number, what: string): string | null {
   const ids = chain(state, head);
-  const layers = ids.length + 1;
+  const below = depth(state, head);
+  const layers = below + 1;
   if (layers <= NOTE_LAYERS && layers <= maxChain) return null;
   const way = wayOut(state, ids);
-  if (layers <= maxChain) return `${what}: would stand on ${ids.length} layers; reading gets slower with each. ${way}`;
+  if (layers <= maxChain) return `${what}: would stand on ${below} layers; reading gets slower with each. ${way}`;
   throw new EstratoError(
     "conflict",
     `${what}: would be ${layers} layers high, and this host can start no more than ${maxChain}`,

@@ -44,6 +44,7 @@ export function lastingObstacle(layer: Layer, child: Layer, facts: CollectFacts)
     reason,
     by: [],
   });
+  if (layer.borrowed !== undefined) return keep("borrowed", `it belongs to ${layer.borrowed.owner}`);
   if (!layer.frozen) return keep("damaged", `${child.id} stands on it though it is not frozen`);
   if (child.file === layer.file) return keep("damaged", `${child.id} names the same file`);
   if (child.sizeBytes < layer.sizeBytes) return keep("size", `${child.id}, which stands on it, is smaller`);

@@ -68,7 +68,8 @@ export function chain(state: State, layer: string): string[] {
 
 /** How many files QEMU opens to read this layer: 1 for a self-standing one. Throws "integrity" where the chain is broken. */
 export function depth(state: State, layer: string): number {
-  return chain(state, layer).length;
+  const ids = chain(state, layer);
+  return ids.length - 1 + (state.layers[ids.at(-1) ?? ""]?.borrowed?.depth ?? 1);
 }
 
 /** All that stands on this layer, directly or not, itself left out; nearest first. Ends on a damaged graph too. */

@@ -7,7 +7,9 @@ import { standingOn } from "../graph/references.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { findImage, findImageAgain } from "./find.ts";
+import { findOwnImage } from "../sharing/find.ts";
+import { SHARES_LOCK } from "../sharing/publish.ts";
+import { findImageAgain } from "./find.ts";
 
 interface DeleteImageData {
   readonly image: Image;
@@ -18,22 +20,36 @@ interface DeleteImageData {
  * Throws "not_found", "conflict" for a protected or shelved one. A dry run returns the plan and the bytes it would free.
  */
 export async function deleteImage(world: World, target: string): Promise<PlanView | null> {
-  const { id } = findImage(await world.store.read(), target);
-  return exclusive(world, [id], async (locks) => {
+  const { id, visibility } = await findOwnImage(world, await world.store.read(), target, "delete");
+  return exclusive(world, visibility === "private" ? [id] : [id, SHARES_LOCK], async (locks) => {
+    const early = await world.store.read();
+    const shared = findImageAgain(early, id, target);
+    requireDeletable(shared);
+    const taken = shared.visibility === "private" ? null : await takeBack(world, locks, early, shared);
     const state = await world.store.read();
     const image = findImageAgain(state, id, target);
-    requireDeletable(image);
     const note = stillNeeded(state, image);
     const steps = planSteps(world, image);
     if (world.dryRun) {
       const freed = await freedByDropping(world, state, (draft) => dropImage(draft, id));
       const notes = note === null ? freed.notes : [note, ...freed.notes];
-      return { ...planView(world, [...steps, ...freed.steps], notes), freesBytes: freed.bytes };
+      const plan = planView(world, [...steps, ...freed.steps], notes);
+      return { ...plan, steps: [...(taken?.steps ?? []), ...plan.steps], freesBytes: freed.bytes };
     }
     await execute<DeleteImageData>(world, locks, { kind: "image.delete", data: { image }, steps }, recoverDeleteImage);
     if (note !== null) world.report.note(note);
     return null;
   });
+}
+
+/** Nobody may use what is to go: "conflict" where somebody does. Returns the plan of a dry run. */
+async function takeBack(world: World, locks: HeldLocks, state: State, image: Image): Promise<PlanView | null> {
+  if (!locks.names.includes(SHARES_LOCK)) {
+    throw new EstratoError("conflict", `image ${image.name}: it has just been shared`, { hint: "Try again." });
+  }
+  const { unshareLocked } = await import("../sharing/share.ts");
+  const taken = await unshareLocked(world, locks, state, image);
+  return "steps" in taken ? taken : null;
 }
 
 function requireDeletable(image: Image): void {

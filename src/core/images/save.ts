@@ -1,13 +1,15 @@
 /** `image save`: a self-standing copy of an image's disk, outside the store. */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import type { Image, Layer, State } from "../../store/schema.ts";
+import type { Layer, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { chain } from "../graph/references.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
-import type { World } from "../ports.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { checkFiles } from "../sharing/borrow.ts";
+import { type FoundImage, findAnyImage } from "../sharing/find.ts";
 import { requireSpace } from "../space.ts";
-import { findImage, findImageAgain } from "./find.ts";
+import { findImageAgain } from "./find.ts";
 import { recoverSave, type SaveData } from "./save-recovery.ts";
 import { requireSaveTarget } from "./save-target.ts";
 
@@ -38,22 +40,46 @@ export async function saveImage(world: World, options: SaveImageOptions): Promis
     });
   }
   const state = await world.store.read();
-  const image = findImage(state, options.image);
+  const { own: image, shared } = await findAnyImage(world, state, options.image);
+  if (image === null) return saveShared(world, shared, options);
   const names = [image.id, ...chain(state, chooseDisk(image, options.disk).layer)];
   // The collector takes the lock of each layer that it moves: while we hold them, none of these moves.
   return exclusive(world, names, async (locks) => {
     const now = await world.store.read();
-    const layer = requireStill(now, image.id, options, locks.names);
-    const data = await plan(world, options);
-    await requireRoom(world, layer, data, `copy of image ${image.name}`);
-    const steps = planSteps(world, layer, data, options);
-    if (world.dryRun) return planView(world, steps);
-    await execute<SaveData>(world, locks, { kind: "image.save", data, steps }, recoverSave);
-    return null;
+    return copy(world, locks, requireStill(now, image.id, options, locks.names), image.name, options);
   });
 }
 
-function chooseDisk(image: Image, device: string | null): Image["disks"][number] {
+/** Of somebody else's image. Its lender may take it back meanwhile: QEMU's lock keeps its files from changing while they are read. */
+async function saveShared(world: World, shared: FoundImage, options: SaveImageOptions): Promise<PlanView | null> {
+  const { files } = chooseDisk(shared, options.disk);
+  return exclusive(world, [shared.id], async (locks) => {
+    await checkFiles(world, shared, files);
+    return copy(world, locks, { file: files[0] ?? "", format: "qcow2" }, shared.name, options);
+  });
+}
+
+type Source = Pick<Layer, "file" | "format">;
+
+async function copy(
+  world: World,
+  locks: HeldLocks,
+  layer: Source,
+  name: string,
+  options: SaveImageOptions,
+): Promise<PlanView | null> {
+  const data = await plan(world, options);
+  await requireRoom(world, layer, data, `copy of image ${name}`);
+  const steps = planSteps(world, layer, data, options);
+  if (world.dryRun) return planView(world, steps);
+  await execute<SaveData>(world, locks, { kind: "image.save", data, steps }, recoverSave);
+  return null;
+}
+
+function chooseDisk<Disk extends { readonly device: string }>(
+  image: { readonly name: string; readonly disks: readonly Disk[] },
+  device: string | null,
+): Disk {
   const devices = image.disks.map((disk) => disk.device).join(", ");
   const [first, second] = image.disks;
   if (device === null && second !== undefined) {
@@ -89,11 +115,11 @@ async function plan(world: World, { to }: SaveImageOptions): Promise<SaveData> {
   return { work: `${dirname(to.path)}/.estrato-${world.ids.next("op")}`, to: to.path, before };
 }
 
-async function requireRoom(world: World, layer: Layer, data: SaveData, what: string): Promise<void> {
+async function requireRoom(world: World, layer: Source, data: SaveData, what: string): Promise<void> {
   await requireSpace(world, await world.host.convertedBytes(layer.file, layer.format), what, dirname(data.work));
 }
 
-function planSteps(world: World, layer: Layer, data: SaveData, options: SaveImageOptions): Step[] {
+function planSteps(world: World, layer: Source, data: SaveData, options: SaveImageOptions): Step[] {
   const { work } = data;
   const { to, format, compress } = options;
   const copy: Step = {
@@ -121,7 +147,7 @@ function planSteps(world: World, layer: Layer, data: SaveData, options: SaveImag
   return [copy, check, ...last];
 }
 
-async function requireWhole(world: World, layer: Layer, work: string, format: "qcow2" | "raw"): Promise<void> {
+async function requireWhole(world: World, layer: Source, work: string, format: "qcow2" | "raw"): Promise<void> {
   const [source, copy] = await Promise.all([
     world.host.imageInfo(layer.file, { shared: true, format: layer.format }),
     world.host.imageInfo(work, { format }),

@@ -3,9 +3,11 @@ import { EstratoError } from "../../errors.ts";
 import type { Image, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { requireName } from "../names.ts";
-import { type PlanView, planView } from "../operation.ts";
+import { type PlanView, perform, planView } from "../operation.ts";
 import type { World } from "../ports.ts";
-import { findImage, findImageAgain } from "./find.ts";
+import { findOwnImage } from "../sharing/find.ts";
+import { publish, SHARES_LOCK } from "../sharing/publish.ts";
+import { findImageAgain } from "./find.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { type ImageView, viewImage } from "./view.ts";
 
@@ -24,16 +26,22 @@ export interface SetImageOptions {
  * A dry run returns the plan.
  */
 export async function setImage(world: World, target: string, options: SetImageOptions): Promise<Image | PlanView> {
-  const found = findImage(await world.store.read(), target);
+  const found = await findOwnImage(world, await world.store.read(), target, "change");
   if (options.name !== null) requireName("image", options.name);
-  const names = [found.id, ...(options.name === null ? [] : [imageNameLock(options.name)])];
-  return exclusive(world, names, async () => {
+  const shares = found.visibility === "private" ? [] : [SHARES_LOCK];
+  const names = [found.id, ...shares, ...(options.name === null ? [] : [imageNameLock(options.name)])];
+  return exclusive(world, names, async (locks) => {
     const change = (draft: State) => apply(draft, found.id, target, options);
     if (world.dryRun) {
       change(structuredClone(await world.store.read())); // refuses what the real run would refuse
       return planView(world, [{ title: `Change the record of the image ${found.name}` }]);
     }
-    return world.store.update(change);
+    const changed = await world.store.update(change);
+    // A kill before this leaves others with the old words, which doctor finds.
+    if (locks.names.includes(SHARES_LOCK)) {
+      await perform(world, locks, publish(world.store.paths, await world.store.read(), found.id));
+    }
+    return changed;
   });
 }
 

@@ -1,5 +1,6 @@
 /** Images as people and programs are shown them. */
 import type { Image, State } from "../../store/schema.ts";
+import type { SharedImage } from "../sharing/catalogue.ts";
 
 /** CLI.md, "JSON": the keys are these, in snake_case. */
 export interface ImageView {
@@ -8,12 +9,13 @@ export interface ImageView {
   readonly type: Image["type"];
   readonly owner: string;
   readonly visibility: Image["visibility"];
+  readonly sharedWith: readonly string[]; // users; only its owner is told
   readonly status: "active" | "error";
   readonly disks: readonly { readonly device: string; readonly sizeBytes: number }[];
   readonly sizeBytes: number; // of all disks, virtual
   readonly minDiskBytes: number;
   readonly minRamBytes: number;
-  readonly source: Image["source"];
+  readonly source: Image["source"] | null; // null: somebody else's
   readonly createdAt: string;
   readonly protected: boolean;
   readonly properties: Readonly<Record<string, string>>;
@@ -24,13 +26,26 @@ export interface ImageSelection {
   readonly type: string | null;
 }
 
-/** Oldest first. */
-export function listImages(state: State, selection: ImageSelection): ImageView[] {
-  return Object.values(state.images)
+/** Those in our store, and `shared`, the oldest first. */
+export function listImages(state: State, selection: ImageSelection, shared: readonly SharedImage[] = []): ImageView[] {
+  return [...Object.values(state.images).map((image) => viewImage(state, image)), ...shared.map(viewShared)]
     .filter((image) => selection.owner === null || image.owner === selection.owner)
     .filter((image) => selection.type === null || image.type === selection.type)
-    .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id))
-    .map((image) => viewImage(state, image));
+    .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
+}
+
+/** One of somebody else's: what it was made from is not told, nor with whom else it is shared. */
+export function viewShared(image: SharedImage): ImageView {
+  const { id, name, type, owner, visibility, minDiskBytes, minRamBytes, createdAt, properties } = image;
+  return {
+    ...{ id, name, type, owner, visibility, minDiskBytes, minRamBytes, createdAt, properties },
+    sharedWith: [],
+    status: "active",
+    disks: image.disks.map(({ device, sizeBytes }) => ({ device, sizeBytes })),
+    sizeBytes: image.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
+    source: null,
+    protected: false,
+  };
 }
 
 /** `status` is "error" where a layer of it is no longer recorded, which only damage can bring about. */
@@ -43,6 +58,7 @@ export function viewImage(state: State, image: Image): ImageView {
     type,
     owner,
     visibility,
+    sharedWith: (image.sharedWith ?? []).map((user) => user.name),
     status: image.disks.every(({ layer }) => Object.hasOwn(state.layers, layer)) ? "active" : "error",
     disks,
     sizeBytes: disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),

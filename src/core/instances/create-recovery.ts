@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { JournalEntry } from "../../store/schema.ts";
-import { forgetVolumes, isUnwritten } from "../layers/heads.ts";
+import { forgetVolumes, isUnwritten, markUses } from "../layers/heads.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
@@ -18,7 +18,8 @@ export async function recoverInstanceCreate(world: World, locks: HeldLocks, entr
   const status = await world.host.domainStatus(data.instance.id);
   if (status === null) return undoCreate(world, locks, entry);
   await world.store.update((draft) => {
-    for (const { layer, volume } of data.volumes) {
+    for (const { layer, volume, loan } of data.volumes) {
+      if (loan !== undefined) draft.layers[loan.id] ??= loan;
       draft.layers[layer.id] ??= layer;
       draft.volumes[volume.id] ??= volume;
     }
@@ -62,6 +63,7 @@ export async function undoCreate(world: World, locks: HeldLocks, entry: JournalE
     releaseAttached(draft, id, data.attached);
     delete draft.instances[id];
   });
+  await perform(world, locks, markUses(data.volumes, false));
   return "back";
 }
 

@@ -3,11 +3,12 @@ import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Instance, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
-import { awaitUnmerged, createFiles, storeVolumes } from "../layers/heads.ts";
+import { awaitUnmerged, createFiles, markUses, storeVolumes } from "../layers/heads.ts";
 import { requireName } from "../names.ts";
 import { lockNetwork, requireNetwork } from "../networks.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { planLoan, withLoan } from "../sharing/borrow.ts";
 import { recordAttached, wantedVolumes } from "./attached.ts";
 import { undoCreate } from "./create-recovery.ts";
 import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
@@ -32,15 +33,14 @@ export async function createInstance(world: World, options: CreateInstanceOption
   const uuid = world.ids.uuid();
   const volumes = wantedVolumes(await world.store.read(), options);
   return exclusive(world, [uuid, nameLock(name), ...volumes], async (locks) => {
-    const early = await world.store.read();
-    await requireFreeName(world, early, name);
+    const stored = await world.store.read();
+    await requireFreeName(world, stored, name);
+    const loan = await planLoan(world, stored, options.source);
+    const early = withLoan(stored, loan);
     const what = `instance ${name}`;
     const first = findSource(early, options.source);
-    const state = await awaitUnmerged(
-      world,
-      first.disks.map((disk) => disk.layer),
-      what,
-    );
+    const parents = first.disks.map((disk) => disk.layer);
+    const state = withLoan(await awaitUnmerged(world, parents, what), loan);
     const source = findSource(state, options.source);
     const shape = chooseShape(state, source, options);
     const publicKey = keyOf(state, options.keyName);
@@ -50,7 +50,7 @@ export async function createInstance(world: World, options: CreateInstanceOption
     try {
       const network = networkName === null ? null : await requireNetwork(world, networkName);
       // Read again: whoever held the network's lock before us has recorded an address.
-      const now = await world.store.read();
+      const now = withLoan(await world.store.read(), loan);
       const plan = await planCreate(world, now, uuid, options, { source, shape, inherited, network });
       await noteEmulation(world);
       const steps = createSteps(world, now, plan, source, options, publicKey, async () => networkLock?.release());
@@ -93,11 +93,19 @@ function createSteps(
   const { instance, volumes, attached, nvram, seed, reservation } = plan.data;
   let current = planned;
   const steps: Step[] = [
+    ...(volumes.some((one) => one.loan !== undefined)
+      ? [{ title: "Tell the lender", actions: markUses(volumes, true) }]
+      : []),
     {
       title: "Record the instance and its layers",
       run: async () => {
         await storeVolumes(world, volumes, `instance ${instance.name}`, (draft) => {
-          recordInstance(draft, source, instance);
+          recordInstance(
+            draft,
+            source,
+            instance,
+            volumes.some((one) => one.loan !== undefined),
+          );
           recordAttached(draft, instance.id, attached);
         });
         current = await world.store.read();
@@ -128,8 +136,8 @@ function createSteps(
 }
 
 /** In the transaction that stores the layers. Throws "conflict" where the name or the source is no longer what it was. */
-function recordInstance(draft: State, source: InstanceSource, instance: Instance): void {
-  if (!sourceExists(draft, source)) {
+function recordInstance(draft: State, source: InstanceSource, instance: Instance, isLoan: boolean): void {
+  if (!isLoan && !sourceExists(draft, source)) {
     throw new EstratoError("conflict", `instance ${instance.name}: ${source.label} has been deleted meanwhile`);
   }
   if (recordOfName(draft, instance.name)) {

@@ -81,7 +81,8 @@ export function instanceView(
 function sourceName(state: State, id: string | null): string | null {
   if (id === null) return null;
   const snapshot = state.snapshots[id];
-  return state.images[id]?.name ?? (snapshot === undefined ? id : snapshotLabel(state, snapshot));
+  const known = state.images[id]?.name ?? (snapshot === undefined ? null : snapshotLabel(state, snapshot));
+  return known ?? Object.values(state.layers).find(({ borrowed }) => borrowed?.image === id)?.borrowed?.name ?? id;
 }
 
 function volumeViews(state: State, uuid: string): InstanceVolumeView[] {

@@ -13,11 +13,11 @@ export interface LayerSizes {
 
 const AT_ONCE = 4;
 
-/** Reads allocation and extents of these layers. A file that is missing counts as empty. */
+/** Reads allocation and extents of these layers. A file that is missing, or borrowed, counts as empty. */
 export async function readSizes(world: World, layers: readonly Layer[]): Promise<LayerSizes> {
   const bytes = new Map<string, number>();
   const extents = new Map<string, readonly Extent[]>();
-  const queue = [...layers];
+  const queue = layers.filter(({ borrowed }) => borrowed === undefined);
   const worker = async () => {
     for (let layer = queue.pop(); layer !== undefined; layer = queue.pop()) {
       bytes.set(layer.id, (await world.host.fileInfo(layer.file))?.allocatedBytes ?? 0);

@@ -29,6 +29,8 @@ export interface VolumeRequest {
 export interface NewVolume {
   readonly layer: Layer;
   readonly volume: Volume;
+  /** The borrowed layer that it stands on, which comes and goes with it. */
+  readonly loan?: Layer;
 }
 
 const MERGE_WAIT_MS = 60_000;
@@ -49,6 +51,7 @@ export function planVolume(world: World, state: State, request: VolumeRequest): 
   const id = world.ids.next("lay");
   const createdAt = world.clock.now().toISOString();
   return {
+    ...(parent?.borrowed === undefined ? {} : { loan: parent }),
     layer: {
       id,
       parent: request.parent,
@@ -122,7 +125,8 @@ export async function storeVolumes(
     await awaitUnmerged(world, parents, what);
     const stored = await world.store.update((draft) => {
       if (busyBelow(draft, parents) !== null) return false; // a merge began in between: wait again
-      for (const { layer, volume } of volumes) {
+      for (const { layer, volume, loan } of volumes) {
+        if (loan !== undefined) draft.layers[loan.id] = loan;
         requireParent(draft, layer, what);
         draft.layers[layer.id] = layer;
         draft.volumes[volume.id] = volume;
@@ -132,6 +136,13 @@ export async function storeVolumes(
     });
     if (stored) return;
   }
+}
+
+/** What says to the lenders that these volumes use files of theirs, or no longer do. Before the files are made, and after they have gone. */
+export function markUses(volumes: readonly NewVolume[], on: boolean): Action[] {
+  return volumes.flatMap(({ loan }): Action[] =>
+    loan?.borrowed === undefined ? [] : [{ do: "mark-use", path: loan.borrowed.marker, on }],
+  );
 }
 
 /** The actions that make the files, with the paths that their parents have in `state`. */
@@ -167,9 +178,10 @@ export async function isUnwritten(world: World, layer: Layer): Promise<boolean> 
 
 /** Forgets volumes that were never used, with their heads. Idempotent. */
 export function forgetVolumes(draft: State, volumes: readonly NewVolume[]): void {
-  for (const { layer, volume } of volumes) {
+  for (const { layer, volume, loan } of volumes) {
     delete draft.volumes[volume.id];
     delete draft.layers[layer.id];
+    if (loan !== undefined) delete draft.layers[loan.id];
   }
 }
 

@@ -68,7 +68,9 @@ export async function readRestingFacts(world: World, state: State): Promise<Resu
 async function readFiles(world: World, state: State, layers: Iterable<string>) {
   const own = new Map<string, { allocated: number; device: number | null }>();
   for (const id of layers) {
-    const file = await world.host.fileInfo(state.layers[id]?.file ?? "");
+    const layer = state.layers[id];
+    if (layer === undefined || layer.borrowed !== undefined) continue; // not ours to weigh
+    const file = await world.host.fileInfo(layer.file);
     own.set(id, { allocated: file?.allocatedBytes ?? 0, device: file?.isBlockDevice === true ? file.sizeBytes : null });
   }
   return own;
@@ -103,7 +105,9 @@ async function holdersOf(
     }
     return found;
   }
-  const byFile = new Map(Object.values(state.layers).map((layer) => [layer.file, layer.id]));
+  // Nothing is ever moved in a borrowed file, whoever holds it, and several layers may stand for one.
+  const own = Object.values(state.layers).filter(({ borrowed }) => borrowed === undefined);
+  const byFile = new Map(own.map((layer) => [layer.file, layer.id]));
   let disks: Awaited<ReturnType<World["host"]["qemuDisks"]>>;
   try {
     disks = await world.host.qemuDisks(status.uuid);

@@ -9,6 +9,7 @@ import {
   createFiles,
   forgetVolumes,
   isUnwritten,
+  markUses,
   type NewVolume,
   planVolume,
   storeVolumes,
@@ -16,6 +17,7 @@ import {
 import { requireFree, requireName } from "../names.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { planLoan, withLoan } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireDiskSize } from "./requirements.ts";
 import { findVolumeSource, type VolumeSource, type VolumeSourceChoice, volumeSourceExists } from "./source.ts";
@@ -40,10 +42,12 @@ export async function createVolume(world: World, options: CreateVolumeOptions): 
   if (options.sizeBytes !== null) requireDiskSize(what, options.sizeBytes);
   const id = world.ids.next("vol");
   return exclusive(world, [id], async (locks) => {
-    const early = await world.store.read();
-    requireFreeVolumeName(early, options.name);
+    const stored = await world.store.read();
+    requireFreeVolumeName(stored, options.name);
+    const loan = await planLoan(world, stored, options.source);
+    const early = withLoan(stored, loan);
     const first = options.source === null ? null : findVolumeSource(early, options.source);
-    const state = await awaitUnmerged(world, first === null ? [] : [first.layer], what);
+    const state = withLoan(await awaitUnmerged(world, first === null ? [] : [first.layer], what), loan);
     const source = options.source === null ? null : findVolumeSource(state, options.source);
     const made = await plan(world, state, id, options, source);
     const steps = planSteps(world, state, made, source);
@@ -96,6 +100,7 @@ function planSteps(world: World, planned: State, made: NewVolume, source: Volume
   let current = planned;
   const what = `volume ${made.volume.name}`;
   return [
+    ...(made.loan === undefined ? [] : [{ title: "Tell the lender", actions: markUses([made], true) }]),
     {
       title: "Record the volume and its layer",
       run: async () => {
@@ -106,7 +111,7 @@ function planSteps(world: World, planned: State, made: NewVolume, source: Volume
             made.volume.name ?? "",
             others.map((one) => one.name),
           );
-          if (source !== null && !volumeSourceExists(draft, source)) {
+          if (source !== null && made.loan === undefined && !volumeSourceExists(draft, source)) {
             throw new EstratoError("conflict", `${what}: ${source.label} has been deleted meanwhile`);
           }
         });
@@ -140,5 +145,6 @@ export async function recoverVolumeCreate(world: World, locks: HeldLocks, entry:
   }
   await perform(world, locks, [{ do: "unlink", path: made.layer.file }]);
   await world.store.update((draft) => forgetVolumes(draft, [made]));
+  await perform(world, locks, markUses([made], false));
   return "back";
 }

@@ -1,5 +1,6 @@
 /** Each action as the commands that carry it out. `perform` runs these very commands where an action is one. */
 import { dirname } from "node:path";
+import { accessCommands } from "../access.ts";
 import { absolutePath, qemuImg } from "../qemu-img.ts";
 import { seedCommand } from "../seed.ts";
 import type { Action, Command } from "../types.ts";
@@ -74,6 +75,18 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
       return [virsh("blockresize", action.domain, action.device, `${action.sizeBytes}b`)];
     case "set-mode":
       return [{ program: "chmod", args: [action.mode.toString(8), action.path] }];
+    case "set-access":
+      return accessCommands(action);
+    case "open-passage":
+      return [{ program: "chmod", args: ["a+x", action.path] }];
+    case "make-folder":
+      return [{ program: "mkdir", args: ["-m", "700", "-p", action.path] }];
+    case "remove-folder":
+      return [{ program: "rmdir", args: [action.path] }];
+    case "write-file":
+      return [{ program: "install", args: ["-m", "600", "/dev/stdin", action.path] }];
+    case "mark-use":
+      return [action.on ? { program: "touch", args: [action.path] } : { program: "rm", args: ["-f", action.path] }];
     case "set-owner":
       return [{ program: "chown", args: [`${action.uid}:${action.gid}`, action.path] }];
     case "sync":

@@ -28,6 +28,7 @@ test("image show has the keys that the contract names, in snake_case", async () 
     type: "base",
     owner: "ana",
     visibility: "private",
+    shared_with: [],
     status: "active",
     disks: [{ device: "vda", size_bytes: 1048576 }],
     size_bytes: 1048576,

@@ -37,6 +37,7 @@ describe("settings", () => {
       connect: "qemu:///session",
       network: "default",
       backup_target: null,
+      image_stores: null,
       revert_keep: "24h",
       color: "auto",
       format: "table",

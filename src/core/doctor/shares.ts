@@ -1,0 +1,83 @@
+/** Compares what others are told of shared images with the state, and what we borrow with what is there. */
+import type { Image, Layer, State } from "../../store/schema.ts";
+import { standingOn } from "../graph/references.ts";
+import { instancesOn } from "../layers/holders.ts";
+import { perform } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { audienceOf } from "../sharing/access.ts";
+import { cataloguePath, catalogueText, LONGEST_ENTRY_BYTES } from "../sharing/catalogue.ts";
+import { publish, SHARES_LOCK, useFolders } from "../sharing/publish.ts";
+import { type Finding, unmendable } from "./finding.ts";
+
+/** Every shared image is in the catalogue, as it is, with the folders for who uses it; no other is. */
+export async function examineShares(world: World, state: State): Promise<Finding[]> {
+  const { paths } = world.store;
+  const findings: Finding[] = [];
+  for (const image of Object.values(state.images)) {
+    if (image.visibility === "private") continue;
+    const told = await world.host.readText(cataloguePath(paths, image.id), LONGEST_ENTRY_BYTES);
+    const folders = await Promise.all(
+      useFolders(paths, image.id, audienceOf(image)).map((path) => world.host.fileInfo(path)),
+    );
+    if (told?.text === catalogueText(state, image) && !folders.includes(null)) continue;
+    findings.push({
+      subject: `image ${image.name}`,
+      problem: "it is shared, and what others are told of it is missing or old",
+      remedy: "Tell them what is so.",
+      mending: { locks: [image.id, SHARES_LOCK], loses: [], mend: (w, locks) => tellAgain(w, locks, image) },
+    });
+  }
+  for (const name of await world.host.listFolder(paths.sharesFolder)) {
+    const id = name.replace(/\.json$/, "");
+    if (Object.hasOwn(state.images, id) && state.images[id]?.visibility !== "private") continue;
+    findings.push(await leftOver(world, `${paths.sharesFolder}/${name}`));
+  }
+  return findings;
+}
+
+async function tellAgain(world: World, locks: Parameters<typeof perform>[1], { id }: Image): Promise<void> {
+  await perform(world, locks, publish(world.store.paths, await world.store.read(), id));
+}
+
+async function leftOver(world: World, path: string): Promise<Finding> {
+  if ((await world.host.fileInfo(path))?.isFolder === true) {
+    return unmendable(path, "no shared image has this folder", "Remove it where nobody uses it: rm -r.");
+  }
+  return {
+    subject: path,
+    problem: "it tells others of an image that is not shared",
+    remedy: "Remove the file.",
+    mending: { locks: [SHARES_LOCK], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "unlink", path }]) },
+  };
+}
+
+/** Somebody else's file can still be read, and he still knows that we use it. */
+export async function examineBorrowed(world: World, state: State, layer: Layer): Promise<Finding[]> {
+  const { borrowed } = layer;
+  if (borrowed === undefined) return [];
+  const users = standingOn(state, layer.id).join(", ") || "nothing";
+  const [info, marker] = await Promise.all([
+    world.host.imageInfo(layer.file, { shared: true, format: layer.format }).catch(() => null),
+    world.host.fileInfo(borrowed.marker).catch(() => null),
+  ]);
+  if (info === null || info.virtualSizeBytes < layer.sizeBytes) {
+    const problem =
+      info === null ? "it cannot be read" : `it has ${info.virtualSizeBytes} bytes, recorded are ${layer.sizeBytes}`;
+    return [
+      unmendable(layer.file, `${problem}; ${users} needs it`, `Ask ${borrowed.owner}, whose it is, to share it again.`),
+    ];
+  }
+  if (marker !== null) return [];
+  return [
+    {
+      subject: layer.file,
+      problem: `${borrowed.owner}, whose it is, does not know that ${users} needs it`,
+      remedy: "Tell it.",
+      mending: {
+        locks: [...instancesOn(state, [layer.id]), layer.id],
+        loses: [],
+        mend: (w, locks) => perform(w, locks, [{ do: "mark-use", path: borrowed.marker, on: true }]),
+      },
+    },
+  ];
+}

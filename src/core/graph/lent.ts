@@ -1,0 +1,14 @@
+/** Layers that others read behind our back: those under an image that is shared. While it is, their files stay as and where they are. */
+import type { Image, State } from "../../store/schema.ts";
+import { chainOrNull } from "./references.ts";
+
+/** By layer: the shared images that stand on it or are it. */
+export function lentLayers(state: State): ReadonlyMap<string, readonly Image[]> {
+  const lent = new Map<string, Image[]>();
+  for (const image of Object.values(state.images)) {
+    if (image.visibility === "private") continue;
+    const layers = new Set(image.disks.flatMap(({ layer }) => chainOrNull(state, layer) ?? [layer]));
+    for (const id of layers) lent.set(id, [...(lent.get(id) ?? []), image]);
+  }
+  return lent;
+}

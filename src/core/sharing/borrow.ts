@@ -1,0 +1,135 @@
+/**
+ * Using somebody else's image without copying it: each new disk stands on a layer of its own that stands for the lender's file. What the lender says is checked
+ * against what the kernel says: the files lie in his store and are his, and each names exactly the next as its backing file. Otherwise a guest of ours would read
+ * whatever file of ours he had named.
+ */
+import { dirname } from "node:path";
+import { EstratoError } from "../../errors.ts";
+import type { Image, Layer, State } from "../../store/schema.ts";
+import type { SourceChoice } from "../instances/source.ts";
+import type { World } from "../ports.ts";
+import { usesFolder } from "./catalogue.ts";
+import { type FoundImage, findAnyImage } from "./find.ts";
+
+/** A shared image as if it were ours, and the layers that stand for its files. Nothing of it is stored yet. */
+export interface Loan {
+  readonly image: Image;
+  readonly layers: readonly Layer[];
+}
+
+/** Users that QEMU runs as for the system's libvirt, to whom it gives the files of running guests. */
+const QEMU_USERS = ["libvirt-qemu", "qemu"];
+
+/**
+ * The loan that `choice` needs; null where it names nothing of somebody else's. Throws "not_found", "conflict" where the system's libvirt would use a user's
+ * files, "host" where the image is not what its lender says.
+ */
+export async function planLoan(
+  world: World,
+  state: State,
+  choice: Pick<SourceChoice, "kind" | "target"> | null,
+): Promise<Loan | null> {
+  if (choice?.kind !== "image") return null;
+  const { shared } = await findAnyImage(world, state, choice.target);
+  return shared === null ? null : borrow(world, shared);
+}
+
+/** The state as it will be with the loan: what plans are made on. */
+export function withLoan(state: State, loan: Loan | null): State {
+  if (loan === null) return state;
+  const layers = Object.fromEntries(loan.layers.map((layer) => [layer.id, layer]));
+  return { ...state, layers: { ...state.layers, ...layers }, images: { ...state.images, [loan.image.id]: loan.image } };
+}
+
+async function borrow(world: World, shared: FoundImage): Promise<Loan> {
+  if ((await world.host.capabilities()).qemuUser !== null) {
+    throw new EstratoError(
+      "conflict",
+      `image ${shared.name}: it is ${shared.owner}'s, and the system's libvirt would take the files away from ${shared.owner}`,
+      { hint: `Copy it: estrato image save ${shared.id} --file F; estrato image create NAME --file F.` },
+    );
+  }
+  const folder = await ownUses(world, shared);
+  const layers: Layer[] = [];
+  const disks: Image["disks"] = [];
+  for (const { device, files } of shared.disks) {
+    const sizeBytes = await checkFiles(world, shared, files);
+    const id = world.ids.next("lay");
+    layers.push({
+      id,
+      parent: null,
+      file: files[0] ?? "",
+      format: "qcow2",
+      sizeBytes,
+      frozen: true,
+      foreign: null,
+      secret: null,
+      busy: null,
+      borrowed: {
+        image: shared.id,
+        name: shared.name,
+        owner: shared.owner,
+        depth: files.length,
+        marker: `${folder}/${id}`,
+      },
+      createdAt: world.clock.now().toISOString(),
+    });
+    disks.push({ device, layer: id, sizeBytes });
+  }
+  return { image: { ...asImage(shared), disks }, layers };
+}
+
+/** The record that it would have here; its layers are not ours. */
+function asImage(shared: FoundImage): Image {
+  const { id, name, owner, type, visibility, minDiskBytes, minRamBytes, createdAt, properties } = shared;
+  return {
+    ...{ id, name, owner, type, visibility, minDiskBytes, minRamBytes, createdAt, properties: { ...properties } },
+    disks: [],
+    source: { kind: "file", id: null, name: "" },
+    definition: null,
+    nvram: null,
+    protected: false,
+  };
+}
+
+/** The folder in which the lender lets us say that we use it. */
+async function ownUses(world: World, shared: FoundImage): Promise<string> {
+  const uses = usesFolder({ ...world.store.paths, sharesFolder: `${shared.store}/shares` }, shared.id);
+  const uid = (await world.host.users(world.user))[0]?.uid;
+  for (const folder of [`${uses}/${uid}`, `${uses}/public`]) {
+    const found = await world.host.fileInfo(folder).catch(() => null);
+    if (found?.isFolder === true && !found.isLink) return folder;
+  }
+  throw new EstratoError("conflict", `image ${shared.name}: ${shared.owner} is just changing whom it is shared with`, {
+    hint: "Try again.",
+  });
+}
+
+/** Checks one disk's files, top first; returns its size in bytes. Reads headers only. Throws "host". */
+export async function checkFiles(world: World, shared: FoundImage, files: readonly string[]): Promise<number> {
+  const no = (file: string, why: string) =>
+    new EstratoError("host", `image ${shared.name}: ${file} ${why}`, { hint: `Ask ${shared.owner} to share it anew.` });
+  let sizeBytes = 0;
+  for (const [index, file] of files.entries()) {
+    if (
+      dirname(file) !== `${shared.store}/layers` ||
+      !/^lay-[0-9a-f]+\.qcow2$/.test(file.slice(dirname(file).length + 1))
+    ) {
+      throw no(file, `is not in ${shared.owner}'s store`);
+    }
+    const info = await world.host.fileInfo(file).catch(() => null);
+    if (info === null) throw no(file, "cannot be read");
+    if (!info.isRegularFile || info.isLink) throw no(file, "is no regular file");
+    if (info.uid !== shared.lender && !(shared.lender === 0 && (await isQemu(world, info.uid)))) {
+      throw no(file, `does not belong to ${shared.owner}`);
+    }
+    const { virtualSizeBytes } = await world.host.readSharedLayer(file, files[index + 1] ?? null);
+    if (index === 0) sizeBytes = virtualSizeBytes;
+  }
+  return sizeBytes;
+}
+
+async function isQemu(world: World, uid: number): Promise<boolean> {
+  const [user] = await world.host.users(String(uid));
+  return user !== undefined && QEMU_USERS.includes(user.name);
+}

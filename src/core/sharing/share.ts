@@ -1,0 +1,272 @@
+/** `image share` and `image unshare`: others read an image's files where they lie. No data moves. */
+import { EstratoError } from "../../errors.ts";
+import type { HostUser } from "../../host/types.ts";
+import type { Image, JournalEntry, State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { chain } from "../graph/references.ts";
+import { findImageAgain } from "../images/find.ts";
+import { type ImageView, viewImage } from "../images/view.ts";
+import { awaitUnmerged } from "../layers/heads.ts";
+import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { type Audience, audienceOf, audienceWords, NOBODY, setAudience } from "./access.ts";
+import { cataloguePath, catalogueText, LONGEST_ENTRY_BYTES } from "./catalogue.ts";
+import { findOwnImage } from "./find.ts";
+import { closeUses, publish, SHARES_LOCK } from "./publish.ts";
+import { usersOf } from "./uses.ts";
+
+interface ShareData {
+  readonly image: string;
+  readonly before: Audience;
+  readonly after: Audience;
+}
+
+export interface ShareWishes {
+  readonly users: readonly string[]; // names
+  readonly everybody: boolean;
+}
+
+/**
+ * Lets users, or everybody, use an image from their own stores. Throws "not_found" for a user that is not there, "conflict" for a shelved image,
+ * "host" where the image has files that others could not read: encrypted, not in the store, firmware of its own, or behind a closed folder.
+ */
+export async function shareImage(world: World, target: string, wishes: ShareWishes): Promise<ImageView | PlanView> {
+  const { id } = await findOwnImage(world, await world.store.read(), target, "share");
+  const users = await usersNamed(world, wishes.users);
+  return exclusive(world, [id, SHARES_LOCK], async (locks) => {
+    const early = findImageAgain(await world.store.read(), id, target);
+    const layers = early.disks.map(({ layer }) => layer);
+    const state = await awaitUnmerged(world, layers, `image ${early.name}`);
+    const image = findImageAgain(state, id, target);
+    await requireShareable(world, state, image);
+    for (const user of users) await requireReachable(world, user);
+    if (wishes.everybody) await requireReachable(world, null);
+    const before = audienceOf(image);
+    const others = before.users.filter(({ uid }) => users.every((one) => one.uid !== uid));
+    const added = users.map(({ name, uid }) => ({ name, uid }));
+    const after = { everybody: before.everybody || wishes.everybody, users: [...others, ...added] };
+    const planned = withAudience(state, id, after);
+    const steps: Step[] = [
+      { title: `Record that ${audienceWords(after)} may use it`, run: () => record(world, id, after, true) },
+      { title: "Open its files, and tell where they are", actions: publish(world.store.paths, planned, id) },
+    ];
+    return change(world, locks, "image.share", { image: id, before, after }, steps);
+  });
+}
+
+/**
+ * Takes an image back, from one user or (null) from all. Throws "conflict", with nothing changed, where one of them still uses it, naming him;
+ * and where one user is named and it is shared with everybody.
+ */
+export async function unshareImage(
+  world: World,
+  target: string,
+  users: readonly string[],
+): Promise<ImageView | PlanView> {
+  const { id } = await findOwnImage(world, await world.store.read(), target, "unshare");
+  return exclusive(world, [id, SHARES_LOCK], async (locks) => {
+    const state = await world.store.read();
+    const image = findImageAgain(state, id, target);
+    const before = audienceOf(image);
+    const after =
+      users.length === 0 ? NOBODY : { ...before, users: before.users.filter(({ name }) => !users.includes(name)) };
+    const stranger = users.find((name) => before.users.every((one) => one.name !== name));
+    if (users.length > 0 && before.everybody) {
+      throw new EstratoError("conflict", `image ${image.name}: it is shared with everybody`, {
+        hint: `Take it back from all: estrato image unshare ${image.name}.`,
+      });
+    }
+    if (stranger !== undefined) {
+      throw new EstratoError("not_found", `image ${image.name}: it is not shared with ${stranger}`, {
+        hint: `It is shared with ${audienceWords(before) || "nobody"}.`,
+      });
+    }
+    return unshareLocked(world, locks, state, image, after);
+  });
+}
+
+/** The same under locks that the caller holds: the image's and SHARES_LOCK. */
+export async function unshareLocked(
+  world: World,
+  locks: HeldLocks,
+  state: State,
+  image: Image,
+  after: Audience = NOBODY,
+): Promise<ImageView | PlanView> {
+  const before = audienceOf(image);
+  const left: Audience = {
+    everybody: before.everybody && !after.everybody,
+    users: before.users.filter(({ uid }) => after.users.every((one) => one.uid !== uid)),
+  };
+  await requireUnused(world, image, left);
+  return change(
+    world,
+    locks,
+    "image.unshare",
+    { image: image.id, before, after },
+    closing(world, state, image, left, after),
+  );
+}
+
+/** What takes an image back. The files are closed before the layers may move again: from then on their modes are somebody else's business. */
+export function closing(world: World, state: State, image: Image, left: Audience, after: Audience): Step[] {
+  const isLast = !after.everybody && after.users.length === 0;
+  const planned = withAudience(state, image.id, after);
+  return [
+    {
+      title: "See that nobody uses it, and close its files",
+      actions: [
+        ...closeUses(world.store.paths, image.id, left, isLast),
+        ...publish(world.store.paths, planned, image.id),
+      ],
+    },
+    { title: "Record it", run: () => record(world, image.id, after, false) },
+  ];
+}
+
+async function change(
+  world: World,
+  locks: HeldLocks,
+  kind: string,
+  data: ShareData,
+  steps: readonly Step[],
+): Promise<ImageView | PlanView> {
+  if (world.dryRun) return planView(world, steps);
+  const early = (await world.store.read()).images[data.image];
+  await execute<ShareData>(world, locks, { kind, target: early?.name ?? data.image, data, steps }, recoverShare);
+  const state = await world.store.read();
+  return viewImage(state, findImageAgain(state, data.image, data.image));
+}
+
+/** `opening`: a merge that began meanwhile is moving what would be read. */
+async function record(world: World, id: string, audience: Audience, opening: boolean): Promise<void> {
+  await world.store.update((draft) => {
+    const image = findImageAgain(draft, id, id);
+    const busy = image.disks.flatMap(({ layer }) => chain(draft, layer)).some((one) => draft.layers[one]?.busy);
+    if (opening && busy) {
+      throw new EstratoError("conflict", `image ${image.name}: its layers are being merged`, { hint: "Try again." });
+    }
+    setAudience(image, audience);
+  });
+}
+
+/**
+ * A sharing is done when the catalogue says so; one that was cut off before is undone. A taking back is done when the state says so. Either way
+ * files and folders are then made to say what the state says. Repeatable.
+ */
+export async function recoverShare(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const { image: id, before, after } = entry.data as ShareData;
+  const { paths } = world.store;
+  const state = await world.store.read();
+  const image = state.images[id];
+  if (image === undefined) return "forward";
+  const isRecorded = same(audienceOf(image), after);
+  if (entry.kind === "image.share" && isRecorded) {
+    const told = await world.host.readText(cataloguePath(paths, id), LONGEST_ENTRY_BYTES);
+    if (told?.text !== catalogueText(state, image)) {
+      const left = {
+        everybody: after.everybody && !before.everybody,
+        users: after.users.filter(({ uid }) => before.users.every((one) => one.uid !== uid)),
+      };
+      const steps = closing(world, state, image, left, before);
+      for (const step of steps) {
+        await perform(world, locks, step.actions ?? []);
+        await step.run?.();
+      }
+      return "back";
+    }
+  }
+  await perform(world, locks, publish(paths, state, id));
+  return isRecorded ? "forward" : "back";
+}
+
+function same(a: Audience, b: Audience): boolean {
+  const ids = ({ users }: Audience) =>
+    users
+      .map(({ uid }) => uid)
+      .sort()
+      .join(" ");
+  return a.everybody === b.everybody && ids(a) === ids(b);
+}
+
+function withAudience(state: State, id: string, audience: Audience): State {
+  const planned = structuredClone(state);
+  const image = planned.images[id];
+  if (image !== undefined) setAudience(image, audience);
+  return planned;
+}
+
+async function usersNamed(world: World, names: readonly string[]): Promise<HostUser[]> {
+  const own = (await world.host.fileInfo(world.store.paths.home))?.uid;
+  const found: HostUser[] = [];
+  for (const name of new Set(names)) {
+    const [user] = await world.host.users(name);
+    if (user?.name !== name) {
+      throw new EstratoError("not_found", `user ${name}: not found`, { hint: "Name a user of this host." });
+    }
+    if (user.uid === own) {
+      throw new EstratoError("usage", `user ${name}: the image is in ${name}'s own store`, {
+        hint: "Name another user.",
+      });
+    }
+    if (user.uid === 0) {
+      throw new EstratoError("usage", "user root: the system's libvirt would take the files away from you", {
+        hint: "Save the image to a file (estrato image save), and make an image of that file as root.",
+      });
+    }
+    found.push(user);
+  }
+  return found;
+}
+
+async function requireShareable(world: World, state: State, image: Image): Promise<void> {
+  const no = (why: string, hint: string) => new EstratoError("host", `image ${image.name}: ${why}`, { hint });
+  if (image.type === "shelved") {
+    throw new EstratoError("conflict", `image ${image.name}: the shelved instance ${image.source.name} is in it`, {
+      hint: `Make an image to share: estrato unshelve ${image.source.name}; estrato image create NAME --from-instance ${image.source.name}.`,
+    });
+  }
+  const copy = `Make one that is all yours: estrato image save ${image.name} --file F; estrato image create NAME --file F.`;
+  for (const { layer: top } of image.disks) {
+    for (const id of chain(state, top)) {
+      const layer = state.layers[id];
+      if (layer?.secret !== null)
+        throw no("it is encrypted, and its secret is only yours", "Share an image that is not.");
+      if (layer.borrowed !== undefined) throw no(`it stands on files of ${layer.borrowed.owner}'s`, copy);
+      if (layer.foreign !== null) throw no(`it stands on ${layer.file}, which is not in the store`, copy);
+    }
+  }
+  const definition =
+    image.definition === null ? null : world.host.parseDefinition(await world.store.readRecord(image.definition));
+  if (image.nvram !== null || definition?.firmware === true) {
+    throw no(
+      "it boots by firmware that keeps variables of its own (UEFI), and those are not shared",
+      "Share an image that boots by BIOS.",
+    );
+  }
+}
+
+/** Folders above the store are not ours to open. */
+async function requireReachable(world: World, user: HostUser | null): Promise<void> {
+  const folders = await world.host.blockedFolders(world.store.paths.home, user);
+  const [outermost] = folders;
+  if (outermost === undefined) return;
+  const line = user === null ? "chmod o+x" : `setfacl -m u:${user.name}:x`;
+  const why = user === null ? "not everybody may pass through it" : `${user.name} may not pass through it`;
+  throw new EstratoError("host", `${outermost}: ${why}, and the store lies below`, {
+    hint: `Open the way: ${line} ${folders.join(" ")}.`,
+  });
+}
+
+/** Throws "conflict", naming who still uses it. */
+async function requireUnused(world: World, image: Image, left: Audience): Promise<void> {
+  const users = await usersOf(world, image, left);
+  if (users.length === 0) return;
+  throw new EstratoError(
+    "conflict",
+    `image ${image.name}: ${users.join(", ")} still ${users.length === 1 ? "stands" : "stand"} on it`,
+    {
+      hint: "They delete their instances and volumes of it first.",
+    },
+  );
+}
