@@ -49,6 +49,27 @@ export const virsh = (...args: string[]) => sure("virsh", "--quiet", ...args);
 /** test/bed/libvirtd: start, stop, kill, restart. */
 export const libvirtd = (verb: "start" | "stop" | "kill" | "restart") => sure(join(bedFolder, "libvirtd"), verb);
 
+/**
+ * As near to a reboot of the host as a bed allows: libvirtd and every QEMU end at once, and what they keep in memory file systems is gone.
+ * Networks that do not start with the host are off afterwards, as there.
+ */
+export async function reboot(): Promise<void> {
+  await libvirtd("kill");
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    if (/^(qemu-system|swtpm|dnsmasq)/.test(nameOf(pid))) process.kill(Number(pid), "SIGKILL");
+  }
+  await sure("sh", "-c", "rm -rf /run/libvirt/qemu /run/libvirt/network; ip link delete virbr0 2>/dev/null; true");
+  await libvirtd("start");
+}
+
+function nameOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8");
+  } catch {
+    return ""; // it has ended
+  }
+}
+
 export interface Rig {
   readonly home: string;
   readonly folder: string;

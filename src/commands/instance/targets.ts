@@ -1,8 +1,10 @@
 /** What the verbs on several instances have in common. */
 import { type InstanceDetail, showInstance } from "../../core/instances/show.ts";
+import { DEFAULT_WAIT_MS } from "../../core/instances/wait.ts";
 import type { PlanView } from "../../core/operation.ts";
 import type { World } from "../../core/ports.ts";
 import { many, one } from "../framework/arguments.ts";
+import { choice, duration } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import type { Context } from "../framework/verb.ts";
@@ -19,6 +21,29 @@ export const manyInstances = many("INSTANCE", "instances, by name or id", {
 
 /** The instances as they are afterwards, for those who ask with a format, a column or a query. */
 export const instancesOnRequest = result.one(instanceDetailColumns, { onRequest: true });
+
+/** For the verbs after which a guest runs. */
+export const waiting = {
+  wait: choice(["address", "agent"], "return only when it has one"),
+  timeout: duration("how long to wait for that", { default: DEFAULT_WAIT_MS }),
+};
+
+/** Starts each target by `work`, waits as the options say, and shows it as eachInstance does. */
+export async function eachStarted(
+  context: Context,
+  targets: readonly string[],
+  verb: string,
+  options: { readonly wait: "address" | "agent" | null; readonly timeout: number },
+  work: (world: World, target: string) => Promise<PlanView | null>,
+) {
+  return eachInstance(context, targets, verb, async (world, target) => {
+    const plan = await work(world, target);
+    if (plan !== null || options.wait === null) return plan;
+    const { waitForInstance } = await import("../../core/instances/wait.ts");
+    await waitForInstance(world, target, { kind: options.wait }, options.timeout);
+    return null;
+  });
+}
 
 /** Calls `work` for each target; then, where somebody wants to read it, shows what the target has become. */
 export async function eachInstance(

@@ -1,18 +1,15 @@
-import { DEFAULT_WAIT_MS } from "../../core/instances/wait.ts";
-import { choice, duration } from "../framework/options.ts";
 import { verb } from "../framework/verb.ts";
-import { eachInstance, instancesOnRequest, manyInstances } from "./targets.ts";
+import { eachStarted, instancesOnRequest, manyInstances, waiting } from "./targets.ts";
 
 export default verb({
   description: `Brings shelved instances back: the same id, name, MAC addresses, addresses, definition and data, and the same answer to whether they start
 with the host. One that ran when it was shelved is started. The image INSTANCE-shelved goes; snapshots that were taken before can be reverted to as before.
 
-Where the name is another domain's by now, or a network of the instance is not there, it stays shelved and nothing is lost.`,
+Disks that --target put away elsewhere are read from there, all of them, and take their room in the store again.
+
+Where the name is another domain's by now, or a network of the instance or the folder of its packed disks is not there, it stays shelved and nothing is lost.`,
   arguments: { instances: manyInstances },
-  options: {
-    wait: choice(["address", "agent"], "return only when it has one"),
-    timeout: duration("how long to wait for that", { default: DEFAULT_WAIT_MS }),
-  },
+  options: waiting,
   result: instancesOnRequest,
   changes: true,
   examples: [
@@ -21,18 +18,11 @@ Where the name is another domain's by now, or a network of the instance is not t
   ],
   exits: {
     5: "it is not shelved, or its name is taken",
-    6: "a network of it is not there",
+    6: "a network of it or the folder of its packed disks is not there, or there is no room",
     9: "a file of it is not there",
   },
   async run(context) {
-    const { options } = context;
     const { unshelveInstance } = await import("../../core/shelving/unshelve.ts");
-    return eachInstance(context, context.args.instances, "unshelve", async (world, target) => {
-      const plan = await unshelveInstance(world, target);
-      if (plan !== null || options.wait === null) return plan;
-      const { waitForInstance } = await import("../../core/instances/wait.ts");
-      await waitForInstance(world, target, { kind: options.wait }, options.timeout);
-      return null;
-    });
+    return eachStarted(context, context.args.instances, "unshelve", context.options, unshelveInstance);
   },
 });

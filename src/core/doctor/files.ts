@@ -31,7 +31,7 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
       unmendable(
         layer.file,
         `it is missing; ${users || "nothing"} needs it`,
-        "Put the file back from a copy, or delete what needs it.",
+        "Put the file back from a copy (or mount the disk that it lies on), or delete what needs it.",
       ),
     ];
   }

@@ -1,4 +1,5 @@
 /** The table of merging: a layer that nothing points at, and the only one that stands on it. Which way, or why not. */
+import { dirname } from "node:path";
 import type { Layer, State, Volume } from "../../store/schema.ts";
 import type { CollectFacts, Defer, Holder, Keep, Merge } from "./decisions.ts";
 import { chainOrNull, descendants, instanceDisk, type LayerGraph } from "./references.ts";
@@ -85,6 +86,8 @@ export function liveDisk(
     volume !== undefined &&
     chainOrNull(state, volume.head)?.includes(child.id) === true;
   if (!recorded) return defer("what QEMU has open is not what is recorded", held.all);
+  if (child.frozen && liesElsewhere(layer, child))
+    return defer("a running guest cannot take in what lies elsewhere", held.all);
   return disk;
 }
 
@@ -92,11 +95,18 @@ export function liveDisk(
 export function chooseWay(layer: Layer, child: Layer, live: Merge["live"], facts: CollectFacts): Merge["way"] {
   // Pulling a user's own disk up would copy all of it, and orphan it.
   if (layer.foreign !== null) return "down";
+  // A packed disk comes home: nobody's guest goes on in the folder that it was put away to.
+  if (liesElsewhere(layer, child)) return "up";
   const [own, above] = [facts.ownBytes(layer.id), facts.ownBytes(child.id)];
   if (live === null) return above < own ? "down" : "up";
   // libvirt cannot pull into a middle layer.
   if (child.frozen) return "down";
   return own > PIVOT_FLOOR_BYTES && own > PIVOT_FACTOR * above ? "down" : "up";
+}
+
+/** A file of ours in another folder than the one that stands on it: put away by `shelve --offload --target`. */
+function liesElsewhere(layer: Layer, child: Layer): boolean {
+  return layer.foreign === null && dirname(layer.file) !== dirname(child.file);
 }
 
 /** The layers on `child` that are part of a running chain: nobody but QEMU may write their headers. */

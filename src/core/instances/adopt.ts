@@ -43,11 +43,20 @@ export interface Adoption {
   store(): Promise<void>;
 }
 
-/** The same for who can still refuse for other reasons: nothing is stored before store(). */
+/** What to do about a disk that cannot become a volume, where the verb can leave disks out. */
+export function leaveOut(device: string): string {
+  return `Leave it out: --exclude-disk ${device}.`;
+}
+
+/**
+ * The same for who can still refuse for other reasons: nothing is stored before store(). `wayOut` is the hint for a disk that cannot become a
+ * volume; without it, to detach the disk.
+ */
 export async function planAdoption(
   world: World,
   status: DomainStatus,
   except: readonly string[] = [],
+  wayOut = (device: string) => `Detach it first: virsh detach-disk ${status.name} ${device} --config.`,
 ): Promise<Adoption> {
   const state = await world.store.read();
   const known = volumesOf(state, status.uuid);
@@ -60,7 +69,7 @@ export async function planAdoption(
   }
   const found: { layer: Layer; volume: Volume }[] = [];
   for (const disk of unknown) {
-    const layer = await foreignLayer(world, state, status, disk);
+    const layer = await foreignLayer(world, state, status, disk, wayOut(disk.device));
     found.push({ layer, volume: foreignVolume(world, status.uuid, disk.device, layer) });
   }
   const record = newRecord(world, status);
@@ -86,22 +95,28 @@ export async function planAdoption(
   };
 }
 
-async function foreignLayer(world: World, state: State, status: DomainStatus, disk: DomainDisk): Promise<Layer> {
+async function foreignLayer(
+  world: World,
+  state: State,
+  status: DomainStatus,
+  disk: DomainDisk,
+  hint: string,
+): Promise<Layer> {
   const what = `instance ${status.name}: disk ${disk.device}`;
   if ((disk.type !== "file" && disk.type !== "block") || disk.source === null) {
     throw new EstratoError("host", `${what} is a ${disk.type} disk, and only files and block devices can be layered`, {
-      hint: `Leave it out: --exclude-disk ${disk.device}.`,
+      hint,
     });
   }
   if (disk.format !== "qcow2" && disk.format !== "raw") {
     throw new EstratoError("host", `${what} has the format ${disk.format}; only qcow2 and raw can be layered`, {
-      hint: `Leave it out: --exclude-disk ${disk.device}.`,
+      hint,
     });
   }
   const other = Object.values(state.layers).find((layer) => layer.file === disk.source);
   if (other !== undefined) {
     throw new EstratoError("conflict", `${what}: ${disk.source} is already a layer of something else (${other.id})`, {
-      hint: `Leave it out: --exclude-disk ${disk.device}.`,
+      hint,
     });
   }
   const [info, file] = await Promise.all([
@@ -110,9 +125,7 @@ async function foreignLayer(world: World, state: State, status: DomainStatus, di
   ]);
   if (info === null || file === null) throw new EstratoError("host", `${what}: ${disk.source} is not there`);
   if (info.encrypted) {
-    throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, {
-      hint: `Leave it out: --exclude-disk ${disk.device}.`,
-    });
+    throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, { hint });
   }
   return {
     id: world.ids.next("lay"),

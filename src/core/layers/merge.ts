@@ -53,7 +53,17 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
     { title: "Look whether anybody holds the old file", run: () => requireAllUnheld(world, effects.unheld) },
     { title: "Remove the old file", actions: effects.cleanup },
   ];
+  if (decision.kind === "free") await noteMissing(world, state, decision.layer);
   await execute(world, locks, { id, kind: "layer.merge", target: decision.layer, data, steps }, recoverMerge);
+}
+
+/** One that was put away to a file system that is not mounted now would lie there for ever, and nobody would know. */
+async function noteMissing(world: World, state: State, id: string): Promise<void> {
+  const file = state.layers[id]?.file ?? "";
+  if ((await world.host.fileInfo(file)) !== null) return;
+  world.report.note(
+    `${file}: is not there to be removed; where it lies on a disk that is not mounted now, remove it by hand`,
+  );
 }
 
 async function markBusy(world: World, effects: Effects, mark: string): Promise<void> {

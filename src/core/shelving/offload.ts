@@ -1,4 +1,5 @@
 /** `shelve --offload`: the layers of a shelved instance become self-standing compressed files, and the space of the old ones comes back. */
+import { basename, dirname, join } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { JournalEntry, Layer, State } from "../../store/schema.ts";
@@ -10,7 +11,7 @@ import { isUnwritten } from "../layers/heads.ts";
 import { execute, type Outcome, perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
-import { shelfOf } from "./record.ts";
+import { type Shelf, shelfOf } from "./record.ts";
 
 /** One disk: the layer it is shelved in, the packed copy of that, and the volume's new empty head on the copy. */
 interface Pack {
@@ -32,14 +33,15 @@ interface OffloadData {
 const PACKED_MODE = 0o400;
 
 /**
- * Packs the disks of a shelved instance; one that is packed, or no longer shelved, is left alone. The old layers go where no snapshot or image
+ * Packs the disks of a shelved instance, into `folder` or (null) the store; one that is packed, or no longer shelved, is left alone. The old layers go where no snapshot or image
  * needs them, and only after the copy was compared with them. A note says how much space came back. Throws "conflict" for a disk that
  * stands on a file from before estrato, "host" for an encrypted one, or where there is no room for the copies.
  */
-export async function packShelf(world: World, uuid: string): Promise<void> {
+export async function packShelf(world: World, uuid: string, folder: string | null): Promise<void> {
   const state = await world.store.read();
   const shelf = shelfOf(state, uuid);
   if (shelf === null) return;
+  if (shelf.shelved.offloaded) return noteWhere(world, state, shelf, folder);
   const disks = shelf.image.disks.map(({ layer }) => layer);
   // All that may go with the old layers: what they stand on, and what stands on that.
   const layers = connected(state, disks).map(({ id }) => id);
@@ -47,7 +49,7 @@ export async function packShelf(world: World, uuid: string): Promise<void> {
   const data = await exclusive(world, [uuid, shelf.image.id], async (locks) => {
     const now = await world.store.read();
     if (shelfOf(now, uuid)?.shelved.offloaded !== false) return null;
-    const plan = await planOffload(world, now, uuid);
+    const plan = await planOffload(world, now, uuid, folder);
     const steps = offloadSteps(world, plan);
     await execute<OffloadData>(
       world,
@@ -61,34 +63,48 @@ export async function packShelf(world: World, uuid: string): Promise<void> {
   const then = await world.store.read();
   const made = data.packs.flatMap(({ packed, head }) => [packed.id, head.id]);
   const after = await allocated(world, then, [...layers, ...made]);
-  world.report.note(`${data.name}: ${spaceWords(before - after)}`);
+  world.report.note(`${data.name}: ${spaceWords(before - after, folder)}`);
 }
 
-function spaceWords(cameBackBytes: number): string {
+/** Who names another folder than the disks lie in must not believe that they went there. */
+function noteWhere(world: World, state: State, shelf: Shelf, folder: string | null): void {
+  const [packed] = shelf.image.disks.map(({ layer }) => dirname(state.layers[layer]?.file ?? ""));
+  if (folder === null || packed === undefined || packed === folder) return;
+  world.report.note(`${shelf.record.name}: its disks are packed already, in ${packed}, and stay there`);
+}
+
+function spaceWords(cameBackBytes: number, folder: string | null): string {
   const mib = `${Math.round(Math.abs(cameBackBytes) / 1024 ** 2)} MiB`;
-  if (cameBackBytes >= 0) return `packed; ${mib} came back`;
+  if (cameBackBytes >= 0) return `packed${folder === null ? "" : ` into ${folder}`}; ${mib} came back`;
   return `packed, but no space came back: the copies take ${mib} more, since other things still need what the disks stood on`;
 }
 
-/** Bytes on the disk of those of these layers that are still there. */
+/** Bytes in the store of those of these layers that are still there. */
 async function allocated(world: World, state: State, layers: readonly string[]): Promise<number> {
   let sum = 0;
   for (const id of layers) {
     const layer = state.layers[id];
-    if (layer !== undefined) sum += (await world.host.fileInfo(layer.file))?.allocatedBytes ?? 0;
+    const isHere =
+      layer !== undefined && (layer.foreign !== null || dirname(layer.file) === world.store.paths.layersFolder);
+    if (isHere) sum += (await world.host.fileInfo(layer.file))?.allocatedBytes ?? 0;
   }
   return sum;
 }
 
 /** Decides it all, and refuses what cannot be; touches nothing. The instance must be shelved in `state`; its files need not be so yet. */
-export async function planOffload(world: World, state: State, uuid: string): Promise<OffloadData> {
+export async function planOffload(
+  world: World,
+  state: State,
+  uuid: string,
+  folder: string | null,
+): Promise<OffloadData> {
   const shelf = shelfOf(state, uuid);
   if (shelf === null) throw new EstratoError("conflict", `instance ${uuid}: it is not shelved`);
   const { record, shelved, image } = shelf;
   if (shelved.offloaded) return { uuid, name: record.name, image: image.id, packs: [] };
   const volumes = volumesOf(state, uuid);
   const packs: Pack[] = [];
-  let neededBytes = 0;
+  let packedBytes = 0;
   for (const { device, layer } of image.disks) {
     const what = `instance ${record.name}: disk ${device}`;
     const [from, volume] = [state.layers[layer], volumes.get(device)];
@@ -97,10 +113,12 @@ export async function planOffload(world: World, state: State, uuid: string): Pro
       throw new EstratoError("integrity", `${what}: it is not what was shelved`, { hint: 'Run "estrato doctor".' });
     }
     requirePackable(state, from, what);
-    neededBytes += EMPTY_HEAD_BYTES + (await world.host.convertedBytes(from.file, from.format));
-    packs.push(planPack(world, device, volume.id, from, head));
+    packedBytes += await world.host.convertedBytes(from.file, from.format);
+    packs.push(planPack(world, device, volume.id, from, head, folder));
   }
-  await requireSpace(world, neededBytes, `packing ${record.name}`);
+  const headBytes = packs.length * EMPTY_HEAD_BYTES;
+  if (folder !== null) await requireSpace(world, packedBytes, `packing ${record.name}`, folder);
+  await requireSpace(world, headBytes + (folder === null ? packedBytes : 0), `packing ${record.name}`);
   return { uuid, name: record.name, image: image.id, packs };
 }
 
@@ -122,7 +140,7 @@ function requirePackable(state: State, layer: Layer, what: string): void {
   );
 }
 
-function planPack(world: World, device: string, volume: string, from: Layer, head: Layer): Pack {
+function planPack(world: World, device: string, volume: string, from: Layer, head: Layer, folder: string | null): Pack {
   const createdAt = world.clock.now().toISOString();
   const layer = (parent: string | null, sizeBytes: number): Layer => {
     const id = world.ids.next("lay");
@@ -130,7 +148,9 @@ function planPack(world: World, device: string, volume: string, from: Layer, hea
     const frozen = parent === null;
     return { id, parent, file, format: "qcow2", sizeBytes, frozen, foreign: null, secret: null, busy: null, createdAt };
   };
-  const packed = layer(null, from.sizeBytes);
+  const stored = layer(null, from.sizeBytes);
+  // Named by its id there too: nothing that is there can have that name.
+  const packed = folder === null ? stored : { ...stored, file: join(folder, basename(stored.file)) };
   return { device, volume, from, packed, head: layer(packed.id, head.sizeBytes) };
 }
 

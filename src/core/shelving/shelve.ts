@@ -13,6 +13,7 @@ import type { State } from "../records.ts";
 import { adoptHeads, createHead, definitionByVolume, freezeFile } from "../snapshots/heads.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { offloadSteps, packShelf, planOffload } from "./offload.ts";
+import { requirePackingFolder } from "./packing-folder.ts";
 import { planShelve, type ShelveData } from "./plan.ts";
 import { findShelved, shelvedImageName } from "./record.ts";
 import { recoverShelve, undefine } from "./shelve-recovery.ts";
@@ -22,6 +23,8 @@ export interface ShelveOptions {
   readonly timeoutMs: number;
   /** Also pack its disks, so that their space comes back. Asks first. */
   readonly offload: boolean;
+  /** Where the packed disks go: an existing folder (absolute), outside the store; null: the store. Only with `offload`. */
+  readonly folder: string | null;
 }
 
 /**
@@ -30,13 +33,14 @@ export interface ShelveOptions {
  * Throws "conflict", "host" or "integrity" before the guest is touched; where it fails later, the instance is as it was.
  */
 export async function shelveInstance(world: World, target: string, options: ShelveOptions): Promise<PlanView | null> {
+  if (options.folder !== null) await requirePackingFolder(world, options.folder);
   const first = findShelved(await world.store.read(), target) ?? (await instanceNamed(world, target));
-  if (options.offload && !world.dryRun && !(await mayPack(world, first.id, first.name))) return null;
+  if (options.offload && !world.dryRun && !(await mayPack(world, first.id, first.name, options.folder))) return null;
   const id = world.ids.next("img");
   const names = [first.id, id, imageNameLock(shelvedImageName(first.name))];
   const plan = await exclusive(world, names, (locks) => shelveLocked(world, locks, first.id, id, options));
   if (plan !== null) return plan;
-  if (options.offload) await packShelf(world, first.id);
+  if (options.offload) await packShelf(world, first.id, options.folder);
   return null;
 }
 
@@ -45,11 +49,13 @@ async function instanceNamed(world: World, target: string): Promise<{ readonly i
   return { id: status.uuid, name: status.name };
 }
 
-async function mayPack(world: World, uuid: string, name: string): Promise<boolean> {
+async function mayPack(world: World, uuid: string, name: string, folder: string | null): Promise<boolean> {
   if ((await world.store.read()).instances[uuid]?.shelved?.offloaded) return true;
   return world.report.confirm({
     text: `Shelve ${name} and pack its disks?`,
-    loses: ["the files of its disks: compressed copies take their place, which is slow to make and to read"],
+    loses: [
+      `the files of its disks: compressed copies${folder === null ? "" : ` in ${folder}`} take their place, which is slow to make and to read`,
+    ],
   });
 }
 
@@ -63,7 +69,10 @@ async function shelveLocked(
   const before = await world.store.read();
   if (before.instances[uuid]?.shelved != null) {
     if (!world.dryRun) return null;
-    return planView(world, options.offload ? offloadSteps(world, await planOffload(world, before, uuid)) : []);
+    return planView(
+      world,
+      options.offload ? offloadSteps(world, await planOffload(world, before, uuid, options.folder)) : [],
+    );
   }
   const { status } = await findAgain(world, uuid);
   refuseUnsafe(status);
@@ -75,7 +84,7 @@ async function shelveLocked(
     // Refused now, rather than when it is shelved already.
     const then = structuredClone(adoption.state);
     recordShelved(then, data);
-    const packing = offloadSteps(world, await planOffload(world, then, uuid));
+    const packing = offloadSteps(world, await planOffload(world, then, uuid, options.folder));
     if (world.dryRun) return planView(world, [...steps, ...packing]);
   }
   if (world.dryRun) return planView(world, steps);

@@ -12,13 +12,14 @@ import { reservationName } from "../networks.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireNetworks } from "./networks.ts";
+import { requireDisksBack } from "./packing-folder.ts";
 import { findShelved, type Shelf, shelfOf, unlinkShelf } from "./record.ts";
 import { recordUnshelved, recoverUnshelve, type UnshelveData } from "./unshelve-recovery.ts";
 
 /**
  * Brings a shelved instance back: the same UUID, name, MACs, addresses and definition; started again where it ran. Afterwards its image is gone.
  * A dry run returns the plan. Throws "conflict" where it is not shelved or another domain has its name, "host" where a network of it is not
- * there, "integrity" where a file of it is not; it stays shelved then, and nothing is lost.
+ * there, or a disk that was put away elsewhere, "integrity" where a file of it is not; it stays shelved then, and nothing is lost.
  */
 export async function unshelveInstance(world: World, target: string): Promise<PlanView | null> {
   const record = findShelved(await world.store.read(), target);
@@ -32,7 +33,7 @@ export async function unshelveInstance(world: World, target: string): Promise<Pl
   const { image, was } = record.shelved;
   const plan = await exclusive(world, [id, image, nameLock(name)], (locks) => unshelveLocked(world, locks, id));
   if (plan !== null) return plan;
-  // Started last, on a head that has been merged with what was shelved: nothing moves under the running guest.
+  // Started last, on a head that has been merged with what was shelved (or has taken in what lay elsewhere): nothing moves under the running guest.
   if (was !== "off") await startInstance(world, id);
   return null;
 }
@@ -50,6 +51,7 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
     });
   }
   const networks = await requireNetworks(world, shelf);
+  await requireDisksBack(world, state, shelf);
   await requireDisks(world, state, shelf);
   const data = planData(world, shelf);
   const xml = await definition(world, state, shelf, data);

@@ -5,7 +5,7 @@ import type { Layer, Snapshot, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { depth } from "../graph/references.ts";
-import { coveredDisks, planAdoption } from "../instances/adopt.ts";
+import { coveredDisks, leaveOut, planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView } from "../operation.ts";
@@ -61,7 +61,7 @@ export async function createSnapshotLocked(
   refuseUnsafe(status);
   requireKnownDevices(status, options.excludeDisks);
   if (options.name !== null) requireFreeSnapshotName(await world.store.read(), status, options.name);
-  const adoption = await planAdoption(world, status, options.excludeDisks);
+  const adoption = await planAdoption(world, status, options.excludeDisks, options.memory ? undefined : leaveOut);
   const { state } = adoption;
   const heads = await planHeads(world, state, status, options.excludeDisks);
   // What is in the memory need not be written to the disks: frozen file systems would be frozen again after a revert.

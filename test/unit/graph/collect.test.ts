@@ -260,6 +260,21 @@ describe("merging under a running guest", () => {
     expect(decided(state, facts({ holders })).kind).toBe("defer");
   });
 
+  it("comes home where it was put away to another folder, however much there is to move", () => {
+    const away = { file: "/mnt/archive/D.qcow2" };
+    const own = new Map([["D", 100 * GiB]]);
+    const big = (more: Parameters<typeof facts>[0] = {}) => ({
+      ...facts(more),
+      ownBytes: (id: string) => own.get(id) ?? 0,
+    });
+    expect(decided(pair("head", away), big())).toMatchObject({ kind: "merge", way: "up" });
+    expect(decided(pair("snapshot", away), big())).toMatchObject({ kind: "merge", way: "up" });
+    expect(decided(pair("head", away), big({ holders: onHead }))).toMatchObject({ kind: "merge", way: "up" });
+    const holders = running(["web1 vda", "H", "K", "D", "P"]);
+    const reason = "a running guest cannot take in what lies elsewhere";
+    expect(decided(pair("snapshot", away), big({ holders }))).toMatchObject({ kind: "defer", reason });
+  });
+
   it("waits while a block job runs, and says so", () => {
     const holders = new Map([
       ["D", [{ instance: "web1", device: "vda", role: "backing" as const, blocked: "a block job is under way" }]],

@@ -8,6 +8,7 @@ import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { Crash } from "../../../fake/store.ts";
 import { type Bed, type CrashPoint, command, copyOf, virsh } from "../world.ts";
 import {
+  archived,
   deaths,
   domainState,
   held,
@@ -15,9 +16,11 @@ import {
   nextCommand,
   packed,
   plain,
+  putAway,
   recordOf,
   requireSound,
   shelved,
+  withArchive,
   withInstance,
 } from "./world.ts";
 
@@ -25,6 +28,7 @@ type Work = (world: World) => Promise<unknown>;
 
 const shelve: Work = (world) => shelveInstance(world, "web1", plain);
 const pack: Work = (world) => shelveInstance(world, "web1", packed);
+const putAside: Work = (world) => shelveInstance(world, "web1", putAway);
 const unshelve: Work = (world) => unshelveInstance(world, "web1");
 
 /** What may happen between the death of a command and the next one. */
@@ -99,6 +103,13 @@ describe("shelve, killed at every point", { timeout: 120_000 }, () => {
   test("with --offload: it is shelved, packed or not, or as it was", async () => {
     await killEverywhere(await withInstance(), pack, requireAlive);
   });
+
+  test("with --offload --target: the same, and nothing is left over in that folder", async () => {
+    await killEverywhere(withArchive(await withInstance()), putAside, async (on, where) => {
+      await requireAlive(on, where);
+      expect(archived(on), where).toEqual([]);
+    });
+  });
 });
 
 describe("unshelve, killed at every point", { timeout: 120_000 }, () => {
@@ -108,5 +119,11 @@ describe("unshelve, killed at every point", { timeout: 120_000 }, () => {
     ["with UEFI", { uefi: true }],
   ] as const)("one %s is shelved, or there again", async (_, wish) => {
     await killEverywhere(await shelved(wish), unshelve, requireAlive);
+  });
+
+  test("one whose disks were put away elsewhere is shelved, or there again", async () => {
+    const on = withArchive(await withInstance());
+    await putAside(command(on));
+    await killEverywhere(on, unshelve, requireAlive);
   });
 });

@@ -15,7 +15,22 @@ import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import type { FakeDomain } from "../../../fake/host-machine.ts";
 import { creation as newInstance } from "../instances/world.ts";
 import { type Bed, command, everything, creation as newSnapshot, stateOf, withGuest } from "../world.ts";
-import { domainState, held, idOf, NOW, packed, plain, recordOf, requireSound, shelved, withInstance } from "./world.ts";
+import {
+  ARCHIVE,
+  archived,
+  domainState,
+  held,
+  idOf,
+  NOW,
+  packed,
+  plain,
+  putAway,
+  recordOf,
+  requireSound,
+  shelved,
+  withArchive,
+  withInstance,
+} from "./world.ts";
 
 const domainOf = async (on: Bed) => on.machine.domains.get(await idOf(on)) as FakeDomain;
 
@@ -329,5 +344,87 @@ describe("shelve --offload", () => {
     });
     await expect(shelveInstance(command(on), "web1", packed)).rejects.toMatchObject({ code: "host" });
     expect(await domainState(on)).toBe("running");
+  });
+});
+
+describe("shelve --offload --target", () => {
+  const away = async (): Promise<Bed> => {
+    const on = withArchive(await withInstance());
+    await shelveInstance(command(on), "web1", putAway);
+    return on;
+  };
+
+  test("puts the packed disks into that folder, and unshelve brings them back into the store", async () => {
+    const on = await away();
+    await requireSound(on, "put away");
+    expect(archived(on)).toHaveLength(1);
+    expect(on.machine.files.get(archived(on)[0] ?? "")?.mode).toBe(0o400);
+    await unshelveInstance(command(on), "web1");
+    await requireSound(on, "unshelved");
+    expect(command(on).host.guestRead("web1", "vda")).toEqual(NOW);
+    expect(archived(on)).toEqual([]);
+    expect(on.machine.files.get(`${ARCHIVE}/mine.txt`)?.text).toBe("mine");
+  });
+
+  test("says so where the folder is not there when it is needed, and goes on when it is", async () => {
+    const on = await away();
+    const [path = ""] = archived(on);
+    const file = on.machine.files.get(path);
+    on.machine.files.delete(path);
+    const before = everything(on);
+    const refused = await unshelveInstance(command(on), "web1").catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      code: "host",
+      message: `instance web1: disk vda: ${path} is not there`,
+      hint: expect.stringContaining(`Mount ${ARCHIVE}`),
+    });
+    expect(everything(on)).toBe(before);
+    expect((await examine(command(on))).map(({ subject }) => subject)).toEqual([path]);
+    on.machine.files.set(path, file as NonNullable<typeof file>);
+    await unshelveInstance(command(on), "web1");
+    await requireSound(on, "unshelved");
+  });
+
+  test("refuses to bring back what there is no room for", async () => {
+    const on = await away();
+    on.machine.freeBytes = 65 * 1024 ** 2;
+    const before = everything(on);
+    on.machine.freeBytes = 64 * 1024 ** 2;
+    await expect(unshelveInstance(command(on), "web1")).rejects.toMatchObject({ code: "host" });
+    on.machine.freeBytes = 65 * 1024 ** 2;
+    expect(everything(on)).toBe(before);
+  });
+
+  test("goes from there when the instance is deleted; what cannot be removed is named", async () => {
+    const on = await away();
+    const other = await away();
+    await deleteInstance(command(on), "web1", { keepVolumes: false });
+    expect(archived(on)).toEqual([]);
+    const [path = ""] = archived(other);
+    other.machine.files.delete(path);
+    const world = command(other);
+    await deleteInstance(world, "web1", { keepVolumes: false });
+    expect(world.notes).toContainEqual(expect.stringContaining(`${path}: is not there to be removed`));
+    expect(Object.keys((await stateOf(other)).instances)).toEqual([]);
+  });
+
+  test.each([
+    ["a folder that is not there", "/mnt/nothing", "not_found"],
+    ["a folder of the store", "/fake/estrato/layers", "conflict"],
+  ])("refuses %s, and touches nothing", async (_, folder, code) => {
+    const on = await withInstance();
+    const before = everything(on);
+    await expect(shelveInstance(command(on), "web1", { ...putAway, folder })).rejects.toMatchObject({ code });
+    expect(everything(on)).toBe(before);
+  });
+
+  test("leaves disks where they are that were packed before, and says where", async () => {
+    const on = withArchive(await shelved());
+    await shelveInstance(command(on), "web1", packed);
+    const now = everything(on);
+    const world = command(on);
+    await shelveInstance(world, "web1", putAway);
+    expect(world.notes).toEqual(["web1: its disks are packed already, in /fake/estrato/layers, and stay there"]);
+    expect(everything(on)).toBe(now);
   });
 });

@@ -48,14 +48,28 @@ export async function withInstance({ running = true, paused = false, uefi = fals
   return on;
 }
 
+/** The archive is there. */
+export function withArchive(on: Bed): Bed {
+  command(on).host.addFile(`${ARCHIVE}/mine.txt`, { format: "raw", text: "mine" });
+  return on;
+}
+
+/** What lies in the archive besides. */
+export function archived(on: Bed): string[] {
+  return [...on.machine.files.keys()].filter((path) => path.startsWith(`${ARCHIVE}/lay-`));
+}
+
 export async function shelved(wish: Wish = {}): Promise<Bed> {
   const on = await withInstance(wish);
   await shelveInstance(command(on), "web1", plain);
   return on;
 }
 
-export const plain = { offload: false, timeoutMs: 60_000 };
-export const packed = { offload: true, timeoutMs: 60_000 };
+export const plain = { offload: false, folder: null, timeoutMs: 60_000 };
+/** A folder outside the store, where something of the user's lies. */
+export const ARCHIVE = "/mnt/archive";
+export const putAway = { offload: true, folder: ARCHIVE, timeoutMs: 60_000 };
+export const packed = { offload: true, folder: null, timeoutMs: 60_000 };
 
 export async function recordOf(on: Bed): Promise<Instance> {
   const found = Object.values((await stateOf(on)).instances).find((one) => one.name === "web1");
@@ -104,6 +118,12 @@ export async function requireSound(on: Bed, where: string, notes: readonly strin
     images.map(({ id }) => id),
     said,
   ).toEqual(record.shelved === null ? [] : [record.shelved.image]);
+  // Nothing is left over there that nothing remembers.
+  const files = Object.values(state.layers).map(({ file }) => file);
+  expect(
+    archived(on).filter((path) => !files.includes(path)),
+    said,
+  ).toEqual([]);
   expect((await domainState(on)) === "none", said).toBe(record.shelved !== null);
   for (const { network, mac, ip } of record.addresses) {
     expect(on.machine.networks.get(network)?.reservations, said).toContainEqual(expect.objectContaining({ mac, ip }));
