@@ -102,7 +102,7 @@ describe("an image of an instance with several disks", () => {
     expect(await code("image", "delete", "golden")).toBe(4);
     await rig.requireSame("s1", copy);
     expect(await rig.guest("web2", "cat /root/mark")).toBe("root");
-    await rig.ok("instance", "reboot", "web2", "--force");
+    await rig.ok("instance", "reboot", "web2", "--hard");
     expect(await rig.guest("web2", "cat /root/mark")).toBe("root");
     await rig.heal();
   });

@@ -9,6 +9,8 @@ import { type Finding, unmendable } from "./finding.ts";
 import { examineInstances } from "./instances.ts";
 import { examineMemory, orphanMemory } from "./memory.ts";
 import { examineShares } from "./shares.ts";
+import { examineKept } from "./records.ts";
+import { examineStrangers } from "./strangers.ts";
 
 export interface Examined {
   readonly subject: string;
@@ -28,7 +30,9 @@ export async function examine(world: World): Promise<Finding[]> {
   );
   findings.push(...(await examineLayers(world, state)));
   findings.push(...(await examineMemory(world, state)));
+  findings.push(...(await examineKept(world, state)));
   findings.push(...(await examineInstances(world, state)));
+  findings.push(...(await examineStrangers(world, state)));
   // While something is under way its files are not orphans: they are named in its journal entry.
   if (pending.length === 0)
     findings.push(

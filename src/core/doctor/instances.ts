@@ -1,11 +1,14 @@
 /** Compares the instances that we remember with libvirt and QEMU. */
 import type { DomainStatus } from "../../host/types.ts";
 import type { Instance, State } from "../../store/schema.ts";
+import { chainOrNull } from "../graph/references.ts";
 import { hostnameOf } from "../instances/hostname.ts";
 import { reservationName } from "../networks.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
-import { headFacts } from "../truth.ts";
+import { type HeadFacts, headFacts } from "../truth.ts";
+import { diskOf } from "../volumes/attach.ts";
+import { volumeLabel } from "../volumes/find.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
 /** Every remembered instance has its domain, under its name, on its heads, thawed. */
@@ -81,13 +84,7 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
   for (const fact of await headFacts(world, state, status)) {
     const format = state.layers[fact.volume.head]?.format ?? "qcow2";
     if (fact.persistent === null) {
-      findings.push(
-        unmendable(
-          subject,
-          `its definition has no disk ${fact.device}, which ${fact.volume.id} is`,
-          "Attach the disk again with virsh.",
-        ),
-      );
+      findings.push(lostDisk(state, status, fact));
       continue;
     }
     if (status.live !== null && fact.qemu !== fact.recorded) {
@@ -138,6 +135,27 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
     });
   }
   return findings;
+}
+
+/** Somebody took it out behind our back. What estrato made can be put back as it makes it; of a disk from before it, only its owner knows how. */
+function lostDisk(state: State, status: DomainStatus, { device, volume }: HeadFacts): Finding {
+  const subject = `instance ${status.name}`;
+  const problem = `its definition has no disk ${device}, which ${volumeLabel(state, volume)} is`;
+  const layers = chainOrNull(state, volume.head)?.map((id) => state.layers[id]) ?? [];
+  if (layers.length === 0 || layers.some((layer) => layer?.foreign != null)) {
+    return unmendable(subject, problem, "Attach the disk again with virsh.");
+  }
+  const disk = diskOf(state, volume, device);
+  return {
+    subject,
+    problem,
+    remedy: `Attach it again (afterwards "estrato volume detach" can take it out).`,
+    mending: {
+      locks: [status.uuid],
+      loses: [],
+      mend: (w, locks) => perform(w, locks, [{ do: "attach-disk", domain: status.uuid, disk }]),
+    },
+  };
 }
 
 async function examineGuest(world: World, status: DomainStatus): Promise<Finding[]> {

@@ -1,0 +1,167 @@
+/** What somebody can break behind estrato's back in memory, volumes, shelves and images: found, named, and mended where nothing must be guessed. */
+import { describe, expect, test } from "vitest";
+import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
+import { findings } from "../../../../src/core/graph/invariants.ts";
+import { createImage } from "../../../../src/core/images/create.ts";
+import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";
+import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { detachVolume } from "../../../../src/core/volumes/detach.ts";
+import type { Snapshot } from "../../../../src/store/schema.ts";
+import { fakeClock } from "../../../fake/clock.ts";
+import { recordOf, shelved, idOf as shelvedId, withArchive } from "../shelving/world.ts";
+import { contentOf, headOf, type Shape, volumeOf, withVolume, witnesses } from "../volumes/world.ts";
+import { type Bed, command, creation, everything, stateOf, withGuest } from "../world.ts";
+
+async function problems(on: Bed): Promise<string[]> {
+  const before = everything(on);
+  const found = await examine(command(on));
+  expect(everything(on)).toBe(before);
+  return found.map(({ subject, problem }) => `${subject}: ${problem}`);
+}
+
+async function mends(on: Bed, words: string): Promise<void> {
+  expect(await problems(on)).toEqual([expect.stringContaining(words)]);
+  expect((await repair(command(on))).map(({ result }) => result)).toEqual(["mended"]);
+  expect(await problems(on)).toEqual([]);
+  expect(findings(await stateOf(on))).toEqual([]);
+}
+
+/** It is named, and nothing is touched. */
+async function leaves(on: Bed, ...words: string[]): Promise<void> {
+  expect(await problems(on)).toEqual(words.map((one) => expect.stringContaining(one)));
+  const before = everything(on);
+  expect((await repair(command(on))).map(({ result }) => result)).toEqual(words.map(() => "left"));
+  expect(everything(on)).toBe(before);
+}
+
+const web1 = (on: Bed) => {
+  const [found] = [...on.machine.domains].filter(([, { inactive }]) => inactive.includes("<name>web1</name>"));
+  if (found === undefined) throw new Error("libvirt has no web1");
+  return { uuid: found[0], domain: found[1] };
+};
+const withData = async (shape: Shape): Promise<Bed> => ({ ...(await withVolume(shape)), clock: fakeClock() });
+
+describe("of a volume that is attached", () => {
+  test("the disk is put back that was taken out of the definition of an instance that is off", async () => {
+    const on = await withData({ running: false, attached: true });
+    web1(on).domain.inactive = command(on).host.editDefinition(web1(on).domain.inactive, { disks: { vdb: null } });
+    await mends(on, "its definition has no disk vdb, which data1 is");
+    expect(await witnesses(on)).toEqual({ recorded: true, defined: true });
+    expect(await contentOf(on)).toEqual({ 0: "written" });
+    await detachVolume(command(on), "web1", "data1", 1000);
+    expect(await problems(on)).toEqual([]);
+  });
+
+  test("the same where it runs, out of the guest and the definition", async () => {
+    const on = await withData({ attached: true });
+    await command(on).host.perform({ do: "detach-disk", domain: web1(on).uuid, device: "vdb", timeoutMs: 1000 });
+    await mends(on, "its definition has no disk vdb, which data1 is");
+    expect(await witnesses(on)).toEqual({ recorded: true, defined: true, live: true, open: true });
+    expect(await contentOf(on)).toEqual({ 0: "written" });
+  });
+});
+
+describe("of a volume that is free", () => {
+  const meddled = async (path: (on: Bed) => Promise<string>): Promise<Bed> => {
+    const on = await withData({ running: false });
+    const disk = { device: "vdc", path: await path(on), format: "qcow2" as const, readonly: false, serial: "x" };
+    web1(on).domain.inactive = command(on).host.editDefinition(web1(on).domain.inactive, { addDisks: [disk] });
+    return on;
+  };
+
+  test("a domain is named that has it as a disk", async () => {
+    const on = await meddled(async (bed) => headOf(bed, (await volumeOf(bed)).id));
+    await leaves(on, "instance web1: its disk vdc is volume data1, which is not attached to it");
+  });
+
+  test("a domain is named that would write to a frozen layer", async () => {
+    const on = await meddled(async () => "/fake/estrato/layers/lay-debian12-vda.qcow2");
+    await leaves(on, "instance web1: its disk vdc is a layer that others stand on (");
+  });
+
+  test("its file is missed", async () => {
+    const on = await withData({});
+    on.machine.files.delete(await headOf(on, (await volumeOf(on)).id));
+    await leaves(on, "it is missing; volume data1 needs it");
+  });
+});
+
+describe("of snapshots and images", () => {
+  const kept = async () => {
+    const on = withGuest();
+    const m1 = (await createSnapshot(command(on), creation("m1", { memory: true }))) as Snapshot;
+    return { on, m1 };
+  };
+
+  test("a definition that is missing is named with its file, that of a memory too", async () => {
+    const { on, m1 } = await kept();
+    on.disk.records.delete(m1.definition ?? "");
+    await leaves(on, `snapshot web1/m1: its definition /fake/estrato/records/${m1.definition} is missing`);
+    on.disk.records.delete(m1.memory?.definition ?? "");
+    expect(await problems(on)).toHaveLength(2);
+  });
+
+  test("an image's definition too", async () => {
+    const { on } = await kept();
+    const wanted = { name: "golden", properties: {}, minDiskBytes: null, minRamBytes: null, protect: false };
+    await createImage(command(on), wanted, { kind: "snapshot", snapshot: "web1/m1" });
+    const golden = Object.values((await stateOf(on)).images).find(({ name }) => name === "golden");
+    on.disk.records.delete(golden?.definition ?? "");
+    await leaves(on, "image golden: its definition");
+  });
+
+  test("NVRAM that is missing, of a shelved instance and of a snapshot", async () => {
+    const on = await shelved({ uefi: true });
+    for (const path of [...on.machine.files.keys()].filter((file) => file.includes("/nvram/"))) {
+      if (path.startsWith("/fake/estrato/")) on.machine.files.delete(path);
+    }
+    expect(await problems(on)).toContain("instance web1: it is shelved, and its NVRAM is missing");
+  });
+});
+
+describe("of a shelved instance", () => {
+  test("a reservation that somebody took away comes back", async () => {
+    const on = await shelved();
+    on.machine.networks.get("default")?.reservations.splice(0);
+    await mends(on, "network default does not reserve");
+    await unshelveInstance(command(on), "web1");
+    expect(await problems(on)).toEqual([]);
+  });
+
+  test("a layer of it that can be written is frozen again", async () => {
+    const on = await shelved();
+    const { layers, images } = await stateOf(on);
+    const image = Object.values(images).find(({ type }) => type === "shelved");
+    const file = on.machine.files.get(layers[image?.disks[0]?.layer ?? ""]?.file ?? "");
+    if (file) file.mode = 0o644;
+    await mends(on, "and should be 0400: it is frozen");
+  });
+
+  test("an NVRAM copy and half a packed disk that nothing remembers go after a yes, or by themselves", async () => {
+    const on = await shelved();
+    const { host } = command(on);
+    host.addFile("/fake/estrato/layers/img-stray.fd", { format: "raw", text: "boot order" });
+    host.addFile("/fake/estrato/layers/lay-stray.qcow2.part", { format: "raw", content: { 0: "half" } });
+    const no = command(on, { answer: false });
+    expect((await repair(no)).map(({ subject, result }) => [subject.split(".").pop(), result])).toEqual([
+      ["part", "mended"],
+      ["fd", "left"],
+    ]);
+    await repair(command(on));
+    expect(await problems(on)).toEqual([]);
+  });
+
+  test("a network that is gone, a domain of its id, and an image that is not recorded are named", async () => {
+    const on = withArchive(await shelved());
+    const id = await shelvedId(on);
+    command(on).host.addDomain({ name: "other", uuid: id, disks: [], running: false });
+    const network = on.machine.networks.get("default");
+    on.machine.networks.delete("default");
+    await leaves(on, "libvirt has a domain of its id", "its network default is not there");
+    on.machine.domains.delete(id);
+    if (network !== undefined) on.machine.networks.set("default", network);
+    const image = (await recordOf(on)).shelved?.image ?? "";
+    await command(on).store.update((draft) => void delete draft.images[image]);
+    expect((await problems(on)).some((one) => one.includes(`its image ${image} is not recorded`))).toBe(true);
+  });
+});
