@@ -74,7 +74,9 @@ describe("kill -9 at every step of what volumes become part of", () => {
       const command = (name: string) => ["image", "create", name, ...source];
       const points = await killPoints(rig, ...command("probe"));
       await rig.ok("image", "delete", "probe");
-      await each(points, async (point, index) => {
+      // Those of one disk are tried everywhere elsewhere.
+      const tried = source[0] === "--from-volume" ? points : points.filter((_, index) => index % 2 === 1);
+      await each(tried, async (point, index) => {
         const name = `i${source[0]}-${index}`;
         await killAt(rig, point, ...command(name));
         await rig.heal();
