@@ -56,7 +56,7 @@ describe("doctor", () => {
     await until("the guest sees it", async () => (await rig.guest("web1", "ls /dev/vd? | wc -l")) === "3");
     const mark = await rig.guest(
       "web1",
-      "for d in /dev/vd?; do s=$(cat /sys/block/${d#/dev/}/size); [ $s = 131072 ] && printf mine | dd of=$d conv=notrunc,fsync 2>/dev/null && echo $s; done; true",
+      "for d in /dev/vd?; do s=$(cat /sys/block/$(basename $d)/size); [ $s = 131072 ] && printf mine | dd of=$d conv=notrunc,fsync 2>/dev/null && echo $s; done; true",
     );
     expect(mark).toBe("131072");
     await virsh("detach-disk", "web1", "vdb", "--persistent");

@@ -8,8 +8,8 @@ import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
 import { examineInstances } from "./instances.ts";
 import { examineMemory, orphanMemory } from "./memory.ts";
-import { examineShares } from "./shares.ts";
 import { examineKept } from "./records.ts";
+import { examineShares } from "./shares.ts";
 import { examineStrangers } from "./strangers.ts";
 
 export interface Examined {

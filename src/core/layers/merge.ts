@@ -59,7 +59,9 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
 
 /** One that was put away to a file system that is not mounted now would lie there for ever, and nobody would know. */
 async function noteMissing(world: World, state: State, id: string): Promise<void> {
-  const file = state.layers[id]?.file ?? "";
+  const layer = state.layers[id];
+  if (layer === undefined || layer.borrowed !== undefined) return;
+  const { file } = layer;
   if ((await world.host.fileInfo(file)) !== null) return;
   world.report.note(
     `${file}: is not there to be removed; where it lies on a disk that is not mounted now, remove it by hand`,
