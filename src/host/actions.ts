@@ -33,6 +33,7 @@ import {
   performRestore,
   performSwitch,
 } from "./actions/live-disks.ts";
+import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm.ts";
 import { copyFile, moveFile, removeFile, setMode, syncNamed } from "./files.ts";
 import { makeFolder, removeFolder, writeWhole } from "./folders.ts";
 import { createSeed } from "./seed.ts";
@@ -115,6 +116,12 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return removeFile(action.path);
     case "copy-file":
       return copyFile(action.from, action.to, action.mode);
+    case "save-tpm":
+      return performSaveTpm(context, action);
+    case "place-tpm":
+      return performPlaceTpm(context, action);
+    case "remove-tpm":
+      return performRemoveTpm(context, action);
     case "reserve-address":
       return performReserve(context, action);
     case "release-address":

@@ -42,6 +42,7 @@ export function editDefinition(xml: string, edit: DefinitionEdit): string {
   }
   for (const [from, to] of Object.entries(edit.macs ?? {})) setMac(devices, from, to);
   if (edit.nvram !== undefined) setNvram(root, edit.nvram);
+  if (edit.ownTpm) dropTpmSource(devices);
   if (edit.dropBackingStore) dropBackingStore(devices);
   if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUUID());
   if (edit.consoleLog !== undefined) setConsoleLog(devices, edit.consoleLog);
@@ -148,6 +149,12 @@ function setNvram(root: Element, path: string): void {
   const source = childNamed(nvram, "source");
   if (source) setAttribute(source, "file", path);
   else setText(nvram, path);
+}
+
+/** Two guests with one TPM would write over each other's. */
+function dropTpmSource(devices: Element): void {
+  const backends = childrenNamed(devices, "tpm").flatMap((tpm) => childrenNamed(tpm, "backend"));
+  for (const source of backends.flatMap((backend) => childrenNamed(backend, "source"))) removeElement(source);
 }
 
 function dropBackingStore(devices: Element): void {

@@ -16,10 +16,10 @@ export function newDefinition(spec: NewDomain, host: HostCapabilities): string {
   <memory unit='KiB'>${kib}</memory>
   <currentMemory unit='KiB'>${kib}</currentMemory>
   <vcpu placement='static'>${spec.vcpus}</vcpu>
-  <os>
+  <os${spec.nvram === undefined ? "" : " firmware='efi'"}>
     <type arch='${escapeXml(host.arch)}' machine='${escapeXml(host.machine)}'>hvm</type>
     <boot dev='hd'/>
-  </os>
+${firmwareXml(spec)}  </os>
   <features>
     <acpi/>
     <apic/>
@@ -58,6 +58,16 @@ ${rootPortsXml(spec, host)}${spec.interfaces.map(interfaceXml).join("")}    <ser
     </rng>
   </devices>
 </domain>
+`;
+}
+
+/** Secure Boot would only refuse what its keys don't know; who wants it has it in a definition of his own. */
+function firmwareXml({ nvram }: NewDomain): string {
+  if (nvram === undefined) return "";
+  return `    <firmware>
+      <feature enabled='no' name='secure-boot'/>
+    </firmware>
+    <nvram>${escapeXml(nvram)}</nvram>
 `;
 }
 

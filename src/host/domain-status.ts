@@ -153,12 +153,8 @@ async function withNvram(inactive: DomainDefinition, live: DomainDefinition | nu
   if (inactive.nvram !== null || !inactive.firmware) return inactive;
   if (live !== null) return { ...inactive, nvram: live.nvram };
   const { existsSync } = await import("node:fs");
-  const { homedir } = await import("node:os");
-  const folder =
-    process.getuid?.() === 0
-      ? "/var/lib/libvirt/qemu/nvram"
-      : `${process.env.XDG_CONFIG_HOME ?? `${homedir()}/.config`}/libvirt/qemu/nvram`;
-  const path = `${folder}/${inactive.name}_VARS.fd`;
+  const { nvramFolder } = await import("./libvirt-folders.ts");
+  const path = `${nvramFolder()}/${inactive.name}_VARS.fd`;
   return existsSync(path) ? { ...inactive, nvram: path } : inactive;
 }
 

@@ -1,5 +1,6 @@
 /** What a domain's XML says. Source of the words: libvirt.org/formatdomain.html. */
 import { EstratoError } from "../errors.ts";
+import { tpmFolder } from "./libvirt-folders.ts";
 import type { DomainDefinition, DomainDisk, DomainInterface } from "./types.ts";
 import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
 
@@ -21,7 +22,7 @@ export function parseDefinition(xml: string): DomainDefinition {
     nvram: readNvram(root),
     machine: attribute(childAt(root, "os", "type"), "machine") ?? "",
     firmware: hasFirmware(root),
-    tpm: devices !== null && childrenNamed(devices, "tpm").some(isEmulated),
+    tpm: devices && readTpm(devices, uuid),
     agentChannel: devices !== null && childrenNamed(devices, "channel").some(isAgentChannel),
     xml,
   };
@@ -70,8 +71,16 @@ function readNvram(root: Element): string | null {
   return attribute(childNamed(nvram, "source"), "file") ?? (nvram.textContent?.trim() || null);
 }
 
-function isEmulated(tpm: Element): boolean {
-  return attribute(childNamed(tpm, "backend"), "type") === "emulator";
+/** swtpm's file, where libvirt puts it by the UUID or, since 10.10, where `<source type='dir' path='…'/>` (or 'file') says. */
+function readTpm(devices: Element, uuid: string): string | null {
+  const backends = childrenNamed(devices, "tpm").map((tpm) => childNamed(tpm, "backend"));
+  const backend = backends.find((one) => attribute(one, "type") === "emulator");
+  if (backend === undefined) return null;
+  const source = childNamed(backend as Element, "source");
+  const path = attribute(source, "path");
+  if (path !== null && attribute(source, "type") === "file") return path;
+  const old = attribute(backend, "version") === "1.2";
+  return `${path ?? `${tpmFolder(uuid)}/${old ? "tpm1.2" : "tpm2"}`}/${old ? "tpm-00" : "tpm2-00"}.permall`;
 }
 
 function isAgentChannel(channel: Element): boolean {

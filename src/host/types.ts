@@ -31,7 +31,7 @@ export interface DomainDefinition {
   readonly nvram: string | null; // path
   readonly machine: string; // pc-q35-7.2; an alias (q35) where nothing has expanded it yet
   readonly firmware: boolean; // UEFI, not the BIOS that QEMU brings: boots only what was installed for it
-  readonly tpm: boolean; // emulated: its state lies with libvirt, outside the disks
+  readonly tpm: string | null; // path of what its emulated TPM keeps, outside the disks
   readonly agentChannel: boolean;
   readonly xml: string; // the document itself, with --security-info
 }
@@ -224,6 +224,12 @@ export type Action =
   | { readonly do: "unlink"; readonly path: string } // idempotent: absent is fine
   /** A copy of a small file (NVRAM), through a temporary name, fsynced. Idempotent. */
   | { readonly do: "copy-file"; readonly from: string; readonly to: string; readonly mode: number }
+  /** A copy of what an emulated TPM keeps, mode 0400, fsynced; also while its guest runs. One that is there already stays. Never follows a link. Idempotent. */
+  | { readonly do: "save-tpm"; readonly from: string; readonly to: string }
+  /** What this domain's TPM has kept from now on. "conflict" where it runs; it need not be defined yet. Idempotent. */
+  | { readonly do: "place-tpm"; readonly domain: string; readonly from: string; readonly to: string }
+  /** What libvirt keeps of the TPM of a domain (by UUID) that it no longer has; "conflict" where it has. Idempotent. */
+  | { readonly do: "remove-tpm"; readonly domain: string }
   /** qemu-img convert of a whole chain into a new self-standing file, through `to`.part and a rename; fsynced. Reports progress. Idempotent. */
   | {
       readonly do: "convert";
@@ -321,6 +327,7 @@ export interface DefinitionEdit {
   readonly addDisks?: readonly NewDisk[]; // "conflict" where the device is taken
   readonly macs?: Readonly<Record<string, string>>; // old → new
   readonly nvram?: string;
+  readonly ownTpm?: boolean; // where libvirt puts it by the UUID, not at a place that the definition names
   readonly dropBackingStore?: boolean;
   readonly newGenerationId?: boolean;
   readonly consoleLog?: string;
@@ -334,4 +341,6 @@ export interface NewDomain {
   readonly disks: readonly NewDisk[];
   readonly interfaces: readonly { readonly network: string; readonly mac: string }[];
   readonly consoleLog: string;
+  /** UEFI without Secure Boot, with variables of its own in that file; BIOS where there is none. */
+  readonly nvram?: string;
 }

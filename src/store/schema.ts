@@ -42,12 +42,13 @@ const volume = v.object({
   deleteWithInstance: v.boolean(), // made by the instance's creation
   sourceSnapshot: v.nullable(v.string()),
   sourceImage: v.nullable(v.string()),
+  uefi: v.optional(v.boolean(), false), // of a guest with UEFI: does not boot without
   owner: v.string(),
   createdAt: time,
   properties,
 });
 
-/** What libvirt no longer knows of an instance that is shelved. Its disks, definition (disks named by volume) and NVRAM are those of the image. */
+/** What libvirt no longer knows of an instance that is shelved. Its disks, definition (disks named by volume), NVRAM and TPM are those of the image. */
 const shelved = v.object({
   image: v.string(), // id
   at: time,
@@ -103,6 +104,8 @@ const snapshot = v.object({
   memory: v.nullable(snapshotMemory),
   definition: v.nullable(v.string()), // file name under records/, disks named by volume
   nvram: v.nullable(v.string()), // file name under nvram/
+  tpm: v.optional(v.nullable(v.string()), null), // what its emulated TPM keeps, there too
+  uefi: v.optional(v.boolean(), false), // of a guest with UEFI
   vcpus: v.nullable(v.number()),
   ramBytes: v.nullable(bytes),
   flavor: v.nullable(v.string()),
@@ -130,6 +133,8 @@ const image = v.object({
   }),
   definition: v.nullable(v.string()), // the instance's definition it came with, a file name under records/
   nvram: v.nullable(v.string()),
+  tpm: v.optional(v.nullable(v.string()), null),
+  uefi: v.optional(v.boolean(), false),
   owner: v.string(),
   createdAt: time,
   protected: v.boolean(),

@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { EstratoError } from "../../src/errors.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
+import { tpmFolder } from "../../src/host/libvirt-folders.ts";
 import type { Action } from "../../src/host/types.ts";
 import { attach, detach, openDisk, switchDisks } from "./host-disks.ts";
 import { define, destroy, domainAt, findDomain, requireRunning, start, undefine } from "./host-domains.ts";
@@ -129,6 +130,21 @@ const EFFECTS: Effects = {
   "copy-file"(machine, action) {
     const from = fileAt(machine, action.from);
     machine.files.set(action.to, { ...from, clusters: new Map(from.clusters), mode: action.mode });
+  },
+  "save-tpm"(machine, action) {
+    const from = fileAt(machine, action.from);
+    if (!machine.files.has(action.to)) machine.files.set(action.to, { ...from, mode: 0o400 });
+  },
+  "place-tpm"(machine, action) {
+    if (machine.domains.get(action.domain)?.live != null)
+      throw new EstratoError("conflict", `${action.domain}: the domain is running, and its TPM cannot be changed`);
+    machine.files.set(action.to, { ...fileAt(machine, action.from), mode: 0o600 });
+  },
+  "remove-tpm"(machine, action) {
+    if (machine.domains.has(action.domain))
+      throw new EstratoError("conflict", `${action.domain}: libvirt has that domain, and its TPM stays`);
+    for (const path of machine.files.keys())
+      if (path.startsWith(`${tpmFolder(action.domain)}/`)) machine.files.delete(path);
   },
   convert,
   "move-file"(machine, action) {

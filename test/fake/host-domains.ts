@@ -5,7 +5,7 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { parseDefinition as parseAnew } from "../../src/host/domain-xml.ts";
 import type { DomainDefinition, DomainStatus, QemuDisk } from "../../src/host/types.ts";
 import { childNamed, childrenNamed, parseXml, serializeXml } from "../../src/host/xml.ts";
-import { chainAt, fileAt, holders } from "./host-images.ts";
+import { chainAt, fileAt, holders, newFile } from "./host-images.ts";
 import type { FakeDomain, FakeMachine } from "./host-machine.ts";
 
 const parsed = new Map<string, DomainDefinition>();
@@ -111,6 +111,9 @@ export function start(machine: FakeMachine, domain: string, paused: boolean): vo
     if (clash) throw new EstratoError("conflict", `virsh start: Failed to get "write" lock: ${path}`);
     return { device: disk.device, chain, readonly: disk.readonly };
   });
+  // libvirt makes a TPM where there is none yet.
+  const { tpm } = definition;
+  if (tpm !== null && !machine.files.has(tpm)) machine.files.set(tpm, newFile({ format: "raw", text: "a new TPM" }));
   found.open = opened;
   for (const { chain } of opened) giveToQemu(machine, chain);
   found.live = found.inactive;

@@ -2,7 +2,7 @@ import { noun } from "../framework/noun.ts";
 
 export default noun({
   description:
-    "A snapshot holds what all disks of an instance held at one moment, with its definition and NVRAM. Snapshots form a tree; each stores " +
+    "A snapshot holds what all disks of an instance held at one moment, with its definition, NVRAM and TPM state. Snapshots form a tree; each stores " +
     "only differences. A snapshot can also be of one volume alone (--volume). Any can be reverted to, made an image or an instance of, and deleted, in any order.",
   verbs: {
     create: { summary: "Take a snapshot of an instance, or of a volume", load: () => import("./create.ts") },

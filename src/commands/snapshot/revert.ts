@@ -16,7 +16,7 @@ export const revertedColumns = [
 
 export default verb({
   description:
-    "Brings an instance's disks and NVRAM back to a snapshot: running before, running after. What its memory holds now is lost. " +
+    "Brings an instance's disks, NVRAM and TPM back to a snapshot: running before, running after. What its memory holds now is lost. " +
     "A snapshot with memory resumes where it was, without a reboot, also where the instance was off.\n\n" +
     "A volume's snapshot brings back that volume alone, detached or with its instance off.\n\n" +
     "What the disks held is kept as an automatic snapshot (for 24 hours, or as `config set revert_keep` says): " +

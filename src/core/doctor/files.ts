@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { ImageInfo } from "../../host/types.ts";
 import type { Layer, State } from "../../store/schema.ts";
+import { copyFiles } from "../firmware.ts";
 import { standingOn } from "../graph/references.ts";
 import { instancesOn } from "../layers/holders.ts";
 import { perform } from "../operation.ts";
@@ -111,7 +112,7 @@ async function knownFiles(world: World, state: State): Promise<Set<string>> {
   }
   for (const one of [...Object.values(state.snapshots), ...Object.values(state.images)]) {
     if (one.definition !== null) known.add(paths.record(one.definition));
-    if (one.nvram !== null) known.add(paths.nvram(one.nvram));
+    for (const path of copyFiles(world, one)) known.add(path);
   }
   for (const { memory } of Object.values(state.snapshots)) {
     if (memory === null) continue;
@@ -162,7 +163,7 @@ async function orphanRecords(world: World, known: ReadonlySet<string>): Promise<
       if (known.has(path)) continue;
       findings.push({
         subject: path,
-        problem: "a definition, NVRAM or seed that nothing remembers",
+        problem: "a definition, NVRAM, TPM state or seed that nothing remembers",
         remedy: "Remove the file.",
         mending: {
           locks: [],

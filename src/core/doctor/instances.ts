@@ -1,6 +1,7 @@
 /** Compares the instances that we remember with libvirt and QEMU. */
 import type { DomainStatus } from "../../host/types.ts";
 import type { Instance, State } from "../../store/schema.ts";
+import { missingCopies } from "../firmware.ts";
 import { chainOrNull } from "../graph/references.ts";
 import { hostnameOf } from "../instances/hostname.ts";
 import { reservationName } from "../networks.ts";
@@ -39,7 +40,7 @@ export async function examineInstances(world: World, state: State): Promise<Find
   return findings;
 }
 
-/** It is in its image, with its definition and NVRAM, and libvirt has no domain of it. */
+/** It is in its image, with its definition, and libvirt has no domain of it. */
 async function examineShelved(world: World, state: State, instance: Instance, hasDomain: boolean): Promise<Finding[]> {
   const subject = `instance ${instance.name}`;
   const image = state.images[instance.shelved?.image ?? ""];
@@ -50,9 +51,9 @@ async function examineShelved(world: World, state: State, instance: Instance, ha
   const findings: Finding[] = [];
   const missing = (file: string) =>
     findings.push(unmendable(subject, `it is shelved, and ${file} is missing`, "Put the file back from a copy."));
-  const { definition, nvram } = image;
+  const { definition } = image;
   if (definition === null || !(await world.store.listRecords()).includes(definition)) missing("its definition");
-  if (nvram !== null && (await world.host.fileInfo(world.store.paths.nvram(nvram))) === null) missing("its NVRAM");
+  for (const { what } of await missingCopies(world, image)) missing(`its ${what}`);
   if (hasDomain) {
     const remedy = `Stop and undefine that domain (virsh undefine --keep-nvram ${instance.id}), then unshelve it.`;
     findings.push(unmendable(subject, "it is shelved, and libvirt has a domain of its id", remedy));

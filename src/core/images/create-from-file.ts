@@ -3,6 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Image, Layer } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { NO_FIRMWARE } from "../firmware.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldFile, HeldLocks, World } from "../ports.ts";
@@ -81,7 +82,8 @@ function plan(world: World, id: string, options: CreateFromFileOptions, sizeByte
     source: { kind: "file", id: null, name: options.calledAs ?? options.file },
     disks: [{ device: FIRST_DEVICE, layer: layerId, sizeBytes }],
     definition: null,
-    nvram: null,
+    ...NO_FIRMWARE,
+    uefi: false,
   });
   return { image, layer, files: [`${layer.file}.part`, layer.file], through: null };
 }

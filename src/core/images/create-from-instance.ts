@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Image, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { NO_FIRMWARE } from "../firmware.ts";
 import { findInstance } from "../instances/find.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
@@ -83,7 +84,8 @@ function plan(
     source: { kind: "instance", id: uuid, name: instanceName },
     disks: [],
     definition: null,
-    nvram: null,
+    ...NO_FIRMWARE,
+    uefi: false, // known once the snapshot is there
   });
   const minDiskBytes = options.minDiskBytes ?? 0; // known once the snapshot is there
   return {
@@ -94,7 +96,7 @@ function plan(
   };
 }
 
-/** In one transaction the image takes over the snapshot's layers and the files that hold its definition and NVRAM, and the snapshot goes. */
+/** In one transaction the image takes over the snapshot's layers and the files that hold its definition and what its firmware kept, and the snapshot goes. */
 export async function becomeImage(world: World, data: CreateImageData): Promise<void> {
   await world.store.update((draft: State) => {
     const snapshot = snapshotThrough(draft, data.through);
@@ -106,6 +108,8 @@ export async function becomeImage(world: World, data: CreateImageData): Promise<
       minDiskBytes: data.image.minDiskBytes === 0 ? (disks[0]?.sizeBytes ?? 0) : data.image.minDiskBytes,
       definition: snapshot.definition,
       nvram: snapshot.nvram,
+      tpm: snapshot.tpm,
+      uefi: snapshot.uefi,
     });
     dropSnapshots(draft, [snapshot.id]);
   });

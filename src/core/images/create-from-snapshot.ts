@@ -1,8 +1,8 @@
 /** `image create --from-snapshot`: the image points at the snapshot's layers. No data moves. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
 import type { Image, Snapshot, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { copyCopies, copyFiles, copyNames } from "../firmware.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
@@ -15,10 +15,8 @@ export interface CreateFromSnapshotOptions extends NewImageOptions {
   readonly snapshot: string; // id, name or INSTANCE/NAME
 }
 
-const COPY_MODE = 0o400;
-
 /**
- * Makes an image of type "snapshot", with copies of the snapshot's definition and NVRAM. Afterwards the two don't depend on each other:
+ * Makes an image of type "snapshot", with copies of the snapshot's definition and of what its firmware kept. Afterwards the two don't depend on each other:
  * either can be deleted. Throws "usage", "conflict" or "not_found" before anything is changed. A dry run returns the plan.
  */
 export async function createImageFromSnapshot(
@@ -56,19 +54,18 @@ function plan(
   state: State,
   snapshot: Snapshot,
 ): CreateImageData {
-  const { paths } = world.store;
   const definition = snapshot.definition === null ? null : `${id}.xml`;
-  const nvram = snapshot.nvram === null ? null : `${id}.fd`;
+  const copies = copyNames(id, snapshot);
   const image = newImage(world, options, {
     id,
     type: "snapshot",
     source: { kind: "snapshot", id: snapshot.id, name: snapshotLabel(state, snapshot) },
     disks: snapshot.disks.map(({ device, layer, sizeBytes }) => ({ device, layer, sizeBytes })),
     definition,
-    nvram,
+    ...copies,
+    uefi: snapshot.uefi,
   });
-  const files = nvram === null ? [] : [paths.nvram(nvram)];
-  return { image, layer: null, files, through: null };
+  return { image, layer: null, files: copyFiles(world, copies), through: null };
 }
 
 function planSteps(world: World, data: CreateImageData, snapshot: Snapshot, target: string): Step[] {
@@ -82,15 +79,7 @@ function planSteps(world: World, data: CreateImageData, snapshot: Snapshot, targ
       run: async () => store.writeRecord(to, await store.readRecord(from)),
     });
   }
-  if (snapshot.nvram !== null && image.nvram !== null) {
-    const copy: Action = {
-      do: "copy-file",
-      from: store.paths.nvram(snapshot.nvram),
-      to: store.paths.nvram(image.nvram),
-      mode: COPY_MODE,
-    };
-    steps.push({ title: "Copy the NVRAM", actions: [copy] });
-  }
+  steps.push(...copyCopies(world, snapshot, image));
   steps.push({
     title: "Record the image",
     run: () =>

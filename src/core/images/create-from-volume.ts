@@ -1,6 +1,7 @@
 /** `image create --from-volume`: a snapshot of the volume is taken, and becomes the image. No data moves. */
 import { EstratoError } from "../../errors.ts";
 import type { Image } from "../../store/schema.ts";
+import { NO_FIRMWARE } from "../firmware.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
@@ -25,7 +26,8 @@ export async function createImageFromVolume(world: World, options: CreateFromVol
   const body: Parameters<typeof withVolume<Image | PlanView>>[2] = async (locks, state, volume) => {
     requireFreeImageName(state, options.name);
     const source = { kind: "volume", id: volume.id, name: volumeLabel(state, volume) } as const;
-    const image = newImage(world, options, { id, type: "snapshot", source, disks: [], definition: null, nvram: null });
+    const nothing = { disks: [], definition: null, ...NO_FIRMWARE, uefi: false }; // known once the snapshot is there
+    const image = newImage(world, options, { id, type: "snapshot", source, ...nothing });
     const name = `image-${id}`;
     const data: CreateImageData = {
       image: { ...image, minDiskBytes: options.minDiskBytes ?? 0 }, // known once the snapshot is there

@@ -1,8 +1,8 @@
 /** `image delete`: the pointer goes; what stands on its layers keeps them, and the data goes with the last of it. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
 import type { Image, JournalEntry, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { unlinkCopies } from "../firmware.ts";
 import { standingOn } from "../graph/references.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
@@ -76,14 +76,15 @@ function stillNeeded(state: State, image: Image): string | null {
 }
 
 function planSteps(world: World, image: Image): Step[] {
-  const { definition, nvram } = image;
+  const { definition } = image;
+  const copies = unlinkCopies(world, image);
   const steps: Step[] = [
     { title: "Forget the image", run: () => world.store.update((draft) => dropImage(draft, image.id)) },
   ];
   if (definition !== null) {
     steps.push({ title: "Remove its definition", run: () => world.store.removeRecord(definition) });
   }
-  if (nvram !== null) steps.push({ title: "Remove its NVRAM", actions: [unlinkNvram(world, nvram)] });
+  if (copies.length > 0) steps.push({ title: "Remove what its firmware kept", actions: copies });
   return steps;
 }
 
@@ -91,15 +92,11 @@ function dropImage(draft: State, id: string): void {
   delete draft.images[id];
 }
 
-function unlinkNvram(world: World, nvram: string): Action {
-  return { do: "unlink", path: world.store.paths.nvram(nvram) };
-}
-
 /** Always forward: an image that was to go, goes. */
 export async function recoverDeleteImage(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const { image } = entry.data as DeleteImageData;
   await world.store.update((draft) => dropImage(draft, image.id));
   if (image.definition !== null) await world.store.removeRecord(image.definition);
-  if (image.nvram !== null) await perform(world, locks, [unlinkNvram(world, image.nvram)]);
+  await perform(world, locks, unlinkCopies(world, image));
   return "forward";
 }

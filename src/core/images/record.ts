@@ -20,6 +20,8 @@ export interface ImageOrigin {
   readonly disks: Image["disks"];
   readonly definition: string | null;
   readonly nvram: string | null;
+  readonly tpm: string | null;
+  readonly uefi: boolean;
 }
 
 /** Stores nothing. */

@@ -70,7 +70,7 @@ export async function planAdoption(
   const found: { layer: Layer; volume: Volume }[] = [];
   for (const disk of unknown) {
     const layer = await foreignLayer(world, state, status, disk, wayOut(disk.device));
-    found.push({ layer, volume: foreignVolume(world, status.uuid, disk.device, layer) });
+    found.push({ layer, volume: foreignVolume(world, status, disk.device, layer) });
   }
   const record = newRecord(world, status);
   const change = (draft: State) => {
@@ -166,7 +166,7 @@ function newRecord(world: World, status: DomainStatus): Instance {
   };
 }
 
-function foreignVolume(world: World, uuid: string, device: string, layer: Layer): Volume {
+function foreignVolume(world: World, { uuid, inactive }: DomainStatus, device: string, layer: Layer): Volume {
   return {
     id: world.ids.next("vol"),
     name: null,
@@ -176,6 +176,7 @@ function foreignVolume(world: World, uuid: string, device: string, layer: Layer)
     deleteWithInstance: false,
     sourceSnapshot: null,
     sourceImage: null,
+    uefi: inactive.firmware,
     owner: world.user,
     createdAt: layer.createdAt,
     properties: {},

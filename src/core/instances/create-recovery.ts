@@ -55,6 +55,7 @@ export async function undoCreate(world: World, locks: HeldLocks, entry: JournalE
   if (reservation !== null) {
     actions.push({ do: "release-address", network: reservation.network, mac: reservation.mac, ip: reservation.ip });
   }
+  if (data.tpm !== null) actions.push({ do: "remove-tpm", domain: id });
   const files = [data.seed, world.store.paths.consoleLog(id), ...data.volumes.map(({ layer }) => layer.file)];
   if (data.nvram !== null) files.push(data.nvram.to);
   await perform(world, locks, [...actions, ...files.map((path): Action => ({ do: "unlink", path }))]);

@@ -90,7 +90,7 @@ function createSteps(
   publicKey: string | null,
   recorded: () => Promise<void>,
 ): Step[] {
-  const { instance, volumes, attached, nvram, seed, reservation } = plan.data;
+  const { instance, volumes, attached, nvram, tpm, seed, reservation } = plan.data;
   let current = planned;
   const steps: Step[] = [
     ...(volumes.some((one) => one.loan !== undefined)
@@ -122,10 +122,10 @@ function createSteps(
       return createFiles(current, volumes);
     },
   });
-  if (nvram?.from != null) {
-    const actions: Action[] = [{ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 }];
-    steps.push({ title: "Copy the NVRAM", actions });
-  }
+  const firmware: Action[] = [];
+  if (nvram?.from != null) firmware.push({ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 });
+  if (tpm?.from != null) firmware.push({ do: "place-tpm", domain: instance.id, from: tpm.from, to: tpm.to });
+  if (firmware.length > 0) steps.push({ title: "Give it what the firmware kept", actions: firmware });
   const contents = { uuid: instance.id, name: instance.name, publicKey, userData: options.userData };
   steps.push(
     { title: "Make the seed", actions: [createSeed(seed, contents)] },

@@ -20,40 +20,38 @@ export interface DefinitionRequest {
   readonly volumes: readonly NewVolume[];
   readonly attached: readonly NewDisk[]; // volumes that are there already
   readonly seed: string; // path
-  readonly nvram: string | null; // path of its own, where it has firmware
+  readonly nvram: string | null; // path of its own, where it has UEFI
   readonly interface: NewInterface | null;
 }
 
-/** What a source that boots by firmware of its own fixes; null where a plain definition serves. */
+/** What a source with firmware or a TPM of its own fixes; null where a plain definition serves. */
 export interface InheritedDefinition {
   readonly xml: string;
+  readonly uefi: boolean;
   readonly network: string | null;
 }
 
 /**
- * A guest that was installed for UEFI boots only with such firmware, which its definition alone names: there the new instance inherits that.
- * All others get a plain definition, so that nothing of the old guest's host (passed-through devices, shared folders, ports) comes along.
+ * A guest that was installed for UEFI boots only with such firmware, which its definition alone names, and what its TPM has sealed it finds only in
+ * that: there the new instance inherits the definition. All others get a plain one, so that nothing of the old guest's host (passed-through
+ * devices, shared folders, ports) comes along. A volume brings none: where it is a UEFI guest's, the plain definition has UEFI.
  */
 export async function inheritedDefinition(world: World, source: InstanceSource): Promise<InheritedDefinition | null> {
   if (source.definition === null) {
-    if (source.nvram === null) return null;
-    throw new EstratoError("integrity", `${source.label}: it has NVRAM but no definition that names its firmware`, {
-      hint: 'Run "estrato doctor".',
-    });
-  }
-  const xml = await world.store.readRecord(source.definition);
-  const definition = world.host.parseDefinition(xml);
-  if (!definition.firmware && source.nvram === null) return null;
-  if (source.kind === "volume") {
+    if (source.nvram === null && source.tpm === null) return null;
     throw new EstratoError(
-      "conflict",
-      `${source.label}: it was installed for UEFI, and what the firmware kept is not in it`,
+      "integrity",
+      `${source.label}: it has NVRAM or a TPM but no definition that names its firmware`,
       {
-        hint: "Make the instance from the image or the snapshot that the volume came from.",
+        hint: 'Run "estrato doctor".',
       },
     );
   }
-  return { xml, network: definition.interfaces[0]?.network ?? null };
+  const xml = await world.store.readRecord(source.definition);
+  const definition = world.host.parseDefinition(xml);
+  const uefi = definition.firmware || source.nvram !== null;
+  if (!uefi && source.tpm === null) return null;
+  return { xml, uefi, network: definition.interfaces[0]?.network ?? null };
 }
 
 /** The devices that the source's disks get: their own where a definition is inherited, else vda, vdb, … in their order. */
@@ -86,6 +84,7 @@ export async function newInstanceDefinition(
     disks: all,
     interfaces: request.interface === null ? [] : [request.interface],
     consoleLog: world.store.paths.consoleLog(request.uuid),
+    ...(request.nvram === null ? {} : { nvram: request.nvram }),
   });
 }
 
@@ -119,6 +118,7 @@ function editInherited(
     addDisks: wanted.filter((one) => !known.has(one.device)),
     macs,
     ...(request.nvram === null ? {} : { nvram: request.nvram }),
+    ownTpm: true,
     dropBackingStore: true,
     newGenerationId: true,
     consoleLog: world.store.paths.consoleLog(request.uuid),

@@ -5,6 +5,7 @@
 import type { Action, DomainStatus } from "../../host/types.ts";
 import type { Image, JournalEntry, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { hasOwnTpm } from "../firmware.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -27,6 +28,7 @@ interface DeleteData {
   readonly snapshots: readonly string[];
   readonly addresses: readonly { readonly network: string; readonly mac: string; readonly ip: string }[];
   readonly files: readonly string[];
+  readonly tpm: boolean; // what libvirt keeps of its TPM goes with it
   readonly image: Image | null; // that it is shelved in
 }
 
@@ -77,6 +79,7 @@ function dataOf(world: World, doomed: Doomed): DeleteData {
     snapshots: doomed.snapshots.map((snapshot) => snapshot.id),
     addresses: record?.addresses ?? [],
     files,
+    tpm: hasOwnTpm(doomed.state, uuid, doomed.status?.inactive ?? null),
     image: doomed.image,
   };
 }
@@ -111,6 +114,7 @@ function unlinkFiles(world: World, data: DeleteData): Action[] {
   const shelf = data.image === null ? [] : unlinkShelf(world, data.image);
   return [
     ...data.files.map((path): Action => ({ do: "unlink", path })),
+    ...(data.tpm ? ([{ do: "remove-tpm", domain: data.uuid }] as const) : []),
     ...shelf,
     ...unlinkRecords(world, data.snapshots),
   ];

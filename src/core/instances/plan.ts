@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { NetworkInfo } from "../../host/types.ts";
 import type { Instance, State } from "../../store/schema.ts";
+import { pathsOf, requireCopies } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { type NewVolume, planVolume } from "../layers/heads.ts";
 import { chooseAddress, reservationName } from "../networks.ts";
@@ -38,8 +39,9 @@ export interface CreateData {
   readonly instance: Instance;
   readonly volumes: readonly NewVolume[];
   readonly attached: readonly AttachedVolume[];
-  /** `from` null: libvirt makes it from the firmware's template at the first start. */
+  /** `from` null: libvirt makes it at the first start. */
   readonly nvram: { readonly from: string | null; readonly to: string } | null;
+  readonly tpm: { readonly from: string | null; readonly to: string } | null;
   readonly seed: string; // path
   readonly reservation: {
     readonly network: string;
@@ -69,7 +71,10 @@ export async function planCreate(
   parts: { source: InstanceSource; shape: Shape; inherited: InheritedDefinition | null; network: NetworkInfo | null },
 ): Promise<CreatePlan> {
   const { source, shape, inherited, network } = parts;
-  const volumes = await planVolumes(world, state, uuid, options.name, source, shape, devicesFor(source, inherited));
+  await requireCopies(world, source, source.label);
+  const uefi = inherited?.uefi ?? source.uefi;
+  const devices = devicesFor(source, inherited);
+  const volumes = await planVolumes(world, state, uuid, options.name, source, shape, { devices, uefi });
   const taken = volumes.map(({ volume }) => volume.device ?? "");
   const attached = await planAttached(world, state, wantedVolumes(state, options), taken);
   await requireSpace(world, volumes.length * EMPTY_HEAD_BYTES + SEED_BYTES, `instance ${options.name}`);
@@ -80,7 +85,10 @@ export async function planCreate(
       `network ${nic.network}: libvirt serves no addresses there; ${options.name} keeps its MAC ${nic.mac} only`,
     );
   }
-  const nvram = inherited === null ? null : planNvram(world, source, volumes);
+  const kept = pathsOf(world, source);
+  // A file of libvirt's own naming would wait for the next instance of this name; QEMU's user can reach one beside the heads.
+  const nvramFile = world.store.paths.layer(uuid).replace(/\.qcow2$/, ".fd");
+  const nvram = uefi ? { from: kept.nvram, to: nvramFile } : null;
   const seed = world.store.paths.seed(uuid);
   const xml = await newInstanceDefinition(
     world,
@@ -96,6 +104,8 @@ export async function planCreate(
     },
     inherited,
   );
+  const place = world.host.parseDefinition(xml).tpm;
+  const tpm = place === null ? null : { from: kept.tpm, to: place };
   const instance: Instance = {
     id: uuid,
     name: options.name,
@@ -116,7 +126,7 @@ export async function planCreate(
     nic === null || ip === null || network === null
       ? null
       : { ...nic, ip, name: reservationName(network, hostnameOf(options.name), uuid) };
-  return { data: { instance, volumes, attached, nvram, seed, reservation, start: options.start }, xml };
+  return { data: { instance, volumes, attached, nvram, tpm, seed, reservation, start: options.start }, xml };
 }
 
 async function planVolumes(
@@ -126,7 +136,7 @@ async function planVolumes(
   name: string,
   source: InstanceSource,
   shape: Shape,
-  devices: readonly string[],
+  { devices, uefi }: { readonly devices: readonly string[]; readonly uefi: boolean },
 ): Promise<NewVolume[]> {
   const { maxChain } = await world.host.capabilities();
   if (source.disks.length === 0 && source.kind !== "volume")
@@ -146,14 +156,7 @@ async function planVolumes(
       deleteWithInstance: true,
       sourceImage: source.kind === "image" ? source.id : null,
       sourceSnapshot: source.kind === "snapshot" ? source.id : null,
+      uefi,
     });
   });
-}
-
-/** Beside the first head, where QEMU's user can reach it: a file of libvirt's own naming would wait for the next instance of this name. */
-function planNvram(world: World, source: InstanceSource, volumes: readonly NewVolume[]): CreateData["nvram"] {
-  const first = volumes[0];
-  if (first === undefined) return null;
-  const from = source.nvram === null ? null : world.store.paths.nvram(source.nvram);
-  return { from, to: first.layer.file.replace(/\.qcow2$/, ".fd") };
 }

@@ -1,5 +1,6 @@
 /** What a new instance is made from: an image, a snapshot or a volume, as one thing. */
 import type { State } from "../../store/schema.ts";
+import { NO_FIRMWARE } from "../firmware.ts";
 import { findImage } from "../images/find.ts";
 import { findSnapshot, snapshotLabel } from "../snapshots/find.ts";
 import { findVolume, volumeLabel } from "../volumes/find.ts";
@@ -24,6 +25,8 @@ export interface InstanceSource {
   readonly ramBytes: number | null;
   readonly definition: string | null; // file name under records/
   readonly nvram: string | null; // file name under nvram/
+  readonly tpm: string | null; // the same
+  readonly uefi: boolean; // of a guest with UEFI
 }
 
 /** The image, snapshot or volume of this id or name. Throws "not_found" where there is none, or several. */
@@ -34,11 +37,10 @@ export function findSource(state: State, choice: SourceChoice): InstanceSource {
   }
   if (choice.kind === "volume") {
     const volume = findVolume(state, choice.target);
-    const origin = state.images[volume.sourceImage ?? ""] ?? state.snapshots[volume.sourceSnapshot ?? ""];
-    const { definition = null, nvram = null } = origin ?? {};
-    const nothing = { definition, nvram, flavor: null, vcpus: null, ramBytes: null };
+    const nothing = { definition: null, ...NO_FIRMWARE, flavor: null, vcpus: null, ramBytes: null };
     const label = `volume ${volumeLabel(state, volume)}`;
-    return { kind: "volume", id: volume.id, label, disks: [], minDiskBytes: 0, minRamBytes: 0, ...nothing };
+    const { uefi } = volume;
+    return { kind: "volume", id: volume.id, label, disks: [], minDiskBytes: 0, minRamBytes: 0, uefi, ...nothing };
   }
   const snapshot = findSnapshot(state, choice.target);
   return {
@@ -53,6 +55,8 @@ export function findSource(state: State, choice: SourceChoice): InstanceSource {
     ramBytes: snapshot.ramBytes,
     definition: snapshot.definition,
     nvram: snapshot.nvram,
+    tpm: snapshot.tpm,
+    uefi: snapshot.uefi,
   };
 }
 

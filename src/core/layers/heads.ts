@@ -23,6 +23,7 @@ export interface VolumeRequest {
   readonly deleteWithInstance: boolean;
   readonly sourceSnapshot: string | null;
   readonly sourceImage: string | null;
+  readonly uefi: boolean; // of a guest with UEFI
 }
 
 /** A volume that is planned, with the layer that is its head. Nothing of it is there yet. */
@@ -73,6 +74,7 @@ export function planVolume(world: World, state: State, request: VolumeRequest): 
       deleteWithInstance: request.deleteWithInstance,
       sourceSnapshot: request.sourceSnapshot,
       sourceImage: request.sourceImage,
+      uefi: request.uefi,
       owner: world.user,
       createdAt,
       properties: {},

@@ -6,6 +6,7 @@
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import type { Image, Layer, State } from "../../store/schema.ts";
+import { NO_FIRMWARE } from "../firmware.ts";
 import type { SourceChoice } from "../instances/source.ts";
 import type { World } from "../ports.ts";
 import { usesFolder } from "./catalogue.ts";
@@ -87,7 +88,8 @@ function asImage(shared: FoundImage): Image {
     disks: [],
     source: { kind: "file", id: null, name: "" },
     definition: null,
-    nvram: null,
+    ...NO_FIRMWARE,
+    uefi: false, // such an image is not shared
     protected: false,
   };
 }

@@ -238,10 +238,16 @@ async function requireShareable(world: World, state: State, image: Image): Promi
   }
   const definition =
     image.definition === null ? null : world.host.parseDefinition(await world.store.readRecord(image.definition));
-  if (image.nvram !== null || definition?.firmware === true) {
+  if (image.uefi || image.nvram !== null || definition?.firmware === true) {
     throw no(
       "it boots by firmware that keeps variables of its own (UEFI), and those are not shared",
       "Share an image that boots by BIOS.",
+    );
+  }
+  if (image.tpm !== null) {
+    throw no(
+      "its guest had a TPM, whose secrets are not shared",
+      "Share an image that is made of the volume alone: estrato image create NAME --from-volume VOLUME.",
     );
   }
 }

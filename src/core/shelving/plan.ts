@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
 import type { Image, Shelved, State } from "../../store/schema.ts";
+import { copyNames, type Firmware, firmwareOf, hasOwnTpm } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { newImage } from "../images/record.ts";
 import type { World } from "../ports.ts";
@@ -21,13 +22,16 @@ export interface ShelveData {
    * the instance and keeps a volume, or collects layers below it, need not know.
    */
   readonly heads: readonly HeadChange[];
-  readonly nvram: { readonly from: string; readonly to: string; readonly own: boolean } | null;
+  /** What its firmware keeps now, which the image gets copies of. */
+  readonly firmware: Firmware;
+  /** Of these, what goes from where it was: a guest of somebody else's keeps its own. */
+  readonly own: { readonly nvram: string | null; readonly tpm: boolean };
 }
 
 /** Throws "conflict", "host" or "integrity"; touches nothing. */
 export async function planShelve(world: World, state: State, status: DomainStatus, id: string): Promise<ShelveData> {
   const heads = await planHeads(world, state, status);
-  const nvram = await planNvram(world, status, id);
+  const firmware = await firmwareOf(world, status.inactive);
   const { uuid, name, inactive } = status;
   const image = newImage(
     world,
@@ -38,7 +42,8 @@ export async function planShelve(world: World, state: State, status: DomainStatu
       source: { kind: "instance", id: uuid, name },
       disks: heads.map(({ device, before }) => ({ device, layer: before.id, sizeBytes: before.sizeBytes })),
       definition: `${id}.xml`,
-      nvram: nvram === null ? null : `${id}.fd`,
+      ...copyNames(id, firmware),
+      uefi: inactive.firmware,
     },
   );
   const shelved: Shelved = {
@@ -51,7 +56,9 @@ export async function planShelve(world: World, state: State, status: DomainStatu
     interfaces: inactive.interfaces.map(({ mac, network }) => ({ mac, network })),
     offloaded: false,
   };
-  return { uuid, name, image, shelved, heads, nvram };
+  const ours = firmware.nvram?.startsWith(`${world.store.paths.layersFolder}/`) === true;
+  const own = { nvram: ours ? firmware.nvram : null, tpm: hasOwnTpm(state, uuid, inactive) };
+  return { uuid, name, image, shelved, heads, firmware, own };
 }
 
 async function planHeads(world: World, state: State, status: DomainStatus): Promise<HeadChange[]> {
@@ -69,12 +76,4 @@ async function planHeads(world: World, state: State, status: DomainStatus): Prom
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `shelving ${status.name}`);
   return heads;
-}
-
-/** A guest that was never started has none yet: libvirt makes it at the first start. */
-async function planNvram(world: World, status: DomainStatus, id: string): Promise<ShelveData["nvram"]> {
-  const from = status.inactive.nvram;
-  if (from === null || (await world.host.fileInfo(from)) === null) return null;
-  const own = from.startsWith(`${world.store.paths.layersFolder}/`);
-  return { from, to: world.store.paths.nvram(`${id}.fd`), own };
 }

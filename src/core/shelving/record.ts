@@ -1,7 +1,8 @@
-/** What a shelved instance consists of: its record, and the image that holds its disks, definition and NVRAM. */
+/** What a shelved instance consists of: its record, and the image that holds its disks, definition, NVRAM and TPM. */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Image, Instance, Shelved, State } from "../../store/schema.ts";
+import { copyFiles } from "../firmware.ts";
 import type { World } from "../ports.ts";
 
 /** An instance that is shelved, and what it is shelved in. */
@@ -42,7 +43,7 @@ export function shelfOf(state: State, uuid: string): Shelf | null {
 export function unlinkShelf(world: World, image: Image): Action[] {
   const files = [
     ...(image.definition === null ? [] : [world.store.paths.record(image.definition)]),
-    ...(image.nvram === null ? [] : [world.store.paths.nvram(image.nvram)]),
+    ...copyFiles(world, image),
   ];
   return files.map((path) => ({ do: "unlink", path }));
 }

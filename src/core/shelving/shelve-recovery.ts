@@ -62,8 +62,10 @@ async function bringBack(world: World, locks: HeldLocks, data: ShelveData, statu
 }
 
 /** What leaves libvirt last, once all is recorded. Idempotent. */
-export function undefine({ uuid, nvram }: ShelveData): Action[] {
-  const domain: Action = { do: "undefine", domain: uuid, nvram: false };
-  // The copy takes its place; a file of the user's own stays, like a disk of his.
-  return nvram?.own === true ? [domain, { do: "unlink", path: nvram.from }] : [domain];
+export function undefine({ uuid, own }: ShelveData): Action[] {
+  const actions: Action[] = [{ do: "undefine", domain: uuid, nvram: false }];
+  // The copies take their place; a file of the user's own stays, like a disk of his.
+  if (own.nvram !== null) actions.push({ do: "unlink", path: own.nvram });
+  if (own.tpm) actions.push({ do: "remove-tpm", domain: uuid });
+  return actions;
 }

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action, DomainStatus } from "../../host/types.ts";
 import { exclusive } from "../exclusive.ts";
+import { saveFirmware } from "../firmware.ts";
 import { imageNameLock, requireFreeImageName } from "../images/names.ts";
 import { addImage } from "../images/record.ts";
 import { planAdoption } from "../instances/adopt.ts";
@@ -100,7 +101,7 @@ function shelveSteps(
   data: ShelveData,
   timeoutMs: number,
 ): Step[] {
-  const { uuid, heads, nvram } = data;
+  const { uuid, heads } = data;
   const steps: Step[] = [];
   if (status.live !== null) {
     const shown: Action[] = [{ do: "shutdown", domain: uuid, timeoutMs, thenDestroy: true }];
@@ -108,10 +109,7 @@ function shelveSteps(
     steps.push({ title: "Stop it", shown, run: () => stopGuest(world, locks, status, data, timeoutMs) });
   }
   steps.push({ title: "Keep the definition", run: () => keepDefinition(world, data) });
-  if (nvram !== null) {
-    const actions: Action[] = [{ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o400 }];
-    steps.push({ title: "Copy the NVRAM", actions });
-  }
+  steps.push(...saveFirmware(world, data.firmware, data.image));
   steps.push(
     { title: "Make new heads", actions: heads.map(createHead) },
     { title: "Freeze the layers", actions: heads.map((head) => freezeFile(head.before)) },

@@ -1,6 +1,7 @@
 /** What becomes of an instance whose unshelving did not end (DESIGN section 5). */
 import type { Action } from "../../host/types.ts";
 import type { Image, JournalEntry, Shelved, State } from "../../store/schema.ts";
+import type { Copy } from "../firmware.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { unlinkShelf } from "./record.ts";
@@ -12,7 +13,9 @@ export interface UnshelveData {
   readonly image: Image;
   readonly was: Shelved["was"];
   readonly autostart: boolean;
-  readonly nvram: { readonly from: string; readonly to: string } | null;
+  readonly nvram: Copy | null;
+  /** `own`: where it stays shelved, what was placed goes again. */
+  readonly tpm: (Copy & { readonly own: boolean }) | null;
 }
 
 /** The domain is the instance's again, and the image goes, in one transaction. Idempotent. */
@@ -31,8 +34,9 @@ export async function recoverUnshelve(world: World, locks: HeldLocks, entry: Jou
   const status = await world.host.domainStatus(data.uuid);
   const recorded = (await world.store.read()).instances[data.uuid]?.shelved?.image !== data.image.id;
   if (!recorded && status === null) {
-    const copy: Action[] = data.nvram === null ? [] : [{ do: "unlink", path: data.nvram.to }];
-    await perform(world, locks, copy);
+    const placed: Action[] = data.nvram === null ? [] : [{ do: "unlink", path: data.nvram.to }];
+    if (data.tpm?.own === true) placed.push({ do: "remove-tpm", domain: data.uuid });
+    await perform(world, locks, placed);
     return "back";
   }
   if (!recorded) {

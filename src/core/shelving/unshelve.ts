@@ -1,8 +1,9 @@
 /** `unshelve`: the domain comes back as it was, on the disks as they were; the image goes. Moves no data. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action, DomainDefinition } from "../../host/types.ts";
 import type { Image, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { hasOwnTpm, pathsOf, requireCopies } from "../firmware.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
 import { hostnameOf } from "../instances/hostname.ts";
@@ -53,8 +54,9 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
   const networks = await requireNetworks(world, shelf);
   await requireDisksBack(world, state, shelf);
   await requireDisks(world, state, shelf);
-  const data = planData(world, shelf);
-  const xml = await definition(world, state, shelf, data);
+  await requireCopies(world, shelf.image, `instance ${record.name}`);
+  const xml = await definition(world, state, shelf);
+  const data = planData(world, state, shelf, world.host.parseDefinition(xml));
   const reservations = record.addresses.map((address): Action => {
     const network = networks.get(address.network);
     const hostname = hostnameOf(record.name);
@@ -63,9 +65,9 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
     return { do: "reserve-address", ...address, name };
   });
   const steps: Step[] = [];
-  if (data.nvram !== null) {
-    steps.push({ title: "Put the NVRAM back", actions: [{ do: "copy-file", ...data.nvram, mode: 0o600 }] });
-  }
+  const firmware: Action[] = data.nvram === null ? [] : [{ do: "copy-file", ...data.nvram, mode: 0o600 }];
+  if (data.tpm !== null) firmware.push({ do: "place-tpm", domain: uuid, from: data.tpm.from, to: data.tpm.to });
+  if (firmware.length > 0) steps.push({ title: "Put back what the firmware kept", actions: firmware });
   if (reservations.length > 0) steps.push({ title: "Reserve its address", actions: reservations });
   steps.push({ title: "Define the domain", actions: [{ do: "define", xml }] });
   if (shelved.autostart) {
@@ -84,15 +86,23 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
   return null;
 }
 
-function planData(world: World, { record, shelved, image }: Shelf): UnshelveData {
-  // A new file of ours: the name that it had may be another guest's by now.
-  const to = world.store.paths.layer(image.id).replace(/\.qcow2$/, ".fd");
-  const nvram = image.nvram === null ? null : { from: world.store.paths.nvram(image.nvram), to };
-  return { uuid: record.id, name: record.name, image, was: shelved.was, autostart: shelved.autostart, nvram };
+function planData(world: World, state: State, shelf: Shelf, defined: DomainDefinition): UnshelveData {
+  const { record, shelved, image } = shelf;
+  const { id: uuid, name } = record;
+  const kept = pathsOf(world, image);
+  const nvram = kept.nvram === null ? null : { from: kept.nvram, to: nvramFile(world, image) };
+  const own = hasOwnTpm(state, uuid, defined);
+  const tpm = kept.tpm === null || defined.tpm === null ? null : { from: kept.tpm, to: defined.tpm, own };
+  return { uuid, name, image, was: shelved.was, autostart: shelved.autostart, nvram, tpm };
+}
+
+/** A new file of ours: the name that it had may be another guest's by now. */
+function nvramFile(world: World, image: Image): string {
+  return world.store.paths.layer(image.id).replace(/\.qcow2$/, ".fd");
 }
 
 /** The definition that was kept, with the paths that its volumes have now. */
-async function definition(world: World, state: State, { record, image }: Shelf, data: UnshelveData): Promise<string> {
+async function definition(world: World, state: State, { record, image }: Shelf): Promise<string> {
   const xml = await world.store.readRecord(recordName(image, record.name));
   const volumes = volumesOf(state, record.id);
   const disks = Object.fromEntries(
@@ -101,7 +111,7 @@ async function definition(world: World, state: State, { record, image }: Shelf, 
       return [device, { path, format }];
     }),
   );
-  const edit = { disks, dropBackingStore: true, ...(data.nvram === null ? {} : { nvram: data.nvram.to }) };
+  const edit = { disks, dropBackingStore: true, ...(image.nvram === null ? {} : { nvram: nvramFile(world, image) }) };
   return world.host.editDefinition(xml, edit);
 }
 

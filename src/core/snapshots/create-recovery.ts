@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action, DomainStatus } from "../../host/types.ts";
 import type { JournalEntry, Snapshot } from "../../store/schema.ts";
+import { copyFiles } from "../firmware.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -120,7 +121,7 @@ async function undo(world: World, locks: HeldLocks, data: CreateData): Promise<v
     }
   }
   files.push(world.store.paths.record(`${data.snapshot.id}.xml`));
-  if (data.snapshot.nvram !== null) files.push(world.store.paths.nvram(data.snapshot.nvram));
+  files.push(...copyFiles(world, data.snapshot));
   const actions: Action[] = files.map((path) => ({ do: "unlink", path }));
   actions.push(...memoryFiles(world, data.snapshot));
   // A step that froze the old head may have been the last one done.

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action, DomainStatus } from "../../host/types.ts";
 import type { Snapshot } from "../../store/schema.ts";
+import { type Firmware, saveFirmware } from "../firmware.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { adoptHeads, createHead, definedDisks, definitionByVolume, freezeFile, type HeadChange } from "./heads.ts";
@@ -16,11 +17,11 @@ export interface CreateData {
   readonly excluded: readonly string[];
 }
 
-/** Of a snapshot of an instance, or of one volume of it. `quiesce`: inside the switch; `required`: or fail. */
+/** Of a snapshot of an instance, or of one volume of it. `firmware`: the files to copy. `quiesce`: inside the switch; `required`: or fail. */
 export function planSteps(
   world: World,
   locks: HeldLocks,
-  status: DomainStatus,
+  { status, firmware }: { readonly status: DomainStatus; readonly firmware: Firmware },
   data: CreateData,
   quiesce: boolean,
   required: boolean,
@@ -34,13 +35,7 @@ export function planSteps(
     });
   }
   steps.push({ title: "Make new heads", actions: heads.map(createHead) });
-  if (snapshot.nvram !== null && status.inactive.nvram !== null) {
-    const to = world.store.paths.nvram(snapshot.nvram);
-    steps.push({
-      title: "Copy the NVRAM",
-      actions: [{ do: "copy-file", from: status.inactive.nvram, to, mode: 0o400 }],
-    });
-  }
+  steps.push(...saveFirmware(world, firmware, snapshot));
   // Before the switch: where libvirtd dies in it and the guest stops, nobody can start it on what it had before (LIBVIRT.md, trap 12).
   // QEMU goes on writing what it has open, and lets go of it in the switch (measured on both generations). Where saving memory fails at its
   // very end QEMU cannot open the frozen file again, and the guest stands still until recovery has thawed it: nothing is lost.

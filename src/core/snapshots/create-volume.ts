@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
 import type { Layer, Snapshot, State, Volume } from "../../store/schema.ts";
+import { NO_FIRMWARE } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { chain } from "../graph/references.ts";
 import { findAgain } from "../instances/find.ts";
@@ -55,6 +56,7 @@ export async function createVolumeSnapshotLocked(
     ...asked(world, state, volume.id, options),
     id: world.ids.next("snap"),
     parent: snapshotBelow(state, volume),
+    uefi: volume.uefi || status?.inactive.firmware === true,
     consistency: status?.live == null ? "offline" : "crash", // raised once the guest has really been quiesced
   });
   const excluded = status === null ? [] : leftOut(status, [head]);
@@ -62,7 +64,7 @@ export async function createVolumeSnapshotLocked(
   const steps =
     status === null
       ? stepsAtRest(world, data, head)
-      : planSteps(world, locks, status, data, quiesce, options.quiesce === "require");
+      : planSteps(world, locks, { status, firmware: NO_FIRMWARE }, data, quiesce, options.quiesce === "require");
   if (world.dryRun) return planView(world, steps);
   const target = `${label}/${snapshot.name}`;
   await execute(world, locks, { kind: "snapshot.create", target, data, steps }, recoverCreate);

@@ -3,6 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
 import type { Layer, Snapshot, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { copyNames, firmwareOf } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { depth } from "../graph/references.ts";
 import { coveredDisks, leaveOut, planAdoption } from "../instances/adopt.ts";
@@ -33,8 +34,6 @@ export interface CreateSnapshotOptions {
   readonly memory?: boolean;
 }
 
-/** Nothing can copy it while swtpm runs and be sure of it; with its memory QEMU saves it itself. */
-const TPM_LEFT_OUT = "the state of its TPM is not in this snapshot (with --memory it is)";
 const AGENT_PING_MS = 2_000;
 const ANY_HOST_STARTS = 24;
 
@@ -72,11 +71,11 @@ export async function createSnapshotLocked(
     .map((disk) => disk.device)
     .filter((device) => options.excludeDisks.includes(device));
   const told = asked(world, state, uuid, options);
-  const snapshot = instanceRecord(state, status, heads, { ...told, id, excluded, memory });
+  const firmware = await firmwareOf(world, status.inactive);
+  const snapshot = instanceRecord(state, status, heads, { ...told, id, excluded, memory, ...copyNames(id, firmware) });
   const data: CreateData = { uuid, snapshot, heads, excluded: leftOut(status, heads) };
-  const steps = planSteps(world, locks, status, data, quiesce, options.quiesce === "require");
+  const steps = planSteps(world, locks, { status, firmware }, data, quiesce, options.quiesce === "require");
   if (world.dryRun) return planView(world, steps, []);
-  if (status.inactive.tpm && memory === null) world.report.note(`${status.name}: ${TPM_LEFT_OUT}`);
   await adoption.store(); // not before all that can refuse has been asked
   await execute(
     world,

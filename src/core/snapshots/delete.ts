@@ -67,7 +67,7 @@ async function dropLocked(
   const ids = doomed.map((snapshot) => snapshot.id);
   const steps: Step[] = [
     { title: "Forget the snapshot", run: () => world.store.update((draft) => dropSnapshots(draft, ids)) },
-    { title: "Remove its definition and NVRAM", actions: unlinkRecords(world, ids) },
+    { title: "Remove its definition, and what its firmware kept", actions: unlinkRecords(world, ids) },
   ];
   if (world.dryRun) {
     const freed = await freedByDropping(world, state, (draft) => dropSnapshots(draft, ids));

@@ -1,6 +1,7 @@
 /** Forgetting snapshots: the pointers go, the layers are the collector's. */
 import type { Action } from "../../host/types.ts";
 import type { State } from "../../store/schema.ts";
+import { unlinkCopiesOf } from "../firmware.ts";
 import type { World } from "../ports.ts";
 
 /** Removes the records; their children, and an instance that stood on one, hang on what that one hung on. Idempotent. */
@@ -28,11 +29,11 @@ export function liveDefinitionName(id: string): string {
   return `${id}.live.xml`;
 }
 
-/** What a snapshot keeps outside the layers: its definitions, NVRAM and memory. Idempotent. */
+/** What a snapshot keeps outside the layers: its definitions, what its firmware kept, and memory. Idempotent. */
 export function unlinkRecords(world: World, ids: readonly string[]): Action[] {
   return ids.flatMap((id): Action[] => [
     { do: "unlink", path: world.store.paths.record(`${id}.xml`) },
-    { do: "unlink", path: world.store.paths.nvram(`${id}.fd`) },
+    ...unlinkCopiesOf(world, id),
     { do: "unlink", path: world.store.paths.record(liveDefinitionName(id)) },
     { do: "unlink", path: world.store.paths.memory(memoryName(id)) },
   ]);

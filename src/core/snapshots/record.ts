@@ -47,12 +47,12 @@ export function keptByRevert(world: World, state: State, of: string, keepMs: num
   };
 }
 
-/** Of an instance: what the layers under its new heads hold, with its definition and NVRAM. */
+/** Of an instance: what the layers under its new heads hold, with its definition, and the copies of what its firmware keeps. */
 export function instanceRecord(
   state: State,
   status: DomainStatus,
   heads: readonly HeadChange[],
-  own: Told & Pick<Snapshot, "id" | "excluded" | "memory">,
+  own: Told & Pick<Snapshot, "id" | "excluded" | "memory" | "nvram" | "tpm">,
 ): Snapshot {
   const instance = state.instances[status.uuid];
   return {
@@ -70,7 +70,7 @@ export function instanceRecord(
     // "crash" is raised once the guest has really been quiesced.
     consistency: own.memory !== null ? "memory" : status.live === null ? "offline" : "crash",
     definition: `${own.id}.xml`,
-    nvram: status.inactive.nvram === null ? null : `${own.id}.fd`,
+    uefi: status.inactive.firmware,
     vcpus: status.inactive.vcpus,
     ramBytes: status.inactive.ramBytes,
     flavor: instance?.flavor ?? null,
@@ -81,7 +81,7 @@ export function instanceRecord(
 export function volumeRecord(
   volume: Volume,
   { before }: HeadChange,
-  own: Told & Pick<Snapshot, "id" | "parent" | "consistency">,
+  own: Told & Pick<Snapshot, "id" | "parent" | "consistency" | "uefi">,
 ): Snapshot {
   return {
     ...own,
@@ -94,6 +94,7 @@ export function volumeRecord(
     memory: null,
     definition: null,
     nvram: null,
+    tpm: null,
     vcpus: null,
     ramBytes: null,
     flavor: null,

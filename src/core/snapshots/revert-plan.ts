@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
 import type { Snapshot, State } from "../../store/schema.ts";
+import { type Copy, copyNames, type Firmware, firmwareOf, NO_FIRMWARE, pathsOf, requireCopies } from "../firmware.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
@@ -29,13 +30,12 @@ export interface RevertData {
   /** The automatic snapshot that an unrevert uses up. */
   readonly usedUp: string | null;
   readonly heads: readonly HeadChange[];
-  readonly nvram: {
-    readonly from: string;
-    readonly to: string;
-    readonly keep: { readonly from: string; readonly to: string } | null;
-    /** The copy that an earlier revert made, which goes; null where the file is not ours. */
-    readonly previous: string | null;
-  } | null;
+  /** `previous`: the copy that an earlier revert made, which goes; null where the file is not ours. */
+  readonly nvram: (Copy & { readonly previous: string | null }) | null;
+  /** It has one place, where only a guest that is off can be given another. */
+  readonly tpm: Copy | null;
+  /** What there is now, for the automatic snapshot. */
+  readonly keep: { readonly nvram: Copy | null; readonly tpm: Copy | null };
   readonly xmlBefore: string;
   readonly xmlAfter: string;
   /** The memory that it resumes from, and the definition for that; absent where it has none. */
@@ -84,12 +84,17 @@ export async function planRevert(
     );
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `revert of ${status.name}`);
+  await requireCopies(world, snapshot, `snapshot ${snapshotLabel(state, snapshot)}`);
+  const present = await firmwareOf(world, status.inactive);
   const keep = () => {
     const told = keptByRevert(world, state, status.uuid, options.keepMs, "the disks");
-    return instanceRecord(state, status, heads, { ...told, id: world.ids.next("snap"), excluded: [], memory: null });
+    const id = world.ids.next("snap");
+    const own = { ...told, id, excluded: [], memory: null, ...copyNames(id, present) };
+    return instanceRecord(state, status, heads, own);
   };
   const kept = options.discard ? null : keep();
-  const nvram = planNvram(world, status, snapshot, heads, kept);
+  const held = pathsOf(world, snapshot);
+  const nvram = planNvram(world, status, held, heads);
   const disks = (which: "before" | "after") =>
     Object.fromEntries(heads.map((head) => [head.device, { path: head[which].file, format: head[which].format }]));
   return {
@@ -101,6 +106,8 @@ export async function planRevert(
     usedUp,
     heads,
     nvram,
+    tpm: copyOf(held.tpm, status.inactive.tpm),
+    keep: keptCopies(world, present, kept),
     xmlBefore: world.host.editDefinition(status.inactive.xml, { disks: disks("before"), dropBackingStore: true }),
     xmlAfter: world.host.editDefinition(status.inactive.xml, {
       disks: disks("after"),
@@ -137,17 +144,24 @@ async function planMemory(
 function planNvram(
   world: World,
   status: DomainStatus,
-  snapshot: Snapshot,
+  held: Firmware,
   heads: readonly HeadChange[],
-  kept: Snapshot | null,
 ): RevertData["nvram"] {
   const first = heads[0];
-  if (snapshot.nvram === null || first === undefined) return null;
+  if (held.nvram === null || first === undefined) return null;
   const current = status.inactive.nvram;
   return {
-    from: world.store.paths.nvram(snapshot.nvram),
+    from: held.nvram,
     to: first.after.file.replace(/\.qcow2$/, ".fd"),
-    keep: kept?.nvram == null || current === null ? null : { from: current, to: world.store.paths.nvram(kept.nvram) },
     previous: current?.startsWith(`${world.store.paths.layersFolder}/`) ? current : null,
   };
+}
+
+function keptCopies(world: World, present: Firmware, kept: Snapshot | null): RevertData["keep"] {
+  const to = kept === null ? NO_FIRMWARE : pathsOf(world, kept);
+  return { nvram: copyOf(present.nvram, to.nvram), tpm: copyOf(present.tpm, to.tpm) };
+}
+
+function copyOf(from: string | null, to: string | null): Copy | null {
+  return from === null || to === null ? null : { from, to };
 }

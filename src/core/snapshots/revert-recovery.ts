@@ -90,7 +90,7 @@ async function undo(world: World, locks: HeldLocks, data: RevertData): Promise<v
   const { kept } = data;
   if (kept !== null) await world.store.update((draft) => dropSnapshots(draft, [kept.id]));
   const files = data.heads.map((head) => head.after.file);
-  if (data.nvram !== null) files.push(data.nvram.to, ...(data.nvram.keep === null ? [] : [data.nvram.keep.to]));
+  for (const copy of [data.nvram, data.keep.nvram, data.keep.tpm]) if (copy !== null) files.push(copy.to);
   if (data.kept !== null) files.push(world.store.paths.record(`${data.kept.id}.xml`));
   await perform(world, locks, [
     ...files.map((path): Action => ({ do: "unlink", path })),

@@ -4,7 +4,7 @@ import { isUnwritten } from "../layers/heads.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";
-import { adoptHeads, createHead, definitionByVolume, freezeFile } from "./heads.ts";
+import { adoptHeads, createHead, definitionByVolume, freezeFile, type HeadChange, thawFile } from "./heads.ts";
 import type { RevertData } from "./revert-plan.ts";
 
 /** The titles of the step that brings the guest back. */
@@ -12,7 +12,7 @@ export const START = "Start the guest";
 export const RESUME = "Resume the guest from its memory";
 
 export function planSteps(world: World, locks: HeldLocks, data: RevertData): Step[] {
-  const { heads, kept, nvram } = data;
+  const { heads, kept, nvram, keep } = data;
   const steps: Step[] = [];
   if (kept !== null) {
     steps.push({
@@ -21,11 +21,11 @@ export function planSteps(world: World, locks: HeldLocks, data: RevertData): Ste
     });
   }
   steps.push({ title: "Make new heads", actions: heads.map(createHead) });
-  if (nvram !== null) {
-    const actions: Action[] = [{ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 }];
-    if (nvram.keep !== null) actions.push({ do: "copy-file", ...nvram.keep, mode: 0o400 });
-    steps.push({ title: "Copy the NVRAM", actions });
-  }
+  if (touchesTpm(data)) steps.push({ title: "Hold the new heads", actions: heads.map(holdHead) });
+  const copies: Action[] = [];
+  if (nvram !== null) copies.push({ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 });
+  if (keep.nvram !== null) copies.push({ do: "copy-file", ...keep.nvram, mode: 0o400 });
+  if (copies.length > 0) steps.push({ title: "Copy the NVRAM", actions: copies });
   steps.push(
     { title: "Keep what the disks hold", run: () => keepBefore(world, data) },
     { title: "Define the new heads", actions: [{ do: "define", xml: data.xmlAfter }] },
@@ -38,6 +38,7 @@ export function afterDefining(world: World, locks: HeldLocks, data: RevertData):
   const { uuid, heads } = data;
   const steps: Step[] = [];
   if (data.was !== "off") steps.push({ title: "Stop the guest", actions: [{ do: "destroy", domain: uuid }] });
+  if (touchesTpm(data)) steps.push(...exchangeTpm(world, locks, data));
   steps.push(
     { title: "Freeze what it had", actions: heads.map((head) => freezeFile(head.before)) },
     { title: "Record the revert", run: () => record(world, locks, data) },
@@ -48,6 +49,41 @@ export function afterDefining(world: World, locks: HeldLocks, data: RevertData):
   else if (data.was !== "off")
     steps.push({ title: START, actions: [{ do: "start", domain: uuid, paused: data.was === "paused" }] });
   return steps;
+}
+
+function touchesTpm({ tpm, keep }: RevertData): boolean {
+  return tpm !== null || keep.tpm !== null;
+}
+
+/**
+ * libvirt knows one place for a TPM's state, so that no definition can switch it together with the disks. Until it is exchanged the new heads are
+ * frozen, and nobody can start the guest on them: not the host that boots after a power cut, nor a person who knows of no journal.
+ */
+function holdHead({ after }: HeadChange): Action {
+  return { do: "set-mode", path: after.file, mode: 0o400 };
+}
+
+/** A head that is not held any more says that it was done: the guest may have run since, and what its TPM has now is its own. */
+function exchangeTpm(world: World, locks: HeldLocks, data: RevertData): Step[] {
+  const { uuid, heads, tpm, keep } = data;
+  const exchange: Action[] = [];
+  if (keep.tpm !== null) exchange.push({ do: "save-tpm", ...keep.tpm });
+  if (tpm !== null) exchange.push({ do: "place-tpm", domain: uuid, ...tpm });
+  const release = heads.map((head) => thawFile(head.after));
+  return [
+    {
+      title: "Exchange the TPM's state",
+      shown: exchange,
+      run: async () => {
+        for (const { after } of heads) {
+          const file = await world.host.fileInfo(after.file);
+          if (file !== null && (file.mode & 0o200) !== 0) return;
+        }
+        await perform(world, locks, exchange);
+      },
+    },
+    { title: "Release the new heads", actions: release },
+  ];
 }
 
 function resumeStep(world: World, locks: HeldLocks, data: RevertData, memory: NonNullable<RevertData["memory"]>): Step {

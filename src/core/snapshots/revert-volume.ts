@@ -87,7 +87,8 @@ function planRevert(
   const keep = () => {
     const told = keptByRevert(world, state, volume.id, options.keepMs, "the volume");
     const parent = snapshotBelow(state, volume);
-    return volumeRecord(volume, head, { ...told, id: world.ids.next("snap"), parent, consistency: "offline" });
+    const own = { id: world.ids.next("snap"), parent, consistency: "offline", uefi: volume.uefi } as const;
+    return volumeRecord(volume, head, { ...told, ...own });
   };
   const kept = options.discard ? null : keep();
   return { uuid: volume.instance, head, kept };

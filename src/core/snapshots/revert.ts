@@ -25,7 +25,7 @@ export interface Reverted {
 }
 
 /**
- * The instance's disks and NVRAM become what the snapshot holds; running before, running after. A snapshot with memory resumes, whether
+ * The instance's disks, NVRAM and TPM become what the snapshot holds; running before, running after. A snapshot with memory resumes, whether
  * it ran before or not. What was in memory is gone.
  * What the disks held is kept as an automatic snapshot, unless `discard`. Throws before anything is touched, or leaves it as it was.
  */
@@ -85,8 +85,8 @@ async function revertLocked(
   const steps = planSteps(world, locks, data);
   if (world.dryRun)
     return planView(world, steps, data.was === "off" ? [] : ["What is in the guest's memory will be lost."]);
-  if (status.inactive.tpm && data.memory == null)
-    world.report.note(`${status.name}: the state of its TPM stays as it is; the snapshot does not hold it`);
+  if (status.inactive.tpm !== null && data.tpm === null && data.memory == null)
+    world.report.note(`${status.name}: its TPM stays as it is: it had kept nothing yet when the snapshot was taken`);
   await adoption.store();
   await execute(
     world,

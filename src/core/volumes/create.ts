@@ -93,6 +93,7 @@ async function plan(
     deleteWithInstance: false,
     sourceSnapshot: source?.kind === "snapshot" ? source.id : null,
     sourceImage: source?.kind === "image" ? source.id : null,
+    uefi: source?.uefi ?? false,
   });
 }
 

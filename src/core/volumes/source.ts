@@ -16,11 +16,12 @@ export interface VolumeSource {
   readonly id: string;
   readonly label: string; // for messages: "snapshot web1/s1"
   readonly layer: string;
+  readonly uefi: boolean; // of a guest with UEFI
 }
 
 /** Throws "not_found"; "usage" where it has several disks and none is chosen, or not the chosen one. */
 export function findVolumeSource(state: State, choice: VolumeSourceChoice): VolumeSource {
-  const { kind, id, label, disks } = found(state, choice);
+  const { kind, id, label, disks, uefi } = found(state, choice);
   const devices = disks.map(({ device }) => device).join(", ");
   const chosen = choice.disk === null ? disks : disks.filter(({ device }) => device === choice.disk);
   const [one, second] = chosen;
@@ -32,16 +33,17 @@ export function findVolumeSource(state: State, choice: VolumeSourceChoice): Volu
   if (second !== undefined) {
     throw new EstratoError("usage", `${label}: it has several disks (${devices})`, { hint: "Choose one: --disk vda." });
   }
-  return { kind, id, label, layer: one.layer };
+  return { kind, id, label, layer: one.layer, uefi };
 }
 
 function found(state: State, { kind, target }: VolumeSourceChoice) {
   if (kind === "image") {
     const image = findImage(state, target);
-    return { kind, id: image.id, label: `image ${image.name}`, disks: image.disks };
+    return { kind, id: image.id, label: `image ${image.name}`, disks: image.disks, uefi: image.uefi };
   }
   const snapshot = findSnapshot(state, target);
-  return { kind, id: snapshot.id, label: `snapshot ${snapshotLabel(state, snapshot)}`, disks: snapshot.disks };
+  const label = `snapshot ${snapshotLabel(state, snapshot)}`;
+  return { kind, id: snapshot.id, label, disks: snapshot.disks, uefi: snapshot.uefi };
 }
 
 /** Is it still there, with that layer, now that we look again inside a transaction? */

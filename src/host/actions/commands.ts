@@ -1,6 +1,7 @@
 /** Each action as the commands that carry it out. `perform` runs these very commands where an action is one. */
 import { dirname } from "node:path";
 import { accessCommands } from "../access.ts";
+import { tpmFolder } from "../libvirt-folders.ts";
 import { absolutePath, qemuImg } from "../qemu-img.ts";
 import { seedCommand } from "../seed.ts";
 import type { Action, Command } from "../types.ts";
@@ -95,6 +96,12 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
       return [{ program: "rm", args: ["-f", action.path] }];
     case "copy-file":
       return [{ program: "install", args: ["-m", action.mode.toString(8), action.from, action.to] }];
+    case "save-tpm":
+      return [{ program: "install", args: ["-m", "400", action.from, action.to] }];
+    case "place-tpm":
+      return [{ program: "install", args: ["-D", "-m", "600", action.from, action.to] }];
+    case "remove-tpm":
+      return [{ program: "rm", args: ["-rf", tpmFolder(action.domain)] }];
     case "convert":
       return [convert(action, `${action.to}.part`), { program: "mv", args: [`${action.to}.part`, action.to] }];
     case "move-file":

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Processes, RunOptions } from "../process.ts";
-import type { Action, PerformOptions } from "../types.ts";
+import type { Action, DomainState, PerformOptions } from "../types.ts";
 import type { Virsh } from "../virsh.ts";
 
 export type ActionOf<Do extends Action["do"]> = Extract<Action, { do: Do }>;
@@ -16,6 +16,11 @@ export interface ActionContext {
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number;
+}
+
+/** Nothing of it runs; also where there is no such domain. */
+export function isOff(state: DomainState | null): boolean {
+  return state === null || state === "shutoff" || state === "crashed";
 }
 
 /** A child that changes things inherits the locks, so that they outlive us until it ends. */

@@ -7,7 +7,7 @@ import { failure, lastWords } from "../process-failure.ts";
 import type { Action, DomainState } from "../types.ts";
 import { isNoSuchDomain } from "../virsh.ts";
 import { commandsFor } from "./commands.ts";
-import { type ActionContext, type ActionOf, backOffMs, holdingLocks, withFile } from "./context.ts";
+import { type ActionContext, type ActionOf, backOffMs, holdingLocks, isOff, withFile } from "./context.ts";
 
 /** The state of a domain now; null where there is none. */
 export async function stateOf(context: ActionContext, domain: string): Promise<DomainState | null> {
@@ -62,7 +62,6 @@ async function performTowards(
 }
 
 const isRunning = (state: DomainState | null) => state === "running" || state === "blocked";
-const isOff = (state: DomainState | null) => state === null || state === "shutoff" || state === "crashed";
 
 /** The simple verbs, each of which finds its work done where the domain is there already. */
 export async function performLife(

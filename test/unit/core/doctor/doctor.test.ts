@@ -81,7 +81,7 @@ describe("doctor mends by itself", () => {
   test("a record that nothing remembers", async () => {
     const on = await prepared();
     await command(on).store.writeRecord("snap-gone.xml", "<domain/>");
-    await mends(on, "a definition, NVRAM or seed that nothing remembers");
+    await mends(on, "a definition, NVRAM, TPM state or seed that nothing remembers");
   });
 
   test("a definition that keeps libvirt's note of the layers", async () => {

@@ -1,10 +1,13 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { createVolumeSnapshot } from "../../../../src/core/snapshots/create-volume.ts";
+import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
 import type { Instance } from "../../../../src/store/schema.ts";
-import { command, creation, type Estate, newEstate } from "./world.ts";
+import { command, creation, type Estate, newEstate, stateOf } from "./world.ts";
 
 /** A guest of somebody's with UEFI, an empty CD-ROM, and a disk that it shares with others; and a snapshot of it. */
 async function uefi(nvram: boolean): Promise<Estate> {
@@ -50,7 +53,7 @@ test("a clone of a guest with UEFI inherits its definition, without what belongs
   expect(definition.disks.map((disk) => disk.device)).toEqual(["sda", "vdz"]);
   expect(definition.interfaces.map((nic) => nic.mac)).toEqual([clone.addresses[0]?.mac]);
   expect(definition).toMatchObject({ name: "clone", uuid: clone.id, firmware: true });
-  expect(definition.nvram).toMatch(/^\/fake\/estrato\/layers\/lay-.*\.fd$/);
+  expect(definition.nvram).toBe(`/fake/estrato/layers/${clone.id}.fd`);
   expect(estate.machine.files.get(definition.nvram ?? "")?.text).toBe("boot order");
   expect(xml).toMatch(/firmware=['"]efi['"]/);
 });
@@ -74,10 +77,80 @@ test("such a clone is on the network that the definition names", async () => {
   });
 });
 
-test("a volume of such a guest is not booted from: what the firmware kept is not in it", async () => {
+test("a volume of such a guest boots by UEFI, with NVRAM of its own, whatever became of what it was made from", async () => {
   const estate = await uefi(true);
   const source = { kind: "snapshot", target: "uefi/s1", disk: null } as const;
   await createVolume(command(estate), { name: "root", source, sizeBytes: null });
-  const boot = creation({ name: "clone", source: { kind: "volume", target: "root" } });
-  await expect(createInstance(command(estate), boot)).rejects.toMatchObject({ code: "conflict" });
+  const volume = Object.values((await stateOf(estate)).volumes).find(({ name }) => name === "root")?.id ?? "";
+  const asked = { quiesce: "off", description: null, properties: {}, expiresAt: null, protect: false } as const;
+  await createVolumeSnapshot(command(estate), { ...asked, volume, name: "r1" });
+  const again = { kind: "snapshot", target: "r1", disk: null } as const;
+  await createVolume(command(estate), { name: "root2", source: again, sizeBytes: null });
+  await deleteSnapshot(command(estate), "r1", { children: false });
+  await deleteSnapshot(command(estate), "uefi/s1", { children: false });
+  for (const target of ["root", "root2"]) {
+    const boot = creation({ name: `on-${target}`, source: { kind: "volume", target } });
+    const made = (await createInstance(command(estate), boot)) as Instance;
+    const xml = estate.machine.domains.get(made.id)?.inactive ?? "";
+    expect(xml).toContain("firmware='efi'");
+    expect(command(estate).host.parseDefinition(xml).nvram).toBe(`/fake/estrato/layers/${made.id}.fd`);
+  }
+});
+
+describe("a clone of a guest with a TPM", () => {
+  const TPM = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>";
+
+  async function sealed(firmware: boolean): Promise<Estate> {
+    const estate = await uefi(firmware);
+    const { host } = command(estate);
+    const [domain] = estate.machine.domains.values();
+    let xml = domain?.inactive.replace("</devices>", `${TPM}</devices>`) ?? "";
+    if (!firmware) xml = xml.replace(/ firmware=.efi./, "");
+    await host.perform({ do: "define", xml });
+    host.addFile(host.parseDefinition(xml).tpm ?? "", { format: "raw", text: "sealed" });
+    const asked = { quiesce: "off", excludeDisks: [], description: null, properties: {}, expiresAt: null } as const;
+    await createSnapshot(command(estate), { ...asked, instance: "uefi", name: "s2", protect: false });
+    return estate;
+  }
+
+  const fromSealed = creation({ name: "clone", source: { kind: "snapshot", target: "uefi/s2" } });
+  const tpmOf = (estate: Estate, uuid: string) =>
+    command(estate).host.parseDefinition(estate.machine.domains.get(uuid)?.inactive ?? "").tpm ?? "";
+
+  test.each([true, false])("has what that kept, and its own from then on (UEFI: %s)", async (firmware) => {
+    const estate = await sealed(firmware);
+    const clone = (await createInstance(command(estate), fromSealed)) as Instance;
+    const place = tpmOf(estate, clone.id);
+    expect(place).toContain(clone.id);
+    expect(estate.machine.files.get(place)?.text).toBe("sealed");
+    const { nvram } = command(estate).host.parseDefinition(estate.machine.domains.get(clone.id)?.inactive ?? "");
+    expect(nvram === null).toBe(!firmware);
+    await deleteInstance(command(estate), "clone", { keepVolumes: false });
+    expect(estate.machine.files.has(place)).toBe(false);
+    expect(await examine(command(estate))).toEqual([]);
+  });
+
+  test("leaves nothing in libvirt's folder where it cannot be made", async () => {
+    const estate = await sealed(true);
+    const failing = command(estate);
+    const perform = failing.host.perform;
+    failing.host.perform = async (action, options) => {
+      if (action.do === "start") throw new Error("no");
+      return perform(action, options);
+    };
+    await expect(createInstance(failing, fromSealed)).rejects.toThrow("no");
+    const left = [...estate.machine.files.keys()].filter((path) => path.includes("/swtpm/"));
+    expect(left).toHaveLength(1); // of the guest that it was to be made from
+  });
+
+  test("is not made where the copy has gone, and doctor says so", async () => {
+    const estate = await sealed(true);
+    const { snapshots } = await stateOf(estate);
+    const copy = Object.values(snapshots).find(({ name }) => name === "s2")?.tpm ?? "";
+    estate.machine.files.delete(`/fake/estrato/nvram/${copy}`);
+    const attempt = createInstance(command(estate), fromSealed);
+    await expect(attempt).rejects.toMatchObject({ code: "integrity", message: expect.stringContaining(copy) });
+    const found = await examine(command(estate));
+    expect(found.map(({ problem }) => problem)).toContain(`its TPM state /fake/estrato/nvram/${copy} is missing`);
+  });
 });

@@ -105,6 +105,8 @@ export function addImage(state: State, name: string, devices: readonly string[])
     source: { kind: "file", id: null, name },
     definition: null,
     nvram: null,
+    tpm: null,
+    uefi: false,
     owner: "me",
     createdAt: TIME,
     protected: false,

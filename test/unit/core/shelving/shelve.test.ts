@@ -283,7 +283,7 @@ describe("unshelve", () => {
     const before = everything(on);
     const plan = await unshelveInstance(command(on, { dryRun: true }), "web1");
     expect(plan?.steps.map(({ title }) => title)).toEqual([
-      "Put the NVRAM back",
+      "Put back what the firmware kept",
       "Reserve its address",
       "Define the domain",
       "Start it with the host",

@@ -1,0 +1,110 @@
+/**
+ * What a guest's firmware keeps outside its disks: its variables (NVRAM) and the state of an emulated TPM. Small files, which travel with every
+ * snapshot, image and shelf. An encrypted TPM state (`<encryption secret='…'/>`) travels as it is, and needs the same libvirt secret.
+ */
+import { EstratoError } from "../errors.ts";
+import type { Action, DomainDefinition } from "../host/types.ts";
+import type { State } from "../store/schema.ts";
+import type { Step } from "./operation.ts";
+import type { World } from "./ports.ts";
+
+/** The paths of a guest's files, or the names of copies in the store's nvram/. Null where there is none. */
+export interface Firmware {
+  readonly nvram: string | null;
+  readonly tpm: string | null;
+}
+
+/** Of a volume alone, or of a file from outside. */
+export const NO_FIRMWARE: Firmware = { nvram: null, tpm: null };
+
+export interface Copy {
+  readonly from: string;
+  readonly to: string;
+}
+
+const COPY_MODE = 0o400;
+
+/** Those that are there: libvirt makes them at the first start. */
+export async function firmwareOf(world: World, { nvram, tpm }: DomainDefinition): Promise<Firmware> {
+  const there = async (path: string | null) =>
+    path !== null && (await world.host.fileInfo(path)) !== null ? path : null;
+  return { nvram: await there(nvram), tpm: await there(tpm) };
+}
+
+/** The names that copies get for the snapshot or image of this id. */
+export function copyNames(id: string, present: Firmware): Firmware {
+  return { nvram: present.nvram === null ? null : nvramName(id), tpm: present.tpm === null ? null : tpmName(id) };
+}
+
+function nvramName(id: string): string {
+  return `${id}.fd`;
+}
+
+function tpmName(id: string): string {
+  return `${id}.tpm`;
+}
+
+/** Copies of a guest's files, under `names`; no step where there is nothing to copy. The guest may run: each file is of one moment. */
+export function saveFirmware(world: World, present: Firmware, names: Firmware): Step[] {
+  const actions: Action[] = [];
+  const { paths } = world.store;
+  if (present.nvram !== null && names.nvram !== null)
+    actions.push({ do: "copy-file", from: present.nvram, to: paths.nvram(names.nvram), mode: COPY_MODE });
+  if (present.tpm !== null && names.tpm !== null)
+    actions.push({ do: "save-tpm", from: present.tpm, to: paths.nvram(names.tpm) });
+  return actions.length === 0 ? [] : [{ title: SAVE, actions }];
+}
+
+const SAVE = "Copy what the firmware keeps";
+
+/** The same from one record's copies to another's. */
+export function copyCopies(world: World, from: Firmware, to: Firmware): Step[] {
+  return saveFirmware(world, pathsOf(world, from), to);
+}
+
+/** Where the copies lie. */
+export function pathsOf(world: World, { nvram, tpm }: Firmware): Firmware {
+  const path = (name: string | null) => (name === null ? null : world.store.paths.nvram(name));
+  return { nvram: path(nvram), tpm: path(tpm) };
+}
+
+export function copyFiles(world: World, copies: Firmware): string[] {
+  return Object.values(pathsOf(world, { nvram: copies.nvram, tpm: copies.tpm })).filter((path) => path !== null);
+}
+
+/** Idempotent. */
+export function unlinkCopies(world: World, copies: Firmware): Action[] {
+  return copyFiles(world, copies).map((path) => ({ do: "unlink", path }));
+}
+
+/** Is what libvirt keeps of its TPM ours to remove with it? That of a guest which was there before us stays, like its disks. */
+export function hasOwnTpm(state: State, uuid: string, definition: DomainDefinition | null): boolean {
+  return state.instances[uuid]?.origin === "created" && definition !== null && definition.tpm !== null;
+}
+
+/** All copies that a snapshot or image of this id can have. Idempotent. */
+export function unlinkCopiesOf(world: World, id: string): Action[] {
+  return unlinkCopies(world, { nvram: nvramName(id), tpm: tpmName(id) });
+}
+
+/** Throws "integrity" where a copy is gone: `what` is whose they are, "snapshot web1/s1". */
+export async function requireCopies(world: World, copies: Firmware, what: string): Promise<void> {
+  for (const { path } of await missingCopies(world, copies)) {
+    throw new EstratoError("integrity", `${what}: ${path} is not there`, {
+      hint: "Put the file back from a copy, and try again.",
+    });
+  }
+}
+
+/** Copies that are recorded and gone. `what`: in the words of people. */
+export async function missingCopies(
+  world: World,
+  copies: Firmware,
+): Promise<{ readonly what: "NVRAM" | "TPM state"; readonly path: string }[]> {
+  const { nvram, tpm } = pathsOf(world, copies);
+  const isGone = async (path: string) => (await world.host.fileInfo(path)) === null;
+  return [
+    ...(nvram !== null && (await isGone(nvram)) ? [{ what: "NVRAM", path: nvram } as const] : []),
+    ...(tpm !== null && (await isGone(tpm)) ? [{ what: "TPM state", path: tpm } as const] : []),
+  ];
+}
