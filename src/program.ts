@@ -25,6 +25,10 @@ export const catalogue: Catalogue = {
     verb: () => import("./commands/instance/shelve.ts"),
   },
   unshelve: { summary: "Bring shelved instances back", verb: () => import("./commands/instance/unshelve.ts") },
+  backup: {
+    summary: "Copies in another folder, rotated and verified",
+    noun: () => import("./commands/backup/index.ts"),
+  },
   flavor: { summary: "Sizes that instances are made in", noun: () => import("./commands/flavor/index.ts") },
   keypair: { summary: "Public SSH keys that new instances let in", noun: () => import("./commands/keypair/index.ts") },
   config: { summary: "Settings", noun: () => import("./commands/config/index.ts") },

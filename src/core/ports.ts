@@ -4,7 +4,9 @@
  */
 import type {
   Action,
+  BlockSums,
   Command,
+  DataPlace,
   DefinitionEdit,
   DomainDefinition,
   DomainOutline,
@@ -75,6 +77,17 @@ export interface HostPort {
   } | null>;
   /** Names in a folder (no dot files); [] where it is not there. */
   listFolder(path: string): Promise<string[]>;
+  /**
+   * SHA-256 of each block of a file. A block for which `known` has a sum is not read: that one is taken. "not_found".
+   * `onProgress`: the fraction that is done.
+   */
+  blockSums(
+    path: string,
+    blockBytes: number,
+    options?: { readonly known?: readonly (string | null)[]; readonly onProgress?: (fraction: number) => void },
+  ): Promise<BlockSums>;
+  /** Where in a qcow2 file itself the data lies that it holds, uncompressed: by what the guest sees, and by the file's own bytes. */
+  dataPlaces(path: string): Promise<DataPlace[]>;
   freeBytes(path: string): Promise<number>;
   network(name: string): Promise<NetworkInfo | null>;
   listNetworks(): Promise<string[]>;

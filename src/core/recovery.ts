@@ -6,6 +6,9 @@ import type { HeldLocks, World } from "./ports.ts";
 
 /** Every kind of operation, loaded only when one of it is pending. */
 const kinds: Readonly<Record<string, () => Promise<Recover>>> = {
+  "backup.create": async () => (await import("./backups/create-recovery.ts")).recoverCreateBackup,
+  "backup.delete": async () => (await import("./backups/delete-recovery.ts")).recoverDeleteBackup,
+  "backup.restore": async () => (await import("./backups/restore.ts")).recoverRestore,
   "image.create": async () => (await import("./images/create-recovery.ts")).recoverCreateImage,
   "image.delete": async () => (await import("./images/delete.ts")).recoverDeleteImage,
   "image.save": async () => (await import("./images/save-recovery.ts")).recoverSave,

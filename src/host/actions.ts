@@ -12,6 +12,7 @@ import type { ActionContext } from "./actions/context.ts";
 import {
   performCommit,
   performConvert,
+  performConvertDelta,
   performCreateDisk,
   performRebase,
   performResize,
@@ -35,7 +36,7 @@ import {
 } from "./actions/live-disks.ts";
 import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm.ts";
 import { copyFile, moveFile, removeFile, setMode, syncNamed } from "./files.ts";
-import { makeFolder, removeFolder, writeWhole } from "./folders.ts";
+import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
 import { createSeed } from "./seed.ts";
 import type { Action } from "./types.ts";
 
@@ -47,6 +48,12 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return moveFile(action.from, action.to, action.replace);
     case "convert":
       return performConvert(context, action);
+    case "convert-delta":
+      return performConvertDelta(context, action);
+    case "move-folder":
+      return moveFolder(action.from, action.to);
+    case "discard-folder":
+      return discardFolder(action.path);
     case "commit":
       return performCommit(context, action);
     case "rebase":

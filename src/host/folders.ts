@@ -1,9 +1,9 @@
 /** Folders that come and go, and small files that are written and read as a whole. */
 import { constants } from "node:fs";
-import { mkdir, open, rename, rmdir } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
-import { removeFile, syncPath, temporaryName } from "./files.ts";
+import { fileInfo, removeFile, syncPath, temporaryName } from "./files.ts";
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
 
@@ -30,6 +30,25 @@ export async function removeFolder(path: string): Promise<void> {
     throw error;
   }
   await syncPath(dirname(path));
+}
+
+/** Gives a folder its name; done where `from` has gone and `to` is there, "conflict" where both are. Durable. */
+export async function moveFolder(from: string, to: string): Promise<void> {
+  const [source, target] = await Promise.all([fileInfo(from), fileInfo(to)]);
+  if (source === null && target?.isFolder) return;
+  if (target !== null) throw new EstratoError("conflict", `${to}: it is there already`);
+  await rename(from, to);
+  await syncPath(dirname(to));
+}
+
+/** A folder and the files in it. "conflict", with all left as it is, where there is a folder in it: that is none of ours. Durable. */
+export async function discardFolder(path: string): Promise<void> {
+  if ((await fileInfo(path)) === null) return;
+  const entries = await readdir(path, { withFileTypes: true });
+  const inner = entries.find((entry) => entry.isDirectory());
+  if (inner !== undefined) throw new EstratoError("conflict", `${path}: there is a folder in it (${inner.name})`);
+  for (const entry of entries) await removeFile(`${path}/${entry.name}`);
+  await removeFolder(path);
 }
 
 /** Puts a new file of mode 0600 in the place of what was there: whole, or not at all. Durable. */
@@ -59,8 +78,8 @@ export async function readText(path: string, maxBytes: number): Promise<{ text: 
     try {
       const stat = await file.stat();
       if (!stat.isFile() || stat.size > maxBytes) return null;
-      const bytes = Buffer.alloc(maxBytes);
-      const { bytesRead } = await file.read(bytes, 0, maxBytes, 0);
+      const bytes = Buffer.alloc(stat.size);
+      const { bytesRead } = await file.read(bytes, 0, stat.size, 0);
       return { text: bytes.toString("utf8", 0, bytesRead), uid: stat.uid };
     } finally {
       await file.close();

@@ -10,10 +10,12 @@ import { parseDefinition } from "./domain-xml.ts";
 import { createEmpty, fileInfo, freeBytes, listFolder, removeFile } from "./files.ts";
 import type { HeldFile } from "./held-file.ts";
 import { type ChildTrace, createProcesses } from "./process.ts";
-import { convertedBytes, countFaults, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
+import { convertedBytes, countFaults, dataPlaces, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
 import type {
   Action,
+  BlockSums,
   Command,
+  DataPlace,
   DefinitionEdit,
   DomainDefinition,
   DomainOutline,
@@ -85,6 +87,12 @@ export function createHost(options: HostOptions) {
     countFaults: (path: string): Promise<number> => countFaults(processes, path),
     sameContent: (a: { path: string; format: string }, b: { path: string; format: string }): Promise<boolean> =>
       sameContent(processes, a, b),
+    blockSums: async (
+      path: string,
+      blockBytes: number,
+      how?: { readonly known?: readonly (string | null)[]; readonly onProgress?: (fraction: number) => void },
+    ): Promise<BlockSums> => (await import("./block-sums.ts")).blockSums(path, blockBytes, how),
+    dataPlaces: (path: string): Promise<DataPlace[]> => dataPlaces(processes, path),
     fileInfo,
     listFolder,
     freeBytes,

@@ -1,7 +1,7 @@
 /** Reads what qemu-img prints. Apart from the process, so that recorded answers can be fed to it. */
 import { dirname, resolve } from "node:path";
 import { EstratoError } from "../errors.ts";
-import type { Extent, ImageInfo } from "./types.ts";
+import type { DataPlace, Extent, ImageInfo } from "./types.ts";
 
 interface InfoAnswer {
   readonly filename?: string;
@@ -91,6 +91,22 @@ interface MapLine {
   readonly present?: boolean; // since QEMU 6.1
   readonly zero: boolean;
   readonly data: boolean;
+  readonly offset?: number; // in the file; absent where it is compressed
+}
+
+function parseMapLine(text: string): MapLine | null {
+  const json = text
+    .trim()
+    .replace(/^\[/, "")
+    .replace(/[\],]+$/, "");
+  return json === "" ? null : (parseJson(json) as MapLine);
+}
+
+/** One line of a map made without the backing chain; null where it tells of no data at a place of its own. */
+export function parsePlace(text: string): DataPlace | null {
+  const line = parseMapLine(text);
+  if (line === null || line.depth !== 0 || !line.data || line.offset === undefined) return null;
+  return { start: line.start, length: line.length, fileOffset: line.offset };
 }
 
 /**
@@ -103,12 +119,9 @@ export function createExtentReader(format: string): { line(text: string): void; 
   return {
     extents,
     line(text) {
-      const json = text
-        .trim()
-        .replace(/^\[/, "")
-        .replace(/[\],]+$/, "");
-      if (json === "") return;
-      const { start, length, present, zero, data, depth } = parseJson(json) as MapLine;
+      const found = parseMapLine(text);
+      if (found === null) return;
+      const { start, length, present, zero, data, depth } = found;
       const own = depth === 0 && (format === "raw" ? data : data || (zero && present === true));
       if (!own || length === 0) return;
       const last = extents.at(-1);

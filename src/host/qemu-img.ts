@@ -3,8 +3,8 @@ import { lstat } from "node:fs/promises";
 import { EstratoError } from "../errors.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
-import { createExtentReader, parseFaults, parseInfo, parseMeasure } from "./qemu-img-output.ts";
-import type { Command, Extent, ImageInfo } from "./types.ts";
+import { createExtentReader, parseFaults, parseInfo, parseMeasure, parsePlace } from "./qemu-img-output.ts";
+import type { Command, DataPlace, Extent, ImageInfo } from "./types.ts";
 
 export interface ImageFile {
   readonly path: string;
@@ -49,10 +49,25 @@ export async function imageInfo(
 /** The extents that a file itself holds. It is opened without what it stands on, so a chain with a gap answers too. A running guest may have it open. */
 export async function ownExtents(processes: Processes, path: string, format: string): Promise<Extent[]> {
   const reader = createExtentReader(format);
-  const alone = { driver: format, file: { driver: "file", filename: absolutePath(path) }, backing: null };
-  const name = format === "raw" ? ["-f", "raw", absolutePath(path)] : [`json:${JSON.stringify(alone)}`];
+  const name = format === "raw" ? ["-f", "raw", absolutePath(path)] : [aloneName(path, format)];
   for await (const line of processes.lines(qemuImg("map", "--output=json", "-U", ...name))) reader.line(line);
   return reader.extents;
+}
+
+/** Where in a qcow2 file the data lies that it holds itself. Compressed data, which lies at no fixed place, is left out. */
+export async function dataPlaces(processes: Processes, path: string): Promise<DataPlace[]> {
+  const places: DataPlace[] = [];
+  for await (const line of processes.lines(qemuImg("map", "--output=json", "-U", aloneName(path, "qcow2")))) {
+    const place = parsePlace(line);
+    if (place !== null) places.push(place);
+  }
+  return places;
+}
+
+/** A qcow2 file as it is without what it stands on. */
+function aloneName(path: string, format: string): string {
+  const alone = { driver: format, file: { driver: "file", filename: absolutePath(path) }, backing: null };
+  return `json:${JSON.stringify(alone)}`;
 }
 
 /** What a new qcow2 file with this content, that of all it stands on included, takes at most. A running guest may have it open. */

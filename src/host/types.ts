@@ -240,6 +240,23 @@ export type Action =
       readonly compress: boolean;
       readonly mode: number;
     }
+  /**
+   * What `layers` hold, each on the one before it, oldest first, as one qcow2 file on `backing` (a name that may be relative to `to`, so that
+   * both can move together). Only the layers' own clusters are read and written. Through `to`.part and a rename; fsynced. Idempotent.
+   */
+  | {
+      readonly do: "convert-delta";
+      readonly layers: readonly { readonly path: string; readonly format: string }[];
+      readonly to: string;
+      readonly backing: { readonly path: string; readonly format: string };
+      readonly sizeBytes: number;
+      readonly compress: boolean;
+      readonly mode: number;
+    }
+  /** Gives a folder its name, durably. Idempotent: done where `from` has gone and `to` is there. "conflict" where both are. */
+  | { readonly do: "move-folder"; readonly from: string; readonly to: string }
+  /** A folder and the files in it; "conflict" where there is a folder in it. Idempotent. */
+  | { readonly do: "discard-folder"; readonly path: string }
   /** Gives a finished file its name, durably. "conflict" where `to` is there and may not be replaced. */
   | { readonly do: "move-file"; readonly from: string; readonly to: string; readonly replace: boolean }
   | { readonly do: "resize-disk"; readonly path: string; readonly format: string; readonly sizeBytes: number } // offline, growing only
@@ -259,6 +276,17 @@ export type Action =
       readonly userData: string;
       readonly networkConfig: string | null;
     };
+
+/** An extent of data, and where in the file it lies. */
+export interface DataPlace extends Extent {
+  readonly fileOffset: number;
+}
+
+/** Checksums of a file, block by block. */
+export interface BlockSums {
+  readonly sizeBytes: number;
+  readonly sums: readonly string[]; // SHA-256, hexadecimal
+}
 
 /** A child process as a person would type it. */
 export interface Command {

@@ -32,5 +32,7 @@ export function emptyState(): State {
       ]),
     ),
     keypairs: {},
+    bookmarks: {},
+    targets: {},
   };
 }

@@ -141,6 +141,15 @@ const image = v.object({
   properties,
 });
 
+/** Where the next incremental backup begins: the frozen layers that a backup was taken from. One for each instance and target. */
+const bookmark = v.object({
+  id: v.string(), // of the backup: bak-…
+  instance: v.string(), // UUID
+  target: v.string(), // absolute path of the folder that the backup is in
+  disks: v.array(snapshotDisk),
+  createdAt: time,
+});
+
 const flavor = v.object({ name: v.string(), vcpus: v.number(), ramBytes: bytes, diskBytes: bytes, createdAt: time });
 const keypair = v.object({
   name: v.string(),
@@ -160,6 +169,8 @@ export const stateSchema = v.object({
   images: v.record(v.string(), image),
   flavors: v.record(v.string(), flavor),
   keypairs: v.record(v.string(), keypair),
+  bookmarks: v.optional(v.record(v.string(), bookmark), {}), // by backup
+  targets: v.optional(v.record(v.string(), v.string()), {}), // folders of backups: path → the id that its marker holds
 });
 
 export type State = v.InferOutput<typeof stateSchema>;
@@ -170,6 +181,7 @@ export type Shelved = v.InferOutput<typeof shelved>;
 export type Snapshot = v.InferOutput<typeof snapshot>;
 export type SnapshotMemory = v.InferOutput<typeof snapshotMemory>;
 export type Image = v.InferOutput<typeof image>;
+export type Bookmark = v.InferOutput<typeof bookmark>;
 export type Flavor = v.InferOutput<typeof flavor>;
 export type Keypair = v.InferOutput<typeof keypair>;
 

@@ -6,7 +6,8 @@ import { tpmFolder } from "../../src/host/libvirt-folders.ts";
 import type { Action } from "../../src/host/types.ts";
 import { attach, detach, openDisk, switchDisks } from "./host-disks.ts";
 import { define, destroy, domainAt, findDomain, requireRunning, start, undefine } from "./host-domains.ts";
-import { convert, createDisk, resize, unlink } from "./host-files.ts";
+import { convert, convertDelta, createDisk, resize, unlink } from "./host-files.ts";
+import { discardFolder, moveFolder } from "./host-folders.ts";
 import {
   commitInto,
   fileAt,
@@ -147,6 +148,9 @@ const EFFECTS: Effects = {
       if (path.startsWith(`${tpmFolder(action.domain)}/`)) machine.files.delete(path);
   },
   convert,
+  "convert-delta": convertDelta,
+  "move-folder": moveFolder,
+  "discard-folder": discardFolder,
   "move-file"(machine, action) {
     const file = fileAt(machine, action.from);
     if (!action.replace && machine.files.has(action.to)) {

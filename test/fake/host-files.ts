@@ -12,7 +12,7 @@ import {
   requireReadable,
   requireWritable,
 } from "./host-images.ts";
-import type { FakeMachine } from "./host-machine.ts";
+import type { ClusterValue, FakeMachine } from "./host-machine.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
@@ -57,6 +57,19 @@ export function convert(machine: FakeMachine, action: Of<"convert">, reach: Reac
   }
   machine.files.delete(`${action.to}.part`);
   machine.files.set(action.to, file);
+}
+
+/** What the layers themselves hold, the later over the earlier, on another file. Half: a piece under another name. */
+export function convertDelta(machine: FakeMachine, action: Of<"convert-delta">, reach: Reach): void {
+  const backing = { path: resolve(dirname(action.to), action.backing.path), format: action.backing.format };
+  chainAt(machine, backing.path);
+  const clusters = new Map<number, ClusterValue>();
+  for (const { path } of action.layers) {
+    requireReadable(machine, path);
+    for (const [cluster, value] of fileAt(machine, path).clusters) clusters.set(cluster, value);
+  }
+  const file = newFile({ sizeBytes: action.sizeBytes, backing, clusters, mode: action.mode });
+  machine.files.set(reach === "half" ? `${action.to}.part` : action.to, file);
 }
 
 export function resize(machine: FakeMachine, action: Of<"resize-disk">): void {

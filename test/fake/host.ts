@@ -11,6 +11,7 @@ import { parseDefinition } from "../../src/host/domain-xml.ts";
 import type { Action, DomainSummary } from "../../src/host/types.ts";
 import { carryOut } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
+import { sumsOf } from "./host-folders.ts";
 import {
   type Content,
   chainAt,
@@ -283,6 +284,14 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const inside = [...machine.files.keys(), ...machine.folders].filter((file) => file.startsWith(`${path}/`));
       const names = inside.map((file) => file.slice(path.length + 1).split("/")[0] ?? "");
       return [...new Set(names)].filter((name) => !name.startsWith(".")).sort();
+    },
+    async blockSums(path) {
+      alive();
+      return sumsOf(machine, path);
+    },
+    async dataPlaces() {
+      alive();
+      return []; // nothing is known to be as it was
     },
     async freeBytes() {
       alive();

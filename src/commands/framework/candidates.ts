@@ -38,6 +38,8 @@ const KINDS: Partial<Record<string, Lister>> = {
       value: name ?? id,
       description: (instance !== null && state.instances[instance]?.name) || "",
     })),
+  // The newest of each instance and target: the others are known to their folders alone.
+  backup: (state) => Object.values(state.bookmarks).map(({ id, createdAt }) => ({ value: id, description: createdAt })),
   flavor: (state) =>
     Object.values(state.flavors).map(({ name, vcpus, ramBytes }) => ({
       value: name,

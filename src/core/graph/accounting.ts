@@ -1,6 +1,6 @@
 /** What deleting something would free, by doing it on paper: drop, decide, apply, until nothing changes. */
 import type { Extent } from "../../host/types.ts";
-import type { Image, Layer, Snapshot, State } from "../../store/schema.ts";
+import type { Bookmark, Image, Layer, Snapshot, State } from "../../store/schema.ts";
 import { applyDecision } from "./apply.ts";
 import { collect, nextStep } from "./collect.ts";
 import type { CollectFacts, Merge } from "./decisions.ts";
@@ -57,9 +57,10 @@ export function layersToMeasure(state: State, pointers: readonly Pointer[], hold
 
 /** Removes pointers from a draft. Their layers stay: that is the collector's business. */
 function dropPointers(draft: State, pointers: readonly Pointer[]): void {
-  for (const { kind, id } of pointers)
-    delete draft[kind === "volume" ? "volumes" : kind === "image" ? "images" : "snapshots"][id];
+  for (const { kind, id } of pointers) delete draft[RECORDS[kind]][id];
 }
+
+const RECORDS = { volume: "volumes", image: "images", snapshot: "snapshots", backup: "bookmarks" } as const;
 
 /** Bytes that collecting frees: with those who run now, and with nobody running. */
 interface Collected {
@@ -77,13 +78,14 @@ function treesOf(state: State, pointers: readonly Pointer[]): State {
   const roots = new Set(dropped.map(({ layer }) => chainOrNull(state, layer)?.at(-1) ?? layer));
   const graph = layerGraph(state);
   const inside = new Set([...roots].flatMap((root) => [root, ...descendants(state, root, graph)]));
-  const onDisks = ({ disks }: Snapshot | Image) => disks.some(({ layer }) => inside.has(layer));
+  const onDisks = ({ disks }: Snapshot | Image | Bookmark) => disks.some(({ layer }) => inside.has(layer));
   return {
     ...state,
     layers: only(state.layers, ({ id }) => inside.has(id)),
     volumes: only(state.volumes, ({ head }) => inside.has(head)),
     snapshots: only(state.snapshots, (one) => onDisks(one)),
     images: only(state.images, (one) => onDisks(one)),
+    bookmarks: only(state.bookmarks, (one) => onDisks(one)),
   };
 }
 
@@ -116,6 +118,7 @@ function copyOf(state: State, dropped: readonly Pointer[], change: (layer: Layer
     volumes: { ...state.volumes },
     snapshots: { ...state.snapshots },
     images: { ...state.images },
+    bookmarks: { ...state.bookmarks },
   };
   dropPointers(copy, dropped);
   return copy;

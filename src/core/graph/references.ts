@@ -2,9 +2,9 @@
 import { EstratoError } from "../../errors.ts";
 import type { State, Volume } from "../../store/schema.ts";
 
-/** What keeps a layer alive: a volume by its head, a snapshot or an image by its disks. Automatic snapshots count like all others. */
+/** What keeps a layer alive: a volume by its head, a snapshot, an image or a backup's bookmark by its disks. Automatic snapshots count like all others. */
 export interface Pointer {
-  readonly kind: "volume" | "snapshot" | "image";
+  readonly kind: "volume" | "snapshot" | "image" | "backup";
   readonly id: string;
 }
 
@@ -14,12 +14,18 @@ export interface LayerGraph {
   readonly pointers: ReadonlyMap<string, readonly Pointer[]>;
 }
 
-/** Every (pointer, layer) pair of the state, dangling ones included; in the order volumes, snapshots, images. */
+/** Every (pointer, layer) pair of the state, dangling ones included; in the order volumes, snapshots, images, backups. */
 export function* allPointers(state: State): Generator<{ readonly pointer: Pointer; readonly layer: string }> {
   for (const { id, head } of Object.values(state.volumes)) yield { pointer: { kind: "volume", id }, layer: head };
-  for (const kind of ["snapshot", "image"] as const)
-    for (const { id, disks } of Object.values(kind === "snapshot" ? state.snapshots : state.images))
+  for (const kind of ["snapshot", "image", "backup"] as const)
+    for (const { id, disks } of Object.values(holdersOf(state, kind)))
       for (const { layer } of disks) yield { pointer: { kind, id }, layer };
+}
+
+type WithDisks = { readonly id: string; readonly disks: readonly { readonly layer: string }[] };
+
+function holdersOf(state: State, kind: "snapshot" | "image" | "backup"): Readonly<Record<string, WithDisks>> {
+  return { snapshot: state.snapshots, image: state.images, backup: state.bookmarks }[kind];
 }
 
 /** Reads the state once. */
@@ -94,9 +100,10 @@ export function standingOn(state: State, layer: string, graph: LayerGraph = laye
   return [...new Set(names)];
 }
 
-/** A pointer in words: "instance web1 vda", "volume data", "snapshot web1/s1", "image golden". Falls back on ids. */
+/** A pointer in words: "instance web1 vda", "volume data", "snapshot web1/s1", "image golden", "backup bak-…". Falls back on ids. */
 export function nameOf(state: State, { kind, id }: Pointer): string {
   if (kind === "image") return `image ${state.images[id]?.name ?? id}`;
+  if (kind === "backup") return `backup ${id}`;
   if (kind === "volume") {
     const volume = state.volumes[id];
     if (volume?.instance) return instanceDisk(state, volume.instance, volume.device ?? "?");

@@ -4,6 +4,7 @@
  */
 import type { Action, DomainStatus } from "../../host/types.ts";
 import type { Image, JournalEntry, State } from "../../store/schema.ts";
+import { dropBookmarks } from "../backups/bookmarks.ts";
 import { exclusive } from "../exclusive.ts";
 import { hasOwnTpm } from "../firmware.ts";
 import { freedByDropping } from "../layers/freed.ts";
@@ -131,6 +132,7 @@ function dropRecords(draft: State, data: DeleteData): void {
     volume.device = null;
   }
   if (data.image !== null) delete draft.images[data.image.id];
+  dropBookmarks(draft, data.uuid);
   delete draft.instances[data.uuid];
 }
 

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Layer, State, Volume } from "../../store/schema.ts";
+import { dropBookmarks } from "../backups/bookmarks.ts";
 import { exclusive } from "../exclusive.ts";
 import { chain, descendants, nameOf, pointersAt } from "../graph/references.ts";
 import { collect } from "../layers/collect.ts";
@@ -40,8 +41,12 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
       "Delete it, or save its disks with image create and image save.",
     );
   }
-  // It may have been stopped by others than us since: what waited for that can be merged now.
-  if (!world.dryRun) await collect(world);
+  // It may have been stopped by others than us since: what waited for that can be merged now. A bookmark must not be in the way:
+  // without it the next backup is a full one, and would be after an adoption anyway.
+  if (!world.dryRun) {
+    await world.store.update((draft) => dropBookmarks(draft, first.uuid));
+    await collect(world);
+  }
   return exclusive(world, [first.uuid], async (locks) => {
     const { status, state } = await findAgain(world, first.uuid);
     refuseUnsafe(status);

@@ -1,6 +1,7 @@
 /** What `snapshot list`, `tree` and `show` say: the contract's JSON (CLI.md), made from the state. */
 import { EstratoError } from "../../errors.ts";
 import type { Snapshot, State } from "../../store/schema.ts";
+import { pointersAt } from "../graph/references.ts";
 import { exclusiveOf } from "../layers/freed.ts";
 import type { World } from "../ports.ts";
 import { snapshotsOf } from "./names.ts";
@@ -90,10 +91,19 @@ export async function viewSnapshots(
   }));
 }
 
-/** Current only where all its volumes' heads stand on it directly. */
+/** Current only where all its volumes' heads stand on it, with nothing but backups' bookmarks between. */
 export function isCurrent(state: State, snapshot: Snapshot): boolean {
   if (snapshot.instance !== null && state.instances[snapshot.instance]?.current !== snapshot.id) return false;
-  return snapshot.disks.every(({ volume, layer }) => state.layers[state.volumes[volume]?.head ?? ""]?.parent === layer);
+  return snapshot.disks.every(({ volume, layer }) => {
+    let at = state.layers[state.volumes[volume]?.head ?? ""]?.parent ?? null;
+    while (at !== null && at !== layer && isBookmarkAlone(state, at)) at = state.layers[at]?.parent ?? null;
+    return at === layer;
+  });
+}
+
+function isBookmarkAlone(state: State, layer: string): boolean {
+  const pointers = pointersAt(state, layer);
+  return pointers.length > 0 && pointers.every(({ kind }) => kind === "backup");
 }
 
 async function libvirtSnapshots(world: World, uuid: string): Promise<SnapshotView[]> {

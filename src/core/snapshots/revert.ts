@@ -67,7 +67,8 @@ export async function unrevertSnapshot(
   });
 }
 
-async function revertLocked(
+/** The same, under a lock that the caller holds. `usedUp`: the automatic snapshot that an unrevert goes back to. */
+export async function revertLocked(
   world: World,
   locks: HeldLocks,
   snapshotId: string,

@@ -1,5 +1,5 @@
 /** Each action as the commands that carry it out. `perform` runs these very commands where an action is one. */
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { accessCommands } from "../access.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { absolutePath, qemuImg } from "../qemu-img.ts";
@@ -104,6 +104,12 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
       return [{ program: "rm", args: ["-rf", tpmFolder(action.domain)] }];
     case "convert":
       return [convert(action, `${action.to}.part`), { program: "mv", args: [`${action.to}.part`, action.to] }];
+    case "convert-delta":
+      return [...convertDelta(action, action.to), { program: "mv", args: [`${action.to}.part`, action.to] }];
+    case "move-folder":
+      return [{ program: "mv", args: ["-n", "-T", action.from, action.to] }];
+    case "discard-folder":
+      return [{ program: "rm", args: ["-rf", action.path] }];
     case "move-file":
       return [{ program: "mv", args: [action.replace ? "-f" : "-n", "-T", action.from, action.to] }];
     case "resize-disk":
@@ -142,6 +148,26 @@ export function convert(action: Of<"convert">, to: string): Command {
     absolutePath(action.from),
     absolutePath(to),
   );
+}
+
+/**
+ * Delta by delta into `to`.part: `-n -B` writes only what a layer itself holds, the next one over it (one layer at a time: with two, convert
+ * would silently leave one out). Compressing needs a pass of its own, since a compressed cluster cannot be written twice.
+ */
+export function convertDelta({ layers, backing, sizeBytes, compress }: Of<"convert-delta">, to: string): Command[] {
+  const last = `${to}.part`;
+  const plain = compress ? `${to}.plain.part` : last;
+  const stands = [backing.path, "-F", backing.format];
+  // convert opens -B from where we are, create and the header from where the file is.
+  const under = [resolve(dirname(to), backing.path), "-F", backing.format];
+  const made = qemuImg("create", "-q", "-f", "qcow2", "-o", HEAD_OPTIONS, "-b", ...stands, plain, String(sizeBytes));
+  const copies = layers.map(({ path, format }) =>
+    qemuImg("convert", "-p", "-n", "-f", format, "-O", "qcow2", "-B", ...under, absolutePath(path), plain),
+  );
+  if (!compress) return [made, ...copies];
+  const pressed = qemuImg("convert", "-p", "-c", "-f", "qcow2", "-O", "qcow2", "-B", ...under, plain, last);
+  const named = qemuImg("rebase", "-u", "-f", "qcow2", "-b", ...stands, last);
+  return [made, ...copies, pressed, named];
 }
 
 function rebase(file: string, backing: Of<"rebase">["backing"], how: readonly string[]): Command {

@@ -5,7 +5,7 @@ import { EstratoError } from "../../errors.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath, temporaryName } from "../files.ts";
 import { imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
-import { commandsFor, convert, createDisk } from "./commands.ts";
+import { commandsFor, convert, convertDelta, createDisk } from "./commands.ts";
 import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
 
 /**
@@ -96,6 +96,34 @@ export async function performConvert(context: ActionContext, action: ActionOf<"c
   } catch (error) {
     await removeFile(part);
     throw error;
+  }
+  await syncPath(dirname(action.to));
+}
+
+/** What some layers hold, each over the one before, into one file on another. Cut or failed, nothing of it stays. */
+export async function performConvertDelta(context: ActionContext, action: ActionOf<"convert-delta">): Promise<void> {
+  const parts = [`${action.to}.part`, `${action.to}.plain.part`];
+  for (const part of parts) {
+    await removeFile(part);
+    await createEmpty(part, 0o600); // qemu-img would let the umask decide who may read it
+  }
+  try {
+    const { signal, onProgress } = context.options;
+    for (const command of convertDelta(action, action.to)) {
+      await context.processes.output(command, {
+        ...holdingLocks(context),
+        ...(signal ? { signal } : {}),
+        onOutput: (text) => {
+          const fraction = parseProgress(text);
+          if (fraction !== null) onProgress?.(fraction);
+        },
+      });
+    }
+    await setMode(`${action.to}.part`, action.mode);
+    await syncPath(`${action.to}.part`);
+    await rename(`${action.to}.part`, action.to);
+  } finally {
+    for (const part of parts) await removeFile(part);
   }
   await syncPath(dirname(action.to));
 }

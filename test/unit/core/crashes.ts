@@ -11,6 +11,7 @@ import type { Content } from "../../fake/host.ts";
 import { Crash } from "../../fake/store.ts";
 import {
   type Bed,
+  backupsOf,
   type CrashPoint,
   command,
   contentsOf,
@@ -36,6 +37,8 @@ export interface Scenario {
   readonly forward?: Record<string, Content>;
   /** Where it went forward, what it held must be in an automatic snapshot. */
   readonly keeps?: boolean;
+  /** Not all of the happenings: where the ways of the guest are those of another scenario. */
+  readonly meanwhile?: readonly Meanwhile[];
 }
 
 /** What happens between the death of a command and the next one. */
@@ -60,7 +63,7 @@ export async function killEverywhere(scenario: Scenario): Promise<number> {
   const points = crashPoints(whole);
   let cases = 0;
   for (const [place, crash] of points.entries()) {
-    for (const [index, meanwhile] of MEANWHILE.entries()) {
+    for (const [index, meanwhile] of (scenario.meanwhile ?? MEANWHILE).entries()) {
       // Events of steps lie just beside writes and actions: two of the happenings are enough there.
       if (crash.at === "step" && meanwhile !== "nothing" && meanwhile !== "writes and stops") continue;
       const next = (place + index) % 2 === 0 ? "command" : "repair";
@@ -121,11 +124,11 @@ async function killOnce(
   await requireAlive(on, where, wasPaused);
 }
 
-/** What every snapshot and image reads as now. */
+/** What every snapshot, image and backup reads as now. */
 async function promises(on: Bed): Promise<Map<string, Record<string, Content>>> {
   const state = await stateOf(on);
   const found = new Map<string, Record<string, Content>>();
-  for (const id of [...Object.keys(state.snapshots), ...Object.keys(state.images)]) {
+  for (const id of [...Object.keys(state.snapshots), ...Object.keys(state.images), ...backupsOf(on)]) {
     found.set(id, await contentsOf(on, id));
   }
   return found;
@@ -191,6 +194,10 @@ export async function requireSound(on: Bed, where: string, notes: readonly strin
   expect(on.machine.domains.get(UUID)?.jobs, said).toEqual([]);
   expect(on.machine.domains.get(UUID)?.ram, said).not.toBe("torn");
   expect(on.disk.locks.size, said).toBe(0);
+  const halves = [...on.machine.files.keys()].filter((path) =>
+    /\.part|\/void\.json$|\/manifest\.next\.json$/.test(path),
+  );
+  expect(halves, said).toEqual([]);
 }
 
 async function requireHead(on: Bed, scenario: Scenario, held: Record<string, Content>, where: string): Promise<void> {

@@ -207,10 +207,30 @@ export async function disksOf(on: Bed): Promise<Record<string, Content>> {
   return Object.fromEntries(entries);
 }
 
-/** What each disk of a snapshot or an image reads as. */
+/** Where backups go. */
+export const TARGET = "/backups";
+
+/** The backups that can be relied on, by id. */
+export function backupsOf({ machine }: Bed): string[] {
+  const found = [...machine.files.keys()].flatMap(
+    (path) => /^\/backups\/(bak-\w{17})\/manifest.json$/.exec(path)?.[1] ?? [],
+  );
+  return found.filter((id) => !machine.files.has(`${TARGET}/${id}/void.json`)).sort();
+}
+
+function backupDisks(on: Bed, id: string): Record<string, Content> {
+  if (!backupsOf(on).includes(id)) return {};
+  const disks = [...on.machine.files.keys()].filter(
+    (path) => path.startsWith(`${TARGET}/${id}/vd`) && path.endsWith(".qcow2"),
+  );
+  return Object.fromEntries(disks.map((path) => [path.slice(-9, -6), command(on).host.read(path)]));
+}
+
+/** What each disk of a snapshot, an image or a backup reads as. */
 export async function contentsOf(on: Bed, id: string): Promise<Record<string, Content>> {
   const state = await stateOf(on);
   const { host } = command(on);
+  if (id.startsWith("bak-")) return backupDisks(on, id);
   const disks = (state.snapshots[id] ?? state.images[id])?.disks ?? [];
   return Object.fromEntries(disks.map(({ device, layer }) => [device, host.read(state.layers[layer]?.file ?? "")]));
 }

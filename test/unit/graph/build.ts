@@ -7,7 +7,8 @@ export const MiB = 1024 ** 2;
 export const GiB = 1024 ** 3;
 
 export function emptyState(): State {
-  return { version: 1, layers: {}, volumes: {}, instances: {}, snapshots: {}, images: {}, flavors: {}, keypairs: {} };
+  const nothing = { layers: {}, volumes: {}, instances: {}, snapshots: {}, images: {}, flavors: {}, keypairs: {} };
+  return { version: 1, ...nothing, bookmarks: {}, targets: {} };
 }
 
 /** A frozen qcow2 layer of 10 GiB, if nothing else is said. */

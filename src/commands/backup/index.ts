@@ -1,0 +1,19 @@
+import { noun } from "../framework/noun.ts";
+
+export default noun({
+  description:
+    "A backup is a copy that stands by itself in another folder (another disk, a mount): it can be read, verified and restored without the " +
+    "store it came from. `estrato backup INSTANCE` is `estrato backup create INSTANCE`.\n\n" +
+    "Where --target names no folder, the setting backup_target does.",
+  verbs: {
+    create: { summary: "Take backups of instances", load: () => import("./create.ts") },
+    list: { summary: "List backups, the oldest first", load: () => import("./list.ts") },
+    show: { summary: "Show backups", load: () => import("./show.ts") },
+    restore: { summary: "Restore a backup", load: () => import("./restore.ts") },
+    verify: { summary: "Read backups and compare them with their checksums", load: () => import("./verify.ts") },
+    delete: { summary: "Delete backups", load: () => import("./delete.ts") },
+    protect: { summary: "Keep rotation and delete away from backups", load: () => import("./protect.ts") },
+    unprotect: { summary: "Lift that", load: () => import("./unprotect.ts") },
+  },
+  defaultVerb: "create",
+});

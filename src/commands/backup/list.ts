@@ -1,0 +1,29 @@
+import { optional } from "../framework/arguments.ts";
+import { text } from "../framework/options.ts";
+import * as result from "../framework/result.ts";
+import { verb } from "../framework/verb.ts";
+import { backupColumns } from "./columns.ts";
+import { placesOf, target } from "./place.ts";
+
+export default verb({
+  description:
+    "Lists backups, the oldest first: of all targets that this store knows, or of the one that is named. They are read from the target " +
+    "itself, so a machine that has nothing but the target sees the same.",
+  arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
+  options: { target, type: text("TYPE", "only those of this type") },
+  result: result.list(backupColumns),
+  changes: false,
+  examples: [
+    { line: "estrato backup list web1", says: "those of one instance" },
+    { line: "estrato backup list --target /mnt/backup", says: "on a machine whose store is gone" },
+  ],
+  exits: { 2: "no target is named or known", 6: "the target is not there" },
+  async run({ args, options, factory, world }) {
+    const core = await world();
+    const { listBackups } = await import("../../core/backups/list.ts");
+    return listBackups(core, await placesOf(factory, core, options.target), {
+      ...(args.instance === null ? {} : { instance: args.instance }),
+      ...(options.type === null ? {} : { type: options.type }),
+    });
+  },
+});

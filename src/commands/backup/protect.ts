@@ -1,0 +1,23 @@
+import * as result from "../framework/result.ts";
+import { eachTarget } from "../framework/targets.ts";
+import { verb } from "../framework/verb.ts";
+import { backupColumns } from "./columns.ts";
+import { manyBackups, placesOf, target } from "./place.ts";
+
+export default verb({
+  description: "Protects backups: rotation, prune and delete leave them alone, and do not count them.",
+  arguments: { backups: manyBackups },
+  options: { target },
+  result: result.one(backupColumns, { onRequest: true }),
+  changes: true,
+  examples: [{ line: "estrato backup protect before-upgrade", says: "keep this one" }],
+  exits: { 4: "there is no such backup", 6: "the target is not there" },
+  async run(context) {
+    const core = await context.world();
+    const { setProtected } = await import("../../core/backups/protect.ts");
+    const targets = await placesOf(context.factory, core, context.options.target);
+    return eachTarget(context, context.args.backups, { kind: "backup", verb: "protect" }, (word) =>
+      setProtected(core, targets, word, true),
+    );
+  },
+});

@@ -1,0 +1,95 @@
+import { EstratoError } from "../../errors.ts";
+import { type Column, text as column } from "../../ui/output/columns.ts";
+import { flag, repeated, text } from "../framework/options.ts";
+import * as result from "../framework/result.ts";
+import { verb } from "../framework/verb.ts";
+import { revertKeepMs } from "../snapshot/keep.ts";
+import { oneBackup, placesOf, target } from "./place.ts";
+
+/** What a backup was restored to. */
+interface RestoredView {
+  readonly backup: string;
+  readonly instance: string | null;
+  readonly volume: string | null;
+  readonly id: string | null;
+  readonly kept: string | null;
+}
+
+const columns: readonly Column<RestoredView>[] = [
+  column("backup", (one) => one.backup),
+  column("instance", (one) => one.instance),
+  column("volume", (one) => one.volume),
+  column("id", (one) => one.id),
+  column("kept", (one) => one.kept),
+];
+
+export default verb({
+  description:
+    "Restores a backup: to a new instance, in the place of the instance that it was taken of, or one disk as a new volume. All of it is " +
+    "compared with its checksums first; of a damaged one nothing is made. The copy stands by itself: the backup is not needed afterwards.\n\n" +
+    "--in-place asks first. What the disks held is kept as an automatic snapshot, and `snapshot unrevert` goes back to it.\n\n" +
+    "With --target it needs nothing but the folder: no store, and not the machine that it was taken on.",
+  arguments: { backup: oneBackup },
+  options: {
+    instance: text("NAME", "make a new instance of that name"),
+    inPlace: flag("bring the instance back that it was taken of"),
+    volume: text("NAME", "make a volume of one disk"),
+    disk: repeated(text("DEVICE", "only this disk, vda")),
+    keyName: text("KEY", "the SSH key of the new instance", { complete: "keypair" }),
+    network: text("NETWORK", "the network of the new instance, or none"),
+    noStart: flag("do not start the new instance"),
+    target,
+  },
+  result: result.one(columns),
+  changes: true,
+  examples: [
+    {
+      line: "estrato backup restore bak-0123456789abcdef0 --instance web1-again",
+      says: "beside the one that is there",
+    },
+    { line: "estrato backup restore nightly --in-place -y", says: "the instance as it was, in a script" },
+    { line: "estrato backup restore nightly --volume data-old --disk vdb", says: "one disk, to look into" },
+  ],
+  exits: {
+    2: "none of --instance, --in-place and --volume, or several; a disk that it does not have",
+    4: "there is no such backup",
+    5: "a name is taken, or the instance no longer has a disk of the backup",
+    6: "not enough space, or the target is not there",
+    8: "--in-place needs a yes",
+    9: "the backup is damaged",
+  },
+  async run({ args, options, factory, world }) {
+    const { instance, volume, inPlace, disk: disks, keyName, network, noStart } = options;
+    requireOne(instance !== null, inPlace, volume !== null);
+    const odd = keyName !== null ? "--key-name" : network !== null ? "--network" : noStart ? "--no-start" : null;
+    if (instance === null && odd !== null) {
+      throw new EstratoError("usage", `backup restore: ${odd} is for a new instance`, { hint: "Leave it out." });
+    }
+    const core = await world();
+    const from = { targets: await placesOf(factory, core, options.target), backup: args.backup, disks };
+    const to = await import("../../core/backups/restore-to.ts");
+    const shown: RestoredView = { backup: args.backup, instance, volume, id: null, kept: null };
+    if (instance !== null) {
+      const made = await to.restoreInstance(core, from, { name: instance, keyName, network, start: !noStart });
+      return "steps" in made ? made : { ...shown, id: made.id };
+    }
+    if (volume !== null) {
+      const made = await to.restoreVolume(core, from, volume);
+      return "steps" in made ? made : { ...shown, id: made.id };
+    }
+    const { findBackup, requireWhole } = await import("../../core/backups/find.ts");
+    const { manifest } = requireWhole(await findBackup(core, from.targets, args.backup));
+    const loses = [`what runs in ${manifest.instance.name} now; what its disks hold is kept for a while`];
+    const text = `Bring ${manifest.instance.name} back to ${manifest.createdAt.slice(0, 16)}Z?`;
+    if (!core.dryRun && !(await core.report.confirm({ text, loses }))) return null;
+    const done = await to.restoreInPlace(core, from, { keepMs: await revertKeepMs(factory) });
+    return "steps" in done ? done : { ...shown, instance: done.instance, kept: done.kept?.name ?? null };
+  },
+});
+
+function requireOne(...given: readonly boolean[]): void {
+  if (given.filter(Boolean).length === 1) return;
+  throw new EstratoError("usage", "backup restore: to what? Give one of --instance, --in-place and --volume", {
+    hint: "Exactly one of them.",
+  });
+}

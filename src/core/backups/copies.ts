@@ -1,0 +1,107 @@
+/** How each disk gets into a backup: in full, or as what has changed since the backup before it. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Bookmark, State } from "../../store/schema.ts";
+import { chain } from "../graph/references.ts";
+import type { World } from "../ports.ts";
+import { diskFile, relativeBacking } from "./layout.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** A disk at the moment of the backup: the frozen layer that holds it. */
+export interface DiskMoment {
+  readonly device: string;
+  readonly volume: string;
+  readonly layer: string;
+}
+
+/** What is copied of a disk: all that its layer reads as (`parent` null), or what those layers hold, on the backup `parent`. */
+export interface DiskCopy extends DiskMoment {
+  readonly parent: string | null;
+  readonly layers: readonly string[]; // oldest first; of a full copy the one on top
+}
+
+/** What an incremental backup builds on: the bookmark, and the backup that it was taken for. */
+export interface Base {
+  readonly bookmark: Bookmark;
+  readonly manifest: Manifest;
+}
+
+export interface CopyPlan {
+  readonly copies: readonly DiskCopy[];
+  /** Why a disk is copied in full although a delta was asked for. */
+  readonly notes: readonly string[];
+}
+
+/** Decides for each disk. `base` null: everything in full. */
+export function planCopies(state: State, disks: readonly DiskMoment[], base: Base | null): CopyPlan {
+  const notes: string[] = [];
+  const copies = disks.map((disk): DiskCopy => {
+    const full: DiskCopy = { ...disk, parent: null, layers: [disk.layer] };
+    if (base === null) return full;
+    const marked = base.bookmark.disks.find(({ volume, device }) => volume === disk.volume && device === disk.device);
+    const kept = base.manifest.disks.find(({ volume, device }) => volume === disk.volume && device === disk.device);
+    if (marked === undefined || kept === undefined) {
+      notes.push(`${disk.device} is new since the backup before: it is copied in full`);
+      return full;
+    }
+    const layers = chain(state, disk.layer);
+    const at = layers.indexOf(marked.layer);
+    if (at < 0) {
+      notes.push(`${disk.device} has been reverted to before the backup before: it is copied in full`);
+      return full;
+    }
+    return { ...disk, parent: base.manifest.id, layers: layers.slice(0, at).reverse() };
+  });
+  return { copies, notes };
+}
+
+/** Makes the files in `folder`. Read when the step comes: a merge may have moved a layer since. */
+export function copyActions(
+  state: State,
+  copies: readonly DiskCopy[],
+  folder: string,
+  compress: boolean,
+  mode: number,
+): Action[] {
+  return copies.map(({ device, layer, layers, parent }): Action => {
+    const to = `${folder}/${diskFile(device)}`;
+    const top = layerAt(state, layer);
+    if (parent === null) {
+      return { do: "convert", from: top.file, fromFormat: top.format, to, toFormat: "qcow2", compress, mode };
+    }
+    return {
+      do: "convert-delta",
+      layers: layers.map((id) => ({ path: layerAt(state, id).file, format: layerAt(state, id).format })),
+      to,
+      backing: { path: relativeBacking(parent, diskFile(device)), format: "qcow2" },
+      sizeBytes: top.sizeBytes,
+      compress,
+      mode,
+    };
+  });
+}
+
+/** What the copies take at most. */
+export async function copiedBytes(world: World, state: State, copies: readonly DiskCopy[]): Promise<number> {
+  let bytes = 0;
+  for (const { layer, layers, parent } of copies) {
+    if (parent === null) {
+      const { file, format } = layerAt(state, layer);
+      bytes += await world.host.convertedBytes(file, format);
+      continue;
+    }
+    for (const id of layers) bytes += (await world.host.fileInfo(layerAt(state, id).file))?.allocatedBytes ?? 0;
+  }
+  return bytes;
+}
+
+function layerAt(state: State, id: string) {
+  const layer = state.layers[id];
+  if (layer === undefined) throw new EstratoError("integrity", `layer ${id}: it is not recorded`);
+  if (layer.secret !== null) {
+    throw new EstratoError("host", `layer ${id}: it is encrypted, and a backup of it would not be`, {
+      hint: "Leave its disk out: name the others with --disk.",
+    });
+  }
+  return layer;
+}

@@ -1,0 +1,60 @@
+/** A backup that was killed, or that failed: recorded where it got its name, else nothing of it stays. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { JournalEntry, Snapshot, State } from "../../store/schema.ts";
+import { snapshotThrough } from "../images/create-recovery.ts";
+import { type Outcome, perform } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { folderOf, partOf } from "./layout.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** What the journal remembers of a backup under way. */
+export interface BackupData {
+  readonly id: string;
+  readonly target: string;
+  /** The snapshot that it is taken through, and that goes when it is done. */
+  readonly through: { readonly instance: string; readonly snapshot: string };
+  readonly content: Pick<Manifest, "name" | "type" | "instance" | "owner" | "compressed">;
+}
+
+/** Throws "integrity" where it has gone: its layers cannot be relied on any more. */
+export function snapshotOf(state: State, data: BackupData): Snapshot {
+  const snapshot = snapshotThrough(state, data.through);
+  if (snapshot === null)
+    throw new EstratoError("integrity", `backup ${data.id}: the snapshot it is taken from has gone`);
+  return snapshot;
+}
+
+/** In one transaction the bookmark takes over the snapshot's layers, and the one before it goes; the snapshot's files before that. Repeatable. */
+export async function recordBackup(world: World, data: BackupData): Promise<void> {
+  const { id, target, through } = data;
+  // Once its record is gone, nothing would know of them; the backup has copies of its own.
+  const { id: snapshot } = snapshotOf(await world.store.read(), data);
+  for (const action of unlinkRecords(world, [snapshot])) await world.host.perform(action);
+  await world.store.update((draft) => {
+    const { disks, createdAt } = snapshotOf(draft, data);
+    for (const other of Object.values(draft.bookmarks)) {
+      if (other.instance === through.instance && other.target === target) delete draft.bookmarks[other.id];
+    }
+    draft.bookmarks[id] = { id, instance: through.instance, target, disks, createdAt };
+    dropSnapshots(draft, [snapshot]);
+  });
+}
+
+/** The folder's name decides: it gets it when all in it is on the disk. Repeatable. */
+export async function recoverCreateBackup(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as BackupData;
+  const state = await world.store.read();
+  if (state.bookmarks[data.id] !== undefined) return "forward";
+  const snapshot = snapshotThrough(state, data.through);
+  if (snapshot !== null && (await world.host.fileInfo(folderOf(data.target, data.id))) !== null) {
+    await recordBackup(world, data);
+    return "forward";
+  }
+  const actions: Action[] = snapshot === null ? [] : unlinkRecords(world, [snapshot.id]);
+  // Its files first: once its record is gone, nothing would know of them.
+  await perform(world, locks, [...actions, { do: "discard-folder", path: partOf(data.target, data.id) }]);
+  if (snapshot !== null) await world.store.update((draft) => dropSnapshots(draft, [snapshot.id]));
+  return "back";
+}

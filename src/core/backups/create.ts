@@ -1,0 +1,210 @@
+/** `backup create`: a moment of an instance's disks, copied into a folder of its own that can be read without this store. */
+import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../../host/types.ts";
+import type { State } from "../../store/schema.ts";
+import { coveredDisks, planAdoption, volumesOf } from "../instances/adopt.ts";
+import { findAgain } from "../instances/find.ts";
+import { requireName } from "../names.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { createSnapshotLocked } from "../snapshots/create.ts";
+import { requireSpace } from "../space.ts";
+import { bookmarkOf } from "./bookmarks.ts";
+import { type Base, copiedBytes, copyActions, type DiskCopy, type DiskMoment, planCopies } from "./copies.ts";
+import { type BackupData, recordBackup, recoverCreateBackup, snapshotOf } from "./create-recovery.ts";
+import { requireWhole } from "./find.ts";
+import { DEFINITION, folderOf, NVRAM, partOf } from "./layout.ts";
+import { type Backup, type BackupView, backupsIn, viewBackup } from "./list.ts";
+import { openTarget, readTarget } from "./targets.ts";
+import { requireCopies, writeManifest } from "./write.ts";
+
+export interface CreateBackupOptions {
+  readonly instance: string;
+  readonly target: string; // absolute path of a folder
+  readonly name: string | null;
+  readonly type: string; // manual, daily, …
+  readonly incremental: boolean;
+  readonly compress: boolean;
+  readonly quiesce: "try" | "require" | "off";
+  readonly disks: readonly string[]; // devices; none: all
+}
+
+export const FILE_MODE = 0o400;
+
+/**
+ * Takes a backup, under the locks of the instance and the target, which the caller holds. Afterwards it is in the target, whole and on the
+ * disk, and the layers that it was taken from are bookmarked; the instance was never paused for the copy. Throws what a snapshot throws, and
+ * "host" where the target is not there or full; nothing of a backup that failed is left. A dry run returns the plan.
+ */
+export async function createBackupLocked(
+  world: World,
+  locks: HeldLocks,
+  uuid: string,
+  options: CreateBackupOptions,
+): Promise<BackupView | PlanView> {
+  if (options.name !== null) requireName("backup", options.name);
+  requireName("backup type", options.type);
+  const { target, compress } = options;
+  const { status } = await findAgain(world, uuid);
+  const left = leftOut(status, options.disks);
+  const { state } = await planAdoption(world, status, left);
+  await readTarget(world, state, target);
+  const base = await chooseBase(world, state, status, options);
+  const id = world.ids.next("bak");
+  const planned = planCopies(state, momentOf(state, uuid, left), base);
+  const data = dataOf(world, state, status, options, id);
+  await requireSpace(world, await copiedBytes(world, state, planned.copies), `backup of ${status.name}`, target);
+  const take = () =>
+    createSnapshotLocked(world, locks, uuid, {
+      instance: uuid,
+      name: data.through.snapshot,
+      quiesce: options.quiesce,
+      excludeDisks: left,
+      description: null,
+      properties: {},
+      expiresAt: null,
+      protect: false,
+    });
+  if (world.dryRun) {
+    const first = (await take()) as PlanView;
+    const rest = planView(
+      world,
+      copySteps(world, data, compress, () => ({ state, copies: planned.copies })),
+    );
+    return { ...first, steps: [...first.steps, ...rest.steps], notes: [...first.notes, ...planned.notes] };
+  }
+  for (const note of planned.notes) world.report.note(`${status.name}: ${note}`);
+  await openTarget(world, target);
+  let now = { state, copies: planned.copies };
+  const steps: Step[] = [
+    {
+      title: "Take a snapshot",
+      run: async () => {
+        await take();
+        const then = await world.store.read();
+        now = { state: then, copies: planCopies(then, snapshotOf(then, data).disks, base).copies };
+      },
+    },
+    ...copySteps(world, data, compress, () => now),
+  ];
+  await execute<BackupData>(
+    world,
+    locks,
+    { kind: "backup.create", target: status.name, data, steps },
+    recoverCreateBackup,
+  );
+  return made(await backupsIn(world, target), id);
+}
+
+function made(all: readonly Backup[], id: string): BackupView {
+  const found = all.find((one) => one.id === id);
+  if (found === undefined) throw new EstratoError("integrity", `backup ${id}: it is not there`);
+  return viewBackup(requireWhole(found));
+}
+
+/** The devices that are not to be in it. Throws "usage" for one that the instance does not have. */
+function leftOut(status: DomainStatus, wanted: readonly string[]): string[] {
+  const devices = coveredDisks(status).map(({ device }) => device);
+  const unknown = wanted.find((device) => !devices.includes(device));
+  if (unknown !== undefined) {
+    throw new EstratoError("usage", `instance ${status.name}: it has no disk ${unknown}`, {
+      hint: `Its disks: ${devices.join(", ")}.`,
+    });
+  }
+  return wanted.length === 0 ? [] : devices.filter((device) => !wanted.includes(device));
+}
+
+/** The disks as they are now: a snapshot freezes these very layers. */
+function momentOf(state: State, uuid: string, left: readonly string[]): DiskMoment[] {
+  const volumes = [...volumesOf(state, uuid)].filter(([device]) => !left.includes(device));
+  return volumes.map(([device, { id, head }]) => ({ device, volume: id, layer: head }));
+}
+
+/** What a delta can build on, with a note where it was asked for and there is nothing. */
+async function chooseBase(
+  world: World,
+  state: State,
+  status: DomainStatus,
+  { incremental, target }: CreateBackupOptions,
+): Promise<Base | null> {
+  if (!incremental) return null;
+  const bookmark = bookmarkOf(state, status.uuid, target);
+  const before = bookmark === null ? undefined : (await backupsIn(world, target)).find(({ id }) => id === bookmark.id);
+  if (bookmark !== null && before?.manifest != null && before.problem === null) {
+    return { bookmark, manifest: before.manifest };
+  }
+  const why =
+    bookmark === null
+      ? `there is no backup in ${target} to build on`
+      : `the backup before, ${bookmark.id}, is ${before === undefined ? "no longer there" : "damaged"}`;
+  world.report.note(`${status.name}: ${why}: this one is full`);
+  return null;
+}
+
+function dataOf(
+  world: World,
+  state: State,
+  status: DomainStatus,
+  { target, name, type, compress }: CreateBackupOptions,
+  id: string,
+): BackupData {
+  const { vcpus, ramBytes } = status.inactive;
+  const record = state.instances[status.uuid];
+  return {
+    id,
+    target,
+    through: { instance: status.uuid, snapshot: `backup-${id}` },
+    content: {
+      name,
+      type,
+      instance: {
+        id: status.uuid,
+        name: status.name,
+        vcpus,
+        ramBytes,
+        flavor: record?.flavor ?? null,
+        keyName: record?.keyName ?? null,
+      },
+      owner: world.user,
+      compressed: compress,
+    },
+  };
+}
+
+/** From the frozen layers to a backup that has its name. `now`: asked when the step comes. */
+function copySteps(
+  world: World,
+  data: BackupData,
+  compress: boolean,
+  now: () => { readonly state: State; readonly copies: readonly DiskCopy[] },
+): Step[] {
+  const part = partOf(data.target, data.id);
+  return [
+    { title: "Make the folder", actions: [{ do: "make-folder", path: part }] },
+    {
+      title: "Copy the disks",
+      get actions() {
+        const { state, copies } = now();
+        return copyActions(state, copies, part, compress, FILE_MODE);
+      },
+    },
+    { title: "Copy definition and NVRAM", run: () => copyRecords(world, data, part) },
+    { title: "Compare the copies with the plan", run: () => requireCopies(world, now().state, now().copies, part) },
+    { title: "Write the manifest", run: () => writeManifest(world, data, now().copies, part) },
+    {
+      title: "Give it its name",
+      actions: [{ do: "move-folder", from: part, to: folderOf(data.target, data.id) }],
+    },
+    { title: "Bookmark the layers", run: () => recordBackup(world, data) },
+  ];
+}
+
+async function copyRecords(world: World, data: BackupData, part: string): Promise<void> {
+  const snapshot = snapshotOf(await world.store.read(), data);
+  const definition = snapshot.definition === null ? null : await world.store.readRecord(snapshot.definition);
+  if (definition === null) throw new EstratoError("integrity", `backup ${data.id}: its definition is not there`);
+  await world.host.perform({ do: "write-file", path: `${part}/${DEFINITION}`, text: definition });
+  if (snapshot.nvram === null) return;
+  const from = world.store.paths.nvram(snapshot.nvram);
+  await world.host.perform({ do: "copy-file", from, to: `${part}/${NVRAM}`, mode: FILE_MODE });
+}

@@ -1,0 +1,218 @@
+/**
+ * The steps by which a backup goes, in an order in which each crash has an answer. What stands on it is merged down into its files, which moves
+ * only the difference, and these files then take the names of those that were merged: the one above reads the same before, during and after
+ * (until its file is replaced it masks all that is written below it).
+ */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { JournalEntry } from "../../store/schema.ts";
+import { type Outcome, perform, type Step } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { diskFile, folderOf, MANIFEST, NEXT_MANIFEST, readSmall, VOID_MARK } from "./layout.ts";
+import { type BackupDisk, type Manifest, manifestText, parseManifest } from "./manifest.ts";
+import { BLOCK_BYTES, parseSums } from "./sums.ts";
+import { summedDisk, writeText } from "./write.ts";
+
+/** What the journal remembers; the target holds the same in the mark. */
+export interface DeleteData {
+  readonly id: string;
+  readonly target: string;
+  /** What stands on it, and with which disks. */
+  readonly child: string | null;
+  readonly devices: readonly string[];
+}
+
+const FROZEN = 0o400;
+const WRITABLE = 0o600;
+
+/** From a backup to none. Each is repeatable; only forward. */
+export function deleteSteps(world: World, data: DeleteData): Step[] {
+  const { id, target, child, devices } = data;
+  const folder = folderOf(target, id);
+  const steps: Step[] = [
+    {
+      title: "Mark it void",
+      actions: [{ do: "write-file", path: `${folder}/${VOID_MARK}`, text: voidText(data) }],
+    },
+    { title: "Forget its bookmark", run: () => world.store.update((draft) => void delete draft.bookmarks[id]) },
+  ];
+  if (child !== null && devices.length > 0) {
+    const above = folderOf(target, child);
+    steps.push(
+      { title: "Merge what stands on it", actions: devices.flatMap((device) => mergeActions(folder, above, device)) },
+      { title: "Prepare the manifest", run: () => prepareManifest(world, data) },
+      ...finishSteps(data),
+      {
+        title: "Remove the old checksums",
+        run: async () => {
+          for (const action of await staleSums(world, above)) await world.host.perform(action);
+        },
+      },
+    );
+  }
+  steps.push({ title: "Remove it", actions: removeActions(folder) });
+  return steps;
+}
+
+/** The manifest first: what is left of a folder that is half removed must not look like a backup. */
+function removeActions(folder: string): Action[] {
+  return [
+    { do: "unlink", path: `${folder}/${MANIFEST}` },
+    { do: "discard-folder", path: folder },
+  ];
+}
+
+function voidText({ id, child, devices }: DeleteData): string {
+  return `${JSON.stringify({ format: 1, id, child, devices })}\n`;
+}
+
+function mergeActions(folder: string, above: string, device: string): Action[] {
+  const [base, top] = [`${folder}/${diskFile(device)}`, `${above}/${diskFile(device)}`];
+  return [
+    { do: "set-mode", path: base, mode: WRITABLE },
+    { do: "set-mode", path: top, mode: WRITABLE }, // qemu-img opens it for writing, though it writes nothing to it
+    { do: "commit", top, topFormat: "qcow2", base },
+  ];
+}
+
+/** The merged files take the places of what was merged into them, and the manifest that knows them that of the old one. */
+function finishSteps({ id, target, child, devices }: DeleteData): Step[] {
+  if (child === null) return [];
+  const [folder, above] = [folderOf(target, id), folderOf(target, child)];
+  return [
+    {
+      title: "Put the merged files in place",
+      actions: devices.flatMap((device): Action[] => [
+        { do: "set-mode", path: `${folder}/${diskFile(device)}`, mode: FROZEN },
+        {
+          do: "move-file",
+          from: `${folder}/${diskFile(device)}`,
+          to: `${above}/${diskFile(device)}`,
+          replace: true,
+        },
+      ]),
+    },
+    {
+      title: "Put the manifest in place",
+      actions: [{ do: "move-file", from: `${above}/${NEXT_MANIFEST}`, to: `${above}/${MANIFEST}`, replace: true }],
+    },
+  ];
+}
+
+/** The manifest of the one above, as it will be: its merged disks stand where the one that goes stood. */
+async function prepareManifest(world: World, { id, target, child, devices }: DeleteData): Promise<void> {
+  if (child === null) return;
+  const [folder, above] = [folderOf(target, id), folderOf(target, child)];
+  const [going, staying] = [await manifestIn(world, folder), await manifestIn(world, above)];
+  const disks: BackupDisk[] = [];
+  for (const disk of staying.disks) {
+    const below = going.disks.find(({ device }) => device === disk.device);
+    if (!devices.includes(disk.device) || below === undefined) {
+      disks.push(disk);
+      continue;
+    }
+    const path = `${folder}/${below.file}`;
+    const known = await unchangedSums(world, folder, below, `${above}/${disk.file}`);
+    disks.push(await summedDisk(world, above, { ...disk, parent: below.parent }, id, { path, known }));
+  }
+  await writeText(world, `${above}/${NEXT_MANIFEST}`, manifestText({ ...staying, disks }));
+}
+
+/**
+ * The sums of the blocks that the merge cannot have touched: those that hold nothing but data which the one above did not hold.
+ * What changed by itself there is still found, since its old sum stays.
+ */
+async function unchangedSums(
+  world: World,
+  folder: string,
+  below: BackupDisk,
+  above: string,
+): Promise<(string | null)[]> {
+  const text = await readSmall(world, `${folder}/${below.sums.file}`);
+  const { sums, blockBytes } = parseSums(text ?? "", `${folder}/${below.sums.file}`);
+  if (blockBytes !== BLOCK_BYTES) return [];
+  const written = await world.host.ownExtents(above, "qcow2");
+  const places = await world.host.dataPlaces(`${folder}/${below.file}`);
+  const stable = sums.map(() => 0);
+  let next = 0;
+  for (const { start, length, fileOffset } of places) {
+    // Both are in the order of what the guest sees: one pass.
+    let at = start;
+    const end = start + length;
+    while (next > 0 && (written[next - 1]?.start ?? 0) + (written[next - 1]?.length ?? 0) > at) next -= 1;
+    while (at < end) {
+      while (next < written.length && (written[next]?.start ?? 0) + (written[next]?.length ?? 0) <= at) next += 1;
+      const cut = written[next];
+      const free = cut === undefined ? end : Math.min(end, cut.start);
+      if (free > at) addStable(stable, fileOffset + (at - start), free - at);
+      at = cut === undefined ? end : Math.max(free, Math.min(end, cut.start + cut.length));
+    }
+  }
+  return sums.map((sum, index) => (stable[index] === BLOCK_BYTES ? sum : null));
+}
+
+/** Counts bytes of each block that surely are as they were. */
+function addStable(stable: number[], offset: number, length: number): void {
+  for (let at = offset; at < offset + length; ) {
+    const block = Math.floor(at / BLOCK_BYTES);
+    const end = Math.min(offset + length, (block + 1) * BLOCK_BYTES);
+    if (block < stable.length) stable[block] = (stable[block] ?? 0) + (end - at);
+    at = end;
+  }
+}
+
+async function manifestIn(world: World, folder: string): Promise<Manifest> {
+  const where = `${folder}/${MANIFEST}`;
+  const text = await readSmall(world, where);
+  if (text === null) throw new EstratoError("integrity", `${where}: it is not there`);
+  return parseManifest(text, where);
+}
+
+/** Always forward: from the mark on the one that goes is void. Where the target is not there, throws "host": it waits. */
+export async function recoverDeleteBackup(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as DeleteData;
+  const { id, target, child } = data;
+  if ((await world.host.fileInfo(target)) === null) {
+    throw new EstratoError("host", `${target}: there is no such folder`, { hint: "Is its disk mounted?" });
+  }
+  const folder = folderOf(target, id);
+  if ((await world.host.fileInfo(folder)) === null) return "forward";
+  if ((await world.host.fileInfo(`${folder}/${VOID_MARK}`)) === null) {
+    // Not marked: nothing has been touched, unless it is being removed already.
+    if ((await world.host.fileInfo(`${folder}/${MANIFEST}`)) !== null) return "back";
+  }
+  await world.store.update((draft) => void delete draft.bookmarks[id]);
+  if (child !== null) await finishMerge(world, locks, data);
+  await perform(world, locks, removeActions(folder));
+  return "forward";
+}
+
+/** A prepared manifest says that every merge was through; before that each is repeated. */
+async function finishMerge(world: World, locks: HeldLocks, data: DeleteData): Promise<void> {
+  const { id, target, child, devices } = data;
+  if (child === null) return;
+  const [folder, above] = [folderOf(target, id), folderOf(target, child)];
+  const is = async (path: string) => (await world.host.fileInfo(path)) !== null;
+  const prepared = await is(`${above}/${NEXT_MANIFEST}`);
+  const waiting: string[] = [];
+  for (const device of devices) if (await is(`${folder}/${diskFile(device)}`)) waiting.push(device);
+  if (!prepared) {
+    if (waiting.length === 0) return; // all is in place
+    await perform(
+      world,
+      locks,
+      devices.flatMap((device) => mergeActions(folder, above, device)),
+    );
+    await prepareManifest(world, data);
+  }
+  for (const { actions } of finishSteps({ ...data, devices: waiting })) await perform(world, locks, actions ?? []);
+  await perform(world, locks, await staleSums(world, above));
+}
+
+/** Sums that no manifest names any more. */
+async function staleSums(world: World, folder: string): Promise<Action[]> {
+  const { disks } = await manifestIn(world, folder);
+  const named = new Set(disks.map(({ sums }) => sums.file));
+  const names = (await world.host.listFolder(folder)).filter((name) => name.endsWith(".sums") && !named.has(name));
+  return names.map((name): Action => ({ do: "unlink", path: `${folder}/${name}` }));
+}

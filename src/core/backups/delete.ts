@@ -1,0 +1,77 @@
+/** `backup delete`, and what rotation removes: a backup goes, and what stands on it takes over the data that it still needs. */
+import { EstratoError } from "../../errors.ts";
+import { exclusive } from "../exclusive.ts";
+import { execute, type PlanView, planView } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { type DeleteData, deleteSteps, recoverDeleteBackup } from "./delete-recovery.ts";
+import { findBackup } from "./find.ts";
+import { type Backup, backupsIn, standingOnBackup } from "./list.ts";
+
+/**
+ * Deletes one, anywhere in a chain; all others read the same afterwards. Asks first; null where the answer was no, or when it is done.
+ * Throws "conflict" for a protected one. Damaged ones go too, where nothing stands on them.
+ */
+export async function deleteBackup(world: World, targets: readonly string[], word: string): Promise<PlanView | null> {
+  const first = await findBackup(world, targets, word);
+  requireUnprotected(first);
+  if (!world.dryRun) {
+    const what = first.manifest === null ? first.id : labelOf(first);
+    const yes = await world.report.confirm({ text: `Delete backup ${what}?`, loses: [`backup ${what}`] });
+    if (!yes) return null;
+  }
+  return exclusive(world, [first.target], (locks) => deleteLocked(world, locks, first.target, first.id));
+}
+
+/** The same without a question, under the target's lock. */
+export async function deleteLocked(
+  world: World,
+  locks: HeldLocks,
+  target: string,
+  id: string,
+): Promise<PlanView | null> {
+  const all = await backupsIn(world, target);
+  const backup = all.find((one) => one.id === id);
+  if (backup === undefined) return null; // it has gone meanwhile
+  requireUnprotected(backup);
+  const data = planDelete(all, backup);
+  const steps = deleteSteps(world, data);
+  if (world.dryRun) return planView(world, steps);
+  await execute<DeleteData>(
+    world,
+    locks,
+    { kind: "backup.delete", target: labelOf(backup), data, steps },
+    recoverDeleteBackup,
+  );
+  return null;
+}
+
+/** web1, of 2026-11-21T03:00. */
+function labelOf({ id, manifest }: Backup): string {
+  return manifest === null ? id : `${id} of ${manifest.instance.name}, ${manifest.createdAt.slice(0, 16)}Z`;
+}
+
+function requireUnprotected({ id, manifest }: Backup): void {
+  if (manifest?.protected !== true) return;
+  throw new EstratoError("conflict", `backup ${id}: it is protected`, {
+    hint: `Lift that first: estrato backup unprotect ${id}.`,
+  });
+}
+
+function planDelete(all: readonly Backup[], { id, target, manifest, problem }: Backup): DeleteData {
+  const above = standingOnBackup(all, id);
+  const [child, second] = above;
+  if (child === undefined) return { id, target, child: null, devices: [] };
+  if (manifest === null || problem !== null || child.manifest === null) {
+    throw new EstratoError("integrity", `backup ${id}: it is damaged, and ${child.id} builds on it`, {
+      hint: `Delete ${child.id} first.`,
+    });
+  }
+  // Each is taken on the newest, so a second one can only have been put there by hand.
+  if (second !== undefined) {
+    throw new EstratoError("conflict", `backup ${id}: both ${child.id} and ${second.id} build on it`, {
+      hint: "Delete one of them first.",
+    });
+  }
+  const devices = child.manifest.disks.filter(({ parent }) => parent === id).map(({ device }) => device);
+  return { id, target, child: child.id, devices };
+}

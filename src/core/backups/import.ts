@@ -1,0 +1,126 @@
+/** A backup's disks, read back into layers of this store: an image for a moment, of which an instance, a revert or a volume is then made as of any other. */
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Image, Layer } from "../../store/schema.ts";
+import { newImage } from "../images/record.ts";
+import type { Step } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { requireSpace } from "../space.ts";
+import type { WholeBackup } from "./find.ts";
+import { folderOf, readSmall } from "./layout.ts";
+import type { BackupDisk } from "./manifest.ts";
+
+/** What is about to be read back; nothing of it is there yet. */
+export interface Import {
+  readonly image: Image;
+  readonly layers: readonly Layer[];
+  readonly from: readonly { readonly path: string; readonly to: string }[];
+  readonly definition: { readonly path: string };
+  readonly nvram: { readonly path: string; readonly to: string } | null;
+}
+
+const FROZEN_MODE = 0o400;
+
+/** Plans it for all disks of a backup, or some. Throws "usage" for one that it does not have, "host" where there is no room. */
+export async function planImport(
+  world: World,
+  backup: WholeBackup,
+  id: string,
+  devices: readonly string[],
+): Promise<Import> {
+  const { manifest, target } = backup;
+  const disks = chooseDisks(manifest.disks, devices, backup.id);
+  const folder = folderOf(target, manifest.id);
+  const createdAt = world.clock.now().toISOString();
+  const layers = disks.map(({ sizeBytes }): Layer => {
+    const layer = world.ids.next("lay");
+    const file = world.store.paths.layer(layer);
+    const own = { frozen: true, foreign: null, secret: null, busy: null, createdAt };
+    return { id: layer, parent: null, file, format: "qcow2", sizeBytes, ...own };
+  });
+  let bytes = 0;
+  for (const { file } of disks) bytes += await world.host.convertedBytes(`${folder}/${file}`, "qcow2");
+  await requireSpace(world, bytes, `restoring backup ${manifest.id}`);
+  const options = { name: `restore-${id}`, properties: {}, minDiskBytes: null, minRamBytes: null, protect: false };
+  const image = newImage(world, options, {
+    id,
+    type: "base",
+    source: { kind: "file", id: null, name: folder },
+    disks: disks.map(({ device, sizeBytes }, index) => ({ device, layer: layers[index]?.id ?? "", sizeBytes })),
+    definition: `${id}.xml`,
+    nvram: manifest.nvram === null ? null : `${id}.fd`,
+  });
+  return {
+    image,
+    layers,
+    from: disks.map(({ file }, index) => ({ path: `${folder}/${file}`, to: layers[index]?.file ?? "" })),
+    definition: { path: `${folder}/${manifest.definition.file}` },
+    nvram:
+      manifest.nvram === null
+        ? null
+        : { path: `${folder}/${manifest.nvram.file}`, to: world.store.paths.nvram(`${id}.fd`) },
+  };
+}
+
+function chooseDisks(all: readonly BackupDisk[], devices: readonly string[], id: string): readonly BackupDisk[] {
+  const unknown = devices.find((device) => !all.some((disk) => disk.device === device));
+  if (unknown !== undefined) {
+    throw new EstratoError("usage", `backup ${id}: it has no disk ${unknown}`, {
+      hint: `Its disks: ${all.map(({ device }) => device).join(", ")}.`,
+    });
+  }
+  return devices.length === 0 ? all : all.filter(({ device }) => devices.includes(device));
+}
+
+/** The image is recorded last: there, it is whole. */
+export function importSteps(world: World, { image, layers, from, definition, nvram }: Import): Step[] {
+  const copies: Action[] = from.map(({ path, to }) => ({
+    do: "convert",
+    from: path,
+    fromFormat: "qcow2",
+    to,
+    toFormat: "qcow2",
+    compress: false,
+    mode: FROZEN_MODE,
+  }));
+  if (nvram !== null) copies.push({ do: "copy-file", from: nvram.path, to: nvram.to, mode: FROZEN_MODE });
+  return [
+    { title: "Copy the disks back", actions: copies },
+    { title: "Compare the copies with the plan", run: () => requireWhole(world, layers) },
+    {
+      title: "Take its definition",
+      run: async () => {
+        const xml = await readSmall(world, definition.path);
+        if (xml === null) throw new EstratoError("integrity", `${definition.path}: it is missing`);
+        await world.store.writeRecord(`${image.id}.xml`, xml);
+      },
+    },
+    {
+      title: "Record what was copied",
+      run: () =>
+        world.store.update((draft) => {
+          for (const layer of layers) draft.layers[layer.id] = layer;
+          draft.images[image.id] = image;
+        }),
+    },
+  ];
+}
+
+async function requireWhole(world: World, layers: readonly Layer[]): Promise<void> {
+  for (const { file, sizeBytes } of layers) {
+    const info = await world.host.imageInfo(file, { format: "qcow2" });
+    if (info !== null && info.backing === null && !info.dirty && info.virtualSizeBytes === sizeBytes) continue;
+    throw new EstratoError("integrity", `${file}: the copy is not what was planned`, { hint: "Nothing was kept." });
+  }
+}
+
+/** Forgets the image; what was made of it keeps the layers. Its files go before its record. Repeatable. */
+export async function dropImport(world: World, { image, layers }: Pick<Import, "image" | "layers">): Promise<void> {
+  const state = await world.store.read();
+  const gone: string[] = image.nvram === null ? [] : [world.store.paths.nvram(image.nvram)];
+  // A layer that is recorded is the collector's: something may stand on it by now.
+  for (const { id, file } of layers) if (state.layers[id] === undefined) gone.push(`${file}.part`, file);
+  for (const path of gone) await world.host.perform({ do: "unlink", path });
+  await world.store.removeRecord(`${image.id}.xml`);
+  await world.store.update((draft) => void delete draft.images[image.id]);
+}

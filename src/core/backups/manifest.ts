@@ -1,0 +1,95 @@
+/** What a backup says of itself: the file that makes a folder a backup. Its format is described in estrato-backup(7). */
+import { createHash } from "node:crypto";
+import * as v from "valibot";
+import { EstratoError } from "../../errors.ts";
+
+const FORMAT = 1;
+const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** A name in the backup's own folder: a manifest from outside names no other file of this host. */
+const fileName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/));
+const backupId = v.pipe(v.string(), v.regex(/^bak-[0-9a-f]{17}$/));
+const sum = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+
+const summed = v.object({ file: fileName, sha256: sum });
+
+const disk = v.object({
+  device: v.pipe(v.string(), v.regex(/^[a-z]{1,8}$/)),
+  volume: v.string(), // vol-…, which the definition names as the disk's source
+  file: fileName, // qcow2
+  sizeBytes: bytes, // of the disk
+  fileBytes: bytes, // of the file
+  parent: v.nullable(backupId), // the backup in whose disk of this device it stands; null: it stands by itself
+  sums: summed, // of the file's blocks, see sums.ts
+});
+
+const manifest = v.object({
+  format: v.literal(FORMAT),
+  id: backupId,
+  name: v.nullable(v.string()),
+  type: v.string(), // daily, weekly, …
+  instance: v.object({
+    id: v.string(),
+    name: v.string(),
+    vcpus: v.number(),
+    ramBytes: bytes,
+    flavor: v.nullable(v.string()),
+    keyName: v.nullable(v.string()),
+  }),
+  owner: v.string(),
+  createdAt: v.pipe(v.string(), v.isoTimestamp()),
+  consistency: v.picklist(["offline", "crash", "filesystem"]),
+  compressed: v.boolean(),
+  encrypted: v.boolean(),
+  protected: v.boolean(),
+  disks: v.pipe(v.array(disk), v.minLength(1)),
+  definition: summed, // libvirt's XML, with volumes' ids for its disks' sources
+  nvram: v.nullable(summed),
+  versions: v.object({ libvirt: v.string(), qemu: v.string() }), // that took it
+});
+
+export type Manifest = v.InferOutput<typeof manifest>;
+export type BackupDisk = Manifest["disks"][number];
+
+export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** The text of manifest.json: the manifest, and a checksum over it, so that it vouches for itself too. */
+export function manifestText(content: Manifest): string {
+  const body = JSON.stringify(v.parse(manifest, content), null, 2);
+  return `${JSON.stringify({ manifest: JSON.parse(body), sha256: sha256(body) }, null, 2)}\n`;
+}
+
+/** Throws "integrity" where the text is no manifest, or not the one that was written. `where` names it for the messages. */
+export function parseManifest(text: string, where: string): Manifest {
+  const damaged = (why: string) =>
+    new EstratoError("integrity", `${where}: ${why}`, {
+      hint: "Get it back from a copy; without it this is no backup.",
+    });
+  let read: { manifest?: unknown; sha256?: unknown };
+  try {
+    read = JSON.parse(text);
+  } catch {
+    throw damaged("damaged: it is no JSON");
+  }
+  if (typeof read !== "object" || read === null) throw damaged("damaged: it is no manifest");
+  const { format } = (read.manifest ?? {}) as { format?: unknown };
+  if (typeof format === "number" && format > FORMAT) {
+    throw new EstratoError(
+      "host",
+      `${where}: written by a newer estrato (format ${format}, this one knows ${FORMAT})`,
+      {
+        hint: "Upgrade estrato on this host.",
+      },
+    );
+  }
+  if (read.sha256 !== sha256(JSON.stringify(read.manifest, null, 2)) || text !== rewritten(read)) {
+    throw damaged("damaged: its checksum is not that of its content");
+  }
+  const result = v.safeParse(manifest, read.manifest);
+  if (!result.success) throw damaged(`damaged: ${result.issues[0].message}`);
+  return result.output;
+}
+
+/** As it was written, byte for byte: a changed space is a changed byte. */
+function rewritten(read: { manifest?: unknown; sha256?: unknown }): string {
+  return `${JSON.stringify({ manifest: read.manifest, sha256: read.sha256 }, null, 2)}\n`;
+}

@@ -1,0 +1,133 @@
+/** What a backup can be restored to. */
+import { EstratoError } from "../../errors.ts";
+import type { Instance, Snapshot, Volume } from "../../store/schema.ts";
+import { volumesOf } from "../instances/adopt.ts";
+import { createInstance } from "../instances/create.ts";
+import { findInstance } from "../instances/find.ts";
+import type { PlanView } from "../operation.ts";
+import type { World } from "../ports.ts";
+import type { Reverted } from "../snapshots/revert.ts";
+import { type Restored, restore } from "./restore.ts";
+
+/** Where it is looked for, and what of it. */
+export interface RestoreFrom {
+  readonly targets: readonly string[];
+  readonly backup: string;
+  readonly disks: readonly string[];
+}
+
+export interface NewInstanceOptions {
+  readonly name: string;
+  readonly keyName: string | null; // null: the one that the old instance had, where this store knows it
+  readonly network: string | null;
+  readonly start: boolean;
+}
+
+/** A new instance, with a UUID, addresses and a seed of its own, as one of an image has. */
+export function restoreInstance(
+  world: World,
+  from: RestoreFrom,
+  options: NewInstanceOptions,
+): Promise<Instance | PlanView> {
+  return restore(world, { ...from, locks: () => [] }, async ({ image, manifest }) => {
+    const { flavors, keypairs } = await world.store.read();
+    const { vcpus, ramBytes, keyName } = manifest.instance;
+    const known = keyName !== null && keypairs[keyName] !== undefined ? keyName : null;
+    const made = await createInstance(world, {
+      name: options.name,
+      source: { kind: "image", target: image.id },
+      flavor: null,
+      vcpus,
+      ramBytes,
+      diskBytes: null,
+      keyName: options.keyName ?? known,
+      network: options.network === null ? null : { name: options.network },
+      ip: null,
+      userData: null,
+      properties: {},
+      start: options.start,
+    });
+    const flavor = manifest.instance.flavor;
+    if (flavor !== null && flavors[flavor] !== undefined && !("steps" in made)) {
+      await world.store.update((draft) => {
+        const record = draft.instances[made.id];
+        if (record !== undefined) record.flavor = flavor;
+      });
+    }
+    return made;
+  });
+}
+
+/** One disk, as a volume that is attached to nothing. Throws "usage" where the backup has several and none is chosen. */
+export function restoreVolume(world: World, from: RestoreFrom, name: string): Promise<Volume | PlanView> {
+  return restore(world, { ...from, locks: () => [] }, async ({ image }) => {
+    const { createVolume } = await import("../volumes/create.ts");
+    const source = { kind: "image", target: image.id, disk: null } as const;
+    return createVolume(world, { name, source, sizeBytes: null });
+  });
+}
+
+/**
+ * The instance that it was taken of goes on from it: a revert, with what was there kept as an automatic snapshot. Its disks that are not in
+ * the backup stay as they are. Throws "conflict" where a disk of the backup is no longer attached.
+ */
+export async function restoreInPlace(
+  world: World,
+  from: RestoreFrom,
+  options: { readonly keepMs: number },
+): Promise<Reverted | PlanView> {
+  const snapshot = world.ids.next("snap");
+  const request = { ...from, locks: ({ instance }: Restored["manifest"]) => [instance.id], snapshot };
+  return restore(world, request, async (restored) => {
+    const { revertLocked } = await import("../snapshots/revert.ts");
+    await recordSnapshot(world, restored, snapshot);
+    const done = await revertLocked(world, restored.locks, snapshot, null, { discard: false, keepMs: options.keepMs });
+    return { ...done, snapshot: restored.manifest.id } as Reverted;
+  });
+}
+
+/** The image as a snapshot of the instance, whose volumes are found by their devices. */
+async function recordSnapshot(world: World, { image, manifest }: Restored, id: string): Promise<void> {
+  const uuid = manifest.instance.id;
+  const { status } = await findInstance(world, uuid);
+  const text = image.definition === null ? null : await world.store.readRecord(image.definition);
+  if (text !== null) await world.store.writeRecord(`${id}.xml`, text);
+  if (image.nvram !== null) {
+    const [at, to] = [world.store.paths.nvram(image.nvram), world.store.paths.nvram(`${id}.fd`)];
+    await world.host.perform({ do: "copy-file", from: at, to, mode: 0o400 });
+  }
+  await world.store.update((draft) => {
+    const volumes = volumesOf(draft, uuid);
+    const disks: Snapshot["disks"] = image.disks.map(({ device, layer, sizeBytes }) => {
+      const volume = volumes.get(device);
+      if (volume !== undefined) return { device, layer, sizeBytes, volume: volume.id };
+      throw new EstratoError("conflict", `instance ${status.name}: it has no disk ${device} now`, {
+        hint: `Restore it to a volume and attach that, or leave it out with --disk.`,
+      });
+    });
+    draft.snapshots[id] = {
+      id,
+      name: `restore-${manifest.id}`,
+      type: "instance",
+      instance: uuid,
+      volume: null,
+      parent: null,
+      automatic: true,
+      disks,
+      excluded: [...volumes.keys()].filter((device) => !disks.some((disk) => disk.device === device)),
+      consistency: manifest.consistency,
+      memory: null,
+      definition: text === null ? null : `${id}.xml`,
+      nvram: image.nvram === null ? null : `${id}.fd`,
+      vcpus: manifest.instance.vcpus,
+      ramBytes: manifest.instance.ramBytes,
+      flavor: manifest.instance.flavor,
+      owner: world.user,
+      createdAt: manifest.createdAt,
+      expiresAt: null,
+      protected: false,
+      description: null,
+      properties: {},
+    };
+  });
+}

@@ -1,0 +1,117 @@
+/** `backup restore`: to a new instance, in the place of the one it was taken of, or one disk as a volume. */
+import { EstratoError } from "../../errors.ts";
+import type { Image, JournalEntry, Layer } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import { execute, type Outcome, type PlanView, planView } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { findBackup, requireWhole, type WholeBackup } from "./find.ts";
+import { dropImport, type Import, importSteps, planImport } from "./import.ts";
+import { ancestorsOf, backupsIn } from "./list.ts";
+import type { Manifest } from "./manifest.ts";
+import { examineAll } from "./verify.ts";
+
+/** What the journal remembers: what was copied back for it, which goes in the end whatever became of it. */
+interface RestoreData {
+  readonly image: Image;
+  readonly layers: readonly Layer[];
+  /** The snapshot through which an instance was brought back in place. */
+  readonly snapshot: string | null;
+}
+
+export interface RestoreRequest {
+  readonly targets: readonly string[];
+  readonly backup: string;
+  /** Devices; none: all. */
+  readonly disks: readonly string[];
+  /** Locks that `use` needs besides. */
+  readonly locks: (manifest: Manifest) => readonly string[];
+  /** The snapshot that `use` makes, so that a crash leaves none. */
+  readonly snapshot?: string;
+}
+
+/** What `use` is handed: an image that holds what the backup held, and is gone afterwards. */
+export interface Restored {
+  readonly image: Image;
+  readonly manifest: Manifest;
+  readonly locks: HeldLocks;
+}
+
+/**
+ * Reads a backup whole (a flipped byte is "integrity", and nothing is made of it), copies it back, and lets `use` make of it what was asked for.
+ * A dry run returns the plan of the copy.
+ */
+export async function restore<T>(
+  world: World,
+  request: RestoreRequest,
+  use: (restored: Restored) => Promise<T>,
+): Promise<T | PlanView> {
+  const first = requireWhole(await findBackup(world, request.targets, request.backup));
+  const id = world.ids.next("img");
+  const names = [id, first.target, ...request.locks(first.manifest)];
+  return exclusive(world, names, async (locks) => {
+    const backup = await findAgain(world, first);
+    const plan = await planImport(world, backup, id, request.disks);
+    const steps = importSteps(world, plan);
+    if (world.dryRun) return planView(world, steps);
+    await requireSound(world, backup);
+    let result: T | undefined;
+    const { image, layers } = plan;
+    await execute<RestoreData>(
+      world,
+      locks,
+      {
+        kind: "backup.restore",
+        target: backup.id,
+        data: { image, layers, snapshot: request.snapshot ?? null },
+        steps: [
+          ...steps,
+          {
+            title: "Make of it what was asked for",
+            run: async () => {
+              result = await use({ image, manifest: backup.manifest, locks });
+            },
+          },
+          { title: "Forget the copy", run: () => forget(world, plan, request.snapshot ?? null) },
+        ],
+      },
+      recoverRestore,
+    );
+    return result as T;
+  });
+}
+
+async function findAgain(world: World, { id, target }: WholeBackup): Promise<WholeBackup> {
+  const found = (await backupsIn(world, target)).find((one) => one.id === id);
+  if (found === undefined) throw new EstratoError("not_found", `backup ${id}: not found`);
+  return requireWhole(found);
+}
+
+/** What is not what was written is not restored: better told now than found in a guest. */
+async function requireSound(world: World, backup: WholeBackup): Promise<void> {
+  const known = new Map((await backupsIn(world, backup.target)).map((one) => [one.id, one]));
+  const { problems } = await examineAll(world, [backup.id, ...ancestorsOf(backup, known)], known);
+  const [problem] = problems;
+  if (problem === undefined) return;
+  throw new EstratoError("integrity", `backup ${backup.id}: ${problem}`, {
+    hint: `Restore another one; "estrato backup verify ${backup.id}" names all that is wrong.`,
+  });
+}
+
+async function forget(world: World, plan: Pick<Import, "image" | "layers">, snapshot: string | null): Promise<void> {
+  if (snapshot !== null) {
+    for (const action of unlinkRecords(world, [snapshot])) await world.host.perform(action);
+    await world.store.update((draft) => dropSnapshots(draft, [snapshot]));
+  }
+  await dropImport(world, plan);
+}
+
+/** What `use` began has a journal entry of its own, which was recovered before: only the copy is left to go. */
+export async function recoverRestore(world: World, _: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+  const data = entry.data as RestoreData;
+  const state = await world.store.read();
+  const ids = new Set(data.layers.map(({ id }) => id));
+  const used = Object.values(state.layers).some(({ parent }) => parent !== null && ids.has(parent));
+  await forget(world, data, data.snapshot);
+  return used ? "forward" : "back";
+}

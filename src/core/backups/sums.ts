@@ -1,0 +1,27 @@
+/** The checksums of a backup's disk: a line for each block of its file, so that a changed block is found and named, and a merge reads only what it changed. */
+import { EstratoError } from "../../errors.ts";
+import type { BlockSums } from "../../host/types.ts";
+
+export const BLOCK_BYTES = 4 * 1024 * 1024;
+const HEADER = /^estrato-sums 1 sha256 (\d{1,16}) (\d{1,16})$/;
+
+/** First line: the algorithm, bytes of a block, bytes of the file. */
+export function sumsText({ sizeBytes, sums }: BlockSums): string {
+  return `estrato-sums 1 sha256 ${BLOCK_BYTES} ${sizeBytes}\n${sums.map((sum) => `${sum}\n`).join("")}`;
+}
+
+/** Throws "integrity" where it is no such text. */
+export function parseSums(text: string, where: string): BlockSums & { readonly blockBytes: number } {
+  const [header = "", ...lines] = text.split("\n");
+  const found = HEADER.exec(header);
+  const sums = lines.slice(0, -1);
+  const [blockBytes, sizeBytes] = [Number(found?.[1]), Number(found?.[2])];
+  const whole =
+    found !== null &&
+    blockBytes > 0 &&
+    lines.at(-1) === "" &&
+    sums.length === Math.ceil(sizeBytes / blockBytes) &&
+    sums.every((sum) => /^[0-9a-f]{64}$/.test(sum));
+  if (whole) return { blockBytes, sizeBytes, sums };
+  throw new EstratoError("integrity", `${where}: damaged: these are no checksums`);
+}

@@ -1,0 +1,197 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { makeRig, type Rig, run, ssh, sure, until, virsh } from "./rig.ts";
+
+interface Backup {
+  readonly id: string;
+  readonly type: string;
+  readonly instance: string;
+  readonly status: string;
+  readonly incremental: boolean;
+  readonly parent: string | null;
+  readonly written_bytes: number;
+  readonly protected: boolean;
+  readonly consistency: string;
+}
+
+describe("backups of a running guest", () => {
+  let rig: Rig;
+  let target: string;
+  beforeAll(async () => {
+    rig = await makeRig();
+    target = join(rig.folder, "target");
+    mkdirSync(target);
+    await rig.create("web1");
+  });
+  const backup = (...args: string[]) => rig.json<Backup>("backup", "web1", "--target", target, ...args);
+  const list = (...args: string[]) => rig.json<Backup[]>("backup", "list", "--target", target, ...args);
+  const disk = (id: string) => join(target, id, "vda.qcow2");
+  /** What a backup's disk reads as, by qemu-img alone. */
+  const copyOf = async (id: string) => {
+    const copy = join(rig.folder, `${id}.qcow2`);
+    await sure("qemu-img", "convert", "-O", "qcow2", disk(id), copy);
+    return copy;
+  };
+
+  it("refuses what says nothing of rotation, and a target that is not there", async () => {
+    const none = await rig.estrato("backup", "web1", "--target", target);
+    expect(none.code).toBe(2);
+    const nowhere = await rig.estrato("backup", "web1", "--target", join(rig.folder, "nowhere"), "--rotation", "1");
+    expect(nowhere.code).toBe(6);
+    expect(readdirSync(target)).toEqual([]);
+    expect(await rig.json("snapshot", "list", "web1")).toEqual([]);
+  });
+
+  it("keeps two of type daily, the third sends the first away, and another type is left alone", async () => {
+    const ids: string[] = [];
+    ids.push((await backup("--rotation", "1", "--type", "weekly")).id);
+    for (const night of ["one", "two", "three"]) {
+      await rig.guest("web1", `echo ${night} > /root/night; sync`);
+      const made = await backup("--rotation", "2", "--type", "daily");
+      expect(made).toMatchObject({ type: "daily", instance: "web1", incremental: false, consistency: "filesystem" });
+      ids.push(made.id);
+    }
+    const [weekly, first, second, third] = ids;
+    expect((await list("--type", "daily")).map(({ id }) => id)).toEqual([second, third]);
+    expect((await list()).map(({ id }) => id)).toEqual([weekly, second, third]);
+    expect(existsSync(disk(first as string))).toBe(false);
+    // Nothing of it is left in the store but the bookmark's layer.
+    expect(await rig.json("snapshot", "list", "web1")).toEqual([]);
+    expect(await rig.json("doctor")).toEqual([]);
+  });
+
+  it("writes little more than what changed, and rotation merges without changing what remains", async () => {
+    for (const { id } of await list()) await rig.ok("backup", "delete", id, "-y");
+    const full = await backup("--rotation", "9", "--type", "nightly", "--incremental");
+    expect(full.incremental).toBe(false);
+    const copies = new Map([[full.id, await copyOf(full.id)]]);
+    for (const night of [1, 2, 3]) {
+      await rig.guest("web1", `dd if=/dev/urandom of=/root/n${night} bs=64k count=32 2>/dev/null; sync`);
+      const made = await backup("--rotation", "9", "--type", "nightly", "--incremental");
+      expect(made.incremental).toBe(true);
+      expect(made.written_bytes).toBeLessThan(2 * 2 ** 20 * 3);
+      copies.set(made.id, await copyOf(made.id));
+    }
+    await rig.ok("backup", "verify", "--all", "--target", target);
+    // Four to three: the full one goes, and what stood on it takes its place.
+    const last = await backup("--rotation", "3", "--type", "nightly", "--incremental");
+    copies.set(last.id, await copyOf(last.id));
+    const left = await list();
+    expect(left).toHaveLength(3);
+    expect(left[0]?.incremental).toBe(false);
+    for (const { id } of left) await sure("qemu-img", "compare", disk(id), copies.get(id) as string);
+    // And from the middle.
+    await rig.ok("backup", "delete", left[1]?.id as string, "-y");
+    for (const { id } of await list()) await sure("qemu-img", "compare", disk(id), copies.get(id) as string);
+    const verified = await rig.json<{ status: string }[]>("backup", "verify", "--all", "--target", target);
+    expect(verified.map(({ status }) => status)).toEqual(["ok", "ok"]);
+  });
+
+  it("restores to a new instance, to a volume, and in place, which can be undone", async () => {
+    await rig.guest("web1", "echo before > /root/state; sync");
+    const made = await backup("--rotation", "9", "--type", "nightly", "--incremental", "--name", "good");
+    await rig.guest("web1", "echo after > /root/state; sync");
+
+    await rig.ok("backup", "restore", "good", "--instance", "web2");
+    expect(await rig.guest("web2", "cat /root/state")).toBe("before");
+    expect(await virsh("domstate", "web1")).toBe("running");
+    await rig.ok("instance", "delete", "web2", "-y");
+
+    await rig.ok("backup", "restore", "good", "--volume", "old", "--disk", "vda");
+    await rig.ok("volume", "delete", "old", "-y");
+
+    const refused = await rig.estrato("backup", "restore", "good", "--in-place");
+    expect(refused.code).toBe(8);
+    await rig.ok("backup", "restore", made.id, "--in-place", "-y");
+    expect(await rig.guest("web1", "cat /root/state")).toBe("before");
+    await rig.ok("snapshot", "unrevert", "web1");
+    expect(await rig.guest("web1", "cat /root/state")).toBe("after");
+    expect((await rig.json<unknown[]>("image", "list")).length).toBe(1);
+    expect(await rig.json("doctor")).toEqual([]);
+  });
+
+  it("finds a single flipped byte anywhere, names it, and restores nothing of it", async () => {
+    const [first] = await list();
+    const folder = join(target, first?.id as string);
+    for (const name of readdirSync(folder)) {
+      const path = join(folder, name);
+      const good = readFileSync(path);
+      const bad = Buffer.from(good);
+      const at = Math.floor(Math.random() * bad.length);
+      bad[at] = (bad[at] as number) ^ 1;
+      await sure("chmod", "600", path);
+      writeFileSync(path, bad);
+      const ran = await rig.estrato("backup", "verify", first?.id as string, "--target", target);
+      expect(ran.code, `${name} at ${at}: ${ran.stdout}`).toBe(9);
+      expect(ran.stderr).toContain(name);
+      const restored = await rig.estrato(
+        "backup",
+        "restore",
+        first?.id as string,
+        "--volume",
+        "bad",
+        "--target",
+        target,
+      );
+      expect(restored.code).toBe(9);
+      writeFileSync(path, good);
+    }
+    await rig.ok("backup", "verify", first?.id as string, "--target", target);
+  });
+
+  it("refuses a target that has been unmounted, and goes on when it is back", async () => {
+    renameSync(target, `${target}.away`);
+    mkdirSync(target);
+    const ran = await rig.estrato("backup", "web1", "--target", target, "--rotation", "9");
+    expect(ran.code).toBe(6);
+    expect(ran.stderr).toContain("mounted");
+    expect(readdirSync(target)).toEqual([]);
+    await sure("rmdir", target);
+    renameSync(`${target}.away`, target);
+    expect((await backup("--rotation", "9", "--incremental")).incremental).toBe(true);
+  });
+
+  it("leaves nothing of one whose target is full, and evicts no good one for it", async () => {
+    const full = join(rig.folder, "full");
+    mkdirSync(full);
+    await sure("mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", full);
+    const first = await rig.json<Backup>("backup", "web1", "--target", full, "--rotation", "1");
+    const here = async (...args: string[]) => rig.json<Backup[]>("backup", "list", "--target", full, ...args);
+    const clean = async () => {
+      expect((await here()).map(({ id }) => id)).toEqual([first.id]);
+      const names = (await rig.json<{ name: string }[]>("snapshot", "list", "web1")).map(({ name }) => name);
+      expect(names.filter((name) => name.startsWith("backup-"))).toEqual([]);
+      expect(await rig.json("doctor")).toEqual([]);
+    };
+    // A write that fails in the middle, as on a full disk: no file may grow beyond 20 MB.
+    const line = `ulimit -f 20000; exec bin/estrato backup web1 --target ${full} --rotation 1`;
+    const cut = await run("bash", ["-c", line], { ESTRATO_HOME: rig.home });
+    expect(cut.code).not.toBe(0);
+    await clean();
+    await sure("fallocate", "-l", "60m", join(full, "ballast"));
+    const refused = await rig.estrato("backup", "web1", "--target", full, "--rotation", "1");
+    expect(refused.code).toBe(6);
+    await clean();
+    expect(readdirSync(full).sort()).toEqual([first.id, "ballast", "estrato-target.json"].sort());
+  });
+
+  it("restores from the target alone, with the store gone and the instance with it", async () => {
+    await rig.guest("web1", "echo precious > /root/state; sync");
+    await backup("--rotation", "9", "--incremental");
+    await rig.ok("instance", "delete", "web1", "-y");
+    const other = { ESTRATO_HOME: join(rig.folder, "another-store") };
+    const listed = await rig.estratoWith(other, "backup", "list", "--target", target, "-f", "json");
+    const newest = (JSON.parse(listed.stdout) as Backup[]).at(-1) as Backup;
+    await rig.estratoWith(other, "keypair", "import", "k", "--file", `${rig.key}.pub`);
+    const ran = await rig.estratoWith(other, "backup", "restore", newest.id, "--target", target, "--instance", "again");
+    expect(ran).toMatchObject({ code: 0 });
+    const shown = async () =>
+      JSON.parse((await rig.estratoWith(other, "instance", "show", "again", "-f", "json")).stdout) as {
+        addresses: string[];
+      };
+    await until("it has an address", async () => (await shown()).addresses.length > 0);
+    const { addresses } = await shown();
+    expect(await ssh(rig.key, addresses[0] as string, "cat /root/state")).toBe("precious");
+  });
+});

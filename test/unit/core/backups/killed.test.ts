@@ -1,0 +1,108 @@
+import { describe, expect, test } from "vitest";
+import { deleteBackup } from "../../../../src/core/backups/delete.ts";
+import { setProtected } from "../../../../src/core/backups/protect.ts";
+import { restoreInPlace, restoreVolume } from "../../../../src/core/backups/restore-to.ts";
+import { killEverywhere } from "../crashes.ts";
+import { type Bed, backupsOf, FIRST, TARGET, write } from "../world.ts";
+import { backup, night, withTarget } from "./world.ts";
+
+const TWO = [{ content: { 0: "boot" } }, { content: { 0: "data" }, format: "raw" }] as const;
+
+/** FULL ← I1 ← I2, of two disks, with a write before each. */
+async function withChain(): Promise<Bed> {
+  const on = await withTarget({ disks: TWO });
+  await night(on);
+  for (const word of ["one", "two"]) {
+    write(on, 2, word);
+    write(on, 3, word, "vdb");
+    await night(on);
+  }
+  write(on, 2, "three");
+  return on;
+}
+
+/** What the guest does to its disks meanwhile is the snapshot's affair, whose own suite has it all. */
+const meanwhile = ["nothing", "writes and stops"] as const;
+
+describe("backups, killed at every point", { timeout: 120_000 }, () => {
+  test.each([true, false])("a full one (running: %s)", async (running) => {
+    const cases = await killEverywhere({
+      prepare: () => withTarget({ running, disks: TWO }),
+      run: (world) => backup(world),
+      meanwhile,
+      does: ["convert", "move-folder"],
+    });
+    expect(cases).toBeGreaterThan(100);
+  });
+
+  test("an incremental one, quiesced and compressed", async () => {
+    await killEverywhere({
+      prepare: withChain,
+      meanwhile,
+      run: (world) => backup(world, { quiesce: "try", compress: true }),
+      does: ["convert-delta"],
+    });
+  });
+
+  test("the rotation after it, which merges the oldest into the next", async () => {
+    await killEverywhere({
+      prepare: withChain,
+      meanwhile,
+      run: (world) => backup(world, {}, 2),
+      does: ["convert-delta", "commit", "discard-folder"],
+    });
+  });
+
+  test.each([0, 1, 2])("deleting number %i of a chain", async (index) => {
+    await killEverywhere({
+      prepare: withChain,
+      meanwhile,
+      run: (world) => deleteBackup(world, [TARGET], ids(world)[index] ?? ""),
+      does: ["discard-folder"],
+    });
+  });
+
+  test("protecting one", async () => {
+    await killEverywhere({
+      prepare: async () => {
+        const on = await withTarget();
+        await night(on, { name: "good" });
+        write(on, 2, "later");
+        return on;
+      },
+      run: (world) => setProtected(world, [TARGET], "good", true),
+    });
+  });
+
+  test("restoring one disk to a volume", async () => {
+    await killEverywhere({
+      prepare: withChain,
+      meanwhile,
+      run: (world) => restoreVolume(world, { targets: [TARGET], backup: ids(world)[1] ?? "", disks: ["vdb"] }, "old"),
+      does: ["convert"],
+    });
+  });
+
+  test("restoring in place", async () => {
+    await killEverywhere({
+      prepare: async () => {
+        const on = await withTarget();
+        await night(on);
+        write(on, 2, "later");
+        expect(backupsOf(on)).toHaveLength(1);
+        return on;
+      },
+      run: (world) =>
+        restoreInPlace(world, { targets: [TARGET], backup: ids(world)[0] ?? "", disks: [] }, { keepMs: 3_600_000 }),
+      does: ["convert", "define"],
+      forward: { vda: FIRST },
+      keeps: true,
+    });
+  });
+});
+
+function ids(world: {
+  readonly host: { readonly machine: { readonly files: ReadonlyMap<string, unknown> } };
+}): string[] {
+  return [...world.host.machine.files.keys()].flatMap((path) => /(bak-\w{17})\/manifest/.exec(path)?.[1] ?? []).sort();
+}
