@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
 import type { State } from "../../store/schema.ts";
+import { pathsOf } from "../firmware.ts";
 import { coveredDisks, planAdoption, volumesOf } from "../instances/adopt.ts";
 import { findAgain } from "../instances/find.ts";
 import { requireName } from "../names.ts";
@@ -13,7 +14,7 @@ import { bookmarkOf } from "./bookmarks.ts";
 import { type Base, copiedBytes, copyActions, type DiskCopy, type DiskMoment, planCopies } from "./copies.ts";
 import { type BackupData, recordBackup, recoverCreateBackup, snapshotOf } from "./create-recovery.ts";
 import { requireWhole } from "./find.ts";
-import { DEFINITION, folderOf, NVRAM, partOf } from "./layout.ts";
+import { DEFINITION, folderOf, NVRAM, partOf, TPM } from "./layout.ts";
 import { type Backup, type BackupView, backupsIn, viewBackup } from "./list.ts";
 import { openTarget, readTarget } from "./targets.ts";
 import { requireCopies, writeManifest } from "./write.ts";
@@ -188,7 +189,7 @@ function copySteps(
         return copyActions(state, copies, part, compress, FILE_MODE);
       },
     },
-    { title: "Copy definition and NVRAM", run: () => copyRecords(world, data, part) },
+    { title: "Copy the definition and what the firmware kept", run: () => copyRecords(world, data, part) },
     { title: "Compare the copies with the plan", run: () => requireCopies(world, now().state, now().copies, part) },
     { title: "Write the manifest", run: () => writeManifest(world, data, now().copies, part) },
     {
@@ -204,7 +205,11 @@ async function copyRecords(world: World, data: BackupData, part: string): Promis
   const definition = snapshot.definition === null ? null : await world.store.readRecord(snapshot.definition);
   if (definition === null) throw new EstratoError("integrity", `backup ${data.id}: its definition is not there`);
   await world.host.perform({ do: "write-file", path: `${part}/${DEFINITION}`, text: definition });
-  if (snapshot.nvram === null) return;
-  const from = world.store.paths.nvram(snapshot.nvram);
-  await world.host.perform({ do: "copy-file", from, to: `${part}/${NVRAM}`, mode: FILE_MODE });
+  const { nvram, tpm } = pathsOf(world, snapshot);
+  for (const [from, name] of [
+    [nvram, NVRAM],
+    [tpm, TPM],
+  ] as const) {
+    if (from !== null) await world.host.perform({ do: "copy-file", from, to: `${part}/${name}`, mode: FILE_MODE });
+  }
 }

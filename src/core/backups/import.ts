@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Image, Layer } from "../../store/schema.ts";
+import { copyFiles, copyNames, type Firmware, saveFirmware } from "../firmware.ts";
 import { newImage } from "../images/record.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
@@ -16,7 +17,7 @@ export interface Import {
   readonly layers: readonly Layer[];
   readonly from: readonly { readonly path: string; readonly to: string }[];
   readonly definition: { readonly path: string };
-  readonly nvram: { readonly path: string; readonly to: string } | null;
+  readonly firmware: Firmware; // paths
 }
 
 const FROZEN_MODE = 0o400;
@@ -31,6 +32,8 @@ export async function planImport(
   const { manifest, target } = backup;
   const disks = chooseDisks(manifest.disks, devices, backup.id);
   const folder = folderOf(target, manifest.id);
+  const path = (kept: { readonly file: string } | null) => (kept === null ? null : `${folder}/${kept.file}`);
+  const firmware: Firmware = { nvram: path(manifest.nvram), tpm: path(manifest.tpm) };
   const createdAt = world.clock.now().toISOString();
   const layers = disks.map(({ sizeBytes }): Layer => {
     const layer = world.ids.next("lay");
@@ -48,17 +51,15 @@ export async function planImport(
     source: { kind: "file", id: null, name: folder },
     disks: disks.map(({ device, sizeBytes }, index) => ({ device, layer: layers[index]?.id ?? "", sizeBytes })),
     definition: `${id}.xml`,
-    nvram: manifest.nvram === null ? null : `${id}.fd`,
+    ...copyNames(id, firmware),
+    uefi: manifest.uefi,
   });
   return {
     image,
     layers,
     from: disks.map(({ file }, index) => ({ path: `${folder}/${file}`, to: layers[index]?.file ?? "" })),
     definition: { path: `${folder}/${manifest.definition.file}` },
-    nvram:
-      manifest.nvram === null
-        ? null
-        : { path: `${folder}/${manifest.nvram.file}`, to: world.store.paths.nvram(`${id}.fd`) },
+    firmware,
   };
 }
 
@@ -73,7 +74,7 @@ function chooseDisks(all: readonly BackupDisk[], devices: readonly string[], id:
 }
 
 /** The image is recorded last: there, it is whole. */
-export function importSteps(world: World, { image, layers, from, definition, nvram }: Import): Step[] {
+export function importSteps(world: World, { image, layers, from, definition, firmware }: Import): Step[] {
   const copies: Action[] = from.map(({ path, to }) => ({
     do: "convert",
     from: path,
@@ -83,9 +84,9 @@ export function importSteps(world: World, { image, layers, from, definition, nvr
     compress: false,
     mode: FROZEN_MODE,
   }));
-  if (nvram !== null) copies.push({ do: "copy-file", from: nvram.path, to: nvram.to, mode: FROZEN_MODE });
   return [
     { title: "Copy the disks back", actions: copies },
+    ...saveFirmware(world, firmware, image),
     { title: "Compare the copies with the plan", run: () => requireWhole(world, layers) },
     {
       title: "Take its definition",
@@ -117,7 +118,7 @@ async function requireWhole(world: World, layers: readonly Layer[]): Promise<voi
 /** Forgets the image; what was made of it keeps the layers. Its files go before its record. Repeatable. */
 export async function dropImport(world: World, { image, layers }: Pick<Import, "image" | "layers">): Promise<void> {
   const state = await world.store.read();
-  const gone: string[] = image.nvram === null ? [] : [world.store.paths.nvram(image.nvram)];
+  const gone = copyFiles(world, image);
   // A layer that is recorded is the collector's: something may stand on it by now.
   for (const { id, file } of layers) if (state.layers[id] === undefined) gone.push(`${file}.part`, file);
   for (const path of gone) await world.host.perform({ do: "unlink", path });

@@ -26,6 +26,7 @@ export const NEXT_MANIFEST = "manifest.next.json";
 export const VOID_MARK = "void.json";
 export const DEFINITION = "definition.xml";
 export const NVRAM = "nvram.fd";
+export const TPM = "tpm.state";
 
 export const diskFile = (device: string): string => `${device}.qcow2`;
 

@@ -44,6 +44,8 @@ const manifest = v.object({
   disks: v.pipe(v.array(disk), v.minLength(1)),
   definition: summed, // libvirt's XML, with volumes' ids for its disks' sources
   nvram: v.nullable(summed),
+  tpm: v.nullable(summed),
+  uefi: v.boolean(), // of a guest with UEFI
   versions: v.object({ libvirt: v.string(), qemu: v.string() }), // that took it
 });
 

@@ -1,6 +1,7 @@
 /** What a backup can be restored to. */
 import { EstratoError } from "../../errors.ts";
 import type { Instance, Snapshot, Volume } from "../../store/schema.ts";
+import { copyCopies, copyNames } from "../firmware.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { createInstance } from "../instances/create.ts";
 import { findInstance } from "../instances/find.ts";
@@ -92,9 +93,9 @@ async function recordSnapshot(world: World, { image, manifest }: Restored, id: s
   const { status } = await findInstance(world, uuid);
   const text = image.definition === null ? null : await world.store.readRecord(image.definition);
   if (text !== null) await world.store.writeRecord(`${id}.xml`, text);
-  if (image.nvram !== null) {
-    const [at, to] = [world.store.paths.nvram(image.nvram), world.store.paths.nvram(`${id}.fd`)];
-    await world.host.perform({ do: "copy-file", from: at, to, mode: 0o400 });
+  const copies = copyNames(id, image);
+  for (const { actions } of copyCopies(world, image, copies)) {
+    for (const action of actions ?? []) await world.host.perform(action);
   }
   await world.store.update((draft) => {
     const volumes = volumesOf(draft, uuid);
@@ -118,7 +119,8 @@ async function recordSnapshot(world: World, { image, manifest }: Restored, id: s
       consistency: manifest.consistency,
       memory: null,
       definition: text === null ? null : `${id}.xml`,
-      nvram: image.nvram === null ? null : `${id}.fd`,
+      ...copies,
+      uefi: image.uefi,
       vcpus: manifest.instance.vcpus,
       ramBytes: manifest.instance.ramBytes,
       flavor: manifest.instance.flavor,

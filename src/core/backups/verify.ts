@@ -95,13 +95,14 @@ export async function examineAll(
 async function examine(world: World, target: string, manifest: Manifest): Promise<Examined> {
   const folder = folderOf(target, manifest.id);
   const problems: string[] = [];
-  const { definition, nvram } = manifest;
+  const { definition, nvram, tpm } = manifest;
   const text = await readSmall(world, `${folder}/${definition.file}`);
   if (text === null || sha256(text) !== definition.sha256) problems.push(wrong(folder, definition.file, text === null));
-  if (nvram !== null) {
-    const there = (await world.host.fileInfo(`${folder}/${nvram.file}`)) !== null;
-    if (!there || (await fileSum(world, `${folder}/${nvram.file}`)) !== nvram.sha256)
-      problems.push(wrong(folder, nvram.file, !there));
+  for (const kept of [nvram, tpm]) {
+    if (kept === null) continue;
+    const there = (await world.host.fileInfo(`${folder}/${kept.file}`)) !== null;
+    if (!there || (await fileSum(world, `${folder}/${kept.file}`)) !== kept.sha256)
+      problems.push(wrong(folder, kept.file, !there));
   }
   let readBytes = 0;
   for (const disk of manifest.disks) {

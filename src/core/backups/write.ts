@@ -4,7 +4,7 @@ import type { State } from "../../store/schema.ts";
 import type { World } from "../ports.ts";
 import type { DiskCopy } from "./copies.ts";
 import { type BackupData, snapshotOf } from "./create-recovery.ts";
-import { DEFINITION, diskFile, folderOf, MANIFEST, NVRAM, readSmall, sumsFile } from "./layout.ts";
+import { DEFINITION, diskFile, folderOf, MANIFEST, NVRAM, readSmall, sumsFile, TPM } from "./layout.ts";
 import { type BackupDisk, type Manifest, manifestText, sha256 } from "./manifest.ts";
 import { BLOCK_BYTES, sumsText } from "./sums.ts";
 
@@ -61,7 +61,9 @@ export async function writeManifest(
     protected: false,
     disks,
     definition: { file: DEFINITION, sha256: sha256((await readSmall(world, `${folder}/${DEFINITION}`)) ?? "") },
-    nvram: snapshot.nvram === null ? null : { file: NVRAM, sha256: await fileSum(world, `${folder}/${NVRAM}`) },
+    nvram: snapshot.nvram === null ? null : await summedFile(world, folder, NVRAM),
+    tpm: snapshot.tpm === null ? null : await summedFile(world, folder, TPM),
+    uefi: snapshot.uefi,
     versions: { libvirt: libvirtVersion, qemu: qemuVersion },
   };
   await writeText(world, `${folder}/${MANIFEST}`, manifestText(manifest));
@@ -83,6 +85,10 @@ export async function summedDisk(
   const name = sumsFile(disk.device, merged);
   await writeText(world, `${folder}/${name}`, text);
   return { ...disk, file, fileBytes: sums.sizeBytes, sums: { file: name, sha256: sha256(text) } };
+}
+
+async function summedFile(world: World, folder: string, file: string): Promise<{ file: string; sha256: string }> {
+  return { file, sha256: await fileSum(world, `${folder}/${file}`) };
 }
 
 /** Of a small file. */
