@@ -24,6 +24,7 @@ export interface TerminalReporter extends Reporter {
 
 export function createReporter({ globals, env, status, say, prompts }: ReporterOptions): TerminalReporter {
   let declined = false;
+  let told = "";
   return {
     declined: () => declined,
     note(text) {
@@ -33,7 +34,10 @@ export function createReporter({ globals, env, status, say, prompts }: ReporterO
     ...(globals.verbose ? { detail: (text: string) => say(`${printable(text)}\n`) } : {}),
     step(event) {
       if (event.phase === "before") {
-        if (globals.verbose) say(`${printable(event.title)}\n`);
+        // One step may be many actions: it is said once.
+        const line = `${event.operation} ${event.title}`;
+        if (globals.verbose && line !== told) say(`${printable(event.title)}\n`);
+        told = line;
         status.show(event.title, null);
       }
       crashPoint(env, event);

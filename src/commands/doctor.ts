@@ -1,6 +1,8 @@
 import type { Examined } from "../core/doctor/doctor.ts";
 import { EstratoError } from "../errors.ts";
+import type { Painter } from "../ui/colour.ts";
 import { text } from "../ui/output/columns.ts";
+import { printable } from "../ui/text.ts";
 import { flag } from "./framework/options.ts";
 import * as result from "./framework/result.ts";
 import { verb } from "./framework/verb.ts";
@@ -12,13 +14,19 @@ const columns = [
   text<Examined>("result", (one) => one.result),
 ];
 
+/** Whole sentences: a table would cut off who needs what. */
+function drawn({ subject, problem, remedy, result: how }: Examined, painter: Painter): string {
+  const word = how === "mended" ? painter("green", "mended: ") : how === "left" ? painter("yellow", "left: ") : "";
+  return `${painter("bold", printable(subject))}: ${printable(problem)}\n  ${word}${printable(remedy)}\n`;
+}
+
 export default verb({
   description:
     "Compares the records, the files and libvirt, and names each difference. Changes nothing by itself.\n\n" +
     "--repair ends what a killed command left behind, mends what can be mended without guessing, and collects data that nothing needs any " +
     "more. Where it must choose it asks; with -y it goes on.",
   options: { repair: flag("mend what can be mended") },
-  result: result.list(columns),
+  result: result.list(columns, { draw: (found, painter) => found.map((one) => drawn(one, painter)).join("") }),
   changes: false,
   examples: [
     { line: "estrato doctor", says: "look, in the morning" },

@@ -13,10 +13,12 @@ interface Shown {
   readonly macs: string[];
   readonly volumes: { id: string; device: string; size_bytes: number }[];
   readonly autostart: boolean;
+  readonly key_name: string | null;
+  readonly properties: Record<string, string>;
 }
 
 /** What must be the same before, while and after an instance is shelved. */
-const lasting = ({ id, name, vcpus, ram_bytes, addresses, macs, volumes, autostart }: Shown) => ({
+const lasting = ({ id, name, vcpus, ram_bytes, addresses, macs, volumes, autostart, key_name, properties }: Shown) => ({
   id,
   name,
   vcpus,
@@ -25,6 +27,8 @@ const lasting = ({ id, name, vcpus, ram_bytes, addresses, macs, volumes, autosta
   macs,
   volumes,
   autostart,
+  key_name,
+  properties,
 });
 const show = (rig: Rig, name: string) => rig.json<Shown>("instance", "show", name);
 const images = async (rig: Rig) => (await rig.json<{ name: string }[]>("image", "list")).map((one) => one.name);
@@ -37,11 +41,12 @@ describe("shelving", () => {
     await rig.create("web1");
     await rig.guest("web1", "echo old > /root/word; sync");
     await rig.ok("snapshot", "create", "web1", "s1");
-    await rig.ok("instance", "set", "web1", "--autostart", "on");
+    await rig.ok("instance", "set", "web1", "--autostart", "on", "--property", "role=shop");
   });
 
   it("keeps a timestamp, everything that the instance is, and one image in between", async () => {
     const before = await show(rig, "web1");
+    expect(before).toMatchObject({ key_name: "k", properties: { role: "shop" } });
     const definition = await virsh("dumpxml", "web1", "--inactive");
     await rig.guest("web1", "date +%s.%N > /root/timestamp; echo new > /root/word; sync");
     const timestamp = await rig.guest("web1", "cat /root/timestamp");

@@ -230,12 +230,27 @@ describe("volumes", () => {
       expect(refused).toMatchObject({ code: 5 });
       expect(refused.stderr).toContain("s1");
     }
-    const [one, other] = await Promise.all([
-      rig.estrato("snapshot", "create", "web1", "both"),
-      rig.estrato("snapshot", "create", "--volume", "data1", "both"),
-    ]);
-    expect([one.code, other.code].sort()).toContain(0);
-    expect([0, 5]).toContain(Math.max(one.code ?? 9, other.code ?? 9));
+  });
+
+  it("and its instance are not snapshotted at once: one is refused, and the other is whole", async () => {
+    // On a busy machine one may have ended before the other begins: then they were not at once, and it is tried again.
+    for (let turn = 1; ; turn += 1) {
+      const both = await Promise.all([
+        rig.estrato("snapshot", "create", "web1", `both-${turn}`),
+        rig.estrato("snapshot", "create", "--volume", "data1", `both-${turn}`),
+      ]);
+      const refused = both.filter(({ code: one }) => one !== 0);
+      expect(refused.length).toBeLessThan(2);
+      const made = (await rig.json<{ name: string }[]>("snapshot", "list")).filter(
+        ({ name }) => name === `both-${turn}`,
+      );
+      expect(made).toHaveLength(2 - refused.length);
+      if (refused.length === 0 && turn < 10) continue;
+      expect(refused.map((one) => [one.code, one.stderr])).toEqual([
+        [5, expect.stringMatching(/(instance web1|volume data1): another operation is in progress/)],
+      ]);
+      break;
+    }
     await rig.heal();
   });
 });

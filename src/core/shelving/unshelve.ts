@@ -9,6 +9,7 @@ import { findInstance } from "../instances/find.ts";
 import { hostnameOf } from "../instances/hostname.ts";
 import { nameLock, requireFreeName } from "../instances/names.ts";
 import { startInstance } from "../instances/start.ts";
+import { freedByDropping } from "../layers/freed.ts";
 import { reservationName } from "../networks.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -79,7 +80,9 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
   );
   if (world.dryRun) {
     const start: Step = { title: "Start it", actions: [{ do: "start", domain: uuid, paused: false }] };
-    return planView(world, shelved.was === "off" ? steps : [...steps, start]);
+    // What lies elsewhere comes back, and the head becomes one with what was shelved.
+    const { steps: collected } = await freedByDropping(world, state, (draft) => recordUnshelved(draft, data));
+    return planView(world, [...steps, ...collected, ...(shelved.was === "off" ? [] : [start])]);
   }
   const target = record.name;
   await execute<UnshelveData>(world, locks, { kind: "instance.unshelve", target, data, steps }, recoverUnshelve);

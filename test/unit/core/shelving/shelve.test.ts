@@ -289,6 +289,9 @@ describe("unshelve", () => {
       "Start it with the host",
       "Record it as unshelved",
       "Remove what the image kept",
+      "Merge the layer down",
+      "Re-point what stands on it",
+      "Remove the old file",
       "Start it",
     ]);
     expect(everything(on)).toBe(before);
@@ -364,6 +367,11 @@ describe("shelve --offload --target", () => {
     expect(command(on).host.guestRead("web1", "vda")).toEqual(NOW);
     expect(archived(on)).toEqual([]);
     expect(on.machine.files.get(`${ARCHIVE}/mine.txt`)?.text).toBe("mine");
+  });
+
+  test("shows in a dry run of unshelve that the data comes back", async () => {
+    const plan = await unshelveInstance(command(await away(), { dryRun: true }), "web1");
+    expect(plan?.steps.map(({ title }) => title)).toContain("Merge the layer up");
   });
 
   test("says so where the folder is not there when it is needed, and goes on when it is", async () => {
