@@ -22,9 +22,11 @@ import {
   start,
   stateOf,
   stop,
+  tpmPlace,
   UUID,
   virsh,
   write,
+  writeBoth,
 } from "./world.ts";
 
 /** A command to be killed. */
@@ -121,6 +123,7 @@ async function killOnce(
     if (Object.keys(now).length > 0) expect(now, where).toEqual(content);
   }
   await requireHead(on, scenario, held, where);
+  await requireTpm(on, where);
   await requireAlive(on, where, wasPaused);
 }
 
@@ -140,7 +143,7 @@ export async function happen(on: Bed, meanwhile: Meanwhile): Promise<Record<stri
   const writes = () => {
     if (domain?.state !== "running" || domain.frozen) return;
     write(on, 14, "after the crash");
-    write(on, 2, "rewritten after the crash"); // every scenario's guest has written this one before
+    writeBoth(on, "rewritten after the crash"); // every scenario's guest has written this one before
   };
   if (meanwhile.startsWith("writes")) writes();
   if (meanwhile === "job ends") {
@@ -210,6 +213,17 @@ async function requireHead(on: Bed, scenario: Scenario, held: Record<string, Con
   const state = await stateOf(on);
   const kept = state.instances[UUID]?.undo;
   expect(await contentsOf(on, kept ?? ""), `${where}: what the revert kept`).toEqual(held);
+}
+
+/** A TPM says what the disks of its instant say (writeBoth): the guest's own, and each that a snapshot keeps. */
+async function requireTpm(on: Bed, where: string): Promise<void> {
+  const place = tpmPlace(on);
+  if (place === null) return;
+  expect(on.machine.files.get(place)?.text, `${where}: its TPM`).toBe((await disksOf(on)).vda?.[2]);
+  for (const { id, name, tpm } of Object.values((await stateOf(on)).snapshots)) {
+    const copy = on.machine.files.get(`/fake/estrato/nvram/${tpm}`);
+    expect(copy?.text, `${where}: the TPM of ${name}`).toBe((await contentsOf(on, id)).vda?.[2]);
+  }
 }
 
 /** It runs or can be started, and what it writes changes nothing that was promised. */

@@ -171,6 +171,28 @@ export function creation(name: string | null, change: Partial<CreateSnapshotOpti
   };
 }
 
+/** Gives the guest an emulated TPM, which keeps this word. */
+export function withTpm(on: Bed, word: string): Bed {
+  const domain = on.machine.domains.get(UUID);
+  const tpm = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>";
+  if (domain === undefined) throw new Error("no guest");
+  domain.inactive = domain.inactive.replace("</devices>", tpm);
+  domain.live &&= domain.live.replace("</devices>", tpm);
+  command(on).host.addFile(tpmPlace(on) ?? "", { format: "raw", text: word });
+  return on;
+}
+
+/** Where libvirt has what the guest's TPM keeps; null where it has no TPM. */
+export function tpmPlace(on: Bed): string | null {
+  return command(on).host.parseDefinition(on.machine.domains.get(UUID)?.inactive ?? "").tpm;
+}
+
+/** The guest writes the same word to its disk and to its TPM: what belongs together says the same. */
+export function writeBoth(on: Bed, word: string): void {
+  write(on, 2, word);
+  Object.assign(on.machine.files.get(tpmPlace(on) ?? "") ?? {}, { text: word });
+}
+
 /** Takes a snapshot in a process of its own, a minute after whatever was before. */
 export async function take(
   on: Bed,
