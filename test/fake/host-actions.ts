@@ -134,12 +134,14 @@ const EFFECTS: Effects = {
   },
   "save-tpm"(machine, action) {
     const from = fileAt(machine, action.from);
-    if (!machine.files.has(action.to)) machine.files.set(action.to, { ...from, mode: 0o400 });
+    if (!machine.files.has(action.to))
+      machine.files.set(action.to, { ...from, clusters: new Map(from.clusters), mode: 0o400 });
   },
   "place-tpm"(machine, action) {
     if (machine.domains.get(action.domain)?.live != null)
       throw new EstratoError("conflict", `${action.domain}: the domain is running, and its TPM cannot be changed`);
-    machine.files.set(action.to, { ...fileAt(machine, action.from), mode: 0o600 });
+    const from = fileAt(machine, action.from);
+    machine.files.set(action.to, { ...from, clusters: new Map(from.clusters), mode: 0o600 });
   },
   "remove-tpm"(machine, action) {
     if (machine.domains.has(action.domain))

@@ -6,6 +6,7 @@ import { fileContract } from "./contract-files.ts";
 import { liveContract } from "./contract-live.ts";
 import { mergeContract } from "./contract-merges.ts";
 import { networkContract } from "./contract-networks.ts";
+import { tpmContract } from "./contract-tpm.ts";
 import type { Rig } from "./rig.ts";
 
 /** Each case gets a rig of its own. */
@@ -26,5 +27,6 @@ export function hostContract(openRig: () => Promise<Rig>): void {
   describe("merges of files", () => mergeContract(current));
   describe("running guests", () => liveContract(current));
   describe("the guest agent", () => agentContract(current));
+  describe("TPMs", () => tpmContract(current));
   describe("networks", () => networkContract(current));
 }

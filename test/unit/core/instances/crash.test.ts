@@ -1,5 +1,6 @@
 /** Killed at any instant: the next command leaves the instance there whole, or nothing of it. */
 import { describe, expect, test } from "vitest";
+import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { exclusive } from "../../../../src/core/exclusive.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
@@ -87,6 +88,41 @@ describe("instance create", async () => {
       expect(await wrongs(estate)).toEqual([]);
     },
   );
+});
+
+describe("instance create from a snapshot with UEFI and a TPM", async () => {
+  const TPM = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>";
+  const withTpm = async (): Promise<Estate> => {
+    const estate = await withSnapshot();
+    const { host } = command(estate);
+    await host.perform({ do: "destroy", domain: "web1" });
+    const [domain] = estate.machine.domains.values();
+    const nvram = "/srv/web1.fd";
+    const uefi = (domain?.inactive ?? "").replace("<os>", `<os firmware='efi'><nvram>${nvram}</nvram>`);
+    const xml = uefi.replace("</devices>", TPM);
+    await host.perform({ do: "define", xml });
+    host.addFile(nvram, { format: "raw", text: "boot order" });
+    host.addFile(host.parseDefinition(xml).tpm ?? "", { format: "raw", text: "sealed" });
+    const asked = { quiesce: "off", excludeDisks: [], description: null, properties: {}, expiresAt: null } as const;
+    await createSnapshot(command(estate), { ...asked, instance: "web1", name: "s2", protect: false });
+    return estate;
+  };
+  const clone = (world: World) =>
+    createInstance(world, creation({ name: "web2", source: { kind: "snapshot", target: "web1/s2" } }));
+  test.each(await deaths(withTpm, clone))("killed %s leaves it whole, or nothing of it", async (_, options) => {
+    const estate = await withTpm();
+    const world = command(estate, options);
+    await clone(world).catch(() => undefined);
+    world.host.crash();
+    world.store.crash();
+    const next = await nextCommand(estate);
+    expect(await examine(next)).toEqual([]);
+    const made = Object.values((await stateOf(estate)).instances).find(({ name }) => name === "web2");
+    const places = [...estate.machine.files].filter(([path]) => path.includes("/swtpm/"));
+    expect(places.map(([, { text }]) => text)).toEqual(made === undefined ? ["sealed"] : ["sealed", "sealed"]);
+    const nvrams = [...estate.machine.files.keys()].filter((path) => path.endsWith(".fd") && path.includes("/layers/"));
+    expect(nvrams).toEqual(made === undefined ? [] : [`/fake/estrato/layers/${made.id}.fd`]);
+  });
 });
 
 describe("instance delete", async () => {

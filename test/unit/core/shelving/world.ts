@@ -7,6 +7,7 @@ import { createInstance } from "../../../../src/core/instances/create.ts";
 import { setInstance } from "../../../../src/core/instances/set.ts";
 import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { tpmFolder } from "../../../../src/host/libvirt-folders.ts";
 import type { Instance } from "../../../../src/store/schema.ts";
 import { fakeClock } from "../../../fake/clock.ts";
 import type { Content } from "../../../fake/host.ts";
@@ -17,10 +18,14 @@ export const NOW: Content = { 0: "of lay-debian12-vda", 1: "first", 2: "second" 
 const S1: Content = { 0: "of lay-debian12-vda", 1: "first" };
 const NVRAM = "/var/lib/libvirt/qemu/nvram/web1_VARS.fd";
 
+const TPM = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>";
+const SEALED = "sealed";
+const tpmPlace = (id: string) => `${tpmFolder(id)}/tpm2/tpm2-00.permall`;
+
 export interface Wish {
   readonly running?: boolean;
   readonly paused?: boolean;
-  /** It boots by UEFI, and its NVRAM is a file of libvirt's own. */
+  /** It boots by UEFI and has a TPM; its NVRAM is a file of libvirt's own. */
   readonly uefi?: boolean;
 }
 
@@ -40,7 +45,8 @@ export async function withInstance({ running = true, paused = false, uefi = fals
     host.addFile(NVRAM, { format: "raw", text: "boot order" });
     const xml =
       on.machine.domains.get(id)?.inactive.replace(/<os>/, `<os firmware='efi'><nvram>${NVRAM}</nvram>`) ?? "";
-    await host.perform({ do: "define", xml });
+    await host.perform({ do: "define", xml: xml.replace("</devices>", TPM) });
+    host.addFile(tpmPlace(id), { format: "raw", text: SEALED });
     await host.perform({ do: "start", domain: id, paused: false });
   }
   if (!running) await host.perform({ do: "destroy", domain: id });
@@ -125,9 +131,22 @@ export async function requireSound(on: Bed, where: string, notes: readonly strin
     said,
   ).toEqual([]);
   expect((await domainState(on)) === "none", said).toBe(record.shelved !== null);
+  requireTpm(on, record, images[0]?.tpm ?? null, said);
   for (const { network, mac, ip } of record.addresses) {
     expect(on.machine.networks.get(network)?.reservations, said).toContainEqual(expect.objectContaining({ mac, ip }));
   }
+}
+
+/** What its TPM keeps is with libvirt or on the shelf, and never in both. */
+function requireTpm(on: Bed, record: Instance, shelf: string | null, said: string): void {
+  const there = on.machine.files.get(tpmPlace(record.id));
+  const copy = on.machine.files.get(`/fake/estrato/nvram/${shelf}`);
+  const hasTpm =
+    (there ?? copy) !== undefined || [...on.machine.domains.values()].some(({ inactive }) => inactive.includes("<tpm"));
+  if (hasTpm)
+    expect([there?.text, copy?.text], said).toEqual(
+      record.shelved === null ? [SEALED, undefined] : [undefined, SEALED],
+    );
 }
 
 /** Every point at which this command, which has ended, could have been killed; each with words for it. */
