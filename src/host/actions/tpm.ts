@@ -1,6 +1,6 @@
 /**
  * What an emulated TPM keeps is one small file, which swtpm replaces as a whole (a new file, then a rename: measured on 0.7), so that a copy of a
- * running guest's is never torn. libvirt starts swtpm on what is there, gives it to swtpm's user, and makes a new TPM only where nothing is.
+ * running guest's is never torn. Only a file that the definition names (`<source type='file'/>`) is written in place. libvirt starts swtpm on what is there, gives it to swtpm's user, and makes a new TPM only where nothing is.
  */
 import { constants } from "node:fs";
 import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
@@ -11,6 +11,7 @@ import { tpmFolder } from "../libvirt-folders.ts";
 import { type ActionContext, type ActionOf, isOff } from "./context.ts";
 import { stateOf } from "./domains.ts";
 
+const READINGS = 20;
 /** A state has some kilobytes; what is larger is none. */
 const LARGEST_BYTES = 16 * 1024 * 1024;
 const FROZEN = 0o400;
@@ -40,8 +41,21 @@ export async function performRemoveTpm(context: ActionContext, action: ActionOf<
   await rm(tpmFolder(action.domain), { recursive: true, force: true });
 }
 
-/** The folder belongs to swtpm's user: what it may have put there in place of the file (a link, a pipe) is not read. */
+/** Twice the same, for one that is written in place. */
 async function readState(path: string): Promise<Buffer> {
+  let before = await readOnce(path);
+  for (let reading = 1; reading < READINGS; reading += 1) {
+    const now = await readOnce(path);
+    if (now.equals(before)) return now;
+    before = now;
+  }
+  throw new EstratoError("failed", `${path}: the guest's TPM is being written to all the time`, {
+    hint: "Try again, or with the guest off.",
+  });
+}
+
+/** The folder belongs to swtpm's user: what it may have put there in place of the file (a link, a pipe) is not read. */
+async function readOnce(path: string): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const found = await file.stat();

@@ -199,6 +199,12 @@ describe("a new definition", () => {
     expect(definition.interfaces).toMatchObject([{ mac: "52:54:00:00:00:01", network: "default" }]);
   });
 
+  test("has a generation id of its own", () => {
+    const ids = [1, 2].map(() => /<genid>([0-9a-f-]{36})<.genid>/.exec(newDefinition(SPEC, HOST))?.[1]);
+    expect(new Set(ids).size).toBe(2);
+    expect(ids).not.toContain(undefined);
+  });
+
   test("uses the processor's own virtualization only where it works, and leaves ports free on q35", () => {
     expect(newDefinition(SPEC, HOST)).toMatch(/^<domain type='kvm'>[\s\S]*<cpu mode='host-model'/);
     const emulated = newDefinition(SPEC, { ...HOST, kvm: false, machine: "pc" });

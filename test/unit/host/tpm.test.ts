@@ -60,4 +60,10 @@ describe("a copy", () => {
     await expect(performSaveTpm({} as ActionContext, action)).rejects.toThrow("ELOOP");
     expect(await readdir(folder)).toEqual(["secret", "state"]);
   });
+
+  test("is not made of what is another at each reading: it may be written in place just now", async () => {
+    const action = { do: "save-tpm", from: "/proc/sys/kernel/random/uuid", to: join(folder, "copy") } as const;
+    await expect(performSaveTpm({} as ActionContext, action)).rejects.toMatchObject({ code: "failed" });
+    expect(await readdir(folder)).toEqual([]);
+  });
 });
