@@ -34,6 +34,8 @@ export type CrashPhase = "before" | "midway" | "after";
 
 export interface FakeHostOptions {
   readonly machine?: FakeMachine;
+  /** Who the process is, where it is not the owner of all: it reads of others only what their modes and ACLs let it. */
+  readonly uid?: number;
   /** Dies at the index-th action (from 0, in the order of `performed`). */
   readonly crashAt?: { readonly index: number; readonly phase: CrashPhase };
 }
@@ -76,6 +78,12 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
 
   function alive(): void {
     if (dead !== null) throw new Crash(dead);
+  }
+
+  function mayRead(path: string): boolean {
+    const { mode = 0, uid = 0 } = machine.files.get(path) ?? {};
+    if (options.uid === undefined || options.uid === uid || (mode & 0o004) !== 0) return true;
+    return (mode & 0o040) !== 0 && (machine.readers.get(path) ?? []).includes(options.uid);
   }
 
   function takeNext<T extends { kind: Action["do"] }>(from: T[], kind: Action["do"]): T | undefined {
@@ -227,6 +235,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       const file = machine.files.get(path);
       if (!file) throw new EstratoError("not_found", `${path}: no such file`);
+      if (!mayRead(path)) throw new EstratoError("host", `${path}: cannot be read (EACCES)`);
       if ((file.backing?.path ?? null) !== backing)
         throw new EstratoError("host", `${path}: it does not stand on ${backing}`);
       return infoOf(machine, path);
@@ -242,6 +251,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async readText(path) {
       alive();
       const file = machine.files.get(path);
+      if (!mayRead(path)) return null;
       return file?.text == null ? null : { text: file.text, uid: file.uid };
     },
     async holdFile(path) {

@@ -42,6 +42,11 @@ export function withLoan(state: State, loan: Loan | null): State {
   return { ...state, layers: { ...state.layers, ...layers }, images: { ...state.images, [loan.image.id]: loan.image } };
 }
 
+/** What was named, as `withLoan` finds it. */
+export function loaned<Choice extends { readonly target: string }>(choice: Choice, loan: Loan | null): Choice {
+  return loan === null ? choice : { ...choice, target: loan.image.id };
+}
+
 async function borrow(world: World, shared: FoundImage): Promise<Loan> {
   if ((await world.host.capabilities()).qemuUser !== null) {
     throw new EstratoError(

@@ -17,7 +17,7 @@ import {
 import { requireFree, requireName } from "../names.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { planLoan, withLoan } from "../sharing/borrow.ts";
+import { loaned, planLoan, withLoan } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireDiskSize } from "./requirements.ts";
 import { findVolumeSource, type VolumeSource, type VolumeSourceChoice, volumeSourceExists } from "./source.ts";
@@ -46,9 +46,10 @@ export async function createVolume(world: World, options: CreateVolumeOptions): 
     requireFreeVolumeName(stored, options.name);
     const loan = await planLoan(world, stored, options.source);
     const early = withLoan(stored, loan);
-    const first = options.source === null ? null : findVolumeSource(early, options.source);
+    const choice = options.source === null ? null : loaned(options.source, loan);
+    const first = choice === null ? null : findVolumeSource(early, choice);
     const state = withLoan(await awaitUnmerged(world, first === null ? [] : [first.layer], what), loan);
-    const source = options.source === null ? null : findVolumeSource(state, options.source);
+    const source = choice === null ? null : findVolumeSource(state, choice);
     const made = await plan(world, state, id, options, source);
     const steps = planSteps(world, state, made, source);
     if (world.dryRun) return planView(world, steps);

@@ -1,0 +1,110 @@
+/** Users of the bed's own, with a home and a session's libvirt each, on real guests of theirs. */
+import { existsSync, mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Ran, run, small, sure } from "./rig.ts";
+
+const program = resolve(import.meta.dirname, "../../bin/estrato");
+
+export interface User {
+  readonly name: string;
+  readonly uid: number;
+  readonly home: string;
+  /** $XDG_DATA_HOME/estrato. */
+  readonly store: string;
+  /** Runs a program as this user, whatever it answers. */
+  run(file: string, ...args: string[]): Promise<Ran>;
+  estrato(...args: string[]): Promise<Ran>;
+  /** Must exit 0; returns stdout. */
+  ok(...args: string[]): Promise<string>;
+  /** Must exit with this code; returns stderr. */
+  refused(code: number, ...args: string[]): Promise<string>;
+  /** A shell line in a guest of this user's, by its agent; returns stdout. */
+  guest(instance: string, line: string): Promise<string>;
+  /** A new instance without a network, whose agent answers. */
+  create(name: string, ...args: string[]): Promise<string>;
+}
+
+/** Makes users. Homes lie on the disk, and have short names: libvirt puts sockets into them. */
+export async function makeUsers(...names: string[]): Promise<User[]> {
+  const homes = join(process.env.ESTRATO_BED_DIR as string, "home");
+  if (!existsSync(homes)) {
+    mkdirSync(homes, { mode: 0o755 });
+    await sure("mount", "--bind", homes, "/home");
+  }
+  const made: User[] = [];
+  for (const name of names) made.push(await makeUser(name));
+  return made;
+}
+
+async function makeUser(name: string): Promise<User> {
+  await sure("useradd", "--create-home", "--shell", "/bin/bash", name);
+  const uid = Number(await sure("id", "-u", name));
+  const gid = await sure("id", "-g", name);
+  const home = `/home/${name}`;
+  const runtime = `/run/user/${uid}`;
+  await sure("install", "-d", "-m", "700", "-o", name, "-g", gid, runtime);
+  const as = (file: string, ...args: string[]) => {
+    const env = [`HOME=${home}`, `XDG_RUNTIME_DIR=${runtime}`, `PATH=${process.env.PATH}`, "LC_ALL=C.UTF-8"];
+    const words = ["--reuid", String(uid), "--regid", gid, "--init-groups", "env", "-i", ...env, file, ...args];
+    return run("setpriv", words);
+  };
+  const estrato = (...args: string[]) => as(program, ...args);
+  const ok = async (...args: string[]) => {
+    const ran = await estrato(...args);
+    if (ran.code !== 0)
+      throw new Error(`${name}: estrato ${args.join(" ")}: exit ${ran.code}\n${ran.stdout}${ran.stderr}`);
+    return ran.stdout.replace(/\n$/, "");
+  };
+  const agent = async (instance: string, command: unknown) => {
+    const ran = await as(
+      "virsh",
+      "-q",
+      "-c",
+      "qemu:///session",
+      "qemu-agent-command",
+      instance,
+      JSON.stringify(command),
+    );
+    if (ran.code !== 0) throw new Error(`${name}: agent of ${instance}: ${ran.stderr}`);
+    return (JSON.parse(ran.stdout) as { return: Record<string, unknown> }).return;
+  };
+  return {
+    ...{ name, uid, home, store: `${home}/.local/share/estrato`, run: as, estrato, ok },
+    async refused(code, ...args) {
+      const ran = await estrato(...args);
+      if (ran.code !== code)
+        throw new Error(`${name}: estrato ${args.join(" ")}: exit ${ran.code}, not ${code}\n${ran.stderr}`);
+      return ran.stderr;
+    },
+    async guest(instance, line) {
+      const wanted = { path: "/bin/sh", arg: ["-c", line], "capture-output": true };
+      const { pid } = await agent(instance, { execute: "guest-exec", arguments: wanted });
+      for (;;) {
+        const ended = await agent(instance, { execute: "guest-exec-status", arguments: { pid } });
+        if (ended.exited !== true) {
+          await new Promise((next) => setTimeout(next, 50));
+          continue;
+        }
+        const out = Buffer.from(String(ended["out-data"] ?? ""), "base64").toString("utf8");
+        if (ended.exitcode !== 0) throw new Error(`${instance}: "${line}": exit ${ended.exitcode}: ${out}`);
+        return out.replace(/\n$/, "");
+      }
+    },
+    create: (instance, ...args) =>
+      ok(
+        "instance",
+        "create",
+        instance,
+        ...small,
+        "--network",
+        "none",
+        "--wait",
+        "agent",
+        "-f",
+        "value",
+        "-c",
+        "id",
+        ...args,
+      ),
+  };
+}
