@@ -38,35 +38,39 @@ export function closeUses(paths: StorePaths, image: string, left: Audience, isLa
   ];
 }
 
-/** Opens the image to whom `state` says, and closes its files to all others. */
+/** Opens the image to whom `state` says, and to nobody else. Nothing where that is nobody: its files may be merged by now, and have other modes. */
 export function publish(paths: StorePaths, state: State, id: string): Action[] {
   const image = state.images[id];
-  if (image === undefined) return [];
+  if (image === undefined || image.visibility === "private") return [];
   const audience = audienceOf(image);
-  const isShared = image.visibility !== "private";
-  const folders: Action[] = isShared
-    ? [
-        { do: "open-passage", path: paths.home },
-        { do: "open-passage", path: paths.layersFolder },
-        { do: "make-folder", path: usesFolder(paths, id) },
-        { do: "open-passage", path: usesFolder(paths, id) },
-        ...audience.users.flatMap(({ uid, name }): Action[] => {
-          const path = `${usesFolder(paths, id)}/${uid}`;
-          return [{ do: "make-folder", path }, openTo({ everybody: false, users: [{ uid, name }] }, path, ALL, ALL)];
-        }),
-        ...(audience.everybody ? publicUses(`${usesFolder(paths, id)}/public`) : []),
-      ]
-    : [];
   const catalogue = cataloguePath(paths, id);
-  const entry: Action[] = isShared
-    ? [{ do: "write-file", path: catalogue, text: catalogueText(state, image) }, openTo(audience, catalogue, 6, 4)]
-    : [];
+  return [
+    ...openFolder(paths, state),
+    { do: "open-passage", path: paths.home },
+    { do: "open-passage", path: paths.layersFolder },
+    { do: "make-folder", path: usesFolder(paths, id) },
+    { do: "open-passage", path: usesFolder(paths, id) },
+    ...audience.users.flatMap(({ uid, name }): Action[] => {
+      const path = `${usesFolder(paths, id)}/${uid}`;
+      return [{ do: "make-folder", path }, openTo({ everybody: false, users: [{ uid, name }] }, path, ALL, ALL)];
+    }),
+    ...(audience.everybody ? publicUses(`${usesFolder(paths, id)}/public`) : []),
+    ...filesOf(state, id),
+    { do: "write-file", path: catalogue, text: catalogueText(state, image) },
+    openTo(audience, catalogue, 6, 4),
+  ];
+}
+
+/** Closes the files of an image that `planned` says is nobody's any longer, while its layers may not move yet. */
+export function closeFiles(paths: StorePaths, planned: State, id: string): Action[] {
+  return [...openFolder(paths, planned), ...filesOf(planned, id)];
+}
+
+/** Who may read anything may see that there is something; what it is, each entry says to its own. */
+function openFolder(paths: StorePaths, state: State): Action[] {
   return [
     { do: "make-folder", path: paths.sharesFolder },
     openTo(together(Object.values(state.images)), paths.sharesFolder, ALL, LIST),
-    ...folders,
-    ...filesOf(state, id),
-    ...entry,
   ];
 }
 

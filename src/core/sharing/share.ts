@@ -1,4 +1,5 @@
 /** `image share` and `image unshare`: others read an image's files where they lie. No data moves. */
+import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import type { HostUser } from "../../host/types.ts";
 import type { Image, JournalEntry, State } from "../../store/schema.ts";
@@ -12,7 +13,7 @@ import type { HeldLocks, World } from "../ports.ts";
 import { type Audience, audienceOf, audienceWords, NOBODY, setAudience } from "./access.ts";
 import { cataloguePath, catalogueText, LONGEST_ENTRY_BYTES } from "./catalogue.ts";
 import { findOwnImage } from "./find.ts";
-import { closeUses, publish, SHARES_LOCK } from "./publish.ts";
+import { closeFiles, closeUses, publish, SHARES_LOCK } from "./publish.ts";
 import { usersOf } from "./uses.ts";
 
 interface ShareData {
@@ -94,10 +95,8 @@ export async function unshareLocked(
   after: Audience = NOBODY,
 ): Promise<ImageView | PlanView> {
   const before = audienceOf(image);
-  const left: Audience = {
-    everybody: before.everybody && !after.everybody,
-    users: before.users.filter(({ uid }) => after.users.every((one) => one.uid !== uid)),
-  };
+  if (same(before, after)) return world.dryRun ? planView(world, []) : viewImage(state, image);
+  const left = without(before, after);
   await requireUnused(world, image, left);
   return change(
     world,
@@ -109,16 +108,15 @@ export async function unshareLocked(
 }
 
 /** What takes an image back. The files are closed before the layers may move again: from then on their modes are somebody else's business. */
-export function closing(world: World, state: State, image: Image, left: Audience, after: Audience): Step[] {
+function closing(world: World, state: State, image: Image, left: Audience, after: Audience): Step[] {
+  const { paths } = world.store;
   const isLast = !after.everybody && after.users.length === 0;
   const planned = withAudience(state, image.id, after);
+  const files = isLast ? closeFiles(paths, planned, image.id) : publish(paths, planned, image.id);
   return [
     {
       title: "See that nobody uses it, and close its files",
-      actions: [
-        ...closeUses(world.store.paths, image.id, left, isLast),
-        ...publish(world.store.paths, planned, image.id),
-      ],
+      actions: [...closeUses(paths, image.id, left, isLast), ...files],
     },
     { title: "Record it", run: () => record(world, image.id, after, false) },
   ];
@@ -159,17 +157,14 @@ export async function recoverShare(world: World, locks: HeldLocks, entry: Journa
   const { paths } = world.store;
   const state = await world.store.read();
   const image = state.images[id];
-  if (image === undefined) return "forward";
-  const isRecorded = same(audienceOf(image), after);
-  if (entry.kind === "image.share" && isRecorded) {
+  const isRecorded = image !== undefined && same(audienceOf(image), after);
+  // What is recorded last needs nothing more; what is recorded first has done nothing yet.
+  if (image === undefined || (entry.kind === "image.unshare" && isRecorded)) return "forward";
+  if (entry.kind === "image.share" && !isRecorded) return "back";
+  if (entry.kind === "image.share") {
     const told = await world.host.readText(cataloguePath(paths, id), LONGEST_ENTRY_BYTES);
     if (told?.text !== catalogueText(state, image)) {
-      const left = {
-        everybody: after.everybody && !before.everybody,
-        users: after.users.filter(({ uid }) => before.users.every((one) => one.uid !== uid)),
-      };
-      const steps = closing(world, state, image, left, before);
-      for (const step of steps) {
+      for (const step of closing(world, state, image, without(after, before), before)) {
         await perform(world, locks, step.actions ?? []);
         await step.run?.();
       }
@@ -178,6 +173,14 @@ export async function recoverShare(world: World, locks: HeldLocks, entry: Journa
   }
   await perform(world, locks, publish(paths, state, id));
   return isRecorded ? "forward" : "back";
+}
+
+/** Those of `all` who are not among `others`. */
+function without(all: Audience, others: Audience): Audience {
+  return {
+    everybody: all.everybody && !others.everybody,
+    users: all.users.filter(({ uid }) => others.users.every((one) => one.uid !== uid)),
+  };
 }
 
 function same(a: Audience, b: Audience): boolean {
@@ -233,7 +236,8 @@ async function requireShareable(world: World, state: State, image: Image): Promi
       if (layer?.secret !== null)
         throw no("it is encrypted, and its secret is only yours", "Share an image that is not.");
       if (layer.borrowed !== undefined) throw no(`it stands on files of ${layer.borrowed.owner}'s`, copy);
-      if (layer.foreign !== null) throw no(`it stands on ${layer.file}, which is not in the store`, copy);
+      if (layer.foreign !== null || dirname(layer.file) !== world.store.paths.layersFolder)
+        throw no(`it stands on ${layer.file}, which is not in the store`, copy);
     }
   }
   const definition =

@@ -43,6 +43,8 @@ describe("whatever happens", () => {
           if (decision.kind !== "keep") throw new Error(`${decision.kind} ${decision.layer}`);
           if (decision.because === "size")
             expect(estate.host.devices.has(estate.layer(decision.layer).file)).toBe(true);
+          else if (decision.because === "lent") expect(estate.lent.size).toBeGreaterThan(0);
+          else if (decision.because === "borrowed") expect(estate.layer(decision.layer).borrowed).toBeDefined();
           else expect(decision.because).toBe("shared");
         }
         const files = Object.values(estate.state.layers).map(({ file }) => file);

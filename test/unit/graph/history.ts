@@ -14,6 +14,9 @@ export interface Event {
 const VERBS = [
   "create",
   "adopt",
+  "borrow",
+  "lend",
+  "lend",
   "write",
   "write",
   "write",
@@ -54,6 +57,12 @@ export function happen(estate: Estate, { verb, a, b }: Event, value: number): vo
       break;
     case "adopt":
       estate.adopt(3 + (a % 4), b % 2 === 0);
+      break;
+    case "borrow":
+      estate.borrow(2 + (a % 4), b % 2 === 0);
+      break;
+    case "lend":
+      estate.lend(b);
       break;
     case "drop":
       dropOne(estate, b);

@@ -3,7 +3,7 @@ import { collect, nextStep } from "../../../src/core/graph/collect.ts";
 import type { Free, Holder, Merge, ResumeFacts } from "../../../src/core/graph/decisions.ts";
 import { type Effects, mergeEffects } from "../../../src/core/graph/effects.ts";
 import { findings } from "../../../src/core/graph/invariants.ts";
-import { children, type Pointer } from "../../../src/core/graph/references.ts";
+import { chain, children, type Pointer } from "../../../src/core/graph/references.ts";
 import { resumeMerge } from "../../../src/core/graph/resume.ts";
 import type { Action } from "../../../src/host/types.ts";
 import type { Layer, State, Volume } from "../../../src/store/schema.ts";
@@ -23,6 +23,8 @@ export class Estate {
   readonly state: State = emptyState();
   /** Pointer id → what it must read. */
   readonly expected = new Map<string, number[]>();
+  /** What others read behind our back: image id → each file of its chain, as it was when it was lent; and what we borrow. */
+  readonly lent = new Map<string, string>();
   journal: { readonly decision: Merge | Free; readonly cleanup: readonly Action[] } | null = null;
   private count = 0;
 
@@ -43,6 +45,48 @@ export class Estate {
     this.host.files.set(path, { clusters: new Map(), backing: null, size, mode: FOREIGN.mode });
     if (device) this.host.devices.set(path, size);
     this.attach(id, this.id("guest"), "vda", Array(size).fill(0));
+  }
+
+  /** A guest, or a free volume, on somebody else's image. */
+  borrow(size: number, isFree: boolean): void {
+    const id = this.id("loan");
+    const path = `/hers/${Math.floor(size / 2)}`; // several loans may be of one file
+    if (!this.host.files.has(path)) {
+      this.host.files.set(path, { clusters: new Map([[0, 7]]), backing: null, size: 2, mode: 0o444 });
+      this.lent.set(path, this.told([path]));
+    }
+    const borrowed = { image: "img", name: "golden", owner: "alice", depth: 1, marker: `/marks/${id}` };
+    this.host.perform({ do: "mark-use", path: borrowed.marker, on: true });
+    addLayer(this.state, id, null, { file: path, sizeBytes: 2 * CLUSTER, borrowed });
+    const head = this.head(id, size);
+    const content = grown([7, 0], size);
+    if (!isFree) {
+      this.attach(head, this.id("guest"), "vda", content);
+      return;
+    }
+    const volume = this.id("vol");
+    addVolume(this.state, volume, head);
+    this.expected.set(volume, content);
+  }
+
+  /** Lends an image, or takes it back. Never while a merge is under way: the real one refuses. */
+  lend(n: number): void {
+    const images = Object.values(this.state.images);
+    const image = images[n % Math.max(1, images.length)];
+    if (image === undefined || this.journal !== null) return;
+    const layers = chain(this.state, image.disks[0]?.layer ?? "").map((id) => this.layer(id));
+    if (layers.some(({ foreign, borrowed }) => foreign !== null || borrowed !== undefined)) return;
+    image.visibility = image.visibility === "private" ? "public" : "private";
+    if (image.visibility === "private") this.lent.delete(image.id);
+    else this.lent.set(image.id, this.told(layers.map(({ file }) => file)));
+  }
+
+  private told(paths: readonly string[]): string {
+    const files = paths.map((path) => [
+      path,
+      { ...this.host.file(path), clusters: [...this.host.file(path).clusters] },
+    ]);
+    return JSON.stringify(files);
   }
 
   create(size: number): void {
@@ -113,6 +157,7 @@ export class Estate {
     if (volume?.instance) this.host.defined.delete(diskOf(volume));
     delete this.state[kind === "volume" ? "volumes" : kind === "image" ? "images" : "snapshots"][id];
     this.expected.delete(id);
+    this.lent.delete(id);
     return true;
   }
 
@@ -128,12 +173,14 @@ export class Estate {
   // The collector.
 
   facts(): ResumeFacts {
-    const byFile = new Map(Object.values(this.state.layers).map(({ id, file }) => [file, id]));
+    const own = Object.values(this.state.layers).filter(({ borrowed }) => borrowed === undefined);
+    const byFile = new Map(own.map(({ id, file }) => [file, id]));
     const holders = new Map<string, Holder[]>();
     for (const [disk, chain] of this.host.qemu) {
       const [instance = "", device = ""] = disk.split(" ");
       for (const [index, path] of chain.entries()) {
         const id = byFile.get(path);
+        if (path.startsWith("/hers/")) continue;
         if (id === undefined) throw new Error(`${disk} runs on ${path}, which no layer is`);
         const holder: Holder = { instance, device, role: index === 0 ? "head" : "backing" };
         holders.set(id, [...(holders.get(id) ?? []), holder]);
@@ -211,7 +258,13 @@ export class Estate {
       const read = this.host.read(chain, content.length);
       if (read.join() !== content.join()) throw new Error(`${id} reads ${read}, not ${content}`);
     }
+    for (const [id, told] of this.lent) {
+      const paths = (JSON.parse(told) as [string][]).map(([path]) => path);
+      if (this.told(paths) !== told) throw new Error(`${id} is lent, and a file of it has changed`);
+    }
     if (this.journal !== null) return;
+    const words = Object.values(this.state.layers).flatMap(({ borrowed }) => borrowed?.marker ?? []);
+    if (words.sort().join() !== [...this.host.marks].sort().join()) throw new Error("a lender is told what is not so");
     const broken = findings(this.state);
     if (broken.length > 0) throw new Error(broken.join("; "));
     for (const layer of Object.values(this.state.layers)) this.checkLayer(layer);
@@ -222,6 +275,7 @@ export class Estate {
     const below = layer.parent === null ? null : this.layer(layer.parent).file;
     if (file.backing !== below) throw new Error(`${layer.id}: its header says ${file.backing}, not ${below}`);
     const mode = layer.foreign?.mode ?? 0o600;
+    if (layer.borrowed !== undefined) return;
     if (file.mode !== (layer.frozen ? mode & (layer.foreign === null ? 0o400 : ~0o222) : mode))
       throw new Error(`${layer.id}: mode ${file.mode.toString(8)}`);
     if (layer.busy !== null) throw new Error(`${layer.id} is still marked`);
@@ -235,9 +289,10 @@ export class Estate {
     if (layer !== undefined && children(this.state, layer.id).length > 1) throw new Error(`${path} is not ours alone`);
   }
 
-  /** Whoever has one of the marked layers open must be locked. */
+  /** Whoever has one of the marked layers open must be locked, unless the file is not touched at all. */
   private checkLock(disk: string, effects: Effects): void {
-    const marked = effects.marks.map((id) => this.layer(id).file);
+    const own = effects.marks.filter((id) => this.layer(id).borrowed === undefined);
+    const marked = own.map((id) => this.layer(id).file);
     const open = (this.host.qemu.get(disk) ?? []).some((path) => marked.includes(path));
     if (open && !effects.locks.includes(disk.split(" ")[0] ?? "")) throw new Error(`${disk} is not locked`);
   }

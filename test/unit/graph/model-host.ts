@@ -25,6 +25,8 @@ export class ModelHost {
   readonly paused = new Set<string>();
   /** Sizes in clusters of files that are block devices. */
   readonly devices = new Map<string, number>();
+  /** Words to lenders that their files are used. */
+  readonly marks = new Set<string>();
   /** Every write to a file's data, for the rule about foreign files. */
   onWrite: (path: string) => void = () => {};
 
@@ -80,6 +82,7 @@ export class ModelHost {
   perform(action: Action, share = 1): void {
     switch (action.do) {
       case "set-mode":
+        if (action.path.startsWith("/hers/")) throw new Error(`${action.path} is not ours`);
         this.file(action.path).mode = action.mode;
         return;
       case "set-owner":
@@ -122,9 +125,14 @@ export class ModelHost {
         this.paused.delete(action.domain);
         for (const { device, path } of action.disks) this.defined.set(`${action.domain} ${device}`, path);
         return;
+      case "mark-use":
+        if (action.on) this.marks.add(action.path);
+        else this.marks.delete(action.path);
+        return;
       case "unlink":
         this.requireNotHeld(action.path);
-        if (action.path.startsWith("/vm/")) throw new Error(`${action.path} is the user's own`);
+        if (action.path.startsWith("/vm/") || action.path.startsWith("/hers/"))
+          throw new Error(`${action.path} is the user's own`);
         this.files.delete(action.path);
         return;
       default:

@@ -169,6 +169,7 @@ describe("image share", () => {
     const on = await shared();
     const world = as(on, ALICE);
     await collect(world);
+    expect(world.notes).toEqual([]);
     expect(Object.keys((await stateOf(on, ALICE)).layers).sort()).toEqual([BOTTOM, TOP, HIDDEN]);
     await unshareImage(as(on, ALICE), "golden", []);
     expect(Object.keys((await stateOf(on, ALICE)).layers).sort()).toEqual([TOP, HIDDEN]); // merged as soon as it may be
