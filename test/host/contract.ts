@@ -6,6 +6,7 @@ import { fileContract } from "./contract-files.ts";
 import { liveContract } from "./contract-live.ts";
 import { mergeContract } from "./contract-merges.ts";
 import { networkContract } from "./contract-networks.ts";
+import { sharingContract } from "./contract-sharing.ts";
 import { tpmContract } from "./contract-tpm.ts";
 import type { Rig } from "./rig.ts";
 
@@ -23,6 +24,7 @@ export function hostContract(openRig: () => Promise<Rig>): void {
     return rig;
   };
   describe("image files", () => fileContract(current));
+  describe("what others may read", () => sharingContract(current));
   describe("domains", () => domainContract(current));
   describe("merges of files", () => mergeContract(current));
   describe("running guests", () => liveContract(current));

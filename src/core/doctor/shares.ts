@@ -1,10 +1,12 @@
 /** Compares what others are told of shared images with the state, and what we borrow with what is there. */
+import { EstratoError } from "../../errors.ts";
 import type { Image, Layer, State } from "../../store/schema.ts";
 import { standingOn } from "../graph/references.ts";
 import { instancesOn } from "../layers/holders.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { audienceOf } from "../sharing/access.ts";
+import { recheckLoan } from "../sharing/borrow.ts";
 import { cataloguePath, catalogueText, LONGEST_ENTRY_BYTES } from "../sharing/catalogue.ts";
 import { publish, SHARES_LOCK, useFolders } from "../sharing/publish.ts";
 import { type Finding, unmendable } from "./finding.ts";
@@ -56,17 +58,19 @@ export async function examineBorrowed(world: World, state: State, layer: Layer):
   const { borrowed } = layer;
   if (borrowed === undefined) return [];
   const users = standingOn(state, layer.id).join(", ") || "nothing";
-  const [info, marker] = await Promise.all([
-    world.host.imageInfo(layer.file, { shared: true, format: layer.format }).catch(() => null),
-    world.host.fileInfo(borrowed.marker).catch(() => null),
-  ]);
-  if (info === null || info.virtualSizeBytes < layer.sizeBytes) {
-    const problem =
-      info === null ? "it cannot be read" : `it has ${info.virtualSizeBytes} bytes, recorded are ${layer.sizeBytes}`;
+  try {
+    await recheckLoan(world, layer);
+  } catch (error) {
+    if (!(error instanceof EstratoError)) throw error;
     return [
-      unmendable(layer.file, `${problem}; ${users} needs it`, `Ask ${borrowed.owner}, whose it is, to share it again.`),
+      unmendable(
+        layer.file,
+        `${error.message}; ${users} needs it`,
+        error.hint ?? `Ask ${borrowed.owner}, whose it is.`,
+      ),
     ];
   }
+  const marker = await world.host.fileInfo(borrowed.marker).catch(() => null);
   if (marker !== null) return [];
   return [
     {

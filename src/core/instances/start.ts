@@ -2,10 +2,11 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
 import type { State } from "../../store/schema.ts";
+import { chainOrNull } from "../graph/references.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
-import { coveredDisks } from "./adopt.ts";
+import { coveredDisks, volumesOf } from "./adopt.ts";
 import { type FoundInstance, isLive } from "./find.ts";
 import { ALREADY, switchInstance, wrongState } from "./power.ts";
 
@@ -29,6 +30,15 @@ export function startInstance(world: World, target: string): Promise<PlanView | 
 export async function requireStartable(world: World, { status, record, state }: FoundInstance): Promise<void> {
   if (record !== null) await requireAgreement(world, state, status);
   requireNoLayerWritten(state, status);
+  await requireLoansSound(world, state, status);
+}
+
+/** What it reads of somebody else's is still what was borrowed. */
+async function requireLoansSound(world: World, state: State, status: DomainStatus): Promise<void> {
+  for (const { head } of volumesOf(state, status.uuid).values()) {
+    const bottom = state.layers[chainOrNull(state, head)?.at(-1) ?? ""];
+    if (bottom?.borrowed !== undefined) await (await import("../sharing/borrow.ts")).recheckLoan(world, bottom);
+  }
 }
 
 /** Also for guests that were never adopted: their definition may name a file that somebody else's snapshots stand on. */

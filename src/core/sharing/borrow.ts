@@ -10,7 +10,7 @@ import { NO_FIRMWARE } from "../firmware.ts";
 import type { SourceChoice } from "../instances/source.ts";
 import type { World } from "../ports.ts";
 import { usesFolder } from "./catalogue.ts";
-import { type FoundImage, findAnyImage } from "./find.ts";
+import { type FoundImage, findAnyImage, sharedImages } from "./find.ts";
 
 /** A shared image as if it were ours, and the layers that stand for its files. Nothing of it is stored yet. */
 export interface Loan {
@@ -134,6 +134,26 @@ export async function checkFiles(world: World, shared: FoundImage, files: readon
     if (index === 0) sizeBytes = virtualSizeBytes;
   }
   return sizeBytes;
+}
+
+/**
+ * Checks again what a borrowed layer stands for, before a guest opens it: its lender may have put another file there since. Throws "conflict" where it is no
+ * longer shared with us, "host" where it is not what it was.
+ */
+export async function recheckLoan(world: World, { file, sizeBytes, borrowed }: Layer): Promise<void> {
+  if (borrowed === undefined) return;
+  const images = await sharedImages(world);
+  const shared = images.find(({ id, disks }) => id === borrowed.image && disks.some(({ files }) => files[0] === file));
+  if (shared === undefined) {
+    throw new EstratoError("conflict", `image ${borrowed.name}: ${borrowed.owner} no longer shares it`, {
+      hint: `Ask ${borrowed.owner} to share it again.`,
+    });
+  }
+  const files = shared.disks.find((disk) => disk.files[0] === file)?.files ?? [];
+  if ((await checkFiles(world, shared, files)) === sizeBytes) return;
+  throw new EstratoError("host", `image ${borrowed.name}: ${file} no longer has its size`, {
+    hint: `Ask ${borrowed.owner} to share it anew.`,
+  });
 }
 
 async function isQemu(world: World, uid: number): Promise<boolean> {

@@ -7,6 +7,8 @@ import { deleteImage } from "../../../../src/core/images/delete.ts";
 import { saveImage } from "../../../../src/core/images/save.ts";
 import { setImage } from "../../../../src/core/images/set.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
+import { startInstance } from "../../../../src/core/instances/start.ts";
+import { stopInstance } from "../../../../src/core/instances/stop.ts";
 import { shareImage } from "../../../../src/core/sharing/share.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
@@ -248,6 +250,17 @@ describe("what a lender says is not believed", () => {
     lie(other, (told) => void Object.assign(told, { name: "../x" }));
     await expect(create(as(other, BOB))).rejects.toMatchObject({ code: "not_found" });
   });
+});
+
+test("a lender who puts another file under what is borrowed finds no guest that starts on it, and doctor says so", async () => {
+  const on = await shared();
+  await create(as(on, BOB));
+  await stopInstance(as(on, BOB), "web1", { force: true, timeoutMs: 1000, wait: true });
+  as(on, BOB).host.addFile("/home/bob/secret.qcow2", { uid: BOB.uid });
+  const file = on.machine.files.get(fileOf(BOTTOM));
+  if (file) file.backing = { path: "/home/bob/secret.qcow2", format: "qcow2" };
+  await expect(startInstance(as(on, BOB), "web1")).rejects.toMatchObject({ code: "host" });
+  expect((await examine(as(on, BOB)))[0]?.problem).toContain("does not stand on");
 });
 
 test("doctor says what can no longer be read, and tells a lender again who has forgotten", async () => {
