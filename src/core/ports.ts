@@ -15,11 +15,13 @@ import type {
   Extent,
   HostCapabilities,
   HostUser,
+  ImageFile,
   ImageInfo,
   NetworkInfo,
   NewDomain,
   PerformOptions,
   QemuDisk,
+  SecretSummary,
 } from "../host/types.ts";
 import type { JournalEntry, OperationEvent, State } from "../store/schema.ts";
 
@@ -45,7 +47,7 @@ export interface HostPort {
   /** Null where there is no such file. `shared`: a running guest may have it open (-U). Without it, the image lock must be free: "conflict" otherwise. */
   imageInfo(path: string, options?: { readonly shared?: boolean; readonly format?: string }): Promise<ImageInfo | null>;
   /** The extents that the file itself holds, not what it stands on. A running guest may have it open. */
-  ownExtents(path: string, format: string): Promise<Extent[]>;
+  ownExtents(image: ImageFile): Promise<Extent[]>;
   /** Reads the header of a file from outside, trusting nothing (LIBVIRT.md, trap 9). "host" where it is refused. */
   inspectUntrusted(path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo>;
   /** The same of a qcow2 file in somebody else's store, which must stand on `backing` (a qcow2 file) or, with null, on nothing. "host" where it does not. */
@@ -59,11 +61,15 @@ export interface HostPort {
   /** Opens a file from outside and keeps it open, so that what was checked is what will be read, whatever becomes of its name. "not_found", "host". */
   holdFile(path: string): Promise<HeldFile>;
   /** What a new qcow2 file with the content of this one (and of all it stands on) takes at most. */
-  convertedBytes(path: string, format: string): Promise<number>;
+  convertedBytes(image: ImageFile): Promise<number>;
   /** Faults in the tables of a qcow2 file: data beyond its end, crossed references. Its header must have been inspected. */
   countFaults(path: string): Promise<number>;
   /** Does qemu-img find the two contents equal? */
-  sameContent(a: { path: string; format: string }, b: { path: string; format: string }): Promise<boolean>;
+  sameContent(a: ImageFile, b: ImageFile): Promise<boolean>;
+  /** The secrets that libvirt holds, without their values. */
+  listSecrets(): Promise<SecretSummary[]>;
+  /** Throws "host" where a file cannot be read, "usage" where it holds no passphrase. */
+  checkPassphrase(path: string): Promise<void>;
   fileInfo(path: string): Promise<{
     uid: number;
     gid: number;

@@ -16,6 +16,8 @@ export interface HeadFacts {
   readonly persistent: string | null; // libvirt's persistent definition
   readonly live: string | null; // libvirt's live definition; null when off
   readonly qemu: string | null; // QEMU itself; null when off
+  /** The secret that opens it, by our state and by each definition that names the disk. */
+  readonly secret: { readonly recorded: string | null; readonly defined: readonly (string | null)[] };
   /** Of the device as the guest sees it now; null when off. */
   readonly liveSizeBytes: number | null;
 }
@@ -26,6 +28,9 @@ export async function headFacts(world: World, state: State, status: DomainStatus
   const facts: HeadFacts[] = [];
   for (const [device, volume] of volumesOf(state, status.uuid)) {
     const ofQemu = qemu.find((disk) => disk.device === device);
+    const named = [status.inactive, status.live].flatMap(
+      (one) => one?.disks.find((disk) => disk.device === device) ?? [],
+    );
     facts.push({
       volume,
       device,
@@ -33,6 +38,7 @@ export async function headFacts(world: World, state: State, status: DomainStatus
       persistent: status.inactive.disks.find((disk) => disk.device === device)?.source ?? null,
       live: status.live?.disks.find((disk) => disk.device === device)?.source ?? null,
       qemu: ofQemu?.chain[0] ?? null,
+      secret: { recorded: state.layers[volume.head]?.secret ?? null, defined: named.map(({ secret }) => secret) },
       liveSizeBytes: ofQemu?.sizeBytes ?? null,
     });
   }
@@ -47,6 +53,11 @@ export function disagreement(status: DomainStatus, facts: readonly HeadFacts[]):
     for (const [witness, file] of witnesses) {
       if (file !== one.recorded)
         return `${one.device}: ${witness} uses ${file ?? "no such disk"}, recorded is ${one.recorded}`;
+    }
+    const other = one.secret.defined.find((secret) => secret !== one.secret.recorded);
+    if (other !== undefined) {
+      const words = (secret: string | null) => (secret === null ? "no secret" : `the secret ${secret}`);
+      return `${one.device}: a definition of libvirt's names ${words(other)}, recorded is ${words(one.secret.recorded)}`;
     }
   }
   return null;

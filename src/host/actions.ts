@@ -34,6 +34,7 @@ import {
   performRestore,
   performSwitch,
 } from "./actions/live-disks.ts";
+import { performDefineSecret, performUndefineSecret } from "./actions/secrets.ts";
 import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm.ts";
 import { copyFile, moveFile, removeFile, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
@@ -101,6 +102,10 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return performDetach(context, action);
     case "block-resize":
       return performBlockResize(context, action);
+    case "define-secret":
+      return performDefineSecret(context, action);
+    case "undefine-secret":
+      return performUndefineSecret(context, action);
     case "set-mode":
       return setMode(action.path, action.mode);
     case "set-access":

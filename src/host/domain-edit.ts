@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { EstratoError } from "../errors.ts";
 import { diskXml, isDevicePath } from "./domain-new.ts";
-import type { DefinitionEdit } from "./types.ts";
+import type { DefinitionEdit, DiskFile } from "./types.ts";
 import {
   attribute,
   childAt,
@@ -29,6 +29,7 @@ export function editDefinition(xml: string, edit: DefinitionEdit): string {
   if (edit.name !== undefined || edit.uuid !== undefined) setIdentity(root, devices, edit);
   if (edit.vcpus !== undefined) setVcpus(root, edit.vcpus);
   if (edit.ramBytes !== undefined) setMemory(root, edit.ramBytes);
+  if (edit.dropBackingStore) dropBackingStore(devices); // before new ones are set
   for (const [device, disk] of Object.entries(edit.disks ?? {})) {
     const element = diskOf(devices, device);
     if (element === null) throw new EstratoError("conflict", `${device}: the definition has no such disk`);
@@ -43,7 +44,6 @@ export function editDefinition(xml: string, edit: DefinitionEdit): string {
   for (const [from, to] of Object.entries(edit.macs ?? {})) setMac(devices, from, to);
   if (edit.nvram !== undefined) setNvram(root, edit.nvram);
   if (edit.ownTpm) dropTpmSource(devices);
-  if (edit.dropBackingStore) dropBackingStore(devices);
   if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUUID());
   if (edit.consoleLog !== undefined) setConsoleLog(devices, edit.consoleLog);
   return serializeXml(document);
@@ -99,10 +99,10 @@ function setMemory(root: Element, ramBytes: number): void {
   }
 }
 
-/** What an old source said of its place goes; encryption, labels and reservations stay. */
-const KEPT_IN_SOURCE = new Set(["encryption", "seclabel", "reservations", "privateData"]);
+/** What an old source said of its place goes, and of the secret that opened it; labels and reservations stay. */
+const KEPT_IN_SOURCE = new Set(["seclabel", "reservations", "privateData"]);
 
-function setDiskSource(disk: Element, to: { readonly path: string; readonly format: string }): void {
+function setDiskSource(disk: Element, to: DiskFile): void {
   const kind = isDevicePath(to.path) ? "block" : "file";
   setAttribute(disk, "type", kind);
   const source = childNamed(disk, "source") ?? insertAfter(disk, childNamed(disk, "driver"), "source");
@@ -116,7 +116,21 @@ function setDiskSource(disk: Element, to: { readonly path: string; readonly form
   const driver = childNamed(disk, "driver") ?? insertBefore(disk, source, "driver");
   if (!driver.hasAttribute("name")) setAttribute(driver, "name", "qemu");
   setAttribute(driver, "type", to.format);
-  for (const stale of [...childrenNamed(disk, "backingStore"), ...childrenNamed(disk, "mirror")]) removeElement(stale);
+  const older = childrenNamed(disk, "encryption");
+  for (const stale of [...childrenNamed(disk, "backingStore"), ...childrenNamed(disk, "mirror"), ...older]) {
+    removeElement(stale);
+  }
+  if (to.encryption !== undefined) setEncryption(disk, source, to);
+}
+
+/** The secret in the source, and the chain behind it, as a new disk of that file would have them. */
+function setEncryption(disk: Element, source: Element, to: DiskFile): void {
+  const document = disk.ownerDocument as Document;
+  const made = parseXml(diskXml({ ...to, device: "vda", readonly: false, serial: null }), "disk");
+  const root = made.documentElement as Element;
+  const [encryption, backing] = [childAt(root, "source", "encryption"), childNamed(root, "backingStore")];
+  if (encryption) source.appendChild(document.importNode(encryption, true));
+  if (backing) disk.insertBefore(document.importNode(backing, true), source.nextSibling);
 }
 
 function insertAfter(parent: Element, sibling: Element | null, name: string): Element {
@@ -157,11 +171,12 @@ function dropTpmSource(devices: Element): void {
   for (const source of backends.flatMap((backend) => childrenNamed(backend, "source"))) removeElement(source);
 }
 
+/** Without the chain libvirt asks the files, but it cannot open an encrypted one whose secret it is not told. */
 function dropBackingStore(devices: Element): void {
   for (const disk of childrenNamed(devices, "disk")) {
-    for (const stale of [...childrenNamed(disk, "backingStore"), ...childrenNamed(disk, "mirror")]) {
-      removeElement(stale);
-    }
+    const encrypted = childAt(disk, "source", "encryption") !== null;
+    const chains = encrypted ? [] : childrenNamed(disk, "backingStore");
+    for (const stale of [...chains, ...childrenNamed(disk, "mirror")]) removeElement(stale);
   }
 }
 

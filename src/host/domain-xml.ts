@@ -45,7 +45,30 @@ function readDisk(disk: Element): DomainDisk {
     readonly: childNamed(disk, "readonly") !== null || role === "cdrom",
     shareable: childNamed(disk, "shareable") !== null,
     serial: childText(disk, "serial"),
+    secret: secretOf(source) ?? secretOf(disk),
+    backing: readBacking(disk),
   };
+}
+
+/** `<encryption format='luks'><secret type='passphrase' uuid='…'/>`, in the source, or (older) in the disk itself. */
+function secretOf(holder: Element | null): string | null {
+  const encryption = holder === null ? null : childNamed(holder, "encryption");
+  if (encryption === null) return null;
+  const secret = childNamed(encryption, "secret");
+  return attribute(secret, "uuid") ?? attribute(secret, "usage") ?? "";
+}
+
+/** An empty `<backingStore/>` ends the chain. */
+function readBacking(disk: Element): DomainDisk["backing"] {
+  const first = childNamed(disk, "backingStore");
+  if (first === null) return null;
+  const found: { path: string | null; secret: string | null }[] = [];
+  for (let at: Element | null = first; at !== null; at = childNamed(at, "backingStore")) {
+    const source = childNamed(at, "source");
+    if (source === null) break;
+    found.push({ path: attribute(source, "file") ?? attribute(source, "dev"), secret: secretOf(source) });
+  }
+  return found;
 }
 
 function readInterface(nic: Element): DomainInterface {

@@ -24,11 +24,13 @@ import type {
   Extent,
   HostCapabilities,
   HostUser,
+  ImageFile,
   ImageInfo,
   NetworkInfo,
   NewDomain,
   PerformOptions,
   QemuDisk,
+  SecretSummary,
 } from "./types.ts";
 import { createVirsh } from "./virsh.ts";
 
@@ -72,7 +74,7 @@ export function createHost(options: HostOptions) {
       path: string,
       how?: { readonly shared?: boolean; readonly format?: string },
     ): Promise<ImageInfo | null> => imageInfo(processes, path, how),
-    ownExtents: (path: string, format: string): Promise<Extent[]> => ownExtents(processes, path, format),
+    ownExtents: (image: ImageFile): Promise<Extent[]> => ownExtents(processes, virsh, image),
     inspectUntrusted: async (path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> =>
       (await import("./untrusted.ts")).inspectUntrusted(path, format),
     readSharedLayer: async (path: string, backing: string | null): Promise<ImageInfo> =>
@@ -83,16 +85,18 @@ export function createHost(options: HostOptions) {
     readText: async (path: string, maxBytes: number): Promise<{ text: string; uid: number } | null> =>
       (await import("./folders.ts")).readText(path, maxBytes),
     holdFile: async (path: string): Promise<HeldFile> => (await import("./held-file.ts")).holdFile(path),
-    convertedBytes: (path: string, format: string): Promise<number> => convertedBytes(processes, path, format),
+    convertedBytes: (image: ImageFile): Promise<number> => convertedBytes(processes, virsh, image),
     countFaults: (path: string): Promise<number> => countFaults(processes, path),
-    sameContent: (a: { path: string; format: string }, b: { path: string; format: string }): Promise<boolean> =>
-      sameContent(processes, a, b),
+    sameContent: (a: ImageFile, b: ImageFile): Promise<boolean> => sameContent(processes, virsh, a, b),
     blockSums: async (
       path: string,
       blockBytes: number,
       how?: { readonly known?: readonly (string | null)[]; readonly onProgress?: (fraction: number) => void },
     ): Promise<BlockSums> => (await import("./block-sums.ts")).blockSums(path, blockBytes, how),
     dataPlaces: (path: string): Promise<DataPlace[]> => dataPlaces(processes, path),
+    listSecrets: async (): Promise<SecretSummary[]> => (await import("./secrets.ts")).listSecrets(virsh),
+    checkPassphrase: async (path: string): Promise<void> =>
+      void (await (await import("./secrets.ts")).readPassphrase(path)),
     fileInfo,
     listFolder,
     freeBytes,

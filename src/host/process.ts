@@ -42,7 +42,7 @@ export interface Processes {
   /** The same, but any exit code but 0 is "failed", with the child's last words. Returns standard output. */
   output(command: Command, options?: RunOptions): Promise<string>;
   /** Standard output line by line, for answers of any length. "failed" at the end where the exit code is not 0. */
-  lines(command: Command): AsyncGenerator<string>;
+  lines(command: Command, options?: Pick<RunOptions, "inheritFds">): AsyncGenerator<string>;
   /** A child that owns the terminal (a console, ssh): returns its exit code. Ctrl-C reaches it directly. */
   interactive(command: Command): Promise<number>;
 }
@@ -122,12 +122,12 @@ export function createProcesses(options: ProcessOptions = {}): Processes {
       if (result.exit !== 0) throw failure(command, result);
       return result.stdout;
     },
-    async *lines(command) {
+    async *lines(command, how = {}) {
       const { execa } = await import("execa");
       const startedMs = nowMs();
       const child = execa(command.program, [...command.args], {
         ...base,
-        stdio: ["ignore", "pipe", "pipe"],
+        stdio: ["ignore", "pipe", "pipe", ...(how.inheritFds ?? [])] as ["ignore", "pipe", "pipe"],
         buffer: { stdout: false },
         detached: true,
       });

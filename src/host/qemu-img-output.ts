@@ -40,6 +40,13 @@ export function parseInfo(json: string, path: string): ImageInfo {
   };
 }
 
+/** Reads `qemu-img info --backing-chain --output=json`: how many files there are. */
+export function parseDepth(json: string): number {
+  const chain = parseJson(json);
+  if (Array.isArray(chain) && chain.length > 0) return chain.length;
+  throw new EstratoError("failed", "qemu-img info: an answer without files");
+}
+
 /** Reads `qemu-img check --output=json`: corruptions and errors, leaks left out. */
 export function parseFaults(json: string): number {
   const answer = parseJson(json) as { readonly corruptions?: number; readonly "check-errors"?: number };

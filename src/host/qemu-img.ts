@@ -3,13 +3,10 @@ import { lstat } from "node:fs/promises";
 import { EstratoError } from "../errors.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
-import { createExtentReader, parseFaults, parseInfo, parseMeasure, parsePlace } from "./qemu-img-output.ts";
-import type { Command, DataPlace, Extent, ImageInfo } from "./types.ts";
-
-export interface ImageFile {
-  readonly path: string;
-  readonly format: string;
-}
+import { createExtentReader, parseDepth, parseFaults, parseInfo, parseMeasure, parsePlace } from "./qemu-img-output.ts";
+import { readSecret, secretPath, withSecretFds } from "./secrets.ts";
+import type { Command, DataPlace, Extent, ImageFile, ImageInfo } from "./types.ts";
+import type { Virsh } from "./virsh.ts";
 
 export function qemuImg(...args: readonly string[]): Command {
   return { program: "qemu-img", args };
@@ -21,6 +18,44 @@ export function absolutePath(path: string): string {
     throw new EstratoError("failed", `${path}: not an absolute path`);
   }
   return path;
+}
+
+/** The options that give qemu-img a secret that it inherits (withSecretFds), for the names below. */
+export function secretObject(index = 0): readonly string[] {
+  return ["--object", `secret,id=${secretId(index)},file=${secretPath(index)}`];
+}
+
+export function secretId(index = 0): string {
+  return `sec${index}`;
+}
+
+/**
+ * The name of an encrypted qcow2 file that says which secret opens it, and each of the `below` files that it stands on. Null: it is opened
+ * without what it stands on. (A plain file needs no more than its path: what it stands on is in its header.)
+ */
+export function encryptedName(path: string, below: number | null): string {
+  const key = { "encrypt.key-secret": secretId() };
+  let backing: object | null | undefined = below === null ? null : undefined;
+  for (let level = 0; level < (below ?? 0); level += 1)
+    backing = { ...key, ...(backing === undefined ? {} : { backing }) };
+  const file = { driver: "file", filename: absolutePath(path) };
+  return `json:${JSON.stringify({ driver: "qcow2", ...key, file, ...(backing === undefined ? {} : { backing }) })}`;
+}
+
+/** How many files an image stands on. Opens no content: an encrypted one tells without its secret. */
+export async function filesBelow(processes: Processes, path: string): Promise<number> {
+  const command = qemuImg("info", "--output=json", "-U", "--backing-chain", "-f", "qcow2", absolutePath(path));
+  return parseDepth(await processes.output(command)) - 1;
+}
+
+/** Runs `use` with what qemu-img needs to open files of `secret`: none where it is undefined. */
+async function withSecret<T>(
+  virsh: Virsh,
+  secret: string | undefined,
+  use: (object: readonly string[], how: { readonly inheritFds?: readonly number[] }) => Promise<T>,
+): Promise<T> {
+  if (secret === undefined) return use([], {});
+  return withSecretFds([await readSecret(virsh, secret)], {}, (how) => use(secretObject(), how));
 }
 
 /**
@@ -47,11 +82,23 @@ export async function imageInfo(
 }
 
 /** The extents that a file itself holds. It is opened without what it stands on, so a chain with a gap answers too. A running guest may have it open. */
-export async function ownExtents(processes: Processes, path: string, format: string): Promise<Extent[]> {
+export async function ownExtents(processes: Processes, virsh: Virsh, image: ImageFile): Promise<Extent[]> {
+  const { path, format, secret } = image;
   const reader = createExtentReader(format);
-  const name = format === "raw" ? ["-f", "raw", absolutePath(path)] : [aloneName(path, format)];
-  for await (const line of processes.lines(qemuImg("map", "--output=json", "-U", ...name))) reader.line(line);
-  return reader.extents;
+  const plain = format === "raw" ? ["-f", "raw", absolutePath(path)] : [aloneName(path, format)];
+  const name = secret === undefined ? plain : [encryptedName(path, null)];
+  return withSecret(virsh, secret, async (object, how) => {
+    const command = qemuImg("map", "--output=json", "-U", ...object, ...name);
+    for await (const line of processes.lines(command, how)) reader.line(line);
+    return reader.extents;
+  });
+}
+
+/** Opened with its chain: the options that name it, `-f` or `-F` (or none) and the name. */
+async function openArguments(processes: Processes, image: ImageFile, formatOption: "-f" | "-F") {
+  const { path, format, secret } = image;
+  if (secret === undefined) return { options: [formatOption, format], name: absolutePath(path) };
+  return { options: [], name: encryptedName(path, await filesBelow(processes, path)) };
 }
 
 /** Where in a qcow2 file the data lies that it holds itself. Compressed data, which lies at no fixed place, is left out. */
@@ -71,9 +118,12 @@ function aloneName(path: string, format: string): string {
 }
 
 /** What a new qcow2 file with this content, that of all it stands on included, takes at most. A running guest may have it open. */
-export async function convertedBytes(processes: Processes, path: string, format: string): Promise<number> {
-  const command = qemuImg("measure", "--output=json", "-U", "-f", format, "-O", "qcow2", absolutePath(path));
-  return parseMeasure(await processes.output(command));
+export async function convertedBytes(processes: Processes, virsh: Virsh, image: ImageFile): Promise<number> {
+  const { options, name } = await openArguments(processes, image, "-f");
+  return withSecret(virsh, image.secret, async (object, how) => {
+    const command = qemuImg("measure", "--output=json", "-U", ...object, ...options, "-O", "qcow2", name);
+    return parseMeasure(await processes.output(command, how));
+  });
 }
 
 /**
@@ -88,9 +138,17 @@ export async function countFaults(processes: Processes, path: string): Promise<n
 }
 
 /** Does qemu-img find the two contents equal? A longer one is equal where its end reads as zeros. */
-export async function sameContent(processes: Processes, a: ImageFile, b: ImageFile): Promise<boolean> {
-  const command = qemuImg("compare", "-U", "-f", a.format, "-F", b.format, absolutePath(a.path), absolutePath(b.path));
-  const result = await processes.run(command);
+export async function sameContent(processes: Processes, virsh: Virsh, a: ImageFile, b: ImageFile): Promise<boolean> {
+  const secret = a.secret ?? b.secret;
+  if (a.secret !== undefined && b.secret !== undefined && a.secret !== b.secret) {
+    throw new EstratoError("failed", `${a.path}, ${b.path}: they are encrypted with two secrets`);
+  }
+  const [one, other] = [await openArguments(processes, a, "-f"), await openArguments(processes, b, "-F")];
+  const { command, result } = await withSecret(virsh, secret, async (object, how) => {
+    const names = [...one.options, ...other.options, one.name, other.name];
+    const asked = qemuImg("compare", "-U", ...object, ...names);
+    return { command: asked, result: await processes.run(asked, how) };
+  });
   if (result.exit === 0) return true;
   if (result.exit === 1) return false;
   throw failure(command, result);

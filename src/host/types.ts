@@ -11,6 +11,42 @@ export interface DomainDisk {
   readonly readonly: boolean;
   readonly shareable: boolean;
   readonly serial: string | null;
+  /** The secret that opens it where it is encrypted (a UUID, or its usage where the definition says that); null where it is not. */
+  readonly secret: string | null;
+  /** What the definition says that it stands on, top first; null where it leaves that to the files. */
+  readonly backing: readonly { readonly path: string | null; readonly secret: string | null }[] | null;
+}
+
+/** An image file, and libvirt's secret that opens it and all that it stands on, where it is encrypted. */
+export interface ImageFile {
+  readonly path: string;
+  readonly format: string;
+  readonly secret?: string;
+}
+
+/** The file of a disk, as a definition names it. */
+export interface DiskFile {
+  readonly path: string;
+  readonly format: string;
+  readonly encryption?: DiskEncryption;
+}
+
+/**
+ * A LUKS disk. libvirt starts it only where the definition names the secret for each file of the chain (measured on both generations): what
+ * it stands on, top first, must be said with it.
+ */
+export interface DiskEncryption {
+  readonly secret: string; // libvirt's UUID of it
+  readonly backing: readonly { readonly path: string; readonly format: string }[];
+}
+
+/** How a copy is encrypted: with a secret that libvirt holds, or with the passphrase in a file. */
+export type CopyEncryption = { readonly secret: string } | { readonly passphraseFile: string };
+
+/** A secret that libvirt holds. */
+export interface SecretSummary {
+  readonly uuid: string;
+  readonly description: string;
 }
 
 export interface DomainInterface {
@@ -111,6 +147,7 @@ export type Action =
       readonly path: string;
       readonly backing: { readonly path: string; readonly format: string } | null;
       readonly sizeBytes: number;
+      readonly secret?: string;
     }
   /**
    * All disks in one virsh call onto heads that are there already (--reuse-external), running guests only. Sets the agent's time limit and quiesces inside the call.
@@ -119,7 +156,7 @@ export type Action =
   | {
       readonly do: "switch-disks";
       readonly domain: string;
-      readonly disks: readonly { readonly device: string; readonly path: string }[];
+      readonly disks: readonly { readonly device: string; readonly path: string; readonly secret?: string }[];
       readonly excluded: readonly string[];
       readonly quiesce: boolean;
       readonly memory?: string;
@@ -146,11 +183,11 @@ export type Action =
   | { readonly do: "thaw"; readonly domain: string }
   /** Defines this document. Idempotent. */
   | { readonly do: "define"; readonly xml: string }
-  /** Reads the persistent definition, sets these disks' sources and formats, drops every <backingStore>, defines it. Idempotent. */
+  /** Reads the persistent definition, sets these disks' files, drops every <backingStore> that is not an encrypted disk's, defines it. Idempotent. */
   | {
       readonly do: "redefine";
       readonly domain: string;
-      readonly disks: readonly { readonly device: string; readonly path: string; readonly format: string }[];
+      readonly disks: readonly (DiskFile & { readonly device: string })[];
     }
   | { readonly do: "undefine"; readonly domain: string; readonly nvram: boolean } // idempotent
   | { readonly do: "start"; readonly domain: string; readonly paused: boolean } // idempotent: running is fine
@@ -163,18 +200,26 @@ export type Action =
   /** Of a domain that is off. Idempotent. */
   | { readonly do: "rename"; readonly domain: string; readonly name: string }
   /** qemu-img commit -d: `top`'s own data into the file it stands on, nobody holding either. Idempotent. */
-  | { readonly do: "commit"; readonly top: string; readonly topFormat: string; readonly base: string }
+  | {
+      readonly do: "commit";
+      readonly top: string;
+      readonly topFormat: string;
+      readonly base: string;
+      readonly secret?: string;
+    }
   /** qemu-img rebase, safe mode: `file` gets all that lay between it and `backing`. Idempotent. */
   | {
       readonly do: "rebase";
       readonly file: string;
       readonly backing: { readonly path: string; readonly format: string } | null;
+      readonly secret?: string;
     }
   /** qemu-img rebase -u: only the name in the header. Idempotent. */
   | {
       readonly do: "relink";
       readonly file: string;
       readonly backing: { readonly path: string; readonly format: string };
+      readonly secret?: string;
     }
   /**
    * blockpull of a running guest's head down to `base` (excluded; null: everything). Waits for the end, and until QEMU has
@@ -239,6 +284,10 @@ export type Action =
       readonly toFormat: string;
       readonly compress: boolean;
       readonly mode: number;
+      /** Opens what is copied. */
+      readonly secret?: string;
+      /** The copy becomes a LUKS qcow2; never together with `compress`. */
+      readonly encrypt?: CopyEncryption;
     }
   /**
    * What `layers` hold, each on the one before it, oldest first, as one qcow2 file on `backing` (a name that may be relative to `to`, so that
@@ -259,7 +308,17 @@ export type Action =
   | { readonly do: "discard-folder"; readonly path: string }
   /** Gives a finished file its name, durably. "conflict" where `to` is there and may not be replaced. */
   | { readonly do: "move-file"; readonly from: string; readonly to: string; readonly replace: boolean }
-  | { readonly do: "resize-disk"; readonly path: string; readonly format: string; readonly sizeBytes: number } // offline, growing only
+  /** Offline, growing only. */
+  | {
+      readonly do: "resize-disk";
+      readonly path: string;
+      readonly format: string;
+      readonly sizeBytes: number;
+      readonly secret?: string;
+    }
+  /** Gives libvirt a secret whose value is what `file` holds now, a newline at its end left out. The value is in no argument, and nowhere else. Idempotent. */
+  | { readonly do: "define-secret"; readonly secret: string; readonly description: string; readonly file: string }
+  | { readonly do: "undefine-secret"; readonly secret: string } // idempotent
   | {
       readonly do: "reserve-address";
       readonly network: string;
@@ -336,10 +395,8 @@ export interface HostUser {
 }
 
 /** One disk of a definition to be written. */
-export interface NewDisk {
+export interface NewDisk extends DiskFile {
   readonly device: string; // target: vda (virtio), sda (scsi), hda (ide)
-  readonly path: string;
-  readonly format: string;
   readonly readonly: boolean;
   readonly serial: string | null; // the guest sees 20 characters of it
 }
@@ -350,12 +407,13 @@ export interface DefinitionEdit {
   readonly uuid?: string;
   readonly vcpus?: number;
   readonly ramBytes?: number;
-  /** Per target device that is there already ("conflict" where it is not): a new source and format; null removes the disk. */
-  readonly disks?: Readonly<Record<string, { readonly path: string; readonly format: string } | null>>;
+  /** Per target device that is there already ("conflict" where it is not): a new file; null removes the disk. */
+  readonly disks?: Readonly<Record<string, DiskFile | null>>;
   readonly addDisks?: readonly NewDisk[]; // "conflict" where the device is taken
   readonly macs?: Readonly<Record<string, string>>; // old → new
   readonly nvram?: string;
   readonly ownTpm?: boolean; // where libvirt puts it by the UUID, not at a place that the definition names
+  /** Of all disks but encrypted ones: those have it from whoever set their file. */
   readonly dropBackingStore?: boolean;
   readonly newGenerationId?: boolean;
   readonly consoleLog?: string;

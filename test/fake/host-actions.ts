@@ -9,6 +9,7 @@ import { define, destroy, domainAt, findDomain, requireRunning, start, undefine 
 import { convert, convertDelta, createDisk, resize, unlink } from "./host-files.ts";
 import { discardFolder, moveFolder } from "./host-folders.ts";
 import {
+  chainAt,
   commitInto,
   fileAt,
   newFile,
@@ -20,6 +21,7 @@ import {
 import { blockJob, settleJob } from "./host-jobs.ts";
 import type { FakeMachine } from "./host-machine.ts";
 import { restoreMemory } from "./host-memory.ts";
+import { defineSecret, requireOpened } from "./host-secrets.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
@@ -43,7 +45,7 @@ const EFFECTS: Effects = {
   define: (machine, action) => define(machine, action.xml),
   redefine(machine, action) {
     const domain = domainAt(machine, action.domain);
-    const disks = Object.fromEntries(action.disks.map(({ device, path, format }) => [device, { path, format }]));
+    const disks = Object.fromEntries(action.disks.map(({ device, ...file }) => [device, file]));
     domain.inactive = editDefinition(domain.inactive, { disks, dropBackingStore: true });
   },
   undefine: (machine, action) => undefine(machine, action.domain),
@@ -71,14 +73,18 @@ const EFFECTS: Effects = {
     }
     requireReadable(machine, action.top);
     requireWritable(machine, action.base);
+    requireOpened(machine, chainAt(machine, action.top), action.secret);
     commitInto(machine, [action.top], action.base, reach);
   },
   rebase(machine, action, reach) {
     requireWritable(machine, action.file);
+    requireOpened(machine, chainAt(machine, action.file), action.secret);
+    if (action.backing) requireOpened(machine, chainAt(machine, action.backing.path), action.secret);
     rebaseOnto(machine, action.file, action.backing, reach);
   },
   relink(machine, action, reach) {
     requireWritable(machine, action.file);
+    requireOpened(machine, [action.file], action.secret);
     if (reach === "whole") fileAt(machine, action.file).backing = { ...action.backing };
   },
   "block-pull": blockJob,
@@ -95,6 +101,8 @@ const EFFECTS: Effects = {
     }
     head.sizeBytes = action.sizeBytes;
   },
+  "define-secret": defineSecret,
+  "undefine-secret": (machine, action) => void machine.secrets.delete(action.secret),
   "set-mode"(machine, action) {
     fileAt(machine, action.path).mode = action.mode;
   },

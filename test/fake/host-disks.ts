@@ -4,9 +4,10 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import type { Action } from "../../src/host/types.ts";
 import { domainAt, giveToQemu, noteHead, requireRunning } from "./host-domains.ts";
-import { chainAt, fileAt, holders, type Reach, requireWritable } from "./host-images.ts";
+import { fileAt, holders, type Reach, requireWritable } from "./host-images.ts";
 import type { FakeDomain, FakeMachine, FakeOpenDisk } from "./host-machine.ts";
 import { savedMemory } from "./host-memory.ts";
+import { filesOf, requireOpened } from "./host-secrets.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
@@ -21,9 +22,10 @@ export function switchDisks(machine: FakeMachine, action: Of<"switch-disks">, re
   if (left) {
     throw new EstratoError("failed", `virsh snapshot-create-as: disk ${left.device} is named neither way`);
   }
-  const heads = action.disks.map(({ device, path }) => {
+  const heads = action.disks.map(({ device, path, secret }) => {
     const disk = openDisk(domain, device);
     const head = fileAt(machine, path);
+    requireOpened(machine, [path], secret);
     const { writers, readers } = holders(machine, path);
     if (writers + readers > 0) throw new EstratoError("failed", `virsh snapshot-create-as: ${path} is in use`);
     if ((head.mode & 0o200) === 0)
@@ -60,7 +62,10 @@ export function attach(machine: FakeMachine, { domain: name, disk }: Of<"attach-
     if (there?.source === disk.path) continue;
     if (there) throw new EstratoError("conflict", `${disk.device}: the domain has another disk of that name`);
     if (scope === "live") {
-      const chain = disk.format === "raw" ? [disk.path] : chainAt(machine, disk.path);
+      const { secret, backing } = parseDefinition(editDefinition(xml, { addDisks: [disk] })).disks.find(
+        ({ device }) => device === disk.device,
+      ) ?? { secret: null, backing: null };
+      const chain = filesOf(machine, { source: disk.path, format: disk.format, secret, backing });
       if (!disk.readonly) requireWritable(machine, disk.path);
       domain.open.push({ device: disk.device, chain, readonly: disk.readonly });
       giveToQemu(machine, chain);

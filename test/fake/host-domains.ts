@@ -7,6 +7,7 @@ import type { DomainDefinition, DomainStatus, QemuDisk } from "../../src/host/ty
 import { childNamed, childrenNamed, parseXml, serializeXml } from "../../src/host/xml.ts";
 import { chainAt, fileAt, holders, newFile } from "./host-images.ts";
 import type { FakeDomain, FakeMachine } from "./host-machine.ts";
+import { filesOf } from "./host-secrets.ts";
 
 const parsed = new Map<string, DomainDefinition>();
 
@@ -99,7 +100,7 @@ export function start(machine: FakeMachine, domain: string, paused: boolean): vo
   const opened = disks.map((disk) => {
     const path = disk.source ?? "";
     requireBelievedChain(machine, found.inactive, disk.device);
-    const chain = disk.format === "raw" ? [path] : chainAt(machine, path);
+    const chain = filesOf(machine, disk);
     const head = fileAt(machine, path);
     if (!disk.readonly && (head.mode & 0o200) === 0) {
       throw new EstratoError("failed", `virsh start: Could not open '${path}': Permission denied`);
@@ -154,9 +155,14 @@ export function destroy(machine: FakeMachine, domain: string, reason: string): v
 /** What libvirt notes after a switch, a pull, a commit or a pivot: the head in both definitions, and the chain in the persistent one. */
 export function noteHead(found: FakeDomain, device: string, chain: readonly string[], format: string): void {
   const path = chain[0] ?? "";
-  const edit = { disks: { [device]: { path, format } } };
+  const secret =
+    parseDefinition(found.live ?? found.inactive).disks.find((disk) => disk.device === device)?.secret ?? null;
+  const backing = chain.slice(1).map((each) => ({ path: each, format: "qcow2" }));
+  const file = { path, format, ...(secret === null ? {} : { encryption: { secret, backing } }) };
+  const edit = { disks: { [device]: file } };
   if (found.live !== null) found.live = editDefinition(found.live, edit);
-  found.inactive = rememberChain(editDefinition(found.inactive, edit), device, chain);
+  const noted = editDefinition(found.inactive, edit);
+  found.inactive = secret === null ? rememberChain(noted, device, chain) : noted;
 }
 
 function rememberChain(xml: string, device: string, chain: readonly string[]): string {

@@ -13,6 +13,7 @@ import {
   requireWritable,
 } from "./host-images.ts";
 import type { ClusterValue, FakeMachine } from "./host-machine.ts";
+import { heldValue, passphraseIn, requireOpened } from "./host-secrets.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
@@ -22,9 +23,10 @@ export function createDisk(machine: FakeMachine, action: Of<"create-disk">): voi
     format: action.backing.format,
   };
   if (backing) chainAt(machine, backing.path);
+  const passphrase = action.secret === undefined ? null : heldValue(machine, action.secret);
   const there = machine.files.get(action.path);
   if (!there) {
-    machine.files.set(action.path, newFile({ sizeBytes: action.sizeBytes, backing }));
+    machine.files.set(action.path, newFile({ sizeBytes: action.sizeBytes, backing, passphrase }));
     return;
   }
   requireReadable(machine, action.path);
@@ -32,6 +34,7 @@ export function createDisk(machine: FakeMachine, action: Of<"create-disk">): voi
     there.sizeBytes === action.sizeBytes &&
     there.backing?.path === backing?.path &&
     there.backing?.format === backing?.format &&
+    there.passphrase === passphrase &&
     there.clusters.size === 0;
   if (!same) throw new EstratoError("conflict", `${action.path}: there is another file of that name`);
   there.mode = 0o600;
@@ -48,9 +51,14 @@ export function unlink(machine: FakeMachine, path: string): void {
 export function convert(machine: FakeMachine, action: Of<"convert">, reach: Reach): void {
   const chain = action.fromFormat === "raw" ? [action.from] : chainAt(machine, action.from);
   requireReadable(machine, action.from);
+  requireOpened(machine, chain, action.secret);
+  if (action.compress && action.encrypt)
+    throw new EstratoError("failed", "qemu-img: Compression and encryption not supported at the same time");
+  const passphrase = passphraseOf(machine, action.encrypt);
   const clusters = readChain(machine, chain);
   const { sizeBytes, text } = fileAt(machine, action.from);
-  const file = newFile({ format: action.toFormat, sizeBytes, clusters: new Map(clusters), text, mode: action.mode });
+  const content = { clusters: new Map(clusters), text, passphrase };
+  const file = newFile({ format: action.toFormat, sizeBytes, ...content, mode: action.mode });
   if (reach === "half") {
     machine.files.set(`${action.to}.part`, { ...file, clusters: new Map([...clusters].slice(0, 1)) });
     return;
@@ -72,8 +80,14 @@ export function convertDelta(machine: FakeMachine, action: Of<"convert-delta">, 
   machine.files.set(reach === "half" ? `${action.to}.part` : action.to, file);
 }
 
+function passphraseOf(machine: FakeMachine, encrypt: Of<"convert">["encrypt"]): string | null {
+  if (encrypt === undefined) return null;
+  return "secret" in encrypt ? heldValue(machine, encrypt.secret) : passphraseIn(machine, encrypt.passphraseFile);
+}
+
 export function resize(machine: FakeMachine, action: Of<"resize-disk">): void {
   requireWritable(machine, action.path);
+  requireOpened(machine, action.format === "raw" ? [action.path] : chainAt(machine, action.path), action.secret);
   const file = fileAt(machine, action.path);
   if (file.sizeBytes > action.sizeBytes) {
     throw new EstratoError("failed", `${action.path}: a disk cannot become smaller`);

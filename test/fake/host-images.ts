@@ -1,7 +1,8 @@
 /** Simulated image files: chains of clusters, locks as QEMU takes them, and merges that really move content. */
 import { EstratoError } from "../../src/errors.ts";
-import type { Extent, ImageInfo } from "../../src/host/types.ts";
+import type { Extent, ImageFile, ImageInfo } from "../../src/host/types.ts";
 import { CLUSTER_BYTES, type ClusterValue, type FakeFile, type FakeMachine } from "./host-machine.ts";
+import { requireOpened } from "./host-secrets.ts";
 
 /** What a disk reads as: cluster → word. Clusters of zeros are left out. */
 export type Content = Record<number, string>;
@@ -92,6 +93,7 @@ export function newFile(fields: Partial<FakeFile>): FakeFile {
     uid: 0,
     gid: 0,
     encrypted: false,
+    passphrase: null,
     isBlockDevice: false,
     faults: 0,
     ...fields,
@@ -138,14 +140,15 @@ export function infoOf(machine: FakeMachine, path: string): ImageInfo {
     actualSizeBytes: file.clusters.size * CLUSTER_BYTES,
     backing: file.backing?.path ?? null,
     backingFormat: file.backing?.format ?? null,
-    encrypted: file.encrypted,
+    encrypted: file.encrypted || file.passphrase !== null,
     dirty: false,
     internalSnapshots: 0,
   };
 }
 
-export function extentsOf(machine: FakeMachine, path: string): Extent[] {
+export function extentsOf(machine: FakeMachine, { path, secret }: ImageFile): Extent[] {
   const file = fileAt(machine, path);
+  requireOpened(machine, [path], secret);
   const extents: Extent[] = [];
   for (const [cluster, value] of [...file.clusters].sort(([a], [b]) => a - b)) {
     if (file.format === "raw" && value === null) continue;

@@ -17,6 +17,8 @@ export interface FakeFile {
   uid: number;
   gid: number;
   encrypted: boolean;
+  /** What opens it; null for a plain file, and for one from outside that only says that it is encrypted. */
+  passphrase: string | null;
   isBlockDevice: boolean;
   /** What `qemu-img check` finds wrong with it. */
   faults: number;
@@ -79,6 +81,7 @@ export interface FakeMachine {
   users: HostUser[];
   /** Folders that nobody but their owner passes through. */
   readonly closed: Set<string>;
+  readonly secrets: Map<string, { readonly description: string; readonly value: string | null }>; // by UUID
   freeBytes: number;
   capabilities: HostCapabilities;
 }
@@ -104,6 +107,7 @@ export function fakeMachine(): FakeMachine {
         },
       ],
     ]),
+    secrets: new Map(),
     freeBytes: 2 ** 40,
     capabilities: {
       kvm: false,

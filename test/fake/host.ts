@@ -24,6 +24,7 @@ import {
   requireReadable,
 } from "./host-images.ts";
 import { CLUSTER_BYTES, type FakeFile, type FakeMachine, fakeMachine } from "./host-machine.ts";
+import { passphraseIn, requireOpened } from "./host-secrets.ts";
 import { Crash } from "./store.ts";
 
 export type { Content } from "./host-images.ts";
@@ -219,9 +220,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       if (!how.shared) requireReadableAlone(machine, path);
       return infoOf(machine, path);
     },
-    async ownExtents(path) {
+    async ownExtents(image) {
       alive();
-      return extentsOf(machine, path);
+      return extentsOf(machine, image);
     },
     async inspectUntrusted(path, format) {
       alive();
@@ -264,9 +265,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
         close: async () => undefined,
       };
     },
-    async convertedBytes(path, format) {
+    async convertedBytes({ path, format, secret }) {
       alive();
       const chain = format === "raw" ? [path] : chainAt(machine, path);
+      requireOpened(machine, chain, secret);
       return (readChain(machine, chain).size + 4) * CLUSTER_BYTES;
     },
     async countFaults(path) {
@@ -275,7 +277,18 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     async sameContent(a, b) {
       alive();
+      for (const { path, format, secret } of [a, b]) {
+        requireOpened(machine, format === "raw" ? [path] : chainAt(machine, path), secret);
+      }
       return JSON.stringify(readContent(machine, a.path)) === JSON.stringify(readContent(machine, b.path));
+    },
+    async listSecrets() {
+      alive();
+      return [...machine.secrets].map(([uuid, { description }]) => ({ uuid, description }));
+    },
+    async checkPassphrase(path) {
+      alive();
+      passphraseIn(machine, path);
     },
     async fileInfo(path) {
       alive();

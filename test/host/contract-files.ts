@@ -67,12 +67,12 @@ export function fileContract(current: () => Rig): void {
     await rig.write(head, 3, "B");
     await rig.write(head, 4, "B");
     await rig.write(head, 9, "B");
-    expect(await rig.host.ownExtents(head, "qcow2")).toEqual([
+    expect(await rig.host.ownExtents({ path: head, format: "qcow2" })).toEqual([
       { start: 3 * CLUSTER_BYTES, length: 2 * CLUSTER_BYTES },
       { start: 9 * CLUSTER_BYTES, length: CLUSTER_BYTES },
     ]);
     await rig.host.perform({ do: "unlink", path: base });
-    expect(await rig.host.ownExtents(head, "qcow2")).toHaveLength(2);
+    expect(await rig.host.ownExtents({ path: head, format: "qcow2" })).toHaveLength(2);
   });
 
   test("two files are the same where they read alike, however they are layered", async () => {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe } from "vitest";
 import { agentContract } from "./contract-agent.ts";
 import { domainContract } from "./contract-domains.ts";
+import { encryptedContract } from "./contract-encrypted.ts";
 import { fileContract } from "./contract-files.ts";
 import { liveContract } from "./contract-live.ts";
 import { mergeContract } from "./contract-merges.ts";
@@ -30,5 +31,6 @@ export function hostContract(openRig: () => Promise<Rig>): void {
   describe("running guests", () => liveContract(current));
   describe("the guest agent", () => agentContract(current));
   describe("TPMs", () => tpmContract(current));
+  describe("encrypted disks", () => encryptedContract(current));
   describe("networks", () => networkContract(current));
 }

@@ -1,6 +1,6 @@
 /** The rig on a real host: qemu-img makes the disks, and QEMU's own console writes for guests that have no operating system. */
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, open, readFile, rm, writeFile as writeText } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createHost } from "../../src/host/index.ts";
@@ -37,6 +37,11 @@ export async function openRealRig(): Promise<Rig> {
       for (const [cluster, letter] of Object.entries(content)) await writeFile(path, format, Number(cluster), letter);
       return path;
     },
+    async addText(name, text) {
+      const path = join(folder, name);
+      await writeText(path, text, { mode: 0o600 });
+      return path;
+    },
     write: (path, cluster, letter) => writeFile(path, "qcow2", cluster, letter),
     read: (path) => readContent(path, folder),
     async guestWrite(uuid, device, cluster, letter) {
@@ -64,6 +69,7 @@ export async function openRealRig(): Promise<Rig> {
         if (state !== "shutoff") await virsh("destroy", uuid);
         await virsh("undefine", uuid, "--nvram", "--managed-save");
       }
+      for (const { uuid } of await host.listSecrets()) await virsh("secret-undefine", uuid);
       await rm(folder, { recursive: true, force: true });
     },
   };

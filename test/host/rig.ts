@@ -13,6 +13,8 @@ export interface Rig {
     name: string,
     file?: { readonly format?: string; readonly content?: Content; readonly backing?: string },
   ): Promise<string>;
+  /** A file in the folder that holds a text; returns its path. */
+  addText(name: string, text: string): Promise<string>;
   /** Writes into a file that nobody has open. */
   write(path: string, cluster: number, letter: string): Promise<void>;
   /** What the file and all that it stands on read as. Somebody may have it open. */

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Bookmark, State } from "../../store/schema.ts";
+import { imageOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import type { World } from "../ports.ts";
 import { diskFile, relativeBacking } from "./layout.ts";
@@ -86,8 +87,7 @@ export async function copiedBytes(world: World, state: State, copies: readonly D
   let bytes = 0;
   for (const { layer, layers, parent } of copies) {
     if (parent === null) {
-      const { file, format } = layerAt(state, layer);
-      bytes += await world.host.convertedBytes(file, format);
+      bytes += await world.host.convertedBytes(imageOf(layerAt(state, layer)));
       continue;
     }
     for (const id of layers) bytes += (await world.host.fileInfo(layerAt(state, id).file))?.allocatedBytes ?? 0;

@@ -131,7 +131,7 @@ async function unchangedSums(
   const text = await readSmall(world, `${folder}/${below.sums.file}`);
   const { sums, blockBytes } = parseSums(text ?? "", `${folder}/${below.sums.file}`);
   if (blockBytes !== BLOCK_BYTES) return [];
-  const written = await world.host.ownExtents(above, "qcow2");
+  const written = await world.host.ownExtents({ path: above, format: "qcow2" });
   const places = await world.host.dataPlaces(`${folder}/${below.file}`);
   const stable = sums.map(() => 0);
   let next = 0;

@@ -42,7 +42,8 @@ export async function planImport(
     return { id: layer, parent: null, file, format: "qcow2", sizeBytes, ...own };
   });
   let bytes = 0;
-  for (const { file } of disks) bytes += await world.host.convertedBytes(`${folder}/${file}`, "qcow2");
+  for (const { file } of disks)
+    bytes += await world.host.convertedBytes({ path: `${folder}/${file}`, format: "qcow2" });
   await requireSpace(world, bytes, `restoring backup ${manifest.id}`);
   const options = { name: `restore-${id}`, properties: {}, minDiskBytes: null, minRamBytes: null, protect: false };
   const image = newImage(world, options, {

@@ -9,6 +9,7 @@ import { type Finding, unmendable } from "./finding.ts";
 import { examineInstances } from "./instances.ts";
 import { examineMemory, orphanMemory } from "./memory.ts";
 import { examineKept } from "./records.ts";
+import { examineSecrets, orphanSecrets } from "./secrets.ts";
 import { examineShares } from "./shares.ts";
 import { examineStrangers } from "./strangers.ts";
 
@@ -29,6 +30,7 @@ export async function examine(world: World): Promise<Finding[]> {
     ...structure(state).map((problem) => unmendable("state.json", problem, "Nothing here can know which is right.")),
   );
   findings.push(...(await examineLayers(world, state)));
+  findings.push(...(await examineSecrets(world, state)));
   findings.push(...(await examineMemory(world, state)));
   findings.push(...(await examineKept(world, state)));
   findings.push(...(await examineInstances(world, state)));
@@ -39,6 +41,7 @@ export async function examine(world: World): Promise<Finding[]> {
       ...(await examineShares(world, state)),
       ...(await examineOrphans(world, state)),
       ...(await orphanMemory(world, state)),
+      ...(await orphanSecrets(world, state)),
     );
   return findings;
 }

@@ -81,6 +81,10 @@ function wrongContent(state: State, layer: Layer, info: ImageInfo, users: string
   if (layer.foreign === null && info.backing !== (parent?.file ?? null)) {
     wrong(`it stands on ${info.backing ?? "nothing"}, recorded is ${parent?.file ?? "nothing"}`);
   }
+  if (info.encrypted !== (layer.secret !== null))
+    wrong(
+      `it is ${info.encrypted ? "" : "not "}encrypted, and is recorded as ${layer.secret === null ? "plain" : "encrypted"}`,
+    );
   if (info.dirty && layer.frozen) wrong("its header is marked dirty or corrupt");
   return findings;
 }
@@ -135,7 +139,9 @@ export async function requireOrphan(world: World, path: string): Promise<void> {
 
 async function orphanLayer(world: World, path: string): Promise<Finding> {
   const partial = path.endsWith(".part");
-  const extents = path.endsWith(".qcow2") ? await world.host.ownExtents(path, "qcow2").catch(() => null) : null;
+  const extents = path.endsWith(".qcow2")
+    ? await world.host.ownExtents({ path, format: "qcow2" }).catch(() => null)
+    : null;
   const empty = partial || (extents !== null && extents.length === 0);
   const bytes = (await world.host.fileInfo(path))?.allocatedBytes ?? 0;
   return {

@@ -1,8 +1,10 @@
 /** Compares the instances that we remember with libvirt and QEMU. */
-import type { DomainStatus } from "../../host/types.ts";
+import type { DiskFile, DomainStatus } from "../../host/types.ts";
 import type { Instance, State } from "../../store/schema.ts";
 import { missingCopies } from "../firmware.ts";
+import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
+import { volumesOf } from "../instances/adopt.ts";
 import { hostnameOf } from "../instances/hostname.ts";
 import { reservationName } from "../networks.ts";
 import { perform } from "../operation.ts";
@@ -83,7 +85,8 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
   const findings: Finding[] = [];
   const subject = `instance ${status.name}`;
   for (const fact of await headFacts(world, state, status)) {
-    const format = state.layers[fact.volume.head]?.format ?? "qcow2";
+    const head = state.layers[fact.volume.head];
+    const file = head === undefined ? { path: fact.recorded, format: "qcow2" } : diskFileOf(state, head);
     if (fact.persistent === null) {
       findings.push(lostDisk(state, status, fact));
       continue;
@@ -106,7 +109,7 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
       );
     }
     if (fact.persistent !== fact.recorded) {
-      const disks = [{ device: fact.device, path: fact.recorded, format }];
+      const disks = [{ device: fact.device, ...file }];
       findings.push({
         subject,
         problem: `${fact.device}: the definition names ${fact.persistent}, recorded is ${fact.recorded}`,
@@ -123,19 +126,34 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
       });
     }
   }
-  if (/<backingStore\b/.test(status.inactive.xml) && findings.length === 0) {
-    findings.push({
-      subject,
-      problem: "its definition keeps a note of the layers (<backingStore>) that a later merge makes wrong",
-      remedy: "Define it without.",
-      mending: {
-        locks: [status.uuid],
-        loses: [],
-        mend: (w, locks) => perform(w, locks, [{ do: "redefine", domain: status.uuid, disks: [] }]),
-      },
-    });
-  }
+  if (findings.length === 0) findings.push(...examineChains(state, status));
   return findings;
+}
+
+/** A plain disk's definition leaves its chain to the files; an encrypted one's names all of it, each with the secret. */
+function examineChains(state: State, status: DomainStatus): Finding[] {
+  const volumes = volumesOf(state, status.uuid);
+  const mending = (disks: readonly (DiskFile & { readonly device: string })[]): Finding["mending"] => ({
+    locks: [status.uuid],
+    loses: [],
+    mend: (w, locks) => perform(w, locks, [{ do: "redefine", domain: status.uuid, disks }]),
+  });
+  const subject = `instance ${status.name}`;
+  return status.inactive.disks.flatMap((disk): Finding[] => {
+    const head = state.layers[volumes.get(disk.device)?.head ?? ""];
+    if (head === undefined || head.secret === null) {
+      if (disk.backing === null || disk.secret !== null) return [];
+      const problem = "its definition keeps a note of the layers (<backingStore>) that a later merge makes wrong";
+      return [{ subject, problem, remedy: "Define it without.", mending: mending([]) }];
+    }
+    const file = diskFileOf(state, head);
+    const wanted = (file.encryption?.backing ?? []).map(({ path }) => ({ path, secret: head.secret }));
+    if (disk.secret === head.secret && JSON.stringify(disk.backing ?? []) === JSON.stringify(wanted)) return [];
+    const problem = `${disk.device}: its definition does not name its secret and the layers that it stands on as they are recorded`;
+    return [
+      { subject, problem, remedy: "Define it as recorded.", mending: mending([{ device: disk.device, ...file }]) },
+    ];
+  });
 }
 
 /** Somebody took it out behind our back. What estrato made can be put back as it makes it; of a disk from before it, only its owner knows how. */

@@ -18,19 +18,20 @@
  * and committing again loses nothing (LIBVIRT.md, trap 12).
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action, DiskFile } from "../../host/types.ts";
 import type { Layer, State } from "../../store/schema.ts";
 import { applyDecision } from "./apply.ts";
 import type { Abandon, Free, Merge } from "./decisions.ts";
+import { diskFileOf, secretOf } from "./files.ts";
 import { children, descendantHeads } from "./references.ts";
 
 const WRITABLE = 0o600;
 const FROZEN = 0o400;
 
-/** A domain whose persistent definition is to be written without <backingStore>, and the files of its disks from now on. */
+/** A domain whose persistent definition is to be written without <backingStore> (encrypted disks: with the right one), and the files of its disks from now on. */
 interface Redefinition {
   readonly uuid: string;
-  readonly disks: readonly { readonly device: string; readonly path: string; readonly format: string }[];
+  readonly disks: readonly (DiskFile & { readonly device: string })[];
 }
 
 export interface Effects {
@@ -113,8 +114,8 @@ function moveUp(state: State, layer: Layer, child: Layer, { live }: Merge): Movi
     // A pull that died with its QEMU may have switched the header before its last tables were written: over the layer the child always reads right.
     work: [
       ...thaw(child),
-      { do: "relink", file: child.file, backing: { path: layer.file, format: layer.format } },
-      { do: "rebase", file: child.file, backing },
+      { do: "relink", file: child.file, backing: { path: layer.file, format: layer.format }, ...secretOf(child) },
+      { do: "rebase", file: child.file, backing, ...secretOf(child) },
     ],
     settle: freeze(child),
   };
@@ -135,7 +136,11 @@ function moveDown(state: State, layer: Layer, child: Layer, { live, head, carrie
       commit(layer, child, live, head),
     ],
     settle: [
-      ...relinked.flatMap((one): Action[] => [...thaw(one), { do: "relink", file: one.file, backing }, ...freeze(one)]),
+      ...relinked.flatMap((one): Action[] => [
+        ...thaw(one),
+        { do: "relink", file: one.file, backing, ...secretOf(one) },
+        ...freeze(one),
+      ]),
       ...opened.flatMap(freeze),
       setMode(layer, head ? writable(layer) : frozen(layer)),
     ],
@@ -143,7 +148,9 @@ function moveDown(state: State, layer: Layer, child: Layer, { live, head, carrie
 }
 
 function commit(layer: Layer, child: Layer, live: Merge["live"], head: boolean): Action {
-  if (live === null) return { do: "commit", top: child.file, topFormat: child.format, base: layer.file };
+  if (live === null) {
+    return { do: "commit", top: child.file, topFormat: child.format, base: layer.file, ...secretOf(child) };
+  }
   const { instance: domain, device } = live;
   if (head) return { do: "block-commit-active", domain, device, base: layer.file };
   return { do: "block-commit", domain, device, top: child.file, base: layer.file };
@@ -155,8 +162,8 @@ function redefinitions(state: State, layer: string): Redefinition[] {
   for (const { instance, device, head } of descendantHeads(state, layer)) {
     if (instance === null || device === null) continue;
     if (state.instances[instance]?.shelved != null) continue; // it has no domain
-    const { file: path, format } = known(state, head);
-    disks.set(instance, [...(disks.get(instance) ?? []), { device, path, format }]);
+    const file = diskFileOf(state, known(state, head));
+    disks.set(instance, [...(disks.get(instance) ?? []), { device, ...file }]);
   }
   return [...disks].map(([uuid, own]) => ({ uuid, disks: own }));
 }

@@ -37,6 +37,8 @@ function aboutLayer(state: State, key: string, layer: Layer): string[] {
   if (layer.format === "raw") found.push(`layer ${key} is raw and cannot stand on another`);
   if (parent.secret !== null && layer.secret === null) {
     found.push(`layer ${key} is not encrypted, and ${parent.id}, on which it stands, is`);
+  } else if (parent.secret !== layer.secret) {
+    found.push(`layer ${key} is encrypted otherwise than ${parent.id}, on which it stands`);
   }
   return found;
 }

@@ -41,7 +41,7 @@ export async function createImageFromFile(world: World, options: CreateFromFileO
       // The name may have been given to another file since; from here on this very file is meant.
       const { virtualSizeBytes } = await world.host.inspectUntrusted(held.path, format);
       if (format === "qcow2") await requireSound(world, held.path, file);
-      await requireSpace(world, await world.host.convertedBytes(held.path, format), `image ${name}`);
+      await requireSpace(world, await world.host.convertedBytes({ path: held.path, format }), `image ${name}`);
       const data = plan(world, id, options, virtualSizeBytes);
       if (world.dryRun) return planView(world, planSteps(world, data, { ...held, path: file }, stamp, format, name));
       return await make(world, locks, data, planSteps(world, data, held, stamp, format, name));

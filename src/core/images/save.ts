@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import type { Layer, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -18,6 +19,8 @@ export interface SaveImageOptions {
   readonly disk: string | null; // device; null: the only one
   readonly format: "qcow2" | "raw";
   readonly compress: boolean;
+  /** The copy becomes a LUKS qcow2 that the passphrase in this file opens; null: it is plain. */
+  readonly passphraseFile?: string | null;
   readonly to: SaveTarget;
 }
 
@@ -31,14 +34,11 @@ const PRIVATE_MODE = 0o600;
 /**
  * Copies one disk of an image into a file that stands on nothing, mode 0600. It gets its name only when it is whole, and
  * replaces nothing that it was not told to replace. No merge moves the image's layers meanwhile.
- * Throws "not_found", "usage", "conflict" or "host" before anything is made. A dry run returns the plan.
+ * An encrypted image leaves only encrypted. Throws "not_found", "usage", "conflict" or "host" before anything is made. A dry run returns the plan.
  */
 export async function saveImage(world: World, options: SaveImageOptions): Promise<PlanView | null> {
-  if (options.compress && options.format === "raw") {
-    throw new EstratoError("usage", "--compress: a raw file cannot be compressed", {
-      hint: "Leave --disk-format out.",
-    });
-  }
+  requireCompatible(options);
+  if (options.passphraseFile != null) await world.host.checkPassphrase(options.passphraseFile);
   const state = await world.store.read();
   const { own: image, shared } = await findAnyImage(world, state, options.image);
   if (image === null) return saveShared(world, shared, options);
@@ -50,16 +50,27 @@ export async function saveImage(world: World, options: SaveImageOptions): Promis
   });
 }
 
+/** Throws "usage". */
+function requireCompatible({ compress, format, passphraseFile }: SaveImageOptions): void {
+  const refuse = (what: string, hint: string) => {
+    throw new EstratoError("usage", what, { hint });
+  };
+  if (compress && format === "raw") refuse("--compress: a raw file cannot be compressed", "Leave --disk-format out.");
+  if (passphraseFile == null) return;
+  if (format === "raw") refuse("--encrypt: a raw file cannot be encrypted", "Leave --disk-format out.");
+  if (compress) refuse("--encrypt and --compress: what is encrypted cannot be compressed", "Leave one of them out.");
+}
+
 /** Of somebody else's image. Its lender may take it back meanwhile: QEMU's lock keeps its files from changing while they are read. */
 async function saveShared(world: World, shared: FoundImage, options: SaveImageOptions): Promise<PlanView | null> {
   const { files } = chooseDisk(shared, options.disk);
   return exclusive(world, [shared.id], async (locks) => {
     await checkFiles(world, shared, files);
-    return copy(world, locks, { file: files[0] ?? "", format: "qcow2" }, shared.name, options);
+    return copy(world, locks, { file: files[0] ?? "", format: "qcow2", secret: null }, shared.name, options);
   });
 }
 
-type Source = Pick<Layer, "file" | "format">;
+type Source = Pick<Layer, "file" | "format" | "secret">;
 
 async function copy(
   world: World,
@@ -103,8 +114,10 @@ function requireStill(state: State, id: string, options: SaveImageOptions, held:
   if (layer === undefined || ids.some((one) => !held.includes(one))) {
     throw new EstratoError("conflict", `image ${image.name}: its layers are being merged`, { hint: "Try again." });
   }
-  if (ids.some((one) => state.layers[one]?.secret !== null)) {
-    throw new EstratoError("host", `image ${image.name}: it is encrypted, and a copy would not be`);
+  if (options.passphraseFile == null && ids.some((one) => state.layers[one]?.secret !== null)) {
+    throw new EstratoError("host", `image ${image.name}: it is encrypted, and the copy would not be`, {
+      hint: "Say --encrypt --passphrase-file FILE: the copy then opens with the passphrase in FILE.",
+    });
   }
   return layer;
 }
@@ -116,12 +129,13 @@ async function plan(world: World, { to }: SaveImageOptions): Promise<SaveData> {
 }
 
 async function requireRoom(world: World, layer: Source, data: SaveData, what: string): Promise<void> {
-  await requireSpace(world, await world.host.convertedBytes(layer.file, layer.format), what, dirname(data.work));
+  await requireSpace(world, await world.host.convertedBytes(imageOf(layer)), what, dirname(data.work));
 }
 
 function planSteps(world: World, layer: Source, data: SaveData, options: SaveImageOptions): Step[] {
   const { work } = data;
   const { to, format, compress } = options;
+  const passphraseFile = options.passphraseFile ?? null;
   const copy: Step = {
     title: "Copy the disk",
     actions: [
@@ -133,10 +147,15 @@ function planSteps(world: World, layer: Source, data: SaveData, options: SaveIma
         toFormat: format,
         compress,
         mode: PRIVATE_MODE,
+        ...secretOf(layer),
+        ...(passphraseFile === null ? {} : { encrypt: { passphraseFile } }),
       },
     ],
   };
-  const check: Step = { title: "Compare the copy with the plan", run: () => requireWhole(world, layer, work, format) };
+  const check: Step = {
+    title: "Compare the copy with the plan",
+    run: () => requireWhole(world, layer, work, format, passphraseFile !== null),
+  };
   const last: readonly Step[] =
     to.kind === "file"
       ? [{ title: "Give it its name", actions: [{ do: "move-file", from: work, to: to.path, replace: to.replace }] }]
@@ -147,7 +166,13 @@ function planSteps(world: World, layer: Source, data: SaveData, options: SaveIma
   return [copy, check, ...last];
 }
 
-async function requireWhole(world: World, layer: Source, work: string, format: "qcow2" | "raw"): Promise<void> {
+async function requireWhole(
+  world: World,
+  layer: Source,
+  work: string,
+  format: "qcow2" | "raw",
+  encrypted: boolean,
+): Promise<void> {
   const [source, copy] = await Promise.all([
     world.host.imageInfo(layer.file, { shared: true, format: layer.format }),
     world.host.imageInfo(work, { format }),
@@ -156,6 +181,7 @@ async function requireWhole(world: World, layer: Source, work: string, format: "
     source !== null &&
     copy !== null &&
     copy.format === format &&
+    copy.encrypted === encrypted &&
     copy.backing === null &&
     !copy.dirty &&
     copy.virtualSizeBytes === source.virtualSizeBytes;

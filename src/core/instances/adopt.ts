@@ -124,7 +124,7 @@ async function foreignLayer(
     world.host.fileInfo(disk.source),
   ]);
   if (info === null || file === null) throw new EstratoError("host", `${what}: ${disk.source} is not there`);
-  if (info.encrypted) {
+  if (info.encrypted || disk.secret !== null) {
     throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, { hint });
   }
   return {

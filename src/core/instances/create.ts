@@ -3,6 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Instance, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { diskFileOf } from "../graph/files.ts";
 import { awaitUnmerged, createFiles, markUses, storeVolumes } from "../layers/heads.ts";
 import { requireName } from "../names.ts";
 import { lockNetwork, requireNetwork } from "../networks.ts";
@@ -130,7 +131,17 @@ function createSteps(
   const contents = { uuid: instance.id, name: instance.name, publicKey, userData: options.userData };
   steps.push(
     { title: "Make the seed", actions: [createSeed(seed, contents)] },
-    { title: "Define the domain", actions: [{ do: "define", xml: plan.xml }] },
+    {
+      title: "Define the domain",
+      // Encrypted disks name all that they stand on: as with their files, a merge that we waited for may have moved that.
+      get actions(): readonly Action[] {
+        const encrypted = volumes.filter(({ layer }) => layer.secret !== null);
+        const disks = encrypted.map(({ layer, volume }) => [volume.device ?? "", diskFileOf(current, layer)]);
+        const xml =
+          disks.length === 0 ? plan.xml : world.host.editDefinition(plan.xml, { disks: Object.fromEntries(disks) });
+        return [{ do: "define", xml }];
+      },
+    },
   );
   if (options.start) steps.push({ title: "Start it", actions: [{ do: "start", domain: instance.id, paused: false }] });
   return steps;

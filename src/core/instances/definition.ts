@@ -1,6 +1,8 @@
 /** The libvirt definition of a new instance. */
 import { EstratoError } from "../../errors.ts";
 import type { NewDisk } from "../../host/types.ts";
+import type { State } from "../../store/schema.ts";
+import { diskFileOf } from "../graph/files.ts";
 import type { NewVolume } from "../layers/heads.ts";
 import type { World } from "../ports.ts";
 import { SEED_DEVICE } from "./seed.ts";
@@ -17,6 +19,7 @@ export interface DefinitionRequest {
   readonly name: string;
   readonly uuid: string;
   readonly shape: Shape;
+  readonly state: State; // in which the new volumes stand on what they stand on
   readonly volumes: readonly NewVolume[];
   readonly attached: readonly NewDisk[]; // volumes that are there already
   readonly seed: string; // path
@@ -68,8 +71,7 @@ export async function newInstanceDefinition(
   const seed = { device: SEED_DEVICE, path: request.seed, format: "raw", readonly: true, serial: null };
   const disks = request.volumes.map(({ layer, volume }) => ({
     device: volume.device ?? "",
-    path: layer.file,
-    format: layer.format,
+    ...diskFileOf(request.state, layer),
     readonly: false,
     // The guest sees 20 characters of it (/dev/disk/by-id): enough to tell volumes apart.
     serial: volume.id.slice(0, 20),
@@ -100,7 +102,7 @@ function editInherited(
   const disks = Object.fromEntries(
     old.disks.map((disk) => {
       const one = wanted.find((candidate) => candidate.device === disk.device);
-      return [disk.device, one === undefined ? null : { path: one.path, format: one.format }];
+      return [disk.device, one ?? null];
     }),
   );
   const macs = Object.fromEntries(

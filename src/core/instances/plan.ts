@@ -96,6 +96,7 @@ export async function planCreate(
       name: options.name,
       uuid,
       shape,
+      state,
       volumes,
       attached: attached.map(({ disk }) => disk),
       seed,

@@ -1,6 +1,7 @@
 /** What the collector and the accounting must know of the machine: who holds which layer, and how many bytes lie where. */
 import type { Extent } from "../../host/types.ts";
 import type { Layer, State } from "../../store/schema.ts";
+import { imageOf } from "../graph/files.ts";
 import type { World } from "../ports.ts";
 
 /** Bytes of layers, read once. */
@@ -21,7 +22,7 @@ export async function readSizes(world: World, layers: readonly Layer[]): Promise
   const worker = async () => {
     for (let layer = queue.pop(); layer !== undefined; layer = queue.pop()) {
       bytes.set(layer.id, (await world.host.fileInfo(layer.file))?.allocatedBytes ?? 0);
-      extents.set(layer.id, await world.host.ownExtents(layer.file, layer.format).catch(() => []));
+      extents.set(layer.id, await world.host.ownExtents(imageOf(layer)).catch(() => []));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));

@@ -6,6 +6,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Layer, State, Volume } from "../../store/schema.ts";
+import { imageOf, secretOf } from "../graph/files.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES } from "../space.ts";
 
@@ -24,6 +25,8 @@ export interface VolumeRequest {
   readonly sourceSnapshot: string | null;
   readonly sourceImage: string | null;
   readonly uefi: boolean; // of a guest with UEFI
+  /** Of an empty disk that is to be encrypted; what stands on something has that one's secret. */
+  readonly secret?: string;
 }
 
 /** A volume that is planned, with the layer that is its head. Nothing of it is there yet. */
@@ -61,7 +64,7 @@ export function planVolume(world: World, state: State, request: VolumeRequest): 
       sizeBytes,
       frozen: false,
       foreign: null,
-      secret: parent?.secret ?? null,
+      secret: parent === null ? (request.secret ?? null) : parent.secret,
       busy: null,
       createdAt,
     },
@@ -156,6 +159,7 @@ export function createFiles(state: State, volumes: readonly NewVolume[]): Action
       path: layer.file,
       backing: parent === undefined ? null : { path: parent.file, format: parent.format },
       sizeBytes: layer.sizeBytes,
+      ...secretOf(layer),
     };
   });
 }
@@ -175,7 +179,7 @@ export async function isUnwritten(world: World, layer: Layer): Promise<boolean> 
     if (file.allocatedBytes <= EMPTY_HEAD_BYTES) return true;
     throw error;
   }
-  return (await world.host.ownExtents(layer.file, layer.format)).length === 0;
+  return (await world.host.ownExtents(imageOf(layer))).length === 0;
 }
 
 /** Forgets volumes that were never used, with their heads. Idempotent. */

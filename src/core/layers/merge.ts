@@ -4,6 +4,7 @@ import type { Action } from "../../host/types.ts";
 import type { JournalEntry, Layer, State } from "../../store/schema.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
+import { imageOf } from "../graph/files.ts";
 import { differenceBytes } from "../graph/intervals.ts";
 import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
@@ -13,6 +14,7 @@ import { thawFile } from "../snapshots/heads.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";
 import { findPivot, goingOn, letGoOn, mustChoose, mustPause, pivoted, takenApart } from "./pivot.ts";
+import { forgetSecret, requireSecrets } from "./secrets.ts";
 
 interface MergeData {
   readonly decision: Free | Merge;
@@ -23,6 +25,8 @@ interface MergeData {
   /** From the decided effects: the state forgets these paths. */
   readonly cleanup: readonly Action[];
   readonly unheld: readonly string[];
+  /** That opens the layer: it goes with the last layer that names it. */
+  readonly secret?: string | null;
 }
 
 /** The steps of a decision, without its marks: for the plan of a dry run. `pause`: as mustPause says. */
@@ -44,7 +48,9 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
   if (effects.locks.some((name) => !locks.names.includes(name))) return; // somebody new stands on it: the next collecting asks again
   const id = world.ids.next("op");
   const pause = await mustPause(world, decision);
-  const data: MergeData = { decision, mark: id, pause, cleanup: effects.cleanup, unheld: effects.unheld };
+  const secret = state.layers[decision.layer]?.secret ?? null;
+  if (decision.kind === "merge") await requireSecrets(world, [{ secret }]);
+  const data: MergeData = { decision, mark: id, pause, cleanup: effects.cleanup, unheld: effects.unheld, secret };
   const steps: Step[] = [
     { title: "Mark the layers", run: () => markBusy(world, effects, id) },
     { title: "Move the data", actions: takenApart(effects.work, state, decision, pause) },
@@ -52,6 +58,7 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
     { title: "Record", run: () => recordMerge(world, effects, id) },
     { title: "Look whether anybody holds the old file", run: () => requireAllUnheld(world, effects.unheld) },
     { title: "Remove the old file", actions: effects.cleanup },
+    ...(secret === null ? [] : [{ title: "Forget its secret", run: () => forgetSecret(world, locks, secret) }]),
   ];
   if (decision.kind === "free") await noteMissing(world, state, decision.layer);
   await execute(world, locks, { id, kind: "layer.merge", target: decision.layer, data, steps }, recoverMerge);
@@ -142,6 +149,7 @@ async function finishMerge(world: World, locks: HeldLocks, entry: JournalEntry, 
   }
   await requireAllUnheld(world, unheld);
   await perform(world, locks, cleanup);
+  await forgetSecret(world, locks, data.secret ?? null);
   return "forward";
 }
 
@@ -189,8 +197,8 @@ async function refuseTorn(world: World, state: State, decision: Merge, facts: Re
   const info = await world.host.imageInfo(child.file, { shared: true, format: child.format });
   if (info?.backing === layer.file) return;
   const [own, pulled] = await Promise.all([
-    world.host.ownExtents(child.file, child.format),
-    world.host.ownExtents(layer.file, layer.format),
+    world.host.ownExtents(imageOf(child)),
+    world.host.ownExtents(imageOf(layer)),
   ]);
   if (differenceBytes(pulled, own) === 0) return;
   throw new EstratoError("conflict", `layer ${layer.id}: QEMU died while it was merged, and what it holds is needed`, {

@@ -8,6 +8,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Layer, State } from "../../store/schema.ts";
 import type { Free, Merge } from "../graph/decisions.ts";
+import { imageOf } from "../graph/files.ts";
 import type { World } from "../ports.ts";
 import { thawFile } from "../snapshots/heads.ts";
 
@@ -57,10 +58,7 @@ export type PivotFound = "not begun" | "done" | "unknown";
 export async function findPivot(world: World, layer: Layer, child: Layer): Promise<PivotFound> {
   const file = await world.host.fileInfo(child.file);
   if (file === null || (file.mode & 0o200) !== 0) return "not begun";
-  const same = await world.host.sameContent(
-    { path: child.file, format: child.format },
-    { path: layer.file, format: layer.format },
-  );
+  const same = await world.host.sameContent(imageOf(child), imageOf(layer));
   return same ? "done" : "unknown";
 }
 

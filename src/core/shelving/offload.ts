@@ -4,6 +4,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { JournalEntry, Layer, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { connected } from "../layers/facts.ts";
@@ -35,7 +36,7 @@ const PACKED_MODE = 0o400;
 /**
  * Packs the disks of a shelved instance, into `folder` or (null) the store; one that is packed, or no longer shelved, is left alone. The old layers go where no snapshot or image
  * needs them, and only after the copy was compared with them. A note says how much space came back. Throws "conflict" for a disk that
- * stands on a file from before estrato, "host" for an encrypted one, or where there is no room for the copies.
+ * stands on a file from before estrato, "host" where there is no room for the copies.
  */
 export async function packShelf(world: World, uuid: string, folder: string | null): Promise<void> {
   const state = await world.store.read();
@@ -113,7 +114,7 @@ export async function planOffload(
       throw new EstratoError("integrity", `${what}: it is not what was shelved`, { hint: 'Run "estrato doctor".' });
     }
     requirePackable(state, from, what);
-    packedBytes += await world.host.convertedBytes(from.file, from.format);
+    packedBytes += await world.host.convertedBytes(imageOf(from));
     packs.push(planPack(world, device, volume.id, from, head, folder));
   }
   const headBytes = packs.length * EMPTY_HEAD_BYTES;
@@ -124,11 +125,6 @@ export async function planOffload(
 
 function requirePackable(state: State, layer: Layer, what: string): void {
   const layers = chain(state, layer.id).map((id) => state.layers[id]);
-  if (layers.some((one) => one?.secret != null)) {
-    throw new EstratoError("host", `${what}: it is encrypted, and a packed copy would not be`, {
-      hint: "Shelve it without --offload.",
-    });
-  }
   const foreign = layers.find((one) => one?.foreign != null);
   if (foreign === undefined) return;
   throw new EstratoError(
@@ -146,7 +142,8 @@ function planPack(world: World, device: string, volume: string, from: Layer, hea
     const id = world.ids.next("lay");
     const file = world.store.paths.layer(id);
     const frozen = parent === null;
-    return { id, parent, file, format: "qcow2", sizeBytes, frozen, foreign: null, secret: null, busy: null, createdAt };
+    const { secret } = from;
+    return { id, parent, file, format: "qcow2", sizeBytes, frozen, foreign: null, secret, busy: null, createdAt };
   };
   const stored = layer(null, from.sizeBytes);
   // Named by its id there too: nothing that is there can have that name.
@@ -161,7 +158,10 @@ export function offloadSteps(world: World, data: OffloadData): Step[] {
       title: `Pack the disks of ${data.name}`,
       actions: data.packs.map(({ from, packed }): Action => {
         const copy = { from: from.file, fromFormat: from.format, to: packed.file, toFormat: packed.format };
-        return { do: "convert", ...copy, compress: true, mode: PACKED_MODE };
+        // What is encrypted cannot be compressed: there only the layers become one, without what newer ones have replaced.
+        const how =
+          packed.secret === null ? { compress: true } : { compress: false, encrypt: { secret: packed.secret } };
+        return { do: "convert", ...copy, ...how, ...secretOf(from), mode: PACKED_MODE };
       }),
     },
     { title: "Compare the copies with the disks", run: () => requireSame(world, data) },
@@ -169,7 +169,7 @@ export function offloadSteps(world: World, data: OffloadData): Step[] {
       title: "Make new heads",
       actions: data.packs.map(({ packed, head }): Action => {
         const backing = { path: packed.file, format: packed.format };
-        return { do: "create-disk", path: head.file, backing, sizeBytes: head.sizeBytes };
+        return { do: "create-disk", path: head.file, backing, sizeBytes: head.sizeBytes, ...secretOf(head) };
       }),
     },
     { title: "Record the packed layers", run: () => world.store.update((draft) => recordPacked(draft, data)) },
@@ -183,12 +183,10 @@ async function requireSame(world: World, data: OffloadData): Promise<void> {
     const same =
       old !== undefined &&
       (await isUnwritten(world, old)) &&
-      (await world.host.sameContent(
-        { path: old.file, format: old.format },
-        { path: packed.file, format: packed.format },
-      ));
+      (await world.host.sameContent(imageOf(old), imageOf(packed)));
     const info = await world.host.imageInfo(packed.file, { format: packed.format });
-    if (same && info?.backing === null && info.virtualSizeBytes >= from.sizeBytes) continue;
+    const asPlanned = info?.backing === null && info.encrypted === (packed.secret !== null);
+    if (same && asPlanned && info.virtualSizeBytes >= from.sizeBytes) continue;
     throw new EstratoError("integrity", `instance ${data.name}: the packed copy of ${device} is not what was packed`, {
       hint: "Nothing was kept of it. Try again.",
     });

@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import type { Layer, State } from "../../store/schema.ts";
+import { imageOf } from "../graph/files.ts";
 import type { World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
 import type { Shelf } from "./record.ts";
@@ -41,7 +42,7 @@ export async function requireDisksBack(world: World, state: State, shelf: Shelf)
         hint: `It stays shelved. Mount ${folder}, or put the file back there, then unshelve it.`,
       });
     }
-    neededBytes += await world.host.convertedBytes(layer.file, layer.format);
+    neededBytes += await world.host.convertedBytes(imageOf(layer));
   }
   if (neededBytes > 0) await requireSpace(world, neededBytes, `bringing the disks of ${name} back`);
 }

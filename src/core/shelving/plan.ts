@@ -72,7 +72,7 @@ async function planHeads(world: World, state: State, status: DomainStatus): Prom
     const info = await world.host.imageInfo(before.file, { shared: true, format: before.format });
     if (info === null) throw new EstratoError("integrity", `${what}: ${before.file} is not there`);
     const sizeBytes = Math.max(before.sizeBytes, info.virtualSizeBytes, fact.liveSizeBytes ?? 0);
-    heads.push(newHead(world, fact.volume, { ...before, sizeBytes }, { ...before, sizeBytes }, sizeBytes));
+    heads.push(newHead(world, state, fact.volume, { ...before, sizeBytes }, { ...before, sizeBytes }, sizeBytes));
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `shelving ${status.name}`);
   return heads;

@@ -4,6 +4,7 @@ import type { Action, DomainDefinition } from "../../host/types.ts";
 import type { Image, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { hasOwnTpm, pathsOf, requireCopies } from "../firmware.ts";
+import { diskFileOf } from "../graph/files.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
 import { hostnameOf } from "../instances/hostname.ts";
@@ -110,8 +111,8 @@ async function definition(world: World, state: State, { record, image }: Shelf):
   const volumes = volumesOf(state, record.id);
   const disks = Object.fromEntries(
     [...volumes].map(([device, { head }]) => {
-      const { file: path, format } = state.layers[head] ?? { file: "", format: "qcow2" };
-      return [device, { path, format }];
+      const layer = state.layers[head];
+      return [device, layer === undefined ? { path: "", format: "qcow2" } : diskFileOf(state, layer)];
     }),
   );
   const edit = { disks, dropBackingStore: true, ...(image.nvram === null ? {} : { nvram: nvramFile(world, image) }) };

@@ -3,6 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Action, DomainStatus } from "../../host/types.ts";
 import type { JournalEntry, Snapshot } from "../../store/schema.ts";
 import { copyFiles } from "../firmware.ts";
+import { imageOf } from "../graph/files.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -100,7 +101,7 @@ async function newHeadsInUse(world: World, data: CreateData, status: DomainStatu
     // libvirtd may have died between QEMU's switch and its own note, and the guest may have stopped since (LIBVIRT.md, trap 12).
     if (
       (await world.host.fileInfo(head.after.file)) !== null &&
-      (await world.host.ownExtents(head.after.file, "qcow2")).length > 0
+      (await world.host.ownExtents(imageOf(head.after))).length > 0
     )
       return true;
     if (status.inactive.disks.find((disk) => disk.device === head.device)?.source === head.after.file) return true;

@@ -3,6 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Action, DomainStatus } from "../../host/types.ts";
 import type { Snapshot } from "../../store/schema.ts";
 import { type Firmware, saveFirmware } from "../firmware.ts";
+import { secretOf } from "../graph/files.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { adoptHeads, createHead, definedDisks, definitionByVolume, freezeFile, type HeadChange } from "./heads.ts";
@@ -70,7 +71,7 @@ function switchDisks(world: World, uuid: string, data: CreateData, quiesce: bool
   return {
     do: "switch-disks",
     domain: uuid,
-    disks: data.heads.map((head) => ({ device: head.device, path: head.after.file })),
+    disks: data.heads.map(({ device, after }) => ({ device, path: after.file, ...secretOf(after) })),
     excluded: data.excluded,
     quiesce,
     ...(data.snapshot.memory === null ? {} : { memory: world.store.paths.memory(data.snapshot.memory.file) }),

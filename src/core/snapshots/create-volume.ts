@@ -90,7 +90,7 @@ async function planHead(world: World, state: State, volume: Volume, status: Doma
   const info = await world.host.imageInfo(recorded.file, { shared: true, format: recorded.format });
   if (info === null) throw new EstratoError("integrity", `${what}: ${recorded.file} is not there`);
   const before: Layer = { ...recorded, sizeBytes: Math.max(recorded.sizeBytes, info.virtualSizeBytes, liveBytes) };
-  return newHead(world, volume, before, before, before.sizeBytes);
+  return newHead(world, state, volume, before, before, before.sizeBytes);
 }
 
 /** Nobody runs on it: what was frozen last is what it holds. */

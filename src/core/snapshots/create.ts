@@ -34,6 +34,9 @@ export interface CreateSnapshotOptions {
   readonly memory?: boolean;
 }
 
+/** Nothing of libvirt's encrypts a saved memory. */
+const MEMORY_IS_PLAIN =
+  "its memory is not encrypted in this snapshot, and may hold what it read from its encrypted disks";
 const AGENT_PING_MS = 2_000;
 const ANY_HOST_STARTS = 24;
 
@@ -76,6 +79,9 @@ export async function createSnapshotLocked(
   const data: CreateData = { uuid, snapshot, heads, excluded: leftOut(status, heads) };
   const steps = planSteps(world, locks, { status, firmware }, data, quiesce, options.quiesce === "require");
   if (world.dryRun) return planView(world, steps, []);
+  if (memory !== null && heads.some(({ after }) => after.secret !== null)) {
+    world.report.note(`${status.name}: ${MEMORY_IS_PLAIN}`);
+  }
   await adoption.store(); // not before all that can refuse has been asked
   await execute(
     world,
@@ -134,7 +140,7 @@ async function planHeads(
     const note = requireRoomInChain(state, before.id, maxChain, `instance ${status.name}: disk ${fact.device}`);
     if (note !== null) world.report.note(note);
     const sizeBytes = Math.max(before.sizeBytes, fact.liveSizeBytes ?? (await fileSize(world, status, before)));
-    heads.push(newHead(world, fact.volume, { ...before, sizeBytes }, { ...before, sizeBytes }, sizeBytes));
+    heads.push(newHead(world, state, fact.volume, { ...before, sizeBytes }, { ...before, sizeBytes }, sizeBytes));
   }
   if (heads.length === 0) {
     throw new EstratoError("conflict", `instance ${status.name}: there is no disk to take a snapshot of`);

@@ -1,6 +1,7 @@
 /** New empty heads on an instance's layers: what a snapshot and a revert have in common. */
-import type { Action } from "../../host/types.ts";
+import type { Action, DiskFile } from "../../host/types.ts";
 import type { Layer, State, Volume } from "../../store/schema.ts";
+import { diskFileOf, secretOf } from "../graph/files.ts";
 import type { World } from "../ports.ts";
 
 /** A volume that gets a new head, and what it had before. */
@@ -11,29 +12,40 @@ export interface HeadChange {
   readonly after: Layer;
   /** The layer that the new head stands on: `before` itself in a snapshot, a snapshot's layer in a revert. */
   readonly backing: { readonly id: string; readonly path: string; readonly format: "qcow2" | "raw" };
+  /** The two as definitions name them: nobody moves what they stand on while their instance is locked. */
+  readonly files: { readonly before: DiskFile; readonly after: DiskFile };
 }
 
 /** Plans a new head for a volume, standing on `backing` and at least `sizeBytes` large. Makes nothing yet. */
-export function newHead(world: World, volume: Volume, before: Layer, backing: Layer, sizeBytes: number): HeadChange {
+export function newHead(
+  world: World,
+  state: State,
+  volume: Volume,
+  before: Layer,
+  backing: Layer,
+  sizeBytes: number,
+): HeadChange {
   const id = world.ids.next("lay");
+  const after: Layer = {
+    id,
+    parent: backing.id,
+    file: world.store.paths.layer(id),
+    format: "qcow2",
+    // A head smaller than what it stands on, or than the device the guest sees, would cut the disk off (LIBVIRT.md, "across sizes").
+    sizeBytes: Math.max(sizeBytes, backing.sizeBytes),
+    frozen: false,
+    foreign: null,
+    secret: backing.secret,
+    busy: null,
+    createdAt: world.clock.now().toISOString(),
+  };
   return {
     volume: volume.id,
     device: volume.device ?? "",
     before,
-    after: {
-      id,
-      parent: backing.id,
-      file: world.store.paths.layer(id),
-      format: "qcow2",
-      // A head smaller than what it stands on, or than the device the guest sees, would cut the disk off (LIBVIRT.md, "across sizes").
-      sizeBytes: Math.max(sizeBytes, backing.sizeBytes),
-      frozen: false,
-      foreign: null,
-      secret: backing.secret,
-      busy: null,
-      createdAt: world.clock.now().toISOString(),
-    },
+    after,
     backing: { id: backing.id, path: backing.file, format: backing.format },
+    files: { before: diskFileOf(state, before), after: diskFileOf(state, after) },
   };
 }
 
@@ -44,6 +56,7 @@ export function createHead(head: HeadChange): Action {
     path: head.after.file,
     backing: { path: head.backing.path, format: head.backing.format },
     sizeBytes: head.after.sizeBytes,
+    ...secretOf(head.after),
   };
 }
 
@@ -65,7 +78,12 @@ export function adoptHeads(draft: State, heads: readonly HeadChange[]): void {
 
 /** The definition's disks, as `redefine` wants them. */
 export function definedDisks(heads: readonly HeadChange[], which: "before" | "after") {
-  return heads.map((head) => ({ device: head.device, path: head[which].file, format: head[which].format }));
+  return heads.map((head) => ({ device: head.device, ...head.files[which] }));
+}
+
+/** The same, as an edit of a definition wants them. */
+export function editedDisks(heads: readonly HeadChange[], which: "before" | "after"): Record<string, DiskFile> {
+  return Object.fromEntries(heads.map((head) => [head.device, head.files[which]]));
 }
 
 /** The definition with each disk's file replaced by its volume's id: paths change, volumes don't. */

@@ -8,7 +8,7 @@ import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireAgreement } from "../truth.ts";
 import { snapshotLabel } from "./find.ts";
-import { type HeadChange, newHead } from "./heads.ts";
+import { editedDisks, type HeadChange, newHead } from "./heads.ts";
 import { instanceRecord, keptByRevert } from "./record.ts";
 import { type ReadMemory, requireRestorable } from "./restorable.ts";
 
@@ -76,6 +76,7 @@ export async function planRevert(
     heads.push(
       newHead(
         world,
+        state,
         { ...volume, device: volume.device ?? disk.device },
         { ...before, sizeBytes },
         layer,
@@ -95,8 +96,6 @@ export async function planRevert(
   const kept = options.discard ? null : keep();
   const held = pathsOf(world, snapshot);
   const nvram = planNvram(world, status, held, heads);
-  const disks = (which: "before" | "after") =>
-    Object.fromEntries(heads.map((head) => [head.device, { path: head[which].file, format: head[which].format }]));
   return {
     uuid: status.uuid,
     instanceName: status.name,
@@ -108,9 +107,12 @@ export async function planRevert(
     nvram,
     tpm: copyOf(held.tpm, status.inactive.tpm),
     keep: keptCopies(world, present, kept),
-    xmlBefore: world.host.editDefinition(status.inactive.xml, { disks: disks("before"), dropBackingStore: true }),
+    xmlBefore: world.host.editDefinition(status.inactive.xml, {
+      disks: editedDisks(heads, "before"),
+      dropBackingStore: true,
+    }),
     xmlAfter: world.host.editDefinition(status.inactive.xml, {
-      disks: disks("after"),
+      disks: editedDisks(heads, "after"),
       dropBackingStore: true,
       newGenerationId: true,
       ...(nvram === null ? {} : { nvram: nvram.to }),
@@ -133,7 +135,7 @@ async function planMemory(
   if (snapshot.memory === null) return null;
   const path = world.store.paths.memory(snapshot.memory.file);
   const xml = world.host.editDefinition(await read(path), {
-    disks: Object.fromEntries(heads.map(({ device, after }) => [device, { path: after.file, format: after.format }])),
+    disks: editedDisks(heads, "after"),
     dropBackingStore: true,
     ...(nvram === null ? {} : { nvram: nvram.to }),
   });

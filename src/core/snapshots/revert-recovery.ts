@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action, DomainStatus } from "../../host/types.ts";
 import type { JournalEntry } from "../../store/schema.ts";
+import { imageOf } from "../graph/files.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots } from "./drop.ts";
@@ -56,7 +57,7 @@ async function endHalfResumed(world: World, locks: HeldLocks, data: RevertData):
   const disks = await world.host.qemuDisks(data.uuid);
   for (const { device, after } of data.heads) {
     if (disks.find((disk) => disk.device === device)?.chain[0] !== after.file) return;
-    if ((await world.host.ownExtents(after.file, after.format)).length > 0) return;
+    if ((await world.host.ownExtents(imageOf(after))).length > 0) return;
   }
   await perform(world, locks, [{ do: "destroy", domain: data.uuid }]);
 }

@@ -83,7 +83,7 @@ function planRevert(
       hint: 'Run "estrato doctor".',
     });
   }
-  const head = newHead(world, volume, before, layer, layer.sizeBytes);
+  const head = newHead(world, state, volume, before, layer, layer.sizeBytes);
   const keep = () => {
     const told = keptByRevert(world, state, volume.id, options.keepMs, "the volume");
     const parent = snapshotBelow(state, volume);

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus, NewDisk } from "../../host/types.ts";
 import type { JournalEntry, State, Volume } from "../../store/schema.ts";
+import { diskFileOf } from "../graph/files.ts";
 import { planAdoption, volumesOf } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import { SEED_DEVICE } from "../instances/seed.ts";
@@ -79,7 +80,7 @@ export function freeDevices(state: State, status: DomainStatus | null, taken: re
 export function diskOf(state: State, volume: Volume, device: string): NewDisk {
   const head = headOf(state, volume);
   // The guest sees 20 characters of it (/dev/disk/by-id): enough to tell volumes apart.
-  return { device, path: head.file, format: head.format, readonly: false, serial: volume.id.slice(0, 20) };
+  return { device, ...diskFileOf(state, head), readonly: false, serial: volume.id.slice(0, 20) };
 }
 
 function planSteps(world: World, data: AttachData): Step[] {
@@ -94,7 +95,10 @@ async function requireAttached(world: World, data: AttachData): Promise<void> {
   const { status } = await findAgain(world, data.uuid);
   const { device, path } = data.disk;
   const named = [status.inactive, ...(status.live === null ? [] : [status.live])].every((definition) =>
-    definition.disks.some((disk) => disk.device === device && disk.source === path),
+    definition.disks.some(
+      (disk) =>
+        disk.device === device && disk.source === path && disk.secret === (data.disk.encryption?.secret ?? null),
+    ),
   );
   if (named && (status.live === null || (await isOpen(world, data)))) return;
   throw new EstratoError(

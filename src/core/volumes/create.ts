@@ -14,6 +14,7 @@ import {
   planVolume,
   storeVolumes,
 } from "../layers/heads.ts";
+import { defineSecret, forgetSecret } from "../layers/secrets.ts";
 import { requireFree, requireName } from "../names.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -26,6 +27,8 @@ export interface CreateVolumeOptions {
   readonly name: string;
   readonly source: VolumeSourceChoice | null; // null: an empty disk
   readonly sizeBytes: number | null; // null: as large as its source
+  /** The file that holds the passphrase of an empty disk that is to be encrypted; one from an encrypted source is encrypted by itself. */
+  readonly passphraseFile?: string | null;
 }
 
 interface CreateData {
@@ -40,6 +43,7 @@ export async function createVolume(world: World, options: CreateVolumeOptions): 
   requireName("volume", options.name);
   const what = `volume ${options.name}`;
   if (options.sizeBytes !== null) requireDiskSize(what, options.sizeBytes);
+  await requireEncryptable(world, what, options);
   const id = world.ids.next("vol");
   return exclusive(world, [id], async (locks) => {
     const stored = await world.store.read();
@@ -51,7 +55,7 @@ export async function createVolume(world: World, options: CreateVolumeOptions): 
     const state = withLoan(await awaitUnmerged(world, first === null ? [] : [first.layer], what), loan);
     const source = choice === null ? null : findVolumeSource(state, choice);
     const made = await plan(world, state, id, options, source);
-    const steps = planSteps(world, state, made, source);
+    const steps = planSteps(world, state, made, source, options.passphraseFile ?? null);
     if (world.dryRun) return planView(world, steps);
     await execute<CreateData>(
       world,
@@ -61,6 +65,17 @@ export async function createVolume(world: World, options: CreateVolumeOptions): 
     );
     return made.volume;
   });
+}
+
+/** What it stands on would stay plain. Throws "usage" there, and where the file holds no passphrase; "host" where it cannot be read. */
+async function requireEncryptable(world: World, what: string, { source, passphraseFile }: CreateVolumeOptions) {
+  if (passphraseFile == null) return;
+  if (source !== null) {
+    throw new EstratoError("usage", `${what}: only an empty volume can be encrypted anew`, {
+      hint: "Leave --encrypt out: what is made from an encrypted source is encrypted as that is.",
+    });
+  }
+  await world.host.checkPassphrase(passphraseFile);
 }
 
 /** Throws "conflict". */
@@ -95,14 +110,27 @@ async function plan(
     sourceSnapshot: source?.kind === "snapshot" ? source.id : null,
     sourceImage: source?.kind === "image" ? source.id : null,
     uefi: source?.uefi ?? false,
+    ...(options.passphraseFile == null ? {} : { secret: world.ids.uuid() }),
   });
 }
 
-function planSteps(world: World, planned: State, made: NewVolume, source: VolumeSource | null): Step[] {
+function planSteps(
+  world: World,
+  planned: State,
+  made: NewVolume,
+  source: VolumeSource | null,
+  passphraseFile: string | null,
+): Step[] {
   let current = planned;
   const what = `volume ${made.volume.name}`;
+  const { secret } = made.layer;
+  const give: Step[] =
+    secret === null || passphraseFile === null
+      ? []
+      : [{ title: "Give libvirt the passphrase", actions: [defineSecret(world, secret, what, passphraseFile)] }];
   return [
     ...(made.loan === undefined ? [] : [{ title: "Tell the lender", actions: markUses([made], true) }]),
+    ...give,
     {
       title: "Record the volume and its layer",
       run: async () => {
@@ -148,5 +176,6 @@ export async function recoverVolumeCreate(world: World, locks: HeldLocks, entry:
   await perform(world, locks, [{ do: "unlink", path: made.layer.file }]);
   await world.store.update((draft) => forgetVolumes(draft, [made]));
   await perform(world, locks, markUses([made], false));
+  await forgetSecret(world, locks, made.layer.secret);
   return "back";
 }

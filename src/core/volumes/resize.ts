@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action, DomainStatus } from "../../host/types.ts";
 import type { JournalEntry, Layer, State, Volume } from "../../store/schema.ts";
+import { imageOf } from "../graph/files.ts";
 import { findAgain } from "../instances/find.ts";
 import { execute, type Outcome, type PlanView, planView, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
@@ -68,7 +69,7 @@ function planSteps(world: World, data: ResizeData, status: DomainStatus | null):
   const { uuid, device, head, sizeBytes } = data;
   const action: Action =
     status === null || status.live === null || uuid === null || device === null
-      ? { do: "resize-disk", path: head.file, format: head.format, sizeBytes }
+      ? { do: "resize-disk", ...imageOf(head), sizeBytes }
       : { do: "block-resize", domain: uuid, device, sizeBytes };
   return [
     { title: "Grow the disk", actions: [action] },

@@ -1,21 +1,27 @@
 /** Each action as the commands that carry it out. `perform` runs these very commands where an action is one. */
 import { dirname, resolve } from "node:path";
 import { accessCommands } from "../access.ts";
+import { encryptionXml } from "../domain-new.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
-import { absolutePath, qemuImg } from "../qemu-img.ts";
+import { absolutePath, encryptedName, qemuImg, secretId, secretObject } from "../qemu-img.ts";
+import { secretPath } from "../secrets.ts";
 import { seedCommand } from "../seed.ts";
-import type { Action, Command } from "../types.ts";
+import type { Action, Command, CopyEncryption } from "../types.ts";
+import { escapeXml } from "../xml.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 type Virsh = (...args: readonly string[]) => Command;
 
-/** The commands of an action, in order, as a person would type them. Pure. */
-export function commandsFor(action: Action, virsh: Virsh): Command[] {
+/**
+ * The commands of an action, in order, as a person would type them. Pure. `below`: how many files the image stands on that an action works on,
+ * and, last, the one that it is to stand on; only encrypted ones must know.
+ */
+export function commandsFor(action: Action, virsh: Virsh, below: Below = ONE_EACH): Command[] {
   switch (action.do) {
     case "create-disk":
       return [createDisk(action, action.path)];
     case "switch-disks":
-      return switchDisks(action).map((args) => virsh(...args));
+      return switchDisks(action, `${action.domain}-snapshot.xml`).map((args) => virsh(...args));
     case "await-job":
       return [virsh("domjobinfo", action.domain)];
     case "sync-clock":
@@ -46,11 +52,14 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
     case "rename":
       return [virsh("domrename", action.domain, action.name)];
     case "commit":
+      if (action.secret !== undefined) {
+        return [qemuImg("commit", "-d", ...secretObject(), encryptedName(action.top, below.image))];
+      }
       return [qemuImg("commit", "-d", "-f", action.topFormat, "-b", action.base, absolutePath(action.top))];
     case "rebase":
-      return [rebase(action.file, action.backing, [])];
+      return action.secret === undefined ? [rebase(action.file, action.backing, [])] : encryptedRebase(action, below);
     case "relink":
-      return [rebase(action.file, action.backing, ["-u"])];
+      return [action.secret === undefined ? rebase(action.file, action.backing, ["-u"]) : encryptedRelink(action)];
     case "block-pull":
       return [
         virsh("blockpull", action.domain, action.device, ...(action.base === null ? [] : ["--base", action.base])),
@@ -103,7 +112,7 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
     case "remove-tpm":
       return [{ program: "rm", args: ["-rf", tpmFolder(action.domain)] }];
     case "convert":
-      return [convert(action, `${action.to}.part`), { program: "mv", args: [`${action.to}.part`, action.to] }];
+      return [convert(action, `${action.to}.part`, below), { program: "mv", args: [`${action.to}.part`, action.to] }];
     case "convert-delta":
       return [...convertDelta(action, action.to), { program: "mv", args: [`${action.to}.part`, action.to] }];
     case "move-folder":
@@ -113,7 +122,14 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
     case "move-file":
       return [{ program: "mv", args: [action.replace ? "-f" : "-n", "-T", action.from, action.to] }];
     case "resize-disk":
-      return [qemuImg("resize", "-f", action.format, absolutePath(action.path), String(action.sizeBytes))];
+      return [resize(action, below)];
+    case "define-secret":
+      return [
+        virsh("secret-define", `${action.secret}.xml`),
+        virsh("secret-set-value", "--secret", action.secret, "--plain", "--file", secretPath()),
+      ];
+    case "undefine-secret":
+      return [virsh("secret-undefine", action.secret)];
     case "reserve-address":
       return [virsh(...updateNetwork(action.network, "add-last", hostXml(action), ["--live", "--config"]))];
     case "release-address":
@@ -131,21 +147,52 @@ export function commandsFor(action: Action, virsh: Virsh): Command[] {
  */
 const HEAD_OPTIONS = "compat=1.1,cluster_size=65536,lazy_refcounts=off";
 
-export function createDisk({ backing, sizeBytes }: Of<"create-disk">, path: string): Command {
-  const stands = backing === null ? [] : ["-b", backing.path, "-F", backing.format];
-  return qemuImg("create", "-q", "-f", "qcow2", "-o", HEAD_OPTIONS, ...stands, absolutePath(path), String(sizeBytes));
+/**
+ * How long a computer like this one works on each guess of a passphrase, and on each opening of each file of a chain: half a million rounds of
+ * SHA-256. QEMU's own 2000 ms would make the start of a guest on ten layers last 20 s; making a file takes 2 s more, whatever the figure, in which
+ * QEMU measures the computer.
+ */
+const LUKS_OPTIONS = "encrypt.format=luks,encrypt.iter-time=250";
+
+function luksOptions(index: number): string {
+  return `${LUKS_OPTIONS},encrypt.key-secret=${secretId(index)}`;
 }
 
-export function convert(action: Of<"convert">, to: string): Command {
+/** How many files an image stands on, and the one that it is to stand on. */
+export interface Below {
+  readonly image: number;
+  readonly backing: number;
+}
+
+const ONE_EACH: Below = { image: 1, backing: 0 };
+
+export function createDisk({ backing, sizeBytes, secret }: Of<"create-disk">, path: string): Command {
+  const stands = backing === null ? [] : ["-b", backing.path, "-F", backing.format];
+  const object = secret === undefined ? [] : secretObject();
+  const options = secret === undefined ? HEAD_OPTIONS : `${HEAD_OPTIONS},${luksOptions(0)}`;
+  const size = String(sizeBytes);
+  return qemuImg("create", "-q", "-f", "qcow2", ...object, "-o", options, ...stands, absolutePath(path), size);
+}
+
+/** The secrets that a copy needs, each once, in the order in which the child gets them: what opens its source first. */
+export function secretsOfCopy({ secret, encrypt }: Of<"convert">): CopyEncryption[] {
+  const source = secret === undefined ? [] : [{ secret }];
+  const same = encrypt !== undefined && "secret" in encrypt && encrypt.secret === secret;
+  return encrypt === undefined || same ? source : [...source, encrypt];
+}
+
+export function convert(action: Of<"convert">, to: string, below: Below = ONE_EACH): Command {
+  const secrets = secretsOfCopy(action);
   return qemuImg(
     "convert",
     "-p",
-    "-f",
-    action.fromFormat,
+    ...secrets.flatMap((_, index) => secretObject(index)),
+    ...(action.secret === undefined ? ["-f", action.fromFormat] : []),
     "-O",
     action.toFormat,
+    ...(action.encrypt === undefined ? [] : ["-o", luksOptions(secrets.length - 1)]),
     ...(action.compress ? ["-c"] : []),
-    absolutePath(action.from),
+    action.secret === undefined ? absolutePath(action.from) : encryptedName(action.from, below.image),
     absolutePath(to),
   );
 }
@@ -170,37 +217,77 @@ export function convertDelta({ layers, backing, sizeBytes, compress }: Of<"conve
   return [made, ...copies, pressed, named];
 }
 
+function resize({ path, format, sizeBytes, secret }: Of<"resize-disk">, below: Below): Command {
+  if (secret === undefined) return qemuImg("resize", "-f", format, absolutePath(path), String(sizeBytes));
+  return qemuImg("resize", ...secretObject(), encryptedName(path, below.image), String(sizeBytes));
+}
+
+/**
+ * qemu-img opens what a file is to stand on by its name alone, so that name must say the secret, and it goes into the header (measured on both
+ * generations). The second command puts the plain name there. Killed in between, the chain reads the same, and whoever repeats it finishes it.
+ */
+function encryptedRebase({ file, backing }: Of<"rebase">, below: Below): Command[] {
+  const name = encryptedName(file, below.image);
+  if (backing === null) return [qemuImg("rebase", ...secretObject(), "-b", "", name)];
+  const onto = encryptedName(backing.path, below.backing);
+  return [
+    qemuImg("rebase", ...secretObject(), "-b", onto, "-F", backing.format, name),
+    encryptedRelink({ file, backing }),
+  ];
+}
+
+/** Opens neither what it stands on nor what it will. */
+function encryptedRelink({ file, backing }: Pick<Of<"relink">, "file" | "backing">): Command {
+  const { path, format } = backing;
+  return qemuImg("rebase", "-u", ...secretObject(), "-b", path, "-F", format, encryptedName(file, 0));
+}
+
 function rebase(file: string, backing: Of<"rebase">["backing"], how: readonly string[]): Command {
   const onto = backing === null ? ["-b", ""] : ["-b", backing.path, "-F", backing.format];
   return qemuImg("rebase", ...how, "-f", "qcow2", ...onto, absolutePath(file));
 }
 
-/** The agent's time limit and the switch, the freeze inside it: a freeze of our own would outlive a kill -9 of us. */
-export function switchDisks(action: Of<"switch-disks">): string[][] {
-  const specs = [
-    ...action.disks.map(({ device, path }) => `${device},snapshot=external,file=${escapeSpec(absolutePath(path))}`),
-    ...action.excluded.map((device) => `${device},snapshot=no`),
+/**
+ * The agent's time limit and the switch, the freeze inside it: a freeze of our own would outlive a kill -9 of us. The secret of an encrypted head
+ * can only be said in a document (switchXml), which is then at `xmlPath`.
+ */
+export function switchDisks(action: Of<"switch-disks">, xmlPath: string): string[][] {
+  const limit = ["guest-agent-timeout", "--domain", action.domain, "--timeout", "5"];
+  const flags = ["--atomic", "--no-metadata", "--reuse-external", ...(action.quiesce ? ["--quiesce"] : [])];
+  const encrypted = action.disks.some(({ secret }) => secret !== undefined);
+  return [
+    ...(action.quiesce ? [limit] : []),
+    encrypted ? switchByDocument(action, xmlPath, flags) : switchByOptions(action, flags),
   ];
-  const { memory } = action;
+}
+
+function switchByDocument({ domain, memory }: Of<"switch-disks">, xmlPath: string, flags: readonly string[]): string[] {
+  return ["snapshot-create", "--domain", domain, xmlPath, memory === undefined ? "--disk-only" : "--live", ...flags];
+}
+
+function switchByOptions({ domain, disks, excluded, memory }: Of<"switch-disks">, flags: readonly string[]): string[] {
+  const specs = [
+    ...disks.map(({ device, path }) => `${device},snapshot=external,file=${escapeSpec(absolutePath(path))}`),
+    ...excluded.map((device) => `${device},snapshot=no`),
+  ];
   const state =
     memory === undefined
       ? ["--disk-only"]
       : ["--live", "--memspec", `file=${escapeSpec(absolutePath(memory))},snapshot=external`];
-  const limit = ["guest-agent-timeout", "--domain", action.domain, "--timeout", "5"];
-  return [
-    ...(action.quiesce ? [limit] : []),
-    [
-      "snapshot-create-as",
-      "--domain",
-      action.domain,
-      ...state,
-      "--atomic",
-      "--no-metadata",
-      "--reuse-external",
-      ...(action.quiesce ? ["--quiesce"] : []),
-      ...specs.flatMap((spec) => ["--diskspec", spec]),
-    ],
-  ];
+  const named = specs.flatMap((spec) => ["--diskspec", spec]);
+  return ["snapshot-create-as", "--domain", domain, ...state, ...flags, ...named];
+}
+
+/** The same switch as a document. Source of the words: libvirt.org/formatsnapshot.html. */
+export function switchXml({ disks, excluded, memory }: Of<"switch-disks">): string {
+  const heads = disks.map(
+    ({ device, path, secret }) =>
+      `    <disk name='${escapeXml(device)}' snapshot='external' type='file'><driver type='qcow2'/><source file='${escapeXml(absolutePath(path))}'>${secret === undefined ? "" : encryptionXml(secret)}</source></disk>`,
+  );
+  const others = excluded.map((device) => `    <disk name='${escapeXml(device)}' snapshot='no'/>`);
+  const saved =
+    memory === undefined ? "" : `  <memory snapshot='external' file='${escapeXml(absolutePath(memory))}'/>\n`;
+  return `<domainsnapshot>\n${saved}  <disks>\n${[...heads, ...others].join("\n")}\n  </disks>\n</domainsnapshot>\n`;
 }
 
 export function restoreMemory(action: Of<"restore-memory">, xmlPath: string): string[] {

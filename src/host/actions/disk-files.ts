@@ -3,10 +3,11 @@ import { link, rename } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath, temporaryName } from "../files.ts";
-import { imageInfo, ownExtents } from "../qemu-img.ts";
+import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
-import { commandsFor, convert, convertDelta, createDisk } from "./commands.ts";
+import { type Below, commandsFor, convert, convertDelta, createDisk, secretsOfCopy } from "./commands.ts";
 import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
+import { requireEncrypted, runLuks, withSecrets } from "./luks.ts";
 
 /**
  * A new qcow2 file. It is made under a hidden name and linked to its own: there is never half a header under `path`,
@@ -17,7 +18,10 @@ export async function performCreateDisk(context: ActionContext, action: ActionOf
   const part = temporaryName(action.path);
   await createEmpty(part, 0o600);
   try {
-    await context.processes.output(createDisk(action, part), holdingLocks(context));
+    const command = createDisk(action, part);
+    const secrets = action.secret === undefined ? [] : [{ secret: action.secret }];
+    await withSecrets(context, secrets, (how) => runLuks(context, command, how, part));
+    if (action.secret !== undefined) await requireEncrypted(context, part);
     await syncPath(part);
     await link(part, action.path);
   } catch (error) {
@@ -37,7 +41,8 @@ async function assertUntouched(context: ActionContext, action: ActionOf<"create-
     info?.virtualSizeBytes === action.sizeBytes &&
     info.backing === (action.backing ? resolve(dirname(action.path), action.backing.path) : null) &&
     info.backingFormat === (action.backing?.format ?? null) &&
-    (await ownExtents(processes, action.path, "qcow2")).length === 0;
+    info.encrypted === (action.secret !== undefined) &&
+    (await ownExtents(processes, context.virsh, { ...action, format: "qcow2" })).length === 0;
   if (!same) throw new EstratoError("conflict", `${action.path}: there is another file of that name`);
   await setMode(action.path, 0o600);
 }
@@ -49,7 +54,7 @@ export async function performCommit(context: ActionContext, action: ActionOf<"co
     throw new EstratoError("integrity", `${action.top}: it does not stand on ${action.base}`);
   }
   await assertNotFrozen(action.base);
-  await runAll(context, action);
+  await runAll(context, action, await belowOf(context, action.top, action.secret));
   await syncPath(action.base);
 }
 
@@ -58,7 +63,8 @@ export async function performRebase(
   action: ActionOf<"rebase"> | ActionOf<"relink">,
 ): Promise<void> {
   await assertNotFrozen(action.file);
-  await runAll(context, action);
+  const onto = action.do === "relink" ? null : action.backing;
+  await runAll(context, action, await belowOf(context, action.file, action.secret, onto?.path));
   await syncPath(action.file);
 }
 
@@ -71,7 +77,7 @@ export async function performResize(context: ActionContext, action: ActionOf<"re
   if (info.virtualSizeBytes > action.sizeBytes) {
     throw new EstratoError("failed", `${action.path}: a disk cannot become smaller`);
   }
-  await runAll(context, action);
+  await runAll(context, action, await belowOf(context, action.path, action.secret));
   await syncPath(action.path);
 }
 
@@ -82,14 +88,23 @@ export async function performConvert(context: ActionContext, action: ActionOf<"c
   await createEmpty(part, 0o600);
   try {
     const { signal, onProgress } = context.options;
-    await context.processes.output(convert(action, part), {
-      ...holdingLocks(context),
-      ...(signal ? { signal } : {}),
-      onOutput: (text) => {
-        const fraction = parseProgress(text);
-        if (fraction !== null) onProgress?.(fraction);
-      },
-    });
+    const command = convert(action, part, await belowOf(context, action.from, action.secret));
+    await withSecrets(context, secretsOfCopy(action), (how) =>
+      runLuks(
+        context,
+        command,
+        {
+          ...how,
+          ...(signal ? { signal } : {}),
+          onOutput: (text) => {
+            const fraction = parseProgress(text);
+            if (fraction !== null) onProgress?.(fraction);
+          },
+        },
+        part,
+      ),
+    );
+    if (action.encrypt !== undefined) await requireEncrypted(context, part);
     await setMode(part, action.mode);
     await syncPath(part);
     await rename(part, action.to);
@@ -128,8 +143,25 @@ export async function performConvertDelta(context: ActionContext, action: Action
   await syncPath(dirname(action.to));
 }
 
-async function runAll(context: ActionContext, action: Parameters<typeof commandsFor>[0]): Promise<void> {
-  for (const command of commandsFor(action, context.virsh.command)) {
-    await context.processes.output(command, holdingLocks(context));
-  }
+type FileAction = ActionOf<"commit" | "rebase" | "relink" | "resize-disk">;
+
+async function runAll(context: ActionContext, action: FileAction, below: Below | undefined): Promise<void> {
+  const secrets = action.secret === undefined ? [] : [{ secret: action.secret }];
+  await withSecrets(context, secrets, async (how) => {
+    for (const command of commandsFor(action, context.virsh.command, below)) {
+      await context.processes.output(command, how);
+    }
+  });
+}
+
+/** Only who opens encrypted files must say the secret of each. */
+async function belowOf(
+  { processes }: ActionContext,
+  path: string,
+  secret: string | undefined,
+  onto?: string,
+): Promise<Below | undefined> {
+  if (secret === undefined) return undefined;
+  const image = await filesBelow(processes, path);
+  return { image, backing: onto === undefined ? 0 : await filesBelow(processes, onto) };
 }

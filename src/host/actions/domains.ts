@@ -44,7 +44,7 @@ export async function performDefine(context: ActionContext, action: ActionOf<"de
 
 export async function performRedefine(context: ActionContext, action: ActionOf<"redefine">): Promise<void> {
   const xml = await context.virsh.output(["dumpxml", "--domain", action.domain, "--inactive", "--security-info"]);
-  const disks = Object.fromEntries(action.disks.map(({ device, path, format }) => [device, { path, format }]));
+  const disks = Object.fromEntries(action.disks.map(({ device, ...file }) => [device, file]));
   await performDefine(context, { do: "define", xml: editDefinition(xml, { disks, dropBackingStore: true }) });
 }
 

@@ -5,7 +5,7 @@ import { parseDefinition } from "../domain-xml.ts";
 import { createEmpty, syncNamed } from "../files.ts";
 import { qemuDisks } from "../qemu-disks.ts";
 import type { DomainDefinition } from "../types.ts";
-import { restoreMemory, switchDisks } from "./commands.ts";
+import { restoreMemory, switchDisks, switchXml } from "./commands.ts";
 import { type ActionContext, type ActionOf, backOffMs, holdingLocks, withFile } from "./context.ts";
 import { stateOf } from "./domains.ts";
 import { watchStall } from "./stall.ts";
@@ -22,7 +22,9 @@ export async function performSwitch(context: ActionContext, action: ActionOf<"sw
   }
   if (action.memory !== undefined) await reserveMemoryFile(action.memory);
   const watch = action.memory === undefined ? null : watchStall(context, action.domain);
-  const answers = await context.virsh.batch(switchDisks(action), holdingLocks(context)).finally(() => watch?.stop());
+  const answers = await withFile(switchXml(action), (path) =>
+    context.virsh.batch(switchDisks(action, path), holdingLocks(context)),
+  ).finally(() => watch?.stop());
   const error = answers.at(-1)?.error ?? null; // a guest without an agent has no time limit to set
   // The memory file stays: QEMU may have switched all the same, and then it is all that is left of that instant.
   if (error !== null) throw new EstratoError("failed", `virsh snapshot-create-as: ${error}`);

@@ -16,6 +16,10 @@ async function openRig(): Promise<Rig> {
       host.addFile(path, { format, sizeBytes: DISK_BYTES, content, backing: stands });
       return path;
     },
+    async addText(name, text) {
+      host.addFile(`${folder}/${name}`, { format: "raw", text });
+      return `${folder}/${name}`;
+    },
     async write(path, cluster, letter) {
       host.machine.files.get(path)?.clusters.set(cluster, letter);
     },

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { editDefinition } from "../../../src/host/domain-edit.ts";
 import { newDefinition } from "../../../src/host/domain-new.ts";
 import { diskAliases, diskMirrors, parseDefinition } from "../../../src/host/domain-xml.ts";
-import type { HostCapabilities } from "../../../src/host/types.ts";
+import type { DiskFile, HostCapabilities } from "../../../src/host/types.ts";
 
 /** A live guest of libvirt 9.0 with UEFI, an active commit that is ready, a CD-ROM, a block device and things we know nothing of. */
 const LIVE = readFileSync(join(import.meta.dirname, "recorded/live.xml"), "utf8");
@@ -33,6 +33,10 @@ const SPEC = {
   interfaces: [{ network: "default", mac: "52:54:00:00:00:01" }],
   consoleLog: "/c/web.log",
 };
+
+const SECRET = "5ec12e70-0000-4000-8000-000000000001";
+const newDisk = (file: DiskFile) =>
+  newDefinition({ ...SPEC, disks: [{ device: "vda", readonly: false, serial: null, ...file }] }, HOST);
 
 /** The document without the blanks between elements and with one kind of quotes: what a parser sees of it. */
 const shape = (xml: string) =>
@@ -65,6 +69,8 @@ describe("a definition", () => {
         readonly: false,
         shareable: false,
         serial: "vol-1",
+        secret: null,
+        backing: [{ path: "/l/base.qcow2", secret: null }],
       },
       {
         device: "sda",
@@ -76,6 +82,8 @@ describe("a definition", () => {
         readonly: true,
         shareable: false,
         serial: null,
+        secret: null,
+        backing: null,
       },
       {
         device: "vdb",
@@ -87,6 +95,8 @@ describe("a definition", () => {
         readonly: false,
         shareable: true,
         serial: null,
+        secret: null,
+        backing: null,
       },
     ]);
     expect([...diskAliases(LIVE)]).toEqual([
@@ -118,14 +128,15 @@ describe("an edit", () => {
     expect(shape(edited)).toBe(shape(expected));
   });
 
-  test("may put a file in a device's place, keeping what encrypts it", () => {
+  test("may put a file in a device's place, and says nothing of the secret that opened what was there", () => {
     const encrypted = LIVE.replace(
       "<source dev='/dev/vg/data' index='1'/>",
-      "<source dev='/dev/vg/data'><encryption format='luks'/><slices><slice type='storage' offset='0' size='1'/></slices></source>",
+      `<source dev='/dev/vg/data'><encryption format='luks'><secret type='passphrase' uuid='${SECRET}'/></encryption><slices><slice type='storage' offset='0' size='1'/></slices></source>`,
     );
+    expect(parseDefinition(encrypted).disks[2]?.secret).toBe(SECRET);
     const edited = editDefinition(encrypted, { disks: { vdb: { path: "/l/b.qcow2", format: "qcow2" } } });
     expect(parseDefinition(edited).disks[2]).toMatchObject({ type: "file", source: "/l/b.qcow2", format: "qcow2" });
-    expect(edited).toMatch(/<source file="\/l\/b.qcow2"><encryption format="luks"\/><\/source>/);
+    expect(edited).toMatch(/<source file="\/l\/b.qcow2"\/>/);
     const back = editDefinition(edited, { disks: { vdb: { path: "/dev/vg/data", format: "raw" } } });
     expect(parseDefinition(back).disks[2]).toMatchObject({ type: "block", source: "/dev/vg/data", format: "raw" });
   });
@@ -133,7 +144,29 @@ describe("an edit", () => {
   test("drops every chain that libvirt would believe", () => {
     const edited = editDefinition(LIVE, { dropBackingStore: true });
     expect(edited).not.toMatch(/backingStore|mirror/);
-    expect(parseDefinition(edited).disks).toEqual(parseDefinition(LIVE).disks);
+    const without = (xml: string) => parseDefinition(xml).disks.map((disk) => ({ ...disk, backing: null }));
+    expect(parseDefinition(edited).disks).toEqual(without(LIVE));
+  });
+
+  test("names the secret of an encrypted disk and of each layer below, and keeps that where another disk is edited", () => {
+    const backing = [
+      { path: "/l/b & c.qcow2", format: "qcow2" },
+      { path: "/l/a.qcow2", format: "qcow2" },
+    ];
+    const head = { path: "/l/head.qcow2", format: "qcow2", encryption: { secret: SECRET, backing } };
+    const edited = editDefinition(LIVE, { disks: { vdb: head }, dropBackingStore: true });
+    const wanted = { secret: SECRET, backing: backing.map(({ path }) => ({ path, secret: SECRET })) };
+    expect(parseDefinition(edited).disks[2]).toMatchObject({ source: "/l/head.qcow2", ...wanted });
+    expect(edited).not.toContain("<backingStore/>"); // an end that libvirt would believe
+    const other = editDefinition(edited, {
+      disks: { vda: { path: "/l/n.qcow2", format: "qcow2" } },
+      dropBackingStore: true,
+    });
+    expect(parseDefinition(other).disks[2]).toMatchObject(wanted);
+    const merged = { ...head, encryption: { secret: SECRET, backing: backing.slice(1) } };
+    const after = parseDefinition(editDefinition(other, { disks: { vdb: merged } })).disks[2];
+    expect(after).toMatchObject({ secret: SECRET, backing: wanted.backing.slice(1) });
+    expect(parseDefinition(newDisk(head)).disks[0]).toMatchObject(wanted);
   });
 
   test("makes a domain of another name independent of the first", () => {

@@ -337,14 +337,9 @@ describe("shelve --offload", () => {
     expect(everything(on)).toBe(before);
   });
 
-  test("refuses an encrypted disk, and one for which there is no room", async () => {
+  test("refuses one for which there is no room", async () => {
     const on = await withInstance();
     on.machine.freeBytes = 65 * 1024 ** 2;
-    await expect(shelveInstance(command(on), "web1", packed)).rejects.toMatchObject({ code: "host" });
-    on.machine.freeBytes = 2 ** 40;
-    await command(on).store.update((draft) => {
-      for (const layer of Object.values(draft.layers)) layer.secret = "11111111-1111-4111-8111-111111111111";
-    });
     await expect(shelveInstance(command(on), "web1", packed)).rejects.toMatchObject({ code: "host" });
     expect(await domainState(on)).toBe("running");
   });
