@@ -49,6 +49,34 @@ const DAMAGE = [
 ] as const;
 
 describe("state.json", () => {
+  it("of before a key came has what the schema says it holds then, deep down too, and keeps what nobody knows", async () => {
+    const image = {
+      id: "img-1",
+      name: "golden",
+      type: "base",
+      visibility: "private",
+      disks: [],
+      minDiskBytes: 0,
+      minRamBytes: 0,
+    };
+    const rest = {
+      definition: null,
+      nvram: null,
+      owner: "ana",
+      createdAt: "2025-01-01T00:00:00.000Z",
+      protected: false,
+    };
+    const source = { kind: "file", id: null, name: "golden.qcow2" };
+    await add("a");
+    const older = JSON.parse(readFileSync(stateFile(), "utf8"));
+    for (const key of ["bookmarks", "targets"]) delete older[key];
+    older.images = { "img-1": { ...image, ...rest, source, properties: {}, note: "mine" } };
+    writeFileSync(stateFile(), JSON.stringify(older));
+    const state = await store.read();
+    expect(state).toMatchObject({ bookmarks: {}, targets: {} });
+    expect(state.images["img-1"]).toMatchObject({ tpm: null, uefi: false, note: "mine" });
+  });
+
   it("is made by the first write, not by a read", async () => {
     await store.read();
     await store.journal.list();
