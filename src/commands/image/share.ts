@@ -25,7 +25,7 @@ export default verb({
   exits: {
     4: "there is no such image or user",
     5: "an instance is shelved in it, or it is another user's",
-    6: "others could not read it: it is encrypted, boots by UEFI, or lies below a folder that they may not pass through",
+    6: "others could not read it: it is encrypted, its guest had a TPM, or it lies below a folder that they may not pass through",
   },
   async run(context) {
     const wishes = { users: context.options.with, everybody: context.options.public };

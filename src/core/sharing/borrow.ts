@@ -82,19 +82,24 @@ async function borrow(world: World, shared: FoundImage): Promise<Loan> {
     });
     disks.push({ device, layer: id, sizeBytes });
   }
+  if (shared.uefi) {
+    world.report.note(
+      `image ${shared.name}: the variables of its UEFI firmware stay with ${shared.owner}; new ones are made`,
+    );
+  }
   return { image: { ...asImage(shared), disks }, layers };
 }
 
 /** The record that it would have here; its layers are not ours. */
 function asImage(shared: FoundImage): Image {
-  const { id, name, owner, type, visibility, minDiskBytes, minRamBytes, createdAt, properties } = shared;
+  const { id, name, owner, type, visibility, minDiskBytes, minRamBytes, createdAt, properties, uefi } = shared;
   return {
     ...{ id, name, owner, type, visibility, minDiskBytes, minRamBytes, createdAt, properties: { ...properties } },
     disks: [],
     source: { kind: "file", id: null, name: "" },
     definition: null,
     ...NO_FIRMWARE,
-    uefi: false, // such an image is not shared
+    uefi,
     protected: false,
   };
 }

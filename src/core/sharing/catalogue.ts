@@ -23,7 +23,7 @@ export interface SharedDisk {
 
 /** An image in somebody else's store. */
 export interface SharedImage
-  extends Pick<Image, "id" | "name" | "type" | "visibility" | "minDiskBytes" | "minRamBytes"> {
+  extends Pick<Image, "id" | "name" | "type" | "visibility" | "minDiskBytes" | "minRamBytes" | "uefi"> {
   readonly owner: string;
   readonly createdAt: string;
   readonly properties: Readonly<Record<string, string>>;
@@ -57,6 +57,7 @@ export function catalogueText(state: State, image: Image): string {
     minRamBytes,
     createdAt,
     properties,
+    uefi: image.uefi || image.nvram !== null,
     disks,
   };
   return `${JSON.stringify({ version: VERSION, ...entry }, null, 2)}\n`;
@@ -75,7 +76,7 @@ export function parseCatalogue(text: string, id: string): SharedImage | null {
   if (typeof entry.version === "number" && entry.version > VERSION) {
     throw new EstratoError("host", `image ${id}: it was shared by a newer estrato`, { hint: "Use that version." });
   }
-  const { name, owner, type, visibility, minDiskBytes, minRamBytes, createdAt, properties, disks } = entry;
+  const { name, owner, type, visibility, minDiskBytes, minRamBytes, createdAt, properties, uefi, disks } = entry;
   const isWhole =
     entry.version === VERSION &&
     entry.id === id &&
@@ -89,6 +90,7 @@ export function parseCatalogue(text: string, id: string): SharedImage | null {
     isBytes(minRamBytes) &&
     isText(createdAt) &&
     !Number.isNaN(Date.parse(createdAt)) &&
+    typeof uefi === "boolean" &&
     isObject(properties) &&
     Object.values(properties).every(isText) &&
     Array.isArray(disks) &&

@@ -240,14 +240,6 @@ async function requireShareable(world: World, state: State, image: Image): Promi
         throw no(`it stands on ${layer.file}, which is not in the store`, copy);
     }
   }
-  const definition =
-    image.definition === null ? null : world.host.parseDefinition(await world.store.readRecord(image.definition));
-  if (image.uefi || image.nvram !== null || definition?.firmware === true) {
-    throw no(
-      "it boots by firmware that keeps variables of its own (UEFI), and those are not shared",
-      "Share an image that boots by BIOS.",
-    );
-  }
   if (image.tpm !== null) {
     throw no(
       "its guest had a TPM, whose secrets are not shared",

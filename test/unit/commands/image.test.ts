@@ -121,3 +121,31 @@ test("usage prints a table, and one object as JSON", async () => {
     hidden: [],
   });
 });
+
+test("image share wants to know with whom, tries all targets, and is found where image_stores says; unshare takes back", async () => {
+  const at = await withImage();
+  at.host.machine.users = [{ name: "bea", uid: 3004, home: "/home/bea" }];
+  expect(await runLine(["image", "share", "golden"], at)).toMatchObject({
+    exit: 2,
+    stdout: "",
+    stderr: "estrato: image share: with whom is not said. Say --with USER or --public.\n",
+  });
+  const shared = await runLine(["image", "share", "golden", "gone", "--with", "bea"], at);
+  expect(shared).toMatchObject({ exit: 3, stdout: "" });
+  expect(shared.stderr).toContain("1 of 2 images failed to share");
+  expect(await json(["image", "show", "golden"], at)).toMatchObject({ visibility: "shared", shared_with: ["bea"] });
+  const other = {
+    host: fakeHost({ machine: at.host.machine, uid: 3004 }),
+    store: fakeStore({ home: "/fake/other" }),
+    env: { ESTRATO_IMAGE_STORES: "/fake/estrato" },
+  };
+  expect(await json(["image", "list"], { ...other, env: {} })).toEqual([]);
+  expect(await json(["image", "list"], other)).toMatchObject([
+    { name: "golden", owner: "ana", shared_with: [], source: null },
+  ]);
+  expect(await json(["image", "list", "--owner", "self"], { ...other })).toEqual([]);
+  expect((await runLine(["image", "delete", "golden"], other)).exit).toBe(5);
+  expect((await runLine(["image", "unshare", "golden", "--with", "carl"], at)).exit).toBe(4);
+  expect((await runLine(["image", "unshare", "golden"], at)).exit).toBe(0);
+  expect(await json(["image", "list"], other)).toEqual([]);
+});

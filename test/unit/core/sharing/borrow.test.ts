@@ -86,6 +86,17 @@ describe("an instance on somebody else's image", () => {
     expect(hers(on)).toBe(before);
   });
 
+  test("boots by UEFI where that was a UEFI guest's, with variables of its own", async () => {
+    const on = hosted((state) => void Object.assign(state.images[GOLDEN] as object, { uefi: true, nvram: "x.fd" }));
+    await shareImage(as(on, ALICE), "golden", { users: ["bob"], everybody: false });
+    const bob = as(on, BOB);
+    await create(bob);
+    const definition = (await bob.host.domainStatus("web1"))?.inactive;
+    expect(definition?.firmware).toBe(true);
+    expect(definition?.nvram?.startsWith(`${storeOf(BOB)}/layers/`)).toBe(true);
+    expect(bob.notes).toContainEqual(expect.stringContaining("variables of its UEFI firmware stay with alice"));
+  });
+
   test("counts his files for the length of its chain", async () => {
     const on = await shared();
     await create(as(on, BOB));

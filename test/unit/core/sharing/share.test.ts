@@ -110,9 +110,9 @@ describe("image share", () => {
       { code: "host", message: /not in the store/ },
     ],
     [
-      "one that boots by UEFI",
-      (state) => void Object.assign(state.images[GOLDEN] as object, { nvram: "x.fd" }),
-      { code: "host", message: /UEFI/ },
+      "one of a guest with a TPM",
+      (state) => void Object.assign(state.images[GOLDEN] as object, { tpm: "x.tpm" }),
+      { code: "host", message: /TPM/ },
     ],
     [
       "a shelved one",
