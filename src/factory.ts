@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly streams: Streams;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
+  /** How this program is started: Node, and bin/estrato, both absolute. */
+  readonly program?: { readonly node: string; readonly path: string };
   /** Aborts on the first Ctrl-C. */
   readonly signal: AbortSignal;
   /** What tests put in the place of the real. */

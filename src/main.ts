@@ -59,6 +59,7 @@ export async function start(): Promise<void> {
     streams: process,
     env: process.env,
     uid: process.getuid?.() ?? 0,
+    program: { node: process.execPath, path: process.argv[1] ?? "" },
     signal: interruption.signal,
   });
   await new Promise((resolve) => setImmediate(resolve)); // an error of the last write comes after it

@@ -29,6 +29,10 @@ export const catalogue: Catalogue = {
     summary: "Copies in another folder, rotated and verified",
     noun: () => import("./commands/backup/index.ts"),
   },
+  schedule: {
+    summary: "What cron does in your name, night after night",
+    noun: () => import("./commands/schedule/index.ts"),
+  },
   flavor: { summary: "Sizes that instances are made in", noun: () => import("./commands/flavor/index.ts") },
   keypair: { summary: "Public SSH keys that new instances let in", noun: () => import("./commands/keypair/index.ts") },
   config: { summary: "Settings", noun: () => import("./commands/config/index.ts") },

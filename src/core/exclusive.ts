@@ -41,8 +41,10 @@ async function lock(world: World, names: readonly string[]): Promise<HeldLocks> 
     const state = await world.store.read();
     const instance = state.instances[id]?.name;
     const volume = state.volumes[id]?.name ?? undefined;
-    if (instance === undefined && volume === undefined) throw error;
-    const what = instance === undefined ? `volume ${volume}` : `instance ${instance}`;
+    const schedule = state.schedules[id]?.name;
+    const kinds = Object.entries({ instance, volume, schedule });
+    const what = kinds.flatMap(([kind, known]) => (known === undefined ? [] : [`${kind} ${known}`]))[0];
+    if (what === undefined) throw error;
     throw new EstratoError("conflict", `${what}: another operation is in progress`, {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       cause: error,

@@ -6,6 +6,8 @@ import type {
   Action,
   BlockSums,
   Command,
+  CronEntry,
+  Crontab,
   DataPlace,
   DefinitionEdit,
   DomainDefinition,
@@ -58,6 +60,10 @@ export interface HostPort {
   blockedFolders(path: string, user: HostUser | null): Promise<string[]>;
   /** A small regular file from outside and who owns it; null where there is none that we may read, or it is larger. */
   readText(path: string, maxBytes: number): Promise<{ readonly text: string; readonly uid: number } | null>;
+  /** The crontab that our lines stand in. "host" where the machine has none. */
+  crontab(): Promise<Crontab>;
+  /** A line of the crontab in `file` (null: the user's own). Pure. "host" where something in it cannot stand in a crontab. */
+  cronLine(file: string | null, entry: CronEntry): string;
   /** Opens a file from outside and keeps it open, so that what was checked is what will be read, whatever becomes of its name. "not_found", "host". */
   holdFile(path: string): Promise<HeldFile>;
   /** What a new qcow2 file with the content of this one (and of all it stands on) takes at most. */
@@ -191,7 +197,7 @@ export interface Clock {
 
 export interface Ids {
   /** PREFIX-17 hex digits. */
-  next(prefix: "lay" | "vol" | "snap" | "img" | "bak" | "op"): string;
+  next(prefix: "lay" | "vol" | "snap" | "img" | "bak" | "sch" | "op"): string;
   uuid(): string;
   /** A MAC of QEMU's range, 52:54:00:…. */
   mac(): string;

@@ -22,6 +22,8 @@ const kinds: Readonly<Record<string, () => Promise<Recover>>> = {
   "instance.shelve": async () => (await import("./shelving/shelve-recovery.ts")).recoverShelve,
   "instance.unshelve": async () => (await import("./shelving/unshelve-recovery.ts")).recoverUnshelve,
   "layer.merge": async () => (await import("./layers/merge.ts")).recoverMerge,
+  "schedule.create": async () => (await import("./schedules/create.ts")).recoverCreateSchedule,
+  "schedule.delete": async () => (await import("./schedules/delete.ts")).recoverDeleteSchedule,
   "snapshot.create": async () => (await import("./snapshots/create-recovery.ts")).recoverCreate,
   "snapshot.revert": async () => (await import("./snapshots/revert-recovery.ts")).recoverRevert,
   "snapshot.revert-volume": async () => (await import("./snapshots/revert-volume.ts")).recoverVolumeRevert,

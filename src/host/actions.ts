@@ -36,6 +36,7 @@ import {
 } from "./actions/live-disks.ts";
 import { performDefineSecret, performUndefineSecret } from "./actions/secrets.ts";
 import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm.ts";
+import { setCrontab } from "./crontab.ts";
 import { copyFile, moveFile, removeFile, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
 import { createSeed } from "./seed.ts";
@@ -117,7 +118,7 @@ export async function perform(context: ActionContext, action: Action): Promise<v
     case "remove-folder":
       return removeFolder(action.path);
     case "write-file":
-      return writeWhole(action.path, action.text);
+      return writeWhole(action.path, action.text, action.mode);
     case "mark-use":
       return markUse(action.path, action.on);
     case "set-owner":
@@ -138,6 +139,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return performReserve(context, action);
     case "release-address":
       return performRelease(context, action);
+    case "set-crontab":
+      return setCrontab(context.processes, action, context.options.lockFds ?? []);
     case "create-seed":
       return createSeed(context.processes, action);
   }

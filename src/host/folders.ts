@@ -51,13 +51,14 @@ export async function discardFolder(path: string): Promise<void> {
   await removeFolder(path);
 }
 
-/** Puts a new file of mode 0600 in the place of what was there: whole, or not at all. Durable. */
-export async function writeWhole(path: string, text: string): Promise<void> {
+/** Puts a new file of that mode, whatever the umask, in the place of what was there: whole, or not at all. Durable. */
+export async function writeWhole(path: string, text: string, mode = 0o600): Promise<void> {
   const part = temporaryName(path);
   try {
     const file = await open(part, "wx", 0o600);
     try {
       await file.writeFile(text);
+      if (mode !== 0o600) await file.chmod(mode);
       await file.sync();
     } finally {
       await file.close();

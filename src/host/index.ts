@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { EstratoError } from "../errors.ts";
 import { commandsFor } from "./actions/commands.ts";
+import { cronLine, readCrontab } from "./crontab.ts";
 import { editDefinition } from "./domain-edit.ts";
 import { listDomains } from "./domain-list.ts";
 import { newDefinition } from "./domain-new.ts";
@@ -15,6 +16,8 @@ import type {
   Action,
   BlockSums,
   Command,
+  CronEntry,
+  Crontab,
   DataPlace,
   DefinitionEdit,
   DomainDefinition,
@@ -40,6 +43,8 @@ export interface HostOptions {
   readonly uri: string; // qemu:///system
   readonly trace?: ((child: ChildTrace) => void) | undefined;
   readonly env?: NodeJS.ProcessEnv;
+  /** Whose crontab it is; the process's own user where it is left out. */
+  readonly uid?: number;
 }
 
 /** What `createHost` gives: core's HostPort (a test compares the two types), and children that own the terminal. */
@@ -84,6 +89,8 @@ export function createHost(options: HostOptions) {
       (await import("./access.ts")).blockedFolders(processes, path, user),
     readText: async (path: string, maxBytes: number): Promise<{ text: string; uid: number } | null> =>
       (await import("./folders.ts")).readText(path, maxBytes),
+    crontab: async (): Promise<Crontab> => readCrontab(processes, options.uid ?? process.getuid?.() ?? 0),
+    cronLine: (file: string | null, entry: CronEntry): string => cronLine(file !== null, entry),
     holdFile: async (path: string): Promise<HeldFile> => (await import("./held-file.ts")).holdFile(path),
     convertedBytes: (image: ImageFile): Promise<number> => convertedBytes(processes, virsh, image),
     countFaults: (path: string): Promise<number> => countFaults(processes, path),

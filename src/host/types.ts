@@ -260,8 +260,8 @@ export type Action =
   | { readonly do: "make-folder"; readonly path: string }
   /** An empty one. "conflict" where it is not empty. Idempotent. */
   | { readonly do: "remove-folder"; readonly path: string }
-  /** A small file, whole or not at all, mode 0600, in the place of what was there. Durable. Idempotent. */
-  | { readonly do: "write-file"; readonly path: string; readonly text: string }
+  /** A small file, whole or not at all, mode 0600 if not said, in the place of what was there. Durable. Idempotent. */
+  | { readonly do: "write-file"; readonly path: string; readonly text: string; readonly mode?: number }
   /** An empty file in a folder of somebody else's; "conflict" where that folder takes none from us. Off: removed, or out of our reach. Idempotent. */
   | { readonly do: "mark-use"; readonly path: string; readonly on: boolean }
   | { readonly do: "set-owner"; readonly path: string; readonly uid: number; readonly gid: number } // idempotent
@@ -327,6 +327,13 @@ export type Action =
       readonly name: string;
     } // idempotent
   | { readonly do: "release-address"; readonly network: string; readonly mac: string; readonly ip: string } // idempotent
+  /** These lines in the place of all that end in `mark`, in `file` or (null) in the user's crontab; all others stay byte for byte. Idempotent. */
+  | {
+      readonly do: "set-crontab";
+      readonly file: string | null;
+      readonly mark: string;
+      readonly lines: readonly string[];
+    }
   /** An ISO 9660 file labelled cidata. Idempotent. */
   | {
       readonly do: "create-seed";
@@ -345,6 +352,21 @@ export interface DataPlace extends Extent {
 export interface BlockSums {
   readonly sizeBytes: number;
   readonly sums: readonly string[]; // SHA-256, hexadecimal
+}
+
+/** The crontab that our lines stand in. */
+export interface Crontab {
+  readonly file: string | null; // null: the user's own, through crontab(1)
+  readonly text: string;
+}
+
+/** What one of our lines says. */
+export interface CronEntry {
+  readonly when: string; // five fields, or @reboot
+  readonly environment: Readonly<Record<string, string>>;
+  readonly command: Command;
+  /** Ends the line, and tells it from all others. */
+  readonly mark: string;
 }
 
 /** A child process as a person would type it. */

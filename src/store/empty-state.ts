@@ -34,5 +34,6 @@ export function emptyState(): State {
     keypairs: {},
     bookmarks: {},
     targets: {},
+    schedules: {},
   };
 }

@@ -160,6 +160,60 @@ const keypair = v.object({
   createdAt: time,
 });
 
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const milliseconds = count;
+
+/** What of the things that a schedule makes stays: a rotation, or rules to keep. */
+const retention = v.object({
+  rotation: v.optional(count),
+  last: v.optional(count),
+  hourly: v.optional(count),
+  daily: v.optional(count),
+  weekly: v.optional(count),
+  monthly: v.optional(count),
+  yearly: v.optional(count),
+  withinMs: v.optional(milliseconds),
+});
+
+const scheduledSnapshot = v.object({
+  kind: v.literal("snapshot"),
+  quiesce: v.picklist(["try", "require", "off"]),
+  memory: v.boolean(),
+  expireMs: v.nullable(milliseconds),
+});
+
+const scheduledBackup = v.object({
+  kind: v.literal("backup"),
+  target: v.string(), // absolute path
+  type: v.string(),
+  incremental: v.boolean(),
+  compress: v.boolean(),
+  quiesce: v.picklist(["try", "require", "off"]),
+  disks: v.array(v.string()), // devices; none: all
+});
+
+/** What cron does at its times, in our name. */
+const schedule = v.object({
+  id: v.string(), // sch-…
+  name: v.string(),
+  instance: v.string(), // UUID
+  instanceName: v.string(), // what it was called then
+  cron: v.string(), // five fields
+  task: v.variant("kind", [scheduledSnapshot, scheduledBackup]),
+  retention: v.nullable(retention),
+  zone: v.string(), // whose calendar the retention goes by, IANA
+  jitterMs: milliseconds,
+  lockTimeoutMs: milliseconds,
+  catchUp: v.boolean(), // what was missed while the host was off is made up for
+  lines: v.array(v.string()), // of the crontab
+  last: v.nullable(
+    v.object({ startedAt: time, ms: milliseconds, result: v.string(), message: v.nullable(v.string()) }), // result: done, or the code of the error
+  ),
+  lastGoodAt: v.nullable(time), // when the last one that went well began
+  owner: v.string(),
+  createdAt: time,
+});
+
 export const stateSchema = v.object({
   version: v.literal(STATE_VERSION),
   layers: v.record(v.string(), layer),
@@ -171,6 +225,7 @@ export const stateSchema = v.object({
   keypairs: v.record(v.string(), keypair),
   bookmarks: v.optional(v.record(v.string(), bookmark), {}), // by backup
   targets: v.optional(v.record(v.string(), v.string()), {}), // folders of backups: path → the id that its marker holds
+  schedules: v.optional(v.record(v.string(), schedule), {}),
 });
 
 export type State = v.InferOutput<typeof stateSchema>;
@@ -184,6 +239,9 @@ export type Image = v.InferOutput<typeof image>;
 export type Bookmark = v.InferOutput<typeof bookmark>;
 export type Flavor = v.InferOutput<typeof flavor>;
 export type Keypair = v.InferOutput<typeof keypair>;
+export type Schedule = v.InferOutput<typeof schedule>;
+export type ScheduledSnapshot = v.InferOutput<typeof scheduledSnapshot>;
+export type ScheduledBackup = v.InferOutput<typeof scheduledBackup>;
 
 /**
  * An operation under way, written before its first outside effect and removed after its last.

@@ -15,6 +15,7 @@ const TABLES = [
   "keypairs",
   "bookmarks",
   "targets",
+  "schedules",
 ] as const;
 
 /** One line per value, so that a person can read it and a diff shows a change. */

@@ -1,8 +1,10 @@
 /** What each action does to the simulated machine. `reach` "half": the process is killed in the middle of it. */
 import { dirname } from "node:path";
 import { EstratoError } from "../../src/errors.ts";
+import { withLines } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { tpmFolder } from "../../src/host/libvirt-folders.ts";
+import { missingProgram } from "../../src/host/process-failure.ts";
 import type { Action } from "../../src/host/types.ts";
 import { attach, detach, openDisk, switchDisks } from "./host-disks.ts";
 import { define, destroy, domainAt, findDomain, requireRunning, start, undefine } from "./host-domains.ts";
@@ -30,6 +32,11 @@ type Effects = { readonly [Do in Action["do"]]: (machine: FakeMachine, action: O
 export function carryOut(machine: FakeMachine, action: Action, reach: Reach): void {
   const effect = EFFECTS[action.do] as (machine: FakeMachine, action: Action, reach: Reach) => void;
   effect(machine, action, reach);
+}
+
+export function crontabOf({ crontab }: FakeMachine): string {
+  if (crontab === null) throw missingProgram("crontab");
+  return crontab;
 }
 
 const EFFECTS: Effects = {
@@ -123,7 +130,7 @@ const EFFECTS: Effects = {
   },
   "write-file"(machine, action, reach) {
     if (reach === "half") return;
-    machine.files.set(action.path, newFile({ format: "raw", text: action.text }));
+    machine.files.set(action.path, newFile({ format: "raw", text: action.text, mode: action.mode ?? 0o600 }));
     machine.readers.delete(action.path);
   },
   "mark-use"(machine, action) {
@@ -131,6 +138,11 @@ const EFFECTS: Effects = {
     else if (machine.folders.has(dirname(action.path)))
       machine.files.set(action.path, newFile({ format: "raw", text: "" }));
     else throw new EstratoError("conflict", `${action.path}: its owner no longer lets us write there`);
+  },
+  /** Half: crontab(1) has not installed it yet. */
+  "set-crontab"(machine, { mark, lines }, reach) {
+    const text = withLines(crontabOf(machine), mark, lines);
+    if (reach === "whole") machine.crontab = text;
   },
   "set-owner"(machine, action) {
     Object.assign(fileAt(machine, action.path), { uid: action.uid, gid: action.gid });

@@ -82,6 +82,8 @@ export interface FakeMachine {
   /** Folders that nobody but their owner passes through. */
   readonly closed: Set<string>;
   readonly secrets: Map<string, { readonly description: string; readonly value: string | null }>; // by UUID
+  /** The user's own; null: crontab(1) is not installed. */
+  crontab: string | null;
   freeBytes: number;
   capabilities: HostCapabilities;
 }
@@ -108,6 +110,7 @@ export function fakeMachine(): FakeMachine {
       ],
     ]),
     secrets: new Map(),
+    crontab: "",
     freeBytes: 2 ** 40,
     capabilities: {
       kvm: false,

@@ -5,11 +5,12 @@
 import type { HostPort } from "../../src/core/ports.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { commandsFor } from "../../src/host/actions/commands.ts";
+import { cronLine } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import type { Action, DomainSummary } from "../../src/host/types.ts";
-import { carryOut } from "./host-actions.ts";
+import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumsOf } from "./host-folders.ts";
 import {
@@ -255,6 +256,11 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       if (!mayRead(path)) return null;
       return file?.text == null ? null : { text: file.text, uid: file.uid };
     },
+    async crontab() {
+      alive();
+      return { file: null, text: crontabOf(machine) };
+    },
+    cronLine: (file, entry) => cronLine(file !== null, entry),
     async holdFile(path) {
       alive();
       const file = machine.files.get(path);

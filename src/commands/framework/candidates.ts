@@ -45,6 +45,7 @@ const KINDS: Partial<Record<string, Lister>> = {
       value: name,
       description: `${vcpus} vCPU, ${Math.round(ramBytes / 1024 ** 2)} MiB`,
     })),
+  schedule: (state) => Object.values(state.schedules).map(({ name, cron }) => ({ value: name, description: cron })),
   keypair: (state) => Object.values(state.keypairs).map(({ name, type }) => ({ value: name, description: type })),
 };
 

@@ -16,12 +16,13 @@ export async function backupAndRotate(
   world: World,
   options: CreateBackupOptions,
   policy: RetentionPolicy,
+  zone: string = hostZone(),
 ): Promise<BackupView | PlanView> {
   const { status } = await findInstance(world, options.instance);
   return exclusive(world, [status.uuid, options.target], async (locks) => {
     const made = await createBackupLocked(world, locks, status.uuid, options);
     if ("steps" in made) return made;
-    await removeUnkept(world, locks, options.target, { instance: status.uuid, type: options.type }, policy);
+    await removeUnkept(world, locks, options.target, { instance: status.uuid, type: options.type }, policy, zone);
     return made;
   });
 }
@@ -33,6 +34,7 @@ export async function removeUnkept(
   target: string,
   of: { readonly instance: string; readonly type: string },
   policy: RetentionPolicy,
+  zone: string = hostZone(),
 ): Promise<string[]> {
   const all = await backupsIn(world, target);
   const same = all.flatMap(({ id, manifest, problem }) =>
@@ -40,7 +42,7 @@ export async function removeUnkept(
       ? [{ id, createdAt: manifest.createdAt, protected: manifest.protected }]
       : [],
   );
-  const going = retain(same, policy, zone(), world.clock.now())
+  const going = retain(same, policy, zone, world.clock.now())
     .filter(({ keep }) => !keep)
     .map(({ id }) => id)
     .reverse();
@@ -49,6 +51,6 @@ export async function removeUnkept(
 }
 
 /** The calendar of this machine's user. */
-function zone(): string {
+export function hostZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }

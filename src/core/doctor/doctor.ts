@@ -9,6 +9,7 @@ import { type Finding, unmendable } from "./finding.ts";
 import { examineInstances } from "./instances.ts";
 import { examineMemory, orphanMemory } from "./memory.ts";
 import { examineKept } from "./records.ts";
+import { examineSchedules } from "./schedules.ts";
 import { examineSecrets, orphanSecrets } from "./secrets.ts";
 import { examineShares } from "./shares.ts";
 import { examineStrangers } from "./strangers.ts";
@@ -39,6 +40,7 @@ export async function examine(world: World): Promise<Finding[]> {
   if (pending.length === 0)
     findings.push(
       ...(await examineShares(world, state)),
+      ...(await examineSchedules(world, state)),
       ...(await examineOrphans(world, state)),
       ...(await orphanMemory(world, state)),
       ...(await orphanSecrets(world, state)),

@@ -1,6 +1,7 @@
 /** Each action as the commands that carry it out. `perform` runs these very commands where an action is one. */
 import { dirname, resolve } from "node:path";
 import { accessCommands } from "../access.ts";
+import { crontabCommands } from "../crontab.ts";
 import { encryptionXml } from "../domain-new.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { absolutePath, encryptedName, qemuImg, secretId, secretObject } from "../qemu-img.ts";
@@ -94,7 +95,7 @@ export function commandsFor(action: Action, virsh: Virsh, below: Below = ONE_EAC
     case "remove-folder":
       return [{ program: "rmdir", args: [action.path] }];
     case "write-file":
-      return [{ program: "install", args: ["-m", "600", "/dev/stdin", action.path] }];
+      return [{ program: "install", args: ["-m", (action.mode ?? 0o600).toString(8), "/dev/stdin", action.path] }];
     case "mark-use":
       return [action.on ? { program: "touch", args: [action.path] } : { program: "rm", args: ["-f", action.path] }];
     case "set-owner":
@@ -136,6 +137,8 @@ export function commandsFor(action: Action, virsh: Virsh, below: Below = ONE_EAC
       return [
         virsh(...updateNetwork(action.network, "delete", hostXml({ ...action, name: "" }), ["--live", "--config"])),
       ];
+    case "set-crontab":
+      return crontabCommands(action);
     case "create-seed":
       return [seedCommand(action.path, `${dirname(action.path)}/seed`)];
   }

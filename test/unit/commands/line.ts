@@ -42,6 +42,7 @@ export async function runLine(words: readonly string[], options: LineOptions = {
     streams,
     env: { XDG_CONFIG_HOME: "/nowhere", HOME: "/nowhere", ...options.env },
     uid: 1000,
+    program: { node: "/usr/bin/node", path: "/opt/estrato/bin/estrato" },
     signal: options.signal ?? new AbortController().signal,
     twins: {
       store: options.store ?? fakeStore(),

@@ -1,0 +1,102 @@
+import type { Launch } from "../../core/schedules/create.ts";
+import { EstratoError } from "../../errors.ts";
+import type { Factory } from "../../factory.ts";
+import { target } from "../backup/place.ts";
+import { policyOf, policyOptions } from "../backup/policy.ts";
+import { one } from "../framework/arguments.ts";
+import { choice, duration, flag, repeated, text } from "../framework/options.ts";
+import * as result from "../framework/result.ts";
+import { verb } from "../framework/verb.ts";
+import { scheduleColumns } from "./columns.ts";
+import { keepsAny, taskOf } from "./task.ts";
+
+const HOUR_MS = 3_600_000;
+/** Without these a user's libvirt and settings are others under cron than at the terminal. */
+const REMEMBERED = ["XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"];
+
+export default verb({
+  description:
+    "Makes a schedule and prints it: at the times of --cron it takes a backup (--backup) or a snapshot (--snapshot) of the instance. When that is " +
+    "there, those go that --rotation or --keep-* do not keep, of its own snapshots, or of the backups of its type in its target. Snapshots may " +
+    "have --expire in their place. Protected ones are neither removed nor counted.\n\n" +
+    "Times are in the zone of the host's cron. Several --keep-* add up; what any of them keeps stays.\n\n" +
+    "--lock-timeout is how long each run waits for an instance that is busy: an hour, if not said.",
+  arguments: { name: one("NAME", "the name of the schedule", { ask: "What shall it be called?" }) },
+  options: {
+    backup: text("INSTANCE", "take backups of this instance", { complete: "instance" }),
+    snapshot: text("INSTANCE", "take snapshots of this instance", { complete: "instance" }),
+    cron: text("EXPRESSION", 'minute, hour, day of the month, month, day of the week: "0 3 * * *"', { required: true }),
+    ...policyOptions,
+    zone: text("ZONE", "whose days and weeks the --keep-* options go by, Europe/Berlin; the host's, if not said"),
+    quiesce: choice(["try", "require", "off"], "quiesce the guest's file systems", { default: "try" }),
+    target,
+    type: text("TYPE", "of the backups, what they are rotated with; the schedule's name, if not said"),
+    incremental: flag("backups of what has changed only"),
+    compress: flag("compress the backups"),
+    disk: repeated(text("DEVICE", "only this disk in the backups, vda")),
+    expire: duration("each snapshot expires after so long: 7d"),
+    memory: flag("snapshots with the memory of the running guest"),
+    jitter: duration("begin up to so much later, at random, so that many hosts do not begin at once", { default: 0 }),
+    catchUp: flag("what was missed while the host was off is made up for when it starts"),
+  },
+  result: result.one(scheduleColumns),
+  changes: true,
+  examples: [
+    {
+      line: 'estrato schedule create nightly --backup web1 --cron "0 3 * * *" --rotation 7 --incremental --catch-up',
+      says: "each night, the last seven are kept; made up for when the host was off",
+    },
+    {
+      line: 'estrato schedule create hourly --snapshot web1 --cron "0 * * * *" --rotation 12',
+      says: "the last twelve hours",
+    },
+  ],
+  exits: {
+    2: "a malformed name, time or combination, or nothing that would ever remove what it makes",
+    4: "there is no such instance",
+    5: "the name is taken",
+    6: "there is no crontab, or a path that cannot stand in one",
+  },
+  async run({ args, options, world, factory }) {
+    const task = await taskOf(factory, args.name, options);
+    const expires = task.kind === "snapshot" && task.expireMs !== null;
+    const retention = expires && !keepsAny(options) ? null : policyOf(options, "schedule create");
+    const { createSchedule } = await import("../../core/schedules/create.ts");
+    const { viewSchedule } = await import("../../core/schedules/view.ts");
+    const core = await world();
+    const made = await createSchedule(
+      core,
+      {
+        name: args.name,
+        instance: options.backup ?? options.snapshot ?? "",
+        cron: options.cron,
+        task,
+        retention,
+        zone: options.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+        jitterMs: options.jitter,
+        lockTimeoutMs: factory.globals.lockTimeout || HOUR_MS,
+        catchUp: options.catchUp,
+      },
+      await launchOf(factory),
+    );
+    if ("steps" in made) return made;
+    return viewSchedule(await core.store.read(), made, factory.clock.now());
+  },
+});
+
+/** Throws "host" where it is not known how this program is started. */
+async function launchOf({ surroundings, settings, env }: Factory): Promise<Launch> {
+  const { program } = surroundings;
+  if (program === undefined || !program.path.startsWith("/")) {
+    throw new EstratoError("host", "schedule: it is not known how estrato is started", {
+      hint: "Start it by its file, bin/estrato.",
+    });
+  }
+  const environment = REMEMBERED.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
+  return {
+    node: program.node,
+    program: program.path,
+    connect: (await settings()).get("connect").value ?? "qemu:///system",
+    environment: Object.fromEntries(environment),
+  };
+}

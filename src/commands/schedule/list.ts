@@ -1,0 +1,17 @@
+import * as result from "../framework/result.ts";
+import { verb } from "../framework/verb.ts";
+import { scheduleColumns } from "./columns.ts";
+
+export default verb({
+  description: "Lists the schedules with their next run and how the last one went: `done`, or the kind of the error.",
+  result: result.list(scheduleColumns),
+  changes: false,
+  examples: [
+    { line: "estrato schedule list", says: "all of them" },
+    { line: "estrato schedule list --filter last_result=failed -f value -c name", says: "those that failed" },
+  ],
+  async run({ store, factory }) {
+    const { viewSchedules } = await import("../../core/schedules/view.ts");
+    return viewSchedules(await (await store()).read(), factory.clock.now());
+  },
+});

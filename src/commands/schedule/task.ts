@@ -1,0 +1,55 @@
+/** From the options of `schedule create` to what is to be done at its times. */
+import type { Schedule } from "../../core/records.ts";
+import { EstratoError } from "../../errors.ts";
+import type { Factory } from "../../factory.ts";
+import { placeOf } from "../backup/place.ts";
+import { policyOptions } from "../backup/policy.ts";
+
+interface Given {
+  readonly backup: string | null;
+  readonly snapshot: string | null;
+  readonly quiesce: "try" | "require" | "off";
+  readonly target: string | null;
+  readonly type: string | null;
+  readonly incremental: boolean;
+  readonly compress: boolean;
+  readonly disk: readonly string[];
+  readonly expire: number | null;
+  readonly memory: boolean;
+}
+
+/** Is any rule given that says what stays? */
+export function keepsAny(options: { readonly [K in keyof typeof policyOptions]: number | null }): boolean {
+  return (Object.keys(policyOptions) as (keyof typeof policyOptions)[]).some((key) => options[key] !== null);
+}
+
+/** Throws "usage" where not one of --backup and --snapshot is given, or an option of the other. */
+export async function taskOf(factory: Factory, name: string, options: Given): Promise<Schedule["task"]> {
+  const { backup, snapshot, quiesce, target, type, incremental, compress, disk, expire, memory } = options;
+  if ((backup === null) === (snapshot === null)) {
+    throw new EstratoError("usage", "schedule create: give one of --backup and --snapshot", {
+      hint: "--backup INSTANCE takes copies in another folder, --snapshot INSTANCE none.",
+    });
+  }
+  if (backup !== null) {
+    refuse("--backup", { expire: expire !== null, memory });
+    const folder = await placeOf(factory, target);
+    return { kind: "backup", target: folder, type: type ?? name, incremental, compress, quiesce, disks: [...disk] };
+  }
+  const isTarget = target !== null;
+  refuse("--snapshot", { target: isTarget, type: type !== null, incremental, compress, disk: disk.length > 0 });
+  if (memory && quiesce === "require") {
+    throw new EstratoError("usage", "--memory and --quiesce require: with its memory nothing needs to be quiesced", {
+      hint: "Leave one of them out.",
+    });
+  }
+  return { kind: "snapshot", quiesce, memory, expireMs: expire };
+}
+
+function refuse(chosen: string, given: Readonly<Record<string, boolean>>): void {
+  const odd = Object.keys(given).find((name) => given[name]);
+  if (odd === undefined) return;
+  throw new EstratoError("usage", `schedule create: --${odd} does not go with ${chosen}`, {
+    hint: `Leave --${odd} out.`,
+  });
+}

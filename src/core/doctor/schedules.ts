@@ -1,0 +1,74 @@
+/** Compares the schedules with the crontab: each has its lines there, and no line of ours calls what is not remembered. */
+import { EstratoError } from "../../errors.ts";
+import type { Crontab } from "../../host/types.ts";
+import type { Schedule, State } from "../../store/schema.ts";
+import { perform } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { setLines, storeWords } from "../schedules/create.ts";
+import { CRONTAB_LOCK, markOf } from "../schedules/find.ts";
+import { type Finding, unmendable } from "./finding.ts";
+
+export async function examineSchedules(world: World, state: State): Promise<Finding[]> {
+  const schedules = Object.values(state.schedules);
+  let crontab: Crontab;
+  try {
+    crontab = await world.host.crontab();
+  } catch (error) {
+    if (schedules.length === 0) return []; // a machine without cron
+    const why = error instanceof EstratoError ? error.message : String(error);
+    return [
+      unmendable("crontab", `it cannot be read, and ${schedules.length} schedules need it: ${why}`, "Install cron."),
+    ];
+  }
+  const lines = crontab.text.split("\n");
+  const ours = storeWords(world, crontab.file);
+  const strays = new Set<string>();
+  for (const line of lines) {
+    const id = / # estrato:(sch-[0-9a-f]{17})$/.exec(line)?.[1];
+    if (id !== undefined && line.includes(ours) && state.schedules[id] === undefined) strays.add(id);
+  }
+  return [
+    ...schedules.flatMap((schedule) => examineOne(schedule, crontab, lines)),
+    ...[...strays].map((id) => stray(id, crontab)),
+  ];
+}
+
+function examineOne(schedule: Schedule, { file }: Crontab, lines: readonly string[]): Finding[] {
+  const { id, name } = schedule;
+  const found = lines.filter((line) => line.endsWith(` # ${markOf(id)}`));
+  if (found.length === schedule.lines.length && schedule.lines.every((line) => found.includes(line))) return [];
+  const where = file ?? "the crontab";
+  return [
+    {
+      subject: `schedule ${name}`,
+      problem:
+        found.length === 0
+          ? `its line is not in ${where}: it never runs`
+          : `its lines in ${where} are not those recorded`,
+      remedy: "Write its lines again.",
+      mending: {
+        locks: [CRONTAB_LOCK, id],
+        loses: [],
+        mend: async (w, locks) => {
+          const now = (await w.store.read()).schedules[id];
+          if (now !== undefined) await perform(w, locks, [setLines(file, id, now.lines)]);
+        },
+      },
+    },
+  ];
+}
+
+function stray(id: string, { file }: Crontab): Finding {
+  return {
+    subject: file ?? "the crontab",
+    problem: `a line calls schedule ${id}, which is not remembered`,
+    remedy: "Remove the line.",
+    mending: {
+      locks: [CRONTAB_LOCK, id],
+      loses: [],
+      mend: async (w, locks) => {
+        if ((await w.store.read()).schedules[id] === undefined) await perform(w, locks, [setLines(file, id, [])]);
+      },
+    },
+  };
+}

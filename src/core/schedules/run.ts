@@ -1,0 +1,121 @@
+/** `schedule run`: what cron calls. Does what the record says, as a person would, and remembers how it went. */
+import { EstratoError } from "../../errors.ts";
+import type { Schedule, ScheduledBackup } from "../../store/schema.ts";
+import { backupAndRotate } from "../backups/take.ts";
+import type { PlanView } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { pruneSnapshots } from "../snapshots/set.ts";
+import { nextDue } from "./cron-time.ts";
+import { findSchedule } from "./find.ts";
+import { takeSnapshot } from "./snapshot.ts";
+
+export interface RunOptions {
+  /** Only where a time has gone by since it last began. */
+  readonly catchUp: boolean;
+  /** Waits a while first, so that many hosts with the same times do not begin at once. */
+  readonly jitter: boolean;
+}
+
+/**
+ * Runs a schedule once. Afterwards what it makes is there and what its retention says is gone, or an error is thrown; both are recorded.
+ * Throws "not_found", "conflict" where its last run is still at work or the instance is busy for longer than its lock time-out.
+ */
+export async function runSchedule(world: World, target: string, options: RunOptions): Promise<PlanView | null> {
+  const schedule = findSchedule(await world.store.read(), target);
+  if (options.catchUp && !isOverdue(schedule, world.clock.now())) return null;
+  if (world.dryRun) return perform(world, schedule);
+  const startedAt = world.clock.now();
+  if (options.jitter && schedule.jitterMs > 0) await world.clock.sleep(jitterOf(world, schedule), world.signal);
+  const locks = await lockRun(world, schedule);
+  try {
+    await record(world, schedule.id, startedAt, await outcomeOf(() => perform(world, schedule)));
+  } finally {
+    await locks.release();
+  }
+  return null;
+}
+
+/** Has a time of its gone by since it last began, or since it was made? */
+export function isOverdue(schedule: Schedule, now: Date): boolean {
+  const due = nextDue(schedule.cron, new Date(schedule.last?.startedAt ?? schedule.createdAt));
+  return due !== null && due <= now;
+}
+
+/** Anything from nothing to the jitter; from an id, which is as random as can be. */
+function jitterOf(world: World, { jitterMs }: Schedule): number {
+  const digits = world.ids.next("op").slice(-8);
+  return Math.floor((Number.parseInt(digits, 16) / 2 ** 32) * jitterMs);
+}
+
+async function lockRun(world: World, { id, name }: Schedule): Promise<HeldLocks> {
+  try {
+    return await world.store.lock([id], world.lockTimeoutMs, world.signal);
+  } catch (error) {
+    if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
+    throw new EstratoError("conflict", `schedule ${name}: its last run is still at work`, {
+      hint: "Give it more time between two runs.",
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The instance may be busy when cron calls: it is waited for, as long as the schedule says. Afterwards what has expired goes too, also where
+ * the new one failed: it may have been what was in the way, a chain too long or a disk full.
+ */
+async function perform(world: World, schedule: Schedule): Promise<PlanView | null> {
+  const waiting = { ...world, lockTimeoutMs: Math.max(world.lockTimeoutMs, schedule.lockTimeoutMs) };
+  const unhurried = { ...world, lockTimeoutMs: 0 }; // what another command works on is left for the next time
+  const { task } = schedule;
+  let plan: PlanView | null;
+  try {
+    plan =
+      task.kind === "snapshot"
+        ? await takeSnapshot(waiting, unhurried, schedule, task)
+        : await takeBackup(waiting, schedule, task);
+  } catch (error) {
+    if (!world.dryRun) await pruneSnapshots(unhurried).catch(() => undefined); // the first error says more
+    throw error;
+  }
+  if (!world.dryRun) await pruneSnapshots(unhurried);
+  return plan;
+}
+
+/** Its retention is always there: `schedule create` refuses one without. */
+async function takeBackup(world: World, schedule: Schedule, task: ScheduledBackup): Promise<PlanView | null> {
+  const { kind: _, ...how } = task;
+  const { retention, zone, instance } = schedule;
+  if (retention === null) throw new EstratoError("integrity", `schedule ${schedule.name}: it has no retention`);
+  const options = { ...how, instance, name: null };
+  const made = await backupAndRotate(world, options, retention, zone);
+  return "steps" in made ? made : null;
+}
+
+async function outcomeOf(work: () => Promise<unknown>): Promise<unknown> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Throws `error` again, if there is one, once it is recorded. */
+async function record(world: World, id: string, startedAt: Date, error: unknown): Promise<void> {
+  const last = {
+    startedAt: startedAt.toISOString(),
+    ms: Math.max(0, world.clock.now().getTime() - startedAt.getTime()),
+    result: error === null ? "done" : error instanceof EstratoError ? error.code : "failed",
+    message: error === null ? null : error instanceof Error ? error.message : String(error),
+  };
+  const store = () =>
+    world.store.update((draft) => {
+      const schedule = draft.schedules[id];
+      if (schedule === undefined) return; // deleted by hand meanwhile
+      schedule.last = last;
+      if (error === null) schedule.lastGoodAt = last.startedAt;
+    });
+  if (error === null) return store();
+  await store().catch(() => undefined); // the first error says more
+  throw error;
+}

@@ -1,0 +1,55 @@
+/** What a schedule of snapshots does: takes one, and removes what its retention or its expiry says. */
+import { EstratoError } from "../../errors.ts";
+import type { Schedule, ScheduledSnapshot, Snapshot, State } from "../../store/schema.ts";
+import { retain } from "../backups/retention.ts";
+import type { PlanView } from "../operation.ts";
+import type { World } from "../ports.ts";
+import { createSnapshot } from "../snapshots/create.ts";
+import { deleteSnapshot } from "../snapshots/delete.ts";
+
+/** The property that says which schedule took a snapshot. */
+const PROPERTY = "schedule";
+
+/** The snapshots that this schedule has taken and that are still there, oldest first. */
+export function scheduledSnapshots(state: State, { name, instance }: Pick<Schedule, "name" | "instance">): Snapshot[] {
+  return Object.values(state.snapshots)
+    .filter((one) => one.instance === instance && one.properties[PROPERTY] === name && !one.automatic)
+    .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+}
+
+/** Takes a snapshot as the schedule says; only when it is there do older ones go, as `unhurried`. A dry run returns the plan of taking it. */
+export async function takeSnapshot(
+  world: World,
+  unhurried: World,
+  schedule: Schedule,
+  { quiesce, memory, expireMs }: ScheduledSnapshot,
+): Promise<PlanView | null> {
+  const made = await createSnapshot(world, {
+    instance: schedule.instance,
+    name: null,
+    quiesce,
+    memory,
+    excludeDisks: [],
+    description: null,
+    properties: { [PROPERTY]: schedule.name },
+    expiresAt: expireMs === null ? null : new Date(world.clock.now().getTime() + expireMs).toISOString(),
+    protect: false,
+  });
+  if ("steps" in made) return made;
+  await removeOld(unhurried, schedule);
+  return null;
+}
+
+async function removeOld(world: World, schedule: Schedule): Promise<void> {
+  if (schedule.retention === null) return;
+  const taken = scheduledSnapshots(await world.store.read(), schedule);
+  const verdicts = retain(taken, schedule.retention, schedule.zone, world.clock.now());
+  for (const { id } of verdicts.filter(({ keep }) => !keep).reverse()) {
+    try {
+      await deleteSnapshot(world, id, { children: false });
+    } catch (error) {
+      if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
+      world.report.note(`${id}: it was to go, but is left: ${error.message}`);
+    }
+  }
+}

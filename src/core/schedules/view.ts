@@ -1,0 +1,66 @@
+/** What `schedule list` and `show` say. */
+import type { Schedule, State } from "../../store/schema.ts";
+import { nextDue } from "./cron-time.ts";
+import { instanceNameOf } from "./find.ts";
+
+export interface ScheduleView {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: Schedule["task"]["kind"];
+  readonly instance: string;
+  readonly instance_id: string;
+  readonly cron: string;
+  readonly next_run_at: string | null;
+  readonly last_run_at: string | null;
+  readonly last_result: string | null;
+  readonly last_message: string | null;
+  readonly last_ms: number | null;
+  readonly last_good_at: string | null;
+  readonly task: Readonly<Record<string, string | number | boolean | null | string[]>>;
+  readonly retention: Readonly<Record<string, number>> | null;
+  readonly zone: string;
+  readonly jitter_ms: number;
+  readonly lock_timeout_ms: number;
+  readonly catch_up: boolean;
+  readonly owner: string;
+  readonly created_at: string;
+  readonly lines: readonly string[];
+}
+
+/** By name. */
+export function viewSchedules(state: State, now: Date): ScheduleView[] {
+  const byName = Object.values(state.schedules).sort((a, b) => a.name.localeCompare(b.name));
+  return byName.map((schedule) => viewSchedule(state, schedule, now));
+}
+
+export function viewSchedule(state: State, schedule: Schedule, now: Date): ScheduleView {
+  const { kind, ...task } = schedule.task;
+  return {
+    id: schedule.id,
+    name: schedule.name,
+    kind,
+    instance: instanceNameOf(state, schedule),
+    instance_id: schedule.instance,
+    cron: schedule.cron,
+    next_run_at: nextDue(schedule.cron, now)?.toISOString() ?? null,
+    last_run_at: schedule.last?.startedAt ?? null,
+    last_result: schedule.last?.result ?? null,
+    last_message: schedule.last?.message ?? null,
+    last_ms: schedule.last?.ms ?? null,
+    last_good_at: schedule.lastGoodAt,
+    task: "expireMs" in task ? { quiesce: task.quiesce, memory: task.memory, expire_ms: task.expireMs } : task,
+    retention: schedule.retention === null ? null : retentionView(schedule.retention),
+    zone: schedule.zone,
+    jitter_ms: schedule.jitterMs,
+    lock_timeout_ms: schedule.lockTimeoutMs,
+    catch_up: schedule.catchUp,
+    owner: schedule.owner,
+    created_at: schedule.createdAt,
+    lines: schedule.lines,
+  };
+}
+
+function retentionView(retention: NonNullable<Schedule["retention"]>): Record<string, number> {
+  const given = Object.entries(retention).filter((entry): entry is [string, number] => typeof entry[1] === "number");
+  return Object.fromEntries(given.map(([rule, value]) => [rule === "withinMs" ? "within_ms" : rule, value]));
+}

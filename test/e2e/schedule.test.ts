@@ -1,0 +1,190 @@
+/** Debian's own cron runs what was scheduled, says nothing where it went well, and mails what failed. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeRig, type Rig, run, sure, until } from "./rig.ts";
+
+const FILE = "/etc/cron.d/estrato";
+const THEIRS = "PATH=/usr/bin:/bin\n0 0 1 1 * root true\n";
+let rig: Rig;
+let mails: string;
+let cron: ChildProcess | undefined;
+
+interface Row {
+  readonly name: string;
+  readonly last_result: string | null;
+  readonly last_message: string | null;
+  readonly last_run_at: string | null;
+  readonly next_run_at: string;
+}
+
+const row = async (name: string) => (await rig.json<Row[]>("schedule", "list")).find((one) => one.name === name);
+const taken = async (name: string) =>
+  (await rig.json<{ id: string; properties: Record<string, string> }[]>("snapshot", "list")).filter(
+    ({ properties }) => properties.schedule === name,
+  );
+const mail = () => (existsSync(mails) ? readFileSync(mails, "utf8") : "");
+
+function startCron(): void {
+  cron = spawn("cron", ["-f"], { stdio: "ignore" });
+}
+
+async function stopCron(): Promise<void> {
+  const running = cron;
+  cron = undefined;
+  if (running === undefined) return;
+  const gone = new Promise((done) => running.once("exit", done));
+  running.kill();
+  await gone;
+}
+
+beforeAll(async () => {
+  rig = await makeRig();
+  await rig.create("web1");
+  mails = join(rig.folder, "mails");
+  // What cron hands its mail to; there is no mail server here.
+  writeFileSync("/usr/sbin/sendmail", `#!/bin/sh\nexec cat >>${mails}\n`);
+  chmodSync("/usr/sbin/sendmail", 0o755);
+  rmSync(FILE, { force: true });
+  writeFileSync(FILE, THEIRS);
+});
+
+afterAll(stopCron);
+
+test("cron takes a snapshot within its minute, keeps as many as it should, and mails nothing", async () => {
+  const made = await rig.json<Row>(
+    "schedule",
+    "create",
+    "minutely",
+    "--snapshot",
+    "web1",
+    "--cron",
+    "* * * * *",
+    "--rotation",
+    "1",
+  );
+  expect(Date.parse(made.next_run_at) - Date.now()).toBeLessThanOrEqual(60_000);
+  expect(made.last_result).toBeNull();
+  await rig.guest("web1", "echo before >/root/word && sync");
+  startCron();
+  await until("cron ran it", async () => (await row("minutely"))?.last_result != null, 90_000);
+  expect(await row("minutely")).toMatchObject({ last_result: "done", last_message: null });
+  const [first] = await taken("minutely");
+  await rig.guest("web1", "echo after >/root/word && sync");
+  await rig.ok("check");
+  await until("cron ran it again", async () => (await taken("minutely"))[0]?.id !== first?.id, 90_000);
+  expect(await taken("minutely")).toHaveLength(1);
+  expect(mail()).toBe("");
+  await rig.ok("schedule", "delete", "minutely", "--lock-timeout", "60s"); // it may be at work
+  expect(readFileSync(FILE, "utf8")).toBe(THEIRS);
+  await until("its last run is over", async () => (await run("pgrep", ["-f", "schedule run"])).code !== 0);
+  await rig.heal();
+});
+
+test("cron takes backups, each on the one before, rotates them, and check sees them", async () => {
+  const target = join(rig.folder, "backups");
+  await sure("install", "-d", target);
+  const words = ["--backup", "web1", "--target", target, "--incremental", "--rotation", "1", "--cron", "* * * * *"];
+  await rig.ok("schedule", "create", "copies", ...words);
+  const there = () => rig.json<{ id: string; type: string }[]>("backup", "list", "--target", target);
+  await until("cron took one", async () => (await row("copies"))?.last_result === "done", 150_000);
+  const [first] = await there();
+  expect(first).toMatchObject({ type: "copies" });
+  await until("cron took another", async () => (await there())[0]?.id !== first?.id, 150_000);
+  await rig.ok("schedule", "delete", "copies", "--lock-timeout", "60s");
+  expect(await there()).toHaveLength(1);
+  await rig.ok("backup", "verify", "--all", "--target", target);
+  const file = join(rig.folder, "estrato.prom");
+  expect((await rig.ok("check", "web1", "--critical-age", "1h", "--prometheus", file)).startsWith("OK - ")).toBe(true);
+  expect(readFileSync(file, "utf8")).toContain('estrato_chain_layers{instance="web1"}');
+  expect(mail()).toBe("");
+  await rig.heal();
+});
+
+test("what fails is mailed by cron with the reason, is in the list, and check says so", async () => {
+  await rig.ok("instance", "create", "web2", "--image", "base", "--vcpus", "1", "--ram", "128M", "--no-start");
+  await rig.ok("schedule", "create", "broken", "--snapshot", "web2", "--cron", "* * * * *", "--expire", "1d");
+  await rig.ok("instance", "delete", "web2", "-y");
+  await until("cron mailed it", async () => mail().includes("not found"), 90_000);
+  expect(mail()).toMatch(/Subject: Cron <root@.*schedule run sch-/);
+  expect(mail()).toMatch(/^estrato: instance .*not found/m);
+  expect(await row("broken")).toMatchObject({ last_result: "not_found" });
+  const checked = await rig.estrato("check");
+  expect(checked.stdout).toMatch(/^(WARNING|CRITICAL) - .*broken failed: instance .* not found[^\n]*\n$/);
+  expect(checked.code).toBe(checked.stdout.startsWith("WARNING") ? 1 : 2);
+  await rig.ok("schedule", "delete", "broken", "--lock-timeout", "60s");
+});
+
+test("what was missed while the host was off is made up for when it starts, once", async () => {
+  await stopCron();
+  rmSync(mails, { force: true });
+  await rig.ok(
+    "schedule",
+    "create",
+    "yearly",
+    "--snapshot",
+    "web1",
+    "--cron",
+    "0 0 1 1 *",
+    "--rotation",
+    "3",
+    "--catch-up",
+  );
+  const file = join(rig.home, "state.json");
+  const state = JSON.parse(readFileSync(file, "utf8"));
+  for (const schedule of Object.values(state.schedules) as { createdAt: string }[])
+    schedule.createdAt = "2020-06-01T00:00:00.000Z";
+  writeFileSync(file, JSON.stringify(state));
+  for (const boot of [1, 2]) {
+    rmSync("/run/crond.reboot", { force: true });
+    startCron();
+    await until("cron has seen the boot", async () => existsSync("/run/crond.reboot"));
+    await until("the missed run was made up for", async () => (await row("yearly"))?.last_result === "done", 30_000);
+    if (boot === 2) await new Promise((next) => setTimeout(next, 3_000));
+    await until("nothing is at work", async () => (await run("pgrep", ["-f", "schedule run"])).code !== 0);
+    expect(await taken("yearly"), `boot ${boot}`).toHaveLength(1);
+    await stopCron();
+  }
+  expect(mail()).toBe("");
+  await rig.ok("schedule", "delete", "yearly");
+});
+
+test("lines that somebody removed are found and put back, and lines that nothing remembers removed", async () => {
+  await rig.ok("schedule", "create", "s1", "--snapshot", "web1", "--cron", "0 3 * * *", "--rotation", "3");
+  const written = readFileSync(FILE, "utf8");
+  writeFileSync(FILE, THEIRS);
+  expect((await rig.estrato("doctor")).code).toBe(9);
+  await rig.heal();
+  expect(readFileSync(FILE, "utf8")).toBe(written);
+  const stray = written
+    .replaceAll(/sch-[0-9a-f]{17}/g, "sch-00000000000000000")
+    .split("\n")
+    .at(-2);
+  writeFileSync(FILE, `${written}${stray}\n`);
+  expect((await rig.estrato("doctor")).code).toBe(9);
+  await rig.heal();
+  expect(readFileSync(FILE, "utf8")).toBe(written);
+  await rig.ok("schedule", "delete", "s1");
+});
+
+test("a user who is not root has lines in a crontab of his own, through crontab(1)", async () => {
+  const home = join(rig.folder, "user");
+  await sure("install", "-d", "-o", "nobody", "-m", "0700", home);
+  const libvirt = (await sure("getent", "group", "libvirt")).split(":")[2] ?? "";
+  const program = join(import.meta.dirname, "../../bin/estrato");
+  const as = (...words: string[]) =>
+    run("setpriv", ["--reuid=nobody", "--regid=nogroup", `--groups=${libvirt}`, ...words], {
+      HOME: home,
+      ESTRATO_HOME: join(home, "its store 100%"),
+      XDG_CONFIG_HOME: join(home, "config"),
+    });
+  const line = ["schedule", "create", "mine", "--snapshot", "web1", "--cron", "0 3 * * *", "--expire", "1d"];
+  const made = await as(program, ...line, "--connect", "qemu:///system");
+  expect(made.stderr).toBe("");
+  const listed = await sure("crontab", "-l", "-u", "nobody");
+  expect(listed).toContain(`--store '${home}/its store 100\\%' --connect qemu:///system # estrato:sch-`);
+  expect(readFileSync(FILE, "utf8")).toBe(THEIRS);
+  expect((await as(program, "schedule", "delete", "mine")).code).toBe(0);
+  expect((await run("crontab", ["-l", "-u", "nobody"])).stdout).toBe("");
+});

@@ -1,0 +1,78 @@
+/** Killed at any instant, a schedule is there with its lines, or neither is; and what it was to take is whole or not there. */
+import { describe, expect, test } from "vitest";
+import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
+import type { World } from "../../../../src/core/ports.ts";
+import { deleteSchedule } from "../../../../src/core/schedules/delete.ts";
+import { runSchedule } from "../../../../src/core/schedules/run.ts";
+import { Crash } from "../../../fake/store.ts";
+import { killEverywhere as killSnapshots } from "../crashes.ts";
+import { deaths, nextCommand } from "../shelving/world.ts";
+import { type Bed, command, copyOf, write } from "../world.ts";
+import { create, ourLines, prepared, schedulesOf } from "./world.ts";
+
+const run = (world: World) => runSchedule(world, "nightly", { catchUp: false, jitter: false });
+
+async function killEverywhere(
+  on: Bed,
+  work: (world: World) => Promise<unknown>,
+  look: (on: Bed, where: string) => Promise<void>,
+): Promise<void> {
+  const whole = command(copyOf(on));
+  await work(whole);
+  const points = deaths(whole);
+  expect(points.length).toBeGreaterThan(8);
+  for (const [index, [point, crash]] of points.entries()) {
+    const struck = copyOf(on);
+    await work(command(struck, { crash })).catch((error: unknown) => {
+      if (!(error instanceof Crash)) throw error;
+    });
+    if (index % 2 === 0) await nextCommand(struck);
+    else await repair(command(struck));
+    const where = `killed ${point}`;
+    expect(await examine(command(struck)), where).toEqual([]);
+    expect([struck.disk.journal.size, struck.disk.locks.size], where).toEqual([0, 0]);
+    await look(struck, where);
+  }
+}
+
+/** Every record has its lines, and every line of ours its record. */
+async function agree(on: Bed, where: string): Promise<void> {
+  const lines = (await schedulesOf(on)).flatMap((schedule) => schedule.lines);
+  expect(ourLines(on).sort(), where).toEqual(lines.sort());
+}
+
+describe("killed at every point", () => {
+  test("schedule create leaves it with its lines, or nothing", async () => {
+    await killEverywhere(
+      await prepared({ name: "weekly" }),
+      (world) => create(world),
+      async (on, where) => {
+        await agree(on, where);
+        const made = (await schedulesOf(on)).some(({ name }) => name === "nightly");
+        if (!made) await create(command(on));
+        await agree(on, where);
+      },
+    );
+  });
+
+  test("schedule delete leaves it as it was, or nothing of it", async () => {
+    const on = await prepared({ name: "weekly" });
+    await create(command(on));
+    await killEverywhere(on, (world) => deleteSchedule(world, "nightly"), agree);
+  });
+
+  test("schedule run leaves a whole snapshot or none, the guest as it was, and what older ones hold", async () => {
+    const cases = await killSnapshots({
+      prepare: async () => {
+        const on = await prepared({ retention: { rotation: 1 } });
+        await run(command(on));
+        on.clock.advance(86_400_000);
+        write(on, 2, "a day later");
+        return on;
+      },
+      run,
+      does: ["switch-disks", "block-commit"],
+    });
+    expect(cases).toBeGreaterThan(100);
+  });
+});
