@@ -23,8 +23,8 @@ export interface ErrorDetail {
 }
 
 /**
- * A program that was given the terminal (ssh, a console) ended so: its exit code is ours, and it has said itself what went wrong.
- * Thrown only where the code is not 0.
+ * The exit code is said by others: a program that was given the terminal (ssh, a console) ended so, or monitoring wants it so (`check`).
+ * What there is to say has been said. Thrown only where the code is not 0.
  */
 export class ChildExit extends Error {
   readonly exit: number;

@@ -33,6 +33,7 @@ export const catalogue: Catalogue = {
     summary: "What cron does in your name, night after night",
     noun: () => import("./commands/schedule/index.ts"),
   },
+  check: { summary: "One line and an exit code for monitoring", verb: () => import("./commands/check/check.ts") },
   flavor: { summary: "Sizes that instances are made in", noun: () => import("./commands/flavor/index.ts") },
   keypair: { summary: "Public SSH keys that new instances let in", noun: () => import("./commands/keypair/index.ts") },
   config: { summary: "Settings", noun: () => import("./commands/config/index.ts") },

@@ -1,0 +1,160 @@
+/** What `check` looks at: numbers and times, judged elsewhere. Reads only. */
+import { EstratoError } from "../../errors.ts";
+import type { JournalEntry, Schedule, State } from "../../store/schema.ts";
+import { type BackupView, listBackups } from "../backups/list.ts";
+import { depth } from "../graph/references.ts";
+import { instanceId } from "../instances/find.ts";
+import type { World } from "../ports.ts";
+import { nextDue } from "../schedules/cron-time.ts";
+import { instanceNameOf } from "../schedules/find.ts";
+import { scheduledSnapshots } from "../schedules/snapshot.ts";
+
+export interface ScheduleFacts {
+  readonly name: string;
+  readonly instance: string;
+  readonly kind: Schedule["task"]["kind"];
+  /** When the last one that is good began; null: there was none yet. */
+  readonly goodAt: Date | null;
+  /** By which it counts as late: its first time after that, or after it was made. Null: it never comes again. */
+  readonly dueAt: Date | null;
+  /** Its time after that one. */
+  readonly dueNextAt: Date | null;
+  readonly jitterMs: number;
+  /** The error of the last run; null where it went well or there was none. */
+  readonly failure: string | null;
+  /** How many that can be restored are there; null where the target cannot be read. */
+  readonly kept: number | null;
+}
+
+export interface Facts {
+  readonly now: Date;
+  readonly schedules: readonly ScheduleFacts[];
+  /** The newest good backup of an instance, whoever took it; only where one instance is asked about. */
+  readonly newestBackupAt: Date | null;
+  /** Layers of the highest chain of each instance. */
+  readonly chains: readonly { readonly instance: string; readonly layers: number }[];
+  readonly folders: readonly { readonly path: string; readonly freeBytes: number }[];
+  /** Targets that cannot be read, and why. */
+  readonly unreadable: readonly string[];
+  /** Operations that have not ended and at which nobody is at work: the commands, as typed. */
+  readonly interrupted: readonly string[];
+}
+
+/** All, or what concerns one instance (its name or id). Throws "not_found", and whatever keeps the state from being read. */
+export async function measure(world: World, target: string | null): Promise<Facts> {
+  const state = await world.store.read();
+  const instance = target === null ? null : await instanceId(world, target);
+  const schedules = Object.values(state.schedules)
+    .filter((one) => instance === null || one.instance === instance)
+    .sort((a, b) => a.name.localeCompare(b.name));
+  const { backups, unreadable } = await readTargets(world, [
+    ...new Set([
+      ...Object.keys(state.targets),
+      ...schedules.flatMap(({ task }) => ("target" in task ? [task.target] : [])),
+    ]),
+  ]);
+  const good = backups.filter(({ status }) => status === "available");
+  const targets = [...new Set(schedules.flatMap(({ task }) => ("target" in task ? [task.target] : [])))];
+  const readable = targets.filter((path) => !unreadable.has(path));
+  const mine = good.filter((one) => instance !== null && one.instance_id === instance).flatMap(dateOf);
+  return {
+    now: world.clock.now(),
+    schedules: schedules.map((one) => factsOf(state, one, good, unreadable)),
+    newestBackupAt: newest(mine),
+    chains: chainsOf(state, instance),
+    folders: await Promise.all(
+      [world.store.paths.layersFolder, ...readable].map(async (path) => ({
+        path,
+        freeBytes: await world.host.freeBytes(path),
+      })),
+    ),
+    unreadable: [...unreadable].filter(([path]) => targets.includes(path)).map(([, why]) => why),
+    interrupted: await interrupted(world, instance),
+  };
+}
+
+/** A target that is not mounted now keeps the others from nothing. */
+async function readTargets(
+  world: World,
+  targets: readonly string[],
+): Promise<{ backups: BackupView[]; unreadable: Map<string, string> }> {
+  const backups: BackupView[] = [];
+  const unreadable = new Map<string, string>();
+  for (const target of targets) {
+    try {
+      backups.push(...(await listBackups(world, [target])));
+    } catch (error) {
+      if (!(error instanceof EstratoError)) throw error;
+      unreadable.set(target, error.message);
+    }
+  }
+  return { backups, unreadable };
+}
+
+function factsOf(
+  state: State,
+  schedule: Schedule,
+  good: readonly BackupView[],
+  unreadable: ReadonlyMap<string, string>,
+): ScheduleFacts {
+  const { task, instance } = schedule;
+  const there =
+    task.kind === "snapshot"
+      ? scheduledSnapshots(state, schedule).map(({ createdAt }) => new Date(createdAt))
+      : good
+          .filter((one) => one.instance_id === instance && one.type === task.type && one.target === task.target)
+          .flatMap(dateOf);
+  const isUnknown = task.kind === "backup" && unreadable.has(task.target);
+  // What is there counts, not what was once said to be: a backup that somebody removed, or that is damaged, is none.
+  const goodAt = isUnknown ? (schedule.lastGoodAt === null ? null : new Date(schedule.lastGoodAt)) : newest(there);
+  const dueAt = nextDue(schedule.cron, goodAt ?? new Date(schedule.createdAt));
+  const { last } = schedule;
+  return {
+    name: schedule.name,
+    instance: instanceNameOf(state, schedule),
+    kind: task.kind,
+    goodAt,
+    dueAt,
+    dueNextAt: dueAt === null ? null : nextDue(schedule.cron, dueAt),
+    jitterMs: schedule.jitterMs,
+    failure: last === null || last.result === "done" ? null : (last.message ?? last.result),
+    kept: isUnknown ? null : there.length,
+  };
+}
+
+const dateOf = ({ created_at }: BackupView): Date[] => (created_at === null ? [] : [new Date(created_at)]);
+
+function newest(dates: readonly Date[]): Date | null {
+  return dates.reduce<Date | null>((found, one) => (found === null || one > found ? one : found), null);
+}
+
+function chainsOf(state: State, instance: string | null): Facts["chains"] {
+  return Object.values(state.instances)
+    .filter(({ id }) => instance === null || id === instance)
+    .map(({ id, name }) => {
+      const heads = Object.values(state.volumes).filter((volume) => volume.instance === id);
+      return { instance: name, layers: Math.max(0, ...heads.map(({ head }) => depth(state, head))) };
+    })
+    .sort((a, b) => a.instance.localeCompare(b.instance));
+}
+
+/** Whoever works on one holds its locks: those that can be taken are nobody's. They are let go of at once. */
+async function interrupted(world: World, instance: string | null): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await world.store.journal.list()) {
+    if (instance !== null && !entry.locks.includes(instance)) continue;
+    if (await isAbandoned(world, entry)) found.push(entry.command);
+  }
+  return found;
+}
+
+async function isAbandoned(world: World, entry: JournalEntry): Promise<boolean> {
+  try {
+    await (await world.store.lock(entry.locks, 0)).release();
+  } catch (error) {
+    if (error instanceof EstratoError && error.code === "conflict") return false;
+    throw error;
+  }
+  // It may have ended between our look and our lock.
+  return (await world.store.journal.list()).some(({ id }) => id === entry.id);
+}
