@@ -2,6 +2,9 @@
 import { readFileSync, rmSync } from "node:fs";
 import type { Rig } from "./rig.ts";
 
+/** Whose commands are killed. */
+type Killable = Pick<Rig, "folder" | "estratoWith">;
+
 interface StepLine {
   readonly operation: string;
   readonly index: number;
@@ -18,7 +21,7 @@ export interface KillPoint {
  * Runs the command once to its end and returns every point where its operations can be killed: before each step, and after the last one.
  * (After a step is the same moment as before the next.)
  */
-export async function killPoints(rig: Rig, ...command: string[]): Promise<KillPoint[]> {
+export async function killPoints(rig: Killable, ...command: string[]): Promise<KillPoint[]> {
   const file = `${rig.folder}/steps.jsonl`;
   rmSync(file, { force: true });
   const ran = await rig.estratoWith({ ESTRATO_TEST_STEPS: file }, ...command);
@@ -38,7 +41,7 @@ export async function killPoints(rig: Rig, ...command: string[]): Promise<KillPo
 }
 
 /** Runs the command with the kill armed. Throws where it was not killed: a point that is never reached tests nothing. */
-export async function killAt(rig: Rig, point: KillPoint, ...command: string[]): Promise<void> {
+export async function killAt(rig: Killable, point: KillPoint, ...command: string[]): Promise<void> {
   const ran = await rig.estratoWith({ ESTRATO_TEST_CRASH: point.at }, ...command);
   if (ran.signal !== "SIGKILL")
     throw new Error(`not killed at ${point.at} (${point.title}): exit ${ran.code}\n${ran.stderr}`);

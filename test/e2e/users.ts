@@ -14,6 +14,9 @@ export interface User {
   /** Runs a program as this user, whatever it answers. */
   run(file: string, ...args: string[]): Promise<Ran>;
   estrato(...args: string[]): Promise<Ran>;
+  estratoWith(env: Record<string, string>, ...args: string[]): Promise<Ran>;
+  /** For files of tests. */
+  readonly folder: string;
   /** Must exit 0; returns stdout. */
   ok(...args: string[]): Promise<string>;
   /** Must exit with this code; returns stderr. */
@@ -43,11 +46,19 @@ async function makeUser(name: string): Promise<User> {
   const home = `/home/${name}`;
   const runtime = `/run/user/${uid}`;
   await sure("install", "-d", "-m", "700", "-o", name, "-g", gid, runtime);
-  const as = (file: string, ...args: string[]) => {
-    const env = [`HOME=${home}`, `XDG_RUNTIME_DIR=${runtime}`, `PATH=${process.env.PATH}`, "LC_ALL=C.UTF-8"];
+  const asWith = (more: Record<string, string>, file: string, ...args: string[]) => {
+    const env = [
+      ...Object.entries(more).map(([key, value]) => `${key}=${value}`),
+      `HOME=${home}`,
+      `XDG_RUNTIME_DIR=${runtime}`,
+      `PATH=${process.env.PATH}`,
+      "LC_ALL=C.UTF-8",
+    ];
     const words = ["--reuid", String(uid), "--regid", gid, "--init-groups", "env", "-i", ...env, file, ...args];
     return run("setpriv", words);
   };
+  const as = (file: string, ...args: string[]) => asWith({}, file, ...args);
+  const estratoWith = (more: Record<string, string>, ...args: string[]) => asWith(more, program, ...args);
   const estrato = (...args: string[]) => as(program, ...args);
   const ok = async (...args: string[]) => {
     const ran = await estrato(...args);
@@ -69,7 +80,7 @@ async function makeUser(name: string): Promise<User> {
     return (JSON.parse(ran.stdout) as { return: Record<string, unknown> }).return;
   };
   return {
-    ...{ name, uid, home, store: `${home}/.local/share/estrato`, run: as, estrato, ok },
+    ...{ name, uid, home, store: `${home}/.local/share/estrato`, run: as, estrato, estratoWith, ok, folder: home },
     async refused(code, ...args) {
       const ran = await estrato(...args);
       if (ran.code !== code)

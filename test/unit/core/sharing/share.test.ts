@@ -192,8 +192,14 @@ describe("image share", () => {
 
 describe("image unshare", () => {
   test("closes everything again", async () => {
-    const on = await shared({ users: ["bob"], everybody: true });
+    const on = hosted((state) => {
+      const golden = state.images[GOLDEN] as State["images"][string];
+      const disks = [{ device: "vda", layer: BOTTOM, sizeBytes: 1048576 }];
+      state.images["img-00000000000000fff"] = { ...golden, id: "img-00000000000000fff", name: "base", disks };
+    });
+    await shareImage(as(on, ALICE), "golden", { users: ["bob"], everybody: true });
     await unshareImage(as(on, ALICE), "golden", []);
+    for (const layer of [TOP, BOTTOM]) expect(access(on, layer)).toEqual(CLOSED);
     expect(await names(on, BOB)).toEqual([]);
     expect((await stateOf(on, ALICE)).images[GOLDEN]?.visibility).toBe("private");
     const shares = [...on.machine.files.keys(), ...on.machine.folders].filter((path) =>

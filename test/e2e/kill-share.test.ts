@@ -1,0 +1,81 @@
+import { copyFileSync, existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type KillPoint, killAt, killPoints } from "./crash.ts";
+import { guestImage, sure } from "./rig.ts";
+import { makeUsers, type User } from "./users.ts";
+
+describe("kill -9 at every step of sharing", () => {
+  let alice: User;
+  let bob: User;
+  let file = "";
+  beforeAll(async () => {
+    [alice, bob] = (await makeUsers("alice", "bob")) as [User, User];
+    const from = join(process.env.ESTRATO_BED_DIR as string, "guest.qcow2");
+    copyFileSync(guestImage, from);
+    await sure("chmod", "644", from);
+    await alice.ok("image", "create", "golden", "--file", from);
+    await sure("chmod", "a+x", alice.home, `${alice.home}/.local`, `${alice.home}/.local/share`);
+    file = `${alice.store}/layers/${readdirSync(`${alice.store}/layers`)[0]}`;
+  });
+
+  const heal = async (user: User) => {
+    await user.ok("doctor", "--repair", "-y");
+    expect(JSON.parse(await user.ok("doctor", "-f", "json")), user.name).toEqual([]);
+  };
+  const shares = () => readdirSync(`${alice.store}/shares`);
+  const mayRead = async (user: User) => (await user.run("dd", `if=${file}`, "of=/dev/null", "count=1")).code === 0;
+  /** What the record says is what bob meets. Returns it. */
+  const requireAgreement = async (point: KillPoint): Promise<boolean> => {
+    const { visibility } = JSON.parse(await alice.ok("image", "show", "golden", "-f", "json")) as {
+      visibility: string;
+    };
+    const isShared = visibility !== "private";
+    expect(await mayRead(bob), point.title).toBe(isShared);
+    expect(await bob.ok("image", "list", "-f", "value", "-c", "name"), point.title).toBe(isShared ? "golden" : "");
+    if (!isShared) expect(shares(), point.title).toEqual([]);
+    return isShared;
+  };
+
+  it("of image share and of image unshare: what is recorded is what others can do", async () => {
+    const share = ["image", "share", "golden", "--with", "bob"];
+    const points = [await killPoints(alice, ...share), await killPoints(alice, "image", "unshare", "golden")].flat();
+    expect(points.length).toBeGreaterThan(15);
+    let isShared = false;
+    for (const point of points) {
+      const isOpening = point.at.startsWith("image.share");
+      if (isShared === isOpening) await alice.ok(...(isOpening ? ["image", "unshare", "golden"] : share));
+      await killAt(alice, point, ...(isOpening ? share : ["image", "unshare", "golden"]));
+      await heal(alice);
+      isShared = await requireAgreement(point);
+    }
+    if (!isShared) await alice.ok(...share);
+  });
+
+  it("of a volume and an instance on somebody else's image: he knows of exactly those that are there", async () => {
+    const marks = () => {
+      const id = shares().find((name) => !name.endsWith(".json"));
+      return readdirSync(`${alice.store}/shares/${id}/${bob.uid}`);
+    };
+    const made = {
+      volume: ["volume", "create"],
+      instance: ["instance", "create", "--network", "none", "--no-start", "--ram", "128M"],
+    };
+    for (const [noun, words] of Object.entries(made)) {
+      const from = noun === "volume" ? "--from-image" : "--image";
+      const points = await killPoints(bob, ...words, "probe", from, "golden");
+      await bob.ok(noun, "delete", "probe", "-y");
+      for (const [index, point] of points.entries()) {
+        await killAt(bob, point, ...words, `n${index}`, from, "golden");
+        await heal(bob);
+        await heal(alice);
+        const names = await bob.ok(noun, "list", "-f", "value", "-c", "name");
+        expect(marks(), point.title).toHaveLength(names === "" ? 0 : 1);
+        if (names !== "") await bob.ok(noun, "delete", `n${index}`, "-y");
+        expect(marks(), point.title).toEqual([]);
+      }
+    }
+    await alice.ok("image", "delete", "golden");
+    expect(existsSync(file)).toBe(false);
+  });
+});
