@@ -139,6 +139,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return performReserve(context, action);
     case "release-address":
       return performRelease(context, action);
+    case "run-hook":
+      return runHook(context, action);
     case "set-crontab":
       return setCrontab(context.processes, action, context.options.lockFds ?? []);
     case "create-seed":
@@ -149,4 +151,13 @@ export async function perform(context: ActionContext, action: Action): Promise<v
 async function setOwner(path: string, uid: number, gid: number): Promise<void> {
   const now = await stat(path);
   if (now.uid !== uid || now.gid !== gid) await chown(path, uid, gid);
+}
+
+async function runHook(
+  { processes, options }: ActionContext,
+  action: Extract<Action, { do: "run-hook" }>,
+): Promise<void> {
+  const { path, environment, timeoutMs } = action;
+  const { signal } = options;
+  await processes.output({ program: path, args: [] }, { environment, timeoutMs, ...(signal ? { signal } : {}) });
 }

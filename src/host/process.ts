@@ -1,6 +1,7 @@
 /** The one place where child processes start. No shell, one locale, and nothing of a child's failure is swallowed. */
 import { EstratoError } from "../errors.ts";
 import { failure, missingProgram } from "./process-failure.ts";
+import { timeLimit } from "./time-limit.ts";
 import type { Command } from "./types.ts";
 
 /** What `--trace` shows of a child that has ended. */
@@ -18,6 +19,10 @@ export interface RunOptions {
   readonly inheritFds?: readonly number[];
   /** Ends the child with SIGTERM. Only for children that may be cut at any instant. */
   readonly signal?: AbortSignal;
+  /** Added to the child's environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Then the child ends, and all that it started: "timeout". */
+  readonly timeoutMs?: number;
   /** Each piece of standard output as it comes (progress lines). */
   readonly onOutput?: (text: string) => void;
 }
@@ -66,6 +71,7 @@ export function createProcesses(options: ProcessOptions = {}): Processes {
     const stdio = [how.input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(how.inheritFds ?? [])];
     const child = execa(command.program, [...command.args], {
       ...base,
+      env: { ...env, ...how.environment },
       stdio: stdio as ["ignore" | "pipe", "pipe", "pipe"], // execa takes further descriptors, its types do not
       ...(how.input === undefined ? {} : { input: how.input }),
       ...(how.signal === undefined ? {} : { cancelSignal: how.signal }),
@@ -73,9 +79,12 @@ export function createProcesses(options: ProcessOptions = {}): Processes {
       detached: true, // Ctrl-C goes to us alone: we decide what may be cut
     });
     if (how.onOutput) child.stdout?.on("data", (piece: Buffer) => how.onOutput?.(piece.toString("utf8")));
+    const limit = how.timeoutMs === undefined ? null : timeLimit(child, how.timeoutMs);
     const result = await child;
+    limit?.clear();
     const exit = result.exitCode ?? null;
     trace(command, startedMs, exit);
+    if (limit?.reached) throw new EstratoError("timeout", `${command.program}: it ran for longer than it may`);
     if (how.signal?.aborted && exit !== 0) throw interrupted(command);
     if (exit === null && result.code === "ENOENT") throw missingProgram(command.program);
     if (exit === null && result.signal === undefined) {

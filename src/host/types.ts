@@ -334,6 +334,13 @@ export type Action =
       readonly mark: string;
       readonly lines: readonly string[];
     }
+  /** Runs a program of the user's, in no shell. "failed" with its last words where it does not exit 0; "timeout", and then all that it started is ended. */
+  | {
+      readonly do: "run-hook";
+      readonly path: string;
+      readonly environment: Readonly<Record<string, string>>;
+      readonly timeoutMs: number;
+    }
   /** An ISO 9660 file labelled cidata. Idempotent. */
   | {
       readonly do: "create-seed";

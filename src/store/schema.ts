@@ -192,6 +192,14 @@ const scheduledBackup = v.object({
   disks: v.array(v.string()), // devices; none: all
 });
 
+/** Programs of the user's around what a schedule does. */
+const hooks = v.object({
+  before: v.nullable(v.string()), // absolute path
+  after: v.nullable(v.string()),
+  timeoutMs: milliseconds,
+  failure: v.picklist(["abort", "warn"]),
+});
+
 /** What cron does at its times, in our name. */
 const schedule = v.object({
   id: v.string(), // sch-…
@@ -204,10 +212,11 @@ const schedule = v.object({
   zone: v.string(), // whose calendar the retention goes by, IANA
   jitterMs: milliseconds,
   lockTimeoutMs: milliseconds,
+  hooks: v.optional(v.nullable(hooks), null),
   catchUp: v.boolean(), // what was missed while the host was off is made up for
   lines: v.array(v.string()), // of the crontab
   last: v.nullable(
-    v.object({ startedAt: time, ms: milliseconds, result: v.string(), message: v.nullable(v.string()) }), // result: done, or the code of the error
+    v.object({ startedAt: time, ms: milliseconds, result: v.string(), message: v.nullable(v.string()) }), // result: done, warned (a hook failed), or the code of the error
   ),
   lastGoodAt: v.nullable(time), // when the last one that went well began
   owner: v.string(),

@@ -119,6 +119,9 @@ test("what fails is mailed by cron with the reason, is in the list, and check sa
 test("what was missed while the host was off is made up for when it starts, once", async () => {
   await stopCron();
   rmSync(mails, { force: true });
+  const hook = join(rig.folder, "hook");
+  const told = join(rig.folder, "told");
+  writeFileSync(hook, `#!/bin/sh\necho "$ESTRATO_HOOK $ESTRATO_INSTANCE $ESTRATO_RESULT" >>${told}\n`, { mode: 0o755 });
   await rig.ok(
     "schedule",
     "create",
@@ -130,6 +133,10 @@ test("what was missed while the host was off is made up for when it starts, once
     "--rotation",
     "3",
     "--catch-up",
+    "--hook-before",
+    hook,
+    "--hook-after",
+    hook,
   );
   const file = join(rig.home, "state.json");
   const state = JSON.parse(readFileSync(file, "utf8"));
@@ -147,6 +154,7 @@ test("what was missed while the host was off is made up for when it starts, once
     await stopCron();
   }
   expect(mail()).toBe("");
+  expect(readFileSync(told, "utf8")).toBe("before web1 \nafter web1 done\n");
   await rig.ok("schedule", "delete", "yearly");
 });
 

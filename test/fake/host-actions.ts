@@ -139,6 +139,7 @@ const EFFECTS: Effects = {
       machine.files.set(action.path, newFile({ format: "raw", text: "" }));
     else throw new EstratoError("conflict", `${action.path}: its owner no longer lets us write there`);
   },
+  "run-hook": (machine, action) => void fileAt(machine, action.path),
   /** Half: crontab(1) has not installed it yet. */
   "set-crontab"(machine, { mark, lines }, reach) {
     const text = withLines(crontabOf(machine), mark, lines);

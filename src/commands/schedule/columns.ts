@@ -22,6 +22,7 @@ export const scheduleColumns = [
   text<ScheduleView>("zone", (one) => one.zone, hidden),
   number<ScheduleView>("jitter_ms", (one) => one.jitter_ms, hidden),
   number<ScheduleView>("lock_timeout_ms", (one) => one.lock_timeout_ms, hidden),
+  nested<ScheduleView>("hooks", (one) => (one.hooks === null ? null : { ...one.hooks }), hidden),
   flag<ScheduleView>("catch_up", (one) => one.catch_up, hidden),
   text<ScheduleView>("owner", (one) => one.owner, hidden),
   time<ScheduleView>("created_at", (one) => one.created_at, hidden),

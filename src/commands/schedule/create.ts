@@ -8,7 +8,7 @@ import { choice, duration, flag, repeated, text } from "../framework/options.ts"
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { scheduleColumns } from "./columns.ts";
-import { keepsAny, taskOf } from "./task.ts";
+import { hooksOf, keepsAny, taskOf } from "./task.ts";
 
 const HOUR_MS = 3_600_000;
 /** Without these a user's libvirt and settings are others under cron than at the terminal. */
@@ -20,6 +20,10 @@ export default verb({
     "there, those go that --rotation or --keep-* do not keep, of its own snapshots, or of the backups of its type in its target. Snapshots may " +
     "have --expire in their place. Protected ones are neither removed nor counted.\n\n" +
     "Times are in the zone of the host's cron. Several --keep-* add up; what any of them keeps stays.\n\n" +
+    "Hooks are programs that are run without arguments: before it, and after it even where it failed. They find in their environment " +
+    "ESTRATO_HOOK (before or after), ESTRATO_SCHEDULE, ESTRATO_INSTANCE, ESTRATO_INSTANCE_ID, ESTRATO_KIND, ESTRATO_TARGET, ESTRATO_HOME (the " +
+    "store), and after it ESTRATO_RESULT (done, or the kind of the error) and ESTRATO_MESSAGE. One fails that does not exit with 0 in its time: " +
+    "with --hook-failure abort nothing is taken, and the run counts as failed; with warn it goes on, and the list says `warned`.\n\n" +
     "--lock-timeout is how long each run waits for an instance that is busy: an hour, if not said.",
   arguments: { name: one("NAME", "the name of the schedule", { ask: "What shall it be called?" }) },
   options: {
@@ -37,6 +41,10 @@ export default verb({
     expire: duration("each snapshot expires after so long: 7d"),
     memory: flag("snapshots with the memory of the running guest"),
     jitter: duration("begin up to so much later, at random, so that many hosts do not begin at once", { default: 0 }),
+    hookBefore: text("FILE", "run this program first; an absolute path", { complete: "file" }),
+    hookAfter: text("FILE", "run this program at the end, whatever became of the rest", { complete: "file" }),
+    hookTimeout: duration("how long each of them may run", { default: 5 * 60_000 }),
+    hookFailure: choice(["abort", "warn"], "what it means where one fails", { default: "abort" }),
     catchUp: flag("what was missed while the host was off is made up for when it starts"),
   },
   result: result.one(scheduleColumns),
@@ -75,6 +83,7 @@ export default verb({
         zone: options.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
         jitterMs: options.jitter,
         lockTimeoutMs: factory.globals.lockTimeout || HOUR_MS,
+        hooks: hooksOf(options),
         catchUp: options.catchUp,
       },
       await launchOf(factory),

@@ -3,7 +3,8 @@ import { verb } from "../framework/verb.ts";
 import { scheduleColumns } from "./columns.ts";
 
 export default verb({
-  description: "Lists the schedules with their next run and how the last one went: `done`, or the kind of the error.",
+  description:
+    "Lists the schedules with their next run and how the last one went: `done`, `warned` where only a hook failed, or the kind of the error.",
   result: result.list(scheduleColumns),
   changes: false,
   examples: [

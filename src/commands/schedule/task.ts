@@ -46,6 +46,17 @@ export async function taskOf(factory: Factory, name: string, options: Given): Pr
   return { kind: "snapshot", quiesce, memory, expireMs: expire };
 }
 
+/** Null where no hook is given. */
+export function hooksOf(options: {
+  readonly hookBefore: string | null;
+  readonly hookAfter: string | null;
+  readonly hookTimeout: number;
+  readonly hookFailure: "abort" | "warn";
+}): Schedule["hooks"] {
+  const { hookBefore: before, hookAfter: after, hookTimeout: timeoutMs, hookFailure: failure } = options;
+  return before === null && after === null ? null : { before, after, timeoutMs, failure };
+}
+
 function refuse(chosen: string, given: Readonly<Record<string, boolean>>): void {
   const odd = Object.keys(given).find((name) => given[name]);
   if (odd === undefined) return;

@@ -11,6 +11,7 @@ import { execute, type Outcome, type PlanView, perform, planView, type Step } fr
 import type { HeldLocks, World } from "../ports.ts";
 import { parseCron } from "./cron-time.ts";
 import { CRONTAB_LOCK, markOf } from "./find.ts";
+import { type Hooks, requireHook } from "./hooks.ts";
 
 export interface NewSchedule {
   readonly name: string;
@@ -21,6 +22,7 @@ export interface NewSchedule {
   readonly zone: string;
   readonly jitterMs: number;
   readonly lockTimeoutMs: number;
+  readonly hooks: Hooks | null;
   readonly catchUp: boolean;
 }
 
@@ -46,6 +48,7 @@ export async function createSchedule(world: World, wanted: NewSchedule, launch: 
   const cron = parseCron(wanted.cron, world.clock.now());
   requireRetention(wanted);
   if (wanted.task.kind === "backup") requireName("backup type", wanted.task.type);
+  for (const path of [wanted.hooks?.before, wanted.hooks?.after]) if (path != null) await requireHook(world, path);
   const { status, record } = await lookUpInstance(world, wanted.instance);
   return exclusive(world, [CRONTAB_LOCK], async (locks) => {
     const taken = Object.values((await world.store.read()).schedules).map(({ name }) => name);
@@ -63,6 +66,7 @@ export async function createSchedule(world: World, wanted: NewSchedule, launch: 
       zone: wanted.zone,
       jitterMs: wanted.jitterMs,
       lockTimeoutMs: wanted.lockTimeoutMs,
+      hooks: wanted.hooks,
       catchUp: wanted.catchUp,
       lines: linesOf(world, file, id, cron, wanted.catchUp, launch),
       last: null,

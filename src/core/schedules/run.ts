@@ -7,6 +7,7 @@ import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";
 import { nextDue } from "./cron-time.ts";
 import { findSchedule } from "./find.ts";
+import { type Hooked, hooked } from "./hooked.ts";
 import { takeSnapshot } from "./snapshot.ts";
 
 export interface RunOptions {
@@ -23,12 +24,16 @@ export interface RunOptions {
 export async function runSchedule(world: World, target: string, options: RunOptions): Promise<PlanView | null> {
   const schedule = findSchedule(await world.store.read(), target);
   if (options.catchUp && !isOverdue(schedule, world.clock.now())) return null;
-  if (world.dryRun) return perform(world, schedule);
+  if (world.dryRun) return (await hooked(world, schedule, () => perform(world, schedule))).plan;
   const startedAt = world.clock.now();
   if (options.jitter && schedule.jitterMs > 0) await world.clock.sleep(jitterOf(world, schedule), world.signal);
   const locks = await lockRun(world, schedule);
   try {
-    await record(world, schedule.id, startedAt, await outcomeOf(() => perform(world, schedule)));
+    // While we waited it may have been deleted, or another run may have made up for it.
+    const again = (await world.store.read()).schedules[schedule.id];
+    if (again === undefined || (options.catchUp && !isOverdue(again, startedAt))) return null;
+    const work = () => hooked(world, schedule, () => perform(world, schedule));
+    await record(world, schedule.id, startedAt, await outcomeOf(work));
   } finally {
     await locks.release();
   }
@@ -91,27 +96,32 @@ async function takeBackup(world: World, schedule: Schedule, task: ScheduledBacku
   return "steps" in made ? made : null;
 }
 
-async function outcomeOf(work: () => Promise<unknown>): Promise<unknown> {
+interface Outcome {
+  readonly error: unknown; // null: it went well
+  readonly warning: string | null;
+}
+
+async function outcomeOf(work: () => Promise<Hooked>): Promise<Outcome> {
   try {
-    await work();
-    return null;
+    return { error: null, warning: (await work()).warning };
   } catch (error) {
-    return error;
+    return { error, warning: null };
   }
 }
 
-/** Throws `error` again, if there is one, once it is recorded. */
-async function record(world: World, id: string, startedAt: Date, error: unknown): Promise<void> {
+/** Throws the error again, if there is one, once it is recorded. */
+async function record(world: World, id: string, startedAt: Date, { error, warning }: Outcome): Promise<void> {
+  const good = warning === null ? "done" : "warned";
   const last = {
     startedAt: startedAt.toISOString(),
     ms: Math.max(0, world.clock.now().getTime() - startedAt.getTime()),
-    result: error === null ? "done" : error instanceof EstratoError ? error.code : "failed",
-    message: error === null ? null : error instanceof Error ? error.message : String(error),
+    result: error === null ? good : error instanceof EstratoError ? error.code : "failed",
+    message: error === null ? warning : error instanceof Error ? error.message : String(error),
   };
   const store = () =>
     world.store.update((draft) => {
       const schedule = draft.schedules[id];
-      if (schedule === undefined) return; // deleted by hand meanwhile
+      if (schedule === undefined) return;
       schedule.last = last;
       if (error === null) schedule.lastGoodAt = last.startedAt;
     });

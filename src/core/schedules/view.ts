@@ -21,6 +21,7 @@ export interface ScheduleView {
   readonly zone: string;
   readonly jitter_ms: number;
   readonly lock_timeout_ms: number;
+  readonly hooks: Readonly<Record<string, string | number | null>> | null;
   readonly catch_up: boolean;
   readonly owner: string;
   readonly created_at: string;
@@ -53,6 +54,12 @@ export function viewSchedule(state: State, schedule: Schedule, now: Date): Sched
     zone: schedule.zone,
     jitter_ms: schedule.jitterMs,
     lock_timeout_ms: schedule.lockTimeoutMs,
+    hooks: schedule.hooks && {
+      before: schedule.hooks.before,
+      after: schedule.hooks.after,
+      timeout_ms: schedule.hooks.timeoutMs,
+      failure: schedule.hooks.failure,
+    },
     catch_up: schedule.catchUp,
     owner: schedule.owner,
     created_at: schedule.createdAt,

@@ -137,6 +137,8 @@ export function commandsFor(action: Action, virsh: Virsh, below: Below = ONE_EAC
       return [
         virsh(...updateNetwork(action.network, "delete", hostXml({ ...action, name: "" }), ["--live", "--config"])),
       ];
+    case "run-hook":
+      return [{ program: action.path, args: [] }];
     case "set-crontab":
       return crontabCommands(action);
     case "create-seed":

@@ -194,6 +194,21 @@ describe("schedule run", () => {
     expect((await schedulesOf(on))[0]?.last).toBeNull();
   });
 
+  test("deleted while it waited its turn: nothing is taken, and nobody is told", async () => {
+    const on = await prepared({ jitterMs: 600_000 });
+    const world = command(on);
+    const sleep = world.clock.sleep;
+    const waiting = {
+      ...world.clock,
+      sleep: async (ms: number) => {
+        await deleteSchedule(command(on), "nightly");
+        await sleep(ms);
+      },
+    };
+    await runSchedule({ ...world, clock: waiting }, "nightly", { catchUp: false, jitter: true });
+    expect([await names(on), world.notes]).toEqual([[], []]);
+  });
+
   test("an instance that is off is no obstacle; one that is gone is an error", async () => {
     const on = await prepared({});
     await stop(on);

@@ -22,6 +22,7 @@ export function wanted(change: Partial<NewSchedule> = {}): NewSchedule {
     zone: "UTC",
     jitterMs: 0,
     lockTimeoutMs: 1000,
+    hooks: null,
     catchUp: true,
     ...change,
   };

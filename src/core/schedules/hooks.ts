@@ -1,0 +1,72 @@
+/** Programs of the user's that a schedule runs before and after its work, with a time limit and a rule for what a failure means. */
+import { isAbsolute } from "node:path";
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/types.ts";
+import type { Schedule } from "../../store/schema.ts";
+import type { World } from "../ports.ts";
+
+export type Hooks = NonNullable<Schedule["hooks"]>;
+type When = "before" | "after";
+
+const EXECUTABLE = 0o111;
+const WRITABLE_BY_ALL = 0o002;
+const STICKY = 0o1000;
+
+/**
+ * Throws "usage" where the path is not absolute, "not_found" where there is no file, "host" where it cannot be run, or anybody could have
+ * put something else in its place: what root's cron runs must be in nobody else's hands.
+ */
+export async function requireHook(world: World, path: string): Promise<void> {
+  if (!isAbsolute(path)) {
+    throw new EstratoError("usage", `hook ${path}: cron knows no folder to look for it in`, {
+      hint: "Give its absolute path.",
+    });
+  }
+  const file = await world.host.fileInfo(path);
+  if (file === null) throw new EstratoError("not_found", `hook ${path}: there is no such file`);
+  const folder = await world.host.fileInfo(path.replace(/\/[^/]*$/, "") || "/");
+  const why = !file.isRegularFile
+    ? "it is no regular file"
+    : (file.mode & EXECUTABLE) === 0
+      ? "it is not executable"
+      : (file.mode & WRITABLE_BY_ALL) !== 0
+        ? "everybody may write it"
+        : folder !== null && (folder.mode & WRITABLE_BY_ALL) !== 0 && (folder.mode & STICKY) === 0
+          ? "everybody may write the folder that it is in"
+          : null;
+  if (why === null) return;
+  throw new EstratoError("host", `hook ${path}: ${why}`, { hint: "Mend its mode (chmod 755), or its folder's." });
+}
+
+/** What running one means, as an action. `result`: of the work, for what runs after it. */
+export function hookAction(
+  world: World,
+  schedule: Schedule,
+  instance: string,
+  when: When,
+  path: string,
+  result: { readonly code: string; readonly message: string } | null,
+): Action {
+  const { task, hooks } = schedule;
+  return {
+    do: "run-hook",
+    path,
+    timeoutMs: hooks?.timeoutMs ?? 0,
+    environment: {
+      ESTRATO_HOME: world.store.paths.home,
+      ESTRATO_HOOK: when,
+      ESTRATO_SCHEDULE: schedule.name,
+      ESTRATO_KIND: task.kind,
+      ESTRATO_INSTANCE: instance,
+      ESTRATO_INSTANCE_ID: schedule.instance,
+      ...("target" in task ? { ESTRATO_TARGET: task.target } : {}),
+      ...(result === null ? {} : { ESTRATO_RESULT: result.code, ESTRATO_MESSAGE: result.message }),
+    },
+  };
+}
+
+/** Checks it once more, since its creation may be long ago, and runs it. Throws "failed" or "timeout", naming the hook. */
+export async function runHook(world: World, action: Extract<Action, { do: "run-hook" }>): Promise<void> {
+  await requireHook(world, action.path);
+  await world.host.perform(action, { signal: world.signal });
+}
