@@ -207,6 +207,13 @@ export async function wrongs(estate: Estate): Promise<string[]> {
     const own = domain.inactive.includes("/fake/estrato/layers/");
     if (own && state.instances[uuid] === undefined) wrong.push(`domain ${uuid} of nobody`);
   }
+  const secrets = new Set(Object.values(state.layers).flatMap(({ secret }) => secret ?? []));
+  for (const secret of secrets) if (machine.secrets.get(secret)?.value == null) wrong.push(`no secret ${secret}`);
+  for (const secret of machine.secrets.keys()) if (!secrets.has(secret)) wrong.push(`secret ${secret} of nobody`);
+  for (const { file, secret } of Object.values(state.layers)) {
+    const opens = machine.files.get(file)?.passphrase ?? null;
+    if (opens !== (secret === null ? null : machine.secrets.get(secret)?.value)) wrong.push(`${file} opens otherwise`);
+  }
   if (estate.disk.journal.size > 0) wrong.push("the journal is not empty");
   return wrong;
 }

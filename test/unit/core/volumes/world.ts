@@ -13,14 +13,21 @@ export const BYTES = 8 * CLUSTER_BYTES;
 export interface Shape {
   readonly running?: boolean;
   readonly attached?: boolean;
+  readonly encrypted?: boolean;
 }
 
+/** A file on the machine that holds a passphrase. */
+export const KEY = "/root/data1.key";
+
 /** web1, and the volume data1 with something written to it, attached to it or free. */
-export async function withVolume({ running = true, attached = false }: Shape = {}): Promise<Estate> {
+export async function withVolume({ running = true, attached = false, encrypted = false }: Shape = {}): Promise<Estate> {
   const estate = newEstate();
   const { machine } = estate;
   await createInstance(command(estate), creation({ start: running }));
-  const volume = (await createVolume(command(estate), { name: "data1", source: null, sizeBytes: BYTES })) as Volume;
+  command(estate).host.addFile(KEY, { format: "raw", text: "open sesame\n" });
+  const passphraseFile = encrypted ? KEY : null;
+  const wanted = { name: "data1", source: null, sizeBytes: BYTES, passphraseFile };
+  const volume = (await createVolume(command(estate), wanted)) as Volume;
   machine.files.get(await headOf(estate, volume.id))?.clusters.set(0, "written");
   if (attached) await attachVolume(command(estate), "web1", "data1");
   return estate;
