@@ -11,7 +11,9 @@ import { recoverAll } from "../../../src/core/recovery.ts";
 import { createSnapshot } from "../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../src/core/snapshots/delete.ts";
 import { revertSnapshot, unrevertSnapshot } from "../../../src/core/snapshots/revert.ts";
-import type { Content, CrashPhase } from "../../fake/host.ts";
+import { attachVolume } from "../../../src/core/volumes/attach.ts";
+import { createVolume } from "../../../src/core/volumes/create.ts";
+import { CLUSTER_BYTES, type Content, type CrashPhase } from "../../fake/host.ts";
 import { Crash } from "../../fake/store.ts";
 import { requireSound } from "./crashes.ts";
 import {
@@ -84,11 +86,22 @@ class History {
   readonly kept = new Map<string, Disks>();
   count = 0;
 
-  constructor(running: boolean, raw: boolean) {
-    this.on = withGuest({
-      running,
-      disks: [{ content: { 0: "boot", 1: "root" }, format: raw ? "raw" : "qcow2" }, { content: { 0: "data" } }],
-    });
+  private constructor(running: boolean, raw: boolean, encrypted: boolean) {
+    const root = { content: { 0: "boot", 1: "root" }, format: raw ? "raw" : "qcow2" } as const;
+    this.on = withGuest({ running, disks: encrypted ? [root] : [root, { content: { 0: "data" } }] });
+  }
+
+  /** `encrypted`: its second disk is an encrypted volume. */
+  static async begin(running: boolean, raw: boolean, encrypted: boolean): Promise<History> {
+    const history = new History(running, raw, encrypted);
+    if (!encrypted) return history;
+    const { on } = history;
+    const passphraseFile = "/root/key";
+    command(on).host.addFile(passphraseFile, { format: "raw", text: "open sesame" });
+    const wanted = { name: "data1", source: null, sizeBytes: 16 * CLUSTER_BYTES, passphraseFile };
+    await createVolume(command(on), wanted);
+    await attachVolume(command(on), "web1", "data1");
+    return history;
   }
 
   async happen(one: Event): Promise<void> {
@@ -207,9 +220,10 @@ describe("whatever happens to a guest", () => {
       fc.asyncProperty(
         fc.boolean(),
         fc.boolean(),
+        fc.boolean(),
         fc.array(event, { minLength: 4, maxLength: 14 }),
-        async (running, raw, events) => {
-          const history = new History(running, raw);
+        async (running, raw, encrypted, events) => {
+          const history = await History.begin(running, raw, encrypted);
           for (const one of events) await history.happen(one);
         },
       ),
