@@ -22,7 +22,7 @@ export function missingProgram(program: string): EstratoError {
   });
 }
 
-/** "failed", with the child's last meaningful words; "conflict" where an image is in use, "host" where libvirt does not answer. */
+/** "failed", with the child's last meaningful words; "conflict" where an image is in use, "host" where libvirt does not answer or holds a wrong passphrase. */
 export function failure(command: Command, result: { exit: number | null; stderr: string }): EstratoError {
   const words = lastWords(result.stderr);
   const why = words ?? (result.exit === null ? "ended by a signal" : `exit code ${result.exit}`);
@@ -32,6 +32,10 @@ export function failure(command: Command, result: { exit: number | null; stderr:
   }
   if (/failed to connect to the hypervisor/.test(result.stderr)) {
     return new EstratoError("host", message, { hint: "Start libvirt's daemon, or choose another with --connect." });
+  }
+  if (/Invalid password, cannot unlock any keyslot/.test(result.stderr)) {
+    const wrong = `${commandLabel(command)}: the secret that libvirt holds does not open an encrypted file: it is another passphrase`;
+    return new EstratoError("host", wrong, { hint: 'Give it the right one: see "man estrato-concepts", Encryption.' });
   }
   return new EstratoError("failed", message);
 }

@@ -289,7 +289,8 @@ describe("encrypted volumes", () => {
       writeFileSync(otherKey, "wrong");
       await virsh("secret-set-value", secret ?? "", "--plain", "--file", otherKey);
       const wrong = await traced("snapshot", "create", "--volume", "data1", "lost");
-      expect(wrong.code, wrong.stderr).not.toBe(0);
+      expect(wrong.code, wrong.stderr).toBe(6);
+      expect(wrong.stderr).toContain("it is another passphrase");
       expect([JSON.stringify(rig.state()), rig.layers().join(" ")]).toEqual(before);
       writeFileSync(otherKey, PASSPHRASE);
       await virsh("secret-set-value", secret ?? "", "--plain", "--file", otherKey);

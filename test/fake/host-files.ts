@@ -24,6 +24,7 @@ export function createDisk(machine: FakeMachine, action: Of<"create-disk">): voi
   };
   if (backing) chainAt(machine, backing.path);
   const passphrase = action.secret === undefined ? null : heldValue(machine, action.secret);
+  if (backing && action.secret !== undefined) requireOpened(machine, [backing.path], action.secret);
   const there = machine.files.get(action.path);
   if (!there) {
     machine.files.set(action.path, newFile({ sizeBytes: action.sizeBytes, backing, passphrase }));

@@ -28,7 +28,8 @@ function requireKey(machine: FakeMachine, path: string, value: string | null): v
       : value === null
         ? "Parameter 'encrypt.key-secret' is required for cipher"
         : "Invalid password, cannot unlock any keyslot";
-  throw new EstratoError("failed", `qemu-img: Could not open '${path}': ${why}`);
+  const code = passphrase !== null && value !== null ? "host" : "failed";
+  throw new EstratoError(code, `qemu-img: Could not open '${path}': ${why}`);
 }
 
 /** The files that QEMU opens for a disk: libvirt believes the chain that an encrypted disk's definition names, and opens no file without its secret. */

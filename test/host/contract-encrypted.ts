@@ -149,6 +149,10 @@ export function encryptedContract(current: () => Rig): void {
       ] as const;
       for (const action of refused) await expect(rig.host.perform(action), action.do).rejects.toThrow();
     }
+    const other = { do: "create-disk", path: `${rig.folder}/other`, sizeBytes: DISK_BYTES } as const;
+    const onHead = { backing: { path: head, format: "qcow2" }, secret: wrong };
+    await expect(rig.host.perform({ ...other, ...onHead })).rejects.toMatchObject({ code: "host" });
+    expect(await rig.host.fileInfo(other.path)).toBeNull();
     expect(await rig.host.fileInfo(head)).toEqual(before);
     expect(await rig.host.fileInfo(`${rig.folder}/copy`)).toBeNull();
     expect(await read(rig, head, secret)).toEqual(WRITTEN);

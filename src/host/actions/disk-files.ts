@@ -7,7 +7,7 @@ import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
 import { type Below, commandsFor, convert, convertDelta, createDisk, secretsOfCopy } from "./commands.ts";
 import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
-import { requireEncrypted, runLuks, withSecrets } from "./luks.ts";
+import { requireEncrypted, requireOpens, runLuks, withSecrets } from "./luks.ts";
 
 /**
  * A new qcow2 file. It is made under a hidden name and linked to its own: there is never half a header under `path`,
@@ -20,7 +20,10 @@ export async function performCreateDisk(context: ActionContext, action: ActionOf
   try {
     const command = createDisk(action, part);
     const secrets = action.secret === undefined ? [] : [{ secret: action.secret }];
-    await withSecrets(context, secrets, (how) => runLuks(context, command, how, part));
+    await withSecrets(context, secrets, async (how) => {
+      if (action.secret !== undefined && action.backing !== null) await requireOpens(context, action.backing.path, how);
+      await runLuks(context, command, how, part);
+    });
     if (action.secret !== undefined) await requireEncrypted(context, part);
     await syncPath(part);
     await link(part, action.path);

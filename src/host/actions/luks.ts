@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import { createEmpty, removeFile } from "../files.ts";
 import type { RunOptions } from "../process.ts";
 import { failure } from "../process-failure.ts";
-import { imageInfo } from "../qemu-img.ts";
+import { encryptedName, imageInfo, qemuImg, secretObject } from "../qemu-img.ts";
 import { readPassphrase, readSecret, withSecretFds } from "../secrets.ts";
 import type { Command, CopyEncryption } from "../types.ts";
 import { type ActionContext, holdingLocks } from "./context.ts";
@@ -45,4 +45,20 @@ export async function requireEncrypted(context: ActionContext, path: string): Pr
   const info = await imageInfo(context.processes, path, { format: "qcow2" });
   if (info?.encrypted === true) return;
   throw new EstratoError("integrity", `${path}: it was to be encrypted, and is not`);
+}
+
+/**
+ * The secret that the child inherits opens this file. QEMU does not ask that of what a new file stands on, and a running guest goes on in one of another
+ * passphrase until it is stopped: then no secret opens its chain. "host" where it does not.
+ */
+export async function requireOpens(context: ActionContext, path: string, how: RunOptions): Promise<void> {
+  const command = qemuImg(
+    "map",
+    "--output=json",
+    "-U",
+    "--max-length=512",
+    ...secretObject(),
+    encryptedName(path, null),
+  );
+  await context.processes.output(command, how);
 }

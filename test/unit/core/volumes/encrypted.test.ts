@@ -174,6 +174,9 @@ describe("an encrypted volume", () => {
     expect(JSON.stringify(await stateOf(estate))).toBe(before);
     expect(estate.disk.journal.size).toBe(0);
     expect(await examine(command(estate))).toMatchObject([{ subject: `secret ${id}` }]);
+    estate.machine.secrets.set(id, { ...secret, value: "another" });
+    await expect(snap(command(estate), "s1")).rejects.toMatchObject({ code: "host" });
+    expect(JSON.stringify(await stateOf(estate))).toBe(before);
     estate.machine.secrets.set(id, secret);
     await snap(command(estate), "s1");
   });
