@@ -44,10 +44,10 @@ function quoted(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
 }
 
-/** What is there now. Throws "host" where there is no crontab(1) for a user. */
+/** What is there now. Throws "host" where there is no crontab(1): for root too, since a folder /etc/cron.d alone runs nothing. */
 export async function readCrontab(processes: Processes, uid: number): Promise<Crontab> {
-  if (uid === 0) return { file: SYSTEM_FILE, text: await readSystem(SYSTEM_FILE) };
   const listed = await processes.run(LIST);
+  if (uid === 0) return { file: SYSTEM_FILE, text: await readSystem(SYSTEM_FILE) };
   if (listed.exit === 0) return { file: null, text: listed.stdout };
   if (/no crontab for/.test(listed.stderr)) return { file: null, text: "" };
   throw failure(LIST, listed);

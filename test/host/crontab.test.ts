@@ -49,8 +49,8 @@ describe("a user's own crontab", () => {
   });
 });
 
-test("without crontab(1): host, naming the package", async () => {
-  const host = createHost({ uri: "test:///default", uid: 1000, env: { PATH: "/nowhere" } });
+test.each([0, 1000])("without crontab(1): host, naming the package (user id %i)", async (uid) => {
+  const host = createHost({ uri: "test:///default", uid, env: { PATH: "/nowhere" } });
   await expect(host.crontab()).rejects.toMatchObject({ code: "host", hint: expect.stringContaining("cron") });
 });
 

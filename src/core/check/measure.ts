@@ -47,14 +47,10 @@ export async function measure(world: World, target: string | null): Promise<Fact
   const schedules = Object.values(state.schedules)
     .filter((one) => instance === null || one.instance === instance)
     .sort((a, b) => a.name.localeCompare(b.name));
-  const { backups, unreadable } = await readTargets(world, [
-    ...new Set([
-      ...Object.keys(state.targets),
-      ...schedules.flatMap(({ task }) => ("target" in task ? [task.target] : [])),
-    ]),
-  ]);
-  const good = backups.filter(({ status }) => status === "available");
   const targets = [...new Set(schedules.flatMap(({ task }) => ("target" in task ? [task.target] : [])))];
+  const elsewhere = instance === null ? [] : Object.keys(state.targets); // where a person may have put backups of it
+  const { backups, unreadable } = await readTargets(world, [...new Set([...targets, ...elsewhere])]);
+  const good = backups.filter(({ status }) => status === "available");
   const readable = targets.filter((path) => !unreadable.has(path));
   const mine = good.filter((one) => instance !== null && one.instance_id === instance).flatMap(dateOf);
   return {
@@ -105,8 +101,11 @@ function factsOf(
           .filter((one) => one.instance_id === instance && one.type === task.type && one.target === task.target)
           .flatMap(dateOf);
   const isUnknown = task.kind === "backup" && unreadable.has(task.target);
-  // What is there counts, not what was once said to be: a backup that somebody removed, or that is damaged, is none.
-  const goodAt = isUnknown ? (schedule.lastGoodAt === null ? null : new Date(schedule.lastGoodAt)) : newest(there);
+  // What is there counts, not what was once said to be: a backup that somebody removed, or that is damaged, is none. But an expired snapshot
+  // is gone as it should be.
+  const trusted = isUnknown || (task.kind === "snapshot" && task.expireMs !== null);
+  const said = trusted && schedule.lastGoodAt !== null ? [new Date(schedule.lastGoodAt)] : [];
+  const goodAt = newest([...there, ...said]);
   const dueAt = nextDue(schedule.cron, goodAt ?? new Date(schedule.createdAt));
   const { last } = schedule;
   return {

@@ -3,6 +3,7 @@ import { age, judge, type Limits } from "../../../../src/core/check/judge.ts";
 import { type Facts, measure, type ScheduleFacts } from "../../../../src/core/check/measure.ts";
 import { runSchedule } from "../../../../src/core/schedules/run.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
+import { pruneSnapshots } from "../../../../src/core/snapshots/set.ts";
 import { backup } from "../backups/world.ts";
 import { create, prepared } from "../schedules/world.ts";
 import { type Bed, command, creation, stateOf, TARGET, take, virsh } from "../world.ts";
@@ -119,6 +120,16 @@ describe("what is looked at", () => {
     await deleteSnapshot(command(on), one?.id ?? "", { children: false });
     expect((await facts(on)).schedules).toMatchObject([{ goodAt: null, kept: 0 }]);
     expect((await facts(on)).chains).toEqual([{ instance: "web1", layers: 2 }]);
+  });
+
+  test("a snapshot that has expired is gone as it should be: its schedule is not late for that", async () => {
+    const task = { kind: "snapshot", quiesce: "off", memory: false, expireMs: HOUR } as const;
+    const on = await prepared({ retention: null, task });
+    await runSchedule(command(on), "nightly", now);
+    const made = on.clock.now();
+    on.clock.advance(2 * HOUR);
+    await pruneSnapshots(command(on));
+    expect((await facts(on)).schedules).toMatchObject([{ goodAt: made, kept: 0 }]);
   });
 
   test("a schedule of backups: those of its type in its target; a damaged one is none", async () => {
