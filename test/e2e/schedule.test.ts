@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { killAt, killPoints } from "./crash.ts";
 import { makeRig, type Rig, run, sure, until } from "./rig.ts";
 
 const FILE = "/etc/cron.d/estrato";
@@ -174,6 +175,31 @@ test("lines that somebody removed are found and put back, and lines that nothing
   await rig.heal();
   expect(readFileSync(FILE, "utf8")).toBe(written);
   await rig.ok("schedule", "delete", "s1");
+});
+
+test("killed at any step, a schedule is there with its line or not at all", async () => {
+  const create = (name: string) =>
+    ["schedule", "create", name, "--snapshot", "web1", "--cron", "0 3 * * *", "--rotation", "3"] as const;
+  const agree = async (where: string) => {
+    await rig.heal();
+    const listed = await rig.json<{ name: string; lines: string[] }[]>("schedule", "list");
+    expect(readFileSync(FILE, "utf8"), where).toBe(
+      THEIRS + listed.flatMap(({ lines }) => lines.map((line) => `${line}\n`)).join(""),
+    );
+    return listed.map(({ name }) => name);
+  };
+  const making = await killPoints(rig, ...create("k"));
+  const unmaking = await killPoints(rig, "schedule", "delete", "k");
+  expect([making.length, unmaking.length]).toEqual([3, 3]);
+  for (const point of making) {
+    await killAt(rig, point, ...create("k"));
+    if ((await agree(`making, ${point.at}`)).includes("k")) await rig.ok("schedule", "delete", "k");
+  }
+  for (const point of unmaking) {
+    await rig.ok(...create("k"));
+    await killAt(rig, point, "schedule", "delete", "k");
+    expect(await agree(`unmaking, ${point.at}`)).toEqual([]);
+  }
 });
 
 test("a user who is not root has lines in a crontab of his own, through crontab(1)", async () => {

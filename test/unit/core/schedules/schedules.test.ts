@@ -194,6 +194,20 @@ describe("schedule run", () => {
     expect((await schedulesOf(on))[0]?.last).toBeNull();
   });
 
+  test("waits for an instance that is busy, as long as the schedule says and no longer", async () => {
+    const on = await prepared({ lockTimeoutMs: 5_000 });
+    await create(command(on), { name: "hasty", lockTimeoutMs: 20 });
+    const busy = await command(on).store.lock([UUID], 0);
+    await expect(runSchedule(command(on), "hasty", now)).rejects.toMatchObject({ code: "conflict" });
+    const waiting = run(on);
+    await busy.release();
+    await waiting;
+    expect((await schedulesOf(on)).map(({ name, last }) => [name, last?.result])).toEqual([
+      ["nightly", "done"],
+      ["hasty", "conflict"],
+    ]);
+  });
+
   test("deleted while it waited its turn: nothing is taken, and nobody is told", async () => {
     const on = await prepared({ jitterMs: 600_000 });
     const world = command(on);
