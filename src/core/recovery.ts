@@ -6,6 +6,7 @@ import type { HeldLocks, World } from "./ports.ts";
 
 /** Every kind of operation, loaded only when one of it is pending. */
 const kinds: Readonly<Record<string, () => Promise<Recover>>> = {
+  "backup.boot": async () => (await import("./backups/boot.ts")).recoverBoot,
   "backup.create": async () => (await import("./backups/create-recovery.ts")).recoverCreateBackup,
   "backup.delete": async () => (await import("./backups/delete-recovery.ts")).recoverDeleteBackup,
   "backup.restore": async () => (await import("./backups/restore.ts")).recoverRestore,

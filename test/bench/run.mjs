@@ -2,6 +2,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { backups } from "./backups.mjs";
 
 const bed = process.env.ESTRATO_BED_DIR;
 if (process.env.ESTRATO_BED !== "1") throw new Error("the bench runs in a private test host: npm run bench");
@@ -25,6 +26,7 @@ function define(xml) {
   execFileSync("virsh", ["-q", "define", file]);
 }
 const estrato = (...args) => run(program, ...args).ms;
+estrato.line = (...args) => [program, ...args];
 const virsh = (...args) => run("virsh", "-q", ...args).ms;
 const node = () => run(process.execPath, "-e", "0").ms;
 const median = (times) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)];
@@ -262,7 +264,17 @@ function memory() {
   for (const name of ["mem-ours", "mem-theirs"]) virsh("destroy", name);
 }
 
-const cases = { bareNode, listing, snapshots, memory, imagesFromSnapshots, shelving, deletion };
+const tools = { run, estrato, virsh, row, inTurns, node, median, folder, define };
+const cases = {
+  bareNode,
+  listing,
+  snapshots,
+  memory,
+  imagesFromSnapshots,
+  shelving,
+  deletion,
+  backups: () => backups(tools),
+};
 const asked = process.argv.slice(2);
 try {
   for (const [name, bench] of Object.entries(cases)) if (asked.length === 0 || asked.includes(name)) bench();

@@ -140,6 +140,20 @@ describe("backups of a running guest", () => {
     await rig.ok("backup", "verify", first?.id as string, "--target", target);
   });
 
+  it("boots a throw-away guest from it, takes a picture, and leaves nothing", async () => {
+    const picture = join(rig.folder, "screen");
+    const boot = ["backup", "verify", "good", "--boot", "--screenshot", picture, "--target", target];
+    expect(await rig.json(...boot)).toMatchObject({ status: "ok", booted_ms: expect.any(Number) });
+    expect(existsSync(picture)).toBe(true);
+    expect((await virsh("list", "--all", "--name")).trim()).toBe("web1");
+    const late = await rig.estrato(...boot, "--timeout", "1s");
+    expect(late.code).toBe(9);
+    expect(late.stderr).toContain("no guest agent answered");
+    expect((await virsh("list", "--all", "--name")).trim()).toBe("web1");
+    expect(await rig.json("doctor")).toEqual([]);
+    await rig.ok("backup", "verify", "good", "--target", target);
+  });
+
   it("refuses a target that has been unmounted, and goes on when it is back", async () => {
     renameSync(target, `${target}.away`);
     mkdirSync(target);

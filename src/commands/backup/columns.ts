@@ -1,7 +1,7 @@
 /** A backup, as its verbs print it. */
 import type { BackupView } from "../../core/backups/list.ts";
 import type { Verified } from "../../core/backups/verify.ts";
-import { flag, nested, size, status, text, time, words } from "../../ui/output/columns.ts";
+import { flag, nested, number, size, status, text, time, words } from "../../ui/output/columns.ts";
 
 const hidden = { listed: false };
 
@@ -34,4 +34,5 @@ export const verifiedColumns = [
   status<Verified>("status", (one) => one.status),
   words<Verified>("problems", (one) => one.problems),
   size<Verified>("read_bytes", (one) => one.read_bytes),
+  number<Verified>("booted_ms", (one) => one.booted_ms),
 ];

@@ -11,6 +11,7 @@ export default noun({
     show: { summary: "Show backups", load: () => import("./show.ts") },
     restore: { summary: "Restore a backup", load: () => import("./restore.ts") },
     verify: { summary: "Read backups and compare them with their checksums", load: () => import("./verify.ts") },
+    prune: { summary: "Remove the backups that a policy does not keep", load: () => import("./prune.ts") },
     delete: { summary: "Delete backups", load: () => import("./delete.ts") },
     protect: { summary: "Keep rotation and delete away from backups", load: () => import("./protect.ts") },
     unprotect: { summary: "Lift that", load: () => import("./unprotect.ts") },

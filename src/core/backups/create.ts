@@ -52,6 +52,8 @@ export async function createBackupLocked(
   await readTarget(world, state, target);
   const base = await chooseBase(world, state, status, options);
   const id = world.ids.next("bak");
+  // A guest that is booted from a backup runs as another user there, who must get through to it.
+  const folderMode = (await world.host.capabilities()).qemuUser === null ? 0o700 : 0o711;
   const planned = planCopies(state, momentOf(state, uuid, left), base);
   const data = dataOf(world, state, status, options, id);
   await requireSpace(world, await copiedBytes(world, state, planned.copies), `backup of ${status.name}`, target);
@@ -70,7 +72,7 @@ export async function createBackupLocked(
     const first = (await take()) as PlanView;
     const rest = planView(
       world,
-      copySteps(world, data, compress, () => ({ state, copies: planned.copies })),
+      copySteps(world, data, folderMode, compress, () => ({ state, copies: planned.copies })),
     );
     return { ...first, steps: [...first.steps, ...rest.steps], notes: [...first.notes, ...planned.notes] };
   }
@@ -86,7 +88,7 @@ export async function createBackupLocked(
         now = { state: then, copies: planCopies(then, snapshotOf(then, data).disks, base).copies };
       },
     },
-    ...copySteps(world, data, compress, () => now),
+    ...copySteps(world, data, folderMode, compress, () => now),
   ];
   await execute<BackupData>(
     world,
@@ -176,12 +178,19 @@ function dataOf(
 function copySteps(
   world: World,
   data: BackupData,
+  folderMode: number,
   compress: boolean,
   now: () => { readonly state: State; readonly copies: readonly DiskCopy[] },
 ): Step[] {
   const part = partOf(data.target, data.id);
   return [
-    { title: "Make the folder", actions: [{ do: "make-folder", path: part }] },
+    {
+      title: "Make the folder",
+      actions: [
+        { do: "make-folder", path: part },
+        { do: "set-access", path: part, mode: folderMode, readers: [] },
+      ],
+    },
     {
       title: "Copy the disks",
       get actions() {

@@ -5,8 +5,8 @@ import type { PlanView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
 import { deleteLocked } from "./delete.ts";
-import { type BackupView, backupsIn } from "./list.ts";
-import { type RetentionPolicy, retain } from "./retention.ts";
+import { type Backup, type BackupView, backupsIn } from "./list.ts";
+import { type Kept, type RetentionPolicy, retain, type Verdict } from "./retention.ts";
 
 /**
  * Takes a backup and, once it is whole, removes what the policy does not keep of the same instance, type and target.
@@ -22,32 +22,46 @@ export async function backupAndRotate(
   return exclusive(world, [status.uuid, options.target], async (locks) => {
     const made = await createBackupLocked(world, locks, status.uuid, options);
     if ("steps" in made) return made;
-    await removeUnkept(world, locks, options.target, { instance: status.uuid, type: options.type }, policy, zone);
+    const series = { instance: status.uuid, type: options.type };
+    const { target, passphraseFile } = options;
+    await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });
     return made;
   });
 }
 
-/** Under the target's lock: the oldest first. Returns the ids that went. */
+/** Whose backups a policy is about. */
+export interface Series {
+  readonly instance: string; // UUID
+  readonly type: string;
+}
+
+/** Where they are, and what opens them where they are encrypted. */
+export interface Place {
+  readonly target: string;
+  readonly passphraseFile: string | null;
+}
+
+/** Under the target's lock: what the policy does not keep goes, the oldest first. Returns the verdicts, the newest first. */
 export async function removeUnkept(
   world: World,
   locks: HeldLocks,
-  target: string,
-  of: { readonly instance: string; readonly type: string },
-  policy: RetentionPolicy,
-  zone: string = hostZone(),
-): Promise<string[]> {
-  const all = await backupsIn(world, target);
-  const same = all.flatMap(({ id, manifest, problem }) =>
-    manifest !== null && problem === null && manifest.instance.id === of.instance && manifest.type === of.type
+  { target, passphraseFile }: Place,
+  series: Series,
+  { policy, zone = hostZone() }: { readonly policy: RetentionPolicy; readonly zone?: string },
+): Promise<Verdict[]> {
+  const verdicts = retain(inSeries(await backupsIn(world, target), series), policy, zone, world.clock.now());
+  const going = verdicts.filter(({ keep }) => !keep).reverse();
+  if (!world.dryRun) for (const { id } of going) await deleteLocked(world, locks, target, id, passphraseFile);
+  return verdicts;
+}
+
+/** Those that count: whole ones. */
+function inSeries(all: readonly Backup[], { instance, type }: Series): Kept[] {
+  return all.flatMap(({ id, manifest, problem }) =>
+    manifest !== null && problem === null && manifest.instance.id === instance && manifest.type === type
       ? [{ id, createdAt: manifest.createdAt, protected: manifest.protected }]
       : [],
   );
-  const going = retain(same, policy, zone, world.clock.now())
-    .filter(({ keep }) => !keep)
-    .map(({ id }) => id)
-    .reverse();
-  for (const id of going) await deleteLocked(world, locks, target, id);
-  return going;
 }
 
 /** The calendar of this machine's user. */

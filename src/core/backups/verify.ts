@@ -19,6 +19,8 @@ export interface Verified {
   /** Each names a file, and where in it. */
   readonly problems: readonly string[];
   readonly read_bytes: number;
+  /** How long a guest took to boot from it; null where it was not asked for, or did not. */
+  readonly booted_ms: number | null;
 }
 
 /**
@@ -68,6 +70,7 @@ async function verifyOne(
     status: all.length === 0 ? "ok" : "damaged",
     problems: all,
     read_bytes: readBytes,
+    booted_ms: null,
   };
 }
 

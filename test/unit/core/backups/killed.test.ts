@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { bootSound } from "../../../../src/core/backups/boot.ts";
 import { deleteBackup } from "../../../../src/core/backups/delete.ts";
 import { setProtected } from "../../../../src/core/backups/protect.ts";
 import { restoreInPlace, restoreVolume } from "../../../../src/core/backups/restore-to.ts";
+import type { Verified } from "../../../../src/core/backups/verify.ts";
 import { killEverywhere } from "../crashes.ts";
 import { type Bed, backupsOf, FIRST, TARGET, write } from "../world.ts";
 import { backup, night, withTarget } from "./world.ts";
@@ -83,6 +85,15 @@ describe("backups, killed at every point", { timeout: 120_000 }, () => {
     });
   });
 
+  test("booting one", async () => {
+    await killEverywhere({
+      prepare: withChain,
+      meanwhile,
+      run: (world) => bootSound(world, [TARGET], [sound(ids(world)[1] ?? "")], { timeoutMs: 1_000, screenshot: null }),
+      does: ["create-disk", "define", "start", "undefine"],
+    });
+  });
+
   test("restoring in place", async () => {
     await killEverywhere({
       prepare: async () => {
@@ -100,6 +111,11 @@ describe("backups, killed at every point", { timeout: 120_000 }, () => {
     });
   });
 });
+
+function sound(id: string): Verified {
+  const whole = { status: "ok", problems: [], read_bytes: 0, booted_ms: null } as const;
+  return { id, name: null, instance: "web1", ...whole };
+}
 
 function ids(world: {
   readonly host: { readonly machine: { readonly files: ReadonlyMap<string, unknown> } };

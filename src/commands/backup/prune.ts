@@ -1,0 +1,41 @@
+import type { Pruned } from "../../core/backups/prune.ts";
+import { text as column, status, time, words } from "../../ui/output/columns.ts";
+import { optional } from "../framework/arguments.ts";
+import { text } from "../framework/options.ts";
+import * as result from "../framework/result.ts";
+import { verb } from "../framework/verb.ts";
+import { placesOf, target } from "./place.ts";
+import { policyOf, policyOptions } from "./policy.ts";
+
+const prunedColumns = [
+  column<Pruned>("id", (one) => one.id),
+  column<Pruned>("instance", (one) => one.instance),
+  column<Pruned>("type", (one) => one.type),
+  time<Pruned>("created_at", (one) => one.created_at),
+  status<Pruned>("action", (one) => one.action),
+  words<Pruned>("why", (one) => one.why),
+];
+
+export default verb({
+  description:
+    "Removes the backups that a policy does not keep, those of each instance and type by themselves, and prints for each why it is kept or goes. " +
+    "--dry-run removes nothing.\n\n" +
+    "Days, weeks and months are those of this machine's time zone. Empty ones are not counted; what is dated in the future is never removed; " +
+    "protected backups are neither removed nor counted.",
+  arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
+  options: { ...policyOptions, type: text("TYPE", "only those of this type"), target },
+  result: result.list(prunedColumns),
+  changes: true,
+  examples: [
+    { line: "estrato backup prune web1 --keep-daily 7 --keep-weekly 4 --dry-run", says: "what would go, and why" },
+    { line: "estrato backup prune --type daily --rotation 7", says: "of all instances" },
+  ],
+  exits: { 2: "neither --rotation nor --keep-*, or both", 6: "the target is not there" },
+  async run({ args, options, factory, world }) {
+    const policy = policyOf(options, "backup prune");
+    const core = await world();
+    const { pruneBackups } = await import("../../core/backups/prune.ts");
+    const filter = { instance: args.instance, type: options.type };
+    return pruneBackups(core, await placesOf(factory, core, options.target), policy, filter);
+  },
+});

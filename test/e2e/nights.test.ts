@@ -1,0 +1,72 @@
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { makeRig, type Rig, sure } from "./rig.ts";
+
+const NIGHTS = 30;
+const KEPT = 7;
+
+interface Bookmarks {
+  readonly bookmarks: Record<string, { readonly disks: readonly { readonly layer: string }[] }>;
+  readonly layers: Record<string, { readonly file: string }>;
+}
+
+describe("thirty nights of incremental backups, seven kept", () => {
+  let rig: Rig;
+  let target: string;
+  beforeAll(async () => {
+    rig = await makeRig();
+    target = join(rig.folder, "target");
+    mkdirSync(target);
+    await rig.create("web1");
+  });
+
+  it("each that remains restores to what the disk held that night, bit by bit", async () => {
+    const copies = new Map<string, string>();
+    for (let night = 1; night <= NIGHTS; night += 1) {
+      // New files, rewritten ones, removed ones, discarded space; now and then off, reverted, or much at once.
+      const big = night % 10 === 0 ? 160 : 8;
+      const change = `dd if=/dev/urandom of=/root/f${night % 5} bs=64k count=${big} conv=fsync 2>/dev/null; echo ${night} >> /root/log`;
+      await rig.guest("web1", `${change}; [ ${night % 6} -ne 0 ] || { rm -f /root/f1; fstrim / 2>/dev/null; }; sync`);
+      if (night === 9) await rig.ok("snapshot", "create", "web1", "ninth");
+      if (night === 14) await rig.ok("snapshot", "revert", "web1/ninth");
+      if (night === 20) await rig.ok("snapshot", "delete", "web1/ninth");
+      if (night % 8 === 0) await rig.ok("instance", "stop", "web1");
+      const made = await rig.json<{ id: string; incremental: boolean }>(
+        ...["backup", "web1", "--target", target, "--incremental", "--rotation", String(KEPT), "--type", "nightly"],
+      );
+      if (night % 8 === 0) await rig.ok("instance", "start", "web1");
+      expect(made.incremental, `night ${night}`).toBe(night !== 1 && night !== 14);
+      // The layer that it was taken from, copied by qemu-img alone.
+      const { bookmarks, layers } = JSON.parse(readFileSync(join(rig.home, "state.json"), "utf8")) as Bookmarks;
+      const layer = layers[bookmarks[made.id]?.disks[0]?.layer ?? ""]?.file as string;
+      const copy = join(rig.folder, `night-${night}.qcow2`);
+      await sure("qemu-img", "convert", "-U", "-O", "qcow2", layer, copy);
+      copies.set(made.id, copy);
+      for (const old of [...copies.keys()].slice(0, -KEPT)) {
+        rmSync(copies.get(old) as string);
+        copies.delete(old);
+      }
+    }
+    const left = await rig.json<{ id: string; incremental: boolean }[]>("backup", "list", "web1", "--target", target);
+    expect(left.map(({ id }) => id)).toEqual([...copies.keys()]);
+    expect(left.map(({ incremental }) => incremental)).toEqual([false, ...Array(KEPT - 1).fill(true)]);
+    await rig.ok("backup", "verify", "--all", "--target", target);
+    for (const [id, copy] of copies) {
+      await sure("qemu-img", "compare", join(target, id, "vda.qcow2"), copy);
+      const { id: volume } = await rig.json<{ id: string }>(
+        "backup",
+        "restore",
+        id,
+        "--volume",
+        id,
+        "--target",
+        target,
+      );
+      const { volumes, layers } = rig.state();
+      await sure("qemu-img", "compare", layers[volumes[volume]?.head ?? ""]?.file as string, copy);
+      await rig.ok("volume", "delete", id, "-y");
+    }
+    expect(await rig.json("doctor")).toEqual([]);
+  });
+});
