@@ -69,7 +69,7 @@ export interface HostPort {
   /** What a new qcow2 file with the content of this one (and of all it stands on) takes at most. */
   convertedBytes(image: ImageFile): Promise<number>;
   /** Faults in the tables of a qcow2 file: data beyond its end, crossed references. Its header must have been inspected. */
-  countFaults(path: string): Promise<number>;
+  countFaults(image: Omit<ImageFile, "format">): Promise<number>;
   /** Does qemu-img find the two contents equal? */
   sameContent(a: ImageFile, b: ImageFile): Promise<boolean>;
   /** The secrets that libvirt holds, without their values. */
@@ -99,7 +99,7 @@ export interface HostPort {
     options?: { readonly known?: readonly (string | null)[]; readonly onProgress?: (fraction: number) => void },
   ): Promise<BlockSums>;
   /** Where in a qcow2 file itself the data lies that it holds, uncompressed: by what the guest sees, and by the file's own bytes. */
-  dataPlaces(path: string): Promise<DataPlace[]>;
+  dataPlaces(image: Omit<ImageFile, "format">): Promise<DataPlace[]>;
   freeBytes(path: string): Promise<number>;
   network(name: string): Promise<NetworkInfo | null>;
   listNetworks(): Promise<string[]>;

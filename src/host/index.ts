@@ -93,14 +93,14 @@ export function createHost(options: HostOptions) {
     cronLine: (file: string | null, entry: CronEntry): string => cronLine(file !== null, entry),
     holdFile: async (path: string): Promise<HeldFile> => (await import("./held-file.ts")).holdFile(path),
     convertedBytes: (image: ImageFile): Promise<number> => convertedBytes(processes, virsh, image),
-    countFaults: (path: string): Promise<number> => countFaults(processes, path),
+    countFaults: (image: Omit<ImageFile, "format">): Promise<number> => countFaults(processes, virsh, image),
     sameContent: (a: ImageFile, b: ImageFile): Promise<boolean> => sameContent(processes, virsh, a, b),
     blockSums: async (
       path: string,
       blockBytes: number,
       how?: { readonly known?: readonly (string | null)[]; readonly onProgress?: (fraction: number) => void },
     ): Promise<BlockSums> => (await import("./block-sums.ts")).blockSums(path, blockBytes, how),
-    dataPlaces: (path: string): Promise<DataPlace[]> => dataPlaces(processes, path),
+    dataPlaces: (image: Omit<ImageFile, "format">): Promise<DataPlace[]> => dataPlaces(processes, virsh, image),
     listSecrets: async (): Promise<SecretSummary[]> => (await import("./secrets.ts")).listSecrets(virsh),
     checkPassphrase: async (path: string): Promise<void> =>
       void (await (await import("./secrets.ts")).readPassphrase(path)),

@@ -42,6 +42,16 @@ export function encryptedName(path: string, below: number | null): string {
   return `json:${JSON.stringify({ driver: "qcow2", ...key, file, ...(backing === undefined ? {} : { backing }) })}`;
 }
 
+/** The same for a target, as `--target-image-opts` takes it; `index`: which of the inherited secrets. */
+export function encryptedOptions(path: string, below: number, index: number): string {
+  const levels = Array.from(
+    { length: below + 1 },
+    (_, level) => `${"backing.".repeat(level)}encrypt.key-secret=${secretId(index)}`,
+  );
+  const name = absolutePath(path).replaceAll(",", ",,");
+  return `driver=qcow2,file.driver=file,file.filename=${name},${levels.join(",")}`;
+}
+
 /** How many files an image stands on. Opens no content: an encrypted one tells without its secret. */
 export async function filesBelow(processes: Processes, path: string): Promise<number> {
   const command = qemuImg("info", "--output=json", "-U", "--backing-chain", "-f", "qcow2", absolutePath(path));
@@ -102,13 +112,20 @@ async function openArguments(processes: Processes, image: ImageFile, formatOptio
 }
 
 /** Where in a qcow2 file the data lies that it holds itself. Compressed data, which lies at no fixed place, is left out. */
-export async function dataPlaces(processes: Processes, path: string): Promise<DataPlace[]> {
+export async function dataPlaces(
+  processes: Processes,
+  virsh: Virsh,
+  { path, secret }: Omit<ImageFile, "format">,
+): Promise<DataPlace[]> {
   const places: DataPlace[] = [];
-  for await (const line of processes.lines(qemuImg("map", "--output=json", "-U", aloneName(path, "qcow2")))) {
-    const place = parsePlace(line);
-    if (place !== null) places.push(place);
-  }
-  return places;
+  const name = secret === undefined ? aloneName(path, "qcow2") : encryptedName(path, null);
+  return withSecret(virsh, secret, async (object, how) => {
+    for await (const line of processes.lines(qemuImg("map", "--output=json", "-U", ...object, name), how)) {
+      const place = parsePlace(line);
+      if (place !== null) places.push(place);
+    }
+    return places;
+  });
 }
 
 /** A qcow2 file as it is without what it stands on. */
@@ -130,11 +147,18 @@ export async function convertedBytes(processes: Processes, virsh: Virsh, image: 
  * How many faults qemu-img finds in a qcow2 file's tables: clusters beyond its end (they read as zeros, and no copy would complain), crossed
  * references. Leaked clusters are no fault. "failed" where it cannot be examined.
  */
-export async function countFaults(processes: Processes, path: string): Promise<number> {
-  const command = qemuImg("check", "--output=json", "-U", "-f", "qcow2", absolutePath(path));
-  const result = await processes.run(command);
-  if (result.exit === 0 || result.exit === 2 || result.exit === 3) return parseFaults(result.stdout);
-  throw failure(command, result);
+export async function countFaults(
+  processes: Processes,
+  virsh: Virsh,
+  { path, secret }: Omit<ImageFile, "format">,
+): Promise<number> {
+  const name = secret === undefined ? ["-f", "qcow2", absolutePath(path)] : [encryptedName(path, null)];
+  return withSecret(virsh, secret, async (object, how) => {
+    const command = qemuImg("check", "--output=json", "-U", ...object, ...name);
+    const result = await processes.run(command, how);
+    if (result.exit === 0 || result.exit === 2 || result.exit === 3) return parseFaults(result.stdout);
+    throw failure(command, result);
+  });
 }
 
 /** Does qemu-img find the two contents equal? A longer one is equal where its end reads as zeros. */

@@ -295,12 +295,14 @@ export type Action =
    */
   | {
       readonly do: "convert-delta";
-      readonly layers: readonly { readonly path: string; readonly format: string }[];
+      readonly layers: readonly ImageFile[];
       readonly to: string;
       readonly backing: { readonly path: string; readonly format: string };
       readonly sizeBytes: number;
       readonly compress: boolean;
       readonly mode: number;
+      /** Of the file and of all that it stands on. Not together with `compress`. */
+      readonly encrypt?: CopyEncryption;
     }
   /** Gives a folder its name, durably. Idempotent: done where `from` has gone and `to` is there. "conflict" where both are. */
   | { readonly do: "move-folder"; readonly from: string; readonly to: string }

@@ -52,10 +52,10 @@ describe("kill -9 at every step of backups", () => {
     }
     await requireWhole("before");
     await night();
-    const points = await killPoints(rig, ...command, "--target", target);
-    expect(new Set(points.map(({ at }) => at.split(":")[0]))).toEqual(
-      new Set(["backup.create", "snapshot.create", "backup.delete", "layer.merge"]),
-    );
+    const all = await killPoints(rig, ...command, "--target", target);
+    // The snapshot in it, and the merge of the layers after it, are killed in suites of their own.
+    const points = all.filter(({ at }) => at.startsWith("backup."));
+    expect(new Set(points.map(({ at }) => at.split(":")[0]))).toEqual(new Set(["backup.create", "backup.delete"]));
     await requireWhole("whole");
     for (const point of points) {
       await night();
@@ -71,7 +71,7 @@ describe("kill -9 at every step of backups", () => {
     await rig.guest("web1", "echo old > /root/state; sync");
     await rig.ok("backup", "web1", "--rotation", "9", "--type", "good", "--name", "good", "--target", target);
     const restore = ["backup", "restore", "good", "--in-place", "-y", "--target", target];
-    const points = await killPoints(rig, ...restore);
+    const points = (await killPoints(rig, ...restore)).filter(({ at }) => at.startsWith("backup."));
     for (const point of points) {
       await rig.guest("web1", "echo new > /root/state; sync");
       await killAt(rig, point, ...restore);

@@ -71,13 +71,16 @@ export function convert(machine: FakeMachine, action: Of<"convert">, reach: Reac
 /** What the layers themselves hold, the later over the earlier, on another file. Half: a piece under another name. */
 export function convertDelta(machine: FakeMachine, action: Of<"convert-delta">, reach: Reach): void {
   const backing = { path: resolve(dirname(action.to), action.backing.path), format: action.backing.format };
-  chainAt(machine, backing.path);
+  const passphrase = passphraseOf(machine, action.encrypt);
+  const secret = action.encrypt !== undefined && "secret" in action.encrypt ? action.encrypt.secret : undefined;
+  requireOpened(machine, chainAt(machine, backing.path), secret);
   const clusters = new Map<number, ClusterValue>();
-  for (const { path } of action.layers) {
+  for (const { path, secret: own } of action.layers) {
     requireReadable(machine, path);
+    requireOpened(machine, [path], own);
     for (const [cluster, value] of fileAt(machine, path).clusters) clusters.set(cluster, value);
   }
-  const file = newFile({ sizeBytes: action.sizeBytes, backing, clusters, mode: action.mode });
+  const file = newFile({ sizeBytes: action.sizeBytes, backing, clusters, passphrase, mode: action.mode });
   machine.files.set(reach === "half" ? `${action.to}.part` : action.to, file);
 }
 

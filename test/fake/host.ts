@@ -277,8 +277,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       requireOpened(machine, chain, secret);
       return (readChain(machine, chain).size + 4) * CLUSTER_BYTES;
     },
-    async countFaults(path) {
+    async countFaults({ path, secret }) {
       alive();
+      requireOpened(machine, [path], secret);
       return fileAt(machine, path).faults;
     },
     async sameContent(a, b) {

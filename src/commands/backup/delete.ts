@@ -1,13 +1,13 @@
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
-import { manyBackups, placesOf, target } from "./place.ts";
+import { manyBackups, openedWith, passphraseFile, placesOf, target } from "./place.ts";
 
 export default verb({
   description:
     "Deletes backups, anywhere in a chain: what an incremental one above still needs is merged into it first, which moves only the " +
     "difference. All others restore the same afterwards.",
   arguments: { backups: manyBackups },
-  options: { target },
+  options: { target, passphraseFile },
   changes: true,
   examples: [{ line: "estrato backup delete bak-0123456789abcdef0 -y", says: "without being asked" }],
   exits: { 4: "there is no such backup", 5: "it is protected, or an operation is under way", 8: "it needs a yes" },
@@ -16,7 +16,7 @@ export default verb({
     const { deleteBackup } = await import("../../core/backups/delete.ts");
     const targets = await placesOf(context.factory, core, context.options.target);
     return eachTarget(context, context.args.backups, { kind: "backup", verb: "delete" }, (word) =>
-      deleteBackup(core, targets, word),
+      deleteBackup(core, targets, word, openedWith(context.options.passphraseFile)),
     ) as never;
   },
 });

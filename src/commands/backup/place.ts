@@ -8,6 +8,15 @@ import { text } from "../framework/options.ts";
 
 export const target = text("DIR", "the folder that holds the backups", { complete: "folder" });
 
+export const passphraseFile = text("FILE", "the file that holds the passphrase of encrypted backups", {
+  complete: "file",
+});
+
+/** Its absolute path; null where none is named. */
+export function openedWith(given: string | null): string | null {
+  return given === null ? null : resolve(given);
+}
+
 const SAID = "the backup: an id, or a name (the newest of that name)";
 export const oneBackup = one("BACKUP", SAID, { complete: "backup", ask: "Which backup?" });
 export const manyBackups = many("BACKUP", SAID, { complete: "backup", ask: "Which backup?" });

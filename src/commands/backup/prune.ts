@@ -4,7 +4,7 @@ import { optional } from "../framework/arguments.ts";
 import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
-import { placesOf, target } from "./place.ts";
+import { openedWith, passphraseFile, placesOf, target } from "./place.ts";
 import { policyOf, policyOptions } from "./policy.ts";
 
 const prunedColumns = [
@@ -23,7 +23,7 @@ export default verb({
     "Days, weeks and months are those of this machine's time zone. Empty ones are not counted; what is dated in the future is never removed; " +
     "protected backups are neither removed nor counted.",
   arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
-  options: { ...policyOptions, type: text("TYPE", "only those of this type"), target },
+  options: { ...policyOptions, type: text("TYPE", "only those of this type"), target, passphraseFile },
   result: result.list(prunedColumns),
   changes: true,
   examples: [
@@ -36,6 +36,12 @@ export default verb({
     const core = await world();
     const { pruneBackups } = await import("../../core/backups/prune.ts");
     const filter = { instance: args.instance, type: options.type };
-    return pruneBackups(core, await placesOf(factory, core, options.target), policy, filter);
+    return pruneBackups(
+      core,
+      await placesOf(factory, core, options.target),
+      policy,
+      filter,
+      openedWith(options.passphraseFile),
+    );
   },
 });

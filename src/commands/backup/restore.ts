@@ -4,7 +4,7 @@ import { flag, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { revertKeepMs } from "../snapshot/keep.ts";
-import { oneBackup, placesOf, target } from "./place.ts";
+import { oneBackup, openedWith, passphraseFile, placesOf, target } from "./place.ts";
 
 /** What a backup was restored to. */
 interface RestoredView {
@@ -38,6 +38,7 @@ export default verb({
     keyName: text("KEY", "the SSH key of the new instance", { complete: "keypair" }),
     network: text("NETWORK", "the network of the new instance, or none"),
     noStart: flag("do not start the new instance"),
+    passphraseFile,
     target,
   },
   result: result.one(columns),
@@ -66,7 +67,12 @@ export default verb({
       throw new EstratoError("usage", `backup restore: ${odd} is for a new instance`, { hint: "Leave it out." });
     }
     const core = await world();
-    const from = { targets: await placesOf(factory, core, options.target), backup: args.backup, disks };
+    const from = {
+      targets: await placesOf(factory, core, options.target),
+      backup: args.backup,
+      disks,
+      passphraseFile: openedWith(options.passphraseFile),
+    };
     const to = await import("../../core/backups/restore-to.ts");
     const shown: RestoredView = { backup: args.backup, instance, volume, id: null, kept: null };
     if (instance !== null) {

@@ -37,6 +37,11 @@ async function bootBackup(
   options: BootOptions,
 ): Promise<number> {
   const backup = requireWhole(await findBackup(world, targets, word));
+  if (backup.manifest.encrypted) {
+    throw new EstratoError("usage", `backup ${backup.id}: it is encrypted, and is not booted from`, {
+      hint: "Restore it to an instance, and look at that.",
+    });
+  }
   const uuid = world.ids.uuid();
   return exclusive(world, [uuid, backup.target], async (locks) => {
     const { disks } = backup.manifest;

@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Bookmark, State } from "../../store/schema.ts";
-import { imageOf } from "../graph/files.ts";
+import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import type { World } from "../ports.ts";
 import { diskFile, relativeBacking } from "./layout.ts";
@@ -61,23 +61,26 @@ export function copyActions(
   state: State,
   copies: readonly DiskCopy[],
   folder: string,
-  compress: boolean,
-  mode: number,
+  how: { readonly compress: boolean; readonly mode: number; readonly secret: string | null },
 ): Action[] {
+  const { compress, mode } = how;
+  const encrypt = how.secret === null ? {} : { encrypt: { secret: how.secret } };
   return copies.map(({ device, layer, layers, parent }): Action => {
     const to = `${folder}/${diskFile(device)}`;
     const top = layerAt(state, layer);
     if (parent === null) {
-      return { do: "convert", from: top.file, fromFormat: top.format, to, toFormat: "qcow2", compress, mode };
+      const copy = { from: top.file, fromFormat: top.format, to, toFormat: "qcow2", compress, mode } as const;
+      return { do: "convert", ...copy, ...secretOf(top), ...encrypt };
     }
     return {
       do: "convert-delta",
-      layers: layers.map((id) => ({ path: layerAt(state, id).file, format: layerAt(state, id).format })),
+      layers: layers.map((id) => imageOf(layerAt(state, id))),
       to,
       backing: { path: relativeBacking(parent, diskFile(device)), format: "qcow2" },
       sizeBytes: top.sizeBytes,
       compress,
       mode,
+      ...encrypt,
     };
   });
 }
@@ -98,10 +101,14 @@ export async function copiedBytes(world: World, state: State, copies: readonly D
 function layerAt(state: State, id: string) {
   const layer = state.layers[id];
   if (layer === undefined) throw new EstratoError("integrity", `layer ${id}: it is not recorded`);
-  if (layer.secret !== null) {
-    throw new EstratoError("host", `layer ${id}: it is encrypted, and a backup of it would not be`, {
-      hint: "Leave its disk out: name the others with --disk.",
-    });
-  }
   return layer;
+}
+
+/** Throws "host" where an encrypted disk would lie open in the backup. */
+export function requireEncryption(state: State, disks: readonly DiskMoment[], encrypted: boolean, name: string): void {
+  const open = encrypted ? undefined : disks.find(({ layer }) => layerAt(state, layer).secret !== null);
+  if (open === undefined) return;
+  throw new EstratoError("host", `instance ${name}: ${open.device} is encrypted, and a backup of it would not be`, {
+    hint: "Say --encrypt --passphrase-file FILE, or leave it out: name the others with --disk.",
+  });
 }

@@ -6,6 +6,7 @@ import { snapshotThrough } from "../images/create-recovery.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { dropKey } from "./key.ts";
 import { folderOf, partOf } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 
@@ -15,6 +16,8 @@ export interface BackupData {
   readonly target: string;
   /** The snapshot that it is taken through, and that goes when it is done. */
   readonly through: { readonly instance: string; readonly snapshot: string };
+  /** libvirt's secret for the time of the backup, which holds the passphrase of what is written; null: not encrypted. */
+  readonly secret: string | null;
   readonly content: Pick<Manifest, "name" | "type" | "instance" | "owner" | "compressed">;
 }
 
@@ -45,6 +48,7 @@ export async function recordBackup(world: World, data: BackupData): Promise<void
 /** The folder's name decides: it gets it when all in it is on the disk. Repeatable. */
 export async function recoverCreateBackup(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const data = entry.data as BackupData;
+  await perform(world, locks, dropKey(data.secret));
   const state = await world.store.read();
   if (state.bookmarks[data.id] !== undefined) return "forward";
   const snapshot = snapshotThrough(state, data.through);

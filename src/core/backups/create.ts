@@ -2,7 +2,6 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
 import type { State } from "../../store/schema.ts";
-import { pathsOf } from "../firmware.ts";
 import { coveredDisks, planAdoption, volumesOf } from "../instances/adopt.ts";
 import { findAgain } from "../instances/find.ts";
 import { requireName } from "../names.ts";
@@ -11,13 +10,13 @@ import type { HeldLocks, World } from "../ports.ts";
 import { createSnapshotLocked } from "../snapshots/create.ts";
 import { requireSpace } from "../space.ts";
 import { bookmarkOf } from "./bookmarks.ts";
-import { type Base, copiedBytes, copyActions, type DiskCopy, type DiskMoment, planCopies } from "./copies.ts";
-import { type BackupData, recordBackup, recoverCreateBackup, snapshotOf } from "./create-recovery.ts";
+import { type Base, copiedBytes, type DiskMoment, planCopies, requireEncryption } from "./copies.ts";
+import { type BackupData, recoverCreateBackup, snapshotOf } from "./create-recovery.ts";
+import { copySteps } from "./create-steps.ts";
 import { requireWhole } from "./find.ts";
-import { DEFINITION, folderOf, NVRAM, partOf, TPM } from "./layout.ts";
+import { planKey } from "./key.ts";
 import { type Backup, type BackupView, backupsIn, viewBackup } from "./list.ts";
 import { openTarget, readTarget } from "./targets.ts";
-import { requireCopies, writeManifest } from "./write.ts";
 
 export interface CreateBackupOptions {
   readonly instance: string;
@@ -28,9 +27,9 @@ export interface CreateBackupOptions {
   readonly compress: boolean;
   readonly quiesce: "try" | "require" | "off";
   readonly disks: readonly string[]; // devices; none: all
+  /** Encrypts it with the passphrase that this file holds; null: no encryption. Not together with `compress`. */
+  readonly passphraseFile: string | null;
 }
-
-export const FILE_MODE = 0o400;
 
 /**
  * Takes a backup, under the locks of the instance and the target, which the caller holds. Afterwards it is in the target, whole and on the
@@ -45,7 +44,7 @@ export async function createBackupLocked(
 ): Promise<BackupView | PlanView> {
   if (options.name !== null) requireName("backup", options.name);
   requireName("backup type", options.type);
-  const { target, compress } = options;
+  const { target } = options;
   const { status } = await findAgain(world, uuid);
   const left = leftOut(status, options.disks);
   const { state } = await planAdoption(world, status, left);
@@ -55,7 +54,10 @@ export async function createBackupLocked(
   // A guest that is booted from a backup runs as another user there, who must get through to it.
   const folderMode = (await world.host.capabilities()).qemuUser === null ? 0o700 : 0o711;
   const planned = planCopies(state, momentOf(state, uuid, left), base);
-  const data = dataOf(world, state, status, options, id);
+  const secret = await planKey(world, options.passphraseFile);
+  requireEncryption(state, momentOf(state, uuid, left), secret !== null, status.name);
+  const data = dataOf(world, state, status, options, id, secret);
+  const how = { folderMode, compress: options.compress, passphraseFile: options.passphraseFile };
   await requireSpace(world, await copiedBytes(world, state, planned.copies), `backup of ${status.name}`, target);
   const take = () =>
     createSnapshotLocked(world, locks, uuid, {
@@ -72,7 +74,7 @@ export async function createBackupLocked(
     const first = (await take()) as PlanView;
     const rest = planView(
       world,
-      copySteps(world, data, folderMode, compress, () => ({ state, copies: planned.copies })),
+      copySteps(world, data, how, () => ({ state, copies: planned.copies })),
     );
     return { ...first, steps: [...first.steps, ...rest.steps], notes: [...first.notes, ...planned.notes] };
   }
@@ -88,7 +90,7 @@ export async function createBackupLocked(
         now = { state: then, copies: planCopies(then, snapshotOf(then, data).disks, base).copies };
       },
     },
-    ...copySteps(world, data, folderMode, compress, () => now),
+    ...copySteps(world, data, how, () => now),
   ];
   await execute<BackupData>(
     world,
@@ -128,18 +130,17 @@ async function chooseBase(
   world: World,
   state: State,
   status: DomainStatus,
-  { incremental, target }: CreateBackupOptions,
+  { incremental, target, passphraseFile }: CreateBackupOptions,
 ): Promise<Base | null> {
   if (!incremental) return null;
   const bookmark = bookmarkOf(state, status.uuid, target);
   const before = bookmark === null ? undefined : (await backupsIn(world, target)).find(({ id }) => id === bookmark.id);
-  if (bookmark !== null && before?.manifest != null && before.problem === null) {
-    return { bookmark, manifest: before.manifest };
-  }
+  const manifest = before?.problem === null ? before.manifest : null;
+  const alike = manifest?.encrypted === (passphraseFile !== null);
+  if (bookmark !== null && manifest !== null && alike) return { bookmark, manifest };
+  const what = before === undefined ? "no longer there" : manifest === null ? "damaged" : "not encrypted alike";
   const why =
-    bookmark === null
-      ? `there is no backup in ${target} to build on`
-      : `the backup before, ${bookmark.id}, is ${before === undefined ? "no longer there" : "damaged"}`;
+    bookmark === null ? `there is no backup in ${target} to build on` : `the backup before, ${bookmark.id}, is ${what}`;
   world.report.note(`${status.name}: ${why}: this one is full`);
   return null;
 }
@@ -150,6 +151,7 @@ function dataOf(
   status: DomainStatus,
   { target, name, type, compress }: CreateBackupOptions,
   id: string,
+  secret: string | null,
 ): BackupData {
   const { vcpus, ramBytes } = status.inactive;
   const record = state.instances[status.uuid];
@@ -157,6 +159,7 @@ function dataOf(
     id,
     target,
     through: { instance: status.uuid, snapshot: `backup-${id}` },
+    secret,
     content: {
       name,
       type,
@@ -172,53 +175,4 @@ function dataOf(
       compressed: compress,
     },
   };
-}
-
-/** From the frozen layers to a backup that has its name. `now`: asked when the step comes. */
-function copySteps(
-  world: World,
-  data: BackupData,
-  folderMode: number,
-  compress: boolean,
-  now: () => { readonly state: State; readonly copies: readonly DiskCopy[] },
-): Step[] {
-  const part = partOf(data.target, data.id);
-  return [
-    {
-      title: "Make the folder",
-      actions: [
-        { do: "make-folder", path: part },
-        { do: "set-access", path: part, mode: folderMode, readers: [] },
-      ],
-    },
-    {
-      title: "Copy the disks",
-      get actions() {
-        const { state, copies } = now();
-        return copyActions(state, copies, part, compress, FILE_MODE);
-      },
-    },
-    { title: "Copy the definition and what the firmware kept", run: () => copyRecords(world, data, part) },
-    { title: "Compare the copies with the plan", run: () => requireCopies(world, now().state, now().copies, part) },
-    { title: "Write the manifest", run: () => writeManifest(world, data, now().copies, part) },
-    {
-      title: "Give it its name",
-      actions: [{ do: "move-folder", from: part, to: folderOf(data.target, data.id) }],
-    },
-    { title: "Bookmark the layers", run: () => recordBackup(world, data) },
-  ];
-}
-
-async function copyRecords(world: World, data: BackupData, part: string): Promise<void> {
-  const snapshot = snapshotOf(await world.store.read(), data);
-  const definition = snapshot.definition === null ? null : await world.store.readRecord(snapshot.definition);
-  if (definition === null) throw new EstratoError("integrity", `backup ${data.id}: its definition is not there`);
-  await world.host.perform({ do: "write-file", path: `${part}/${DEFINITION}`, text: definition });
-  const { nvram, tpm } = pathsOf(world, snapshot);
-  for (const [from, name] of [
-    [nvram, NVRAM],
-    [tpm, TPM],
-  ] as const) {
-    if (from !== null) await world.host.perform({ do: "copy-file", from, to: `${part}/${name}`, mode: FILE_MODE });
-  }
 }

@@ -6,8 +6,10 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { JournalEntry } from "../../store/schema.ts";
+import { secretOf } from "../graph/files.ts";
 import { type Outcome, perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { dropKey, giveKey } from "./key.ts";
 import { diskFile, folderOf, MANIFEST, NEXT_MANIFEST, readSmall, VOID_MARK } from "./layout.ts";
 import { type BackupDisk, type Manifest, manifestText, parseManifest } from "./manifest.ts";
 import { BLOCK_BYTES, parseSums } from "./sums.ts";
@@ -20,16 +22,20 @@ export interface DeleteData {
   /** What stands on it, and with which disks. */
   readonly child: string | null;
   readonly devices: readonly string[];
+  /** libvirt's secret for the time of it, where they are encrypted. */
+  readonly secret: string | null;
 }
 
 const FROZEN = 0o400;
 const WRITABLE = 0o600;
 
 /** From a backup to none. Each is repeatable; only forward. */
-export function deleteSteps(world: World, data: DeleteData): Step[] {
-  const { id, target, child, devices } = data;
+export function deleteSteps(world: World, data: DeleteData, passphraseFile: string | null): Step[] {
+  const { id, target, child, devices, secret } = data;
   const folder = folderOf(target, id);
+  const key = giveKey(world, secret, passphraseFile, id);
   const steps: Step[] = [
+    ...(key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }]),
     {
       title: "Mark it void",
       actions: [{ do: "write-file", path: `${folder}/${VOID_MARK}`, text: voidText(data) }],
@@ -39,7 +45,10 @@ export function deleteSteps(world: World, data: DeleteData): Step[] {
   if (child !== null && devices.length > 0) {
     const above = folderOf(target, child);
     steps.push(
-      { title: "Merge what stands on it", actions: devices.flatMap((device) => mergeActions(folder, above, device)) },
+      {
+        title: "Merge what stands on it",
+        actions: devices.flatMap((device) => mergeActions(folder, above, device, secret)),
+      },
       { title: "Prepare the manifest", run: () => prepareManifest(world, data) },
       ...finishSteps(data),
       {
@@ -51,6 +60,7 @@ export function deleteSteps(world: World, data: DeleteData): Step[] {
     );
   }
   steps.push({ title: "Remove it", actions: removeActions(folder) });
+  if (key.length > 0) steps.push({ title: "Take the passphrase away", actions: dropKey(secret) });
   return steps;
 }
 
@@ -66,12 +76,12 @@ function voidText({ id, child, devices }: DeleteData): string {
   return `${JSON.stringify({ format: 1, id, child, devices })}\n`;
 }
 
-function mergeActions(folder: string, above: string, device: string): Action[] {
+function mergeActions(folder: string, above: string, device: string, secret: string | null): Action[] {
   const [base, top] = [`${folder}/${diskFile(device)}`, `${above}/${diskFile(device)}`];
   return [
     { do: "set-mode", path: base, mode: WRITABLE },
     { do: "set-mode", path: top, mode: WRITABLE }, // qemu-img opens it for writing, though it writes nothing to it
-    { do: "commit", top, topFormat: "qcow2", base },
+    { do: "commit", top, topFormat: "qcow2", base, ...secretOf({ secret }) },
   ];
 }
 
@@ -100,7 +110,7 @@ function finishSteps({ id, target, child, devices }: DeleteData): Step[] {
 }
 
 /** The manifest of the one above, as it will be: its merged disks stand where the one that goes stood. */
-async function prepareManifest(world: World, { id, target, child, devices }: DeleteData): Promise<void> {
+async function prepareManifest(world: World, { id, target, child, devices, secret }: DeleteData): Promise<void> {
   if (child === null) return;
   const [folder, above] = [folderOf(target, id), folderOf(target, child)];
   const [going, staying] = [await manifestIn(world, folder), await manifestIn(world, above)];
@@ -112,7 +122,7 @@ async function prepareManifest(world: World, { id, target, child, devices }: Del
       continue;
     }
     const path = `${folder}/${below.file}`;
-    const known = await unchangedSums(world, folder, below, `${above}/${disk.file}`);
+    const known = await unchangedSums(world, folder, below, `${above}/${disk.file}`, secret);
     disks.push(await summedDisk(world, above, { ...disk, parent: below.parent }, id, { path, known }));
   }
   await writeText(world, `${above}/${NEXT_MANIFEST}`, manifestText({ ...staying, disks }));
@@ -127,12 +137,13 @@ async function unchangedSums(
   folder: string,
   below: BackupDisk,
   above: string,
+  secret: string | null,
 ): Promise<(string | null)[]> {
   const text = await readSmall(world, `${folder}/${below.sums.file}`);
   const { sums, blockBytes } = parseSums(text ?? "", `${folder}/${below.sums.file}`);
   if (blockBytes !== BLOCK_BYTES) return [];
-  const written = await world.host.ownExtents({ path: above, format: "qcow2" });
-  const places = await world.host.dataPlaces(`${folder}/${below.file}`);
+  const written = await world.host.ownExtents({ path: above, format: "qcow2", ...secretOf({ secret }) });
+  const places = await world.host.dataPlaces({ path: `${folder}/${below.file}`, ...secretOf({ secret }) });
   const stable = sums.map(() => 0);
   let next = 0;
   for (const { start, length, fileOffset } of places) {
@@ -176,14 +187,20 @@ export async function recoverDeleteBackup(world: World, locks: HeldLocks, entry:
     throw new EstratoError("host", `${target}: there is no such folder`, { hint: "Is its disk mounted?" });
   }
   const folder = folderOf(target, id);
-  if ((await world.host.fileInfo(folder)) === null) return "forward";
+  if ((await world.host.fileInfo(folder)) === null) {
+    await perform(world, locks, dropKey(data.secret));
+    return "forward";
+  }
   if ((await world.host.fileInfo(`${folder}/${VOID_MARK}`)) === null) {
     // Not marked: nothing has been touched, unless it is being removed already.
-    if ((await world.host.fileInfo(`${folder}/${MANIFEST}`)) !== null) return "back";
+    if ((await world.host.fileInfo(`${folder}/${MANIFEST}`)) !== null) {
+      await perform(world, locks, dropKey(data.secret));
+      return "back";
+    }
   }
   await world.store.update((draft) => void delete draft.bookmarks[id]);
   if (child !== null) await finishMerge(world, locks, data);
-  await perform(world, locks, removeActions(folder));
+  await perform(world, locks, [...removeActions(folder), ...dropKey(data.secret)]);
   return "forward";
 }
 
@@ -201,7 +218,7 @@ async function finishMerge(world: World, locks: HeldLocks, data: DeleteData): Pr
     await perform(
       world,
       locks,
-      devices.flatMap((device) => mergeActions(folder, above, device)),
+      devices.flatMap((device) => mergeActions(folder, above, device, data.secret)),
     );
     await prepareManifest(world, data);
   }

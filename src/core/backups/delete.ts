@@ -5,13 +5,19 @@ import { execute, type PlanView, planView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type DeleteData, deleteSteps, recoverDeleteBackup } from "./delete-recovery.ts";
 import { findBackup } from "./find.ts";
+import { planKey, requireKey } from "./key.ts";
 import { type Backup, backupsIn, standingOnBackup } from "./list.ts";
 
 /**
  * Deletes one, anywhere in a chain; all others read the same afterwards. Asks first; null where the answer was no, or when it is done.
- * Throws "conflict" for a protected one. Damaged ones go too, where nothing stands on them.
+ * Throws "conflict" for a protected one, "usage" where an encrypted one must be merged and `passphraseFile` is null. Damaged ones go too, where nothing stands on them.
  */
-export async function deleteBackup(world: World, targets: readonly string[], word: string): Promise<PlanView | null> {
+export async function deleteBackup(
+  world: World,
+  targets: readonly string[],
+  word: string,
+  passphraseFile: string | null,
+): Promise<PlanView | null> {
   const first = await findBackup(world, targets, word);
   requireUnprotected(first);
   if (!world.dryRun) {
@@ -19,7 +25,9 @@ export async function deleteBackup(world: World, targets: readonly string[], wor
     const yes = await world.report.confirm({ text: `Delete backup ${what}?`, loses: [`backup ${what}`] });
     if (!yes) return null;
   }
-  return exclusive(world, [first.target], (locks) => deleteLocked(world, locks, first.target, first.id));
+  return exclusive(world, [first.target], (locks) =>
+    deleteLocked(world, locks, first.target, first.id, passphraseFile),
+  );
 }
 
 /** The same without a question, under the target's lock. */
@@ -28,13 +36,17 @@ export async function deleteLocked(
   locks: HeldLocks,
   target: string,
   id: string,
+  passphraseFile: string | null,
 ): Promise<PlanView | null> {
   const all = await backupsIn(world, target);
   const backup = all.find((one) => one.id === id);
   if (backup === undefined) return null; // it has gone meanwhile
   requireUnprotected(backup);
-  const data = planDelete(all, backup);
-  const steps = deleteSteps(world, data);
+  const plan = planDelete(all, backup);
+  const merging = backup.manifest?.encrypted === true && plan.devices.length > 0;
+  requireKey(merging, passphraseFile, `backup ${id}: what builds on it is merged, and`);
+  const data = { ...plan, secret: merging ? await planKey(world, passphraseFile) : null };
+  const steps = deleteSteps(world, data, passphraseFile);
   if (world.dryRun) return planView(world, steps);
   await execute<DeleteData>(
     world,
@@ -57,7 +69,7 @@ function requireUnprotected({ id, manifest }: Backup): void {
   });
 }
 
-function planDelete(all: readonly Backup[], { id, target, manifest, problem }: Backup): DeleteData {
+function planDelete(all: readonly Backup[], { id, target, manifest, problem }: Backup): Omit<DeleteData, "secret"> {
   const above = standingOnBackup(all, id);
   const [child, second] = above;
   if (child === undefined) return { id, target, child: null, devices: [] };

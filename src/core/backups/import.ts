@@ -3,6 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/types.ts";
 import type { Image, Layer } from "../../store/schema.ts";
 import { copyFiles, copyNames, type Firmware, saveFirmware } from "../firmware.ts";
+import { secretOf } from "../graph/files.ts";
 import { newImage } from "../images/record.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
@@ -18,6 +19,8 @@ export interface Import {
   readonly from: readonly { readonly path: string; readonly to: string }[];
   readonly definition: { readonly path: string };
   readonly firmware: Firmware; // paths
+  /** libvirt's secret that opens the backup, and each layer of it that is to be encrypted; null: it is not encrypted. */
+  readonly secret: string | null;
 }
 
 const FROZEN_MODE = 0o400;
@@ -28,6 +31,7 @@ export async function planImport(
   backup: WholeBackup,
   id: string,
   devices: readonly string[],
+  secret: string | null,
 ): Promise<Import> {
   const { manifest, target } = backup;
   const disks = chooseDisks(manifest.disks, devices, backup.id);
@@ -35,15 +39,19 @@ export async function planImport(
   const path = (kept: { readonly file: string } | null) => (kept === null ? null : `${folder}/${kept.file}`);
   const firmware: Firmware = { nvram: path(manifest.nvram), tpm: path(manifest.tpm) };
   const createdAt = world.clock.now().toISOString();
-  const layers = disks.map(({ sizeBytes }): Layer => {
+  const layers = disks.map(({ sizeBytes, sourceEncrypted }): Layer => {
     const layer = world.ids.next("lay");
     const file = world.store.paths.layer(layer);
-    const own = { frozen: true, foreign: null, secret: null, busy: null, createdAt };
+    // What was encrypted is so again, with the passphrase of the backup.
+    const own = { frozen: true, foreign: null, secret: sourceEncrypted ? secret : null, busy: null, createdAt };
     return { id: layer, parent: null, file, format: "qcow2", sizeBytes, ...own };
   });
   let bytes = 0;
-  for (const { file } of disks)
-    bytes += await world.host.convertedBytes({ path: `${folder}/${file}`, format: "qcow2" });
+  for (const { file, sizeBytes } of disks) {
+    // Without its passphrase an encrypted one does not tell.
+    const image = { path: `${folder}/${file}`, format: "qcow2" };
+    bytes += secret === null ? await world.host.convertedBytes(image) : sizeBytes;
+  }
   await requireSpace(world, bytes, `restoring backup ${manifest.id}`);
   const options = { name: `restore-${id}`, properties: {}, minDiskBytes: null, minRamBytes: null, protect: false };
   const image = newImage(world, options, {
@@ -61,6 +69,7 @@ export async function planImport(
     from: disks.map(({ file }, index) => ({ path: `${folder}/${file}`, to: layers[index]?.file ?? "" })),
     definition: { path: `${folder}/${manifest.definition.file}` },
     firmware,
+    secret,
   };
 }
 
@@ -75,16 +84,19 @@ function chooseDisks(all: readonly BackupDisk[], devices: readonly string[], id:
 }
 
 /** The image is recorded last: there, it is whole. */
-export function importSteps(world: World, { image, layers, from, definition, firmware }: Import): Step[] {
-  const copies: Action[] = from.map(({ path, to }) => ({
-    do: "convert",
-    from: path,
-    fromFormat: "qcow2",
-    to,
-    toFormat: "qcow2",
-    compress: false,
-    mode: FROZEN_MODE,
-  }));
+export function importSteps(world: World, { image, layers, from, definition, firmware, secret }: Import): Step[] {
+  const copies = from.map(({ path, to }, index): Action => {
+    const own = layers[index]?.secret ?? null;
+    const copy = {
+      from: path,
+      fromFormat: "qcow2",
+      to,
+      toFormat: "qcow2",
+      compress: false,
+      mode: FROZEN_MODE,
+    } as const;
+    return { do: "convert", ...copy, ...secretOf({ secret }), ...(own === null ? {} : { encrypt: { secret: own } }) };
+  });
   return [
     { title: "Copy the disks back", actions: copies },
     ...saveFirmware(world, firmware, image),
@@ -109,9 +121,10 @@ export function importSteps(world: World, { image, layers, from, definition, fir
 }
 
 async function requireWhole(world: World, layers: readonly Layer[]): Promise<void> {
-  for (const { file, sizeBytes } of layers) {
+  for (const { file, sizeBytes, secret } of layers) {
     const info = await world.host.imageInfo(file, { format: "qcow2" });
-    if (info !== null && info.backing === null && !info.dirty && info.virtualSizeBytes === sizeBytes) continue;
+    const alike = info?.encrypted === (secret !== null) && info.virtualSizeBytes === sizeBytes;
+    if (info !== null && alike && info.backing === null && !info.dirty) continue;
     throw new EstratoError("integrity", `${file}: the copy is not what was planned`, { hint: "Nothing was kept." });
   }
 }

@@ -18,6 +18,7 @@ const disk = v.object({
   file: fileName, // qcow2
   sizeBytes: bytes, // of the disk
   fileBytes: bytes, // of the file
+  sourceEncrypted: v.boolean(), // the volume itself: what is restored of it is encrypted too
   parent: v.nullable(backupId), // the backup in whose disk of this device it stands; null: it stands by itself
   sums: summed, // of the file's blocks, see sums.ts
 });

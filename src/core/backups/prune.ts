@@ -30,12 +30,20 @@ export async function pruneBackups(
   targets: readonly string[],
   policy: RetentionPolicy,
   filter: PruneFilter,
+  passphraseFile: string | null,
 ): Promise<Pruned[]> {
   const pruned: Pruned[] = [];
   for (const target of targets) {
     await exclusive(world, [target], async (locks) => {
       for (const { name, ...series } of seriesIn(await backupsIn(world, target), filter)) {
-        for (const { id, createdAt, keep, why } of await removeUnkept(world, locks, target, series, policy)) {
+        for (const { id, createdAt, keep, why } of await removeUnkept(
+          world,
+          locks,
+          target,
+          series,
+          policy,
+          passphraseFile,
+        )) {
           const action = keep ? "keep" : "remove";
           pruned.push({ id, instance: name, type: series.type, created_at: createdAt, action, why });
         }

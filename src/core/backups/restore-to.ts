@@ -15,6 +15,8 @@ export interface RestoreFrom {
   readonly targets: readonly string[];
   readonly backup: string;
   readonly disks: readonly string[];
+  /** What opens an encrypted one. */
+  readonly passphraseFile: string | null;
 }
 
 export interface NewInstanceOptions {

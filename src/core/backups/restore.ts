@@ -2,11 +2,13 @@
 import { EstratoError } from "../../errors.ts";
 import type { Image, JournalEntry, Layer } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
-import { execute, type Outcome, type PlanView, planView } from "../operation.ts";
+import { forgetSecret } from "../layers/secrets.ts";
+import { execute, type Outcome, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { findBackup, requireWhole, type WholeBackup } from "./find.ts";
 import { dropImport, type Import, importSteps, planImport } from "./import.ts";
+import { giveKey, planKey, requireKey } from "./key.ts";
 import { ancestorsOf, backupsIn } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 import { examineAll } from "./verify.ts";
@@ -17,6 +19,8 @@ interface RestoreData {
   readonly layers: readonly Layer[];
   /** The snapshot through which an instance was brought back in place. */
   readonly snapshot: string | null;
+  /** libvirt's secret that opens the backup: it stays where a layer that was made of it needs it. */
+  readonly secret: string | null;
 }
 
 export interface RestoreRequest {
@@ -24,6 +28,7 @@ export interface RestoreRequest {
   readonly backup: string;
   /** Devices; none: all. */
   readonly disks: readonly string[];
+  readonly passphraseFile: string | null;
   /** Locks that `use` needs besides. */
   readonly locks: (manifest: Manifest) => readonly string[];
   /** The snapshot that `use` makes, so that a crash leaves none. */
@@ -49,10 +54,16 @@ export async function restore<T>(
   const first = requireWhole(await findBackup(world, request.targets, request.backup));
   const id = world.ids.next("img");
   const names = [id, first.target, ...request.locks(first.manifest)];
+  const { passphraseFile } = request;
   return exclusive(world, names, async (locks) => {
     const backup = await findAgain(world, first);
-    const plan = await planImport(world, backup, id, request.disks);
-    const steps = importSteps(world, plan);
+    const { encrypted } = backup.manifest;
+    requireKey(encrypted, passphraseFile, `backup ${backup.id}`);
+    const secret = encrypted ? await planKey(world, passphraseFile) : null;
+    const plan = await planImport(world, backup, id, request.disks, secret);
+    const key = giveKey(world, secret, passphraseFile, backup.id);
+    const given: Step[] = key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }];
+    const steps = [...given, ...importSteps(world, plan)];
     if (world.dryRun) return planView(world, steps);
     await requireSound(world, backup);
     let result: T | undefined;
@@ -63,7 +74,7 @@ export async function restore<T>(
       {
         kind: "backup.restore",
         target: backup.id,
-        data: { image, layers, snapshot: request.snapshot ?? null },
+        data: { image, layers, snapshot: request.snapshot ?? null, secret },
         steps: [
           ...steps,
           {
@@ -72,7 +83,7 @@ export async function restore<T>(
               result = await use({ image, manifest: backup.manifest, locks });
             },
           },
-          { title: "Forget the copy", run: () => forget(world, plan, request.snapshot ?? null) },
+          { title: "Forget the copy", run: () => forget(world, locks, plan, request.snapshot ?? null) },
         ],
       },
       recoverRestore,
@@ -98,20 +109,26 @@ async function requireSound(world: World, backup: WholeBackup): Promise<void> {
   });
 }
 
-async function forget(world: World, plan: Pick<Import, "image" | "layers">, snapshot: string | null): Promise<void> {
+async function forget(
+  world: World,
+  locks: HeldLocks,
+  plan: Pick<Import, "image" | "layers" | "secret">,
+  snapshot: string | null,
+): Promise<void> {
   if (snapshot !== null) {
     for (const action of unlinkRecords(world, [snapshot])) await world.host.perform(action);
     await world.store.update((draft) => dropSnapshots(draft, [snapshot]));
   }
   await dropImport(world, plan);
+  await forgetSecret(world, locks, plan.secret);
 }
 
 /** What `use` began has a journal entry of its own, which was recovered before: only the copy is left to go. */
-export async function recoverRestore(world: World, _: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+export async function recoverRestore(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const data = entry.data as RestoreData;
   const state = await world.store.read();
   const ids = new Set(data.layers.map(({ id }) => id));
   const used = Object.values(state.layers).some(({ parent }) => parent !== null && ids.has(parent));
-  await forget(world, data, data.snapshot);
+  await forget(world, locks, data, data.snapshot);
   return used ? "forward" : "back";
 }

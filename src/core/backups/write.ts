@@ -1,6 +1,7 @@
 /** The end of a backup: its copies are compared with the plan, summed, and vouched for by a manifest. */
 import { EstratoError } from "../../errors.ts";
 import type { State } from "../../store/schema.ts";
+import { secretOf } from "../graph/files.ts";
 import type { World } from "../ports.ts";
 import type { DiskCopy } from "./copies.ts";
 import { type BackupData, snapshotOf } from "./create-recovery.ts";
@@ -14,6 +15,7 @@ export async function requireCopies(
   state: State,
   copies: readonly DiskCopy[],
   folder: string,
+  secret: string | null,
 ): Promise<void> {
   for (const { device, layer, parent } of copies) {
     const path = `${folder}/${diskFile(device)}`;
@@ -25,7 +27,8 @@ export async function requireCopies(
       !info.dirty &&
       info.backing === backing &&
       info.virtualSizeBytes === source?.sizeBytes &&
-      (await world.host.countFaults(path)) === 0;
+      info.encrypted === (secret !== null) &&
+      (await world.host.countFaults({ path, ...secretOf({ secret }) })) === 0;
     if (right) continue;
     throw new EstratoError("integrity", `${path}: the copy is not what was planned`, {
       hint: "Nothing was kept. Try again, and look after the target's disk.",
@@ -41,14 +44,16 @@ function parentOf(folder: string): string {
 export async function writeManifest(
   world: World,
   data: BackupData,
+  state: State,
   copies: readonly DiskCopy[],
   folder: string,
 ): Promise<void> {
   const snapshot = snapshotOf(await world.store.read(), data);
   const disks: BackupDisk[] = [];
-  for (const { device, volume, parent } of copies) {
+  for (const { device, volume, layer, parent } of copies) {
     const sizeBytes = snapshot.disks.find((disk) => disk.device === device)?.sizeBytes ?? 0;
-    disks.push(await summedDisk(world, folder, { device, volume, parent, sizeBytes }, null));
+    const sourceEncrypted = state.layers[layer]?.secret != null;
+    disks.push(await summedDisk(world, folder, { device, volume, parent, sizeBytes, sourceEncrypted }, null));
   }
   const { libvirtVersion, qemuVersion } = await world.host.capabilities();
   const manifest: Manifest = {
@@ -57,7 +62,7 @@ export async function writeManifest(
     ...data.content,
     createdAt: snapshot.createdAt,
     consistency: snapshot.consistency === "memory" ? "crash" : snapshot.consistency,
-    encrypted: false,
+    encrypted: data.secret !== null,
     protected: false,
     disks,
     definition: { file: DEFINITION, sha256: sha256((await readSmall(world, `${folder}/${DEFINITION}`)) ?? "") },
@@ -73,7 +78,7 @@ export async function writeManifest(
 export async function summedDisk(
   world: World,
   folder: string,
-  disk: Pick<BackupDisk, "device" | "volume" | "parent" | "sizeBytes">,
+  disk: Pick<BackupDisk, "device" | "volume" | "parent" | "sizeBytes" | "sourceEncrypted">,
   merged: string | null,
   from: { readonly path?: string; readonly known?: readonly (string | null)[] } = {},
 ): Promise<BackupDisk> {

@@ -53,7 +53,7 @@ export async function createImageFromFile(world: World, options: CreateFromFileO
 
 /** A download that was cut off has a good header; what it lacks would read as zeros, and the copy would not complain. */
 async function requireSound(world: World, path: string, file: string): Promise<void> {
-  const faults = await world.host.countFaults(path);
+  const faults = await world.host.countFaults({ path });
   if (faults === 0) return;
   throw new EstratoError("host", `${file}: it is damaged or cut off (${faults} faults in its tables)`, {
     hint: `Get it again and compare its checksum; "qemu-img check ${file}" names each fault.`,

@@ -5,9 +5,24 @@ import { EstratoError } from "../../errors.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath, temporaryName } from "../files.ts";
 import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
+<<<<<<< HEAD
 import { type Below, commandsFor, convert, convertDelta, createDisk, secretsOfCopy } from "./commands.ts";
 import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
 import { requireEncrypted, requireOpens, runLuks, withSecrets } from "./luks.ts";
+=======
+import {
+  type Below,
+  commandsFor,
+  convert,
+  convertDelta,
+  createDisk,
+  type DeltaBelow,
+  secretsOfCopy,
+  secretsOfDelta,
+} from "./commands.ts";
+import type { ActionContext, ActionOf } from "./context.ts";
+import { requireEncrypted, runLuks, withSecrets } from "./luks.ts";
+>>>>>>> 97e0e32 (Encrypt backups, merge them as they are, and restore what was encrypted encrypted)
 
 /**
  * A new qcow2 file. It is made under a hidden name and linked to its own: there is never half a header under `path`,
@@ -127,16 +142,20 @@ export async function performConvertDelta(context: ActionContext, action: Action
   }
   try {
     const { signal, onProgress } = context.options;
-    for (const command of convertDelta(action, action.to)) {
-      await context.processes.output(command, {
-        ...holdingLocks(context),
+    const [made, ...copies] = convertDelta(action, action.to, await deltaBelow(context, action));
+    await withSecrets(context, secretsOfDelta(action), async (held) => {
+      const how = {
+        ...held,
         ...(signal ? { signal } : {}),
-        onOutput: (text) => {
+        onOutput: (text: string) => {
           const fraction = parseProgress(text);
           if (fraction !== null) onProgress?.(fraction);
         },
-      });
-    }
+      };
+      if (made !== undefined) await runLuks(context, made, how, `${action.to}.part`);
+      if (action.encrypt !== undefined) await requireEncrypted(context, `${action.to}.part`);
+      for (const command of copies) await context.processes.output(command, how);
+    });
     await setMode(`${action.to}.part`, action.mode);
     await syncPath(`${action.to}.part`);
     await rename(`${action.to}.part`, action.to);
@@ -144,6 +163,16 @@ export async function performConvertDelta(context: ActionContext, action: Action
     for (const part of parts) await removeFile(part);
   }
   await syncPath(dirname(action.to));
+}
+
+async function deltaBelow(
+  { processes }: ActionContext,
+  { layers, to, backing, encrypt }: ActionOf<"convert-delta">,
+): Promise<DeltaBelow | undefined> {
+  if (encrypt === undefined) return undefined;
+  const counts: number[] = [];
+  for (const { path, secret } of layers) counts.push(secret === undefined ? 0 : await filesBelow(processes, path));
+  return { target: 1 + (await filesBelow(processes, resolve(dirname(to), backing.path))), layers: counts };
 }
 
 type FileAction = ActionOf<"commit" | "rebase" | "relink" | "resize-disk">;

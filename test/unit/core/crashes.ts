@@ -201,6 +201,11 @@ export async function requireSound(on: Bed, where: string, notes: readonly strin
     /\.part|\/void\.json$|\/manifest\.next\.json$/.test(path),
   );
   expect(halves, said).toEqual([]);
+  const needed = new Set(Object.values(state.layers).map(({ secret }) => secret));
+  expect(
+    [...on.machine.secrets.keys()].filter((secret) => !needed.has(secret)),
+    said,
+  ).toEqual([]);
 }
 
 async function requireHead(on: Bed, scenario: Scenario, held: Record<string, Content>, where: string): Promise<void> {

@@ -5,7 +5,7 @@ import { setProtected } from "../../../../src/core/backups/protect.ts";
 import { restoreInPlace, restoreVolume } from "../../../../src/core/backups/restore-to.ts";
 import type { Verified } from "../../../../src/core/backups/verify.ts";
 import { killEverywhere } from "../crashes.ts";
-import { type Bed, backupsOf, FIRST, TARGET, write } from "../world.ts";
+import { type Bed, backupsOf, command, FIRST, TARGET, write } from "../world.ts";
 import { backup, night, withTarget } from "./world.ts";
 
 const TWO = [{ content: { 0: "boot" } }, { content: { 0: "data" }, format: "raw" }] as const;
@@ -59,7 +59,7 @@ describe("backups, killed at every point", { timeout: 120_000 }, () => {
     await killEverywhere({
       prepare: withChain,
       meanwhile,
-      run: (world) => deleteBackup(world, [TARGET], ids(world)[index] ?? ""),
+      run: (world) => deleteBackup(world, [TARGET], ids(world)[index] ?? "", null),
       does: ["discard-folder"],
     });
   });
@@ -80,8 +80,32 @@ describe("backups, killed at every point", { timeout: 120_000 }, () => {
     await killEverywhere({
       prepare: withChain,
       meanwhile,
-      run: (world) => restoreVolume(world, { targets: [TARGET], backup: ids(world)[1] ?? "", disks: ["vdb"] }, "old"),
+      run: (world) =>
+        restoreVolume(
+          world,
+          { targets: [TARGET], backup: ids(world)[1] ?? "", disks: ["vdb"], passphraseFile: null },
+          "old",
+        ),
       does: ["convert"],
+    });
+  });
+
+  test("an encrypted one, and the merge that its rotation brings", async () => {
+    const key = { passphraseFile: "/key" };
+    await killEverywhere({
+      prepare: async () => {
+        const on = await withTarget({ disks: TWO });
+        command(on).host.addFile("/key", { format: "raw", text: "sesame\n" });
+        for (const word of ["one", "two"]) {
+          write(on, 2, word);
+          await night(on, key);
+        }
+        write(on, 2, "three");
+        return on;
+      },
+      meanwhile,
+      run: (world) => backup(world, key, 2),
+      does: ["define-secret", "convert-delta", "commit", "undefine-secret"],
     });
   });
 
@@ -104,7 +128,11 @@ describe("backups, killed at every point", { timeout: 120_000 }, () => {
         return on;
       },
       run: (world) =>
-        restoreInPlace(world, { targets: [TARGET], backup: ids(world)[0] ?? "", disks: [] }, { keepMs: 3_600_000 }),
+        restoreInPlace(
+          world,
+          { targets: [TARGET], backup: ids(world)[0] ?? "", disks: [], passphraseFile: null },
+          { keepMs: 3_600_000 },
+        ),
       does: ["convert", "define"],
       forward: { vda: FIRST },
       keeps: true,

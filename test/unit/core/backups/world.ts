@@ -20,6 +20,7 @@ export function wanted(change: Partial<CreateBackupOptions> = {}): CreateBackupO
     compress: false,
     quiesce: "off",
     disks: [],
+    passphraseFile: null,
     ...change,
   };
 }

@@ -1,0 +1,99 @@
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { makeRig, type Rig, run, sure } from "./rig.ts";
+
+const MARKER = "the-marker-that-nobody-may-read";
+const PASSPHRASE = "open sesame, 1001 nights";
+
+describe("encrypted backups", () => {
+  let rig: Rig;
+  let target: string;
+  let key: string;
+  let wrong: string;
+  beforeAll(async () => {
+    rig = await makeRig();
+    [target, key, wrong] = ["target", "passphrase", "wrong"].map((name) => join(rig.folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    mkdirSync(target);
+    writeFileSync(key, `${PASSPHRASE}\n`);
+    writeFileSync(wrong, "another\n");
+    await rig.create("web1");
+  });
+  const at = (...args: string[]) => [...args, "--target", target];
+  const backup = (...args: string[]) =>
+    rig.json<{ id: string; encrypted: boolean; incremental: boolean }>(
+      ...at("backup", "web1", "--rotation", "2", "--incremental", "--encrypt", "--passphrase-file", key, ...args),
+    );
+  /** Does any file below `folder` hold these bytes? */
+  const found = async (folder: string, text: string) => (await run("grep", ["-rlaF", text, folder])).stdout;
+
+  it("hold no readable byte, and tell their passphrase to nobody", async () => {
+    for (const night of [1, 2, 3]) {
+      await rig.guest("web1", `for i in 1 2 3; do echo ${MARKER}-${night}; done > /root/secret; sync`);
+      const traced = await rig.estrato(
+        ...at("backup", "web1", "--rotation", "2", "--incremental", "--encrypt", "--passphrase-file", key, "--trace"),
+      );
+      expect(traced).toMatchObject({ code: 0 });
+      expect(traced.stderr + traced.stdout).not.toContain(PASSPHRASE);
+    }
+    const list = await rig.json<{ encrypted: boolean; incremental: boolean }[]>(...at("backup", "list"));
+    expect(list.map(({ encrypted, incremental }) => [encrypted, incremental])).toEqual([
+      [true, false],
+      [true, true],
+    ]);
+    expect(await found(target, MARKER)).toBe("");
+    expect(await found(target, PASSPHRASE)).toBe("");
+    expect(await found(rig.home, PASSPHRASE)).toBe("");
+    expect(await sure("virsh", "--quiet", "secret-list")).toBe("");
+    await rig.ok("backup", "verify", "--all", "--target", target);
+    expect(await rig.json("doctor")).toEqual([]);
+  });
+
+  it("restore with their passphrase, and with no other", async () => {
+    const { id } = await backup();
+    const restore = at("backup", "restore", id, "--instance", "web2");
+    expect(await rig.estrato(...restore)).toMatchObject({ code: 2 });
+    const refused = await rig.estrato(...restore, "--passphrase-file", wrong);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/password/i);
+    expect((await rig.json<unknown[]>("instance", "list")).length).toBe(1);
+    expect(await rig.json("doctor")).toEqual([]);
+    await rig.ok(...restore, "--passphrase-file", key);
+    expect(await rig.guest("web2", "head -n 1 /root/secret")).toBe(`${MARKER}-3`);
+    await rig.ok("instance", "delete", "web2", "-y");
+  });
+
+  /** The path of a volume's disk in the guest, found by its serial. */
+  const device = async (volume: string) => {
+    const { id } = await rig.json<{ id: string }>("volume", "show", volume);
+    const look = `for d in /sys/block/vd*; do [ "$(cat $d/serial)" = ${id.slice(0, 20)} ] && basename $d; done; true`;
+    return `/dev/${await rig.guest("web1", look)}`;
+  };
+
+  it("are needed for an encrypted disk, and what is restored of it is encrypted again", async () => {
+    await rig.ok("volume", "create", "vault", "--size", "64M", "--encrypt", "--passphrase-file", key);
+    await rig.ok("volume", "attach", "web1", "vault");
+    const vault = await device("vault");
+    await rig.guest("web1", `echo ${MARKER}-vault | dd of=${vault} bs=64k conv=sync 2>/dev/null; sync`);
+    const open = await rig.estrato(...at("backup", "web1", "--rotation", "2"));
+    expect(open.code).toBe(6);
+    expect(open.stderr).toContain("vdb is encrypted");
+    await rig.guest("web1", `echo ${MARKER}-more | dd of=${vault} bs=64k seek=4 conv=sync,notrunc 2>/dev/null; sync`);
+    for (const _ of [1, 2, 3]) await backup();
+    expect(await found(target, MARKER)).toBe("");
+    const newest = (await rig.json<{ id: string }[]>(...at("backup", "list"))).at(-1)?.id as string;
+    await rig.ok(...at("backup", "restore", newest, "--volume", "vault2", "--disk", "vdb", "--passphrase-file", key));
+    expect(await rig.json("volume", "show", "vault2")).toMatchObject({ encrypted: true });
+    expect(await found(join(rig.home, "layers"), `${MARKER}-vault`)).toBe("");
+    await rig.ok("volume", "attach", "web1", "vault2");
+    const again = await device("vault2");
+    expect(await rig.guest("web1", `head -n 1 ${again}`)).toBe(`${MARKER}-vault`);
+    expect(await rig.guest("web1", `cmp ${vault} ${again} && echo same`)).toBe("same");
+    expect(readdirSync(target)).toHaveLength(3);
+    expect(await rig.json("doctor")).toEqual([]);
+  });
+});
