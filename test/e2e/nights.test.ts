@@ -78,6 +78,13 @@ describe("a target on a file system without holes, links or modes", () => {
     mkdirSync(target);
     await sure("truncate", "-s", "600M", image);
     await sure("mkfs.exfat", image);
+    // The test host has a /dev of its own.
+    const nodes = [
+      "loop-control c 10 237",
+      "fuse c 10 229",
+      ...[0, 1, 2, 3, 4, 5, 6, 7].map((n) => `loop${n} b 7 ${n}`),
+    ];
+    for (const node of nodes) await sure("sh", "-c", `[ -e /dev/${node.split(" ")[0]} ] || mknod /dev/${node}`);
     const loop = await sure("losetup", "-f", "--show", image);
     try {
       await sure("mount.exfat-fuse", loop, target);
