@@ -190,6 +190,7 @@ const scheduledBackup = v.object({
   compress: v.boolean(),
   quiesce: v.picklist(["try", "require", "off"]),
   disks: v.array(v.string()), // devices; none: all
+  passphraseFile: v.optional(v.nullable(v.string()), null), // absolute path of what an encrypted one is opened with
 });
 
 /** Programs of the user's around what a schedule does. */

@@ -1,11 +1,10 @@
-import { EstratoError } from "../../errors.ts";
 import { many } from "../framework/arguments.ts";
 import { choice, flag, repeated, text } from "../framework/options.ts";
-import { passphraseOf } from "../framework/passphrase.ts";
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
 import { backupColumns } from "./columns.ts";
+import { encryptionOptions, passphraseFor } from "./encryption.ts";
 import { placeOf, target } from "./place.ts";
 import { policyOf, policyOptions } from "./policy.ts";
 
@@ -27,8 +26,7 @@ export default verb({
     target,
     incremental: flag("only what has changed"),
     compress: flag("compress it; takes longer"),
-    encrypt: flag("encrypt it"),
-    passphraseFile: text("FILE", "with --encrypt: the file that holds the passphrase", { complete: "file" }),
+    ...encryptionOptions,
     quiesce: choice(["try", "require", "off"], "quiesce the guest's file systems", { default: "try" }),
     disk: repeated(text("DEVICE", "only this disk, vda")),
   },
@@ -51,12 +49,7 @@ export default verb({
     const core = await world();
     const { backupAndRotate } = await import("../../core/backups/take.ts");
     const { type, name, incremental, compress, quiesce, disk: disks } = options;
-    const passphraseFile = passphraseOf("backup create", options);
-    if (compress && passphraseFile !== null) {
-      throw new EstratoError("usage", "--encrypt and --compress: what is encrypted cannot be compressed", {
-        hint: "Leave one of them out.",
-      });
-    }
+    const passphraseFile = passphraseFor("backup create", options);
     return eachTarget(context, args.instances, { kind: "backup", verb: "be taken" }, (instance) =>
       backupAndRotate(
         core,

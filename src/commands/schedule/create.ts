@@ -1,6 +1,7 @@
 import type { Launch } from "../../core/schedules/create.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
+import { encryptionOptions } from "../backup/encryption.ts";
 import { target } from "../backup/place.ts";
 import { policyOf, policyOptions } from "../backup/policy.ts";
 import { one } from "../framework/arguments.ts";
@@ -37,6 +38,7 @@ export default verb({
     type: text("TYPE", "of the backups, what they are rotated with; the schedule's name, if not said"),
     incremental: flag("backups of what has changed only"),
     compress: flag("compress the backups"),
+    ...encryptionOptions,
     disk: repeated(text("DEVICE", "only this disk in the backups, vda")),
     expire: duration("each snapshot expires after so long: 7d"),
     memory: flag("snapshots with the memory of the running guest"),

@@ -2,6 +2,7 @@
 import type { Schedule } from "../../core/records.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
+import { passphraseFor } from "../backup/encryption.ts";
 import { placeOf } from "../backup/place.ts";
 import { policyOptions } from "../backup/policy.ts";
 
@@ -13,6 +14,8 @@ interface Given {
   readonly type: string | null;
   readonly incremental: boolean;
   readonly compress: boolean;
+  readonly encrypt: boolean;
+  readonly passphraseFile: string | null;
   readonly disk: readonly string[];
   readonly expire: number | null;
   readonly memory: boolean;
@@ -33,11 +36,18 @@ export async function taskOf(factory: Factory, name: string, options: Given): Pr
   }
   if (backup !== null) {
     refuse("--backup", { expire: expire !== null, memory });
+    const passphraseFile = passphraseFor("schedule create", options);
     const folder = await placeOf(factory, target);
-    return { kind: "backup", target: folder, type: type ?? name, incremental, compress, quiesce, disks: [...disk] };
+    const how = { incremental, compress, quiesce, disks: [...disk], passphraseFile };
+    return { kind: "backup", target: folder, type: type ?? name, ...how };
   }
   const isTarget = target !== null;
-  refuse("--snapshot", { target: isTarget, type: type !== null, incremental, compress, disk: disk.length > 0 });
+  const { encrypt } = options;
+  refuse("--snapshot", {
+    ...{ target: isTarget, type: type !== null, incremental, compress, encrypt },
+    disk: disk.length > 0,
+    "passphrase-file": options.passphraseFile !== null,
+  });
   if (memory && quiesce === "require") {
     throw new EstratoError("usage", "--memory and --quiesce require: with its memory nothing needs to be quiesced", {
       hint: "Leave one of them out.",

@@ -36,14 +36,8 @@ export async function pruneBackups(
   for (const target of targets) {
     await exclusive(world, [target], async (locks) => {
       for (const { name, ...series } of seriesIn(await backupsIn(world, target), filter)) {
-        for (const { id, createdAt, keep, why } of await removeUnkept(
-          world,
-          locks,
-          target,
-          series,
-          policy,
-          passphraseFile,
-        )) {
+        const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, { policy });
+        for (const { id, createdAt, keep, why } of verdicts) {
           const action = keep ? "keep" : "remove";
           pruned.push({ id, instance: name, type: series.type, created_at: createdAt, action, why });
         }

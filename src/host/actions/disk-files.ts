@@ -5,11 +5,6 @@ import { EstratoError } from "../../errors.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath, temporaryName } from "../files.ts";
 import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
-<<<<<<< HEAD
-import { type Below, commandsFor, convert, convertDelta, createDisk, secretsOfCopy } from "./commands.ts";
-import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
-import { requireEncrypted, requireOpens, runLuks, withSecrets } from "./luks.ts";
-=======
 import {
   type Below,
   commandsFor,
@@ -21,8 +16,7 @@ import {
   secretsOfDelta,
 } from "./commands.ts";
 import type { ActionContext, ActionOf } from "./context.ts";
-import { requireEncrypted, runLuks, withSecrets } from "./luks.ts";
->>>>>>> 97e0e32 (Encrypt backups, merge them as they are, and restore what was encrypted encrypted)
+import { requireEncrypted, requireOpens, runLuks, withSecrets } from "./luks.ts";
 
 /**
  * A new qcow2 file. It is made under a hidden name and linked to its own: there is never half a header under `path`,

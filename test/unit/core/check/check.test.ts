@@ -105,6 +105,7 @@ describe("what is looked at", () => {
     compress: false,
     quiesce: "off" as const,
     disks: [],
+    passphraseFile: null,
   };
   const facts = (on: Bed, target: string | null = null) => measure(command(on), target);
   const now = { catchUp: false, jitter: false };

@@ -328,6 +328,7 @@ describe("a schedule of backups", () => {
     compress: false,
     quiesce: "off",
     disks: [],
+    passphraseFile: null,
   };
   const withBackups = async () => {
     const on = await prepared();
