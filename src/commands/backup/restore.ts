@@ -76,7 +76,15 @@ export default verb({
     const to = await import("../../core/backups/restore-to.ts");
     const shown: RestoredView = { backup: args.backup, instance, volume, id: null, kept: null };
     if (instance !== null) {
-      const made = await to.restoreInstance(core, from, { name: instance, keyName, network, start: !noStart });
+      const unsaid = { flavor: null, vcpus: null, ramBytes: null, diskBytes: null, ip: null, userData: null };
+      const made = await to.restoreInstance(core, from, {
+        ...unsaid,
+        name: instance,
+        properties: {},
+        keyName,
+        network: network === null ? null : { name: network },
+        start: !noStart,
+      });
       return "steps" in made ? made : { ...shown, id: made.id };
     }
     if (volume !== null) {

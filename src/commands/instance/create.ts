@@ -8,20 +8,22 @@ import { instanceDetailColumns } from "./columns.ts";
 
 export default verb({
   description: `Makes an instance from an image, or straight from a snapshot. Its disks stand on the image's layers, so no data is copied: it takes
-milliseconds, whatever the size.
+milliseconds, whatever the size. From a backup its disks are copied back first.
 
 Volumes that are attached to it (--volume, --boot-volume) stay when it is deleted: it did not make them.
 
 It gets an identity of its own: a UUID, a MAC, a host name, and an address that is reserved before it boots for the first time. A key and user data
 reach it through a NoCloud seed on a read-only disk, which cloud-init reads.
 
-Without a flavor and figures, an instance from a snapshot is as large as the one that the snapshot was taken of, any other as the flavor "small".
+Without a flavor and figures, an instance from a snapshot or a backup is as large as the one that it was taken of, any other as the flavor "small".
 
 Where it fails, nothing is left behind.`,
   arguments: { name: one("NAME", "the name of the new instance", { ask: "What shall it be called?" }) },
   options: {
     image: text("IMAGE", "the image to make it from", { complete: "image" }),
     snapshot: text("SNAPSHOT", "the snapshot to make it from: an id, or INSTANCE/NAME", { complete: "snapshot" }),
+    backup: text("BACKUP", "the backup to make it from: it is copied back", { complete: "backup" }),
+    passphraseFile: text("FILE", "the file that holds the passphrase of an encrypted backup", { complete: "file" }),
     bootVolume: text("VOLUME", "the volume to boot from, as it is: it is attached, not copied", { complete: "volume" }),
     volume: repeated(text("VOLUME", "a volume to attach; repeat it", { complete: "volume" })),
     flavor: text("FLAVOR", "its vCPUs, memory and disk", { complete: "flavor" }),
@@ -69,10 +71,20 @@ Where it fails, nothing is left behind.`,
         import("../../core/instances/wait.ts"),
       ]);
     const names = instanceNames(args.name, options.count);
-    const wanted = await creationOptions(options);
+    const { source, wanted } = await creationOptions(options);
     const world = await context.world();
+    const make = async (name: string) => {
+      if (source.kind !== "backup") return createInstance(world, { ...wanted, source, name });
+      const [{ openedWith, placesOf }, { restoreInstance }] = await Promise.all([
+        import("../backup/place.ts"),
+        import("../../core/backups/restore-to.ts"),
+      ]);
+      const targets = await placesOf(context.factory, world, null);
+      const from = { targets, backup: source.target, disks: [], passphraseFile: openedWith(options.passphraseFile) };
+      return restoreInstance(world, from, { ...wanted, name });
+    };
     const made = await eachTarget(context, names, { kind: "instance", verb: "create" }, async (name) => {
-      const instance = await createInstance(world, { ...wanted, name });
+      const instance = await make(name);
       if ("steps" in instance) return instance;
       if (options.wait !== null) await waitForInstance(world, instance.id, { kind: options.wait }, options.timeout);
       return showInstance(world, instance.id);

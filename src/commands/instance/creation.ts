@@ -8,6 +8,8 @@ interface CreationLine {
   readonly image: string | null;
   readonly snapshot: string | null;
   readonly bootVolume: string | null;
+  readonly backup: string | null;
+  readonly passphraseFile: string | null;
   readonly volume: readonly string[];
   readonly flavor: string | null;
   readonly vcpus: number | null;
@@ -23,8 +25,17 @@ interface CreationLine {
   readonly wait: string | null;
 }
 
+/** What it is made from, and all else that was said. */
+interface Creation {
+  readonly source: CreateInstanceOptions["source"] | { readonly kind: "backup"; readonly target: string };
+  readonly wanted: Omit<CreateInstanceOptions, "name" | "source">;
+}
+
 /** Throws "usage" for a combination that makes no sense, "host" for user data that cannot be read. */
-export async function creationOptions(line: CreationLine): Promise<Omit<CreateInstanceOptions, "name">> {
+export async function creationOptions(line: CreationLine): Promise<Creation> {
+  if (line.backup === null && line.passphraseFile !== null) {
+    throw new EstratoError("usage", "instance create: --passphrase-file without --backup", { hint: "Leave it out." });
+  }
   if (line.ip !== null && (line.count ?? 1) > 1)
     throw contradiction("--ip", "--count", "one address is for one instance");
   if ((line.bootVolume !== null || line.volume.length > 0) && (line.count ?? 1) > 1)
@@ -35,8 +46,7 @@ export async function creationOptions(line: CreationLine): Promise<Omit<CreateIn
     );
   if (line.noStart && line.wait !== null)
     throw contradiction("--no-start", "--wait", "what is off has neither address nor agent");
-  return {
-    source: sourceOf(line),
+  const wanted = {
     volumes: line.volume,
     flavor: line.flavor,
     vcpus: line.vcpus,
@@ -49,16 +59,23 @@ export async function creationOptions(line: CreationLine): Promise<Omit<CreateIn
     properties: line.property,
     start: !line.noStart,
   };
+  return { source: sourceOf(line), wanted };
 }
 
-function sourceOf({ image, snapshot, bootVolume }: CreationLine): CreateInstanceOptions["source"] {
-  const given = Object.entries({ "--image": image, "--snapshot": snapshot, "--boot-volume": bootVolume });
+function sourceOf({ image, snapshot, bootVolume, backup }: CreationLine): Creation["source"] {
+  const given = Object.entries({
+    "--image": image,
+    "--snapshot": snapshot,
+    "--boot-volume": bootVolume,
+    "--backup": backup,
+  });
   const [one, other] = given.flatMap(([option, value]) => (value === null ? [] : [option]));
   if (one !== undefined && other !== undefined) throw contradiction(one, other, "it is made from one thing");
   if (bootVolume !== null) return { kind: "volume", target: bootVolume };
   if (image !== null) return { kind: "image", target: image };
   if (snapshot !== null) return { kind: "snapshot", target: snapshot };
-  throw new EstratoError("usage", "instance create: none of --image, --snapshot and --boot-volume is given", {
+  if (backup !== null) return { kind: "backup", target: backup };
+  throw new EstratoError("usage", "instance create: none of --image, --snapshot, --backup and --boot-volume is given", {
     hint: 'Name what it is made from; see "estrato image list".',
   });
 }

@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Instance, Snapshot, Volume } from "../../store/schema.ts";
 import { copyCopies, copyNames } from "../firmware.ts";
 import { volumesOf } from "../instances/adopt.ts";
-import { createInstance } from "../instances/create.ts";
+import { type CreateInstanceOptions, createInstance } from "../instances/create.ts";
 import { findInstance } from "../instances/find.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
@@ -19,39 +19,27 @@ export interface RestoreFrom {
   readonly passphraseFile: string | null;
 }
 
-export interface NewInstanceOptions {
-  readonly name: string;
-  readonly keyName: string | null; // null: the one that the old instance had, where this store knows it
-  readonly network: string | null;
-  readonly start: boolean;
-}
-
-/** A new instance, with a UUID, addresses and a seed of its own, as one of an image has. */
+/**
+ * A new instance, with a UUID, addresses and a seed of its own, as one of an image has. What `options` leave open is as it was: key (where this
+ * store knows it), vCPUs, memory and the flavor's name.
+ */
 export function restoreInstance(
   world: World,
   from: RestoreFrom,
-  options: NewInstanceOptions,
+  options: Omit<CreateInstanceOptions, "source">,
 ): Promise<Instance | PlanView> {
   return restore(world, { ...from, locks: () => [] }, async ({ image, manifest }) => {
     const { flavors, keypairs } = await world.store.read();
-    const { vcpus, ramBytes, keyName } = manifest.instance;
+    const { vcpus, ramBytes, keyName, flavor } = manifest.instance;
+    const asItWas = options.flavor === null && options.vcpus === null && options.ramBytes === null;
     const known = keyName !== null && keypairs[keyName] !== undefined ? keyName : null;
     const made = await createInstance(world, {
-      name: options.name,
+      ...options,
       source: { kind: "image", target: image.id },
-      flavor: null,
-      vcpus,
-      ramBytes,
-      diskBytes: null,
       keyName: options.keyName ?? known,
-      network: options.network === null ? null : { name: options.network },
-      ip: null,
-      userData: null,
-      properties: {},
-      start: options.start,
+      ...(options.flavor === null ? { vcpus: options.vcpus ?? vcpus, ramBytes: options.ramBytes ?? ramBytes } : {}),
     });
-    const flavor = manifest.instance.flavor;
-    if (flavor !== null && flavors[flavor] !== undefined && !("steps" in made)) {
+    if (asItWas && flavor !== null && flavors[flavor] !== undefined && !("steps" in made)) {
       await world.store.update((draft) => {
         const record = draft.instances[made.id];
         if (record !== undefined) record.flavor = flavor;

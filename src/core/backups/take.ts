@@ -3,6 +3,7 @@ import { exclusive } from "../exclusive.ts";
 import { findInstance } from "../instances/find.ts";
 import type { PlanView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { pruneSnapshots } from "../snapshots/set.ts";
 import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
 import { deleteLocked } from "./delete.ts";
 import { type Backup, type BackupView, backupsIn } from "./list.ts";
@@ -10,7 +11,7 @@ import { type Kept, type RetentionPolicy, retain, type Verdict } from "./retenti
 
 /**
  * Takes a backup and, once it is whole, removes what the policy does not keep of the same instance, type and target.
- * Throws what `createBackupLocked` throws; where removing fails the backup is there all the same.
+ * Throws what `createBackupLocked` throws; where removing fails the backup is there all the same. Snapshots that have expired go too.
  */
 export async function backupAndRotate(
   world: World,
@@ -19,7 +20,7 @@ export async function backupAndRotate(
   zone: string = hostZone(),
 ): Promise<BackupView | PlanView> {
   const { status } = await findInstance(world, options.instance);
-  return exclusive(world, [status.uuid, options.target], async (locks) => {
+  const taken = await exclusive(world, [status.uuid, options.target], async (locks) => {
     const made = await createBackupLocked(world, locks, status.uuid, options);
     if ("steps" in made) return made;
     const series = { instance: status.uuid, type: options.type };
@@ -27,6 +28,9 @@ export async function backupAndRotate(
     await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });
     return made;
   });
+  // What another command works on is left for the next time.
+  if (!world.dryRun) await pruneSnapshots({ ...world, lockTimeoutMs: 0 });
+  return taken;
 }
 
 /** Whose backups a policy is about. */

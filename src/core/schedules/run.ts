@@ -82,7 +82,7 @@ async function perform(world: World, schedule: Schedule): Promise<PlanView | nul
     if (!world.dryRun) await pruneSnapshots(unhurried).catch(() => undefined); // the first error says more
     throw error;
   }
-  if (!world.dryRun) await pruneSnapshots(unhurried);
+  if (!world.dryRun && task.kind === "snapshot") await pruneSnapshots(unhurried); // a backup has done so
   return plan;
 }
 
