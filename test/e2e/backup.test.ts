@@ -97,6 +97,9 @@ describe("backups of a running guest", () => {
     expect(await rig.guest("web2", "cat /root/state")).toBe("before");
     expect(await virsh("domstate", "web1")).toBe("running");
     await rig.ok("instance", "delete", "web2", "-y");
+    await rig.ok("instance", "create", "web3", "--backup", "good", "--key-name", "k");
+    expect(await rig.guest("web3", "cat /root/state")).toBe("before");
+    await rig.ok("instance", "delete", "web3", "-y");
 
     await rig.ok("backup", "restore", "good", "--volume", "old", "--disk", "vda");
     await rig.ok("volume", "delete", "old", "-y");

@@ -12,7 +12,7 @@ import type { HeldLocks, World } from "../ports.ts";
 import { dropKey, giveKey } from "./key.ts";
 import { diskFile, folderOf, MANIFEST, NEXT_MANIFEST, readSmall, VOID_MARK } from "./layout.ts";
 import { type BackupDisk, type Manifest, manifestText, parseManifest } from "./manifest.ts";
-import { BLOCK_BYTES, parseSums } from "./sums.ts";
+import { unchangedSums } from "./merged-sums.ts";
 import { summedDisk, writeText } from "./write.ts";
 
 /** What the journal remembers; the target holds the same in the mark. */
@@ -126,50 +126,6 @@ async function prepareManifest(world: World, { id, target, child, devices, secre
     disks.push(await summedDisk(world, above, { ...disk, parent: below.parent }, id, { path, known }));
   }
   await writeText(world, `${above}/${NEXT_MANIFEST}`, manifestText({ ...staying, disks }));
-}
-
-/**
- * The sums of the blocks that the merge cannot have touched: those that hold nothing but data which the one above did not hold.
- * What changed by itself there is still found, since its old sum stays.
- */
-async function unchangedSums(
-  world: World,
-  folder: string,
-  below: BackupDisk,
-  above: string,
-  secret: string | null,
-): Promise<(string | null)[]> {
-  const text = await readSmall(world, `${folder}/${below.sums.file}`);
-  const { sums, blockBytes } = parseSums(text ?? "", `${folder}/${below.sums.file}`);
-  if (blockBytes !== BLOCK_BYTES) return [];
-  const written = await world.host.ownExtents({ path: above, format: "qcow2", ...secretOf({ secret }) });
-  const places = await world.host.dataPlaces({ path: `${folder}/${below.file}`, ...secretOf({ secret }) });
-  const stable = sums.map(() => 0);
-  let next = 0;
-  for (const { start, length, fileOffset } of places) {
-    // Both are in the order of what the guest sees: one pass.
-    let at = start;
-    const end = start + length;
-    while (next > 0 && (written[next - 1]?.start ?? 0) + (written[next - 1]?.length ?? 0) > at) next -= 1;
-    while (at < end) {
-      while (next < written.length && (written[next]?.start ?? 0) + (written[next]?.length ?? 0) <= at) next += 1;
-      const cut = written[next];
-      const free = cut === undefined ? end : Math.min(end, cut.start);
-      if (free > at) addStable(stable, fileOffset + (at - start), free - at);
-      at = cut === undefined ? end : Math.max(free, Math.min(end, cut.start + cut.length));
-    }
-  }
-  return sums.map((sum, index) => (stable[index] === BLOCK_BYTES ? sum : null));
-}
-
-/** Counts bytes of each block that surely are as they were. */
-function addStable(stable: number[], offset: number, length: number): void {
-  for (let at = offset; at < offset + length; ) {
-    const block = Math.floor(at / BLOCK_BYTES);
-    const end = Math.min(offset + length, (block + 1) * BLOCK_BYTES);
-    if (block < stable.length) stable[block] = (stable[block] ?? 0) + (end - at);
-    at = end;
-  }
 }
 
 async function manifestIn(world: World, folder: string): Promise<Manifest> {

@@ -5,17 +5,17 @@ import { EstratoError } from "../../errors.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath, temporaryName } from "../files.ts";
 import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
+import { commandsFor } from "./commands.ts";
+import type { ActionContext, ActionOf } from "./context.ts";
 import {
   type Below,
-  commandsFor,
   convert,
   convertDelta,
   createDisk,
   type DeltaBelow,
   secretsOfCopy,
   secretsOfDelta,
-} from "./commands.ts";
-import type { ActionContext, ActionOf } from "./context.ts";
+} from "./image-commands.ts";
 import { requireEncrypted, requireOpens, runLuks, withSecrets } from "./luks.ts";
 
 /**

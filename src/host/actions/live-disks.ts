@@ -5,10 +5,10 @@ import { parseDefinition } from "../domain-xml.ts";
 import { createEmpty, syncNamed } from "../files.ts";
 import { qemuDisks } from "../qemu-disks.ts";
 import type { DomainDefinition } from "../types.ts";
-import { restoreMemory, switchDisks, switchXml } from "./commands.ts";
 import { type ActionContext, type ActionOf, backOffMs, holdingLocks, withFile } from "./context.ts";
 import { stateOf } from "./domains.ts";
 import { watchStall } from "./stall.ts";
+import { restoreMemory, switchDisks, switchXml } from "./switch-commands.ts";
 
 async function isLive(context: ActionContext, domain: string): Promise<boolean> {
   const state = await stateOf(context, domain);

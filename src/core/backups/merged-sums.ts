@@ -1,0 +1,63 @@
+/** Which blocks of a merged file are as they were: these need not be read again, so that a merge costs what it moves. */
+import type { DataPlace, Extent } from "../../host/types.ts";
+import { secretOf } from "../graph/files.ts";
+import type { World } from "../ports.ts";
+import { readSmall } from "./layout.ts";
+import type { BackupDisk } from "./manifest.ts";
+import { BLOCK_BYTES, parseSums } from "./sums.ts";
+
+/**
+ * The sums of the blocks that the merge cannot have touched: those that hold nothing but data which the one above did not hold.
+ * What changed by itself there is still found, since its old sum stays.
+ */
+export async function unchangedSums(
+  world: World,
+  folder: string,
+  below: BackupDisk,
+  above: string,
+  secret: string | null,
+): Promise<(string | null)[]> {
+  const text = await readSmall(world, `${folder}/${below.sums.file}`);
+  const { sums, blockBytes } = parseSums(text ?? "", `${folder}/${below.sums.file}`);
+  if (blockBytes !== BLOCK_BYTES) return [];
+  const written = await world.host.ownExtents({ path: above, format: "qcow2", ...secretOf({ secret }) });
+  const places = await world.host.dataPlaces({ path: `${folder}/${below.file}`, ...secretOf({ secret }) });
+  const untouched = untouchedBlocks(sums.length, BLOCK_BYTES, places, written);
+  return sums.map((sum, index) => (untouched[index] ? sum : null));
+}
+
+/** For each block of a file whether it holds nothing but data that lies at `places` and that `written` does not name. Both lists are in the guest's order. */
+export function untouchedBlocks(
+  count: number,
+  blockBytes: number,
+  places: readonly DataPlace[],
+  written: readonly Extent[],
+): boolean[] {
+  const stable = new Array<number>(count).fill(0);
+  let next = 0;
+  for (const { start, length, fileOffset } of places) {
+    const end = start + length;
+    for (let at = start; at < end; ) {
+      while (endOf(written[next]) <= at) next += 1;
+      const cut = written[next];
+      const free = cut === undefined ? end : Math.max(at, Math.min(end, cut.start));
+      addTo(stable, blockBytes, fileOffset + (at - start), free - at);
+      at = cut === undefined ? end : Math.max(free, Math.min(end, endOf(cut)));
+    }
+  }
+  return stable.map((bytes) => bytes === blockBytes);
+}
+
+/** Of none: beyond all. */
+function endOf(extent: Extent | undefined): number {
+  return extent === undefined ? Number.POSITIVE_INFINITY : extent.start + extent.length;
+}
+
+function addTo(stable: number[], blockBytes: number, offset: number, length: number): void {
+  for (let at = offset; at < offset + length; ) {
+    const block = Math.floor(at / blockBytes);
+    const end = Math.min(offset + length, (block + 1) * blockBytes);
+    if (block < stable.length) stable[block] = (stable[block] ?? 0) + (end - at);
+    at = end;
+  }
+}
