@@ -62,7 +62,7 @@ describe("instance create", () => {
   });
 
   test.each([
-    ["instance create web1", "none of --image, --snapshot and --boot-volume is given"],
+    ["instance create web1", "none of --image, --snapshot, --backup and --boot-volume is given"],
     [`${CREATE} --snapshot a/b`, "--image and --snapshot"],
     [`${CREATE} --ip 192.168.122.9 --count 2`, "--ip and --count"],
     [`${CREATE} --no-start --wait agent`, "--no-start and --wait"],
