@@ -3,7 +3,7 @@ import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { backupColumns } from "./columns.ts";
-import { placesOf, target } from "./place.ts";
+import { placesIfAny, target } from "./place.ts";
 
 export default verb({
   description:
@@ -17,11 +17,11 @@ export default verb({
     { line: "estrato backup list web1", says: "those of one instance" },
     { line: "estrato backup list --target /mnt/backup", says: "on a machine whose store is gone" },
   ],
-  exits: { 2: "no target is named or known", 6: "the target is not there" },
+  exits: { 6: "the target is not there" },
   async run({ args, options, factory, world }) {
     const core = await world();
     const { listBackups } = await import("../../core/backups/list.ts");
-    return listBackups(core, await placesOf(factory, core, options.target), {
+    return listBackups(core, await placesIfAny(factory, core, options.target), {
       ...(args.instance === null ? {} : { instance: args.instance }),
       ...(options.type === null ? {} : { type: options.type }),
     });

@@ -34,6 +34,12 @@ export async function placeOf(factory: Factory, given: string | null): Promise<s
   });
 }
 
+/** Where there may be some; [] where nobody has named a folder yet. */
+export async function placesIfAny(factory: Factory, world: World, given: string | null): Promise<string[]> {
+  const { knownTargets } = await import("../../core/backups/find.ts");
+  return knownTargets(world, given === null ? null : resolve(given), await configured(factory));
+}
+
 /** Where to look for one. */
 export async function placesOf(factory: Factory, world: World, given: string | null): Promise<string[]> {
   const { targetsToSearch } = await import("../../core/backups/find.ts");

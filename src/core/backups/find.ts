@@ -11,10 +11,15 @@ export interface WholeBackup extends Backup {
 }
 
 /** The targets to look in: the one that was named, else all that this store knows, and the default one. */
-export async function targetsToSearch(world: World, named: string | null, fallback: string | null): Promise<string[]> {
+export async function knownTargets(world: World, named: string | null, fallback: string | null): Promise<string[]> {
   if (named !== null) return [named];
   const known = Object.keys((await world.store.read()).targets);
-  const all = [...new Set(fallback === null ? known : [fallback, ...known])];
+  return [...new Set(fallback === null ? known : [fallback, ...known])];
+}
+
+/** The same; throws "usage" where there is none. */
+export async function targetsToSearch(world: World, named: string | null, fallback: string | null): Promise<string[]> {
+  const all = await knownTargets(world, named, fallback);
   if (all.length > 0) return all;
   throw new EstratoError("usage", "--target is missing: no backup has been taken with this store yet", {
     hint: "Name the folder, or set it: estrato config set backup_target DIR.",
