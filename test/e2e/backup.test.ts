@@ -74,6 +74,8 @@ describe("backups of a running guest", () => {
       copies.set(made.id, await copyOf(made.id));
     }
     await rig.ok("backup", "verify", "--all", "--target", target);
+    const planned = await rig.ok("backup", "web1", "--target", target, "--rotation", "3", "--type", "nightly", "-n");
+    expect(planned).toContain(`Backup ${full.id} will go: beyond rotation 3.`);
     // Four to three: the full one goes, and what stood on it takes its place.
     const last = await backup("--rotation", "3", "--type", "nightly", "--incremental");
     copies.set(last.id, await copyOf(last.id));

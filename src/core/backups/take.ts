@@ -22,9 +22,12 @@ export async function backupAndRotate(
   const { status } = await findInstance(world, options.instance);
   const taken = await exclusive(world, [status.uuid, options.target], async (locks) => {
     const made = await createBackupLocked(world, locks, status.uuid, options);
-    if ("steps" in made) return made;
     const series = { instance: status.uuid, type: options.type };
     const { target, passphraseFile } = options;
+    if ("steps" in made) {
+      const going = await goingAfter(world, target, series, { policy, zone });
+      return { ...made, notes: [...made.notes, ...going] };
+    }
     await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });
     return made;
   });
@@ -57,6 +60,19 @@ export async function removeUnkept(
   const going = verdicts.filter(({ keep }) => !keep).reverse();
   if (!world.dryRun) for (const { id } of going) await deleteLocked(world, locks, target, id, passphraseFile);
   return verdicts;
+}
+
+/** What one more would send away, in sentences. */
+async function goingAfter(
+  world: World,
+  target: string,
+  series: Series,
+  { policy, zone }: { readonly policy: RetentionPolicy; readonly zone: string },
+): Promise<string[]> {
+  const now = world.clock.now();
+  const there = inSeries(await backupsIn(world, target), series);
+  const verdicts = retain([...there, { id: "", createdAt: now.toISOString(), protected: false }], policy, zone, now);
+  return verdicts.filter(({ keep }) => !keep).map(({ id, why }) => `Backup ${id} will go: ${why.join(", ")}.`);
 }
 
 /** Those that count: whole ones. */

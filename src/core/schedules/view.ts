@@ -35,7 +35,7 @@ export function viewSchedules(state: State, now: Date): ScheduleView[] {
 }
 
 export function viewSchedule(state: State, schedule: Schedule, now: Date): ScheduleView {
-  const { kind, ...task } = schedule.task;
+  const { kind } = schedule.task;
   return {
     id: schedule.id,
     name: schedule.name,
@@ -49,7 +49,7 @@ export function viewSchedule(state: State, schedule: Schedule, now: Date): Sched
     last_message: schedule.last?.message ?? null,
     last_ms: schedule.last?.ms ?? null,
     last_good_at: schedule.lastGoodAt,
-    task: "expireMs" in task ? { quiesce: task.quiesce, memory: task.memory, expire_ms: task.expireMs } : task,
+    task: taskView(schedule.task),
     retention: schedule.retention === null ? null : retentionView(schedule.retention),
     zone: schedule.zone,
     jitter_ms: schedule.jitterMs,
@@ -65,6 +65,12 @@ export function viewSchedule(state: State, schedule: Schedule, now: Date): Sched
     created_at: schedule.createdAt,
     lines: schedule.lines,
   };
+}
+
+function taskView(task: Schedule["task"]): ScheduleView["task"] {
+  if (task.kind === "snapshot") return { quiesce: task.quiesce, memory: task.memory, expire_ms: task.expireMs };
+  const { kind: _, passphraseFile, ...how } = task;
+  return { ...how, passphrase_file: passphraseFile };
 }
 
 function retentionView(retention: NonNullable<Schedule["retention"]>): Record<string, number> {
