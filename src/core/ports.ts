@@ -53,7 +53,7 @@ export interface HostPort {
   /** Reads the header of a file from outside, trusting nothing (LIBVIRT.md, trap 9). "host" where it is refused. */
   inspectUntrusted(path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo>;
   /** The same of a qcow2 file in somebody else's store, which must stand on `backing` (a qcow2 file) or, with null, on nothing. "host" where it does not. */
-  readSharedLayer(path: string, backing: string | null): Promise<ImageInfo>;
+  readSharedLayer(path: string, backing: string | null, encrypted?: boolean): Promise<ImageInfo>;
   /** The users that this host lists; with `key` the one of that name or user id, listed or not. */
   users(key?: string): Promise<HostUser[]>;
   /** The folders above `path` (absolute) through which the user may not pass, outermost first. Null for `user` means everybody. "host" where ACLs cannot be read. */

@@ -82,8 +82,8 @@ export function createHost(options: HostOptions) {
     ownExtents: (image: ImageFile): Promise<Extent[]> => ownExtents(processes, virsh, image),
     inspectUntrusted: async (path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> =>
       (await import("./untrusted.ts")).inspectUntrusted(path, format),
-    readSharedLayer: async (path: string, backing: string | null): Promise<ImageInfo> =>
-      (await import("./untrusted.ts")).inspectUntrusted(path, "qcow2", backing),
+    readSharedLayer: async (path: string, backing: string | null, encrypted = false): Promise<ImageInfo> =>
+      (await import("./untrusted.ts")).inspectUntrusted(path, "qcow2", backing, encrypted),
     users: async (key?: string): Promise<HostUser[]> => (await import("./users.ts")).users(processes, key),
     blockedFolders: async (path: string, user: HostUser | null): Promise<string[]> =>
       (await import("./access.ts")).blockedFolders(processes, path, user),

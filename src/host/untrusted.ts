@@ -40,13 +40,14 @@ const MAGICS: readonly { readonly format: string; readonly at: number; readonly 
 
 /**
  * The facts of an untrusted image. `format` null means: qcow2 by its magic, else raw where no other format's magic is
- * there. `backing`: the one file that it must stand on. "not_found" where there is no file; "host" with the reason where it is not what
+ * there. `backing`: the one file that it must stand on, as its header names it; `encrypted`: it may be. "not_found" where there is no file; "host" with the reason where it is not what
  * it claims, or names another file.
  */
 export async function inspectUntrusted(
   path: string,
   format: "qcow2" | "raw" | null,
   backing: string | null = null,
+  encrypted = false,
 ): Promise<ImageInfo> {
   const file = await openRegular(path);
   try {
@@ -54,7 +55,7 @@ export async function inspectUntrusted(
     const head = Buffer.alloc(Math.min(READ_BYTES, stat.size));
     const { bytesRead } = await file.read(head, 0, head.length, 0);
     const bytes = head.subarray(0, bytesRead);
-    const facts = factsOf(bytes, stat.size, path, format, backing);
+    const facts = factsOf(bytes, stat.size, path, format, { backing, encrypted });
     const backingFormat = backing === null ? null : "qcow2";
     return { ...facts, path, actualSizeBytes: stat.blocks * 512, backing, backingFormat };
   } finally {
@@ -87,7 +88,7 @@ function factsOf(
   fileBytes: number,
   path: string,
   format: "qcow2" | "raw" | null,
-  backing: string | null,
+  { backing, encrypted }: { readonly backing: string | null; readonly encrypted: boolean },
 ): Facts {
   const seen = formatByMagic(bytes);
   if (format === "qcow2" || (format === null && seen === "qcow2")) {
@@ -96,7 +97,7 @@ function factsOf(
     const named = backing === null ? null : readBacking(bytes, header);
     if (backing !== null && (named?.file !== backing || named.format !== "qcow2"))
       throw refusal(path, `it does not stand on ${printable(backing)}`, GET_AGAIN);
-    const fault = faultOf(header, fileBytes, backing !== null);
+    const fault = faultOf(header, fileBytes, { stand: backing !== null, encrypted });
     if (fault) throw refusal(path, fault.why, fault.hint);
     return {
       format: "qcow2",
@@ -131,17 +132,21 @@ interface Fault {
 const FLATTEN = "Make a self-standing copy of it where it came from: qemu-img convert -O qcow2 OLD NEW.";
 const GET_AGAIN = "Get the file again, and compare its checksum.";
 
-function faultOf(header: Qcow2Header, fileBytes: number, mayStand: boolean): Fault | null {
+function faultOf(
+  header: Qcow2Header,
+  fileBytes: number,
+  may: { readonly stand: boolean; readonly encrypted: boolean },
+): Fault | null {
   const known = INCOMPATIBLE.dirty | INCOMPATIBLE.corrupt | INCOMPATIBLE.compression | INCOMPATIBLE.extendedL2;
   const extension = (type: number) => header.extensions.some((each) => each.type === type);
   const clusterBytes = 2n ** BigInt(header.clusterBits);
   const faults: readonly (readonly [boolean, string, string])[] = [
     [
-      !mayStand && (header.backingFileOffset !== 0n || header.backingFileLengthBytes !== 0),
+      !may.stand && (header.backingFileOffset !== 0n || header.backingFileLengthBytes !== 0),
       "it names a backing file",
       FLATTEN,
     ],
-    [!mayStand && extension(EXTENSION.backingFormat), "it names a backing file's format", FLATTEN],
+    [!may.stand && extension(EXTENSION.backingFormat), "it names a backing file's format", FLATTEN],
     [(header.incompatible & INCOMPATIBLE.dataFile) !== 0n, "its data lies in another file", FLATTEN],
     [extension(EXTENSION.dataFile), "it names a data file", FLATTEN],
     [
@@ -151,7 +156,11 @@ function faultOf(header: Qcow2Header, fileBytes: number, mayStand: boolean): Fau
     ],
     [(header.incompatible & INCOMPATIBLE.corrupt) !== 0n, "it is marked as corrupt", GET_AGAIN],
     [header.cryptMethod > 2, `encryption method ${header.cryptMethod} is not known`, FLATTEN],
-    [header.cryptMethod !== 0, "it is encrypted", "Decrypt it first: qemu-img convert with its passphrase."],
+    [
+      header.cryptMethod !== 0 && !may.encrypted,
+      "it is encrypted",
+      "Decrypt it first: qemu-img convert with its passphrase.",
+    ],
     [header.virtualSizeBytes === 0n, "its disk has no size", GET_AGAIN],
     [header.virtualSizeBytes > MAX_VIRTUAL_BYTES, "its disk is larger than 64 TiB", GET_AGAIN],
     [

@@ -2,6 +2,7 @@
  * A HostPort in memory that keeps the real one's promises: the same contract suite runs on both. It fails what the real
  * one fails, refuses what no test should come to, and can die at any action.
  */
+import { dirname, resolve } from "node:path";
 import type { HostPort } from "../../src/core/ports.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { commandsFor } from "../../src/host/actions/commands.ts";
@@ -238,7 +239,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const file = machine.files.get(path);
       if (!file) throw new EstratoError("not_found", `${path}: no such file`);
       if (!mayRead(path)) throw new EstratoError("host", `${path}: cannot be read (EACCES)`);
-      if ((file.backing?.path ?? null) !== backing)
+      if ((file.backing?.path ?? null) !== (backing === null ? null : resolve(dirname(path), backing)))
         throw new EstratoError("host", `${path}: it does not stand on ${backing}`);
       return infoOf(machine, path);
     },

@@ -60,12 +60,12 @@ export async function restore<T>(
     const { encrypted } = backup.manifest;
     requireKey(encrypted, passphraseFile, `backup ${backup.id}`);
     const secret = encrypted ? await planKey(world, passphraseFile) : null;
+    await requireSound(world, backup);
     const plan = await planImport(world, backup, id, request.disks, secret);
     const key = giveKey(world, secret, passphraseFile, backup.id);
     const given: Step[] = key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }];
     const steps = [...given, ...importSteps(world, plan)];
     if (world.dryRun) return planView(world, steps);
-    await requireSound(world, backup);
     let result: T | undefined;
     const { image, layers } = plan;
     await execute<RestoreData>(

@@ -4,7 +4,7 @@ import type { BlockSums } from "../../host/types.ts";
 import { exclusive } from "../exclusive.ts";
 import type { World } from "../ports.ts";
 import { findBackup } from "./find.ts";
-import { folderOf, readSmall } from "./layout.ts";
+import { folderOf, readSmall, relativeBacking } from "./layout.ts";
 import { ancestorsOf, type Backup, backupsIn } from "./list.ts";
 import { type BackupDisk, type Manifest, sha256 } from "./manifest.ts";
 import { parseSums } from "./sums.ts";
@@ -167,6 +167,14 @@ async function headerProblems(
   disk: BackupDisk,
   encrypted: boolean,
 ): Promise<string[]> {
+  // A target may come from elsewhere: no program opens a file of it that names another than the manifest does.
+  const named = disk.parent === null ? null : relativeBacking(disk.parent, disk.file);
+  try {
+    await world.host.readSharedLayer(path, named, encrypted);
+  } catch (error) {
+    if (error instanceof EstratoError) return [error.message];
+    throw error;
+  }
   const info = await world.host.imageInfo(path, { format: "qcow2" });
   const backing = disk.parent === null ? null : `${folderOf(target, disk.parent)}/${disk.file}`;
   if (info === null || info.backing !== backing) {
