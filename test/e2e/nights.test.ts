@@ -88,19 +88,19 @@ describe("a target on a file system without holes, links or modes", () => {
     const loop = await sure("losetup", "-f", "--show", image);
     try {
       await sure("mount.exfat-fuse", loop, target);
-      await rig.create("web1");
+      await rig.create("fat1");
       for (const night of [1, 2, 3, 4]) {
         await rig.guest(
-          "web1",
+          "fat1",
           `dd if=/dev/urandom of=/root/f${night} bs=64k count=16 2>/dev/null; echo ${night} > /root/n; sync`,
         );
-        await rig.ok("backup", "web1", "--target", target, "--incremental", "--rotation", "2", "--name", `n${night}`);
+        await rig.ok("backup", "fat1", "--target", target, "--incremental", "--rotation", "2", "--name", `n${night}`);
       }
       await rig.ok("backup", "protect", "n4", "--target", target);
       expect(await rig.json("backup", "list", "--target", target)).toHaveLength(2);
       await rig.ok("backup", "verify", "--all", "--boot", "--target", target);
-      await rig.ok("backup", "restore", "n3", "--instance", "web2", "--target", target);
-      expect(await rig.guest("web2", "cat /root/n")).toBe("3");
+      await rig.ok("backup", "restore", "n3", "--instance", "fat2", "--target", target);
+      expect(await rig.guest("fat2", "cat /root/n")).toBe("3");
       expect(await rig.json("doctor")).toEqual([]);
     } finally {
       await sure("umount", target);
