@@ -7,10 +7,6 @@ const MiB = 1024 ** 2;
 const CHANGED_MIB = 10;
 
 export function backups({ run, estrato, virsh, row, inTurns, node, median, folder, define }) {
-  execFileSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "virtnbdbackup"], {
-    stdio: "ignore",
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-  });
   const raw = join(folder, "half.raw");
   execFileSync("sh", ["-c", `head -c ${512 * MiB} /dev/urandom > '${raw}'`]);
   const disk = (name) => join(folder, `${name}.qcow2`);
@@ -24,10 +20,8 @@ export function backups({ run, estrato, virsh, row, inTurns, node, median, folde
   }
   rmSync(raw);
   const change = (name, round) => {
-    const nodes = JSON.parse(run("virsh", "qemu-monitor-command", name, '{"execute":"query-block"}').stdout).return;
-    const top = nodes.find(({ inserted }) => inserted?.drv === "qcow2").inserted["node-name"];
     for (let at = 0; at < CHANGED_MIB; at += 1) {
-      const command = `qemu-io ${top} "write -P ${(round * 16 + at) % 255} ${((at * 47 + round) % 500) * MiB} ${MiB}"`;
+      const command = `qemu-io -d /machine/peripheral/virtio-disk0/virtio-backend "write -P ${(round * 16 + at) % 255} ${((at * 47 + round) % 500) * MiB} ${MiB}"`;
       run("virsh", "-q", "qemu-monitor-command", name, "--hmp", command);
     }
   };
