@@ -44,9 +44,12 @@ export default verb({
     const { verifyAll, verifyBackup } = await import("../../core/backups/verify.ts");
     const targets = await placesOf(context.factory, core, options.target);
     const words = { kind: "backup", verb: "verify" };
-    const read: Verified[] = options.all
-      ? (await Promise.all(targets.map((one) => verifyAll(core, one)))).flat()
-      : [await eachTarget(context, args.backups, words, (word) => verifyBackup(core, targets, word))].flat();
+    const read: Verified[] = [];
+    if (options.all) for (const one of targets) read.push(...(await verifyAll(core, one)));
+    else
+      read.push(
+        ...[await eachTarget(context, args.backups, words, (word) => verifyBackup(core, targets, word))].flat(),
+      );
     const found = options.boot ? await booted(core, targets, read, options) : read;
     const damaged = found.filter(({ status }) => status === "damaged");
     const [first] = damaged;

@@ -7,9 +7,9 @@ export function bookmarkOf(state: State, instance: string, target: string): Book
   return found ?? null;
 }
 
-/** Forgets an instance's bookmarks: its next backup is full. The layers are the collector's. Idempotent. */
-export function dropBookmarks(draft: State, instance: string): void {
-  for (const { id, instance: owner } of Object.values(draft.bookmarks)) {
-    if (owner === instance) delete draft.bookmarks[id];
+/** Forgets an instance's bookmarks, all or that in one target: its next backup there is full. The layers are the collector's. Idempotent. */
+export function dropBookmarks(draft: State, instance: string, target: string | null = null): void {
+  for (const one of Object.values(draft.bookmarks)) {
+    if (one.instance === instance && (target === null || one.target === target)) delete draft.bookmarks[one.id];
   }
 }

@@ -6,6 +6,7 @@ import { snapshotThrough } from "../images/create-recovery.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { dropBookmarks } from "./bookmarks.ts";
 import { dropKey } from "./key.ts";
 import { folderOf, partOf } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
@@ -37,9 +38,7 @@ export async function recordBackup(world: World, data: BackupData): Promise<void
   for (const action of unlinkRecords(world, [snapshot])) await world.host.perform(action);
   await world.store.update((draft) => {
     const { disks, createdAt } = snapshotOf(draft, data);
-    for (const other of Object.values(draft.bookmarks)) {
-      if (other.instance === through.instance && other.target === target) delete draft.bookmarks[other.id];
-    }
+    dropBookmarks(draft, through.instance, target);
     draft.bookmarks[id] = { id, instance: through.instance, target, disks, createdAt };
     dropSnapshots(draft, [snapshot]);
   });

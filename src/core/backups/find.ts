@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { notFound } from "../names.ts";
 import type { World } from "../ports.ts";
-import { type Backup, backupsIn } from "./list.ts";
+import { type Backup, backupsIn, byAge } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** A backup whose manifest can be relied on. */
@@ -38,14 +38,12 @@ export async function findBackup(world: World, targets: readonly string[], word:
     }
   }
   const named = all.filter(({ manifest }) => manifest?.name === word);
-  const newest = named.sort((a, b) => age(a).localeCompare(age(b))).at(-1);
+  const newest = named.sort(byAge).at(-1);
   const found = all.find(({ id }) => id === word) ?? newest;
   if (found !== undefined) return found;
   if (unreadable !== null) throw unreadable;
   throw notFound("backup", word);
 }
-
-const age = ({ manifest }: Backup): string => manifest?.createdAt ?? "";
 
 /** Throws "integrity" where it is damaged. */
 export function requireWhole(backup: Backup): WholeBackup {

@@ -51,9 +51,14 @@ export async function backupsIn(world: World, target: string): Promise<Backup[]>
     const backup = await readBackup(world, target, name);
     if (backup !== null) found.push(backup);
   }
-  const age = ({ manifest, id }: Backup) => `${manifest?.createdAt ?? ""} ${id}`;
   const known = new Map(found.map((one) => [one.id, one]));
-  return found.map((one) => withoutParents(one, known)).sort((a, b) => age(a).localeCompare(age(b)));
+  return found.map((one) => withoutParents(one, known)).sort(byAge);
+}
+
+/** The oldest first; what has no readable date before all others. */
+export function byAge(a: Backup, b: Backup): number {
+  const age = ({ manifest, id }: Backup) => `${manifest?.createdAt ?? ""} ${id}`;
+  return age(a).localeCompare(age(b));
 }
 
 /** Null where it is being removed: nothing of it is promised any more. */
@@ -110,10 +115,10 @@ export async function listBackups(
   }
   const { instance, type } = filter;
   return found
+    .sort(byAge)
     .map(viewBackup)
     .filter((one) => instance === undefined || one.instance === instance || one.instance_id === instance)
-    .filter((one) => type === undefined || one.type === type)
-    .sort((a, b) => (a.created_at ?? "").localeCompare(b.created_at ?? "") || a.id.localeCompare(b.id));
+    .filter((one) => type === undefined || one.type === type);
 }
 
 export function viewBackup({ id, target, manifest, problem }: Backup): BackupView {

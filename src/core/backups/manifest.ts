@@ -57,8 +57,8 @@ export const sha256 = (text: string): string => createHash("sha256").update(text
 
 /** The text of manifest.json: the manifest, and a checksum over it, so that it vouches for itself too. */
 export function manifestText(content: Manifest): string {
-  const body = JSON.stringify(v.parse(manifest, content), null, 2);
-  return `${JSON.stringify({ manifest: JSON.parse(body), sha256: sha256(body) }, null, 2)}\n`;
+  const checked = v.parse(manifest, content);
+  return fileText({ manifest: checked, sha256: checksumOf(checked) });
 }
 
 /** Throws "integrity" where the text is no manifest, or not the one that was written. `where` names it for the messages. */
@@ -84,7 +84,7 @@ export function parseManifest(text: string, where: string): Manifest {
       },
     );
   }
-  if (read.sha256 !== sha256(JSON.stringify(read.manifest, null, 2)) || text !== rewritten(read)) {
+  if (read.sha256 !== checksumOf(read.manifest) || text !== fileText(read)) {
     throw damaged("damaged: its checksum is not that of its content");
   }
   const result = v.safeParse(manifest, read.manifest);
@@ -92,7 +92,11 @@ export function parseManifest(text: string, where: string): Manifest {
   return result.output;
 }
 
-/** As it was written, byte for byte: a changed space is a changed byte. */
-function rewritten(read: { manifest?: unknown; sha256?: unknown }): string {
-  return `${JSON.stringify({ manifest: read.manifest, sha256: read.sha256 }, null, 2)}\n`;
+function checksumOf(content: unknown): string {
+  return sha256(JSON.stringify(content, null, 2) ?? "");
+}
+
+/** Byte for byte: a changed space is a changed byte. */
+function fileText({ manifest: content, sha256: sum }: { manifest?: unknown; sha256?: unknown }): string {
+  return `${JSON.stringify({ manifest: content, sha256: sum }, null, 2)}\n`;
 }

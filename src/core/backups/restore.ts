@@ -9,7 +9,7 @@ import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { findBackup, requireWhole, type WholeBackup } from "./find.ts";
 import { dropImport, type Import, importSteps, planImport } from "./import.ts";
 import { giveKey, planKey, requireKey } from "./key.ts";
-import { ancestorsOf, backupsIn } from "./list.ts";
+import { ancestorsOf, type Backup, backupsIn } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 import { examineAll } from "./verify.ts";
 
@@ -56,11 +56,12 @@ export async function restore<T>(
   const names = [id, first.target, ...request.locks(first.manifest)];
   const { passphraseFile } = request;
   return exclusive(world, names, async (locks) => {
-    const backup = await findAgain(world, first);
+    const known = new Map((await backupsIn(world, first.target)).map((one) => [one.id, one]));
+    const backup = foundAgain(known, first);
     const { encrypted } = backup.manifest;
     requireKey(encrypted, passphraseFile, `backup ${backup.id}`);
     const secret = encrypted ? await planKey(world, passphraseFile) : null;
-    await requireSound(world, backup);
+    await requireSound(world, backup, known);
     const plan = await planImport(world, backup, id, request.disks, secret);
     const key = giveKey(world, secret, passphraseFile, backup.id);
     const given: Step[] = key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }];
@@ -92,15 +93,14 @@ export async function restore<T>(
   });
 }
 
-async function findAgain(world: World, { id, target }: WholeBackup): Promise<WholeBackup> {
-  const found = (await backupsIn(world, target)).find((one) => one.id === id);
+function foundAgain(known: ReadonlyMap<string, Backup>, { id }: WholeBackup): WholeBackup {
+  const found = known.get(id);
   if (found === undefined) throw new EstratoError("not_found", `backup ${id}: not found`);
   return requireWhole(found);
 }
 
 /** What is not what was written is not restored: better told now than found in a guest. */
-async function requireSound(world: World, backup: WholeBackup): Promise<void> {
-  const known = new Map((await backupsIn(world, backup.target)).map((one) => [one.id, one]));
+async function requireSound(world: World, backup: WholeBackup, known: ReadonlyMap<string, Backup>): Promise<void> {
   const { problems } = await examineAll(world, [backup.id, ...ancestorsOf(backup, known)], known);
   const [problem] = problems;
   if (problem === undefined) return;

@@ -1,4 +1,5 @@
 /** The end of a backup: its copies are compared with the plan, summed, and vouched for by a manifest. */
+import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import type { State } from "../../store/schema.ts";
 import { secretOf } from "../graph/files.ts";
@@ -20,7 +21,7 @@ export async function requireCopies(
   for (const { device, layer, parent } of copies) {
     const path = `${folder}/${diskFile(device)}`;
     const info = await world.host.imageInfo(path, { format: "qcow2" });
-    const backing = parent === null ? null : `${folderOf(parentOf(folder), parent)}/${diskFile(device)}`;
+    const backing = parent === null ? null : `${folderOf(dirname(folder), parent)}/${diskFile(device)}`;
     const source = state.layers[layer];
     const right =
       info !== null &&
@@ -34,10 +35,6 @@ export async function requireCopies(
       hint: "Nothing was kept. Try again, and look after the target's disk.",
     });
   }
-}
-
-function parentOf(folder: string): string {
-  return folder.slice(0, folder.lastIndexOf("/"));
 }
 
 /** Sums of all files, then the manifest that names them: without it the folder is no backup. */
