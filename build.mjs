@@ -38,6 +38,32 @@ const lateBuiltins = {
   },
 };
 
+/** What packages load for things that we never ask of them, and touch in no other case: conf's schemas and migrations, and the names of HTML's characters. */
+const UNUSED = [
+  {
+    of: "/node_modules/conf/",
+    names: /^(ajv\/dist\/2020\.js|ajv-formats|semver)$/,
+    contents: "export const Ajv2020 = undefined;\nexport default undefined;\n",
+  },
+  {
+    of: "/node_modules/@xmldom/xmldom/",
+    names: /^\.\/entities$/,
+    contents: `exports.XML_ENTITIES = Object.freeze({ amp: "&", apos: "'", gt: ">", lt: "<", quot: '"' });\n`,
+  },
+];
+const withoutUnused = {
+  name: "without-unused",
+  setup(build) {
+    UNUSED.forEach(({ of, names, contents }, index) => {
+      const namespace = `unused-${index}`;
+      build.onResolve({ filter: names }, ({ path, importer }) =>
+        importer.includes(of) ? { path, namespace } : undefined,
+      );
+      build.onLoad({ filter: /.*/, namespace }, () => ({ contents }));
+    });
+  },
+};
+
 await build({
   entryPoints: ["src/main.ts", "src/manual.ts"],
   outdir: next,
@@ -53,7 +79,7 @@ await build({
   banner: {
     js: 'import{createRequire as estratoRequire}from"node:module";const require=estratoRequire(import.meta.url);',
   },
-  plugins: [lateBuiltins],
+  plugins: [lateBuiltins, withoutUnused],
   logLevel: "warning",
 });
 // A build that fails leaves the last one as it was.

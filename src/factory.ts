@@ -1,6 +1,6 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
 import type { Globals } from "./commands/framework/globals.ts";
-import type { Clock, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
+import type { Clock, HeldLocks, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
 import { parseDuration } from "./core/values.ts";
 import type { EstratoError } from "./errors.ts";
 import type { Host } from "./host/index.ts";
@@ -70,16 +70,27 @@ export interface Factory {
   readonly reportError: (error: unknown) => EstratoError;
 }
 
+/** Locks that end what the host keeps with them before they are released: a child that has them keeps them. */
+function letGoFirst(locks: HeldLocks, host: HostPort): HeldLocks {
+  const release = async () => {
+    await host.letGo(locks.fds);
+    await locks.release();
+  };
+  return { ...locks, release };
+}
+
 export interface FactoryOptions {
   readonly globals: Globals;
   readonly command: string;
   /** Damaged settings count as none: for the verbs that mend them. */
   readonly withoutSettings: boolean;
+  /** It is a verb that changes something: virsh will be asked soon. */
+  readonly changes: boolean;
 }
 
 export function createFactory(surroundings: Surroundings, options: FactoryOptions): Factory {
   const { streams, env, uid, signal, twins = {} } = surroundings;
-  const { globals, command, withoutSettings } = options;
+  const { globals, command, withoutSettings, changes } = options;
   const terminal = terminalOf(streams, env);
   const status = statusLine({
     stderr: streams.stderr,
@@ -126,7 +137,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     if (twins.host !== undefined) return twins.host as Host;
     const [{ createHost }, read] = await Promise.all([import("./host/index.ts"), settings()]);
     const uri = read.get("connect").value ?? "qemu:///system";
-    return createHost({ uri, env: { ...env }, trace: globals.trace ? traceChild : undefined });
+    return createHost({ uri, env: { ...env }, trace: globals.trace ? traceChild : undefined, eager: changes });
   });
 
   const world = once(async (): Promise<World> => {
@@ -134,7 +145,14 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     const named = read.get("image_stores").value?.split(",") ?? [];
     return {
       host: openedHost,
-      store: openedStore,
+      store: {
+        ...openedStore,
+        lock: async (...wanted) => letGoFirst(await openedStore.lock(...wanted), openedHost),
+        lockShared: async (...wanted) => {
+          const locks = await openedStore.lockShared(...wanted);
+          return locks === null ? null : letGoFirst(locks, openedHost);
+        },
+      },
       clock,
       ids,
       report,

@@ -24,7 +24,7 @@ export default verb({
   description:
     "Compares the records, the files and libvirt, and names each difference. Changes nothing by itself.\n\n" +
     "--repair ends what a killed command left behind, mends what can be mended without guessing, and collects data that nothing needs any " +
-    "more. Where it must choose it asks; with -y it goes on.",
+    "more, and pulls in what instances still read from the backups that they were booted from. Where it must choose it asks; with -y it goes on.",
   options: { repair: flag("mend what can be mended") },
   result: result.list(columns, { draw: (found, painter) => found.map((one) => drawn(one, painter)).join("") }),
   changes: false,

@@ -1,10 +1,11 @@
 /** The frame around every verb that changes something: recover, lock, work, collect. */
 import { EstratoError } from "../errors.ts";
+import { takeLocks } from "./locks.ts";
 import type { HeldLocks, World } from "./ports.ts";
 import { recoverAll, recoverHeld } from "./recovery.ts";
 
 /**
- * Runs `body` while holding the kernel locks `names` (an instance's UUID, a volume's or an image's id).
+ * Runs `body` while holding the kernel locks `names` (an instance's UUID, a volume's or an image's id, a backup target's path).
  * Before it, whatever a dead command left behind is recovered; after it, what became free is collected.
  * Throws "conflict" where another command holds one of them for longer than the lock time-out.
  * `evenIfBroken`: also where something on them cannot be recovered (a note has said so): for stopping a guest, which may be the way out.
@@ -34,7 +35,7 @@ export async function exclusive<T>(
 /** The store knows locks by the names of their files: people know an instance, or a volume, by its own. */
 async function lock(world: World, names: readonly string[]): Promise<HeldLocks> {
   try {
-    return await world.store.lock(names, world.lockTimeoutMs, world.signal);
+    return await takeLocks(world, names, world.lockTimeoutMs);
   } catch (error) {
     if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
     const id = names.find((name) => error.message.startsWith(`${name}:`)) ?? "";

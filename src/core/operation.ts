@@ -3,7 +3,8 @@
  * An operation is data (its kind, its locks, what recovery needs) and an ordered list of steps; the same list answers `--dry-run`.
  */
 import { EstratoError } from "../errors.ts";
-import type { Action, Command } from "../host/types.ts";
+import type { Action, EarlySums } from "../host/action.ts";
+import type { Command } from "../host/types.ts";
 import type { JournalEntry } from "../store/schema.ts";
 import type { HeldLocks, World } from "./ports.ts";
 
@@ -11,6 +12,8 @@ import type { HeldLocks, World } from "./ports.ts";
 export interface Step {
   readonly title: string;
   readonly actions?: readonly Action[];
+  /** Sums of the copies that the actions make. */
+  readonly sums?: EarlySums;
   /** What `run` is about to perform itself, where the way depends on how it goes: for the plan that people see. */
   readonly shown?: readonly Action[];
   readonly run?: () => Promise<void>;
@@ -34,8 +37,8 @@ export interface PlanView {
   readonly freesBytes: number | null;
 }
 
-/** What recovery did with an operation that had not ended: finished it, or undid it. */
-export type Outcome = "forward" | "back";
+/** What recovery did with an operation that had not ended: finished it, undid it, or left it half-way, where all is as right as at either end. */
+export type Outcome = "forward" | "back" | "halfway";
 
 /** Ends or undoes what a journal entry began, looking at the world as it is. Must be repeatable. */
 export type Recover = (world: World, locks: HeldLocks, entry: JournalEntry) => Promise<Outcome>;
@@ -63,13 +66,15 @@ export async function perform(
   locks: HeldLocks,
   actions: readonly Action[],
   title: string | null = null,
+  sums?: EarlySums,
 ): Promise<void> {
   for (const action of actions) {
     await world.host.perform(action, {
       lockFds: locks.fds,
-      // A copy loses nothing when it is cut; everything else in flight is let finish.
-      ...(action.do === "convert" ? { signal: world.signal } : {}),
+      // A copy loses nothing when it is cut; everything else in flight is let finish, unless it says that it may stop.
+      ...(action.do === "convert" || "mayStop" in action ? { signal: world.signal } : {}),
       ...(title === null ? {} : { onProgress: (fraction: number) => world.report.progress(title, fraction) }),
+      ...(sums === undefined ? {} : { sums }),
       ...(world.report.detail === undefined ? {} : { onStall: (ms: number) => tellStall(world, ms) }),
     });
   }
@@ -134,10 +139,16 @@ async function runSteps<Data>(world: World, locks: HeldLocks, operation: Operati
   };
   for (const step of operation.steps) {
     for (const action of step.actions ?? [])
-      await around(step.title, () => perform(world, locks, [action], step.title));
+      await around(step.title, () => perform(world, locks, [action], step.title, step.sums));
     if (step.run !== undefined) await around(step.title, step.run);
   }
 }
+
+const INTERRUPTED: Readonly<Record<Outcome, string>> = {
+  back: "undone, nothing has changed",
+  forward: "what was in flight has been finished",
+  halfway: "what was in flight has been ended half-way",
+};
 
 async function unwind(
   world: World,
@@ -150,11 +161,7 @@ async function unwind(
     const outcome = await recover(world, locks, entry);
     await world.store.journal.close(entry.id);
     if (error instanceof EstratoError && error.code === "interrupted") {
-      world.report.note(
-        outcome === "back"
-          ? "interrupted: undone, nothing has changed"
-          : "interrupted: what was in flight has been finished",
-      );
+      world.report.note(`interrupted: ${INTERRUPTED[outcome]}`);
     }
   } catch (second) {
     const why = second instanceof Error ? second.message : String(second);

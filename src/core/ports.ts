@@ -2,8 +2,8 @@
  * What core needs of the world, as interfaces that core owns. The factory hands in src/host and src/store; tests hand in fakes.
  * Everything may throw EstratoError.
  */
+import type { Action, PerformOptions } from "../host/action.ts";
 import type {
-  Action,
   BlockSums,
   Command,
   CronEntry,
@@ -21,7 +21,6 @@ import type {
   ImageInfo,
   NetworkInfo,
   NewDomain,
-  PerformOptions,
   QemuDisk,
   SecretSummary,
 } from "../host/types.ts";
@@ -39,6 +38,8 @@ export interface HostPort {
   domainStatus(domain: string): Promise<DomainStatus | null>;
   /** The same for many, in as few processes as can be; keyed by UUID. Without `domains`: all. */
   domainStatuses(domains?: readonly string[]): Promise<Map<string, DomainStatus>>;
+  /** By UUID: the QEMU process of each of these domains that runs though libvirt takes it for off. */
+  strayProcesses(uuids: readonly string[]): Promise<Map<string, number>>;
   /** What QEMU has open, of a running domain. */
   qemuDisks(uuid: string): Promise<QemuDisk[]>;
   /** Is the agent answering now? */
@@ -119,6 +120,8 @@ export interface HostPort {
   /** The commands that `perform` would start, for people: pure. */
   commandsFor(action: Action): Command[];
   perform(action: Action, options?: PerformOptions): Promise<void>;
+  /** Ends every child that is kept with these descriptors of locks: to be called before they are released. */
+  letGo(lockFds: readonly number[]): Promise<void>;
 }
 
 /** A file that stays the same file until close(). */
@@ -146,6 +149,8 @@ export interface StorePort {
   update<T>(change: (draft: State) => T): Promise<T>;
   /** Kernel locks, taken in sorted order, each with a descriptor that children can inherit. "conflict" after timeoutMs (0: at once). Names: an instance's UUID, a volume's or image's id, a backup target's path. `signal` ends the waiting with "interrupted". */
   lock(names: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<HeldLocks>;
+  /** Locks a file that several stores lock, in a folder that they share (`what` names that for the message); held as other locks are, with no name. Null where it is not there, or its file system carries no locks. "conflict" as `lock`. */
+  lockShared(path: string, what: string, timeoutMs: number, signal?: AbortSignal): Promise<HeldLocks | null>;
   journal: {
     /** Durable when it returns. An entry of that id is replaced as a whole. */
     open(entry: JournalEntry): Promise<void>;
@@ -185,6 +190,7 @@ export interface StorePaths {
   memory(name: string): string; // memory/NAME
   seed(uuid: string): string; // seeds/UUID.iso
   consoleLog(uuid: string): string; // consoles/UUID.log
+  oldConsoleLogs(uuid: string): string[]; // what became of it when it grew too large
   knownHosts(uuid: string): string; // known-hosts/UUID
   readonly layersFolder: string;
   readonly sharesFolder: string; // shares/: what others may know of images that are shared with them

@@ -1,7 +1,8 @@
 /** Finds operations that never ended (their owner is dead: its locks are free) and hands each to the code that knows its kind. */
 import { EstratoError } from "../errors.ts";
 import type { JournalEntry } from "../store/schema.ts";
-import type { Recover } from "./operation.ts";
+import { joined, takeLocks } from "./locks.ts";
+import type { Outcome, Recover } from "./operation.ts";
 import type { HeldLocks, World } from "./ports.ts";
 
 /** Every kind of operation, loaded only when one of it is pending. */
@@ -48,11 +49,26 @@ async function recoverEntry(world: World, locks: HeldLocks, entry: JournalEntry)
       hint: "It was written by another version of estrato: run that version's next command.",
     });
   }
+  await requireNoneAstray(world, entry);
   const recover = await load();
   const outcome = await recover(world, locks, entry);
   await world.store.journal.close(entry.id);
-  world.report.note(`${entry.command}: had not ended; ${outcome === "forward" ? "finished now" : "undone"}`);
+  world.report.note(`${entry.command}: had not ended; ${RECOVERED[outcome]}`);
 }
+
+/** What recovery finds of a guest that is off is true only where it is. */
+async function requireNoneAstray(world: World, entry: JournalEntry): Promise<void> {
+  const { instances } = await world.store.read();
+  const names = entry.locks.filter((name) => instances[name] !== undefined);
+  const statuses = await world.host.domainStatuses(names);
+  await (await import("./instances/find.ts")).requireNoneLost(world, [...statuses.values()]);
+}
+
+const RECOVERED: Readonly<Record<Outcome, string>> = {
+  forward: "finished now",
+  back: "undone",
+  halfway: "left half-way: the same command goes on with it",
+};
 
 /**
  * Recovers what overlaps with locks that we hold: their owners are dead, since a living one would hold them.
@@ -62,7 +78,7 @@ export async function recoverHeld(world: World, held: HeldLocks): Promise<void> 
   for (const entry of await pending(world)) {
     if (!entry.locks.some((name) => held.names.includes(name))) continue;
     const missing = entry.locks.filter((name) => !held.names.includes(name));
-    const extra = missing.length === 0 ? null : await world.store.lock(missing, world.lockTimeoutMs);
+    const extra = missing.length === 0 ? null : await takeLocks(world, missing, world.lockTimeoutMs);
     try {
       await recoverEntry(world, extra === null ? held : joined(held, extra), entry);
     } finally {
@@ -79,7 +95,7 @@ export async function recoverAll(world: World, failures?: { entry: JournalEntry;
   for (const entry of await pending(world)) {
     let locks: HeldLocks;
     try {
-      locks = await world.store.lock(entry.locks, 0);
+      locks = await takeLocks(world, entry.locks, 0);
     } catch (error) {
       if (error instanceof EstratoError && error.code === "conflict") continue;
       throw error;
@@ -98,15 +114,4 @@ export async function recoverAll(world: World, failures?: { entry: JournalEntry;
       await locks.release();
     }
   }
-}
-
-function joined(a: HeldLocks, b: HeldLocks): HeldLocks {
-  return {
-    names: [...a.names, ...b.names],
-    fds: [...a.fds, ...b.fds],
-    release: async () => {
-      await b.release();
-      await a.release();
-    },
-  };
 }

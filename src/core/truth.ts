@@ -99,6 +99,15 @@ export function refuseUnsafe(status: DomainStatus): void {
     );
   }
   const job = status.jobs[0];
+  if (job?.ended) {
+    throw new EstratoError(
+      "conflict",
+      `${what}: libvirt takes a block job on ${job.device} that has ended for one under way`,
+      {
+        hint: "Stop the instance and start it again, once.",
+      },
+    );
+  }
   if (job !== undefined) {
     throw new EstratoError("conflict", `${what}: a block job (${job.type}) is under way on ${job.device}`, {
       hint: `Wait for its end, or see "virsh blockjob ${status.name} ${job.device}".`,

@@ -1,7 +1,8 @@
 /** `usage`: where the bytes are, what deleting each kind of thing would free, and what stays or waits though nothing points at it. */
 import type { Layer, State } from "../store/schema.ts";
 import { collect } from "./graph/collect.ts";
-import { layerGraph, type Pointer } from "./graph/references.ts";
+import { isBackupLoan } from "./graph/loans.ts";
+import { layerGraph, type Pointer, standingOn } from "./graph/references.ts";
 import { exclusiveOf } from "./layers/freed.ts";
 import { readFacts } from "./layers/holders.ts";
 import type { World } from "./ports.ts";
@@ -129,6 +130,11 @@ function hiddenLayers(
     const shared = { id: decision.layer, allocatedBytes: allocated.get(decision.layer) ?? 0 };
     if (decision.kind === "keep") return { ...shared, fate: "kept", reason: decision.reason, by: decision.by };
     if (decision.kind === "defer") return { ...shared, fate: "deferred", reason: decision.reason, by: decision.by };
+    const layer = state.layers[decision.layer];
+    if (decision.kind === "merge" && isBackupLoan(layer)) {
+      const reason = `${layer.borrowed.name} is read until it is pulled in`;
+      return { ...shared, fate: "deferred", reason, by: standingOn(state, layer.id) };
+    }
     const reason = decision.kind === "free" ? "nothing stands on it" : `it merges with ${decision.child}`;
     return { ...shared, fate: "now", reason, by: [] };
   });

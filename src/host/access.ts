@@ -2,10 +2,11 @@
 import { chmod, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
+import type { Action } from "./action.ts";
 import { removeFile, setMode, syncPath } from "./files.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
-import type { Action, Command, HostUser } from "./types.ts";
+import type { Command, HostUser } from "./types.ts";
 
 type SetAccess = Extract<Action, { do: "set-access" }>;
 

@@ -1,6 +1,7 @@
-/** Carries out an action. One branch per member of `Action`; what each owes is said in types.ts. */
-import { chown, stat } from "node:fs/promises";
+/** Carries out an action. One branch per member of `Action`; what each owes is said in action.ts. */
+import { chown, lchown } from "node:fs/promises";
 import { markUse, openPassage, setAccess } from "./access.ts";
+import type { Action } from "./action.ts";
 import { performRelease, performReserve } from "./actions/addresses.ts";
 import {
   performBlockCommit,
@@ -8,6 +9,7 @@ import {
   performBlockPull,
   performSettleJob,
 } from "./actions/block-jobs.ts";
+import { performCloseUnused } from "./actions/close-unused.ts";
 import type { ActionContext } from "./actions/context.ts";
 import {
   performCommit,
@@ -37,10 +39,9 @@ import {
 import { performDefineSecret, performUndefineSecret } from "./actions/secrets.ts";
 import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm.ts";
 import { setCrontab } from "./crontab.ts";
-import { copyFile, moveFile, removeFile, setMode, syncNamed } from "./files.ts";
+import { copyFile, fileInfo, moveFile, removeFile, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
 import { createSeed } from "./seed.ts";
-import type { Action } from "./types.ts";
 
 export async function perform(context: ActionContext, action: Action): Promise<void> {
   switch (action.do) {
@@ -95,6 +96,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return performBlockCommitActive(context, action);
     case "settle-job":
       return performSettleJob(context, action);
+    case "close-unused":
+      return performCloseUnused(context, action);
     case "restore-memory":
       return performRestore(context, action);
     case "attach-disk":
@@ -122,7 +125,7 @@ export async function perform(context: ActionContext, action: Action): Promise<v
     case "mark-use":
       return markUse(action.path, action.on);
     case "set-owner":
-      return setOwner(action.path, action.uid, action.gid);
+      return setOwner(action);
     case "sync":
       return syncNamed(action.path);
     case "unlink":
@@ -148,9 +151,10 @@ export async function perform(context: ActionContext, action: Action): Promise<v
   }
 }
 
-async function setOwner(path: string, uid: number, gid: number): Promise<void> {
-  const now = await stat(path);
-  if (now.uid !== uid || now.gid !== gid) await chown(path, uid, gid);
+async function setOwner({ path, uid, gid, ofLink }: Extract<Action, { do: "set-owner" }>): Promise<void> {
+  const now = await fileInfo(path);
+  if (now === null || (now.uid === uid && now.gid === gid)) return;
+  await (ofLink === true ? lchown : chown)(path, uid, gid);
 }
 
 async function runHook(

@@ -27,7 +27,8 @@ export async function blockSums(
   }
 }
 
-async function sumOf(file: FileHandle, buffer: Buffer, at: number, path: string): Promise<string> {
+/** The sum of as many bytes as the buffer holds. "failed" where the file ends before. */
+export async function sumOf(file: FileHandle, buffer: Buffer, at: number, path: string): Promise<string> {
   for (let done = 0; done < buffer.length; ) {
     const { bytesRead } = await file.read(buffer, done, buffer.length - done, at + done);
     if (bytesRead === 0) throw new EstratoError("failed", `${path}: it became shorter while it was read`);

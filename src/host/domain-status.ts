@@ -1,8 +1,10 @@
 /** All that a verb must know of a domain before it touches it. */
 import { EstratoError } from "../errors.ts";
+import { blockJobWords, parseBlockJob } from "./block-job.ts";
 import { listDomains } from "./domain-list.ts";
-import type { DomainDefinition, DomainState, DomainStatus } from "./types.ts";
+import type { DomainDefinition, DomainJob, DomainState, DomainStatus } from "./types.ts";
 import { isNoSuchDomain, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
+import { loadParser } from "./xml.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -66,7 +68,7 @@ async function readMany(virsh: Virsh, targets: readonly string[], census: Census
     ...(census.snapshots.has(target) ? [["snapshot-list", "--domain", target, "--name"]] : []),
     ...(census.checkpoints.has(target) ? [["checkpoint-list", "--domain", target, "--name"]] : []),
   ]);
-  const answers = await virsh.batch(asked.flat());
+  const [answers] = await Promise.all([virsh.batch(asked.flat()), loadParser()]);
   const statuses: (DomainStatus | null)[] = [];
   for (const [index, target] of targets.entries()) {
     const own = answers.splice(0, asked[index]?.length ?? 0);
@@ -85,7 +87,7 @@ async function readMany(virsh: Virsh, targets: readonly string[], census: Census
     const snapshots = census.snapshots.has(target) ? (rest.shift() ?? "") : "";
     const checkpoints = census.checkpoints.has(target) ? (rest.shift() ?? "") : "";
     statuses.push(
-      await assemble({
+      await assemble(virsh, {
         persistent: census.persistent.has(target),
         autostart: census.autostart.has(target),
         managedSave: census.saved.has(target),
@@ -102,7 +104,7 @@ async function readMany(virsh: Virsh, targets: readonly string[], census: Census
 
 /** All of one domain in one process; null where there is none. */
 async function readOne(virsh: Virsh, target: string): Promise<DomainStatus | null> {
-  const answers = await virsh.batch([
+  const asked = virsh.batch([
     ["dominfo", "--domain", target],
     ["domstate", "--domain", target, "--reason"],
     ["dumpxml", "--domain", target, "--security-info", "--inactive"],
@@ -110,9 +112,10 @@ async function readOne(virsh: Virsh, target: string): Promise<DomainStatus | nul
     ["snapshot-list", "--domain", target, "--name"],
     ["checkpoint-list", "--domain", target, "--name"],
   ]);
+  const [answers] = await Promise.all([asked, loadParser()]);
   if (answers.some(isGone)) return null;
   const [info = "", state = "", inactive = "", live = "", snapshots = "", checkpoints = ""] = answers.map(textOf);
-  return assemble({ ...parseDominfo(info), state, inactive, live, snapshots, checkpoints });
+  return assemble(virsh, { ...parseDominfo(info), state, inactive, live, snapshots, checkpoints });
 }
 
 interface Told extends Pick<DomainStatus, "persistent" | "autostart" | "managedSave"> {
@@ -123,8 +126,8 @@ interface Told extends Pick<DomainStatus, "persistent" | "autostart" | "managedS
   readonly checkpoints: string;
 }
 
-async function assemble(told: Told): Promise<DomainStatus> {
-  const { diskMirrors, parseDefinition } = await import("./domain-xml.ts");
+async function assemble(virsh: Virsh, told: Told): Promise<DomainStatus> {
+  const { parseDefinition } = await import("./domain-xml.ts");
   const { state, reason } = parseState(told.state);
   const isLive = state !== "shutoff" && state !== "crashed";
   const live = isLive ? parseDefinition(told.live) : null;
@@ -141,8 +144,20 @@ async function assemble(told: Told): Promise<DomainStatus> {
     inactive,
     snapshots: linesOf(told.snapshots),
     checkpoints: linesOf(told.checkpoints),
-    jobs: isLive ? diskMirrors(told.live).map(({ device, type }) => ({ device, type })) : [],
+    jobs: isLive ? await jobsOf(virsh, inactive.uuid, told.live) : [],
   };
+}
+
+/** The mirrors of a live definition; libvirt itself says which of them is one no longer. */
+async function jobsOf(virsh: Virsh, uuid: string, live: string): Promise<DomainJob[]> {
+  const { diskMirrors } = await import("./domain-xml.ts");
+  const jobs: DomainJob[] = [];
+  for (const { device, type } of diskMirrors(live)) {
+    const { exit, stdout } = await virsh.run(blockJobWords(uuid, device));
+    const ended = exit === 0 && parseBlockJob(stdout) === null;
+    jobs.push({ device, type, ...(ended ? { ended } : {}) });
+  }
+  return jobs;
 }
 
 /**

@@ -4,9 +4,25 @@ import { tpmFolder } from "./libvirt-folders.ts";
 import type { DomainDefinition, DomainDisk, DomainInterface } from "./types.ts";
 import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
 
+/** What was read last, newest last: one command asks for the same document many times, and parsing costs more than asking. Nobody changes these. */
+const recent = new Map<string, Element>();
+const KEPT_DOCUMENTS = 8;
+
+function rootOf(xml: string): Element {
+  const known = recent.get(xml);
+  if (known !== undefined) return known;
+  const root = parseXml(xml, "domain").documentElement as Element;
+  recent.set(xml, root);
+  for (const oldest of recent.keys()) {
+    if (recent.size <= KEPT_DOCUMENTS) break;
+    recent.delete(oldest);
+  }
+  return root;
+}
+
 /** Reads a definition. "failed" where the text is no domain's XML or lacks a name or UUID. */
 export function parseDefinition(xml: string): DomainDefinition {
-  const root = parseXml(xml, "domain").documentElement as Element;
+  const root = rootOf(xml);
   const name = childText(root, "name");
   const uuid = childText(root, "uuid");
   const memory = childNamed(root, "memory");
@@ -138,7 +154,7 @@ function bytesOf(element: Element): number {
 
 /** Target device → alias, of a live definition: how QEMU names the disk. */
 export function diskAliases(xml: string): Map<string, string> {
-  const root = parseXml(xml, "domain").documentElement as Element;
+  const root = rootOf(xml);
   const devices = childNamed(root, "devices");
   const pairs = (devices ? childrenNamed(devices, "disk") : []).flatMap((disk): [string, string][] => {
     const device = attribute(childNamed(disk, "target"), "dev");
@@ -157,7 +173,7 @@ export interface DiskMirror {
 
 /** The mirrors of a live definition. */
 export function diskMirrors(xml: string): DiskMirror[] {
-  const root = parseXml(xml, "domain").documentElement as Element;
+  const root = rootOf(xml);
   const devices = childNamed(root, "devices");
   return (devices ? childrenNamed(devices, "disk") : []).flatMap((disk) => {
     const mirror = childNamed(disk, "mirror");

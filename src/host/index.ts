@@ -1,6 +1,7 @@
 /** The machine, as one object. Only what a call needs is loaded by it: a cheap verb stays cheap. */
 import { setTimeout as delay } from "node:timers/promises";
 import { EstratoError } from "../errors.ts";
+import type { Action, PerformOptions } from "./action.ts";
 import { commandsFor } from "./actions/commands.ts";
 import { cronLine, readCrontab } from "./crontab.ts";
 import { editDefinition } from "./domain-edit.ts";
@@ -13,7 +14,6 @@ import type { HeldFile } from "./held-file.ts";
 import { type ChildTrace, createProcesses } from "./process.ts";
 import { convertedBytes, countFaults, dataPlaces, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
 import type {
-  Action,
   BlockSums,
   Command,
   CronEntry,
@@ -31,7 +31,6 @@ import type {
   ImageInfo,
   NetworkInfo,
   NewDomain,
-  PerformOptions,
   QemuDisk,
   SecretSummary,
 } from "./types.ts";
@@ -45,15 +44,18 @@ export interface HostOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Whose crontab it is; the process's own user where it is left out. */
   readonly uid?: number;
+  /** Starts virsh at once: it takes as long as all that comes before the first question. */
+  readonly eager?: boolean;
 }
 
 /** What `createHost` gives: core's HostPort (a test compares the two types), and children that own the terminal. */
 export type Host = ReturnType<typeof createHost>;
 
-/** A host behind a libvirt URI. Nothing is started or loaded by this call. */
+/** A host behind a libvirt URI. Nothing is started (unless `eager`) or loaded by this call. */
 export function createHost(options: HostOptions) {
   const processes = createProcesses(options);
   const virsh = createVirsh(processes, options.uri);
+  if (options.eager) virsh.prepare({});
   let capabilities: Promise<HostCapabilities> | undefined;
 
   async function readCapabilities(): Promise<HostCapabilities> {
@@ -68,6 +70,8 @@ export function createHost(options: HostOptions) {
       (await import("./domain-outline.ts")).domainOutlines(virsh, wanted),
     domainStatus: (domain: string): Promise<DomainStatus | null> => domainStatus(virsh, domain),
     domainStatuses: (domains?: readonly string[]): Promise<Map<string, DomainStatus>> => domainStatuses(virsh, domains),
+    strayProcesses: async (uuids: readonly string[]): Promise<Map<string, number>> =>
+      (await import("./stray-process.ts")).strayProcesses(virsh, uuids),
     qemuDisks: async (uuid: string): Promise<QemuDisk[]> => (await import("./qemu-disks.ts")).qemuDisks(virsh, uuid),
     agentPing: async (uuid: string, timeoutMs: number): Promise<boolean> =>
       (await import("./agent.ts")).agentPing(virsh, uuid, timeoutMs),
@@ -128,6 +132,7 @@ export function createHost(options: HostOptions) {
       const { perform } = await import("./actions.ts");
       await perform({ processes, virsh, options: how, sleep, nowMs: () => performance.now() }, action);
     },
+    letGo: (fds: readonly number[]): Promise<void> => virsh.letGo(fds),
     /** What connects a terminal with the guest's serial console; `leaveKey` (^]) leaves it. */
     consoleCommand: (uuid: string, leaveKey: string | null): Command =>
       virsh.command(...(leaveKey === null ? [] : ["--escape", leaveKey]), "console", "--domain", uuid),

@@ -22,7 +22,21 @@ export function missingProgram(program: string): EstratoError {
   });
 }
 
-/** "failed", with the child's last meaningful words; "conflict" where an image is in use, "host" where libvirt does not answer or holds a wrong passphrase. */
+/** What spawn(2) says: "host" where the program is not installed, "failed" else. */
+export function notStarted({ program }: Command, cause: NodeJS.ErrnoException): EstratoError {
+  if (cause.code === "ENOENT") return missingProgram(program);
+  return new EstratoError("failed", `${program}: ${cause.message}`, { cause });
+}
+
+/** The operation's signal has cut it. */
+export function interrupted({ program }: Command): EstratoError {
+  return new EstratoError("interrupted", `${program}: interrupted`);
+}
+
+/**
+ * "failed", with the child's last meaningful words; "conflict" where an image is in use, "host" where libvirt does not answer or holds a wrong passphrase,
+ * or where QEMU's user cannot reach a file.
+ */
 export function failure(command: Command, result: { exit: number | null; stderr: string }): EstratoError {
   const words = lastWords(result.stderr);
   const why = words ?? (result.exit === null ? "ended by a signal" : `exit code ${result.exit}`);
@@ -30,8 +44,17 @@ export function failure(command: Command, result: { exit: number | null; stderr:
   if (isLockComplaint(result.stderr)) {
     return new EstratoError("conflict", message, { hint: "A guest or another program has the image open." });
   }
-  if (/failed to connect to the hypervisor/.test(result.stderr)) {
+  if (/failed to (re)?connect to the hypervisor/i.test(result.stderr)) {
     return new EstratoError("host", message, { hint: "Start libvirt's daemon, or choose another with --connect." });
+  }
+  const unreachable = /Cannot access \w+ file '[^']*'.*\(as uid:(\d+), gid:\d+\): Permission denied/.exec(
+    result.stderr,
+  );
+  if (unreachable !== null) {
+    const line = `"chmod o+x FOLDER", or "setfacl -m u:${unreachable[1]}:x FOLDER"`;
+    return new EstratoError("host", message, {
+      hint: `QEMU's user may not pass through a folder above that file. Open it: ${line}.`,
+    });
   }
   if (/Invalid password, cannot unlock any keyslot/.test(result.stderr)) {
     const wrong = `${commandLabel(command)}: the secret that libvirt holds does not open an encrypted file: it is another passphrase`;

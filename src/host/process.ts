@@ -1,6 +1,10 @@
 /** The one place where child processes start. No shell, one locale, and nothing of a child's failure is swallowed. */
+import type { ChildProcess, StdioOptions } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { EstratoError } from "../errors.ts";
-import { failure, missingProgram } from "./process-failure.ts";
+import { type KeptChild, keepChild } from "./kept-child.ts";
+import { failure, interrupted, missingProgram, notStarted } from "./process-failure.ts";
 import { timeLimit } from "./time-limit.ts";
 import type { Command } from "./types.ts";
 
@@ -48,6 +52,8 @@ export interface Processes {
   output(command: Command, options?: RunOptions): Promise<string>;
   /** Standard output line by line, for answers of any length. "failed" at the end where the exit code is not 0. */
   lines(command: Command, options?: Pick<RunOptions, "inheritFds">): AsyncGenerator<string>;
+  /** A child that is kept and spoken to. */
+  keep(command: Command, options?: Pick<RunOptions, "inheritFds" | "environment">): KeptChild;
   /** A child that owns the terminal (a console, ssh): returns its exit code. Ctrl-C reaches it directly. */
   interactive(command: Command): Promise<number>;
 }
@@ -64,11 +70,12 @@ export function createProcesses(options: ProcessOptions = {}): Processes {
   }
 
   async function run(command: Command, how: RunOptions = {}): Promise<ChildResult> {
-    if (Object.keys(how).length === 0) return read(command);
+    const { inheritFds, ...rest } = how;
+    if (Object.keys(rest).length === 0) return read(command, inheritFds ?? []);
     const { execa } = await import("execa");
     if (how.signal?.aborted) throw interrupted(command);
     const startedMs = nowMs();
-    const stdio = [how.input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(how.inheritFds ?? [])];
+    const stdio = [how.input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(inheritFds ?? [])];
     const child = execa(command.program, [...command.args], {
       ...base,
       env: { ...env, ...how.environment },
@@ -95,27 +102,27 @@ export function createProcesses(options: ProcessOptions = {}): Processes {
     return { exit, stdout: String(result.stdout ?? ""), stderr: String(result.stderr ?? "") };
   }
 
-  /** A plain question to a program, by Node itself: execa alone takes as long to load as virsh to answer. */
-  async function read(command: Command): Promise<ChildResult> {
+  /** By Node itself: execa alone takes as long to load as virsh to answer. */
+  async function start(command: Command, inheritFds: readonly number[]): Promise<ChildProcess> {
     const { spawn } = await import("node:child_process");
+    const stdio: StdioOptions = ["ignore", "pipe", "pipe", ...inheritFds];
+    return spawn(command.program, [...command.args], { env, cwd: "/", stdio, detached: true });
+  }
+
+  /** A plain question to a program. */
+  async function read(command: Command, inheritFds: readonly number[]): Promise<ChildResult> {
     const startedMs = nowMs();
+    const child = await start(command, inheritFds);
     return new Promise((resolve, reject) => {
-      const child = spawn(command.program, [...command.args], {
-        env,
-        cwd: "/",
-        stdio: ["ignore", "pipe", "pipe"],
-        detached: true,
-      });
       const texts = { stdout: "", stderr: "" };
       for (const stream of ["stdout", "stderr"] as const) {
-        child[stream].setEncoding("utf8").on("data", (piece: string) => {
+        child[stream]?.setEncoding("utf8").on("data", (piece: string) => {
           texts[stream] += piece;
         });
       }
       child.once("error", (cause: NodeJS.ErrnoException) => {
         trace(command, startedMs, null);
-        const why = new EstratoError("failed", `${command.program}: ${cause.message}`, { cause });
-        reject(cause.code === "ENOENT" ? missingProgram(command.program) : why);
+        reject(notStarted(command, cause));
       });
       child.once("close", (exit) => {
         trace(command, startedMs, exit);
@@ -131,22 +138,29 @@ export function createProcesses(options: ProcessOptions = {}): Processes {
       if (result.exit !== 0) throw failure(command, result);
       return result.stdout;
     },
-    async *lines(command, how = {}) {
-      const { execa } = await import("execa");
+    async *lines(command, { inheritFds = [] } = {}) {
+      const { createInterface } = await import("node:readline");
       const startedMs = nowMs();
-      const child = execa(command.program, [...command.args], {
-        ...base,
-        stdio: ["ignore", "pipe", "pipe", ...(how.inheritFds ?? [])] as ["ignore", "pipe", "pipe"],
-        buffer: { stdout: false },
-        detached: true,
+      const child = await start(command, inheritFds);
+      let stderr = "";
+      child.stderr?.setEncoding("utf8").on("data", (piece: string) => {
+        stderr += piece;
       });
-      for await (const line of child.iterable()) yield String(line);
-      const result = await child;
-      const exit = result.exitCode ?? null;
+      const ended = once(child, "close"); // or "error"
+      ended.catch(() => {});
+      try {
+        yield* createInterface({ input: child.stdout as Readable, crlfDelay: Number.POSITIVE_INFINITY });
+      } finally {
+        child.stdout?.destroy();
+      }
+      const [exit] = (await ended.catch((cause) => {
+        throw notStarted(command, cause);
+      })) as [number | null];
       trace(command, startedMs, exit);
-      if (exit === null && result.code === "ENOENT") throw missingProgram(command.program);
-      if (exit !== 0) throw failure(command, { exit, stderr: String(result.stderr ?? "") });
+      if (exit !== 0) throw failure(command, { exit, stderr });
     },
+    keep: (command, { inheritFds = [], environment } = {}) =>
+      keepChild(command, { env: { ...env, ...environment }, inheritFds, nowMs, trace }),
     async interactive(command) {
       const { execa } = await import("execa");
       const startedMs = nowMs();
@@ -168,8 +182,4 @@ export function createProcesses(options: ProcessOptions = {}): Processes {
 export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { NODE_EXTRA_CA_CERTS: _, LANGUAGE: __, ...rest } = env;
   return { ...rest, LC_ALL: "C.UTF-8" };
-}
-
-function interrupted(command: Command): EstratoError {
-  return new EstratoError("interrupted", `${command.program}: interrupted`);
 }

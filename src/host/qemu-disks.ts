@@ -35,6 +35,29 @@ export async function qemuDisks(virsh: Virsh, uuid: string): Promise<QemuDisk[]>
   return disksOf(blocks, aliases);
 }
 
+/** Reads the answer to `query-named-block-nodes`. */
+export function parseNodes(json: string): { readonly name: string; readonly file: string }[] {
+  const { return: nodes = [] } = JSON.parse(json) as {
+    readonly return?: readonly { readonly "node-name": string; readonly file: string }[];
+  };
+  return nodes.map((node) => ({ name: node["node-name"], file: filePathOf(node.file) }));
+}
+
+/** The devices with this file on top that libvirt's definition does not name: their ids. */
+export async function unknownDevices(virsh: Virsh, uuid: string, path: string): Promise<string[]> {
+  const { aliases, blocks } = await readBlocks(virsh, uuid);
+  return strangersOn(blocks, [...aliases.values()], path);
+}
+
+/** The same of an answer that is there already. */
+export function strangersOn(blocks: readonly QemuBlock[], aliases: readonly string[], path: string): string[] {
+  return blocks.flatMap(({ qdev, inserted }) => {
+    if (qdev === undefined || inserted === undefined || chainOf(inserted.image)[0] !== path) return [];
+    if (aliases.some((alias) => isDeviceOf(qdev, alias))) return [];
+    return [/^\/machine\/peripheral\/([^/]+)/.exec(qdev)?.[1] ?? qdev];
+  });
+}
+
 async function readBlocks(
   virsh: Virsh,
   uuid: string,

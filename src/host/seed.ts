@@ -3,10 +3,11 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { EstratoError } from "../errors.ts";
+import type { Action } from "./action.ts";
 import { removeFile, setMode, syncPath, temporaryName } from "./files.ts";
 import type { Processes } from "./process.ts";
 import { missingProgram } from "./process-failure.ts";
-import type { Action, Command } from "./types.ts";
+import type { Command } from "./types.ts";
 
 type SeedAction = Extract<Action, { do: "create-seed" }>;
 

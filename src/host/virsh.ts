@@ -1,6 +1,7 @@
-/** virsh: one process may carry many commands, whose answers are told apart by markers. */
+/** virsh: one line may carry many commands, whose answers are told apart by markers. */
 import { randomBytes } from "node:crypto";
 import { EstratoError } from "../errors.ts";
+import { keepVirsh } from "./kept-virsh.ts";
 import type { ChildResult, Processes, RunOptions } from "./process.ts";
 import { failure, lastWords } from "./process-failure.ts";
 import type { Command } from "./types.ts";
@@ -12,6 +13,7 @@ export interface VirshAnswer {
   readonly error: string | null;
 }
 
+/** Whatever is asked with `inheritFds` changes something, and is never repeated. */
 export interface Virsh {
   readonly uri: string;
   /** One command as a person would type it. */
@@ -20,8 +22,12 @@ export interface Virsh {
   output(args: readonly string[], options?: RunOptions): Promise<string>;
   /** Runs one command and reports the exit code as it is. */
   run(args: readonly string[], options?: RunOptions): Promise<ChildResult>;
-  /** Runs many commands in as few processes as their length allows; each has its own answer, in order. "failed" or "host" where virsh itself cannot work. */
+  /** Runs many commands at once, as far as their length allows; each has its own answer, in order. "failed" or "host" where virsh itself cannot work. */
   batch(commands: readonly (readonly string[])[], options?: RunOptions): Promise<VirshAnswer[]>;
+  /** Starts a virsh that holds these locks, for who is about to need it. */
+  prepare(options: RunOptions): void;
+  /** Ends every virsh that is kept with these locks, so that who releases them sets them free. */
+  letGo(fds: readonly number[]): Promise<void>;
 }
 
 /** One argument of a process may hold 128 KiB (Linux, MAX_ARG_STRLEN): nothing else bounds a batch. */
@@ -30,35 +36,76 @@ const MARKER_BYTES = 90;
 
 export function createVirsh(processes: Processes, uri: string): Virsh {
   const command = (...args: readonly string[]): Command => ({ program: "virsh", args: ["-q", "-c", uri, ...args] });
-  return {
+  const kept = keepVirsh(processes, command(), uri);
+
+  const virsh: Virsh = {
     uri,
     command,
-    output: (args, options) => processes.output(command(...args), options),
-    run: (args, options) => processes.run(command(...args), options),
-    async batch(commands, options) {
+    async output(args, options) {
+      const result = await virsh.run(args, options);
+      if (result.exit !== 0) throw failure(command(...args), result);
+      return result.stdout;
+    },
+    async run(args, options = {}) {
+      const nonce = newNonce();
+      const result = await kept.ask(command(...args), keptLines([args], nonce), keptExit(nonce, 1), options);
+      return result === null ? processes.run(command(...args), options) : onlyAnswer(result, nonce);
+    },
+    async batch(commands, options = {}) {
       const answers: VirshAnswer[] = [];
       for (const chunk of chunksOf(commands)) {
-        const nonce = randomBytes(6).toString("hex");
-        const asked = command(batchText(chunk, nonce));
-        const result = await processes.run(asked, options);
+        const nonce = newNonce();
+        const shownAs = command(chunk.map((args) => args.map(quoteArgument).join(" ")).join("; "));
+        const result =
+          (await kept.ask(shownAs, keptLines(chunk, nonce), keptExit(nonce, chunk.length), options)) ??
+          (await processes.run(command(batchText(chunk, nonce)), options));
         const parsed = parseBatch(result, nonce, chunk.length);
         if (parsed === null) throw failure(command(...(chunk[0] ?? [])), result);
         answers.push(...parsed);
       }
       return answers;
     },
+    prepare: ({ inheritFds }) => kept.prepare(inheritFds ?? []),
+    letGo: kept.letGo,
   };
+  return virsh;
 }
+
+const newNonce = () => randomBytes(6).toString("hex");
 
 /**
  * The text of a batch. Measured on 9.0 and 11.3: a command that fails does not end the batch, its complaint goes to
  * stderr, and the exit code is the last command's alone. A marker before each command, on both streams, says whose
- * words are whose; the nonce keeps a guest's XML from imitating one.
+ * words are whose; the nonce keeps a guest's XML from imitating one, and a kept virsh, which repeats what it reads, too.
  */
 export function batchText(commands: readonly (readonly string[])[], nonce: string): string {
-  const marker = (index: number) => `echo '@@${nonce} ${index}\n'; echo --err '@@${nonce} ${index}\n'`;
-  const parts = commands.map((args, index) => `${marker(index)}; ${args.map(quoteArgument).join(" ")}`);
-  return `${parts.join("; ")}; ${marker(commands.length)}`;
+  const parts = commands.map((args, index) => `${marker(nonce, index)}; ${args.map(quoteArgument).join(" ")}`);
+  return `${parts.join("; ")}; ${marker(nonce, commands.length)}`;
+}
+
+const marker = (nonce: string, index: number) => `echo @@''${nonce} ${index}@; echo --err @@''${nonce} ${index}@`;
+
+/** What a kept virsh reads: a line that it does not understand has no markers, so the end has a line of its own. */
+function keptLines(commands: readonly (readonly string[])[], nonce: string): string {
+  return `${batchText(commands, nonce)}\n${marker(nonce, commands.length + 1)}\n`;
+}
+
+/** The exit code that a process of its own would have; null before the end. */
+function keptExit(nonce: string, count: number): (stdout: string, stderr: string) => number | null {
+  return (stdout, stderr) => {
+    const end = `@@${nonce} ${count + 1}@`;
+    if (!stdout.includes(end) || !stderr.includes(`${end}\n`)) return null;
+    return sections(stdout, nonce).has(count) && !isComplaint(sections(stderr, nonce).get(count - 1)) ? 0 : 1;
+  };
+}
+
+/** The one answer that a kept virsh gave, as a process of its own would have given it. */
+function onlyAnswer({ exit, stdout, stderr }: ChildResult, nonce: string): ChildResult {
+  return {
+    exit,
+    stdout: sections(stdout, nonce).get(0) ?? "",
+    stderr: sections(stderr, nonce).get(0) ?? stderr,
+  };
 }
 
 /** Splits what a batch said. Null where the batch did not come to its end (no connection, or a command unknown to this virsh). */
@@ -74,15 +121,21 @@ export function parseBatch(
     const complaint = stderr.get(index) ?? "";
     return {
       text: stdout.get(index) ?? "",
-      error: /^error:/m.test(complaint) ? (lastWords(complaint) ?? "failed") : null,
+      error: isComplaint(complaint) ? (lastWords(complaint) ?? "failed") : null,
     };
   });
 }
 
+/** A connection that was lost before and is there again is nothing to complain of. */
+const RECONNECTED = /(?:^error: Disconnected from .*\n)?^error: Reconnected to .*\n/gm;
+
+function isComplaint(stderr = ""): boolean {
+  return /^error:/m.test(stderr.replace(RECONNECTED, ""));
+}
+
 function sections(text: string, nonce: string): Map<number, string> {
   const found = new Map<number, string>();
-  const pattern = new RegExp(`(?:error: )?@@${nonce} (\\d+)\n`, "g");
-  const marks = [...text.matchAll(pattern)];
+  const marks = [...text.matchAll(new RegExp(`(?:error: )?@@${nonce} (\\d+)@`, "g"))];
   marks.forEach((mark, index) => {
     found.set(Number(mark[1]), text.slice(mark.index + mark[0].length, marks[index + 1]?.index ?? text.length));
   });

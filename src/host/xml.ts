@@ -17,6 +17,11 @@ function xmldom(): typeof Xmldom {
   return loaded;
 }
 
+/** For who waits for a document: the parser takes as long to load as virsh to answer. */
+export async function loadParser(): Promise<void> {
+  xmldom();
+}
+
 /** Parses a document whose root must be `root`. "failed" where it is not well-formed, or has a document type (nothing of libvirt's has one). */
 export function parseXml(text: string, root: string): Document {
   if (/<!DOCTYPE/i.test(text)) throw new EstratoError("failed", `XML of a ${root}: a document type is not allowed`);

@@ -33,6 +33,7 @@ export function emptyState(): State {
     ),
     keypairs: {},
     bookmarks: {},
+    storeId: null,
     targets: {},
     schedules: {},
   };

@@ -2,7 +2,7 @@
 import { type Events, events } from "./events.ts";
 import { makeFolders } from "./folders.ts";
 import { type Journal, journal } from "./journal.ts";
-import { type HeldFileLocks, lockNames } from "./locks.ts";
+import { type HeldFileLocks, lockNames, lockSharedFile } from "./locks.ts";
 import { type PathsInStore, pathsInStore } from "./paths.ts";
 import { type Records, records } from "./records.ts";
 import { type StateFile, stateFile } from "./state-file.ts";
@@ -14,6 +14,7 @@ export interface Store extends StateFile, Records {
   readonly journal: Journal;
   readonly events: Events;
   lock(names: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<HeldFileLocks>;
+  lockShared(path: string, what: string, timeoutMs: number, signal?: AbortSignal): Promise<HeldFileLocks | null>;
 }
 
 export interface StoreOptions {
@@ -41,6 +42,10 @@ export function openStore({ home, systemMode, now = () => new Date() }: StoreOpt
     async lock(names, timeoutMs, signal) {
       makeFoldersOnce();
       return lockNames(paths.locksFolder, names, timeoutMs, signal);
+    },
+    async lockShared(path, what, timeoutMs, signal) {
+      const lock = await lockSharedFile(path, { timeoutMs, what, signal });
+      return lock === null ? null : { names: [], fds: [lock.fd], release: async () => lock.release() };
     },
   };
 }

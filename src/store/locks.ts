@@ -17,6 +17,10 @@ import { hostError } from "./host-error.ts";
 
 /** flock(1)'s own codes are 1 and 64 to 78; sysexits does not use 99. */
 const BUSY = 99;
+/** EX_OSERR (ENOLCK) and EX_DATAERR (any other error of flock(2)): the file system carries no such locks. */
+const NO_LOCKS = 71;
+const NOT_LOCKABLE = 65;
+const WAIT = "Wait until it is done, or give --lock-timeout to wait for it.";
 const FD_IN_CHILD = 3;
 
 export interface FileLock {
@@ -36,7 +40,33 @@ export interface LockRequest {
 
 /** Locks a file, which is made where it is not there. Throws "conflict" where another has it when the time is over. */
 export async function lockFile(path: string, request: LockRequest): Promise<FileLock> {
-  const fd = openLockFile(path);
+  const { code, lock } = await lockDescriptor(openLockFile(path), request, busy(request.what));
+  if (code === 0) return lock;
+  lock.release();
+  throw new EstratoError("host", `${path}: flock ended with ${code ?? "a signal"}`);
+}
+
+/**
+ * Locks a file of a folder that several stores use, whole hosts apart where its file system carries locks (NFS does since version 4; to version 3 the server's
+ * lock daemon). Null where it carries none, and where there is no such file or it is another user's. Throws as lockFile.
+ */
+export async function lockSharedFile(path: string, request: LockRequest): Promise<FileLock | null> {
+  const fd = openSharedFile(path);
+  if (fd === null) return null;
+  const taken = new EstratoError("conflict", `${request.what}: another store is at work in it`, { hint: WAIT });
+  const { code, lock } = await lockDescriptor(fd, request, taken);
+  if (code === 0) return lock;
+  lock.release();
+  if (code === NO_LOCKS || code === NOT_LOCKABLE) return null;
+  throw new EstratoError("host", `${path}: flock ended with ${code ?? "a signal"}`);
+}
+
+/** The lock, and how flock(1) ended; the descriptor is closed where this throws. */
+async function lockDescriptor(
+  fd: number,
+  request: LockRequest,
+  taken: EstratoError,
+): Promise<{ readonly code: number | null; readonly lock: FileLock }> {
   let open = true;
   const release = (): void => {
     if (open) closeSync(fd);
@@ -45,9 +75,8 @@ export async function lockFile(path: string, request: LockRequest): Promise<File
   try {
     const code = await runFlock(fd, request);
     if (request.signal?.aborted) throw new EstratoError("interrupted", `${request.what}: gave up waiting for its lock`);
-    if (code === BUSY) throw busy(request.what);
-    if (code !== 0) throw new EstratoError("host", `${path}: flock ended with ${code ?? "a signal"}`);
-    return { fd, release };
+    if (code === BUSY) throw taken;
+    return { code, lock: { fd, release } };
   } catch (error) {
     release();
     throw error;
@@ -107,6 +136,20 @@ function openLockFile(path: string): number {
   }
 }
 
+/** Null where it is not there, or not ours to open. A file system that is mounted read-only is locked as well: others may write to it. */
+function openSharedFile(path: string): number | null {
+  for (const access of [constants.O_RDWR, constants.O_RDONLY]) {
+    try {
+      return openSync(path, access | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    } catch (error) {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return null;
+      if (!["EACCES", "EPERM", "EROFS"].includes(code)) throw hostError(path, error);
+    }
+  }
+  return null;
+}
+
 /** The exit code; null where a signal ended it. */
 function runFlock(fd: number, { timeoutMs, signal }: LockRequest): Promise<number | null> {
   const patience = timeoutMs >= 1 ? ["--timeout", (timeoutMs / 1000).toFixed(3)] : ["--nonblock"];
@@ -135,6 +178,6 @@ function runFlock(fd: number, { timeoutMs, signal }: LockRequest): Promise<numbe
 
 function busy(what: string): EstratoError {
   return new EstratoError("conflict", `${what}: another operation is in progress`, {
-    hint: "Wait until it is done, or give --lock-timeout to wait for it.",
+    hint: WAIT,
   });
 }

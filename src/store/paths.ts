@@ -25,6 +25,7 @@ export interface PathsInStore {
   memory(name: string): string;
   seed(uuid: string): string;
   consoleLog(uuid: string): string;
+  oldConsoleLogs(uuid: string): string[];
   knownHosts(uuid: string): string;
 }
 
@@ -60,6 +61,9 @@ export function pathsInStore(home: string): PathsInStore {
     memory: (name) => join(memoryFolder, checkedFileName("memory file", name)),
     seed: (uuid) => join(seedsFolder, `${checkedFileName("seed", uuid)}.iso`),
     consoleLog: (uuid) => join(consolesFolder, `${checkedFileName("console", uuid)}.log`),
+    // virtlogd(8) begins a new one at 2 MiB and keeps three old ones, unless it is told otherwise.
+    oldConsoleLogs: (uuid) =>
+      [0, 1, 2].map((age) => join(consolesFolder, `${checkedFileName("console", uuid)}.log.${age}`)),
     knownHosts: (uuid) => join(knownHostsFolder, checkedFileName("known hosts", uuid)),
   };
 }

@@ -26,7 +26,17 @@ const layer = v.object({
       name: v.string(), // what it was called then
       owner: v.string(), // whose it is
       depth: v.pipe(v.number(), v.integer(), v.minValue(1)), // files that QEMU opens to read it
-      marker: v.string(), // path of the empty file, in the lender's store, that says that we use it
+      marker: v.string(), // path of the file, with the lender, that says that we use it
+      // A disk of a backup: what it holds is pulled into the layer above it, and then it is let go.
+      backup: v.optional(
+        v.object({
+          id: v.string(), // bak-…
+          target: v.string(), // absolute path of the folder that the backup is in
+          files: v.pipe(v.array(v.string()), v.minLength(1)), // that QEMU opens to read it, top first
+          owner: v.object({ uid: v.number(), gid: v.number() }), // whose the files are: libvirt gives them to QEMU's user
+          mark: v.string(), // what the marker says: who uses it
+        }),
+      ),
     }),
   ),
   createdAt: time,
@@ -217,7 +227,7 @@ const schedule = v.object({
   catchUp: v.boolean(), // what was missed while the host was off is made up for
   lines: v.array(v.string()), // of the crontab
   last: v.nullable(
-    v.object({ startedAt: time, ms: milliseconds, result: v.string(), message: v.nullable(v.string()) }), // result: done, warned (a hook failed), or the code of the error
+    v.object({ startedAt: time, ms: milliseconds, result: v.string(), message: v.nullable(v.string()) }), // result: done, skipped (the instance is shelved), warned (a hook failed), or the code of the error
   ),
   lastGoodAt: v.nullable(time), // when the last one that went well began
   owner: v.string(),
@@ -234,6 +244,7 @@ export const stateSchema = v.object({
   flavors: v.record(v.string(), flavor),
   keypairs: v.record(v.string(), keypair),
   bookmarks: v.optional(v.record(v.string(), bookmark), {}), // by backup
+  storeId: v.optional(v.nullable(v.string()), null), // tells this store's unfinished backups in a target from another's; null: none was begun yet
   targets: v.optional(v.record(v.string(), v.string()), {}), // folders of backups: path → the id that its marker holds
   schedules: v.optional(v.record(v.string(), schedule), {}),
 });

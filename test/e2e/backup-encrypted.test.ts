@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { killAt } from "./crash.ts";
 import { makeRig, type Rig, run, sure } from "./rig.ts";
 
 const MARKER = "the-marker-that-nobody-may-read";
@@ -67,6 +68,41 @@ describe("encrypted backups", () => {
     await rig.ok("instance", "delete", "web2", "-y");
   });
 
+  it("boot with their passphrase, their whole chain below them, and with no other", async () => {
+    const all = await rig.json<{ id: string; incremental: boolean }[]>(...at("backup", "list"));
+    const { id, incremental } = all.at(-1) as { id: string; incremental: boolean };
+    expect(incremental).toBe(true);
+    const boot = at("backup", "verify", id, "--boot");
+    expect(await rig.estrato(...boot)).toMatchObject({ code: 2 });
+    const refused = await rig.estrato(...boot, "--passphrase-file", wrong);
+    expect(refused.code).toBe(6);
+    expect(refused.stderr).toMatch(/passphrase|password/i);
+    const clean = async () => {
+      expect(await sure("virsh", "--quiet", "secret-list")).toBe("");
+      expect((await sure("virsh", "list", "--all", "--name")).trim()).toBe("web1");
+      expect(readdirSync(join(rig.home, "consoles"))).toHaveLength(1);
+      expect(await rig.json("doctor")).toEqual([]);
+    };
+    await clean();
+    const booted = await rig.json(...boot, "--passphrase-file", key);
+    expect(booted).toMatchObject({ status: "ok", booted_ms: expect.any(Number) });
+    await clean();
+    const byText = await rig.json(...boot, "--passphrase-file", key, "--console-text", "is up after");
+    expect(byText).toMatchObject({ status: "ok", booted_ms: expect.any(Number) });
+    await clean();
+    const shown = await rig
+      .json(...boot, "--passphrase-file", key, "--console-text", "NEVER", "--timeout", "1s")
+      .catch((error: Error) => error.message);
+    expect(shown).toContain("exit 9");
+    await clean();
+    // Killed while it runs: the guest, its overlays and the secret go with the next command.
+    await killAt(rig, { at: "backup.boot:3:after", title: "Start it" }, ...boot, "--passphrase-file", key);
+    expect(await sure("virsh", "--quiet", "secret-list")).not.toBe("");
+    await rig.heal();
+    await clean();
+    await rig.ok("backup", "verify", "--all", "--target", target);
+  });
+
   /** The path of a volume's disk in the guest, found by its serial. */
   const device = async (volume: string) => {
     const { id } = await rig.json<{ id: string }>("volume", "show", volume);
@@ -94,6 +130,33 @@ describe("encrypted backups", () => {
     expect(await rig.guest("web1", `head -n 1 ${again}`)).toBe(`${MARKER}-vault`);
     expect(await rig.guest("web1", `cmp ${vault} ${again} && echo same`)).toBe("same");
     expect(readdirSync(target)).toHaveLength(3);
+    expect(await rig.json("doctor")).toEqual([]);
+  });
+
+  it("are booted from where their disks were encrypted themselves, which then stay so", async () => {
+    const newest = (await rig.json<{ id: string }[]>(...at("backup", "list"))).at(-1)?.id as string;
+    const instant = at("backup", "restore", newest, "--instance", "web3", "--instant");
+    const plain = await rig.estrato(...instant, "--passphrase-file", key);
+    expect(plain.code).toBe(5);
+    expect(plain.stderr).toContain("disk vda itself was not");
+    expect(await rig.estrato(...instant, "--disk", "vdb")).toMatchObject({ code: 2 });
+    expect(await rig.estrato(...instant, "--disk", "vdb", "--passphrase-file", wrong)).toMatchObject({ code: 6 });
+    expect(await rig.json("doctor")).toEqual([]);
+    await rig.ok(...instant, "--disk", "vdb", "--passphrase-file", key, "--no-wait");
+    expect(await rig.json("doctor")).toEqual([]);
+    await rig.ok(...instant, "--disk", "vdb", "--passphrase-file", key);
+    expect(readdirSync(join(target, newest)).filter((name) => name.startsWith("use-"))).toEqual([]);
+    await rig.ok("instance", "stop", "web3", "--force");
+    await rig.ok("instance", "start", "web3");
+    await rig.ok("instance", "stop", "web3", "--force");
+    const [disk] = (await rig.json<{ volumes: { id: string }[] }>("instance", "show", "web3")).volumes;
+    await rig.ok("volume", "detach", "web3", disk?.id as string);
+    expect(await rig.json("volume", "show", disk?.id as string)).toMatchObject({ encrypted: true });
+    await rig.ok("volume", "attach", "web1", disk?.id as string);
+    expect(
+      await rig.guest("web1", `cmp ${await device("vault")} ${await device(disk?.id as string)} && echo same`),
+    ).toBe("same");
+    expect(await found(join(rig.home, "layers"), `${MARKER}-vault`)).toBe("");
     expect(await rig.json("doctor")).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { killAt, killPoints } from "./crash.ts";
 import { makeRig, type Rig, run, ssh, sure, until, virsh } from "./rig.ts";
 
 interface Backup {
@@ -154,6 +155,8 @@ describe("backups of a running guest", () => {
     const late = await rig.estrato(...boot, "--timeout", "1s");
     expect(late.code).toBe(9);
     expect(late.stderr).toContain("no guest agent answered");
+    const disks = (await sure("find", target, "-name", "*.qcow2")).split("\n");
+    expect(disks.map((file) => statSync(file).uid)).toEqual(disks.map(() => 0)); // not QEMU's user's
     expect((await virsh("list", "--all", "--name")).trim()).toBe("web1");
     expect(await rig.json("doctor")).toEqual([]);
     await rig.ok("backup", "verify", "good", "--target", target);
@@ -169,6 +172,55 @@ describe("backups of a running guest", () => {
     await sure("rmdir", target);
     renameSync(`${target}.away`, target);
     expect((await backup("--rotation", "9", "--incremental")).incremental).toBe(true);
+  });
+
+  it("removes what was begun in a target that was unmounted before it could be undone, and ends the merge that was cut off", async () => {
+    const [content, mounted] = [join(rig.folder, "content"), join(rig.folder, "mounted")];
+    for (const folder of [content, mounted]) mkdirSync(folder);
+    const mount = () => sure("mount", "--bind", content, mounted);
+    await mount();
+    const command = ["backup", "web1", "--target", mounted, "--incremental", "--rotation", "2"];
+    const copies = new Map<string, string>();
+    for (const word of ["one", "two"]) {
+      await rig.guest("web1", `echo ${word} > /root/word; sync`);
+      const { id } = await rig.json<Backup>(...command);
+      const copy = join(rig.folder, `${id}.mounted.qcow2`);
+      await sure("qemu-img", "convert", "-O", "qcow2", join(mounted, id, "vda.qcow2"), copy);
+      copies.set(id, copy);
+    }
+    const sound = async () => {
+      expect(readdirSync(mounted).filter((name) => name.endsWith(".part"))).toEqual([]);
+      await rig.ok("backup", "verify", "--all", "--target", mounted);
+      for (const { id } of await rig.json<Backup[]>("backup", "list", "--target", mounted)) {
+        const copy = copies.get(id);
+        if (copy !== undefined) await sure("qemu-img", "compare", join(mounted, id, "vda.qcow2"), copy);
+      }
+      expect(await rig.json("doctor")).toEqual([]);
+    };
+    const points = (await killPoints(rig, ...command)).filter(({ at }) => at.startsWith("backup."));
+    const cut = ["Copy the disks", "Merge what stands on it", "Prepare the manifest", "Put the merged files in place"];
+    for (const title of cut) {
+      const point = points.find((one) => one.title === title) as (typeof points)[number];
+      await rig.guest("web1", `echo "${title}" > /root/word; sync`);
+      await killAt(rig, point, ...command);
+      // A child that was at work for the one that was killed ends by itself.
+      await until("it can be unmounted", async () => (await run("umount", [mounted])).code === 0);
+      // The instance is free, and no command takes the empty mount point for the target.
+      await rig.ok("instance", "reboot", "web1");
+      await rig.ok("snapshot", "create", "web1", "meanwhile");
+      await rig.ok("snapshot", "delete", "web1/meanwhile");
+      expect(readdirSync(mounted)).toEqual([]);
+      await mount();
+      if (title === "Copy the disks") {
+        const [part] = readdirSync(mounted).filter((name) => name.endsWith(".part"));
+        expect(await rig.json("doctor").catch((error: Error) => error.message)).toContain(part);
+        await rig.ok("backup", "prune", "--rotation", "9", "--target", mounted);
+      } else await rig.heal();
+      await sound();
+      await rig.ok(...command);
+      await sound();
+    }
+    await sure("umount", mounted);
   });
 
   it("leaves nothing of one whose target is full, and evicts no good one for it", async () => {

@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { killAt, killPoints } from "./crash.ts";
+import { openMonitor } from "./monitor.ts";
 import { libvirtd, makeRig, type Rig, sure, virsh } from "./rig.ts";
 
 interface Volume {
@@ -47,6 +49,38 @@ describe("libvirtd killed while a volume is attached or detached", () => {
         await rig.guest("web1", "true");
         await rig.ok("volume", "detach", "web1", "data1");
       }
+    },
+  );
+
+  it.each(["opened", "given to the guest"])(
+    "forgotten by libvirtd when it was %s: taken back, and attached as before",
+    async (how) => {
+      const attach = ["volume", "attach", "web1", "data1"];
+      const [first] = await killPoints(rig, ...attach);
+      if (first === undefined) throw new Error("an attachment has no step");
+      await rig.ok("volume", "detach", "web1", "data1");
+      const before = await rig.guest("web1", "ls /dev/vd?");
+      await killAt(rig, first, ...attach);
+      await libvirtd("kill");
+      const file = await head();
+      await sure("chown", "libvirt-qemu", file);
+      const qemu = await openMonitor("web1");
+      const storage = { "node-name": "left-storage", driver: "file", filename: file };
+      await qemu.ask({ execute: "blockdev-add", arguments: storage });
+      const format = { "node-name": "left-format", driver: "qcow2", file: "left-storage" };
+      await qemu.ask({ execute: "blockdev-add", arguments: format });
+      // The last of the guest's slots: libvirt takes the first that it knows to be free.
+      const device = { driver: "virtio-blk-pci", bus: "pci.16", drive: "left-format", id: "virtio-disk9" };
+      if (how === "given to the guest") await qemu.ask({ execute: "device_add", arguments: device });
+      qemu.close();
+      await libvirtd("start");
+      await expect(sure("qemu-img", "info", file)).rejects.toThrow("lock");
+      await rig.heal();
+      await sure("qemu-img", "info", file);
+      expect(await rig.guest("web1", "ls /dev/vd?")).toBe(before);
+      await rig.ok(...attach);
+      await rig.ok("volume", "detach", "web1", "data1");
+      await sure("qemu-io", "-r", "-c", "read -P 7 0 4M", file);
     },
   );
 });

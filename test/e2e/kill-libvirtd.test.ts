@@ -1,5 +1,17 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { libvirtd, makeRig, type Rig, sure } from "./rig.ts";
+import { killAt, killPoints } from "./crash.ts";
+import { openMonitor } from "./monitor.ts";
+import { libvirtd, makeRig, type Rig, sure, until, virsh } from "./rig.ts";
+
+/** What libvirtd remembers the guest by, and how doctor says that it cannot read that. */
+const NOTE = "/run/libvirt/qemu/own.xml";
+const LOST = /own.*its QEMU runs \(process \d+\)/;
+
+/** As estrato-recovery(7) says. */
+async function findLost(): Promise<void> {
+  await sure("sed", "-i", "/<mirror [^>]*job=''/,/<\\/mirror>/d", NOTE);
+  await libvirtd("restart");
+}
 
 const pause = (ms: number) => new Promise((next) => setTimeout(next, ms));
 
@@ -39,6 +51,22 @@ describe("libvirtd killed at many instants", () => {
     }
   });
 
+  /**
+   * libvirt 9.0 and 11.3 die now and then of a question about a job that they have found again (segmentation fault in the QEMU driver): as systemd
+   * does, it is started anew.
+   */
+  const repair = async () => {
+    const once = () => rig.estrato("doctor", "--repair", "-y", "--lock-timeout", "60s");
+    let healed = await once();
+    if (healed.code === 6) {
+      await libvirtd("start");
+      healed = await once();
+    }
+    if (!LOST.test(healed.stdout)) return healed;
+    await findLost();
+    return once();
+  };
+
   it("of a pivot: the adopted guest's own file ends with all it wrote", async () => {
     // A foreign base is the case where a head goes down and pivots.
     await rig.ok("instance", "stop", "web1");
@@ -72,7 +100,7 @@ describe("libvirtd killed at many instants", () => {
       await libvirtd("kill");
       await command;
       await libvirtd("start");
-      const healed = await rig.estrato("doctor", "--repair", "-y", "--lock-timeout", "60s");
+      const healed = await repair();
       await rig.guest("own", `echo after-${delay} >> /root/log; sync`);
       if (healed.code === 9) {
         await rig.ok("instance", "stop", "own");
@@ -84,4 +112,57 @@ describe("libvirtd killed at many instants", () => {
         await rig.ok("snapshot", "delete", "own/s");
     }
   });
+
+  it("after it has lost a guest: nothing touches that until it is found again, and then it goes on", async () => {
+    await libvirtd("kill");
+    // What libvirt 9.0 leaves of a pivot in which it dies; to get it there would be a matter of microseconds.
+    const mirror = "<mirror type='file' job=''><format type='raw'/><source file='/nowhere'/>\\n</mirror>";
+    await sure("sed", "-i", `0,/<target dev='vda'/s##${mirror}\\n<target dev='vda'#`, NOTE);
+    await libvirtd("start");
+    expect(await virsh("domstate", "own")).toBe("shut off");
+    for (const verb of ["start", "stop", "delete"]) {
+      const { code, stderr } = await rig.estrato("instance", verb, "own", "-y");
+      expect({ code, stderr }).toEqual({ code: 9, stderr: expect.stringMatching(LOST) });
+    }
+    const looked = await rig.estrato("doctor", "--repair", "-y");
+    expect(looked.code).toBe(9);
+    expect(looked.stdout).toMatch(LOST);
+    await findLost();
+    await rig.heal();
+    await rig.guest("own", "echo found >> /root/log; sync");
+  });
+
+  it("in the moment of a pivot, which QEMU carries out alone: the guest goes on in the file that it is in", async () => {
+    const write = (word: string) => rig.guest("own", `echo ${word} >> /root/log; sync`);
+    const remove = ["snapshot", "delete", "own/s"];
+    await rig.ok("snapshot", "create", "own", "s");
+    await write("probe");
+    const pivot = (await killPoints(rig, ...remove)).filter(({ title }) => title === "Merge the layer down").at(-1);
+    if (pivot === undefined) throw new Error("a deletion has no step that moves data");
+    await rig.ok("snapshot", "create", "own", "s");
+    await write("before");
+    await killAt(rig, pivot, ...remove);
+    await libvirtd("kill");
+    await completeJob();
+    await libvirtd("start");
+    await repair();
+    await write("after");
+    // libvirt may take the job for one under way until the guest has stopped.
+    await rig.ok("instance", "stop", "own");
+    await rig.heal();
+    await rig.ok("instance", "start", "own");
+    expect((await rig.guest("own", "tail -2 /root/log")).split("\n")).toEqual(["before", "after"]);
+    await rig.heal();
+  });
 });
+
+/** Has the guest's QEMU switch its disk over and forget the job, as libvirtd would. */
+async function completeJob(): Promise<void> {
+  const qemu = await openMonitor("own");
+  const [, id] = /"id": "([^"]*commit[^"]*)"/.exec(await qemu.ask({ execute: "query-jobs" })) ?? [];
+  await qemu.ask({ execute: "job-complete", arguments: { id } });
+  await until("the job has ended", async () => /"concluded"/.test(await qemu.ask({ execute: "query-jobs" })));
+  // libvirtd's last word to it, before it would have noted that.
+  await qemu.ask({ execute: "job-dismiss", arguments: { id } });
+  qemu.close();
+}

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { killAt, killPoints } from "./crash.ts";
 import { libvirtd, makeRig, type Rig, virsh } from "./rig.ts";
@@ -64,11 +65,15 @@ describe("kill -9 at every step", { timeout: 300_000 }, () => {
     const boot = await bootId(rig);
     await rig.guest("web1", "dd if=/dev/urandom of=/run/ballast bs=1M count=40 2>/dev/null");
     for (const delay of INSTANTS_MS) {
-      const child = rig.start({}, "snapshot", "create", "web1", `orphan-${delay}`, "--memory");
-      const virshPid = await savingVirsh();
+      const steps = join(rig.folder, `orphan-${delay}.jsonl`);
+      const env = { ESTRATO_TEST_STEPS: steps };
+      const child = rig.start(env, "snapshot", "create", "web1", `orphan-${delay}`, "--memory");
+      await saving(steps);
       await pause(delay);
+      const virshs = childrenOf(child.pid);
+      expect(virshs).not.toEqual([]);
       child.kill("SIGKILL");
-      kill(virshPid);
+      virshs.forEach(kill);
       await rig.heal();
       expect(await virsh("domstate", "web1")).toBe("running");
       expect(await bootId(rig)).toBe(boot);
@@ -79,8 +84,10 @@ describe("kill -9 at every step", { timeout: 300_000 }, () => {
   it("of libvirtd while it saves the memory: the guest goes on, and nothing is left over", async () => {
     const boot = await bootId(rig);
     for (const delay of INSTANTS_MS) {
-      const ended = rig.estrato("snapshot", "create", "web1", `lost-${delay}`, "--memory");
-      await savingVirsh();
+      const steps = join(rig.folder, `lost-${delay}.jsonl`);
+      const env = { ESTRATO_TEST_STEPS: steps };
+      const ended = rig.estratoWith(env, "snapshot", "create", "web1", `lost-${delay}`, "--memory");
+      await saving(steps);
       await pause(delay);
       await libvirtd("kill");
       await ended;
@@ -93,7 +100,7 @@ describe("kill -9 at every step", { timeout: 300_000 }, () => {
   });
 });
 
-/** From when virsh has been started: before, in, and after the saving, on a quick machine and a slow one. */
+/** From when virsh is told to: before, in, and after the saving, on a quick machine and a slow one. */
 const INSTANTS_MS = [10, 50, 120];
 const pause = (ms: number) => new Promise((next) => setTimeout(next, ms));
 
@@ -105,20 +112,26 @@ function kill(pid: number): void {
   }
 }
 
-/** The pid of the virsh that takes the snapshot, as soon as it is there. Asks /proc: a process that asks would come too late. */
-async function savingVirsh(): Promise<number> {
+/** Returns when the memory is about to be saved, of which a line in `steps` tells. */
+async function saving(steps: string): Promise<void> {
   for (const end = Date.now() + 60_000; Date.now() < end; await pause(2)) {
-    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-      if (commandLine(pid).includes("snapshot-create-as")) return Number(pid);
-    }
+    if (textOf(steps).includes("Save the memory")) return;
   }
-  throw new Error("no virsh takes a snapshot");
+  throw new Error("no memory is saved");
 }
 
-function commandLine(pid: string): string {
+/** The processes that this one has started. */
+function childrenOf(parent: number | undefined): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && textOf(`/proc/${name}/status`).includes(`\nPPid:\t${parent}\n`))
+    .map(Number);
+}
+
+/** "" where it is not there. */
+function textOf(path: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    return readFileSync(path, "utf8");
   } catch {
-    return ""; // it has ended
+    return "";
   }
 }

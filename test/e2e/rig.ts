@@ -227,6 +227,33 @@ export async function ssh(key: string, address: string, line: string): Promise<s
   }
 }
 
+/**
+ * Starts a command that pulls something into this disk of a running guest, and returns while it does, slowed down so that it does not end by itself.
+ * Where it was too quick, `again` undoes it, and it is tried once more.
+ */
+export async function whilePulling(
+  instance: string,
+  device: string,
+  start: () => ChildProcess,
+  again: () => Promise<unknown>,
+): Promise<{ readonly child: ChildProcess; readonly ended: Promise<number | null> }> {
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
+    const child = start();
+    let isOver = false;
+    const ended = new Promise<number | null>((done) => child.once("exit", done));
+    void ended.then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      const slowed = await run("virsh", ["--quiet", "blockjob", instance, device, "1"]);
+      const job = slowed.code === 0 ? await virsh("blockjob", instance, device, "--info", "--raw") : "";
+      if (job.includes("Block Pull")) return { child, ended };
+    }
+    await again();
+  }
+  throw new Error(`${instance}: nothing was seen to be pulled into ${device}`);
+}
+
 /** Polls until `probe` is true. */
 export async function until(what: string, probe: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
   for (const end = Date.now() + timeoutMs; Date.now() < end; await new Promise((next) => setTimeout(next, 250))) {

@@ -156,7 +156,14 @@ describe("disks put away elsewhere", () => {
     const packing = (await killPoints(rig, ...shelve())).filter(({ at }) => at.startsWith("instance.offload"));
     // The merges too: it is there that the data comes back.
     const back = (await killPoints(rig, "unshelve", "cold1")).filter(({ title }) =>
-      ["Move the data", "Record", "Remove the old file", "Remove what the image kept"].includes(title),
+      [
+        "Merge the layer down",
+        "Merge the layer up",
+        "Free the layer",
+        "Record",
+        "Remove the old file",
+        "Remove what the image kept",
+      ].includes(title),
     );
     expect([packing.length > 3, back.length > 3]).toEqual([true, true]);
     for (const point of packing) {

@@ -1,11 +1,11 @@
 /** What each action does to the simulated machine. `reach` "half": the process is killed in the middle of it. */
 import { dirname } from "node:path";
 import { EstratoError } from "../../src/errors.ts";
+import type { Action } from "../../src/host/action.ts";
 import { withLines } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { tpmFolder } from "../../src/host/libvirt-folders.ts";
 import { missingProgram } from "../../src/host/process-failure.ts";
-import type { Action } from "../../src/host/types.ts";
 import { attach, detach, openDisk, switchDisks } from "./host-disks.ts";
 import { define, destroy, domainAt, findDomain, requireRunning, start, undefine } from "./host-domains.ts";
 import { convert, convertDelta, createDisk, resize, unlink } from "./host-files.ts";
@@ -98,6 +98,10 @@ const EFFECTS: Effects = {
   "block-commit": blockJob,
   "block-commit-active": blockJob,
   "settle-job": settleJob,
+  "close-unused"(machine, action) {
+    const domain = findDomain(machine, action.domain);
+    if (domain) domain.unused = domain.unused.filter((path) => path !== action.path);
+  },
   "restore-memory": restoreMemory,
   "attach-disk": attach,
   "detach-disk": detach,
@@ -146,7 +150,7 @@ const EFFECTS: Effects = {
     if (reach === "whole") machine.crontab = text;
   },
   "set-owner"(machine, action) {
-    Object.assign(fileAt(machine, action.path), { uid: action.uid, gid: action.gid });
+    Object.assign(machine.files.get(action.path) ?? {}, { uid: action.uid, gid: action.gid });
   },
   unlink: (machine, action) => unlink(machine, action.path),
   "copy-file"(machine, action) {

@@ -1,8 +1,8 @@
 /** Disks of simulated running guests: switches, and disks that come and go. */
 import { EstratoError } from "../../src/errors.ts";
+import type { Action } from "../../src/host/action.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
-import type { Action } from "../../src/host/types.ts";
 import { domainAt, giveToQemu, noteHead, requireRunning } from "./host-domains.ts";
 import { fileAt, holders, type Reach, requireWritable } from "./host-images.ts";
 import type { FakeDomain, FakeMachine, FakeOpenDisk } from "./host-machine.ts";

@@ -71,6 +71,8 @@ function newDomain(xml: string): FakeDomain {
     obedient: true,
     ram: "",
     open: [],
+    unused: [],
+    stray: null,
     jobs: [],
     snapshots: [],
     checkpoints: [],
@@ -145,6 +147,7 @@ export function destroy(machine: FakeMachine, domain: string, reason: string): v
   if (!found || found.live === null) return;
   found.live = null;
   found.open = [];
+  found.unused = [];
   found.jobs = [];
   found.frozen = false;
   found.state = "shutoff";
@@ -191,7 +194,7 @@ export function statusOf(found: FakeDomain): DomainStatus {
     inactive,
     snapshots: [...found.snapshots],
     checkpoints: [...found.checkpoints],
-    jobs: found.jobs.map(({ device, type }) => ({ device, type })),
+    jobs: found.jobs.map(({ device, type, ended }) => ({ device, type, ...(ended ? { ended } : {}) })),
   };
 }
 

@@ -1,8 +1,9 @@
 /** What is done to whole folders of the simulated machine, and the sums of its files. */
 import { createHash } from "node:crypto";
 import { EstratoError } from "../../src/errors.ts";
-import type { Action, BlockSums } from "../../src/host/types.ts";
-import { fileAt, type Reach } from "./host-images.ts";
+import type { Action } from "../../src/host/action.ts";
+import type { BlockSums } from "../../src/host/types.ts";
+import { bytesOf, fileAt, type Reach } from "./host-images.ts";
 import type { FakeMachine } from "./host-machine.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
@@ -36,5 +37,8 @@ export function sumsOf(machine: FakeMachine, path: string): BlockSums {
   const file = machine.files.get(path);
   if (file === undefined) throw new EstratoError("not_found", `${path}: no such file`);
   const content = JSON.stringify([[...file.clusters].sort(([a], [b]) => a - b), file.text, file.sizeBytes]);
-  return { sizeBytes: content.length, sums: [createHash("sha256").update(content).digest("hex")] };
+  return {
+    sizeBytes: file.format === "raw" ? content.length : bytesOf(file),
+    sums: [createHash("sha256").update(content).digest("hex")],
+  };
 }

@@ -16,6 +16,11 @@ export function fileAt(machine: FakeMachine, path: string): FakeFile {
   return file;
 }
 
+/** Of the file itself: its tables, and what it holds. */
+export function bytesOf({ format, sizeBytes, clusters }: FakeFile): number {
+  return format === "raw" ? sizeBytes : clusters.size * CLUSTER_BYTES + 196_608;
+}
+
 /** The file and all that it stands on, top first. "failed" where one is missing. */
 export function chainAt(machine: FakeMachine, path: string): string[] {
   const chain: string[] = [];
@@ -47,6 +52,7 @@ export function holders(machine: FakeMachine, path: string): { writers: number; 
   let writers = 0;
   let readers = 0;
   for (const domain of machine.domains.values()) {
+    if (domain.unused.includes(path)) writers += 1;
     for (const disk of domain.open) {
       const place = disk.chain.indexOf(path);
       if (place === 0 && !disk.readonly) writers += 1;

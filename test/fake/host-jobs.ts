@@ -1,6 +1,6 @@
 /** Block jobs of simulated running guests. */
 import { EstratoError } from "../../src/errors.ts";
-import type { Action } from "../../src/host/types.ts";
+import type { Action } from "../../src/host/action.ts";
 import { openDisk } from "./host-disks.ts";
 import { findDomain, noteHead, requireRunning } from "./host-domains.ts";
 import { commitInto, fileAt, holders, type Reach, rebaseOnto, requireUnfrozen } from "./host-images.ts";

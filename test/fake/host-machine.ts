@@ -39,6 +39,7 @@ export interface FakeJob {
   finish(noted?: "half" | "whole"): void;
   /** QEMU dies: what the files then hold, at worst. */
   lose(): void;
+  readonly ended?: true; // as in DomainJob
 }
 
 export interface FakeDomain {
@@ -57,7 +58,11 @@ export interface FakeDomain {
   /** What the guest remembers: gone with its power. */
   ram: string;
   open: FakeOpenDisk[];
+  /** Files that its QEMU has open for none of its disks: libvirt died before it had it close them. */
+  unused: string[];
   jobs: FakeJob[];
+  /** The process that runs it, though libvirt takes it for off. */
+  stray: number | null;
   snapshots: string[];
   checkpoints: string[];
   addresses: string[];

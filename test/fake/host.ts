@@ -5,16 +5,18 @@
 import { dirname, resolve } from "node:path";
 import type { HostPort } from "../../src/core/ports.ts";
 import { EstratoError } from "../../src/errors.ts";
+import type { Action } from "../../src/host/action.ts";
 import { commandsFor } from "../../src/host/actions/commands.ts";
 import { cronLine } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
-import type { Action, DomainSummary } from "../../src/host/types.ts";
+import type { DomainSummary } from "../../src/host/types.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumsOf } from "./host-folders.ts";
 import {
+  bytesOf,
   type Content,
   chainAt,
   extentsOf,
@@ -188,6 +190,15 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const found = (domains ?? [...machine.domains.keys()]).map((each) => findDomain(machine, each));
       return new Map(found.filter((each) => each !== null).map((each) => [statusOf(each).uuid, statusOf(each)]));
     },
+    async strayProcesses(uuids) {
+      alive();
+      return new Map(
+        uuids.flatMap((uuid): [string, number][] => {
+          const pid = findDomain(machine, uuid)?.stray ?? null;
+          return pid === null ? [] : [[uuid, pid]];
+        }),
+      );
+    },
     async qemuDisks(uuid) {
       alive();
       if (!findDomain(machine, uuid)) throw new EstratoError("not_found", `${uuid}: no such domain`);
@@ -306,7 +317,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       if (!file) return isFolder ? FOLDER : null;
       const { uid, gid, mode, isBlockDevice } = file;
       const allocatedBytes = file.clusters.size * CLUSTER_BYTES;
-      const sizeBytes = file.format === "raw" ? file.sizeBytes : allocatedBytes + 196_608;
+      const sizeBytes = bytesOf(file);
       const kind = { isBlockDevice, isRegularFile: !isBlockDevice, isFolder: false, isLink: false };
       return { uid, gid, mode, ...kind, sizeBytes, allocatedBytes };
     },
@@ -382,6 +393,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       how.onProgress?.(1);
       if (phase !== undefined) die(`${phase === "after" ? "after" : "in"} ${where}`);
     },
+    letGo: async () => undefined,
   };
 }
 

@@ -14,6 +14,8 @@ export interface FakeDisk {
   readonly events: OperationEvent[];
   /** Name of a lock → who holds it. */
   readonly locks: Map<string, object>;
+  /** The same of files outside the store; stores on one machine share it. */
+  fileLocks: Map<string, object>;
 }
 
 export function fakeDisk(state?: State): FakeDisk {
@@ -25,6 +27,7 @@ export function fakeDisk(state?: State): FakeDisk {
     records: new Map(),
     events: [],
     locks: new Map(),
+    fileLocks: new Map(),
   };
 }
 
@@ -36,13 +39,14 @@ export async function untilFree(
   names: readonly string[],
   timeoutMs: number,
   signal: AbortSignal | undefined,
+  says?: string,
 ): Promise<void> {
   for (let leftMs = timeoutMs; ; leftMs -= POLL_MS) {
     if (signal?.aborted) throw new EstratoError("interrupted", "gave up waiting for a lock");
     const taken = names.find((name) => locks.has(name));
     if (taken === undefined) return;
     if (leftMs <= 0) {
-      throw new EstratoError("conflict", `${taken}: another operation is in progress`, {
+      throw new EstratoError("conflict", says ?? `${taken}: another operation is in progress`, {
         hint: "Wait until it is done, or give --lock-timeout to wait for it.",
       });
     }

@@ -44,7 +44,8 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
 
   function die(where: string): never {
     dead = where;
-    for (const [name, holder] of disk.locks) if (holder === me) disk.locks.delete(name);
+    for (const locks of [disk.locks, disk.fileLocks])
+      for (const [name, holder] of locks) if (holder === me) locks.delete(name);
     throw new Crash(where);
   }
 
@@ -138,6 +139,22 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
         fds: sorted.map((_, index) => 1000 + index),
         async release() {
           if (held && dead === null) for (const name of sorted) disk.locks.delete(name);
+          held = false;
+        },
+      };
+      return locks;
+    },
+
+    async lockShared(path, what, timeoutMs, signal) {
+      alive();
+      await untilFree(disk.fileLocks, [path], timeoutMs, signal, `${what}: another store is at work in it`);
+      disk.fileLocks.set(path, me);
+      let held = true;
+      const locks: HeldLocks = {
+        names: [],
+        fds: [2000],
+        async release() {
+          if (held && dead === null) disk.fileLocks.delete(path);
           held = false;
         },
       };

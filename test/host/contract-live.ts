@@ -162,6 +162,24 @@ export function liveContract(current: () => Rig): void {
     await rig.host.perform({ ...settle, abort: false });
   });
 
+  test("what QEMU has open for no disk it closes, and nothing else", async () => {
+    const rig = current();
+    const used = await rig.addImage("used", { content: { 0: "A" } });
+    const left = await rig.addImage("left", { content: { 0: "B" } });
+    const uuid = await startGuest(rig, { vda: used });
+    const look = () => rig.host.imageInfo(left, { shared: false, format: "qcow2" });
+    await rig.leaveOpen(uuid, left);
+    await expect(look()).rejects.toMatchObject({ code: "conflict" });
+    for (const _ of ["once", "again"]) await rig.host.perform({ do: "close-unused", domain: uuid, path: left });
+    expect(await look()).not.toBeNull();
+    await rig.host.perform({ do: "close-unused", domain: uuid, path: used });
+    await rig.guestWrite(uuid, "vda", 1, "A");
+    expect(await rig.read(used)).toEqual({ 0: "A", 1: "A" });
+    expect(await rig.read(left)).toEqual({ 0: "B" });
+    await rig.host.perform({ do: "destroy", domain: uuid });
+    await rig.host.perform({ do: "close-unused", domain: uuid, path: used });
+  });
+
   test("a commit that a kill left behind is taken up by the next one", async () => {
     const rig = current();
     const uuid = await runningChain(rig);

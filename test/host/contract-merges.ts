@@ -78,6 +78,18 @@ export function mergeContract(current: () => Rig): void {
     expect((await rig.host.imageInfo(head))?.backing).toBeNull();
   });
 
+  test("a rebase that may stop is cut by an interruption, reads the same, and may be repeated", async () => {
+    const rig = current();
+    const { head } = await addChain(rig);
+    const action = { do: "rebase", file: head, backing: null, mayStop: true } as const;
+    const cut = rig.host.perform(action, { signal: AbortSignal.abort() });
+    await expect(cut).rejects.toMatchObject({ code: "interrupted" });
+    expect(await rig.read(head)).toEqual(BEFORE);
+    await rig.host.perform(action, { signal: new AbortController().signal });
+    expect((await rig.host.imageInfo(head))?.backing).toBeNull();
+    expect(await rig.read(head)).toEqual(BEFORE);
+  });
+
   test("what a running guest stands on is not written by a merge of files", async () => {
     const rig = current();
     const { base, middle, head } = await addChain(rig);

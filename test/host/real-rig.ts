@@ -56,6 +56,16 @@ export async function openRealRig(): Promise<Rig> {
     async freeze(uuid) {
       await virsh("qemu-agent-command", uuid, '{"execute":"guest-fsfreeze-freeze"}', "--timeout", "20");
     },
+    async leaveOpen(uuid, path) {
+      await run("chown", ["libvirt-qemu", path]); // libvirt gives it to QEMU's user first
+      const add = async (node: object) => {
+        const command = JSON.stringify({ execute: "blockdev-add", arguments: node });
+        const said = await virsh("qemu-monitor-command", uuid, command);
+        if (/"error"/.test(said)) throw new Error(`blockdev-add: ${said}`);
+      };
+      await add({ "node-name": "left-storage", driver: "file", filename: path });
+      await add({ "node-name": "left-format", driver: "qcow2", file: "left-storage" });
+    },
     async leaveCommit(uuid, device, base) {
       await virsh("blockcommit", uuid, device, "--active", "--base", base);
     },

@@ -29,6 +29,8 @@ export interface Rig {
   freeze(uuid: string): Promise<void>;
   /** Leaves an active commit behind that waits for its pivot, as a kill would. */
   leaveCommit(uuid: string, device: string, base: string): Promise<void>;
+  /** A file that its QEMU has open for no disk, as a death of libvirtd leaves it. */
+  leaveOpen(uuid: string, path: string): Promise<void>;
   /** QEMU dies as by kill -9; returns when libvirt knows. */
   killQemu(uuid: string): Promise<void>;
   /** Ends all domains and removes what the rig made. */

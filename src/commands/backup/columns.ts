@@ -24,6 +24,7 @@ export const backupColumns = [
   flag<BackupView>("compressed", (one) => one.compressed, hidden),
   flag<BackupView>("encrypted", (one) => one.encrypted, hidden),
   text<BackupView>("owner", (one) => one.owner, hidden),
+  words<BackupView>("used_by", (one) => one.used_by, hidden),
   nested<BackupView>("disks", (one) => one.disks.map((disk) => ({ ...disk })), hidden),
 ];
 

@@ -6,7 +6,7 @@ import { verb } from "../framework/verb.ts";
 import { backupColumns } from "./columns.ts";
 import { encryptionOptions, passphraseFor } from "./encryption.ts";
 import { placeOf, target } from "./place.ts";
-import { policyOf, policyOptions } from "./policy.ts";
+import { policyOf, policyOptions, zone } from "./policy.ts";
 
 export default verb({
   description:
@@ -21,6 +21,7 @@ export default verb({
   },
   options: {
     ...policyOptions,
+    zone,
     type: text("TYPE", "what it is rotated with: daily, weekly, …", { default: "manual" }),
     name: text("NAME", "a name; it need not be unique"),
     target,
@@ -37,7 +38,7 @@ export default verb({
     { line: "estrato backup web1 --incremental --keep-daily 7 --keep-weekly 4", says: "from cron, every night" },
   ],
   exits: {
-    2: "neither --rotation nor --keep-*, or both",
+    2: "neither --rotation nor --keep-*, or both; an unknown zone",
     5: "an operation is under way, or something is in the way of a snapshot",
     6: "the target is not there or full, or --quiesce require and no agent answers",
     9: "QEMU, libvirt and the records disagree, or a copy is not what was planned",
@@ -55,6 +56,7 @@ export default verb({
         core,
         { instance, target: folder, name, type, incremental, compress, quiesce, disks, passphraseFile },
         policy,
+        options.zone ?? undefined,
       ),
     );
   },

@@ -10,7 +10,11 @@ export default verb({
   options: { target, passphraseFile },
   changes: true,
   examples: [{ line: "estrato backup delete bak-0123456789abcdef0 -y", says: "without being asked" }],
-  exits: { 4: "there is no such backup", 5: "it is protected, or an operation is under way", 8: "it needs a yes" },
+  exits: {
+    4: "there is no such backup",
+    5: "it is protected, an instance that was booted from it still reads from it, or an operation is under way",
+    8: "it needs a yes",
+  },
   async run(context) {
     const core = await context.world();
     const { deleteBackup } = await import("../../core/backups/delete.ts");

@@ -1,12 +1,8 @@
 /** How a backup is encrypted: `--encrypt --passphrase-file FILE`, and not together with `--compress`. */
 import { EstratoError } from "../../errors.ts";
-import { flag, text } from "../framework/options.ts";
-import { passphraseOf } from "../framework/passphrase.ts";
+import { encryption, passphraseOf } from "../framework/passphrase.ts";
 
-export const encryptionOptions = {
-  encrypt: flag("encrypt it"),
-  passphraseFile: text("FILE", "with --encrypt: the file that holds the passphrase", { complete: "file" }),
-};
+export const encryptionOptions = encryption();
 
 /** The absolute path of the passphrase's file; null where nothing is to be encrypted. Throws "usage". */
 export function passphraseFor(

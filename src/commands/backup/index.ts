@@ -13,8 +13,11 @@ export default noun({
     verify: { summary: "Read backups and compare them with their checksums", load: () => import("./verify.ts") },
     prune: { summary: "Remove the backups that a policy does not keep", load: () => import("./prune.ts") },
     delete: { summary: "Delete backups", load: () => import("./delete.ts") },
-    protect: { summary: "Keep rotation and delete away from backups", load: () => import("./protect.ts") },
-    unprotect: { summary: "Lift that", load: () => import("./unprotect.ts") },
+    protect: {
+      summary: "Keep rotation and delete away from backups",
+      load: async () => (await import("./protection.ts")).protect,
+    },
+    unprotect: { summary: "Lift that", load: async () => (await import("./protection.ts")).unprotect },
   },
   defaultVerb: "create",
 });

@@ -8,7 +8,9 @@ import { placesIfAny, target } from "./place.ts";
 export default verb({
   description:
     "Lists backups, the oldest first: of all targets that this store knows, or of the one that is named. They are read from the target " +
-    "itself, so a machine that has nothing but the target sees the same.",
+    "itself, so a machine that has nothing but the target sees the same.\n\n" +
+    "`merging` is the status of one while another, on which it builds, is being removed: it reads the same all the while, and can be restored " +
+    "when that has ended. What was cut off there is ended by the next command of the store that had begun it.",
   arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
   options: { target, type: text("TYPE", "only those of this type") },
   result: result.list(backupColumns),

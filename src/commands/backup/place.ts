@@ -5,12 +5,11 @@ import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import { many, one } from "../framework/arguments.ts";
 import { text } from "../framework/options.ts";
+import { passphraseFileOf } from "../framework/passphrase.ts";
 
 export const target = text("DIR", "the folder that holds the backups", { complete: "folder" });
 
-export const passphraseFile = text("FILE", "the file that holds the passphrase of encrypted backups", {
-  complete: "file",
-});
+export const passphraseFile = passphraseFileOf("of encrypted backups");
 
 /** Its absolute path; null where none is named. */
 export function openedWith(given: string | null): string | null {

@@ -1,7 +1,7 @@
 /** What a backup leaves of those before it: --rotation N, or the --keep-* options. */
 import type { RetentionPolicy } from "../../core/backups/retention.ts";
 import { EstratoError } from "../../errors.ts";
-import { count, duration } from "../framework/options.ts";
+import { count, duration, text } from "../framework/options.ts";
 
 export const policyOptions = {
   rotation: count("keep the N newest of this instance and type"),
@@ -13,6 +13,11 @@ export const policyOptions = {
   keepYearly: count("the same for N years"),
   keepWithin: duration("keep all that are less than so long older than the newest: 30d"),
 };
+
+export const zone = text(
+  "ZONE",
+  "whose days and weeks the --keep-* options go by, Europe/Berlin; the host's, if not said",
+);
 
 type Given = { readonly [K in keyof typeof policyOptions]: number | null };
 

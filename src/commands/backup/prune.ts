@@ -5,7 +5,7 @@ import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { openedWith, passphraseFile, placesOf, target } from "./place.ts";
-import { policyOf, policyOptions } from "./policy.ts";
+import { policyOf, policyOptions, zone } from "./policy.ts";
 
 const prunedColumns = [
   column<Pruned>("id", (one) => one.id),
@@ -20,26 +20,27 @@ export default verb({
   description:
     "Removes the backups that a policy does not keep, those of each instance and type by themselves, and prints for each why it is kept or goes. " +
     "--dry-run removes nothing.\n\n" +
-    "Days, weeks and months are those of this machine's time zone. Empty ones are not counted; what is dated in the future is never removed; " +
-    "protected backups are neither removed nor counted.",
+    "Days, weeks and months are those of --zone, else of this machine's. Empty ones are not counted; what is dated in the future is never removed; " +
+    "protected backups are neither removed nor counted. One that an instance still reads from is kept this time.",
   arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
-  options: { ...policyOptions, type: text("TYPE", "only those of this type"), target, passphraseFile },
+  options: { ...policyOptions, zone, type: text("TYPE", "only those of this type"), target, passphraseFile },
   result: result.list(prunedColumns),
   changes: true,
   examples: [
     { line: "estrato backup prune web1 --keep-daily 7 --keep-weekly 4 --dry-run", says: "what would go, and why" },
     { line: "estrato backup prune --type daily --rotation 7", says: "of all instances" },
   ],
-  exits: { 2: "neither --rotation nor --keep-*, or both", 6: "the target is not there" },
+  exits: { 2: "neither --rotation nor --keep-*, or both; an unknown zone", 6: "the target is not there" },
   async run({ args, options, factory, world }) {
     const policy = policyOf(options, "backup prune");
     const core = await world();
     const { pruneBackups } = await import("../../core/backups/prune.ts");
+    const { hostZone } = await import("../../core/backups/slots.ts");
     const filter = { instance: args.instance, type: options.type };
     return pruneBackups(
       core,
       await placesOf(factory, core, options.target),
-      policy,
+      { policy, zone: options.zone ?? hostZone() },
       filter,
       openedWith(options.passphraseFile),
     );

@@ -27,6 +27,10 @@ export default verb({
   description:
     "Restores a backup: to a new instance, in the place of the instance that it was taken of, or one disk as a new volume. All of it is " +
     "compared with its checksums first; of a damaged one nothing is made. The copy stands by itself: the backup is not needed afterwards.\n\n" +
+    "--instant makes the new instance run at once, from the backup where it lies: it reads there what is not pulled in yet, and what it writes " +
+    "goes to its own disks. Only manifests, sizes and headers are compared before; `backup verify` reads all. The command ends when everything is " +
+    "pulled in. Cut short at any moment, the instance goes on; the same command again goes on with the pulling. Until it is through, the " +
+    "backup and what it builds on can neither be deleted nor rotated away, and its target must stay where it is.\n\n" +
     "--in-place asks first. What the disks held is kept as an automatic snapshot, and `snapshot unrevert` goes back to it.\n\n" +
     "With --target it needs nothing but the folder: no store, and not the machine that it was taken on.",
   arguments: { backup: oneBackup },
@@ -38,6 +42,8 @@ export default verb({
     keyName: text("KEY", "the SSH key of the new instance", { complete: "keypair" }),
     network: text("NETWORK", "the network of the new instance, or none"),
     noStart: flag("do not start the new instance"),
+    instant: flag("boot the new instance from the backup at once, and pull its data in meanwhile"),
+    noWait: flag("with --instant: return when it runs; the same command without it pulls the data in"),
     passphraseFile,
     target,
   },
@@ -48,24 +54,41 @@ export default verb({
       line: "estrato backup restore bak-0123456789abcdef0 --instance web1-again",
       says: "beside the one that is there",
     },
+    {
+      line: "estrato backup restore bak-0123456789abcdef0 --instance web1-again --instant",
+      says: "it runs in seconds, whatever its size",
+    },
     { line: "estrato backup restore nightly --in-place -y", says: "the instance as it was, in a script" },
     { line: "estrato backup restore nightly --volume data-old --disk vdb", says: "one disk, to look into" },
   ],
   exits: {
     2: "none of --instance, --in-place and --volume, or several; a disk that it does not have",
     4: "there is no such backup",
-    5: "a name is taken, or the instance no longer has a disk of the backup",
+    5: "a name is taken, the instance no longer has a disk of the backup, or its guest must stop before more can be pulled in",
     6: "not enough space, or the target is not there",
     8: "--in-place needs a yes",
     9: "the backup is damaged",
   },
   async run({ args, options, factory, world }) {
-    const { instance, volume, inPlace, disk: disks, keyName, network, noStart } = options;
+    const { instance, volume, inPlace, disk: disks, keyName, network, noStart, instant, noWait } = options;
     requireOne(instance !== null, inPlace, volume !== null);
-    const odd = keyName !== null ? "--key-name" : network !== null ? "--network" : noStart ? "--no-start" : null;
+    const given = {
+      "--key-name": keyName !== null,
+      "--network": network !== null,
+      "--no-start": noStart,
+      "--instant": instant,
+    };
+    const odd = Object.entries(given).find(([, is]) => is)?.[0] ?? null;
     if (instance === null && odd !== null) {
       throw new EstratoError("usage", `backup restore: ${odd} is for a new instance`, { hint: "Leave it out." });
     }
+    if (instant && noStart) {
+      throw new EstratoError("usage", "backup restore: --instant and --no-start: it boots at once", {
+        hint: "Leave one of them out.",
+      });
+    }
+    if (noWait && !instant)
+      throw new EstratoError("usage", "backup restore: --no-wait is for --instant", { hint: "Leave it out." });
     const core = await world();
     const from = {
       targets: await placesOf(factory, core, options.target),
@@ -77,14 +100,17 @@ export default verb({
     const shown: RestoredView = { backup: args.backup, instance, volume, id: null, kept: null };
     if (instance !== null) {
       const unsaid = { flavor: null, vcpus: null, ramBytes: null, diskBytes: null, ip: null, userData: null };
-      const made = await to.restoreInstance(core, from, {
+      const wanted = {
         ...unsaid,
         name: instance,
         properties: {},
         keyName,
         network: network === null ? null : { name: network },
         start: !noStart,
-      });
+      };
+      const made = instant
+        ? await (await import("../../core/backups/instant.ts")).restoreInstant(core, from, wanted, { wait: !noWait })
+        : await to.restoreInstance(core, from, wanted);
       return "steps" in made ? made : { ...shown, id: made.id };
     }
     if (volume !== null) {

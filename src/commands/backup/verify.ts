@@ -4,26 +4,34 @@ import type { World } from "../../core/ports.ts";
 import { EstratoError } from "../../errors.ts";
 import { rest } from "../framework/arguments.ts";
 import { duration, flag, text } from "../framework/options.ts";
+import { passphraseFileOf } from "../framework/passphrase.ts";
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
 import { verifiedColumns } from "./columns.ts";
-import { placesOf, target } from "./place.ts";
+import { openedWith, placesOf, target } from "./place.ts";
 
 export default verb({
   description:
     "Reads backups, and all that they build on, and compares every byte with the checksums that were taken when they were written. What is " +
     "damaged is named, with its file and place.\n\n" +
-    "--boot starts a throw-away guest without a network from what is sound, and waits for its guest agent. It writes to an overlay: the backup " +
-    "stays as it is.",
+    "--boot starts a throw-away guest without a network from what is sound, and waits until it is up: until its guest agent answers, or, with " +
+    "--console-text, until that text stands on its first serial console. A guest without an agent never answers: it counts as unbootable when " +
+    "--timeout is over, so name a text that it writes there when it is up. What it writes goes to an overlay: the backup stays as it is. " +
+    "An encrypted one needs its passphrase for this; the checksums are compared without it.",
   arguments: {
     backups: rest("BACKUP", "the backup: an id, or a name (the newest of that name)", { complete: "backup" }),
   },
   options: {
     target,
     all: flag("all backups of the target, each file read once"),
-    boot: flag("start a guest from it as well, and wait for its agent"),
-    timeout: duration("with --boot: how long to wait for the agent", { default: 300_000 }),
+    boot: flag("start a guest from it as well, and wait until it is up"),
+    consoleText: text(
+      "TEXT",
+      'with --boot: it is up when its serial console shows this ("login:"); else when its agent answers',
+    ),
+    passphraseFile: passphraseFileOf("of encrypted backups, with --boot"),
+    timeout: duration("with --boot: how long to wait for that", { default: 300_000 }),
     screenshot: text("FILE", "with --boot: a picture of its screen at the end (PNG or PPM, as QEMU makes it)", {
       complete: "file",
     }),
@@ -33,17 +41,29 @@ export default verb({
   examples: [
     { line: "estrato backup verify before-upgrade", says: "one backup, and what it builds on" },
     { line: "estrato backup verify --all -q", says: "from cron: says nothing where all is well" },
+    { line: 'estrato backup verify nightly --boot --console-text "login:"', says: "of a guest without an agent" },
   ],
-  exits: { 4: "there is no such backup", 6: "the target is not there", 9: "something is damaged" },
+  exits: {
+    2: "an encrypted one is to be booted, and no passphrase is given",
+    4: "there is no such backup",
+    5: "one looks damaged, and cannot be read again while an operation is under way in its target",
+    6: "the target is not there, or the passphrase is not that of the backup",
+    9: "something is damaged, or does not boot in time",
+  },
   async run(context) {
     const { args, options } = context;
     if (options.all === args.backups.length > 0) {
       throw new EstratoError("usage", "backup verify: name backups, or give --all", { hint: "One of the two." });
     }
+    requireBoot(options);
     const core = await context.world();
     const { verifyAll, verifyBackup } = await import("../../core/backups/verify.ts");
     const targets = await placesOf(context.factory, core, options.target);
     const words = { kind: "backup", verb: "verify" };
+    if (options.boot) {
+      const { requireOpener } = await import("../../core/backups/boot.ts");
+      await requireOpener(core, targets, options.all ? null : args.backups, openedWith(options.passphraseFile));
+    }
     const read: Verified[] = [];
     if (options.all) for (const one of targets) read.push(...(await verifyAll(core, one)));
     else
@@ -51,26 +71,57 @@ export default verb({
         ...[await eachTarget(context, args.backups, words, (word) => verifyBackup(core, targets, word))].flat(),
       );
     const found = options.boot ? await booted(core, targets, read, options) : read;
-    const damaged = found.filter(({ status }) => status === "damaged");
-    const [first] = damaged;
-    if (first !== undefined) {
-      for (const { id, problems } of damaged) for (const problem of problems) core.report.note(`${id}: ${problem}`);
-      context.failure ??= new EstratoError("integrity", `${damaged.length} of ${found.length} backups are damaged`, {
-        hint: "Take a new one now; what is damaged cannot be restored.",
-      });
-    }
+    for (const { id, problems } of found) for (const problem of problems) core.report.note(`${id}: ${problem}`);
+    context.failure ??= failureOf(found);
     const [only] = found;
     return options.all || args.backups.length > 1 ? found : only;
   },
 });
 
+/** Null where all is well. */
+function failureOf(found: readonly Verified[]): EstratoError | null {
+  const bad = (status: Verified["status"]) => found.filter((one) => one.status === status).length;
+  const [damaged, unbootable] = [bad("damaged"), bad("unbootable")];
+  if (damaged > 0) {
+    return new EstratoError("integrity", `${damaged} of ${found.length} backups are damaged`, {
+      hint: "Take a new one now; what is damaged cannot be restored.",
+    });
+  }
+  if (unbootable === 0) return null;
+  return new EstratoError("integrity", `${unbootable} of ${found.length} backups did not boot`, {
+    hint: "Every byte is as it was written: look at its screen (--screenshot), or give it longer (--timeout).",
+  });
+}
+
+interface BootWords {
+  readonly boot: boolean;
+  readonly timeout: number;
+  readonly consoleText: string | null;
+  readonly passphraseFile: string | null;
+  readonly screenshot: string | null;
+}
+
+/** Throws "usage" for what says how to boot where nothing is booted. */
+function requireBoot({ boot, consoleText, passphraseFile: key, screenshot }: BootWords): void {
+  const given = { "--console-text": consoleText, "--passphrase-file": key, "--screenshot": screenshot };
+  const odd = boot ? undefined : Object.entries(given).find(([, value]) => value !== null)?.[0];
+  if (odd === undefined) return;
+  throw new EstratoError("usage", `backup verify: ${odd} is for --boot`, { hint: "Say --boot too, or leave it out." });
+}
+
 async function booted(
   core: World,
   targets: readonly string[],
   read: readonly Verified[],
-  { timeout: timeoutMs, screenshot }: { readonly timeout: number; readonly screenshot: string | null },
+  { timeout: timeoutMs, consoleText, passphraseFile: key, screenshot }: BootWords,
 ): Promise<Verified[]> {
   if (core.dryRun) return [...read];
   const { bootSound } = await import("../../core/backups/boot.ts");
-  return bootSound(core, targets, read, { timeoutMs, screenshot: screenshot === null ? null : resolve(screenshot) });
+  const picture = screenshot === null ? null : resolve(screenshot);
+  return bootSound(core, targets, read, {
+    timeoutMs,
+    consoleText,
+    passphraseFile: openedWith(key),
+    screenshot: picture,
+  });
 }

@@ -11,8 +11,8 @@ const GIB = 1024 ** 3;
 export default verb({
   description:
     "For monitoring: prints one line and exits as Nagios and its kin expect. It looks at the age of the last good backup or snapshot of each schedule " +
-    "against its times, how many are kept, the space left in the store and in the targets, how high the chains of layers are, and operations " +
-    "that were interrupted. With INSTANCE it looks at what concerns that one.\n\n" +
+    "against its times, how many are kept, the space left in the store and in the targets, how high the chains of layers are, operations " +
+    "that were interrupted, and instances that still read from the backup that they were booted from. With INSTANCE it looks at what concerns that one.\n\n" +
     "A schedule that missed one run is a warning, two are critical. What counts is what is there: a backup that somebody removed, or whose " +
     "manifest is damaged, is none.",
   arguments: { instance: optional("INSTANCE", "only this instance", { complete: "instance" }) },

@@ -15,9 +15,13 @@ export function statusText(level: Judgement["level"], said: string): string {
 
 function wellText({ schedules, now }: Facts): string {
   if (schedules.length === 0) return "no schedules";
-  const ages = schedules.flatMap(({ goodAt }) => (goodAt === null ? [] : [now.getTime() - goodAt.getTime()]));
+  const shelved = [...new Set(schedules.filter((one) => one.shelved).map(({ instance }) => `${instance} is shelved`))];
+  const ages = schedules
+    .filter((one) => !one.shelved)
+    .flatMap(({ goodAt }) => (goodAt === null ? [] : [now.getTime() - goodAt.getTime()]));
   const oldest = ages.length === 0 ? "none is due yet" : `the oldest last good one is ${age(Math.max(...ages))} old`;
-  return `${schedules.length} ${schedules.length === 1 ? "schedule" : "schedules"}, ${oldest}`;
+  const count = `${schedules.length} ${schedules.length === 1 ? "schedule" : "schedules"}`;
+  return [count, ...(schedules.every((one) => one.shelved) ? [] : [oldest]), ...shelved].join(", ");
 }
 
 function performance(facts: Facts, limits: Limits): string[] {

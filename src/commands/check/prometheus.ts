@@ -28,6 +28,11 @@ export function prometheusText(facts: Facts, { level }: Judgement): string {
       schedules.map((one) => [of(one), one.failure === null ? 0 : 1]),
     ),
     metric(
+      "shelved",
+      "Is the instance of a schedule shelved, so that nothing is taken?",
+      schedules.map((one) => [of(one), one.shelved ? 1 : 0]),
+    ),
+    metric(
       "kept",
       "Good backups or snapshots of a schedule that are there.",
       schedules.flatMap((one) => (one.kept === null ? [] : [[of(one), one.kept] as const])),

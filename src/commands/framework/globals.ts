@@ -19,7 +19,7 @@ export const GLOBAL_OPTIONS = {
   dryRun: flag("print the ordered plan with its commands, and change nothing", { short: "-n" }),
   quiet: flag("no messages; a verb that changes something prints nothing on success", { short: "-q" }),
   verbose: flag("say each step", { short: "-v" }),
-  trace: flag("show each child process with its arguments, time and exit, and where an error came from"),
+  trace: flag("show each command that it runs with its arguments, time and exit, and where an error came from"),
   color: choice(["auto", "always", "never"], "when to colour"),
   lockTimeout: duration("how long to wait for another operation on the same thing", { default: 0 }),
   store: text("DIR", "the folder that holds the layers and what is remembered", { complete: "folder" }),

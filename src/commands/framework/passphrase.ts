@@ -1,6 +1,17 @@
-/** `--encrypt --passphrase-file FILE`: one does not go without the other. */
+/** `--passphrase-file FILE`, by itself for what is opened; for what is made `--encrypt --passphrase-file FILE`: one does not go without the other. */
 import { resolve } from "node:path";
 import { EstratoError } from "../../errors.ts";
+import { flag, text } from "./options.ts";
+
+/** `whose`: of an encrypted backup. */
+export const passphraseFileOf = (whose: string) =>
+  text("FILE", `the file that holds the passphrase ${whose}`, { complete: "file" });
+
+/** `what`: what is encrypted. */
+export const encryption = (what = "encrypt it") => ({
+  encrypt: flag(what),
+  passphraseFile: passphraseFileOf("for --encrypt"),
+});
 
 /** The absolute path of the passphrase's file; null where nothing is to be encrypted. Throws "usage". */
 export function passphraseOf(

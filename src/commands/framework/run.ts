@@ -27,6 +27,7 @@ export async function runVerb(
     globals: line.globals,
     command,
     withoutSettings: verb.withoutSettings,
+    changes: verb.changes,
   });
   const wish = await outputWish(line.globals, factory, verb.withoutSettings);
   const selection = selectionOf(wish, verb.result.columns);

@@ -6,7 +6,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Streams } from "../../ui/streams.ts";
 import { one } from "../framework/arguments.ts";
 import { choice, flag, text } from "../framework/options.ts";
-import { passphraseOf } from "../framework/passphrase.ts";
+import { encryption, passphraseOf } from "../framework/passphrase.ts";
 import { verb } from "../framework/verb.ts";
 
 export default verb({
@@ -21,8 +21,7 @@ export default verb({
     diskFormat: choice(["qcow2", "raw"], "what to write", { default: "qcow2" }),
     compress: flag("compress it (qcow2); takes longer"),
     disk: text("DEVICE", "which disk, where the image has several"),
-    encrypt: flag("encrypt it (qcow2)"),
-    passphraseFile: text("FILE", "the file that holds the passphrase, with --encrypt", { complete: "file" }),
+    ...encryption("encrypt it (qcow2)"),
     force: flag("replace the file where there is one"),
   },
   changes: true,

@@ -1,6 +1,7 @@
 import { DEFAULT_WAIT_MS } from "../../core/instances/wait.ts";
 import { one } from "../framework/arguments.ts";
 import { choice, count, duration, flag, keyValues, repeated, size, text } from "../framework/options.ts";
+import { passphraseFileOf } from "../framework/passphrase.ts";
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
@@ -23,7 +24,7 @@ Where it fails, nothing is left behind.`,
     image: text("IMAGE", "the image to make it from", { complete: "image" }),
     snapshot: text("SNAPSHOT", "the snapshot to make it from: an id, or INSTANCE/NAME", { complete: "snapshot" }),
     backup: text("BACKUP", "the backup to make it from: it is copied back", { complete: "backup" }),
-    passphraseFile: text("FILE", "the file that holds the passphrase of an encrypted backup", { complete: "file" }),
+    passphraseFile: passphraseFileOf("of an encrypted backup"),
     bootVolume: text("VOLUME", "the volume to boot from, as it is: it is attached, not copied", { complete: "volume" }),
     volume: repeated(text("VOLUME", "a volume to attach; repeat it", { complete: "volume" })),
     flavor: text("FLAVOR", "its vCPUs, memory and disk", { complete: "flavor" }),

@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import { encryptionOptions } from "../backup/encryption.ts";
 import { target } from "../backup/place.ts";
-import { policyOf, policyOptions } from "../backup/policy.ts";
+import { policyOf, policyOptions, zone } from "../backup/policy.ts";
 import { one } from "../framework/arguments.ts";
 import { choice, duration, flag, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
@@ -21,6 +21,7 @@ export default verb({
     "there, those go that --rotation or --keep-* do not keep, of its own snapshots, or of the backups of its type in its target. Snapshots may " +
     "have --expire in their place. Protected ones are neither removed nor counted.\n\n" +
     "Times are in the zone of the host's cron. Several --keep-* add up; what any of them keeps stays.\n\n" +
+    "While the instance is shelved nothing is taken, and the list says `skipped`: that is no failure. `instance delete` removes its schedules.\n\n" +
     "Hooks are programs that are run without arguments: before it, and after it even where it failed. They find in their environment " +
     "ESTRATO_HOOK (before or after), ESTRATO_SCHEDULE, ESTRATO_INSTANCE, ESTRATO_INSTANCE_ID, ESTRATO_KIND, ESTRATO_TARGET, ESTRATO_HOME (the " +
     "store), and after it ESTRATO_RESULT (done, or the kind of the error) and ESTRATO_MESSAGE. One fails that does not exit with 0 in its time: " +
@@ -32,7 +33,7 @@ export default verb({
     snapshot: text("INSTANCE", "take snapshots of this instance", { complete: "instance" }),
     cron: text("EXPRESSION", 'minute, hour, day of the month, month, day of the week: "0 3 * * *"', { required: true }),
     ...policyOptions,
-    zone: text("ZONE", "whose days and weeks the --keep-* options go by, Europe/Berlin; the host's, if not said"),
+    zone,
     quiesce: choice(["try", "require", "off"], "quiesce the guest's file systems", { default: "try" }),
     target,
     type: text("TYPE", "of the backups, what they are rotated with; the schedule's name, if not said"),
@@ -71,6 +72,7 @@ export default verb({
     const task = await taskOf(factory, args.name, options);
     const expires = task.kind === "snapshot" && task.expireMs !== null;
     const retention = expires && !keepsAny(options) ? null : policyOf(options, "schedule create");
+    const { hostZone } = await import("../../core/backups/slots.ts");
     const { createSchedule } = await import("../../core/schedules/create.ts");
     const { viewSchedule } = await import("../../core/schedules/view.ts");
     const core = await world();
@@ -82,7 +84,7 @@ export default verb({
         cron: options.cron,
         task,
         retention,
-        zone: options.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+        zone: options.zone ?? hostZone(),
         jitterMs: options.jitter,
         lockTimeoutMs: factory.globals.lockTimeout || HOUR_MS,
         hooks: hooksOf(options),

@@ -1,8 +1,8 @@
 import type { VolumeSourceChoice } from "../../core/volumes/source.ts";
 import { EstratoError } from "../../errors.ts";
 import { one } from "../framework/arguments.ts";
-import { flag, size, text } from "../framework/options.ts";
-import { passphraseOf } from "../framework/passphrase.ts";
+import { size, text } from "../framework/options.ts";
+import { encryption, passphraseOf } from "../framework/passphrase.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { volumeColumns } from "./columns.ts";
@@ -23,8 +23,7 @@ export default verb({
     }),
     fromImage: text("IMAGE", "begin with this image", { complete: "image" }),
     disk: text("DEVICE", "which disk of the snapshot or image, vdb"),
-    encrypt: flag("encrypt it (an empty one)"),
-    passphraseFile: text("FILE", "the file that holds its passphrase, with --encrypt", { complete: "file" }),
+    ...encryption("encrypt it (an empty one)"),
   },
   result: result.one(volumeColumns),
   changes: true,

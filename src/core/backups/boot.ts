@@ -1,34 +1,67 @@
 /** `backup verify --boot`: the last proof. A throw-away guest without a network starts from the backup, which it cannot change. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { JournalEntry } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { execute, type Outcome, perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
-import { findBackup, requireWhole, type WholeBackup } from "./find.ts";
-import { folderOf } from "./layout.ts";
+import { guestSteps } from "./boot-guest.ts";
+import { awaitBoot, type BootProof } from "./boot-wait.ts";
+import { findBackup, requireWhole } from "./find.ts";
+import { dropKey, giveKey, planKey, requireKey } from "./key.ts";
+import { type Backup, backupsIn, filesOf } from "./list.ts";
 import type { Verified } from "./verify.ts";
 
 /** What the journal remembers: all of it goes in the end. */
 interface BootData {
   readonly uuid: string;
   readonly files: readonly string[];
+  /** libvirt's secret for the time of it, where the backup is encrypted. */
+  readonly secret: string | null;
+  /** Whose the backup's files are: libvirt leaves them to QEMU's user (measured on 9.0). */
+  readonly owners: readonly Owner[];
 }
 
-export interface BootOptions {
-  /** How long it may take until the guest's agent answers. */
-  readonly timeoutMs: number;
+interface Owner {
+  readonly path: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface BootOptions extends BootProof {
   /** Where a picture of its screen goes at the end, whatever came of it; null: none. */
   readonly screenshot: string | null;
+  /** What opens encrypted ones. */
+  readonly passphraseFile: string | null;
 }
 
-const LOOK_MS = 500;
-const PING_MS = 1_000;
+/** Throws "usage" where one of them (null: of all in the targets) is encrypted and nobody said with what: better before all are read than after. */
+export async function requireOpener(
+  world: World,
+  targets: readonly string[],
+  words: readonly string[] | null,
+  passphraseFile: string | null,
+): Promise<void> {
+  const all: Backup[] = [];
+  if (words === null) for (const target of targets) all.push(...(await backupsIn(world, target)));
+  else for (const word of words) all.push(...(await found(world, targets, word)));
+  for (const { id, manifest } of all) requireKey(manifest?.encrypted ?? false, passphraseFile, `backup ${id}`);
+}
+
+/** [] where there is none of that name, which is said when its turn comes. */
+async function found(world: World, targets: readonly string[], word: string): Promise<Backup[]> {
+  try {
+    return [await findBackup(world, targets, word)];
+  } catch (error) {
+    if (error instanceof EstratoError) return [];
+    throw error;
+  }
+}
 
 /**
- * Starts a guest on overlays of the backup's disks and waits until its agent answers; then nothing of it is left. Returns how long that took, in ms.
- * Throws "timeout" where it does not in time; "integrity" where the guest powers off or dies before.
+ * Starts a guest on overlays of the backup's disks and waits until it is up; then nothing of it is left. Returns how long that took, in ms.
+ * Throws "timeout" where it is not up in time; "integrity" where the guest powers off or dies before; "host" for a passphrase that does not open it.
  */
 async function bootBackup(
   world: World,
@@ -36,138 +69,87 @@ async function bootBackup(
   word: string,
   options: BootOptions,
 ): Promise<number> {
-  const backup = requireWhole(await findBackup(world, targets, word));
-  if (backup.manifest.encrypted) {
-    throw new EstratoError("usage", `backup ${backup.id}: it is encrypted, and is not booted from`, {
-      hint: "Restore it to an instance, and look at that.",
-    });
-  }
+  const first = await findBackup(world, targets, word);
   const uuid = world.ids.uuid();
-  return exclusive(world, [uuid, backup.target], async (locks) => {
-    const { disks } = backup.manifest;
+  return exclusive(world, [uuid, first.target], async (locks) => {
+    const known = new Map((await backupsIn(world, first.target)).map((one) => [one.id, one]));
+    const backup = requireWhole(known.get(first.id) ?? first);
+    const { disks, encrypted } = backup.manifest;
+    requireKey(encrypted, options.passphraseFile, `backup ${backup.id}`);
+    const secret = encrypted ? await planKey(world, options.passphraseFile) : null;
     await requireSpace(world, disks.length * EMPTY_HEAD_BYTES, `booting backup ${backup.id}`);
     const overlays = disks.map(() => world.store.paths.layer(world.ids.next("lay")));
     const nvram = backup.manifest.nvram === null ? null : (overlays[0] ?? "").replace(/\.qcow2$/, ".fd");
-    const files = [...overlays, ...(nvram === null ? [] : [nvram]), world.store.paths.consoleLog(uuid)];
+    const { consoleLog, oldConsoleLogs } = world.store.paths;
+    const files = [...overlays, ...(nvram === null ? [] : [nvram]), consoleLog(uuid), ...oldConsoleLogs(uuid)];
     let tookMs = 0;
+    const key = giveKey(world, secret, options.passphraseFile, backup.id);
+    const lent = disks.flatMap((disk) => filesOf(backup, disk, known).map(({ path }) => path));
+    const data: BootData = { uuid, files, secret, owners: await ownersOf(world, lent) };
     const steps: Step[] = [
-      ...(await bootSteps(world, backup, uuid, overlays, nvram)),
+      ...(key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }]),
+      ...(await guestSteps(world, { backup, known, uuid, overlays, nvram, secret })),
       {
-        title: "Wait for its agent",
+        title: "Wait until it is up",
         run: async () => {
-          tookMs = await awaitAgent(world, backup, uuid, options);
+          tookMs = await awaitUp(world, uuid, `backup ${backup.id}`, options);
         },
       },
-      { title: "Throw it away", actions: throwAway({ uuid, files }) },
+      { title: "Throw it away", actions: throwAway(data) },
     ];
-    await execute<BootData>(
-      world,
-      locks,
-      { kind: "backup.boot", target: backup.id, data: { uuid, files }, steps },
-      recoverBoot,
-    );
+    await execute<BootData>(world, locks, { kind: "backup.boot", target: backup.id, data, steps }, recoverBoot);
     return tookMs;
   });
 }
 
-/** Boots those that are sound; one that does not is damaged, and says why. */
+/** Boots those that are sound; one that does not come up says why. */
 export async function bootSound(
   world: World,
   targets: readonly string[],
   all: readonly Verified[],
   options: BootOptions,
 ): Promise<Verified[]> {
-  const found: Verified[] = [];
+  const booted: Verified[] = [];
   for (const one of all) {
     if (one.status === "damaged") {
-      found.push(one);
+      booted.push(one);
       continue;
     }
     try {
-      found.push({ ...one, booted_ms: await bootBackup(world, targets, one.id, options) });
+      booted.push({ ...one, booted_ms: await bootBackup(world, targets, one.id, options) });
     } catch (error) {
       if (!(error instanceof EstratoError) || (error.code !== "timeout" && error.code !== "integrity")) throw error;
-      found.push({ ...one, status: "damaged", problems: [...one.problems, error.message] });
+      const why = error.message.replace(`backup ${one.id}: `, "");
+      booted.push({ ...one, status: "unbootable", problems: [...one.problems, why] });
     }
   }
-  return found;
+  return booted;
 }
 
-async function bootSteps(
-  world: World,
-  { id, target, manifest }: WholeBackup,
-  uuid: string,
-  overlays: readonly string[],
-  nvram: string | null,
-): Promise<Step[]> {
-  const folder = folderOf(target, id);
-  const overlayOf = manifest.disks.map(
-    ({ file, sizeBytes }, index): Action => ({
-      do: "create-disk",
-      path: overlays[index] ?? "",
-      backing: { path: `${folder}/${file}`, format: "qcow2" },
-      sizeBytes,
-    }),
-  );
-  const xml = await world.host.newDefinition({
-    name: `estrato-verify-${id}`,
-    uuid,
-    vcpus: manifest.instance.vcpus,
-    ramBytes: manifest.instance.ramBytes,
-    disks: manifest.disks.map(({ device }, index) => ({
-      device,
-      path: overlays[index] ?? "",
-      format: "qcow2",
-      readonly: false,
-      serial: null,
-    })),
-    interfaces: [],
-    consoleLog: world.store.paths.consoleLog(uuid),
-    ...(nvram === null ? {} : { nvram }),
-  });
-  const copied: Action[] =
-    nvram === null || manifest.nvram === null
-      ? []
-      : [{ do: "copy-file", from: `${folder}/${manifest.nvram.file}`, to: nvram, mode: 0o600 }];
-  return [
-    { title: "Make overlays", actions: [...overlayOf, ...copied] },
-    { title: "Define a guest", actions: [{ do: "define", xml }] },
-    { title: "Start it", actions: [{ do: "start", domain: uuid, paused: false }] },
-  ];
-}
-
-async function awaitAgent(
-  world: World,
-  { id }: WholeBackup,
-  uuid: string,
-  { timeoutMs, screenshot }: BootOptions,
-): Promise<number> {
-  const startMs = world.clock.now().getTime();
+async function awaitUp(world: World, uuid: string, what: string, options: BootOptions): Promise<number> {
   try {
-    for (;;) {
-      const waitedMs = world.clock.now().getTime() - startMs;
-      if (await world.host.agentPing(uuid, PING_MS)) return waitedMs;
-      if ((await world.host.domainStatus(uuid))?.live == null) {
-        throw new EstratoError("integrity", `backup ${id}: the guest that it started is off again`);
-      }
-      if (waitedMs >= timeoutMs) {
-        throw new EstratoError("timeout", `backup ${id}: no guest agent answered within ${timeoutMs / 1000} s`, {
-          hint: "Give --timeout, or look at its screen: --screenshot FILE.",
-        });
-      }
-      world.report.progress(`Booting backup ${id}`, null);
-      await world.clock.sleep(LOOK_MS, world.signal);
-    }
+    return await awaitBoot(world, uuid, what, options);
   } finally {
-    if (screenshot !== null) await world.host.screenshot(uuid, screenshot).catch(() => undefined);
+    if (options.screenshot !== null) await world.host.screenshot(uuid, options.screenshot).catch(() => undefined);
   }
 }
 
-function throwAway({ uuid, files }: BootData): Action[] {
+async function ownersOf(world: World, paths: readonly string[]): Promise<Owner[]> {
+  const owners: Owner[] = [];
+  for (const path of paths) {
+    const file = await world.host.fileInfo(path);
+    if (file !== null) owners.push({ path, uid: file.uid, gid: file.gid });
+  }
+  return owners;
+}
+
+function throwAway({ uuid, files, secret, owners }: BootData): Action[] {
   return [
     { do: "destroy", domain: uuid },
     { do: "undefine", domain: uuid, nvram: false },
     ...files.map((path): Action => ({ do: "unlink", path })),
+    ...owners.map((owner): Action => ({ do: "set-owner", ...owner, ofLink: true })),
+    ...dropKey(secret),
   ];
 }
 

@@ -1,6 +1,6 @@
 /** A backup that was killed, or that failed: recorded where it got its name, else nothing of it stays. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { JournalEntry, Snapshot, State } from "../../store/schema.ts";
 import { snapshotThrough } from "../images/create-recovery.ts";
 import { type Outcome, perform } from "../operation.ts";
@@ -8,13 +8,15 @@ import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { dropBookmarks } from "./bookmarks.ts";
 import { dropKey } from "./key.ts";
-import { folderOf, partOf } from "./layout.ts";
+import { folderOf } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** What the journal remembers of a backup under way. */
 export interface BackupData {
   readonly id: string;
   readonly target: string;
+  /** Its folder until it is whole. */
+  readonly part: string;
   /** The snapshot that it is taken through, and that goes when it is done. */
   readonly through: { readonly instance: string; readonly snapshot: string };
   /** libvirt's secret for the time of the backup, which holds the passphrase of what is written; null: not encrypted. */
@@ -44,7 +46,10 @@ export async function recordBackup(world: World, data: BackupData): Promise<void
   });
 }
 
-/** The folder's name decides: it gets it when all in it is on the disk. Repeatable. */
+/**
+ * The folder's name decides: it gets it when all in it is on the disk. Repeatable. A target that is not there keeps no instance from working: what was
+ * begun in it is removed when it is back (leftovers.ts).
+ */
 export async function recoverCreateBackup(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const data = entry.data as BackupData;
   await perform(world, locks, dropKey(data.secret));
@@ -57,7 +62,7 @@ export async function recoverCreateBackup(world: World, locks: HeldLocks, entry:
   }
   const actions: Action[] = snapshot === null ? [] : unlinkRecords(world, [snapshot.id]);
   // Its files first: once its record is gone, nothing would know of them.
-  await perform(world, locks, [...actions, { do: "discard-folder", path: partOf(data.target, data.id) }]);
+  await perform(world, locks, [...actions, { do: "discard-folder", path: data.part }]);
   if (snapshot !== null) await world.store.update((draft) => dropSnapshots(draft, [snapshot.id]));
   return "back";
 }

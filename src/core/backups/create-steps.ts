@@ -7,7 +7,8 @@ import type { World } from "../ports.ts";
 import { copyActions, type DiskCopy } from "./copies.ts";
 import { type BackupData, recordBackup, snapshotOf } from "./create-recovery.ts";
 import { dropKey, giveKey } from "./key.ts";
-import { DEFINITION, folderOf, NVRAM, partOf, TPM } from "./layout.ts";
+import { DEFINITION, folderOf, NVRAM, TPM } from "./layout.ts";
+import { BLOCK_BYTES } from "./sums.ts";
 import { requireCopies, writeManifest } from "./write.ts";
 
 export interface CopyHow {
@@ -25,7 +26,8 @@ export function copySteps(
   how: CopyHow,
   now: () => { readonly state: State; readonly copies: readonly DiskCopy[] },
 ): Step[] {
-  const part = partOf(data.target, data.id);
+  const { part } = data;
+  const early = new Map<string, readonly string[]>();
   const key = giveKey(world, data.secret, how.passphraseFile, data.id);
   return [
     ...(key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }]),
@@ -38,6 +40,7 @@ export function copySteps(
     },
     {
       title: "Copy the disks",
+      sums: { blockBytes: BLOCK_BYTES, taken: (path, sums) => early.set(path, sums) },
       get actions() {
         const { state, copies } = now();
         return copyActions(state, copies, part, { compress: how.compress, mode: FILE_MODE, secret: data.secret });
@@ -48,7 +51,7 @@ export function copySteps(
       title: "Compare the copies with the plan",
       run: () => requireCopies(world, now().state, now().copies, part, data.secret),
     },
-    { title: "Write the manifest", run: () => writeManifest(world, data, now().state, now().copies, part) },
+    { title: "Write the manifest", run: () => writeManifest(world, data, now().state, now().copies, part, early) },
     {
       title: "Give it its name",
       actions: [{ do: "move-folder", from: part, to: folderOf(data.target, data.id) }],

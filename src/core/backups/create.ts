@@ -15,6 +15,7 @@ import { type BackupData, recoverCreateBackup, snapshotOf } from "./create-recov
 import { copySteps } from "./create-steps.ts";
 import { requireWhole } from "./find.ts";
 import { planKey } from "./key.ts";
+import { partOf } from "./layout.ts";
 import { type Backup, type BackupView, backupsIn, viewBackup } from "./list.ts";
 import { openTarget, readTarget } from "./targets.ts";
 
@@ -54,9 +55,10 @@ export async function createBackupLocked(
   // A guest that is booted from a backup runs as another user there, who must get through to it.
   const folderMode = (await world.host.capabilities()).qemuUser === null ? 0o700 : 0o711;
   const planned = planCopies(state, momentOf(state, uuid, left), base);
+  const store = state.storeId ?? world.ids.uuid();
   const secret = await planKey(world, options.passphraseFile);
   requireEncryption(state, momentOf(state, uuid, left), secret !== null, status.name);
-  const data = dataOf(world, state, status, options, id, secret);
+  const data = dataOf(world, state, status, options, { id, secret, store });
   const how = { folderMode, compress: options.compress, passphraseFile: options.passphraseFile };
   await requireSpace(world, await copiedBytes(world, state, planned.copies), `backup of ${status.name}`, target);
   const take = () =>
@@ -79,7 +81,7 @@ export async function createBackupLocked(
     return { ...first, steps: [...first.steps, ...rest.steps], notes: [...first.notes, ...planned.notes] };
   }
   for (const note of planned.notes) world.report.note(`${status.name}: ${note}`);
-  await openTarget(world, target);
+  await openTarget(world, target, store);
   let now = { state, copies: planned.copies };
   const steps: Step[] = [
     {
@@ -150,14 +152,14 @@ function dataOf(
   state: State,
   status: DomainStatus,
   { target, name, type, compress }: CreateBackupOptions,
-  id: string,
-  secret: string | null,
+  { id, secret, store }: { readonly id: string; readonly secret: string | null; readonly store: string },
 ): BackupData {
   const { vcpus, ramBytes } = status.inactive;
   const record = state.instances[status.uuid];
   return {
     id,
     target,
+    part: partOf(target, id, store),
     through: { instance: status.uuid, snapshot: `backup-${id}` },
     secret,
     content: {

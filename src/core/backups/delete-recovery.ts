@@ -4,7 +4,7 @@
  * (until its file is replaced it masks all that is written below it).
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { JournalEntry } from "../../store/schema.ts";
 import { secretOf } from "../graph/files.ts";
 import { type Outcome, perform, type Step } from "../operation.ts";
@@ -13,12 +13,15 @@ import { dropKey, giveKey } from "./key.ts";
 import { diskFile, folderOf, MANIFEST, NEXT_MANIFEST, readSmall, VOID_MARK } from "./layout.ts";
 import { type BackupDisk, type Manifest, manifestText, parseManifest } from "./manifest.ts";
 import { unchangedSums } from "./merged-sums.ts";
+import { NOT_MOUNTED, readTarget } from "./targets.ts";
 import { summedDisk, writeText } from "./write.ts";
 
 /** What the journal remembers; the target holds the same in the mark. */
 export interface DeleteData {
   readonly id: string;
   readonly target: string;
+  /** The id in the target's marker: a folder that has another, or none, is not that target. */
+  readonly marker: string | null;
   /** What stands on it, and with which disks. */
   readonly child: string | null;
   readonly devices: readonly string[];
@@ -139,8 +142,9 @@ async function manifestIn(world: World, folder: string): Promise<Manifest> {
 export async function recoverDeleteBackup(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const data = entry.data as DeleteData;
   const { id, target, child } = data;
-  if ((await world.host.fileInfo(target)) === null) {
-    throw new EstratoError("host", `${target}: there is no such folder`, { hint: "Is its disk mounted?" });
+  if ((await readTarget(world, await world.store.read(), target)) !== data.marker) {
+    // An empty mount point says nothing of what was in it.
+    throw new EstratoError("host", `${target}: the backups that it held are not there`, { hint: NOT_MOUNTED });
   }
   const folder = folderOf(target, id);
   if ((await world.host.fileInfo(folder)) === null) {

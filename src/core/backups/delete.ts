@@ -6,11 +6,14 @@ import type { HeldLocks, World } from "../ports.ts";
 import { type DeleteData, deleteSteps, recoverDeleteBackup } from "./delete-recovery.ts";
 import { findBackup } from "./find.ts";
 import { planKey, requireKey } from "./key.ts";
+import { sweep } from "./leftovers.ts";
 import { type Backup, backupsIn, standingOnBackup } from "./list.ts";
+import { readTarget } from "./targets.ts";
+import { requireUnread } from "./uses.ts";
 
 /**
  * Deletes one, anywhere in a chain; all others read the same afterwards. Asks first; null where the answer was no, or when it is done.
- * Throws "conflict" for a protected one, "usage" where an encrypted one must be merged and `passphraseFile` is null. Damaged ones go too, where nothing stands on them.
+ * Throws "conflict" for a protected one and for one that an instance still reads from, "usage" where an encrypted one must be merged and `passphraseFile` is null. Damaged ones go too, where nothing stands on them.
  */
 export async function deleteBackup(
   world: World,
@@ -20,14 +23,16 @@ export async function deleteBackup(
 ): Promise<PlanView | null> {
   const first = await findBackup(world, targets, word);
   requireUnprotected(first);
+  requireUnread(await backupsIn(world, first.target), first.id);
   if (!world.dryRun) {
     const what = first.manifest === null ? first.id : labelOf(first);
     const yes = await world.report.confirm({ text: `Delete backup ${what}?`, loses: [`backup ${what}`] });
     if (!yes) return null;
   }
-  return exclusive(world, [first.target], (locks) =>
-    deleteLocked(world, locks, first.target, first.id, passphraseFile),
-  );
+  return exclusive(world, [first.target], async (locks) => {
+    await sweep(world, locks, first.target);
+    return deleteLocked(world, locks, first.target, first.id, passphraseFile);
+  });
 }
 
 /** The same without a question, under the target's lock. */
@@ -42,15 +47,18 @@ export async function deleteLocked(
   const backup = all.find((one) => one.id === id);
   if (backup === undefined) return null; // it has gone meanwhile
   requireUnprotected(backup);
+  requireUnread(all, id);
   const plan = planDelete(all, backup);
   const merging = backup.manifest?.encrypted === true && plan.devices.length > 0;
   requireKey(merging, passphraseFile, `backup ${id}: what builds on it is merged, and`);
-  const data = { ...plan, secret: merging ? await planKey(world, passphraseFile) : null };
+  const marker = await readTarget(world, await world.store.read(), target);
+  const data = { ...plan, marker, secret: merging ? await planKey(world, passphraseFile) : null };
   const steps = deleteSteps(world, data, passphraseFile);
   if (world.dryRun) return planView(world, steps);
+  // In its journal stands the target alone: where that is unmounted before recovery, the instance is not held up.
   await execute<DeleteData>(
     world,
-    locks,
+    { ...locks, names: [target] },
     { kind: "backup.delete", target: labelOf(backup), data, steps },
     recoverDeleteBackup,
   );
@@ -69,7 +77,10 @@ function requireUnprotected({ id, manifest }: Backup): void {
   });
 }
 
-function planDelete(all: readonly Backup[], { id, target, manifest, problem }: Backup): Omit<DeleteData, "secret"> {
+function planDelete(
+  all: readonly Backup[],
+  { id, target, manifest, problem }: Backup,
+): Omit<DeleteData, "marker" | "secret"> {
   const above = standingOnBackup(all, id);
   const [child, second] = above;
   if (child === undefined) return { id, target, child: null, devices: [] };

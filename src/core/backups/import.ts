@@ -1,21 +1,25 @@
 /** A backup's disks, read back into layers of this store: an image for a moment, of which an instance, a revert or a volume is then made as of any other. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { Image, Layer } from "../../store/schema.ts";
 import { copyFiles, copyNames, type Firmware, saveFirmware } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import { newImage } from "../images/record.ts";
+import { newLayer } from "../layers/record.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
+import type { Loan } from "../sharing/borrow.ts";
 import { requireSpace } from "../space.ts";
 import type { WholeBackup } from "./find.ts";
 import { folderOf, readSmall } from "./layout.ts";
 import type { BackupDisk } from "./manifest.ts";
 
-/** What is about to be read back; nothing of it is there yet. */
+/** What is about to be read back, or booted from; nothing of it is there yet. */
 export interface Import {
   readonly image: Image;
   readonly layers: readonly Layer[];
+  /** In place of layers of our own: those that stand for the backup's files. */
+  readonly loan: Loan | null;
   readonly from: readonly { readonly path: string; readonly to: string }[];
   readonly definition: { readonly path: string };
   readonly firmware: Firmware; // paths
@@ -36,16 +40,10 @@ export async function planImport(
   const { manifest, target } = backup;
   const disks = chooseDisks(manifest.disks, devices, backup.id);
   const folder = folderOf(target, manifest.id);
-  const path = (kept: { readonly file: string } | null) => (kept === null ? null : `${folder}/${kept.file}`);
-  const firmware: Firmware = { nvram: path(manifest.nvram), tpm: path(manifest.tpm) };
-  const createdAt = world.clock.now().toISOString();
-  const layers = disks.map(({ sizeBytes, sourceEncrypted }): Layer => {
-    const layer = world.ids.next("lay");
-    const file = world.store.paths.layer(layer);
-    // What was encrypted is so again, with the passphrase of the backup.
-    const own = { frozen: true, foreign: null, secret: sourceEncrypted ? secret : null, busy: null, createdAt };
-    return { id: layer, parent: null, file, format: "qcow2", sizeBytes, ...own };
-  });
+  // What was encrypted is so again, with the passphrase of the backup.
+  const layers = disks.map(({ sizeBytes, sourceEncrypted }) =>
+    newLayer(world, { sizeBytes, frozen: true, secret: sourceEncrypted ? secret : null }),
+  );
   let bytes = 0;
   for (const { file, sizeBytes } of disks) {
     // Without its passphrase an encrypted one does not tell.
@@ -53,6 +51,21 @@ export async function planImport(
     bytes += secret === null ? await world.host.convertedBytes(image) : sizeBytes;
   }
   await requireSpace(world, bytes, `restoring backup ${manifest.id}`);
+  const from = disks.map(({ file }, index) => ({ path: `${folder}/${file}`, to: layers[index]?.file ?? "" }));
+  return { ...asImage(world, backup, id, disks, layers), layers, loan: null, from, secret };
+}
+
+/** The image that these layers are for a moment, and what comes with it. */
+export function asImage(
+  world: World,
+  { manifest, target }: WholeBackup,
+  id: string,
+  disks: readonly BackupDisk[],
+  layers: readonly Layer[],
+): Pick<Import, "image" | "definition" | "firmware"> {
+  const folder = folderOf(target, manifest.id);
+  const path = (kept: { readonly file: string } | null) => (kept === null ? null : `${folder}/${kept.file}`);
+  const firmware: Firmware = { nvram: path(manifest.nvram), tpm: path(manifest.tpm) };
   const options = { name: `restore-${id}`, properties: {}, minDiskBytes: null, minRamBytes: null, protect: false };
   const image = newImage(world, options, {
     id,
@@ -63,17 +76,11 @@ export async function planImport(
     ...copyNames(id, firmware),
     uefi: manifest.uefi,
   });
-  return {
-    image,
-    layers,
-    from: disks.map(({ file }, index) => ({ path: `${folder}/${file}`, to: layers[index]?.file ?? "" })),
-    definition: { path: `${folder}/${manifest.definition.file}` },
-    firmware,
-    secret,
-  };
+  return { image, definition: { path: `${folder}/${manifest.definition.file}` }, firmware };
 }
 
-function chooseDisks(all: readonly BackupDisk[], devices: readonly string[], id: string): readonly BackupDisk[] {
+/** Throws "usage" for one that it does not have. No `devices`: all. */
+export function chooseDisks(all: readonly BackupDisk[], devices: readonly string[], id: string): readonly BackupDisk[] {
   const unknown = devices.find((device) => !all.some((disk) => disk.device === device));
   if (unknown !== undefined) {
     throw new EstratoError("usage", `backup ${id}: it has no disk ${unknown}`, {
@@ -83,9 +90,38 @@ function chooseDisks(all: readonly BackupDisk[], devices: readonly string[], id:
   return devices.length === 0 ? all : all.filter(({ device }) => devices.includes(device));
 }
 
-/** The image is recorded last: there, it is whole. */
-export function importSteps(world: World, { image, layers, from, definition, firmware, secret }: Import): Step[] {
-  const copies = from.map(({ path, to }, index): Action => {
+/** The image is recorded last: there, it is whole. One that is booted from is never recorded: nothing but what is made of it stands on a loan. */
+export function importSteps(world: World, plan: Import): Step[] {
+  const { image, layers, definition, firmware } = plan;
+  const small: Step[] = [
+    ...saveFirmware(world, firmware, image),
+    {
+      title: "Take its definition",
+      run: async () => {
+        const xml = await readSmall(world, definition.path);
+        if (xml === null) throw new EstratoError("integrity", `${definition.path}: it is missing`);
+        await world.store.writeRecord(`${image.id}.xml`, xml);
+      },
+    },
+  ];
+  if (plan.loan !== null) return small;
+  return [
+    { title: "Copy the disks back", actions: copiesOf(plan) },
+    { title: "Compare the copies with the plan", run: () => requireWhole(world, layers) },
+    ...small,
+    {
+      title: "Record what was copied",
+      run: () =>
+        world.store.update((draft) => {
+          for (const layer of layers) draft.layers[layer.id] = layer;
+          draft.images[image.id] = image;
+        }),
+    },
+  ];
+}
+
+function copiesOf({ from, layers, secret }: Import): Action[] {
+  return from.map(({ path, to }, index): Action => {
     const own = layers[index]?.secret ?? null;
     const copy = {
       from: path,
@@ -97,27 +133,6 @@ export function importSteps(world: World, { image, layers, from, definition, fir
     } as const;
     return { do: "convert", ...copy, ...secretOf({ secret }), ...(own === null ? {} : { encrypt: { secret: own } }) };
   });
-  return [
-    { title: "Copy the disks back", actions: copies },
-    ...saveFirmware(world, firmware, image),
-    { title: "Compare the copies with the plan", run: () => requireWhole(world, layers) },
-    {
-      title: "Take its definition",
-      run: async () => {
-        const xml = await readSmall(world, definition.path);
-        if (xml === null) throw new EstratoError("integrity", `${definition.path}: it is missing`);
-        await world.store.writeRecord(`${image.id}.xml`, xml);
-      },
-    },
-    {
-      title: "Record what was copied",
-      run: () =>
-        world.store.update((draft) => {
-          for (const layer of layers) draft.layers[layer.id] = layer;
-          draft.images[image.id] = image;
-        }),
-    },
-  ];
 }
 
 async function requireWhole(world: World, layers: readonly Layer[]): Promise<void> {

@@ -3,7 +3,7 @@
  * every program gets it in the one way there is, and what was cut off can be finished without asking again.
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import { defineSecret } from "../layers/secrets.ts";
 import type { World } from "../ports.ts";
 

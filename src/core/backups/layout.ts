@@ -14,8 +14,12 @@ export const markerFile = (target: string): string => `${target}/estrato-target.
 /** The folder of a backup. A sibling of all others, so that what stands on them can say so by a relative name. */
 export const folderOf = (target: string, id: string): string => `${target}/${id}`;
 
-/** Its name while it is being taken: no backup yet. */
-export const partOf = (target: string, id: string): string => `${target}/${id}.part`;
+/** Its name while it is being taken: no backup yet. It says whose it is, so that no store removes what another is writing. */
+export const partOf = (target: string, id: string, store: string): string => `${target}/${id}.${store}.part`;
+
+/** Is it one that this store has begun? */
+export const isPartOf = (name: string, store: string): boolean =>
+  /^bak-[0-9a-f]{17}\./.test(name) && name.endsWith(`.${store}.part`);
 
 export const isBackupFolder = (name: string): boolean => /^bak-[0-9a-f]{17}$/.test(name);
 
@@ -24,6 +28,12 @@ export const MANIFEST = "manifest.json";
 export const NEXT_MANIFEST = "manifest.next.json";
 /** Here from the moment on in which a backup is being removed: what it holds is no longer what it held. */
 export const VOID_MARK = "void.json";
+/** Says that an instance still reads from it: no file of it, nor of what it builds on, may change or go. */
+export const useFile = (target: string, id: string, layer: string): string =>
+  `${folderOf(target, id)}/use-${layer}.json`;
+const USE_FILE = /^use-(lay-[0-9a-f]{17})\.json$/;
+/** The layer that reads from it; null where it is another file. */
+export const usingLayer = (name: string): string | null => USE_FILE.exec(name)?.[1] ?? null;
 export const DEFINITION = "definition.xml";
 export const NVRAM = "nvram.fd";
 export const TPM = "tpm.state";

@@ -2,8 +2,9 @@
 import { EstratoError } from "../../errors.ts";
 import type { World } from "../ports.ts";
 import { folderOf, isBackupFolder, MANIFEST, readSmall, VOID_MARK } from "./layout.ts";
-import { type Manifest, parseManifest } from "./manifest.ts";
+import { type BackupDisk, type Manifest, parseManifest } from "./manifest.ts";
 import { readTarget } from "./targets.ts";
+import { type Use, usersOf, usesOf } from "./uses.ts";
 
 /** A backup in a target. `problem`: why it is none that could be relied on, as far as its manifest tells. */
 export interface Backup {
@@ -11,6 +12,10 @@ export interface Backup {
   readonly target: string;
   readonly manifest: Manifest | null;
   readonly problem: string | null;
+  /** By instances that were booted from it. */
+  readonly uses: readonly Use[];
+  /** Is that only that it is being merged with one on which it builds? It reads the same all the while; who works there, or died at it, ends it. */
+  readonly merging?: boolean;
 }
 
 /** What `backup list` and `show` say: the contract's JSON (CLI.md). */
@@ -20,7 +25,7 @@ export interface BackupView {
   readonly type: string | null;
   readonly instance: string | null;
   readonly instance_id: string | null;
-  readonly status: "available" | "damaged";
+  readonly status: "available" | "merging" | "damaged";
   readonly problem: string | null;
   readonly incremental: boolean;
   readonly parent: string | null;
@@ -33,6 +38,8 @@ export interface BackupView {
   readonly compressed: boolean;
   readonly encrypted: boolean;
   readonly owner: string | null;
+  /** Instances that still read from it. */
+  readonly used_by: readonly string[];
   readonly disks: readonly { readonly device: string; readonly size_bytes: number; readonly parent: string | null }[];
 }
 
@@ -45,14 +52,22 @@ export interface BackupFilter {
 /** The backups in a target, the oldest first; damaged ones too. Throws "host" where the target is not there. */
 export async function backupsIn(world: World, target: string): Promise<Backup[]> {
   await readTarget(world, await world.store.read(), target);
+  const found = await readAll(world, target);
+  // Who holds no lock may have read one before a merge and the next after it: what looks wrong is looked at once more.
+  return found.every(({ problem, merging }) => problem === null || merging) ? found : readAll(world, target);
+}
+
+async function readAll(world: World, target: string): Promise<Backup[]> {
   const found: Backup[] = [];
+  const going = new Set<string>();
   for (const name of await world.host.listFolder(target)) {
     if (!isBackupFolder(name)) continue;
     const backup = await readBackup(world, target, name);
-    if (backup !== null) found.push(backup);
+    if (backup === null) going.add(name);
+    else found.push(backup);
   }
   const known = new Map(found.map((one) => [one.id, one]));
-  return found.map((one) => withoutParents(one, known)).sort(byAge);
+  return found.map((one) => withoutParents(one, known, going)).sort(byAge);
 }
 
 /** The oldest first; what has no readable date before all others. */
@@ -65,23 +80,30 @@ export function byAge(a: Backup, b: Backup): number {
 async function readBackup(world: World, target: string, id: string): Promise<Backup | null> {
   const folder = folderOf(target, id);
   if ((await world.host.fileInfo(`${folder}/${VOID_MARK}`)) !== null) return null;
+  const uses = await usesOf(world, target, id);
   try {
     const where = `${folder}/${MANIFEST}`;
     const text = await readSmall(world, where);
-    if (text === null) return { id, target, manifest: null, problem: "it has no manifest" };
+    if (text === null) return { id, target, manifest: null, problem: "it has no manifest", uses };
     const manifest = parseManifest(text, where);
-    if (manifest.id !== id) return { id, target, manifest: null, problem: `its manifest is that of ${manifest.id}` };
-    return { id, target, manifest, problem: null };
+    if (manifest.id !== id)
+      return { id, target, manifest: null, problem: `its manifest is that of ${manifest.id}`, uses };
+    return { id, target, manifest, problem: null, uses };
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
-    return { id, target, manifest: null, problem: error.message };
+    return { id, target, manifest: null, problem: error.message, uses };
   }
 }
 
-function withoutParents(one: Backup, known: ReadonlyMap<string, Backup>): Backup {
+/** `going`: those that are being removed. */
+function withoutParents(one: Backup, known: ReadonlyMap<string, Backup>, going: ReadonlySet<string>): Backup {
   if (one.problem !== null) return one;
-  const missing = ancestorsOf(one, known).find((id) => known.get(id)?.manifest == null);
-  return missing === undefined ? one : { ...one, problem: `${missing}, on which it builds, is missing or damaged` };
+  const missing = ancestorsOf(one, known).filter((id) => known.get(id)?.manifest == null);
+  const [first] = missing;
+  if (first === undefined) return one;
+  if (!missing.every((id) => going.has(id)))
+    return { ...one, problem: `${first}, on which it builds, is missing or damaged` };
+  return { ...one, problem: `it is being merged with ${first}, on which it builds`, merging: true };
 }
 
 /** The backups that this one needs to be read, the nearest first. */
@@ -91,6 +113,25 @@ export function ancestorsOf({ manifest }: Backup, known: ReadonlyMap<string, Bac
     for (const { parent } of known.get(id)?.manifest?.disks ?? []) if (parent !== null) found.add(parent);
   }
   return [...found];
+}
+
+/** The files that hold a disk of a backup, top first, with what their manifests say of them. */
+export function filesOf(
+  { target, id }: Pick<Backup, "target" | "id">,
+  disk: BackupDisk,
+  known: ReadonlyMap<string, Backup>,
+): { readonly path: string; readonly disk: BackupDisk }[] {
+  const files: { readonly path: string; readonly disk: BackupDisk }[] = [];
+  const seen = new Set<string>();
+  let [at, one]: [string, BackupDisk | undefined] = [id, disk];
+  while (one !== undefined && !seen.has(at)) {
+    seen.add(at);
+    files.push({ path: `${folderOf(target, at)}/${one.file}`, disk: one });
+    if (one.parent === null) break;
+    at = one.parent;
+    one = known.get(at)?.manifest?.disks.find(({ device }) => device === disk.device);
+  }
+  return files;
 }
 
 /** Those that stand directly on this one. */
@@ -121,7 +162,7 @@ export async function listBackups(
     .filter((one) => type === undefined || one.type === type);
 }
 
-export function viewBackup({ id, target, manifest, problem }: Backup): BackupView {
+export function viewBackup({ id, target, manifest, problem, merging, uses }: Backup): BackupView {
   const parents = manifest?.disks.map(({ parent }) => parent) ?? [];
   const parent = parents.find((one) => one !== null) ?? null;
   const sum = (of: "sizeBytes" | "fileBytes") => manifest?.disks.reduce((bytes, disk) => bytes + disk[of], 0) ?? 0;
@@ -131,7 +172,7 @@ export function viewBackup({ id, target, manifest, problem }: Backup): BackupVie
     type: manifest?.type ?? null,
     instance: manifest?.instance.name ?? null,
     instance_id: manifest?.instance.id ?? null,
-    status: problem === null ? "available" : "damaged",
+    status: problem === null ? "available" : merging ? "merging" : "damaged",
     problem,
     incremental: parent !== null,
     parent,
@@ -144,6 +185,7 @@ export function viewBackup({ id, target, manifest, problem }: Backup): BackupVie
     compressed: manifest?.compressed ?? false,
     encrypted: manifest?.encrypted ?? false,
     owner: manifest?.owner ?? null,
+    used_by: usersOf({ uses }),
     disks:
       manifest?.disks.map(({ device, sizeBytes, parent: on }) => ({ device, size_bytes: sizeBytes, parent: on })) ?? [],
   };

@@ -1,9 +1,9 @@
 /** `backup prune`: a policy laid on all series of backups in some targets, with the reason for each that stays or goes. */
 import { exclusive } from "../exclusive.ts";
 import type { World } from "../ports.ts";
+import { sweep } from "./leftovers.ts";
 import { type Backup, backupsIn } from "./list.ts";
-import type { RetentionPolicy } from "./retention.ts";
-import { removeUnkept, type Series } from "./take.ts";
+import { checkRetention, type Retention, removeUnkept, type Series } from "./take.ts";
 
 /** What becomes of a backup, and why. */
 export interface Pruned {
@@ -23,20 +23,22 @@ export interface PruneFilter {
 
 /**
  * Removes what the policy does not keep, each series (instance and type) by itself; a dry run only says what would go. Damaged backups
- * are neither counted nor removed. Throws "usage" for an empty policy, "host" where a target is not there.
+ * are neither counted nor removed. Throws "usage" for an empty policy or an unknown zone, "host" where a target is not there.
  */
 export async function pruneBackups(
   world: World,
   targets: readonly string[],
-  policy: RetentionPolicy,
+  retention: Retention,
   filter: PruneFilter,
   passphraseFile: string | null,
 ): Promise<Pruned[]> {
+  checkRetention(retention);
   const pruned: Pruned[] = [];
   for (const target of targets) {
     await exclusive(world, [target], async (locks) => {
+      await sweep(world, locks, target);
       for (const { name, ...series } of seriesIn(await backupsIn(world, target), filter)) {
-        const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, { policy });
+        const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, retention);
         for (const { id, createdAt, keep, why } of verdicts) {
           const action = keep ? "keep" : "remove";
           pruned.push({ id, instance: name, type: series.type, created_at: createdAt, action, why });

@@ -8,7 +8,7 @@ import { findInstance } from "../instances/find.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import type { Reverted } from "../snapshots/revert.ts";
-import { type Restored, restore } from "./restore.ts";
+import { type Restored, type RestoreRequest, restore } from "./restore.ts";
 
 /** Where it is looked for, and what of it. */
 export interface RestoreFrom {
@@ -28,7 +28,24 @@ export function restoreInstance(
   from: RestoreFrom,
   options: Omit<CreateInstanceOptions, "source">,
 ): Promise<Instance | PlanView> {
-  return restore(world, { ...from, locks: () => [] }, async ({ image, manifest }) => {
+  return instanceOf(world, { ...from, locks: () => [] }, options);
+}
+
+/** The same, which boots at once from the backup where it lies, and reads there what `pullInstance` has not pulled in yet. */
+export function bootInstance(
+  world: World,
+  from: RestoreFrom,
+  options: Omit<CreateInstanceOptions, "source" | "loan">,
+): Promise<Instance | PlanView> {
+  return instanceOf(world, { ...from, locks: () => [], boots: options.name }, options);
+}
+
+function instanceOf(
+  world: World,
+  request: RestoreRequest,
+  options: Omit<CreateInstanceOptions, "source">,
+): Promise<Instance | PlanView> {
+  return restore(world, request, async ({ image, loan, manifest }) => {
     const { flavors, keypairs } = await world.store.read();
     const { vcpus, ramBytes, keyName, flavor } = manifest.instance;
     const asItWas = options.flavor === null && options.vcpus === null && options.ramBytes === null;
@@ -36,6 +53,7 @@ export function restoreInstance(
     const made = await createInstance(world, {
       ...options,
       source: { kind: "image", target: image.id },
+      ...(loan === null ? {} : { loan }),
       keyName: options.keyName ?? known,
       ...(options.flavor === null ? { vcpus: options.vcpus ?? vcpus, ramBytes: options.ramBytes ?? ramBytes } : {}),
     });

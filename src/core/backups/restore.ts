@@ -2,14 +2,17 @@
 import { EstratoError } from "../../errors.ts";
 import type { Image, JournalEntry, Layer } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import { takeLoan } from "../graph/loans.ts";
 import { forgetSecret } from "../layers/secrets.ts";
 import { execute, type Outcome, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import type { Loan } from "../sharing/borrow.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { findBackup, requireWhole, type WholeBackup } from "./find.ts";
 import { dropImport, type Import, importSteps, planImport } from "./import.ts";
 import { giveKey, planKey, requireKey } from "./key.ts";
 import { ancestorsOf, type Backup, backupsIn } from "./list.ts";
+import { planLoan } from "./loan.ts";
 import type { Manifest } from "./manifest.ts";
 import { examineAll } from "./verify.ts";
 
@@ -33,18 +36,21 @@ export interface RestoreRequest {
   readonly locks: (manifest: Manifest) => readonly string[];
   /** The snapshot that `use` makes, so that a crash leaves none. */
   readonly snapshot?: string;
+  /** The instance that is to boot from it where it lies. */
+  readonly boots?: string;
 }
 
-/** What `use` is handed: an image that holds what the backup held, and is gone afterwards. */
+/** What `use` is handed: an image that holds what the backup held, and is gone afterwards. One that is booted from is not recorded: `loan` has it. */
 export interface Restored {
   readonly image: Image;
+  readonly loan: Loan | null;
   readonly manifest: Manifest;
   readonly locks: HeldLocks;
 }
 
 /**
  * Reads a backup whole (a flipped byte is "integrity", and nothing is made of it), copies it back, and lets `use` make of it what was asked for.
- * A dry run returns the plan of the copy.
+ * One that is booted from is neither read whole nor copied. A dry run returns the plan of the copy.
  */
 export async function restore<T>(
   world: World,
@@ -52,7 +58,8 @@ export async function restore<T>(
   use: (restored: Restored) => Promise<T>,
 ): Promise<T | PlanView> {
   const first = requireWhole(await findBackup(world, request.targets, request.backup));
-  const id = world.ids.next("img");
+  // What boots from it remembers the backup as what it was made of.
+  const id = request.boots === undefined ? world.ids.next("img") : first.id;
   const names = [id, first.target, ...request.locks(first.manifest)];
   const { passphraseFile } = request;
   return exclusive(world, names, async (locks) => {
@@ -61,12 +68,11 @@ export async function restore<T>(
     const { encrypted } = backup.manifest;
     requireKey(encrypted, passphraseFile, `backup ${backup.id}`);
     const secret = encrypted ? await planKey(world, passphraseFile) : null;
-    await requireSound(world, backup, known);
-    const plan = await planImport(world, backup, id, request.disks, secret);
+    const plan = await planFrom(world, backup, known, id, request, secret);
     const key = giveKey(world, secret, passphraseFile, backup.id);
     const given: Step[] = key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }];
     const steps = [...given, ...importSteps(world, plan)];
-    if (world.dryRun) return planView(world, steps);
+    if (world.dryRun) return planView(world, [...steps, ...(plan.loan === null ? [] : bootPlan(plan.loan))]);
     let result: T | undefined;
     const { image, layers } = plan;
     await execute<RestoreData>(
@@ -81,7 +87,7 @@ export async function restore<T>(
           {
             title: "Make of it what was asked for",
             run: async () => {
-              result = await use({ image, manifest: backup.manifest, locks });
+              result = await use({ image, loan: plan.loan, manifest: backup.manifest, locks });
             },
           },
           { title: "Forget the copy", run: () => forget(world, locks, plan, request.snapshot ?? null) },
@@ -97,6 +103,29 @@ function foundAgain(known: ReadonlyMap<string, Backup>, { id }: WholeBackup): Wh
   const found = known.get(id);
   if (found === undefined) throw new EstratoError("not_found", `backup ${id}: not found`);
   return requireWhole(found);
+}
+
+async function planFrom(
+  world: World,
+  backup: WholeBackup,
+  known: ReadonlyMap<string, Backup>,
+  id: string,
+  { disks, boots }: RestoreRequest,
+  secret: string | null,
+): Promise<Import> {
+  if (boots !== undefined) return planLoan(world, backup, known, { id, devices: disks, name: boots }, secret);
+  await requireSound(world, backup, known);
+  return planImport(world, backup, id, disks, secret);
+}
+
+/** What people are told of that is not planned before its turn comes. */
+function bootPlan({ layers, image }: Loan): Step[] {
+  const marks = layers.flatMap(({ borrowed }) => (borrowed === undefined ? [] : [takeLoan(borrowed)]));
+  return [
+    { title: "Say in the backup that it is read", shown: marks },
+    { title: "Make new disks on its files, define the instance and start it" },
+    { title: `Pull ${image.name} in` },
+  ];
 }
 
 /** What is not what was written is not restored: better told now than found in a guest. */
@@ -128,7 +157,9 @@ export async function recoverRestore(world: World, locks: HeldLocks, entry: Jour
   const data = entry.data as RestoreData;
   const state = await world.store.read();
   const ids = new Set(data.layers.map(({ id }) => id));
-  const used = Object.values(state.layers).some(({ parent }) => parent !== null && ids.has(parent));
+  const used =
+    Object.values(state.layers).some(({ parent }) => parent !== null && ids.has(parent)) ||
+    Object.values(state.instances).some((one) => one.image === data.image.id && one.createdAt >= entry.createdAt);
   await forget(world, locks, data, data.snapshot);
   return used ? "forward" : "back";
 }

@@ -6,8 +6,23 @@ import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";
 import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
 import { deleteLocked } from "./delete.ts";
+import { sweep } from "./leftovers.ts";
 import { type Backup, type BackupView, backupsIn } from "./list.ts";
-import { type Kept, type RetentionPolicy, retain, type Verdict } from "./retention.ts";
+import { checkPolicy, type Kept, type RetentionPolicy, retain, type Verdict } from "./retention.ts";
+import { hostZone, slotsOf } from "./slots.ts";
+import { readersOf } from "./uses.ts";
+
+/** What stays, and in whose calendar (an IANA zone) hours, days, weeks, months and years are counted. */
+export interface Retention {
+  readonly policy: RetentionPolicy;
+  readonly zone: string;
+}
+
+/** Throws "usage" for an empty policy and for a zone that this machine does not know: before anything is taken or removed. */
+export function checkRetention({ policy, zone }: Retention): void {
+  checkPolicy(policy);
+  slotsOf(0, zone);
+}
 
 /**
  * Takes a backup and, once it is whole, removes what the policy does not keep of the same instance, type and target.
@@ -19,8 +34,10 @@ export async function backupAndRotate(
   policy: RetentionPolicy,
   zone: string = hostZone(),
 ): Promise<BackupView | PlanView> {
+  checkRetention({ policy, zone });
   const { status } = await findInstance(world, options.instance);
   const taken = await exclusive(world, [status.uuid, options.target], async (locks) => {
+    await sweep(world, locks, options.target);
     const made = await createBackupLocked(world, locks, status.uuid, options);
     const series = { instance: status.uuid, type: options.type };
     const { target, passphraseFile } = options;
@@ -48,18 +65,32 @@ export interface Place {
   readonly passphraseFile: string | null;
 }
 
-/** Under the target's lock: what the policy does not keep goes, the oldest first. Returns the verdicts, the newest first. */
+/**
+ * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from is kept this time, which a
+ * note says: the night must not fail for it. Returns the verdicts, the newest first.
+ */
 export async function removeUnkept(
   world: World,
   locks: HeldLocks,
   { target, passphraseFile }: Place,
   series: Series,
-  { policy, zone = hostZone() }: { readonly policy: RetentionPolicy; readonly zone?: string },
+  { policy, zone }: Retention,
 ): Promise<Verdict[]> {
-  const verdicts = retain(inSeries(await backupsIn(world, target), series), policy, zone, world.clock.now());
-  const going = verdicts.filter(({ keep }) => !keep).reverse();
-  if (!world.dryRun) for (const { id } of going) await deleteLocked(world, locks, target, id, passphraseFile);
+  const all = await backupsIn(world, target);
+  const due = retain(inSeries(all, series), policy, zone, world.clock.now());
+  const verdicts = due.map((verdict) => keptInUse(all, verdict));
+  if (world.dryRun) return verdicts;
+  for (const [index, { id, keep, why }] of [...verdicts.entries()].reverse()) {
+    if (!keep) await deleteLocked(world, locks, target, id, passphraseFile);
+    else if (due[index]?.keep === false) world.report.note(`backup ${id}: kept this time, ${why.join(", ")}`);
+  }
   return verdicts;
+}
+
+function keptInUse(all: readonly Backup[], verdict: Verdict): Verdict {
+  if (verdict.keep) return verdict;
+  const readers = readersOf(all, verdict.id);
+  return readers.length === 0 ? verdict : { ...verdict, keep: true, why: [`in use: ${readers.join(", ")}`] };
 }
 
 /** What one more would send away, in sentences. */
@@ -67,11 +98,12 @@ async function goingAfter(
   world: World,
   target: string,
   series: Series,
-  { policy, zone }: { readonly policy: RetentionPolicy; readonly zone: string },
+  { policy, zone }: Retention,
 ): Promise<string[]> {
   const now = world.clock.now();
-  const there = inSeries(await backupsIn(world, target), series);
-  const verdicts = retain([...there, { id: "", createdAt: now.toISOString(), protected: false }], policy, zone, now);
+  const all = await backupsIn(world, target);
+  const next = { id: "", createdAt: now.toISOString(), protected: false };
+  const verdicts = retain([...inSeries(all, series), next], policy, zone, now).map((one) => keptInUse(all, one));
   return verdicts.filter(({ keep }) => !keep).map(({ id, why }) => `Backup ${id} will go: ${why.join(", ")}.`);
 }
 
@@ -82,9 +114,4 @@ function inSeries(all: readonly Backup[], { instance, type }: Series): Kept[] {
       ? [{ id, createdAt: manifest.createdAt, protected: manifest.protected }]
       : [],
   );
-}
-
-/** The calendar of this machine's user. */
-export function hostZone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }

@@ -4,7 +4,7 @@ import type { State } from "../../store/schema.ts";
 import type { World } from "../ports.ts";
 import { markerFile, readSmall } from "./layout.ts";
 
-const NOT_MOUNTED = "Is its disk mounted?";
+export const NOT_MOUNTED = "Is its disk mounted?";
 
 /** What the marker of a target holds. */
 interface Marker {
@@ -50,8 +50,18 @@ function parseMarker(text: string | null, target: string): string | null {
   });
 }
 
-/** The target, marked and remembered, so that a backup can go there. */
-export async function openTarget(world: World, target: string): Promise<void> {
+/** Is it there, and the one that this store knows? */
+export async function isThere(world: World, state: State, target: string): Promise<boolean> {
+  try {
+    return (await readTarget(world, state, target)) !== null;
+  } catch (error) {
+    if (error instanceof EstratoError) return false;
+    throw error;
+  }
+}
+
+/** The target, marked and remembered, so that a backup can go there. `store`: what this store is called in it. */
+export async function openTarget(world: World, target: string, store: string): Promise<void> {
   const state = await world.store.read();
   let id = await readTarget(world, state, target);
   if (world.dryRun) return;
@@ -63,5 +73,18 @@ export async function openTarget(world: World, target: string): Promise<void> {
   const known = id;
   await world.store.update((draft) => {
     draft.targets[target] = known;
+    draft.storeId ??= store;
+  });
+}
+
+/** What this store is called in targets: chosen when it is needed first, and remembered. */
+export async function storeIdOf(world: World): Promise<string> {
+  const { storeId } = await world.store.read();
+  if (storeId !== null) return storeId;
+  const chosen = world.ids.uuid();
+  if (world.dryRun) return chosen;
+  return world.store.update((draft) => {
+    draft.storeId ??= chosen;
+    return draft.storeId;
   });
 }

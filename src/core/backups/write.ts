@@ -6,6 +6,7 @@ import { secretOf } from "../graph/files.ts";
 import type { World } from "../ports.ts";
 import type { DiskCopy } from "./copies.ts";
 import { type BackupData, snapshotOf } from "./create-recovery.ts";
+import { finalSums } from "./early-sums.ts";
 import { DEFINITION, diskFile, folderOf, MANIFEST, NVRAM, readSmall, sumsFile, TPM } from "./layout.ts";
 import { type BackupDisk, type Manifest, manifestText, sha256 } from "./manifest.ts";
 import { BLOCK_BYTES, sumsText } from "./sums.ts";
@@ -37,20 +38,24 @@ export async function requireCopies(
   }
 }
 
-/** Sums of all files, then the manifest that names them: without it the folder is no backup. */
+/** Sums of all files (`early`: by path, what was told of them while they were written), then the manifest that names them: without it the folder is no backup. */
 export async function writeManifest(
   world: World,
   data: BackupData,
   state: State,
   copies: readonly DiskCopy[],
   folder: string,
+  early: ReadonlyMap<string, readonly string[]>,
 ): Promise<void> {
   const snapshot = snapshotOf(await world.store.read(), data);
   const disks: BackupDisk[] = [];
   for (const { device, volume, layer, parent } of copies) {
     const sizeBytes = snapshot.disks.find((disk) => disk.device === device)?.sizeBytes ?? 0;
     const sourceEncrypted = state.layers[layer]?.secret != null;
-    disks.push(await summedDisk(world, folder, { device, volume, parent, sizeBytes, sourceEncrypted }, null));
+    const path = `${folder}/${diskFile(device)}`;
+    const known = await finalSums(world, path, early.get(path) ?? []);
+    const disk = { device, volume, parent, sizeBytes, sourceEncrypted };
+    disks.push(await summedDisk(world, folder, disk, null, { path, known }));
   }
   const { libvirtVersion, qemuVersion } = await world.host.capabilities();
   const manifest: Manifest = {

@@ -42,6 +42,9 @@ export function judge(facts: Facts, limits: Limits, asked: string | null): Judge
     ...facts.chains.flatMap(({ instance, layers }) =>
       tooMuch(layers, limits.warningLayers, limits.criticalLayers, `${instance}: ${layers} layers high`),
     ),
+    ...facts.reading.map(
+      ({ backup, by }): Problem => ({ level: 1, text: `backup ${backup} is still read by ${by.join(", ")}` }),
+    ),
     ...facts.interrupted.map((command): Problem => ({ level: 1, text: `interrupted: ${command}` })),
   ];
   // UNKNOWN is less than what is known to be bad.
@@ -58,7 +61,8 @@ function judgeSchedule(facts: Facts, limits: Limits, one: ScheduleFacts): Proble
   ).length;
   const found: Problem[] = [];
   if (missed > 0) found.push({ level: missed > 1 ? 2 : 1, text: `${one.name} is late: ${last}` });
-  else if (one.goodAt !== null) found.push(...tooOld(nowMs - one.goodAt.getTime(), limits, `${one.name}: ${last}`));
+  else if (one.goodAt !== null && !one.shelved)
+    found.push(...tooOld(nowMs - one.goodAt.getTime(), limits, `${one.name}: ${last}`));
   if (one.failure !== null) found.push({ level: 1, text: `${one.name} failed: ${one.failure}` });
   if (one.kept !== null && one.kept < limits.leastKept)
     found.push({ level: 1, text: `${one.name} keeps ${one.kept}, fewer than ${limits.leastKept}` });

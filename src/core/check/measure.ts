@@ -2,7 +2,8 @@
 import { EstratoError } from "../../errors.ts";
 import type { JournalEntry, Schedule, State } from "../../store/schema.ts";
 import { type BackupView, listBackups } from "../backups/list.ts";
-import { depth } from "../graph/references.ts";
+import { backupLoansOf, isBackupLoan } from "../graph/loans.ts";
+import { depth, standingOn } from "../graph/references.ts";
 import { instanceId } from "../instances/find.ts";
 import type { World } from "../ports.ts";
 import { nextDue } from "../schedules/cron-time.ts";
@@ -20,6 +21,8 @@ export interface ScheduleFacts {
   /** Its time after that one. */
   readonly dueNextAt: Date | null;
   readonly jitterMs: number;
+  /** Nothing is taken, and nothing is late. */
+  readonly shelved: boolean;
   /** The error of the last run; null where it went well or there was none. */
   readonly failure: string | null;
   /** How many that can be restored are there; null where the target cannot be read. */
@@ -38,6 +41,8 @@ export interface Facts {
   readonly unreadable: readonly string[];
   /** Operations that have not ended and at which nobody is at work: the commands, as typed. */
   readonly interrupted: readonly string[];
+  /** Backups that instances still read from, which were booted from them, and that nobody is pulling in now. */
+  readonly reading: readonly { readonly backup: string; readonly by: readonly string[] }[];
 }
 
 /** All, or what concerns one instance (its name or id). Throws "not_found", and whatever keeps the state from being read. */
@@ -50,7 +55,7 @@ export async function measure(world: World, target: string | null): Promise<Fact
   const targets = [...new Set(schedules.flatMap(({ task }) => ("target" in task ? [task.target] : [])))];
   const elsewhere = instance === null ? [] : Object.keys(state.targets); // where a person may have put backups of it
   const { backups, unreadable } = await readTargets(world, [...new Set([...targets, ...elsewhere])]);
-  const good = backups.filter(({ status }) => status === "available");
+  const good = backups.filter(({ status }) => status !== "damaged");
   const readable = targets.filter((path) => !unreadable.has(path));
   const mine = good.filter((one) => instance !== null && one.instance_id === instance).flatMap(dateOf);
   return {
@@ -66,6 +71,7 @@ export async function measure(world: World, target: string | null): Promise<Fact
     ),
     unreadable: [...unreadable].filter(([path]) => targets.includes(path)).map(([, why]) => why),
     interrupted: await interrupted(world, instance),
+    reading: readingOf(state, instance),
   };
 }
 
@@ -106,8 +112,12 @@ function factsOf(
   const trusted = isUnknown || (task.kind === "snapshot" && task.expireMs !== null);
   const said = trusted && schedule.lastGoodAt !== null ? [new Date(schedule.lastGoodAt)] : [];
   const goodAt = newest([...there, ...said]);
-  const dueAt = nextDue(schedule.cron, goodAt ?? new Date(schedule.createdAt));
   const { last } = schedule;
+  const shelved = state.instances[instance]?.shelved != null;
+  // What was skipped while it was shelved is not late when it no longer is.
+  const skipped = last?.result === "skipped" ? [new Date(last.startedAt)] : [];
+  const since = newest([goodAt ?? new Date(schedule.createdAt), ...skipped]) as Date;
+  const dueAt = shelved ? null : nextDue(schedule.cron, since);
   return {
     name: schedule.name,
     instance: instanceNameOf(state, schedule),
@@ -116,10 +126,13 @@ function factsOf(
     dueAt,
     dueNextAt: dueAt === null ? null : nextDue(schedule.cron, dueAt),
     jitterMs: schedule.jitterMs,
-    failure: last === null || last.result === "done" ? null : (last.message ?? last.result),
+    shelved,
+    failure: last === null || shelved || isWell(last.result) ? null : (last.message ?? last.result),
     kept: isUnknown ? null : there.length,
   };
 }
+
+const isWell = (result: string): boolean => result === "done" || result === "skipped";
 
 const dateOf = ({ created_at }: BackupView): Date[] => (created_at === null ? [] : [new Date(created_at)]);
 
@@ -135,6 +148,18 @@ function chainsOf(state: State, instance: string | null): Facts["chains"] {
       return { instance: name, layers: Math.max(0, ...heads.map(({ head }) => depth(state, head))) };
     })
     .sort((a, b) => a.instance.localeCompare(b.instance));
+}
+
+/** Where a disk of a backup is being pulled in now, or was when it was interrupted, it is at work or among the interrupted. */
+function readingOf(state: State, instance: string | null): Facts["reading"] {
+  const all = instance === null ? Object.values(state.layers).filter(isBackupLoan) : backupLoansOf(state, instance);
+  const readers = new Map<string, string[]>();
+  const busy = new Set(all.flatMap(({ busy: mark, borrowed }) => (mark === null ? [] : [borrowed.backup.id])));
+  for (const { id, borrowed } of all) {
+    const { id: backup } = borrowed.backup;
+    if (!busy.has(backup)) readers.set(backup, [...(readers.get(backup) ?? []), ...standingOn(state, id)]);
+  }
+  return [...readers].map(([backup, by]) => ({ backup, by: [...new Set(by)] }));
 }
 
 /** Whoever works on one holds its locks: those that can be taken are nobody's. They are let go of at once. */

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { JournalEntry, State } from "../../store/schema.ts";
 import { findings as structure } from "../graph/invariants.ts";
+import { takeLocks } from "../locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { recoverAll } from "../recovery.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
@@ -13,6 +14,8 @@ import { examineSchedules } from "./schedules.ts";
 import { examineSecrets, orphanSecrets } from "./secrets.ts";
 import { examineShares } from "./shares.ts";
 import { examineStrangers } from "./strangers.ts";
+import { examineTargets } from "./targets.ts";
+import { examineUses } from "./uses.ts";
 
 export interface Examined {
   readonly subject: string;
@@ -40,7 +43,9 @@ export async function examine(world: World): Promise<Finding[]> {
   if (pending.length === 0)
     findings.push(
       ...(await examineShares(world, state)),
+      ...(await examineTargets(world, state)),
       ...(await examineSchedules(world, state)),
+      ...(await examineUses(world, state)),
       ...(await examineOrphans(world, state)),
       ...(await orphanMemory(world, state)),
       ...(await orphanSecrets(world, state)),
@@ -69,7 +74,7 @@ async function examinePending(world: World, state: State, entry: JournalEntry): 
 }
 
 /**
- * Recovers what never ended, mends what can be mended (asking where it must choose), and collects.
+ * Recovers what never ended, mends what can be mended (asking where it must choose), collects, and pulls in what instances still read from backups.
  * Afterwards every difference left is in the answer with result "left".
  */
 export async function repair(world: World): Promise<Examined[]> {
@@ -82,6 +87,7 @@ export async function repair(world: World): Promise<Examined[]> {
   }
   const { collect } = await import("../layers/collect.ts");
   await collect(world);
+  await (await import("../backups/pull.ts")).pullAll(world);
   const mended = done.filter((one) => one.result === "mended");
   const left = (await examine(world)).map((finding) => ({ ...said(finding), result: "left" as const }));
   const pending = (await world.store.journal.list()).map(({ id }) => id);
@@ -115,7 +121,7 @@ async function mend(world: World, finding: Finding): Promise<boolean> {
   }
   let locks: HeldLocks | null = null;
   try {
-    locks = await world.store.lock(mending.locks, world.lockTimeoutMs);
+    locks = await takeLocks(world, mending.locks, world.lockTimeoutMs);
     await mending.mend(world, locks);
     return true;
   } catch (error) {

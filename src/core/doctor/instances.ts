@@ -5,6 +5,7 @@ import { missingCopies } from "../firmware.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
+import { LOST_PAGE, lostAmong } from "../instances/find.ts";
 import { hostnameOf } from "../instances/hostname.ts";
 import { reservationName } from "../networks.ts";
 import { perform } from "../operation.ts";
@@ -17,6 +18,7 @@ import { type Finding, unmendable } from "./finding.ts";
 /** Every remembered instance has its domain, under its name, on its heads, thawed. */
 export async function examineInstances(world: World, state: State): Promise<Finding[]> {
   const domains = await world.host.domainStatuses(Object.keys(state.instances));
+  const lost = await lostAmong(world, [...domains.values()]);
   const findings: Finding[] = [];
   for (const instance of Object.values(state.instances)) {
     const status = domains.get(instance.id);
@@ -34,6 +36,12 @@ export async function examineInstances(world: World, state: State): Promise<Find
       );
       continue;
     }
+    const words = lost.get(status.uuid);
+    if (words !== undefined) {
+      // What else could be said of it may be wrong, and mending it would be.
+      findings.push(unmendable(`instance ${instance.name}`, words, LOST_REMEDY));
+      continue;
+    }
     if (status.name !== instance.name) findings.push(renamed(instance, status));
     findings.push(...(await examineHeads(world, state, status)));
     findings.push(...(await examineGuest(world, status)));
@@ -41,6 +49,8 @@ export async function examineInstances(world: World, state: State): Promise<Find
   }
   return findings;
 }
+
+const LOST_REMEDY = `Nothing touches it until libvirt knows of it again: see ${LOST_PAGE}.`;
 
 /** It is in its image, with its definition, and libvirt has no domain of it. */
 async function examineShelved(world: World, state: State, instance: Instance, hasDomain: boolean): Promise<Finding[]> {

@@ -21,6 +21,8 @@ export async function examineSchedules(world: World, state: State): Promise<Find
     ];
   }
   const lines = crontab.text.split("\n");
+  const forgotten = schedules.filter(({ instance }) => state.instances[instance] === undefined);
+  const domains = new Set(forgotten.length === 0 ? [] : (await world.host.listDomains()).map(({ uuid }) => uuid));
   const ours = storeWords(world, crontab.file);
   const strays = new Set<string>();
   for (const line of lines) {
@@ -28,6 +30,7 @@ export async function examineSchedules(world: World, state: State): Promise<Find
     if (id !== undefined && line.includes(ours) && state.schedules[id] === undefined) strays.add(id);
   }
   return [
+    ...forgotten.filter(({ instance }) => !domains.has(instance)).map(orphan),
     ...schedules.flatMap((schedule) => examineOne(schedule, crontab, lines)),
     ...[...strays].map((id) => stray(id, crontab)),
   ];
@@ -56,6 +59,15 @@ function examineOne(schedule: Schedule, { file }: Crontab, lines: readonly strin
       },
     },
   ];
+}
+
+/** Of a guest that estrato had not adopted, and that somebody else deleted. */
+function orphan({ name, instanceName }: Schedule): Finding {
+  return unmendable(
+    `schedule ${name}`,
+    `its instance ${instanceName} is not there any more: each of its runs fails`,
+    `Delete it: estrato schedule delete ${name}.`,
+  );
 }
 
 function stray(id: string, { file }: Crontab): Finding {

@@ -1,6 +1,8 @@
 /** Compares what others are told of shared images with the state, and what we borrow with what is there. */
 import { EstratoError } from "../../errors.ts";
 import type { Image, Layer, State } from "../../store/schema.ts";
+import { recheckBackupLoan } from "../backups/loan.ts";
+import { isBackupLoan, takeLoan } from "../graph/loans.ts";
 import { standingOn } from "../graph/references.ts";
 import { instancesOn } from "../layers/holders.ts";
 import { perform } from "../operation.ts";
@@ -59,7 +61,7 @@ export async function examineBorrowed(world: World, state: State, layer: Layer):
   if (borrowed === undefined) return [];
   const users = standingOn(state, layer.id).join(", ") || "nothing";
   try {
-    await recheckLoan(world, layer);
+    await (isBackupLoan(layer) ? recheckBackupLoan(world, layer) : recheckLoan(world, layer));
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
     return [
@@ -75,12 +77,12 @@ export async function examineBorrowed(world: World, state: State, layer: Layer):
   return [
     {
       subject: layer.file,
-      problem: `${borrowed.owner}, whose it is, does not know that ${users} needs it`,
+      problem: `${isBackupLoan(layer) ? borrowed.name : `${borrowed.owner}, whose it is,`} does not know that ${users} needs it`,
       remedy: "Tell it.",
       mending: {
         locks: [...instancesOn(state, [layer.id]), layer.id],
         loses: [],
-        mend: (w, locks) => perform(w, locks, [{ do: "mark-use", path: borrowed.marker, on: true }]),
+        mend: (w, locks) => perform(w, locks, [takeLoan(borrowed)]),
       },
     },
   ];

@@ -59,11 +59,16 @@ export interface Merge {
   readonly bytes: number;
 }
 
-/** Of recovery only: a merge "up" that a guest, started meanwhile, keeps from going on, is given up: half of it absorbed, the child reads the same. */
+/**
+ * Of recovery only: a merge "up" that a guest, started meanwhile, keeps from going on, or that takes in what a backup holds, is given up: half of it
+ * absorbed, the child reads the same.
+ */
 export interface Abandon {
   readonly kind: "abandon";
   readonly layer: string;
   readonly child: string;
+  /** Nobody holds the child, and its header may have been switched already: it is to name the layer again. */
+  readonly relink: boolean;
 }
 
 /** It stays, hidden, until the graph changes. */

@@ -18,11 +18,13 @@
  * and committing again loses nothing (LIBVIRT.md, trap 12).
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action, DiskFile } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
+import type { DiskFile } from "../../host/types.ts";
 import type { Layer, State } from "../../store/schema.ts";
 import { applyDecision } from "./apply.ts";
 import type { Abandon, Free, Merge } from "./decisions.ts";
 import { diskFileOf, secretOf } from "./files.ts";
+import { endLoan, isBackupLoan } from "./loans.ts";
 import { children, descendantHeads } from "./references.ts";
 
 const WRITABLE = 0o600;
@@ -54,7 +56,7 @@ export interface Effects {
 /** The effects of a decision or of what recovery made of it. Throws "integrity" where the decision's layers are not in the state. */
 export function mergeEffects(state: State, decision: Free | Merge | Abandon): Effects {
   const layer = known(state, decision.layer);
-  if (decision.kind === "abandon") return giveUpMerge(state, layer, known(state, decision.child));
+  if (decision.kind === "abandon") return giveUpMerge(state, layer, known(state, decision.child), decision.relink);
   const after = (draft: State) => applyDecision(draft, decision);
   const locks = locksOf(state, layer.id);
   if (decision.kind === "free") {
@@ -76,26 +78,40 @@ export function mergeEffects(state: State, decision: Free | Merge | Abandon): Ef
   const domainsToRedefine = redefinitions(then, child.id);
   const moving =
     decision.way === "up" ? moveUp(state, layer, child, decision) : moveDown(state, layer, child, decision);
-  const redefine: Action[] = domainsToRedefine.map(({ uuid, disks }) => ({ do: "redefine", domain: uuid, disks }));
   const old = decision.way === "up" ? layer : child;
   return {
     work: decision.moved ? [] : moving.work,
-    settle: [...moving.settle, ...redefine],
+    settle: [...moving.settle, ...domainsToRedefine.map(redefine)],
     after,
     cleanup: giveUp(old),
-    unheld: [old.file],
+    unheld: old.borrowed === undefined ? [old.file] : [],
     domainsToRedefine,
     locks,
     marks: [layer.id, child.id],
   };
 }
 
-function giveUpMerge(state: State, layer: Layer, child: Layer): Effects {
+function giveUpMerge(state: State, layer: Layer, child: Layer, relink: boolean): Effects {
   const after = (draft: State) => {
     for (const { id } of [layer, child]) known(draft, id).busy = null;
   };
-  const nothing = { work: [], cleanup: [], unheld: [], domainsToRedefine: [] };
-  return { ...nothing, settle: freeze(child), after, locks: locksOf(state, layer.id), marks: [layer.id, child.id] };
+  const loan = isBackupLoan(layer);
+  // QEMU may have come further than the state: its header is to name the layer again, and no definition may say that it stands on nothing.
+  const domainsToRedefine = loan ? redefinitions(state, child.id) : [];
+  return {
+    work: loan && relink ? [...thaw(child), relinkTo(layer, child)] : [],
+    settle: [...freeze(child), ...domainsToRedefine.map(redefine)],
+    after,
+    cleanup: [],
+    unheld: [],
+    domainsToRedefine,
+    locks: locksOf(state, layer.id),
+    marks: [layer.id, child.id],
+  };
+}
+
+function redefine({ uuid, disks }: Redefinition): Action {
+  return { do: "redefine", domain: uuid, disks };
 }
 
 interface Moving {
@@ -106,19 +122,25 @@ interface Moving {
 function moveUp(state: State, layer: Layer, child: Layer, { live }: Merge): Moving {
   const below = layer.parent === null ? null : known(state, layer.parent);
   const backing = below === null ? null : { path: below.file, format: below.format };
+  // What a backup holds may take hours: nobody need wait for it, since all reads the same half-way too.
+  const how = isBackupLoan(layer) ? ({ mayStop: true } as const) : {};
   if (live !== null) {
     const { instance: domain, device } = live;
-    return { work: [{ do: "block-pull", domain, device, base: backing?.path ?? null }], settle: [] };
+    return { work: [{ do: "block-pull", domain, device, base: backing?.path ?? null, ...how }], settle: [] };
   }
   return {
     // A pull that died with its QEMU may have switched the header before its last tables were written: over the layer the child always reads right.
     work: [
       ...thaw(child),
-      { do: "relink", file: child.file, backing: { path: layer.file, format: layer.format }, ...secretOf(child) },
-      { do: "rebase", file: child.file, backing, ...secretOf(child) },
+      relinkTo(layer, child),
+      { do: "rebase", file: child.file, backing, ...secretOf(child), ...how },
     ],
     settle: freeze(child),
   };
+}
+
+function relinkTo(layer: Layer, child: Layer): Action {
+  return { do: "relink", file: child.file, backing: { path: layer.file, format: layer.format }, ...secretOf(child) };
 }
 
 function moveDown(state: State, layer: Layer, child: Layer, { live, head, carried }: Merge): Moving {
@@ -178,7 +200,7 @@ function locksOf(state: State, layer: string): string[] {
  * borrowed only our word goes that we use it.
  */
 function giveUp({ file: path, foreign, borrowed }: Layer): Action[] {
-  if (borrowed !== undefined) return [{ do: "mark-use", path: borrowed.marker, on: false }];
+  if (borrowed !== undefined) return endLoan(borrowed);
   if (foreign === null) return [{ do: "unlink", path }];
   const { uid, gid, mode } = foreign;
   const owner: Action[] = uid === -1 ? [] : [{ do: "set-owner", path, uid, gid }]; // -1: it was adopted while it ran, and libvirt gives it back

@@ -4,6 +4,7 @@
  */
 import type { DiskFile, ImageFile } from "../../host/types.ts";
 import type { Layer, State } from "../../store/schema.ts";
+import { isBackupLoan } from "./loans.ts";
 import { chain } from "./references.ts";
 
 /** The secret of a layer, as an action's field; nothing where it is plain. */
@@ -23,7 +24,9 @@ export function diskFileOf(state: State, layer: Layer): DiskFile {
   const below = parent === null ? [] : chain(state, parent);
   const backing = below.flatMap((id) => {
     const one = state.layers[id];
-    return one === undefined ? [] : [{ path: one.file, format: one.format }];
+    if (one === undefined) return [];
+    const files = isBackupLoan(one) ? one.borrowed.backup.files : [one.file];
+    return files.map((file) => ({ path: file, format: one.format }));
   });
   return { path, format, encryption: { secret, backing } };
 }

@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import type { Layer, State, Volume } from "../../store/schema.ts";
 import type { CollectFacts, Defer, Holder, Keep, Merge } from "./decisions.ts";
+import { isBackupLoan } from "./loans.ts";
 import { chainOrNull, descendants, instanceDisk, type LayerGraph } from "./references.ts";
 
 /**
@@ -45,7 +46,8 @@ export function lastingObstacle(layer: Layer, child: Layer, facts: CollectFacts)
     reason,
     by: [],
   });
-  if (layer.borrowed !== undefined) return keep("borrowed", `it belongs to ${layer.borrowed.owner}`);
+  if (layer.borrowed !== undefined && !isBackupLoan(layer))
+    return keep("borrowed", `it belongs to ${layer.borrowed.owner}`);
   if (!layer.frozen) return keep("damaged", `${child.id} stands on it though it is not frozen`);
   if (child.file === layer.file) return keep("damaged", `${child.id} names the same file`);
   if (child.sizeBytes < layer.sizeBytes) return keep("size", `${child.id}, which stands on it, is smaller`);
@@ -95,8 +97,8 @@ export function liveDisk(
 export function chooseWay(layer: Layer, child: Layer, live: Merge["live"], facts: CollectFacts): Merge["way"] {
   // Pulling a user's own disk up would copy all of it, and orphan it.
   if (layer.foreign !== null) return "down";
-  // A packed disk comes home: nobody's guest goes on in the folder that it was put away to.
-  if (liesElsewhere(layer, child)) return "up";
+  // A packed disk, or a backup's, comes home: nobody's guest goes on in the folder that it was put away to.
+  if (layer.borrowed !== undefined || liesElsewhere(layer, child)) return "up";
   const [own, above] = [facts.ownBytes(layer.id), facts.ownBytes(child.id)];
   if (live === null) return above < own ? "down" : "up";
   // libvirt cannot pull into a middle layer.

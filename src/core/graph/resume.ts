@@ -6,6 +6,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Layer, State } from "../../store/schema.ts";
 import { blocked } from "./collect.ts";
 import type { Abandon, Defer, Merge, ResumeFacts } from "./decisions.ts";
+import { isBackupLoan } from "./loans.ts";
 import { carriedLayers, type Held, heldBy, liveDisk, sameDisk } from "./merging.ts";
 import { instanceDisk, layerGraph } from "./references.ts";
 
@@ -33,11 +34,15 @@ export function resumeMerge(state: State, facts: ResumeFacts, merge: Merge): Mer
     if (merge.way === "down" && held.child.length > 0) return waitFor(state, layer.id, held);
     return { ...merge, live: null, carried, moved: true };
   }
+  // The rest may take hours, and whoever recovers has come for something else: it is begun again by who asks for it.
+  if (isBackupLoan(layer) && standsUnchanged(held)) {
+    return { kind: "abandon", layer: layer.id, child: child.id, relink: held.all.length === 0 };
+  }
   const live = liveDisk(state, layer, child, held, facts);
   const cannot = live !== null && "kind" in live;
   // Nothing is void and no header has changed: QEMU still reads the child through the layer. Down there is no such way back.
   if (merge.way === "up" && live !== null && (cannot || child.frozen) && standsUnchanged(held)) {
-    return { kind: "abandon", layer: layer.id, child: child.id };
+    return { kind: "abandon", layer: layer.id, child: child.id, relink: false };
   }
   if (cannot) return live;
   return { ...merge, live, carried, moved: false };

@@ -1,9 +1,10 @@
 /** `image create --file`: a file from outside is checked, copied into a layer of ours, and checked again. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { Image, Layer } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
+import { newLayer } from "../layers/record.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldFile, HeldLocks, World } from "../ports.ts";
@@ -63,24 +64,12 @@ async function requireSound(world: World, path: string, file: string): Promise<v
 type FileData = CreateImageData & { readonly layer: Layer };
 
 function plan(world: World, id: string, options: CreateFromFileOptions, sizeBytes: number): FileData {
-  const layerId = world.ids.next("lay");
-  const layer: Layer = {
-    id: layerId,
-    parent: null,
-    file: world.store.paths.layer(layerId),
-    format: "qcow2",
-    sizeBytes,
-    frozen: true,
-    foreign: null,
-    secret: null,
-    busy: null,
-    createdAt: world.clock.now().toISOString(),
-  };
+  const layer = newLayer(world, { sizeBytes, frozen: true, secret: null });
   const image = newImage(world, options, {
     id,
     type: "base",
     source: { kind: "file", id: null, name: options.calledAs ?? options.file },
-    disks: [{ device: FIRST_DEVICE, layer: layerId, sizeBytes }],
+    disks: [{ device: FIRST_DEVICE, layer: layer.id, sizeBytes }],
     definition: null,
     ...NO_FIRMWARE,
     uefi: false,

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainDisk, DomainStatus } from "../../host/types.ts";
 import type { Instance, Layer, State, Volume } from "../../store/schema.ts";
+import { newLayer } from "../layers/record.ts";
 import type { World } from "../ports.ts";
 
 /** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */
@@ -128,16 +129,10 @@ async function foreignLayer(
     throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, { hint });
   }
   return {
-    id: world.ids.next("lay"),
-    parent: null,
+    ...newLayer(world, { sizeBytes: info.virtualSizeBytes, frozen: false, secret: null }),
     file: disk.source,
     format: disk.format,
-    sizeBytes: info.virtualSizeBytes,
-    frozen: false,
     foreign: { ...(await ownerBefore(world, status, file)), mode: file.mode },
-    secret: null,
-    busy: null,
-    createdAt: world.clock.now().toISOString(),
   };
 }
 

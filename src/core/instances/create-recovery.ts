@@ -1,6 +1,6 @@
 /** What becomes of an instance whose creation did not end. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { JournalEntry } from "../../store/schema.ts";
 import { forgetVolumes, isUnwritten, markUses } from "../layers/heads.ts";
 import { type Outcome, perform } from "../operation.ts";

@@ -1,6 +1,6 @@
 /** `instance create`: new heads on the layers of an image or a snapshot (or a volume as it is), an address of its own, a seed, a domain. Moves no data. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { Instance, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { diskFileOf } from "../graph/files.ts";
@@ -36,7 +36,7 @@ export async function createInstance(world: World, options: CreateInstanceOption
   return exclusive(world, [uuid, nameLock(name), ...volumes], async (locks) => {
     const stored = await world.store.read();
     await requireFreeName(world, stored, name);
-    const loan = await planLoan(world, stored, options.source);
+    const loan = options.loan ?? (await planLoan(world, stored, options.source));
     const early = withLoan(stored, loan);
     const what = `instance ${name}`;
     const choice = loaned(options.source, loan);

@@ -2,7 +2,9 @@
  * `instance delete`: dropping the pointers is all that the verb owes; the layers that were only this instance's are collected after.
  * Disks that were there before estrato are never deleted.
  */
-import type { Action, DomainStatus } from "../../host/types.ts";
+import { EstratoError } from "../../errors.ts";
+import type { Action } from "../../host/action.ts";
+import type { DomainStatus } from "../../host/types.ts";
 import type { Image, JournalEntry, State } from "../../store/schema.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
 import { exclusive } from "../exclusive.ts";
@@ -10,6 +12,8 @@ import { hasOwnTpm } from "../firmware.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { setLines } from "../schedules/create.ts";
+import { CRONTAB_LOCK } from "../schedules/find.ts";
 import { unlinkShelf } from "../shelving/record.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { type Doomed, findDoomed, losses } from "./doomed.ts";
@@ -31,11 +35,13 @@ interface DeleteData {
   readonly files: readonly string[];
   readonly tpm: boolean; // what libvirt keeps of its TPM goes with it
   readonly image: Image | null; // that it is shelved in
+  readonly schedules: readonly { readonly id: string; readonly name: string }[];
+  readonly crontab: { readonly file: string | null } | null; // that their lines stand in; null: there is none to take them out of
 }
 
 /**
  * Deletes an instance, running or not, with its snapshots and the volumes that its creation made; others are detached.
- * Images, backups and snapshots of volumes stay. Asks first; null where the answer was no, or when it is done; a dry run returns the plan.
+ * Its schedules go too. Images, backups and snapshots of volumes stay. Asks first; null where the answer was no, or when it is done; a dry run returns the plan.
  * Throws "conflict" for a protected snapshot and for what undefining would break (a managed save, libvirt's own snapshots).
  */
 export async function deleteInstance(
@@ -48,9 +54,14 @@ export async function deleteInstance(
     const yes = await world.report.confirm({ text: `Delete instance ${first.name}?`, loses: losses(first) });
     if (!yes) return null;
   }
-  const plan = await exclusive(world, [first.uuid], async (locks) => {
+  const plan = await exclusive(world, [first.uuid, ...scheduleLocks(first)], async (locks) => {
     const doomed = await findDoomed(world, first.uuid, options.keepVolumes);
-    const data = dataOf(world, doomed);
+    if (scheduleLocks(doomed).some((name) => !locks.names.includes(name))) {
+      throw new EstratoError("conflict", `instance ${doomed.name}: it has got a schedule meanwhile`, {
+        hint: "Try again.",
+      });
+    }
+    const data = await dataOf(world, doomed, await crontabOf(world, doomed));
     const steps = planSteps(world, data);
     if (world.dryRun) {
       const freed = await freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data));
@@ -63,12 +74,30 @@ export async function deleteInstance(
   return plan;
 }
 
-function dataOf(world: World, doomed: Doomed): DeleteData {
+/** A schedule that is at work is waited for, as any work on the instance is. */
+function scheduleLocks({ schedules }: Doomed): string[] {
+  return schedules.length === 0 ? [] : [CRONTAB_LOCK, ...schedules.map(({ id }) => id)];
+}
+
+/** Where cron has gone, nothing calls their lines: they keep no instance from being deleted. */
+async function crontabOf(world: World, { schedules }: Doomed): Promise<DeleteData["crontab"]> {
+  if (schedules.length === 0) return null;
+  try {
+    return { file: (await world.host.crontab()).file };
+  } catch (error) {
+    if (!(error instanceof EstratoError) || error.code !== "host") throw error;
+    world.report.note(`the lines of its schedules stay: ${error.message}`);
+    return null;
+  }
+}
+
+async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab"]): Promise<DeleteData> {
   const { paths } = world.store;
   const { record, uuid } = doomed;
   const files: string[] = [];
   if (record !== null) {
     files.push(...(record.seed === null ? [] : [record.seed]), paths.consoleLog(uuid), paths.knownHosts(uuid));
+    for (const path of paths.oldConsoleLogs(uuid)) if ((await world.host.fileInfo(path)) !== null) files.push(path);
   }
   files.push(...ownNvram(world, doomed.status));
   return {
@@ -82,6 +111,8 @@ function dataOf(world: World, doomed: Doomed): DeleteData {
     files,
     tpm: hasOwnTpm(doomed.state, uuid, doomed.status?.inactive ?? null),
     image: doomed.image,
+    schedules: doomed.schedules.map(({ id, name }) => ({ id, name })),
+    crontab,
   };
 }
 
@@ -93,6 +124,11 @@ function ownNvram(world: World, status: DomainStatus | null): string[] {
 
 function planSteps(world: World, data: DeleteData): Step[] {
   const steps: Step[] = [];
+  const lines = removeLines(data);
+  if (lines.length > 0) {
+    const names = data.schedules.map(({ name }) => name).join(", ");
+    steps.push({ title: `Take the lines of its schedules out of the crontab: ${names}`, actions: lines });
+  }
   if (data.domain) {
     steps.push(
       { title: "Stop it", actions: [{ do: "destroy", domain: data.uuid }] },
@@ -101,10 +137,17 @@ function planSteps(world: World, data: DeleteData): Step[] {
   }
   if (data.addresses.length > 0) steps.push({ title: "Release its address", actions: releaseAddresses(data) });
   steps.push(
-    { title: "Forget it and its snapshots", run: () => world.store.update((draft) => dropRecords(draft, data)) },
+    {
+      title: `Forget it and its snapshots${data.schedules.length === 0 ? "" : " and schedules"}`,
+      run: () => world.store.update((draft) => dropRecords(draft, data)),
+    },
     { title: "Remove its records", actions: unlinkFiles(world, data) },
   );
   return steps;
+}
+
+function removeLines({ crontab, schedules }: DeleteData): Action[] {
+  return crontab === null ? [] : schedules.map(({ id }) => setLines(crontab.file, id, []));
 }
 
 function releaseAddresses(data: DeleteData): Action[] {
@@ -132,6 +175,7 @@ function dropRecords(draft: State, data: DeleteData): void {
     volume.device = null;
   }
   if (data.image !== null) delete draft.images[data.image.id];
+  for (const { id } of data.schedules) delete draft.schedules[id];
   dropBookmarks(draft, data.uuid);
   delete draft.instances[data.uuid];
 }
@@ -139,6 +183,7 @@ function dropRecords(draft: State, data: DeleteData): void {
 /** Always forward: what was to go, goes. */
 export async function recoverInstanceDelete(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const data = entry.data as DeleteData;
+  await perform(world, locks, removeLines(data));
   if ((await world.host.domainStatus(data.uuid)) !== null) {
     await perform(world, locks, [
       { do: "destroy", domain: data.uuid },

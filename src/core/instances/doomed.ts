@@ -1,15 +1,16 @@
 /** What deleting an instance would take with it, and what it must not. */
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
-import type { Image, Instance, Snapshot, State, Volume } from "../../store/schema.ts";
+import type { Image, Instance, Schedule, Snapshot, State, Volume } from "../../store/schema.ts";
 import { chainOrNull } from "../graph/references.ts";
 import type { World } from "../ports.ts";
+import { schedulesOf } from "../schedules/find.ts";
 import { shelfOf } from "../shelving/record.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { volumesOf } from "./adopt.ts";
-import { lookUpInstance } from "./find.ts";
+import { lookUpInstance, requireNoneLost } from "./find.ts";
 
 export interface Doomed {
   readonly uuid: string;
@@ -22,6 +23,7 @@ export interface Doomed {
   readonly foreign: readonly Volume[]; // disks that were there before us: given back
   readonly snapshots: readonly Snapshot[];
   readonly image: Image | null; // that it is shelved in
+  readonly schedules: readonly Schedule[]; // go with it
 }
 
 /**
@@ -32,7 +34,10 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
   const { state, status, record } = await lookUpInstance(world, target);
   const uuid = status?.uuid ?? record?.id ?? target;
   const name = status?.name ?? record?.name ?? target;
-  if (status !== null) refuseUnsafe(status);
+  if (status !== null) {
+    refuseUnsafe(status);
+    await requireNoneLost(world, [status]);
+  }
   const snapshots = snapshotsOf(state, uuid);
   const kept = snapshots.find((snapshot) => snapshot.protected);
   if (kept !== undefined) {
@@ -64,6 +69,7 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
     foreign,
     snapshots,
     image,
+    schedules: schedulesOf(state, uuid),
   };
 }
 
@@ -82,5 +88,8 @@ export function losses(doomed: Doomed): string[] {
     return `disk ${volume.device} (${volume.id}, ${Math.ceil(sizeBytes / 1024 ** 2)} MiB)`;
   });
   const snapshots = doomed.snapshots.map((snapshot) => `snapshot ${snapshotLabel(doomed.state, snapshot)}`);
-  return [...running, ...definition, ...disks, ...snapshots];
+  const schedules = doomed.schedules.map(
+    ({ name, task }) => `schedule ${name} (its ${task.kind}s are no longer taken)`,
+  );
+  return [...running, ...definition, ...disks, ...snapshots, ...schedules];
 }

@@ -68,9 +68,32 @@ export async function findInstance(world: World, target: string): Promise<FoundI
   });
 }
 
-/** Reads a domain again, now that its lock is held. */
+/** Reads a domain again, now that its lock is held and it is to be changed. Throws as findInstance, and as requireNoneLost. */
 export async function findAgain(world: World, uuid: string): Promise<FoundInstance> {
-  return findInstance(world, uuid);
+  const found = await findInstance(world, uuid);
+  await requireNoneLost(world, [found.status]);
+  return found;
+}
+
+/** Throws "integrity" where a guest runs though libvirt says that it is off: its disks change while we take them for at rest. */
+export async function requireNoneLost(world: World, statuses: readonly DomainStatus[]): Promise<void> {
+  const lost = await lostAmong(world, statuses);
+  for (const { uuid, name } of statuses) {
+    const words = lost.get(uuid);
+    if (words !== undefined)
+      throw new EstratoError("integrity", `instance ${name}: ${words}`, { hint: `See ${LOST_PAGE}.` });
+  }
+}
+
+/** Where people read how such a guest is found again. */
+export const LOST_PAGE = '"man estrato-recovery", A GUEST THAT LIBVIRT HAS LOST';
+
+/** What is said of those that libvirt has lost, by UUID. */
+export async function lostAmong(world: World, statuses: readonly DomainStatus[]): Promise<Map<string, string>> {
+  const off = statuses.filter((status) => !isLive(status)).map(({ uuid }) => uuid);
+  if (off.length === 0) return new Map();
+  const words = (pid: number) => `libvirt says that it is off, but its QEMU runs (process ${pid})`;
+  return new Map([...(await world.host.strayProcesses(off))].map(([uuid, pid]) => [uuid, words(pid)]));
 }
 
 /** Is QEMU running for it, paused or not? */

@@ -7,6 +7,7 @@ import { requireRoomInChain } from "../graph/limits.ts";
 import { type NewVolume, planVolume } from "../layers/heads.ts";
 import { chooseAddress, reservationName } from "../networks.ts";
 import type { World } from "../ports.ts";
+import type { Loan } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { type AttachedVolume, planAttached, wantedVolumes } from "./attached.ts";
 import { devicesFor, type InheritedDefinition, type NewInterface, newInstanceDefinition } from "./definition.ts";
@@ -19,6 +20,8 @@ export interface CreateInstanceOptions {
   readonly name: string;
   /** A volume is booted from as it is, and not copied. */
   readonly source: { readonly kind: "image" | "snapshot" | "volume"; readonly target: string };
+  /** Holds the source, where that is not recorded here. */
+  readonly loan?: Loan;
   /** That are there, and are attached to it. */
   readonly volumes?: readonly string[];
   readonly flavor: string | null;

@@ -1,6 +1,6 @@
 /** The frame of the verbs that switch one instance: find it, lock it, look again, act. libvirt's own action is atomic, so none is journaled. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import { exclusive } from "../exclusive.ts";
 import { type PlanView, perform, planView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";

@@ -1,6 +1,6 @@
 /** `instance adopt` and `instance release`: into the layer graph and out of it again. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { Layer, State, Volume } from "../../store/schema.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
 import { exclusive } from "../exclusive.ts";

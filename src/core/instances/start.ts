@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
 import type { State } from "../../store/schema.ts";
-import { chainOrNull } from "../graph/references.ts";
+import { borrowedBelow, isBackupLoan } from "../graph/loans.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
@@ -33,11 +33,12 @@ export async function requireStartable(world: World, { status, record, state }: 
   await requireLoansSound(world, state, status);
 }
 
-/** What it reads of somebody else's is still what was borrowed. */
+/** What it reads of somebody else's, or of a backup, is still what was borrowed. */
 async function requireLoansSound(world: World, state: State, status: DomainStatus): Promise<void> {
   for (const { head } of volumesOf(state, status.uuid).values()) {
-    const bottom = state.layers[chainOrNull(state, head)?.at(-1) ?? ""];
-    if (bottom?.borrowed !== undefined) await (await import("../sharing/borrow.ts")).recheckLoan(world, bottom);
+    const bottom = borrowedBelow(state, head);
+    if (isBackupLoan(bottom)) await (await import("../backups/loan.ts")).recheckBackupLoan(world, bottom);
+    else if (bottom !== null) await (await import("../sharing/borrow.ts")).recheckLoan(world, bottom);
   }
 }
 

@@ -2,15 +2,22 @@
 import { EstratoError } from "../../errors.ts";
 import type { State } from "../../store/schema.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
-import type { Free, Merge } from "../graph/decisions.ts";
+import type { Decision } from "../graph/decisions.ts";
+import { isBackupLoan } from "../graph/loans.ts";
 import { layerGraph } from "../graph/references.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { locksOn, readFacts } from "./holders.ts";
 
-/** Layers that could go: nothing points at them, and at most one layer stands on them. Costs no look at the machine. */
+/**
+ * Layers that could go: nothing points at them, and at most one layer stands on them. Costs no look at the machine. Not a backup's that are still
+ * read: what they hold may take hours to pull in, and no other command is to wait for that (`settle` does it).
+ */
 export function candidates(state: State): string[] {
   const graph = layerGraph(state);
-  return Object.keys(state.layers).filter((id) => !graph.pointers.has(id) && (graph.children.get(id)?.length ?? 0) < 2);
+  return Object.values(state.layers).flatMap((layer) => {
+    const standing = graph.children.get(layer.id)?.length ?? 0;
+    return graph.pointers.has(layer.id) || standing > (isBackupLoan(layer) ? 0 : 1) ? [] : [layer.id];
+  });
 }
 
 /**
@@ -28,7 +35,7 @@ export async function collect(world: World): Promise<void> {
     if (decision === undefined) return;
     tried.add(decision.layer);
     try {
-      await attempt(world, state, decision);
+      await attempt(world, state, decision.layer);
     } catch (error) {
       if (error instanceof EstratoError && error.code === "interrupted") throw error;
       world.report.note(
@@ -38,29 +45,40 @@ export async function collect(world: World): Promise<void> {
   }
 }
 
-async function attempt(world: World, seen: State, decision: Free | Merge): Promise<void> {
-  const names = [...locksOn(seen, [decision.layer]), decision.layer];
+async function attempt(world: World, seen: State, layer: string): Promise<void> {
   let locks: HeldLocks;
   try {
-    locks = await world.store.lock(names, 0);
+    locks = await world.store.lock(locksFor(seen, layer), 0);
   } catch (error) {
     if (error instanceof EstratoError && error.code === "conflict") return; // somebody works there, and collects after it
     throw error;
   }
   try {
-    // Asked again, now that nobody can change the answer.
-    const state = await world.store.read();
-    if (locksOn(state, [decision.layer]).some((name) => !locks.names.includes(name))) return;
-    if (await pendingOn(world, locks)) return;
-    if (state.layers[decision.layer] === undefined) return;
-    const facts = await readFacts(world, state, [decision.layer]);
-    const again = decide(state, facts).find((one) => one.layer === decision.layer);
-    if (again === undefined || (again.kind !== "free" && again.kind !== "merge")) return;
-    const { carryOut } = await import("./merge.ts");
-    await carryOut(world, locks, state, again);
+    await settle(world, locks, layer);
   } finally {
     await locks.release();
   }
+}
+
+/** The locks that `settle` needs for a layer. */
+export const locksFor = (state: State, layer: string): string[] => [...locksOn(state, [layer]), layer];
+
+/**
+ * Decides on one layer and, where it can be freed or merged now, does it. Returns the decision; null where the layer is gone, or the locks are not
+ * those that it needs, or an operation under them has not ended.
+ */
+export async function settle(world: World, locks: HeldLocks, layer: string): Promise<Decision | null> {
+  // Asked again, now that nobody can change the answer.
+  const state = await world.store.read();
+  if (locksOn(state, [layer]).some((name) => !locks.names.includes(name))) return null;
+  if (await pendingOn(world, locks)) return null;
+  if (state.layers[layer] === undefined) return null;
+  const facts = await readFacts(world, state, [layer]);
+  const decision = decide(state, facts).find((one) => one.layer === layer) ?? null;
+  if (decision?.kind !== "free" && decision?.kind !== "merge") return decision;
+  const { carryOut } = await import("./merge.ts");
+  await carryOut(world, locks, state, decision);
+  return decision;
 }
 
 /** An operation that never ended must be recovered before anything under it moves. */

@@ -4,11 +4,13 @@
  * a layer away from under a head that is about to appear.
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { Layer, State, Volume } from "../../store/schema.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
+import { endLoan, takeLoan } from "../graph/loans.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES } from "../space.ts";
+import { newHeadLayer, newLayer } from "./record.ts";
 
 /** A volume that somebody wants. */
 export interface VolumeRequest {
@@ -52,26 +54,17 @@ export function planVolume(world: World, state: State, request: VolumeRequest): 
     });
   }
   const sizeBytes = chooseSize(request, parent?.sizeBytes ?? null);
-  const id = world.ids.next("lay");
-  const createdAt = world.clock.now().toISOString();
+  const layer =
+    parent === null
+      ? newLayer(world, { sizeBytes, frozen: false, secret: request.secret ?? null })
+      : newHeadLayer(world, parent, sizeBytes);
   return {
     ...(parent?.borrowed === undefined ? {} : { loan: parent }),
-    layer: {
-      id,
-      parent: request.parent,
-      file: world.store.paths.layer(id),
-      format: "qcow2",
-      sizeBytes,
-      frozen: false,
-      foreign: null,
-      secret: parent === null ? (request.secret ?? null) : parent.secret,
-      busy: null,
-      createdAt,
-    },
+    layer,
     volume: {
       id: request.id ?? world.ids.next("vol"),
       name: request.name,
-      head: id,
+      head: layer.id,
       instance: request.instance,
       device: request.device,
       deleteWithInstance: request.deleteWithInstance,
@@ -79,7 +72,7 @@ export function planVolume(world: World, state: State, request: VolumeRequest): 
       sourceImage: request.sourceImage,
       uefi: request.uefi,
       owner: world.user,
-      createdAt,
+      createdAt: layer.createdAt,
       properties: {},
     },
   };
@@ -145,9 +138,10 @@ export async function storeVolumes(
 
 /** What says to the lenders that these volumes use files of theirs, or no longer do. Before the files are made, and after they have gone. */
 export function markUses(volumes: readonly NewVolume[], on: boolean): Action[] {
-  return volumes.flatMap(({ loan }): Action[] =>
-    loan?.borrowed === undefined ? [] : [{ do: "mark-use", path: loan.borrowed.marker, on }],
-  );
+  return volumes.flatMap(({ loan }): Action[] => {
+    if (loan?.borrowed === undefined) return [];
+    return on ? [takeLoan(loan.borrowed)] : endLoan(loan.borrowed);
+  });
 }
 
 /** The actions that make the files, with the paths that their parents have in `state`. */

@@ -3,8 +3,10 @@ import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../../host/types.ts";
 import type { State } from "../../store/schema.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
+import { loanBelow } from "../graph/loans.ts";
 import { chain, descendantHeads } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
+import { lostAmong } from "../instances/find.ts";
 import type { World } from "../ports.ts";
 
 /** The instances whose disks stand on any of these layers: UUIDs, sorted. */
@@ -35,12 +37,14 @@ export async function readFacts(
   const instances = instancesOn(state, layers);
   const statuses =
     instances.length === 0 ? new Map<string, DomainStatus>() : await world.host.domainStatuses(instances);
+  const lost = await lostAmong(world, [...statuses.values()]);
   const holders = new Map<string, Holder[]>();
   const add = (layer: string, holder: Holder) => holders.set(layer, [...(holders.get(layer) ?? []), holder]);
   for (const uuid of instances) {
     const status = statuses.get(uuid);
     if (status === undefined) continue;
-    for (const [layer, holder] of await holdersOf(world, state, status, trustQemu)) add(layer, holder);
+    for (const [layer, holder] of await holdersOf(world, state, status, trustQemu, lost.get(uuid) ?? null))
+      add(layer, holder);
   }
   const own = await readFiles(world, state, withNeighbours(state, layers));
   return {
@@ -89,9 +93,10 @@ async function holdersOf(
   state: State,
   status: DomainStatus,
   trustQemu: boolean,
+  lost: string | null,
 ): Promise<[string, Holder][]> {
   const found: [string, Holder][] = [];
-  const blocked = obstacle(status);
+  const blocked = lost ?? obstacle(status, trustQemu);
   const because = blocked === null ? {} : { blocked };
   if (status.live === null) {
     if (blocked === null) return [];
@@ -105,7 +110,8 @@ async function holdersOf(
     }
     return found;
   }
-  // Nothing is ever moved in a borrowed file, whoever holds it, and several layers may stand for one.
+  // Several layers may stand for one borrowed file: a backup's is found by the disk, and in others nothing is ever moved, whoever holds them.
+  const volumes = volumesOf(state, status.uuid);
   const own = Object.values(state.layers).filter(({ borrowed }) => borrowed === undefined);
   const byFile = new Map(own.map((layer) => [layer.file, layer.id]));
   let disks: Awaited<ReturnType<World["host"]["qemuDisks"]>>;
@@ -132,8 +138,9 @@ async function holdersOf(
       !trustQemu && live !== undefined && disk.chain[0] !== live && byFile.has(disk.chain[0] ?? "")
         ? { blocked: "libvirt names another head than QEMU writes" }
         : {};
+    const loan = loanBelow(state, volumes.get(disk.device)?.head ?? "");
     disk.chain.forEach((file, index) => {
-      const layer = byFile.get(file);
+      const layer = byFile.get(file) ?? (index > 0 && loan?.file === file ? loan.id : undefined);
       if (layer !== undefined)
         found.push([
           layer,
@@ -145,8 +152,10 @@ async function holdersOf(
 }
 
 /** Why no file of this guest may be moved now; null where it may. */
-function obstacle(status: DomainStatus): string | null {
-  if (status.jobs.length > 0) return "a block job is under way";
+function obstacle(status: DomainStatus, trustQemu: boolean): string | null {
+  const jobs = status.jobs.filter(({ ended }) => ended === undefined || !trustQemu);
+  if (jobs.some(({ ended }) => ended === undefined)) return "a block job is under way";
+  if (jobs.length > 0) return "libvirt takes a block job that has ended for one under way";
   if (status.managedSave) return "libvirt holds a saved memory state of it";
   if (status.snapshots.length > 0) return "libvirt holds snapshots of its own";
   if (status.checkpoints.length > 0) return "libvirt holds checkpoints";

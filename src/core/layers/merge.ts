@@ -1,17 +1,18 @@
 /** One free or merge, journaled: the order of steps that makes a kill at any instant harmless (core/graph/effects.ts says why). */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { JournalEntry, Layer, State } from "../../store/schema.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
 import { imageOf } from "../graph/files.ts";
 import { differenceBytes } from "../graph/intervals.ts";
+import { isBackupLoan } from "../graph/loans.ts";
 import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import { execute, type Outcome, perform, type Recover, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { thawFile } from "../snapshots/heads.ts";
-import { requireUnheld } from "../snapshots/unheld.ts";
+import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";
 import { findPivot, goingOn, letGoOn, mustChoose, mustPause, pivoted, takenApart } from "./pivot.ts";
 import { forgetSecret, requireSecrets } from "./secrets.ts";
@@ -32,13 +33,14 @@ interface MergeData {
 /** The steps of a decision, without its marks: for the plan of a dry run. `pause`: as mustPause says. */
 export function mergeSteps(state: State, decision: Free | Merge, pause: boolean): Step[] {
   const effects = mergeEffects(state, decision);
+  const titles = titlesOf(state, decision);
   return [
     {
-      title: decision.kind === "free" ? "Free the layer" : `Merge the layer ${decision.way === "up" ? "up" : "down"}`,
+      title: titles.work,
       actions: takenApart(effects.work, state, decision, pause),
     },
     { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(state, decision, pause)] },
-    { title: "Remove the old file", actions: effects.cleanup },
+    { title: titles.last, actions: effects.cleanup },
   ].filter((step) => step.actions.length > 0);
 }
 
@@ -47,21 +49,30 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
   const effects = mergeEffects(state, decision);
   if (effects.locks.some((name) => !locks.names.includes(name))) return; // somebody new stands on it: the next collecting asks again
   const id = world.ids.next("op");
+  const titles = titlesOf(state, decision);
   const pause = await mustPause(world, decision);
   const secret = state.layers[decision.layer]?.secret ?? null;
   if (decision.kind === "merge") await requireSecrets(world, [{ secret }]);
   const data: MergeData = { decision, mark: id, pause, cleanup: effects.cleanup, unheld: effects.unheld, secret };
   const steps: Step[] = [
     { title: "Mark the layers", run: () => markBusy(world, effects, id) },
-    { title: "Move the data", actions: takenApart(effects.work, state, decision, pause) },
+    { title: titles.work, actions: takenApart(effects.work, state, decision, pause) },
     { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(state, decision, pause)] },
     { title: "Record", run: () => recordMerge(world, effects, id) },
     { title: "Look whether anybody holds the old file", run: () => requireAllUnheld(world, effects.unheld) },
-    { title: "Remove the old file", actions: effects.cleanup },
+    { title: titles.last, actions: effects.cleanup },
     ...(secret === null ? [] : [{ title: "Forget its secret", run: () => forgetSecret(world, locks, secret) }]),
   ];
   if (decision.kind === "free") await noteMissing(world, state, decision.layer);
   await execute(world, locks, { id, kind: "layer.merge", target: decision.layer, data, steps }, recoverMerge);
+}
+
+/** What people read of its two chief steps. */
+function titlesOf(state: State, decision: Free | Merge): { readonly work: string; readonly last: string } {
+  const layer = state.layers[decision.layer];
+  if (isBackupLoan(layer)) return { work: `Pull ${layer.borrowed.name} in`, last: `Let go of ${layer.borrowed.name}` };
+  const work = decision.kind === "free" ? "Free the layer" : `Merge the layer ${decision.way === "up" ? "up" : "down"}`;
+  return { work, last: "Remove the old file" };
 }
 
 /** One that was put away to a file system that is not mounted now would lie there for ever, and nobody would know. */
@@ -127,11 +138,14 @@ async function finishMerge(world: World, locks: HeldLocks, entry: JournalEntry, 
   if (layer !== undefined) {
     if (layer.busy !== mark) return "back";
     let last = data;
+    let effects: Effects | null = null;
+    let isGivenUp = false;
     const child = decision.kind === "free" ? undefined : state.layers[decision.child];
     try {
       const resumed = decision.kind === "free" ? decision : await resume(world, locks, state, decision, chosen);
       if (resumed !== null) {
-        const effects = mergeEffects(state, resumed);
+        effects = mergeEffects(state, resumed);
+        isGivenUp = resumed.kind === "abandon";
         const pause = resumed.kind !== "abandon" && (await mustPause(world, resumed));
         if (pause) {
           // Its guest may have been started since: what the next recovery must know is another thing now.
@@ -140,14 +154,15 @@ async function finishMerge(world: World, locks: HeldLocks, entry: JournalEntry, 
         }
         const work = resumed.kind === "abandon" ? effects.work : takenApart(effects.work, state, resumed, pause);
         await perform(world, locks, [...work, ...effects.settle]);
-        await recordMerge(world, effects, mark);
-        if (resumed.kind === "abandon") return "back";
       }
     } finally {
-      await letGoOn(world, last.decision, child, last.pause);
+      await letGoOn(world, last.decision, child, last.pause); // before it is recorded: after that nobody asks whether the guest goes on
     }
+    if (effects !== null) await recordMerge(world, effects, mark);
+    if (isGivenUp) return isBackupLoan(layer) ? "halfway" : "back";
   }
-  await requireAllUnheld(world, unheld);
+  const instance = decision.kind === "merge" ? (decision.live?.instance ?? null) : null;
+  for (const path of unheld) await requireLeft(world, locks, instance, path);
   await perform(world, locks, cleanup);
   await forgetSecret(world, locks, data.secret ?? null);
   return "forward";
@@ -162,8 +177,8 @@ async function resume(
 ): Promise<Merge | Abandon | null> {
   if (decision.live !== null) {
     const { instance, device } = decision.live;
-    // libvirt may have worked on after our death. A commit of a head never ends by itself: it waits for a pivot.
-    const abort = decision.way === "down" && decision.head;
+    // libvirt may have worked on after our death. A commit of a head never ends by itself: it waits for a pivot. Nor is a backup's data waited for.
+    const abort = (decision.way === "down" && decision.head) || isBackupLoan(state.layers[decision.layer]);
     await perform(world, locks, [{ do: "settle-job", domain: instance, device, abort }]);
   }
   const pair = pivotPair(state, decision);
@@ -196,11 +211,10 @@ async function refuseTorn(world: World, state: State, decision: Merge, facts: Re
   if (layer === undefined || child === undefined || holders.length === 0) return;
   const info = await world.host.imageInfo(child.file, { shared: true, format: child.format });
   if (info?.backing === layer.file) return;
-  const [own, pulled] = await Promise.all([
-    world.host.ownExtents(imageOf(child)),
-    world.host.ownExtents(imageOf(layer)),
-  ]);
-  if (differenceBytes(pulled, own) === 0) return;
+  const files = isBackupLoan(layer) ? layer.borrowed.backup.files : [layer.file];
+  const own = await world.host.ownExtents(imageOf(child));
+  const pulled = await Promise.all(files.map((file) => world.host.ownExtents(imageOf({ ...layer, file }))));
+  if (pulled.every((extents) => differenceBytes(extents, own) === 0)) return;
   throw new EstratoError("conflict", `layer ${layer.id}: QEMU died while it was merged, and what it holds is needed`, {
     hint: `Stop first: ${holders.map((one) => instanceDisk(state, one.instance, one.device)).join(", ")}.`,
   });

@@ -5,7 +5,7 @@
  * in between, no start by the old definition succeeds, and the mode tells recovery that a pivot may have been.
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { Layer, State } from "../../store/schema.ts";
 import type { Free, Merge } from "../graph/decisions.ts";
 import { imageOf } from "../graph/files.ts";

@@ -1,6 +1,6 @@
 /** `schedule create`: a record, and the lines of the crontab that say when. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { JournalEntry, Schedule } from "../../store/schema.ts";
 import { checkPolicy, type RetentionPolicy } from "../backups/retention.ts";
 import { slotsOf } from "../backups/slots.ts";

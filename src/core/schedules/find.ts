@@ -10,6 +10,13 @@ export function findSchedule(state: State, target: string): Schedule {
   );
 }
 
+/** Those of an instance, by name. */
+export function schedulesOf(state: State, instance: string): Schedule[] {
+  return Object.values(state.schedules)
+    .filter((one) => one.instance === instance)
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
 /** All that make or unmake lines of the crontab wait for each other. */
 export const CRONTAB_LOCK = "crontab";
 

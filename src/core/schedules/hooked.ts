@@ -1,6 +1,6 @@
 /** The frame of hooks around what a schedule does. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { Schedule } from "../../store/schema.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";

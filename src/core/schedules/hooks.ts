@@ -1,7 +1,7 @@
 /** Programs of the user's that a schedule runs before and after its work, with a time limit and a rule for what a failure means. */
 import { isAbsolute } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { Schedule } from "../../store/schema.ts";
 import type { World } from "../ports.ts";
 

@@ -18,12 +18,15 @@ export interface RunOptions {
 }
 
 /**
- * Runs a schedule once. Afterwards what it makes is there and what its retention says is gone, or an error is thrown; both are recorded.
+ * Runs a schedule once. Afterwards what it makes is there and what its retention says is gone, or an error is thrown; both are recorded. Of an instance that
+ * is shelved nothing is taken, which is no error: somebody has put it away, and its backups with it. That too is recorded.
  * Throws "not_found", "conflict" where its last run is still at work or the instance is busy for longer than its lock time-out.
  */
 export async function runSchedule(world: World, target: string, options: RunOptions): Promise<PlanView | null> {
   const schedule = findSchedule(await world.store.read(), target);
   if (options.catchUp && !isOverdue(schedule, world.clock.now())) return null;
+  if (world.dryRun && (await isShelved(world, schedule)))
+    return { steps: [], notes: [skipText(schedule)], freesBytes: null };
   if (world.dryRun) return (await hooked(world, schedule, () => perform(world, schedule))).plan;
   const startedAt = world.clock.now();
   if (options.jitter && schedule.jitterMs > 0) await world.clock.sleep(jitterOf(world, schedule), world.signal);
@@ -32,12 +35,19 @@ export async function runSchedule(world: World, target: string, options: RunOpti
     // While we waited it may have been deleted, or another run may have made up for it.
     const again = (await world.store.read()).schedules[schedule.id];
     if (again === undefined || (options.catchUp && !isOverdue(again, startedAt))) return null;
-    const work = () => hooked(world, schedule, () => perform(world, schedule));
-    await record(world, schedule.id, startedAt, await outcomeOf(work));
+    await record(world, schedule.id, startedAt, await outcomeOf(world, again));
   } finally {
     await locks.release();
   }
   return null;
+}
+
+async function isShelved(world: World, { instance }: Schedule): Promise<boolean> {
+  return (await world.store.read()).instances[instance]?.shelved != null;
+}
+
+function skipText({ instanceName }: Schedule): string {
+  return `instance ${instanceName} is shelved: nothing is taken`;
 }
 
 /** Has a time of its gone by since it last began, or since it was made? */
@@ -97,33 +107,41 @@ async function takeBackup(world: World, schedule: Schedule, task: ScheduledBacku
 }
 
 interface Outcome {
-  readonly error: unknown; // null: it went well
-  readonly warning: string | null;
+  readonly result: string; // done, skipped, warned (a hook failed), or the code of the error
+  readonly message: string | null;
+  readonly error: unknown; // null: it is not to be thrown
 }
 
-async function outcomeOf(work: () => Promise<Hooked>): Promise<Outcome> {
+async function outcomeOf(world: World, schedule: Schedule): Promise<Outcome> {
+  const skipped = (): Outcome => {
+    world.report.note(`${schedule.name}: ${skipText(schedule)}`);
+    return { result: "skipped", message: skipText(schedule), error: null };
+  };
+  if (await isShelved(world, schedule)) return skipped();
   try {
-    return { error: null, warning: (await work()).warning };
+    const { warning }: Hooked = await hooked(world, schedule, () => perform(world, schedule));
+    return { result: warning === null ? "done" : "warned", message: warning, error: null };
   } catch (error) {
-    return { error, warning: null };
+    if (await isShelved(world, schedule).catch(() => false)) return skipped(); // while we waited for it
+    const result = error instanceof EstratoError ? error.code : "failed";
+    return { result, message: error instanceof Error ? error.message : String(error), error };
   }
 }
 
 /** Throws the error again, if there is one, once it is recorded. */
-async function record(world: World, id: string, startedAt: Date, { error, warning }: Outcome): Promise<void> {
-  const good = warning === null ? "done" : "warned";
+async function record(world: World, id: string, startedAt: Date, { result, message, error }: Outcome): Promise<void> {
   const last = {
     startedAt: startedAt.toISOString(),
     ms: Math.max(0, world.clock.now().getTime() - startedAt.getTime()),
-    result: error === null ? good : error instanceof EstratoError ? error.code : "failed",
-    message: error === null ? warning : error instanceof Error ? error.message : String(error),
+    result,
+    message,
   };
   const store = () =>
     world.store.update((draft) => {
       const schedule = draft.schedules[id];
       if (schedule === undefined) return;
       schedule.last = last;
-      if (error === null) schedule.lastGoodAt = last.startedAt;
+      if (error === null && result !== "skipped") schedule.lastGoodAt = last.startedAt;
     });
   if (error === null) return store();
   await store().catch(() => undefined); // the first error says more

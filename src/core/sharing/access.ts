@@ -1,5 +1,5 @@
 /** Who may read a layer's file, as the state says it: the one place from which modes and ACLs come. Pure. */
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { Image, Layer, State } from "../../store/schema.ts";
 import { lentLayers } from "../graph/lent.ts";
 import { freezeFile } from "../snapshots/heads.ts";

@@ -8,6 +8,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Image, Layer, State } from "../../store/schema.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import type { SourceChoice } from "../instances/source.ts";
+import { newLayer } from "../layers/record.ts";
 import type { World } from "../ports.ts";
 import { usesFolder } from "./catalogue.ts";
 import { type FoundImage, findAnyImage, sharedImages } from "./find.ts";
@@ -60,27 +61,19 @@ async function borrow(world: World, shared: FoundImage): Promise<Loan> {
   const disks: Image["disks"] = [];
   for (const { device, files } of shared.disks) {
     const sizeBytes = await checkFiles(world, shared, files);
-    const id = world.ids.next("lay");
+    const layer = newLayer(world, { sizeBytes, frozen: true, secret: null });
     layers.push({
-      id,
-      parent: null,
+      ...layer,
       file: files[0] ?? "",
-      format: "qcow2",
-      sizeBytes,
-      frozen: true,
-      foreign: null,
-      secret: null,
-      busy: null,
       borrowed: {
         image: shared.id,
         name: shared.name,
         owner: shared.owner,
         depth: files.length,
-        marker: `${folder}/${id}`,
+        marker: `${folder}/${layer.id}`,
       },
-      createdAt: world.clock.now().toISOString(),
     });
-    disks.push({ device, layer: id, sizeBytes });
+    disks.push({ device, layer: layer.id, sizeBytes });
   }
   if (shared.uefi) {
     world.report.note(

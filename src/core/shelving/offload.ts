@@ -1,7 +1,7 @@
 /** `shelve --offload`: the layers of a shelved instance become self-standing compressed files, and the space of the old ones comes back. */
 import { basename, dirname, join } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { JournalEntry, Layer, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
@@ -9,6 +9,7 @@ import { chain } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { connected } from "../layers/facts.ts";
 import { isUnwritten } from "../layers/heads.ts";
+import { newHeadLayer, newLayer } from "../layers/record.ts";
 import { execute, type Outcome, perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
@@ -137,18 +138,10 @@ function requirePackable(state: State, layer: Layer, what: string): void {
 }
 
 function planPack(world: World, device: string, volume: string, from: Layer, head: Layer, folder: string | null): Pack {
-  const createdAt = world.clock.now().toISOString();
-  const layer = (parent: string | null, sizeBytes: number): Layer => {
-    const id = world.ids.next("lay");
-    const file = world.store.paths.layer(id);
-    const frozen = parent === null;
-    const { secret } = from;
-    return { id, parent, file, format: "qcow2", sizeBytes, frozen, foreign: null, secret, busy: null, createdAt };
-  };
-  const stored = layer(null, from.sizeBytes);
+  const stored = newLayer(world, { sizeBytes: from.sizeBytes, frozen: true, secret: from.secret });
   // Named by its id there too: nothing that is there can have that name.
   const packed = folder === null ? stored : { ...stored, file: join(folder, basename(stored.file)) };
-  return { device, volume, from, packed, head: layer(packed.id, head.sizeBytes) };
+  return { device, volume, from, packed, head: newHeadLayer(world, packed, head.sizeBytes) };
 }
 
 export function offloadSteps(world: World, data: OffloadData): Step[] {

@@ -1,6 +1,7 @@
 /** What becomes of an instance whose shelving did not end (DESIGN section 5). */
 import { EstratoError } from "../../errors.ts";
-import type { Action, DomainStatus } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
+import type { DomainStatus } from "../../host/types.ts";
 import type { JournalEntry } from "../../store/schema.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { type Outcome, perform } from "../operation.ts";

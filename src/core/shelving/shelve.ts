@@ -1,6 +1,7 @@
 /** `shelve`: an instance becomes an image and a record, and leaves libvirt. Moves no data. */
 import { EstratoError } from "../../errors.ts";
-import type { Action, DomainStatus } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
+import type { DomainStatus } from "../../host/types.ts";
 import { exclusive } from "../exclusive.ts";
 import { saveFirmware } from "../firmware.ts";
 import { imageNameLock, requireFreeImageName } from "../images/names.ts";

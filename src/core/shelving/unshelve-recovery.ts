@@ -1,5 +1,5 @@
 /** What becomes of an instance whose unshelving did not end (DESIGN section 5). */
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { Image, JournalEntry, Shelved, State } from "../../store/schema.ts";
 import type { Copy } from "../firmware.ts";
 import { type Outcome, perform } from "../operation.ts";

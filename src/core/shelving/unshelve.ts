@@ -1,6 +1,7 @@
 /** `unshelve`: the domain comes back as it was, on the disks as they were; the image goes. Moves no data. */
 import { EstratoError } from "../../errors.ts";
-import type { Action, DomainDefinition } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
+import type { DomainDefinition } from "../../host/types.ts";
 import type { Image, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { hasOwnTpm, pathsOf, requireCopies } from "../firmware.ts";

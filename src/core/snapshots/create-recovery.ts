@@ -1,6 +1,7 @@
 /** A snapshot that was killed, or that failed: finished where the guest is on its new heads, else undone. */
 import { EstratoError } from "../../errors.ts";
-import type { Action, DomainStatus } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
+import type { DomainStatus } from "../../host/types.ts";
 import type { JournalEntry, Snapshot } from "../../store/schema.ts";
 import { copyFiles } from "../firmware.ts";
 import { imageOf } from "../graph/files.ts";
@@ -11,7 +12,7 @@ import { type CreateData, record, switched } from "./create-steps.ts";
 import { liveDefinitionName } from "./drop.ts";
 import { definedDisks, freezeFile, thawFile } from "./heads.ts";
 import { freezeMemory, keepLiveDefinition } from "./memory-file.ts";
-import { requireUnheld } from "./unheld.ts";
+import { requireLeft } from "./unheld.ts";
 
 /** Why libvirt says that a guest stands still where it was saving its memory; a person's own pause is called "user". */
 const SAVING = new Set(["snapshot", "saving", "migrating", "unknown"]);
@@ -112,7 +113,7 @@ async function newHeadsInUse(world: World, data: CreateData, status: DomainStatu
 async function undo(world: World, locks: HeldLocks, data: CreateData): Promise<void> {
   const files: string[] = [];
   for (const { after } of data.heads) {
-    await requireUnheld(world, after.file);
+    await requireLeft(world, locks, data.uuid, after.file);
     if (await isUnwritten(world, after)) files.push(after.file);
     else {
       // libvirtd died before it noted the switch, and the guest was started again on what it had before (LIBVIRT.md, trap 12).

@@ -1,6 +1,7 @@
 /** The steps of a snapshot, in the order in which each crash has an answer (DESIGN, section 5). */
 import { EstratoError } from "../../errors.ts";
-import type { Action, DomainStatus } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
+import type { DomainStatus } from "../../host/types.ts";
 import type { Snapshot } from "../../store/schema.ts";
 import { type Firmware, saveFirmware } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";

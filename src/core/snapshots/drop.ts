@@ -1,5 +1,5 @@
 /** Forgetting snapshots: the pointers go, the layers are the collector's. */
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { State } from "../../store/schema.ts";
 import { unlinkCopiesOf } from "../firmware.ts";
 import type { World } from "../ports.ts";

@@ -1,7 +1,9 @@
 /** New empty heads on an instance's layers: what a snapshot and a revert have in common. */
-import type { Action, DiskFile } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
+import type { DiskFile } from "../../host/types.ts";
 import type { Layer, State, Volume } from "../../store/schema.ts";
 import { diskFileOf, secretOf } from "../graph/files.ts";
+import { newHeadLayer } from "../layers/record.ts";
 import type { World } from "../ports.ts";
 
 /** A volume that gets a new head, and what it had before. */
@@ -25,20 +27,8 @@ export function newHead(
   backing: Layer,
   sizeBytes: number,
 ): HeadChange {
-  const id = world.ids.next("lay");
-  const after: Layer = {
-    id,
-    parent: backing.id,
-    file: world.store.paths.layer(id),
-    format: "qcow2",
-    // A head smaller than what it stands on, or than the device the guest sees, would cut the disk off (LIBVIRT.md, "across sizes").
-    sizeBytes: Math.max(sizeBytes, backing.sizeBytes),
-    frozen: false,
-    foreign: null,
-    secret: backing.secret,
-    busy: null,
-    createdAt: world.clock.now().toISOString(),
-  };
+  // A head smaller than what it stands on, or than the device the guest sees, would cut the disk off (LIBVIRT.md, "across sizes").
+  const after = newHeadLayer(world, backing, Math.max(sizeBytes, backing.sizeBytes));
   return {
     volume: volume.id,
     device: volume.device ?? "",

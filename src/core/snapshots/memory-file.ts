@@ -1,6 +1,7 @@
 /** The file that holds a guest's memory, and the definition that it was saved under. */
 import { EstratoError } from "../../errors.ts";
-import type { Action, DomainStatus } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
+import type { DomainStatus } from "../../host/types.ts";
 import type { Snapshot, SnapshotMemory } from "../../store/schema.ts";
 import { coveredDisks } from "../instances/adopt.ts";
 import type { World } from "../ports.ts";

@@ -1,9 +1,24 @@
 /** Before a head is unlinked: does anybody hold it? */
-import type { World } from "../ports.ts";
+import { perform } from "../operation.ts";
+import type { HeldLocks, World } from "../ports.ts";
 
 /** No head is unlinked before qemu-img has opened it, without -U, twice: nobody holds it (DESIGN section 3). Throws "conflict". */
 export async function requireUnheld(world: World, path: string): Promise<void> {
   for (let look = 0; look < 2; look += 1) {
     await world.host.imageInfo(path, { shared: false, format: "qcow2" });
   }
+}
+
+/**
+ * The same for a file that an instance's disk is no longer, or not yet: where libvirtd died at that, its QEMU closes the file first. `null`: no guest ran
+ * on it.
+ */
+export async function requireLeft(
+  world: World,
+  locks: HeldLocks,
+  instance: string | null,
+  path: string,
+): Promise<void> {
+  if (instance !== null) await perform(world, locks, [{ do: "close-unused", domain: instance, path }]);
+  await requireUnheld(world, path);
 }

@@ -8,6 +8,7 @@ import { findAgain, findInstance } from "../instances/find.ts";
 import { SEED_DEVICE } from "../instances/seed.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { requireLeft } from "../snapshots/unheld.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
@@ -127,7 +128,7 @@ async function record(world: World, data: AttachData): Promise<void> {
 
 /**
  * An attachment that never ended. Forward where QEMU has the disk, or where the guest is off and defined with it: it may have been written to
- * there. Back otherwise: out of the definition, which is written first.
+ * there. Back otherwise: out of the definition, which is written first, and closed by a QEMU that was only given its file.
  */
 export async function recoverAttach(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const data = entry.data as AttachData;
@@ -140,6 +141,7 @@ export async function recoverAttach(world: World, locks: HeldLocks, entry: Journ
         { do: "detach-disk", domain: data.uuid, device: data.disk.device, timeoutMs: UNDO_MS },
       ]);
     }
+    await requireLeft(world, locks, data.uuid, data.disk.path);
     return "back";
   }
   if (!isDefined) {

@@ -1,6 +1,6 @@
 /** `volume create`: an empty disk, or a new head on a layer of a snapshot or an image. Moves no data. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
 import type { JournalEntry, State, Volume } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { requireRoomInChain } from "../graph/limits.ts";

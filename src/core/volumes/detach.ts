@@ -5,8 +5,9 @@ import type { JournalEntry, State, Volume } from "../../store/schema.ts";
 import { chain } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
+import { execute, type Outcome, type PlanView, perform, planView, type Recover, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { requireLeft } from "../snapshots/unheld.ts";
 import { disagreement, headFacts, refuseUnsafe } from "../truth.ts";
 import { volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
@@ -21,6 +22,8 @@ interface DetachData {
 
 /** How long a guest may take to let go of a disk, if not said otherwise. */
 export const DETACH_MS = 30_000;
+/** How long after an interruption. */
+const AGAIN_MS = 10_000;
 
 /**
  * Detaches a volume and waits until QEMU has let go of it. One that is attached to nothing is left alone. Throws "timeout" where the guest
@@ -53,7 +56,7 @@ export async function detachVolume(
       const steps = planSteps(world, data, timeoutMs);
       if (world.dryRun) return planView(world, steps);
       const operation = { kind: "volume.detach", target: `${status.name} ${volumeLabel(state, volume)}`, data, steps };
-      await execute(world, locks, operation, recoverDetach);
+      await execute(world, locks, operation, (...died) => finishDetach(...died, { ask: false })); // he has had his time
       return (await world.store.read()).volumes[volume.id] ?? volume;
     },
     [first.uuid],
@@ -146,15 +149,32 @@ async function record(world: World, data: DetachData): Promise<void> {
   });
 }
 
-/** A detachment that never ended. Back as long as QEMU has the disk, or the guest is off and defined with it; forward once the guest has let go. */
-export async function recoverDetach(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
+/**
+ * A detachment that never ended. A running guest may have been asked, which nobody can take back, and may let go at any time: he is asked again. Back
+ * where he does not let go, and where he is off and defined with the disk.
+ */
+export const recoverDetach: Recover = (...died) => finishDetach(...died, { ask: true });
+
+async function finishDetach(
+  world: World,
+  locks: HeldLocks,
+  entry: JournalEntry,
+  { ask }: { readonly ask: boolean },
+): Promise<Outcome> {
   const data = entry.data as DetachData;
   if ((await world.store.read()).volumes[data.volume]?.instance !== data.uuid) return "forward";
   const status = await world.host.domainStatus(data.uuid);
   const isDefined = status?.inactive.disks.some(({ device }) => device === data.device) ?? false;
-  if (status !== null && (status.live === null ? isDefined : await isOpen(world, status, data))) return "back";
   if (status !== null) {
-    await perform(world, locks, [{ do: "detach-disk", domain: data.uuid, device: data.device, timeoutMs: 0 }]);
+    if (status.live === null && isDefined) return "back";
+    if (!ask && (await isOpen(world, status, data))) return "back";
+    try {
+      await perform(world, locks, [{ do: "detach-disk", domain: data.uuid, device: data.device, timeoutMs: AGAIN_MS }]);
+    } catch (error) {
+      if (error instanceof EstratoError && error.code === "timeout") return "back";
+      throw error;
+    }
+    await requireLeft(world, locks, data.uuid, data.path);
   }
   await record(world, data);
   return "forward";

@@ -1,6 +1,7 @@
 /** `volume resize`: a volume grows, under its running guest or at rest. */
 import { EstratoError } from "../../errors.ts";
-import type { Action, DomainStatus } from "../../host/types.ts";
+import type { Action } from "../../host/action.ts";
+import type { DomainStatus } from "../../host/types.ts";
 import type { JournalEntry, Layer, State, Volume } from "../../store/schema.ts";
 import { imageOf } from "../graph/files.ts";
 import { findAgain } from "../instances/find.ts";

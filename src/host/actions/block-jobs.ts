@@ -3,27 +3,12 @@
  * A job that failed simply disappears: only the chain that QEMU has afterwards says what became of it.
  */
 import { EstratoError } from "../../errors.ts";
+import { type BlockJob, blockJobWords, parseBlockJob } from "../block-job.ts";
 import { diskMirrors } from "../domain-xml.ts";
 import { assertNotFrozen } from "../files.ts";
 import { flushDisk, qemuDisks } from "../qemu-disks.ts";
-import { commandsFor } from "./commands.ts";
-import { type ActionContext, type ActionOf, backOffMs, holdingLocks } from "./context.ts";
+import { type ActionContext, type ActionOf, backOffMs, holdingLocks, virshWords } from "./context.ts";
 import { stateOf } from "./domains.ts";
-
-/** A job on a disk as `blockjob --info --raw` tells it. */
-export interface BlockJob {
-  readonly type: string;
-  readonly fraction: number;
-}
-
-/** Null where the disk has no job. libvirt shows a total of 0 or 1 while it does not know yet. */
-export function parseBlockJob(text: string): BlockJob | null {
-  const value = (key: string) => new RegExp(`^\\s*${key}=(.*)$`, "m").exec(text)?.[1];
-  const type = value("type");
-  if (type === undefined) return null;
-  const end = Number(value("end") ?? 0);
-  return { type, fraction: end > 0 ? Math.min(1, Number(value("cur") ?? 0) / end) : 0 };
-}
 
 /** Pulls what lies between the head and `base` into the head. Done where nothing lies between. */
 export async function performBlockPull(context: ActionContext, action: ActionOf<"block-pull">): Promise<void> {
@@ -40,6 +25,7 @@ async function mergeJob(
   action: ActionOf<"block-pull"> | ActionOf<"block-commit">,
   isMerged: (chain: readonly string[]) => boolean,
 ): Promise<void> {
+  context.virsh.prepare(holdingLocks(context));
   await waitForEnd(context, action); // a job of ours that a crash left behind
   if (!isMerged(await chainOf(context, action))) {
     await start(context, action);
@@ -65,7 +51,7 @@ export async function performBlockCommitActive(
   const isMerged = (chain: readonly string[]) => chain[0] === action.base;
   if ((await mirrorOf(context, action)) === null) {
     await waitForEnd(context, action);
-    if (isMerged(await chainOf(context, action))) return;
+    if (isMerged(await chainOf(context, action))) return flush(context, action);
     await start(context, action);
   }
   await waitForReady(context, action);
@@ -102,17 +88,19 @@ async function start(
   action: ActionOf<"block-pull" | "block-commit" | "block-commit-active">,
 ): Promise<void> {
   if (action.do !== "block-pull") await assertNotFrozen(action.base);
-  const [command] = commandsFor(action, context.virsh.command);
-  if (command) await context.processes.output(command, holdingLocks(context));
+  const words = virshWords(action);
+  if (words) await context.virsh.output(words, holdingLocks(context));
 }
 
 async function jobOf(context: ActionContext, { domain, device }: Disk): Promise<BlockJob | null> {
-  return parseBlockJob(await context.virsh.output(["blockjob", "--domain", domain, device, "--info", "--raw"]));
+  return parseBlockJob(await context.virsh.output(blockJobWords(domain, device)));
 }
 
-async function mirrorOf(context: ActionContext, { domain, device }: Disk): Promise<{ ready: boolean } | null> {
-  const xml = await context.virsh.output(["dumpxml", "--domain", domain]);
-  return diskMirrors(xml).find((mirror) => mirror.device === device) ?? null;
+/** Null also for one that only libvirt's definition still names (DomainJob). */
+async function mirrorOf(context: ActionContext, disk: Disk): Promise<{ ready: boolean } | null> {
+  const xml = await context.virsh.output(["dumpxml", "--domain", disk.domain]);
+  const found = diskMirrors(xml).find((mirror) => mirror.device === disk.device);
+  return found === undefined || (await jobOf(context, disk)) === null ? null : found;
 }
 
 async function chainOf(context: ActionContext, { domain, device }: Disk): Promise<readonly string[]> {
@@ -152,7 +140,7 @@ async function sleepOrAbort(context: ActionContext, disk: Disk, ms: number): Pro
   try {
     await context.sleep(ms, context.options.signal);
   } catch (error) {
-    await context.virsh.run(["blockjob", "--domain", disk.domain, disk.device, "--abort"]);
+    await context.virsh.run(["blockjob", "--domain", disk.domain, disk.device, "--abort"], holdingLocks(context));
     throw error;
   }
 }

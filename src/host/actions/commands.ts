@@ -1,11 +1,12 @@
 /** Each action as the commands that carry it out. `perform` runs these very commands where an action is one. */
 import { dirname } from "node:path";
 import { accessCommands } from "../access.ts";
+import type { Action } from "../action.ts";
 import { crontabCommands } from "../crontab.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
 import { seedCommand } from "../seed.ts";
-import type { Action, Command } from "../types.ts";
+import type { Command } from "../types.ts";
 import {
   type Below,
   commit,
@@ -81,6 +82,8 @@ export function commandsFor(action: Action, virsh: Virsh, below: Below = ONE_EAC
       ];
     case "settle-job":
       return [virsh("blockjob", action.domain, action.device, action.abort ? "--abort" : "--info")];
+    case "close-unused":
+      return [virsh("qemu-monitor-command", action.domain, '{"execute":"query-named-block-nodes"}')];
     case "restore-memory":
       return [virsh(...restoreMemory(action, `${nameIn(action.xml)}.xml`))];
     case "attach-disk":
@@ -104,7 +107,9 @@ export function commandsFor(action: Action, virsh: Virsh, below: Below = ONE_EAC
     case "mark-use":
       return [action.on ? { program: "touch", args: [action.path] } : { program: "rm", args: ["-f", action.path] }];
     case "set-owner":
-      return [{ program: "chown", args: [`${action.uid}:${action.gid}`, action.path] }];
+      return [
+        { program: "chown", args: [...(action.ofLink ? ["-h"] : []), `${action.uid}:${action.gid}`, action.path] },
+      ];
     case "sync":
       return [{ program: "sync", args: [action.path] }];
     case "unlink":

@@ -2,9 +2,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Action, PerformOptions } from "../action.ts";
 import type { Processes, RunOptions } from "../process.ts";
-import type { Action, DomainState, PerformOptions } from "../types.ts";
+import type { DomainState } from "../types.ts";
 import type { Virsh } from "../virsh.ts";
+import { commandsFor } from "./commands.ts";
 
 export type ActionOf<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
@@ -25,7 +27,12 @@ export function isOff(state: DomainState | null): boolean {
 
 /** A child that changes things inherits the locks, so that they outlive us until it ends. */
 export function holdingLocks(context: ActionContext): RunOptions {
-  return context.options.lockFds === undefined ? {} : { inheritFds: context.options.lockFds };
+  return { inheritFds: context.options.lockFds ?? [] };
+}
+
+/** The words of virsh's command for an action that is one: none where it is not. */
+export function virshWords(action: Action): readonly string[] | undefined {
+  return commandsFor(action, (...args) => ({ program: "virsh", args }))[0]?.args;
 }
 
 /** Hands `use` a document as a file of our own, mode 0600: a definition may hold a password of the screen. */

@@ -5,8 +5,9 @@ import { EstratoError } from "../../errors.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath, temporaryName } from "../files.ts";
 import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
+import { sumsBehind } from "../sums-behind.ts";
 import { commandsFor } from "./commands.ts";
-import type { ActionContext, ActionOf } from "./context.ts";
+import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
 import {
   type Below,
   convert,
@@ -25,6 +26,7 @@ import { requireEncrypted, requireOpens, runLuks, withSecrets } from "./luks.ts"
  */
 export async function performCreateDisk(context: ActionContext, action: ActionOf<"create-disk">): Promise<void> {
   const part = temporaryName(action.path);
+  if (action.backing !== null) context.virsh.prepare(holdingLocks(context)); // a domain gets it next
   await createEmpty(part, 0o600);
   try {
     const command = createDisk(action, part);
@@ -99,23 +101,27 @@ export async function performConvert(context: ActionContext, action: ActionOf<"c
   await removeFile(part);
   await createEmpty(part, 0o600);
   try {
-    const { signal, onProgress } = context.options;
+    const { signal, onProgress, sums } = context.options;
     const command = convert(action, part, await belowOf(context, action.from, action.secret));
-    await withSecrets(context, secretsOfCopy(action), (how) =>
-      runLuks(
-        context,
-        command,
-        {
-          ...how,
-          ...(signal ? { signal } : {}),
-          onOutput: (text) => {
-            const fraction = parseProgress(text);
-            if (fraction !== null) onProgress?.(fraction);
+    const copy = () =>
+      withSecrets(context, secretsOfCopy(action), (how) =>
+        runLuks(
+          context,
+          command,
+          {
+            ...how,
+            ...(signal ? { signal } : {}),
+            onOutput: (text) => {
+              const fraction = parseProgress(text);
+              if (fraction !== null) onProgress?.(fraction);
+            },
           },
-        },
-        part,
-      ),
-    );
+          part,
+        ),
+      );
+    const inOrder = action.toFormat === "qcow2" && !action.compress && action.encrypt === undefined;
+    if (sums === undefined || !inOrder) await copy();
+    else sums.taken(action.to, await sumsBehind(part, sums.blockBytes, copy));
     if (action.encrypt !== undefined) await requireEncrypted(context, part);
     await setMode(part, action.mode);
     await syncPath(part);
@@ -173,9 +179,11 @@ type FileAction = ActionOf<"commit" | "rebase" | "relink" | "resize-disk">;
 
 async function runAll(context: ActionContext, action: FileAction, below: Below | undefined): Promise<void> {
   const secrets = action.secret === undefined ? [] : [{ secret: action.secret }];
+  const { signal } = context.options;
+  const cut = "mayStop" in action && signal !== undefined ? { signal } : {};
   await withSecrets(context, secrets, async (how) => {
     for (const command of commandsFor(action, context.virsh.command, below)) {
-      await context.processes.output(command, how);
+      await context.processes.output(command, { ...how, ...cut });
     }
   });
 }

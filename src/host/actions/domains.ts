@@ -1,13 +1,13 @@
 /** Actions on a domain as a whole: its definition and its life. */
 import { EstratoError } from "../../errors.ts";
+import type { Action } from "../action.ts";
 import { agentThaw } from "../agent.ts";
 import { editDefinition } from "../domain-edit.ts";
 import { parseState } from "../domain-status.ts";
 import { failure, lastWords } from "../process-failure.ts";
-import type { Action, DomainState } from "../types.ts";
+import type { DomainState } from "../types.ts";
 import { isNoSuchDomain } from "../virsh.ts";
-import { commandsFor } from "./commands.ts";
-import { type ActionContext, type ActionOf, backOffMs, holdingLocks, isOff, withFile } from "./context.ts";
+import { type ActionContext, type ActionOf, backOffMs, holdingLocks, isOff, virshWords, withFile } from "./context.ts";
 
 /** The state of a domain now; null where there is none. */
 export async function stateOf(context: ActionContext, domain: string): Promise<DomainState | null> {
@@ -32,10 +32,9 @@ export async function performAwaitJob(context: ActionContext, action: ActionOf<"
 
 /** The agent may be silent, or the guest have no clock that it can read: nothing is lost then but the time. */
 export async function performSyncClock(context: ActionContext, action: ActionOf<"sync-clock">): Promise<void> {
-  await context.virsh.batch([
-    ["guest-agent-timeout", "--domain", action.domain, "--timeout", "5"],
-    ["domtime", "--domain", action.domain, "--sync"],
-  ]);
+  const { domain } = action;
+  const limit = ["guest-agent-timeout", "--domain", domain, "--timeout", "5"];
+  await context.virsh.batch([limit, ["domtime", "--domain", domain, "--sync"]], holdingLocks(context));
 }
 
 export async function performDefine(context: ActionContext, action: ActionOf<"define">): Promise<void> {
@@ -43,6 +42,7 @@ export async function performDefine(context: ActionContext, action: ActionOf<"de
 }
 
 export async function performRedefine(context: ActionContext, action: ActionOf<"redefine">): Promise<void> {
+  context.virsh.prepare(holdingLocks(context));
   const xml = await context.virsh.output(["dumpxml", "--domain", action.domain, "--inactive", "--security-info"]);
   const disks = Object.fromEntries(action.disks.map(({ device, ...file }) => [device, file]));
   await performDefine(context, { do: "define", xml: editDefinition(xml, { disks, dropBackingStore: true }) });
@@ -54,11 +54,11 @@ async function performTowards(
   action: Action & { readonly domain: string },
   isDone: (state: DomainState | null) => boolean,
 ): Promise<void> {
-  const [command] = commandsFor(action, context.virsh.command);
-  if (!command) return;
-  const result = await context.processes.run(command, holdingLocks(context));
+  const words = virshWords(action);
+  if (!words) return;
+  const result = await context.virsh.run(words, holdingLocks(context));
   if (result.exit === 0 || isDone(await stateOf(context, action.domain))) return;
-  throw failure(command, result);
+  throw failure(context.virsh.command(...words), result);
 }
 
 const isRunning = (state: DomainState | null) => state === "running" || state === "blocked";
@@ -86,9 +86,9 @@ export async function performLife(
 }
 
 export async function performRename(context: ActionContext, action: ActionOf<"rename">): Promise<void> {
-  const [command] = commandsFor(action, context.virsh.command);
-  if (!command) return;
-  const result = await context.processes.run(command, holdingLocks(context));
+  const words = virshWords(action);
+  if (!words) return;
+  const result = await context.virsh.run(words, holdingLocks(context));
   if (result.exit === 0) return;
   const name = await context.virsh.run(["domname", "--domain", action.domain]);
   if (name.stdout.trim() === action.name) return;

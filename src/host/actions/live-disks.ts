@@ -10,13 +10,15 @@ import { stateOf } from "./domains.ts";
 import { watchStall } from "./stall.ts";
 import { restoreMemory, switchDisks, switchXml } from "./switch-commands.ts";
 
-async function isLive(context: ActionContext, domain: string): Promise<boolean> {
+/** Has it a QEMU? */
+export async function isLive(context: ActionContext, domain: string): Promise<boolean> {
   const state = await stateOf(context, domain);
   return state === "running" || state === "paused" || state === "blocked" || state === "pmsuspended";
 }
 
 /** Puts a running guest's disks onto heads that are there, all or none. "conflict" where it is not running. */
 export async function performSwitch(context: ActionContext, action: ActionOf<"switch-disks">): Promise<void> {
+  context.virsh.prepare(holdingLocks(context));
   if (!(await isLive(context, action.domain))) {
     throw new EstratoError("conflict", `${action.domain}: the domain is not running`);
   }
@@ -77,7 +79,10 @@ export async function performDetach(context: ActionContext, action: ActionOf<"de
   const detach = (scope: Scope) =>
     context.virsh.output(["detach-disk", "--domain", domain, device, scope], holdingLocks(context));
   if ((await isLive(context, domain)) && (await has("--live"))) {
-    await detach("--live");
+    await detach("--live").catch((error: unknown) => {
+      // QEMU has asked the guest before, for somebody whose libvirtd died or whose time was up.
+      if (!(error instanceof EstratoError && /already in the process of unplug/.test(error.message))) throw error;
+    });
     const startedMs = context.nowMs();
     for (const ms of backOffMs()) {
       if (!(await has("--live"))) break;

@@ -1,7 +1,8 @@
 /** How virsh is told to switch a running guest onto other files: a snapshot, with its memory or without, and the way back to that. */
+
+import type { Action } from "../action.ts";
 import { encryptionXml } from "../domain-new.ts";
 import { absolutePath } from "../qemu-img.ts";
-import type { Action } from "../types.ts";
 import { escapeXml } from "../xml.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;

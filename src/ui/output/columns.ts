@@ -88,7 +88,7 @@ export function nested<Row>(
 }
 
 const GOOD = ["active", "available", "in-use", "complete", "ready", "done", "ok"];
-const BAD = ["error", "failed", "crashed", "expired", "damaged"];
+const BAD = ["error", "failed", "crashed", "expired", "damaged", "unbootable"];
 
 /** A status: green where all is well, red where not, yellow in between. */
 export function status<Row>(key: string, value: (row: Row) => string | null, extras?: ColumnExtras): Column<Row> {

@@ -33,6 +33,7 @@ const facts: Facts = {
       dueAt: new Date("2026-11-22T03:00:00Z"),
       dueNextAt: null,
       jitterMs: 0,
+      shelved: false,
       failure: null,
       kept: 7,
     },
@@ -42,6 +43,7 @@ const facts: Facts = {
   folders: [{ path: "/layers", freeBytes: 50 }],
   unreadable: [],
   interrupted: [],
+  reading: [],
 };
 
 test("one line, its figures behind a bar, whatever a name holds", () => {
@@ -51,6 +53,23 @@ test("one line, its figures behind a bar, whatever a name holds", () => {
   );
   const bad = nagiosLine(facts, limits, { level: 2, problems: ["a|b\nfailed", "c"] });
   expect(bad).toMatch(/^CRITICAL - a\/b.*failed; c \| [^\n|]*\n$/);
+});
+
+test("an instance that is shelved is named: nobody waits for its backups", () => {
+  const [schedule] = facts.schedules as [Facts["schedules"][number]];
+  const shelved = {
+    ...schedule,
+    name: "weekly",
+    instance: "web2",
+    shelved: true,
+    goodAt: new Date("2026-01-01T00:00:00Z"),
+  };
+  const well = (schedules: Facts["schedules"]) =>
+    nagiosLine({ ...facts, schedules }, limits, { level: 0, problems: [] }).split(" | ")[0];
+  expect(well([schedule, shelved])).toBe("OK - 2 schedules, the oldest last good one is 1h old, web2 is shelved");
+  expect(well([shelved, { ...shelved, name: "hourly" }])).toBe("OK - 2 schedules, web2 is shelved");
+  const text = prometheusText({ ...facts, schedules: [shelved] }, { level: 0, problems: [] });
+  expect(text).toContain('estrato_shelved{schedule="weekly",instance="web2",kind="backup"} 1');
 });
 
 test("the same for Prometheus: HELP and TYPE of each, labels escaped", () => {

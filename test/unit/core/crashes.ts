@@ -6,7 +6,7 @@ import { startInstance } from "../../../src/core/instances/start.ts";
 import { collect } from "../../../src/core/layers/collect.ts";
 import { recoverAll } from "../../../src/core/recovery.ts";
 import { createSnapshot } from "../../../src/core/snapshots/create.ts";
-import type { Action } from "../../../src/host/types.ts";
+import type { Action } from "../../../src/host/action.ts";
 import type { Content } from "../../fake/host.ts";
 import { Crash } from "../../fake/store.ts";
 import {
@@ -76,7 +76,8 @@ export async function killEverywhere(scenario: Scenario): Promise<number> {
   return cases;
 }
 
-function crashPoints(whole: Process): CrashPoint[] {
+/** Where a command that has run to its end could have died. */
+export function crashPoints(whole: Process): CrashPoint[] {
   return [
     ...whole.store.writes.flatMap((_, index) =>
       (["before", "after"] as const).map((phase): CrashPoint => ({ at: "write", index, phase })),
@@ -88,7 +89,7 @@ function crashPoints(whole: Process): CrashPoint[] {
   ];
 }
 
-function describePoint(whole: Process, point: CrashPoint): string {
+export function describePoint(whole: Process, point: CrashPoint): string {
   if (point.at === "step") return `at step event "${whole.steps[point.index]}"`;
   const what =
     point.at === "write" ? whole.store.writes[point.index] : JSON.stringify(whole.host.performed[point.index]);

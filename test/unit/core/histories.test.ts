@@ -135,7 +135,8 @@ class History {
     for (let now = how; now !== null; now = now.again) {
       this.on.disk.locks.clear();
       if (now.writes) this.write(3);
-      this.last = await disksOf(this.on);
+      // Of one that is off by now only its definition tells, which libvirtd may have died before it wrote.
+      if (this.last === null || this.on.machine.domains.get(UUID)?.live !== null) this.last = await disksOf(this.on);
       if (now.stops) await stop(this.on);
       const world = command(this.on, now.again === null ? {} : { crash: pointOf(now.again) });
       try {

@@ -2,7 +2,7 @@
 import type { Reporter, World } from "../../../src/core/ports.ts";
 import type { CreateSnapshotOptions } from "../../../src/core/snapshots/create.ts";
 import { createSnapshot } from "../../../src/core/snapshots/create.ts";
-import type { Action } from "../../../src/host/types.ts";
+import type { Action } from "../../../src/host/action.ts";
 import type { Snapshot, State } from "../../../src/store/schema.ts";
 import { type FakeClock, fakeClock, fakeIds } from "../../fake/clock.ts";
 import {

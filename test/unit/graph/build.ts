@@ -8,7 +8,7 @@ export const GiB = 1024 ** 3;
 
 export function emptyState(): State {
   const nothing = { layers: {}, volumes: {}, instances: {}, snapshots: {}, images: {}, flavors: {}, keypairs: {} };
-  return { version: 1, ...nothing, bookmarks: {}, targets: {}, schedules: {} };
+  return { version: 1, ...nothing, bookmarks: {}, storeId: null, targets: {}, schedules: {} };
 }
 
 /** A frozen qcow2 layer of 10 GiB, if nothing else is said. */

@@ -153,9 +153,9 @@ describe("a merge up is given up", () => {
     const holders = running(["web1 vda", "H1", "K", "D"], ["db vda", "H2", "K", "D"]);
     for (const guests of [holders, running(["web1 vda", "H1", "K", "D"])]) {
       const given = resumeMerge(state, found(guests), merge);
-      expect(given).toEqual({ kind: "abandon", layer: "D", child: "K" });
+      expect(given).toEqual({ kind: "abandon", relink: false, layer: "D", child: "K" });
     }
-    const effects = mergeEffects(state, { kind: "abandon", layer: "D", child: "K" });
+    const effects = mergeEffects(state, { kind: "abandon", layer: "D", child: "K", relink: false });
     expect(effects).toMatchObject({ work: [], cleanup: [], unheld: [], locks: ["db", "web1"] });
     expect(effects.settle).toEqual([{ do: "set-mode", path: "/layers/K.qcow2", mode: 0o400 }]);
     effects.after(state);

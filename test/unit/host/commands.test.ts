@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { Action } from "../../../src/host/action.ts";
 import { hostXml } from "../../../src/host/actions/commands.ts";
 import { createHost } from "../../../src/host/index.ts";
-import type { Action } from "../../../src/host/types.ts";
 
 const host = createHost({ uri: "qemu:///system" });
 const lines = (action: Action) => host.commandsFor(action).map(({ program, args }) => [program, ...args].join(" "));

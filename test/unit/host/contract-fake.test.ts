@@ -39,6 +39,9 @@ async function openRig(): Promise<Rig> {
       killed.crashAtNext("block-commit-active", "midway");
       await killed.perform({ do: "block-commit-active", domain: uuid, device, base }).catch(() => undefined);
     },
+    async leaveOpen(uuid, path) {
+      domainAt(host.machine, uuid).unused.push(path);
+    },
     killQemu: async (uuid) => host.killQemu(uuid),
     close: async () => undefined,
   };

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parseBlockJob } from "../../../src/host/actions/block-jobs.ts";
-import { disksOf, parseQueryBlock } from "../../../src/host/qemu-disks.ts";
+import { parseBlockJob } from "../../../src/host/block-job.ts";
+import { disksOf, parseNodes, parseQueryBlock, strangersOn } from "../../../src/host/qemu-disks.ts";
 
 const image = (filename: string, backing?: object) => ({
   filename,
@@ -24,6 +24,34 @@ test("each disk is found by its alias, with the chain that QEMU holds, top first
   ]);
   expect(disksOf(parseQueryBlock(JSON.stringify(answer)), aliases)).toEqual([
     { device: "vda", chain: ["/l/head", "/l/base"], sizeBytes: 67108864 },
+  ]);
+});
+
+test("a device on a file that libvirt has no name for is a stranger, and is named as QEMU wants it", () => {
+  const answer = [
+    { qdev: "/machine/peripheral/virtio-disk0/virtio-backend", inserted: { image: image("/l/root") } },
+    { qdev: "/machine/peripheral/virtio-disk1/virtio-backend", inserted: { image: image("/l/data") } },
+    { qdev: "scsi0-0-0-1", inserted: { image: image("/l/data") } },
+    { inserted: { image: image("/l/data") } },
+  ];
+  const blocks = parseQueryBlock(JSON.stringify({ return: answer }));
+  expect(strangersOn(blocks, ["virtio-disk0"], "/l/data")).toEqual(["virtio-disk1", "scsi0-0-0-1"]);
+  expect(strangersOn(blocks, ["virtio-disk0", "virtio-disk1", "scsi0-0-0-1"], "/l/data")).toEqual([]);
+  expect(strangersOn(blocks, ["virtio-disk0"], "/l/root")).toEqual([]);
+});
+
+test("nodes are known by the file that they read in the end", () => {
+  const file = 'json:{"driver":"qcow2","file":{"driver":"file","filename":"/l/head"}}';
+  const answer = {
+    return: [
+      { "node-name": "n1", file },
+      { "node-name": "n2", file: "/l/base" },
+    ],
+    id: "1",
+  };
+  expect(parseNodes(JSON.stringify(answer))).toEqual([
+    { name: "n1", file: "/l/head" },
+    { name: "n2", file: "/l/base" },
   ]);
 });
 

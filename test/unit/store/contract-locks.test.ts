@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { STORES } from "./stores.ts";
+import { SHARED, STORES } from "./stores.ts";
 
-describe.each(STORES)("the %s store", (_name, makeStore) => {
+describe.each(STORES)("the %s store", (_name, makeStore, makeStores) => {
   it("gives a lock to one at a time, sorted and without doubles", async () => {
     const store = makeStore();
     const held = await store.lock(["b", "a", "b"], 0);
@@ -49,5 +49,21 @@ describe.each(STORES)("the %s store", (_name, makeStore) => {
     expect(held.names).toHaveLength(2);
     await held.release();
     await held.release();
+  });
+
+  it("locks a file that another store may lock, without a name of its own", async () => {
+    const [store, other] = makeStores();
+    const held = await store.lockShared(SHARED, "/mnt/backup", 0);
+    expect(held).toMatchObject({ names: [], fds: [expect.any(Number)] });
+    await expect(other.lockShared(SHARED, "/mnt/backup", 20)).rejects.toMatchObject({
+      code: "conflict",
+      message: "/mnt/backup: another store is at work in it",
+      hint: expect.stringContaining("--lock-timeout"),
+    });
+    const waiting = other.lockShared(SHARED, "/mnt/backup", 30_000);
+    await held?.release();
+    await held?.release();
+    await (await waiting)?.release();
+    await (await store.lockShared(SHARED, "/mnt/backup", 0))?.release();
   });
 });

@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -67,5 +68,59 @@ describe("a lock", () => {
     }
     expect(readdirSync("/proc/self/fd")).toHaveLength(before);
     await held.release();
+  });
+});
+
+describe("a lock in a folder that several stores use", () => {
+  const marker = () => join(home, "marker.json");
+  const lock = () => store.lockShared(marker(), "/mnt/backup", 0);
+  beforeEach(() => writeFileSync(marker(), "{}"));
+
+  /** With a flock(1) that ends so. */
+  async function withFlock<T>(exit: number, work: () => Promise<T>): Promise<T> {
+    const path = process.env.PATH;
+    writeFileSync(join(home, "flock"), `#!/bin/sh\nexit ${exit}\n`, { mode: 0o755 });
+    process.env.PATH = `${home}:${path}`;
+    try {
+      return await work();
+    } finally {
+      process.env.PATH = path;
+    }
+  }
+
+  it("leaves the file as it is, and makes none", async () => {
+    await (await lock())?.release();
+    expect(readFileSync(marker(), "utf8")).toBe("{}");
+    rmSync(marker());
+    expect(await lock()).toBeNull();
+    expect(readdirSync(home)).toEqual([]);
+  });
+
+  it("is none where it is a link to somewhere else", async () => {
+    symlinkSync(marker(), join(home, "link"));
+    expect(await store.lockShared(join(home, "link"), "/mnt/backup", 0)).toBeNull();
+  });
+
+  // What flock(1) says of ENOLCK, and of all other errors of flock(2).
+  it.each([71, 65])("is none where the file system carries no locks (flock ends with %i)", async (exit) => {
+    const before = readdirSync("/proc/self/fd").length;
+    expect(await withFlock(exit, lock)).toBeNull();
+    expect(readdirSync("/proc/self/fd")).toHaveLength(before);
+  });
+
+  it("is refused where flock fails otherwise, which for a lock of our own is always so", async () => {
+    await expect(withFlock(1, lock)).rejects.toMatchObject({ code: "host" });
+    await expect(withFlock(71, () => store.lock(["a"], 0))).rejects.toMatchObject({ code: "host" });
+  });
+
+  it("is kept by a child that inherited it, beyond our release", async () => {
+    const held = await lock();
+    const child = spawn("sleep", ["600"], { stdio: ["ignore", "ignore", "ignore", held?.fds[0]] });
+    await held?.release();
+    await expect(lock()).rejects.toMatchObject({ code: "conflict" });
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+    await (await lock())?.release();
   });
 });

@@ -1,11 +1,11 @@
 /** The two stores that keep one contract. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import type { StorePort } from "../../../src/core/ports.ts";
 import { openStore } from "../../../src/store/index.ts";
-import { fakeStore } from "../../fake/store.ts";
+import { fakeDisk, fakeStore } from "../../fake/store.ts";
 
 const roots: string[] = [];
 afterAll(() => {
@@ -18,8 +18,19 @@ function realStore(): StorePort {
   return openStore({ home: join(root, "home"), systemMode: false });
 }
 
-/** For describe.each: a name and what makes a new and empty store. */
-export const STORES: readonly [name: string, makeStore: () => StorePort][] = [
-  ["fake", () => fakeStore()],
-  ["real", realStore],
+/** A file that is in no store. */
+const outside = mkdtempSync(join(tmpdir(), "estrato-shared-"));
+roots.push(outside);
+export const SHARED = join(outside, "marker.json");
+writeFileSync(SHARED, "{}");
+
+function fakeStores(): [StorePort, StorePort] {
+  const disk = fakeDisk();
+  return [fakeStore({ disk }), fakeStore({ disk: { ...fakeDisk(), fileLocks: disk.fileLocks } })];
+}
+
+/** For describe.each: a name, what makes a new and empty store, and two of them on one machine. */
+export const STORES: readonly [name: string, makeStore: () => StorePort, makeStores: () => [StorePort, StorePort]][] = [
+  ["fake", () => fakeStore(), fakeStores],
+  ["real", realStore, () => [realStore(), realStore()]],
 ];

@@ -23,6 +23,22 @@ async function withChain(): Promise<Bed> {
   return on;
 }
 
+const KEY = { passphraseFile: "/key" };
+
+/** FULL ← I1, encrypted. */
+async function withEncrypted(): Promise<Bed> {
+  const on = await withTarget({ disks: TWO });
+  command(on).host.addFile("/key", { format: "raw", text: "sesame\n" });
+  for (const word of ["one", "two"]) {
+    write(on, 2, word);
+    await night(on, KEY);
+  }
+  write(on, 2, "three");
+  return on;
+}
+
+const BOOT = { timeoutMs: 1_000, consoleText: null, screenshot: null, passphraseFile: null } as const;
+
 /** What the guest does to its disks meanwhile is the snapshot's affair, whose own suite has it all. */
 const meanwhile = ["nothing", "writes and stops"] as const;
 
@@ -91,20 +107,10 @@ describe("backups, killed at every point", { timeout: 120_000 }, () => {
   });
 
   test("an encrypted one, and the merge that its rotation brings", async () => {
-    const key = { passphraseFile: "/key" };
     await killEverywhere({
-      prepare: async () => {
-        const on = await withTarget({ disks: TWO });
-        command(on).host.addFile("/key", { format: "raw", text: "sesame\n" });
-        for (const word of ["one", "two"]) {
-          write(on, 2, word);
-          await night(on, key);
-        }
-        write(on, 2, "three");
-        return on;
-      },
+      prepare: withEncrypted,
       meanwhile,
-      run: (world) => backup(world, key, 2),
+      run: (world) => backup(world, KEY, 2),
       does: ["define-secret", "convert-delta", "commit", "undefine-secret"],
     });
   });
@@ -113,8 +119,17 @@ describe("backups, killed at every point", { timeout: 120_000 }, () => {
     await killEverywhere({
       prepare: withChain,
       meanwhile,
-      run: (world) => bootSound(world, [TARGET], [sound(ids(world)[1] ?? "")], { timeoutMs: 1_000, screenshot: null }),
+      run: (world) => bootSound(world, [TARGET], [sound(ids(world)[1] ?? "")], BOOT),
       does: ["create-disk", "define", "start", "undefine"],
+    });
+  });
+
+  test("booting an encrypted one", async () => {
+    await killEverywhere({
+      prepare: withEncrypted,
+      meanwhile,
+      run: (world) => bootSound(world, [TARGET], [sound(ids(world)[1] ?? "")], { ...BOOT, ...KEY }),
+      does: ["define-secret", "create-disk", "start", "undefine", "undefine-secret"],
     });
   });
 

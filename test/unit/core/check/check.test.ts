@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { age, judge, type Limits } from "../../../../src/core/check/judge.ts";
 import { type Facts, measure, type ScheduleFacts } from "../../../../src/core/check/measure.ts";
 import { runSchedule } from "../../../../src/core/schedules/run.ts";
+import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
+import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { pruneSnapshots } from "../../../../src/core/snapshots/set.ts";
 import { backup } from "../backups/world.ts";
@@ -29,6 +31,7 @@ const well: ScheduleFacts = {
   dueAt: ago(-15),
   dueNextAt: ago(-39),
   jitterMs: 0,
+  shelved: false,
   failure: null,
   kept: 7,
 };
@@ -40,6 +43,7 @@ const fine: Facts = {
   folders: [{ path: "/layers", freeBytes: 5000 }],
   unreadable: [],
   interrupted: [],
+  reading: [],
 };
 const with_ = (change: Partial<ScheduleFacts>): Facts => ({ ...fine, schedules: [{ ...well, ...change }] });
 
@@ -53,6 +57,7 @@ describe("what is well, and what is not", () => {
     ["there was none yet, and none is due", with_({ goodAt: null, kept: 0 }), {}, 0],
     ["there was none, though one was due", with_({ goodAt: null, kept: 0, dueAt: ago(2) }), {}, 1],
     ["the last run failed, and none was missed yet", with_({ failure: "no space" }), {}, 1],
+    ["an old one of an instance that is shelved", with_({ shelved: true, dueAt: null }), { criticalAgeMs: 1 }, 0],
     ["older than was asked for", fine, { warningAgeMs: 8 * HOUR }, 1],
     ["as old as was asked for", fine, { warningAgeMs: 9 * HOUR }, 0],
     ["much older", fine, { warningAgeMs: 1, criticalAgeMs: 8 * HOUR }, 2],
@@ -159,6 +164,24 @@ describe("what is looked at", () => {
       schedules: [{ kept: null, goodAt: new Date("2025-01-01T00:00:00Z") }],
       folders: [{ path: "/fake/estrato/layers" }],
     });
+  });
+
+  test("nothing of a shelved instance is late, nor right after it is back", async () => {
+    const on = await prepared({});
+    await runSchedule(command(on), "nightly", now);
+    await shelveInstance(command(on), "web1", { timeoutMs: 1, offload: false, folder: null });
+    on.clock.advance(50 * HOUR);
+    const look = async () => {
+      const found = await facts(on);
+      return [found.schedules, judge(found, { ...limits, criticalFreeBytes: 0, warningFreeBytes: 0 }, null)];
+    };
+    expect(await look()).toMatchObject([[{ shelved: true, dueAt: null, failure: null }], { level: 0 }]);
+    await runSchedule(command(on), "nightly", now);
+    expect(await look()).toMatchObject([[{ shelved: true, failure: null }], { level: 0 }]);
+    await unshelveInstance(command(on), "web1");
+    expect(await look()).toMatchObject([[{ shelved: false, failure: null }], { level: 0 }]);
+    on.clock.advance(26 * HOUR);
+    expect(await look()).toMatchObject([[{ shelved: false }], { level: 1 }]);
   });
 
   test("an operation whose owner died is interrupted; one at work is not; nothing is changed by the look", async () => {

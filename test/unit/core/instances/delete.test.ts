@@ -32,6 +32,8 @@ describe("instance delete", () => {
     const estate = await withWeb1();
     await snapshot(estate, "web1", "s1");
     const world = command(estate);
+    const [uuid = ""] = Object.keys((await stateOf(estate)).instances);
+    world.host.addFile(`${world.store.paths.consoleLog(uuid)}.1`, { format: "raw" });
     await deleteInstance(world, "web1", ALL);
     const state = await stateOf(estate);
     expect([state.instances, state.volumes, state.snapshots]).toEqual([{}, {}, {}]);

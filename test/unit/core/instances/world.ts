@@ -3,7 +3,7 @@
 import { findings } from "../../../../src/core/graph/invariants.ts";
 import type { CreateInstanceOptions } from "../../../../src/core/instances/create.ts";
 import type { World } from "../../../../src/core/ports.ts";
-import type { Action } from "../../../../src/host/types.ts";
+import type { Action } from "../../../../src/host/action.ts";
 import { emptyState } from "../../../../src/store/empty-state.ts";
 import type { State } from "../../../../src/store/schema.ts";
 import { fakeClock, fakeIds } from "../../../fake/clock.ts";

@@ -4,7 +4,7 @@ import { startInstance } from "../../../../src/core/instances/start.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import type { CrashPhase } from "../../../fake/host.ts";
-import { requireSound } from "../crashes.ts";
+import { crashPoints, describePoint, requireSound } from "../crashes.ts";
 import {
   type Bed,
   command,
@@ -75,6 +75,46 @@ describe("moving a running guest back into the file that was there before us", (
     write(on, 3, "goes on");
     expect(await disksOf(on)).toEqual({ vda: { ...MOVED.vda, 3: "goes on" } });
   });
+
+  test.each(["before", "midway", "after"] as const)(
+    "lets it go on where the repair dies as well (%s)",
+    async (phase) => {
+      const whole = command(await killedAtPivot(phase));
+      await repair(whole);
+      for (const crash of crashPoints(whole)) {
+        const on = await killedAtPivot(phase);
+        await repair(command(on, { crash })).catch(() => undefined);
+        on.disk.locks.clear();
+        await repair(command(on));
+        const where = describePoint(whole, crash);
+        expect(state(on), where).toBe("running");
+        expect(await disksOf(on), where).toEqual(MOVED);
+      }
+    },
+  );
+
+  test.each(["before", "midway"] as const)(
+    "keeps what it writes, and then stops, where the repair dies (%s)",
+    async (phase) => {
+      const whole = command(await killedAtPivot(phase));
+      await repair(whole);
+      let went = 0;
+      for (const crash of crashPoints(whole)) {
+        const on = await killedAtPivot(phase);
+        await repair(command(on, { crash })).catch(() => undefined);
+        on.disk.locks.clear();
+        const goesOn = state(on) === "running";
+        if (goesOn) write(on, 4, "later");
+        went += goesOn ? 1 : 0;
+        await stop(on);
+        await repair(command(on));
+        const where = describePoint(whole, crash);
+        expect(await disksOf(on), where).toEqual({ vda: { ...MOVED.vda, ...(goesOn ? { 4: "later" } : {}) } });
+        await requireSound(on, where);
+      }
+      expect(went).toBeGreaterThan(0);
+    },
+  );
 
   test("lets nobody start the old head after a death that libvirt has not noted", async () => {
     const on = await killedAtPivot("midway");

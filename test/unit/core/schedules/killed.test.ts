@@ -1,13 +1,15 @@
 /** Killed at any instant, a schedule is there with its lines, or neither is; and what it was to take is whole or not there. */
 import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
+import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import type { World } from "../../../../src/core/ports.ts";
 import { deleteSchedule } from "../../../../src/core/schedules/delete.ts";
 import { runSchedule } from "../../../../src/core/schedules/run.ts";
+import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { Crash } from "../../../fake/store.ts";
 import { killEverywhere as killSnapshots } from "../crashes.ts";
 import { deaths, nextCommand } from "../shelving/world.ts";
-import { type Bed, command, copyOf, write } from "../world.ts";
+import { type Bed, command, copyOf, stateOf, write } from "../world.ts";
 import { create, ourLines, prepared, schedulesOf } from "./world.ts";
 
 const run = (world: World) => runSchedule(world, "nightly", { catchUp: false, jitter: false });
@@ -60,6 +62,25 @@ describe("killed at every point", () => {
     await create(command(on));
     await killEverywhere(on, (world) => deleteSchedule(world, "nightly"), agree);
   });
+
+  test.each([false, true])(
+    "instance delete leaves it with its schedules, or nothing of them (shelved: %s)",
+    async (shelved) => {
+      const on = await prepared({});
+      await create(command(on), { name: "weekly", catchUp: false });
+      await run(command(on));
+      if (shelved) await shelveInstance(command(on), "web1", { timeoutMs: 1, offload: false, folder: null });
+      await killEverywhere(
+        on,
+        (world) => deleteInstance(world, "web1", { keepVolumes: false }),
+        async (struck, where) => {
+          await agree(struck, where);
+          const { instances, schedules } = await stateOf(struck);
+          expect(Object.keys(schedules), where).toHaveLength(Object.keys(instances).length * 2);
+        },
+      );
+    },
+  );
 
   test("schedule run leaves a whole snapshot or none, the guest as it was, and what older ones hold", async () => {
     const cases = await killSnapshots({

@@ -29,6 +29,7 @@ describe("snapshots and reverts are refused, in a dry run too, and nothing is ch
     ["the domain is transient", { persistent: false }, "transient"],
     ["libvirt holds a saved memory state", { managedSave: true }, "saved memory state"],
     ["a block job is under way", { jobs: [job] }, "a block job (copy) is under way on vda"],
+    ["only libvirt still sees a block job", { jobs: [{ ...job, ended: true }] }, "a block job on vda that has ended"],
     ["libvirt holds snapshots of its own", { snapshots: ["theirs"] }, "snapshots of its own (theirs)"],
     ["another backup tool has checkpoints", { checkpoints: ["c1"] }, "checkpoints (c1)"],
   ])("where %s", async (_, fields, words) => {

@@ -1,0 +1,94 @@
+/** Is a disk of a backup what was written? Every byte is read, and then its header: where it stands, its size, its tables. */
+import { EstratoError } from "../../errors.ts";
+import type { BlockSums, ImageInfo } from "../../host/types.ts";
+import type { World } from "../ports.ts";
+import { readSmall, relativeBacking } from "./layout.ts";
+import { type BackupDisk, sha256 } from "./manifest.ts";
+import { parseSums } from "./sums.ts";
+
+/** What was found in some folders. */
+export interface Examined {
+  readonly problems: readonly string[];
+  readonly readBytes: number;
+}
+
+/** The words for a file that is gone or another. */
+export function wrong(folder: string, file: string, missing: boolean): string {
+  return `${folder}/${file}: ${missing ? "it is missing" : "it is not what was written"}`;
+}
+
+export async function examineDisk(
+  world: World,
+  target: string,
+  folder: string,
+  disk: BackupDisk,
+  encrypted: boolean,
+): Promise<Examined> {
+  const path = `${folder}/${disk.file}`;
+  const sumsPath = `${folder}/${disk.sums.file}`;
+  if ((await world.host.fileInfo(path)) === null) return { problems: [`${path}: it is missing`], readBytes: 0 };
+  const text = await readSmall(world, sumsPath);
+  if (text === null || sha256(text) !== disk.sums.sha256) {
+    return { problems: [wrong(folder, disk.sums.file, text === null)], readBytes: 0 };
+  }
+  const wanted = parseSums(text, sumsPath);
+  const found = await world.host.blockSums(path, wanted.blockBytes, {
+    onProgress: (fraction) =>
+      world.report.progress(`Read ${disk.file} of ${folder.slice(target.length + 1)}`, fraction),
+  });
+  const problems = differences(path, wanted, found);
+  if (problems.length === 0) problems.push(...(await diskProblems(world, path, disk, encrypted)));
+  return { problems, readBytes: found.sizeBytes };
+}
+
+/** The first blocks that differ: a disk that is wiped would fill the screen. */
+const SHOWN = 5;
+
+function differences(path: string, wanted: BlockSums & { blockBytes: number }, found: BlockSums): string[] {
+  if (found.sizeBytes !== wanted.sizeBytes) {
+    return [`${path}: it has ${found.sizeBytes} bytes instead of ${wanted.sizeBytes}`];
+  }
+  const blocks = wanted.sums.flatMap((sum, index) => (found.sums[index] === sum ? [] : [index]));
+  const shown = blocks.slice(0, SHOWN).map((index) => {
+    const [from, to] = [index * wanted.blockBytes, Math.min((index + 1) * wanted.blockBytes, wanted.sizeBytes)];
+    return `${path}: changed between byte ${from} and ${to - 1}`;
+  });
+  return blocks.length > SHOWN ? [...shown, `${path}: and ${blocks.length - SHOWN} more places`] : shown;
+}
+
+/** What it stands on is not in its sums' power: another file of that name would read as well. */
+async function diskProblems(world: World, path: string, disk: BackupDisk, encrypted: boolean): Promise<string[]> {
+  // A target may come from elsewhere: no program opens a file of it that names another than the manifest does.
+  const backing = disk.parent === null ? null : relativeBacking(disk.parent, disk.file);
+  const problems = await headerProblems(world, path, { backing, sizeBytes: disk.sizeBytes, encrypted });
+  if (problems.length > 0 || encrypted) return problems; // its tables open with its passphrase alone; they are the bytes that were written
+  const faults = await world.host.countFaults({ path });
+  return faults === 0 ? [] : [`${path}: ${faults} faults in its tables`];
+}
+
+export interface ExpectedHeader {
+  /** The only name that it may stand on. */
+  readonly backing: string | null;
+  /** Of the disk; undefined: whatever it says. */
+  readonly sizeBytes?: number | undefined;
+  readonly encrypted: boolean;
+}
+
+/** What the header of a disk in a target says otherwise than it should. */
+export async function headerProblems(
+  world: World,
+  path: string,
+  { backing, sizeBytes, encrypted }: ExpectedHeader,
+): Promise<string[]> {
+  let info: ImageInfo;
+  try {
+    info = await world.host.readSharedLayer(path, backing, encrypted);
+  } catch (error) {
+    if (error instanceof EstratoError) return [error.message];
+    throw error;
+  }
+  if (sizeBytes !== undefined && info.virtualSizeBytes !== sizeBytes) {
+    return [`${path}: its disk has ${info.virtualSizeBytes} bytes instead of ${sizeBytes}`];
+  }
+  return info.encrypted === encrypted ? [] : [`${path}: it is ${info.encrypted ? "" : "not "}encrypted`];
+}

@@ -1,0 +1,53 @@
+/** Pulling in what an instance that was booted from a backup still reads there. It is the merge of a layer like any other, but nobody waits for it unasked. */
+import { EstratoError } from "../../errors.ts";
+import type { State } from "../../store/schema.ts";
+import { exclusive } from "../exclusive.ts";
+import type { Decision } from "../graph/decisions.ts";
+import { type BackupLoan, backupLoansOf, isBackupLoan } from "../graph/loans.ts";
+import { standingOn } from "../graph/references.ts";
+import { locksFor, settle } from "../layers/collect.ts";
+import type { World } from "../ports.ts";
+import { recheckBackupLoan } from "./loan.ts";
+
+/**
+ * Pulls in what an instance's disks, running or not, and its snapshots read there, one after the other. Afterwards no backup is needed for it, and none is in use by it.
+ * Throws "conflict" where the guest must be stopped first, "host" where the target is not there, "interrupted": then the instance goes on as before,
+ * and what has been pulled stays pulled.
+ */
+export async function pullInstance(world: World, uuid: string): Promise<void> {
+  for (const layer of backupLoansOf(await world.store.read(), uuid)) await pull(world, layer);
+}
+
+/** The same for all instances; what cannot be pulled now is told in a note. */
+export async function pullAll(world: World): Promise<void> {
+  for (const layer of Object.values((await world.store.read()).layers)) {
+    if (!isBackupLoan(layer)) continue;
+    try {
+      await pull(world, layer);
+    } catch (error) {
+      if (!(error instanceof EstratoError) || error.code === "interrupted") throw error;
+      world.report.note(`${layer.borrowed.name}: not pulled in now (${error.message})`);
+    }
+  }
+}
+
+async function pull(world: World, layer: BackupLoan): Promise<void> {
+  const seen = await world.store.read();
+  if (seen.layers[layer.id] === undefined) return;
+  await exclusive(world, locksFor(seen, layer.id), async (locks) => {
+    const state = await world.store.read();
+    if (state.layers[layer.id] === undefined) return; // what was begun has been finished
+    await recheckBackupLoan(world, layer);
+    const decision = await settle(world, locks, layer.id);
+    if (decision?.kind !== "free" && decision?.kind !== "merge") throw notNow(state, layer, decision);
+  });
+}
+
+function notNow(state: State, layer: BackupLoan, decision: Decision | null): EstratoError {
+  const who = standingOn(state, layer.id).join(", ");
+  const why = decision !== null && "reason" in decision ? decision.reason : "something else is at work there";
+  const by = decision?.kind === "defer" ? decision.by : [];
+  return new EstratoError("conflict", `${who}: ${layer.borrowed.name} cannot be pulled in now: ${why}`, {
+    hint: by.length === 0 ? "Try again." : `Stop first: ${by.join(", ")}.`,
+  });
+}

@@ -1,0 +1,20 @@
+/** Looks into the folders of backups that are there for what this store has begun in them and never finished. */
+import type { State } from "../../store/schema.ts";
+import { leftoversIn, sweep } from "../backups/leftovers.ts";
+import type { World } from "../ports.ts";
+import type { Finding } from "./finding.ts";
+
+export async function examineTargets(world: World, state: State): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const target of Object.keys(state.targets)) {
+    for (const path of await leftoversIn(world, state, target)) {
+      findings.push({
+        subject: path,
+        problem: "what was written of a backup that was never finished",
+        remedy: "Remove the folder.",
+        mending: { locks: [target], loses: [], mend: (w, locks) => sweep(w, locks, target) },
+      });
+    }
+  }
+  return findings;
+}

@@ -1,0 +1,28 @@
+/** Marks in the targets that say that an instance of ours still reads from a backup, though none does: the target was not there when it was let go of. */
+import type { State } from "../../store/schema.ts";
+import { useFile } from "../backups/layout.ts";
+import { backupsIn } from "../backups/list.ts";
+import { isThere } from "../backups/targets.ts";
+import { perform } from "../operation.ts";
+import type { World } from "../ports.ts";
+import type { Finding } from "./finding.ts";
+
+export async function examineUses(world: World, state: State): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const target of Object.keys(state.targets)) {
+    if (!(await isThere(world, state, target))) continue;
+    for (const { id, uses } of await backupsIn(world, target)) {
+      for (const { layer, store, instance } of uses) {
+        if (store === null || store !== state.storeId || state.layers[layer] !== undefined) continue;
+        const path = useFile(target, id, layer);
+        findings.push({
+          subject: path,
+          problem: `it says that instance ${instance} still reads from the backup, and nothing here does`,
+          remedy: "Remove it, so that the backup can go when its time has come.",
+          mending: { locks: [target], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "unlink", path }]) },
+        });
+      }
+    }
+  }
+  return findings;
+}

@@ -1,0 +1,91 @@
+/**
+ * virsh processes that are kept: a command costs half a millisecond in one, and fifteen in a process of its own (measured).
+ *
+ * One answers questions, and one with each set of locks makes changes: it holds them as any child that changes things does, so that a lock
+ * covers the command at work when we are killed, and no more than that one, for virsh then reads the end of its standard input.
+ */
+import type { KeptChild } from "./kept-child.ts";
+import type { ChildResult, Processes, RunOptions } from "./process.ts";
+import type { Command } from "./types.ts";
+
+export interface KeptVirsh {
+  /** Null where this wants a process of its own: a time limit, a signal, a line that virsh would not read as it is, or virsh is at work. */
+  ask(shownAs: Command, lines: string, exitOf: ExitOf, options: RunOptions): Promise<ChildResult | null>;
+  /** Starts the one that will be asked with these locks. */
+  prepare(fds: readonly number[]): void;
+  /** Ends what holds these locks; resolves when it holds them no more. */
+  letGo(fds: readonly number[]): Promise<void>;
+}
+
+type ExitOf = (stdout: string, stderr: string) => number | null;
+
+/** A virsh that was built without readline(3) takes what is beyond 1,023 bytes for the next line (libvirt, tools/vsh.c): half a command could run. */
+const MAX_LINE_CHARACTERS = 1_000;
+
+/**
+ * readline takes all else for keys: a tab would complete, an escape edit. The user's own settings of keys stay out of it, and our
+ * commands out of the user's history (no folder can be made there).
+ */
+const READABLE = /^[\x20-\x7e\n]*$/;
+const ENVIRONMENT = { INPUTRC: "/dev/null", XDG_CACHE_HOME: "/dev/null", TERM: "dumb" };
+
+/** virsh finds its connection gone, and opens it again by itself. What it was just asked is lost, or not. */
+const CONNECTION_LOST = /^error: (?:Disconnected from|Reconnected to|Failed to reconnect|failed to connect)/m;
+
+/** virsh itself starts the daemon of a user's session, which would keep its logs where our environment says: nowhere. Whatever starts it must be as usual. */
+const STARTS_DAEMON = /\/session\b/;
+
+/** Keeps none: each command has a process of its own. */
+const NONE: KeptVirsh = { ask: async () => null, prepare: () => {}, letGo: async () => {} };
+
+/** The last that a virsh with ENVIRONMENT says, whatever it ends of. */
+const NO_HISTORY = /^error: Failed to create '\/dev\/null\/.*\n?/gm;
+
+function isReadable(lines: string): boolean {
+  return READABLE.test(lines) && lines.split("\n").every((line) => line.length <= MAX_LINE_CHARACTERS);
+}
+
+interface Kept {
+  readonly child: KeptChild;
+  readonly fds: readonly number[];
+  hasAnswered: boolean;
+}
+
+/** Those of a libvirt URI. */
+export function keepVirsh(processes: Processes, program: Command, uri: string): KeptVirsh {
+  if (STARTS_DAEMON.test(uri)) return NONE;
+  const all = new Set<Kept>();
+
+  /** The one with these locks; with none, the one for questions. */
+  function virshWith(fds: readonly number[]): Kept {
+    const there = [...all].find((kept) => kept.fds.join() === fds.join() && !kept.child.isSpoilt);
+    if (there !== undefined) return there;
+    const child = processes.keep(program, { inheritFds: fds, environment: ENVIRONMENT });
+    const kept = { child, fds, hasAnswered: false };
+    all.add(kept);
+    return kept;
+  }
+
+  return {
+    async ask(shownAs, lines, exitOf, { inheritFds, ...others }) {
+      if (Object.keys(others).length > 0 || !isReadable(lines)) return null;
+      const kept = virshWith(inheritFds ?? []);
+      if (kept.child.isBusy) return null;
+      const said = await kept.child.ask(shownAs, lines, exitOf);
+      const answer = { ...said, stderr: said.stderr.replace(NO_HISTORY, "") };
+      const isLost = kept.child.isSpoilt || CONNECTION_LOST.test(answer.stderr);
+      if (isLost) kept.child.close();
+      // Only a question is asked again: what became of a change, nobody knows.
+      if (isLost && kept.hasAnswered && inheritFds === undefined) return null;
+      kept.hasAnswered = true;
+      return answer;
+    },
+    prepare: (fds) => void virshWith(fds),
+    async letGo(fds) {
+      const holding = [...all].filter((kept) => kept.fds.some((fd) => fds.includes(fd)));
+      for (const { child } of holding) child.close();
+      await Promise.all(holding.map(({ child }) => child.ended()));
+      for (const kept of holding) all.delete(kept);
+    },
+  };
+}

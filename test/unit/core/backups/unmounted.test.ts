@@ -1,0 +1,146 @@
+/** A command dies, and its target is unmounted before the next one: what it had begun there goes, or is finished, when the target is back. */
+import { describe, expect, test } from "vitest";
+import { deleteBackup } from "../../../../src/core/backups/delete.ts";
+import { listBackups } from "../../../../src/core/backups/list.ts";
+import { pruneBackups } from "../../../../src/core/backups/prune.ts";
+import { verifyAll } from "../../../../src/core/backups/verify.ts";
+import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
+import { exclusive } from "../../../../src/core/exclusive.ts";
+import { collect } from "../../../../src/core/layers/collect.ts";
+import type { World } from "../../../../src/core/ports.ts";
+import { recoverAll } from "../../../../src/core/recovery.ts";
+import { Crash } from "../../../fake/store.ts";
+import { requireSound } from "../crashes.ts";
+import { deaths } from "../shelving/world.ts";
+import { type Bed, backupsOf, command, contentsOf, copyOf, type Process, stop, TARGET, UUID, write } from "../world.ts";
+import { backup, night, withTarget } from "./world.ts";
+
+const AWAY = "/away";
+
+/** Moves all that is in the target; the folder is there all the same, as a mount point is. */
+function move({ machine }: Bed, from: string, to: string): void {
+  for (const [path, file] of [...machine.files]) {
+    if (!path.startsWith(`${from}/`)) continue;
+    machine.files.delete(path);
+    machine.files.set(to + path.slice(from.length), file);
+    if (file.backing?.path.startsWith(`${from}/`)) file.backing.path = to + file.backing.path.slice(from.length);
+  }
+  for (const path of [...machine.folders]) {
+    if (!path.startsWith(`${from}/`)) continue;
+    machine.folders.delete(path);
+    machine.folders.add(to + path.slice(from.length));
+  }
+}
+
+const parts = ({ machine }: Bed) => [...machine.folders].filter((path) => path.endsWith(".part"));
+
+/** FULL ← I1 ← I2. */
+async function withChain(): Promise<Bed> {
+  const on = await withTarget();
+  for (const word of ["one", "two", "three"]) {
+    write(on, 2, word);
+    await night(on);
+  }
+  write(on, 2, "four");
+  await stop(on); // what a running guest goes through is told elsewhere
+  return on;
+}
+
+/** What sweeps: each operation that changes a target, and doctor. */
+const NEXT: Readonly<Record<string, (world: Process) => Promise<unknown>>> = {
+  "backup create": (world) => backup(world),
+  "backup prune": (world) =>
+    pruneBackups(world, [TARGET], { policy: { rotation: 9 }, zone: "UTC" }, { instance: null, type: null }, null),
+  "backup delete": async (world) => {
+    const newest = (await listBackups(world, [TARGET])).at(-1);
+    await deleteBackup(world, [TARGET], newest?.id ?? "", null);
+  },
+  doctor: (world) => repair(world),
+};
+
+async function killEverywhere(work: (world: World & Process) => Promise<unknown>): Promise<number> {
+  const prepared = await withChain();
+  const before = new Map<string, unknown>();
+  for (const id of backupsOf(prepared)) before.set(id, await contentsOf(prepared, id));
+  const whole = command(copyOf(prepared));
+  await work(whole);
+  let left = 0;
+  for (const [index, [point, crash]] of deaths(whole).entries()) {
+    const on = copyOf(prepared);
+    await work(command(on, { crash })).catch((error: unknown) => {
+      if (!(error instanceof Crash)) throw error;
+    });
+    move(on, TARGET, AWAY);
+    const world = command(on);
+    await recoverAll(world);
+    await collect(world);
+    // Whatever has to wait for the target: the instance does not.
+    await exclusive(command(on), [UUID], async () => {});
+    move(on, AWAY, TARGET);
+    if (parts(on).length > 0) left += 1;
+    const [name, next] = Object.entries(NEXT)[index % 4] as [string, (typeof NEXT)[string]];
+    const where = `killed ${point}; then ${name}`;
+    if (parts(on).length > 0 && on.disk.journal.size === 0) {
+      expect(
+        (await examine(command(on))).map(({ subject }) => subject),
+        where,
+      ).toEqual(parts(on));
+    }
+    await next(command(on));
+    expect(parts(on), where).toEqual([]);
+    await requireSound(on, where);
+    for (const id of backupsOf(on)) if (before.has(id)) expect(await contentsOf(on, id), where).toEqual(before.get(id));
+    for (const { id, problems } of await verifyAll(command(on), TARGET))
+      expect(problems, `${where}: ${id}`).toEqual([]);
+  }
+  return left;
+}
+
+describe("a target that is unmounted before recovery", { timeout: 120_000 }, () => {
+  test("keeps nothing of a backup that was being taken", async () => {
+    expect(await killEverywhere((world) => backup(world))).toBeGreaterThan(5);
+  });
+
+  test("has its merges finished when it is back", async () => {
+    await killEverywhere((world) => backup(world, {}, 2));
+  });
+
+  test("has its deletions finished when it is back", async () => {
+    await killEverywhere((world) =>
+      deleteBackup(world, [TARGET], backupsOf({ ...world, machine: world.host.machine } as never)[1] ?? "", null),
+    );
+  });
+});
+
+test("a sweep that is killed is gone on with by the next", async () => {
+  const on = await withChain();
+  const dying = command(on);
+  dying.host.crashAtNext("move-folder", "before");
+  await expect(backup(dying)).rejects.toThrow(Crash);
+  dying.store.crash();
+  move(on, TARGET, AWAY);
+  await recoverAll(command(on));
+  move(on, AWAY, TARGET);
+  expect(parts(on)).toHaveLength(1);
+  const prune = NEXT["backup prune"] as (typeof NEXT)[string];
+  const whole = command(copyOf(on));
+  await prune(whole);
+  const points = deaths(whole);
+  expect(points.length).toBeGreaterThan(2);
+  for (const [point, crash] of points) {
+    const struck = copyOf(on);
+    await expect(prune(command(struck, { crash })), point).rejects.toThrow(Crash);
+    await prune(command(struck));
+    expect(parts(struck), point).toEqual([]);
+    await requireSound(struck, point);
+  }
+});
+
+test("what another store is writing there is left alone", async () => {
+  const on = await withChain();
+  const other = `${TARGET}/bak-0123456789abcdef0.11111111-2222-4333-8444-555555555555.part`;
+  on.machine.folders.add(other);
+  for (const next of Object.values(NEXT)) await next(command(on));
+  expect(parts(on)).toEqual([other]);
+  expect(await examine(command(on))).toEqual([]);
+});

@@ -1,0 +1,202 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type ChildTrace, createProcesses } from "../../../src/host/process.ts";
+import { createVirsh } from "../../../src/host/virsh.ts";
+
+/**
+ * A virsh whose commands are the shell's: it repeats what it reads as readline does, reads nothing of a line that has a
+ * word it does not know, and complains of itself as virsh does. One line per process in $LOG.
+ */
+const VIRSH = `#!/bin/sh
+echo "start $#" >> "$LOG"
+echo() {
+  case "$1" in --err) shift; printf 'error: %s\\n' "$*" >&2 ;; *) printf '%s' "$*" ;; esac
+}
+say() { printf '%s\\n' "$*"; }
+fail() { printf 'error: %s\\n' "$*" >&2; }
+locks() { test -e /proc/self/fd/3 && say held || say none; }
+die() { kill -9 $$; }
+once() { if mkdir "$LOG.once" 2>/dev/null; then die; fi; say "$*"; }
+restarted() { printf 'error: Disconnected from x due to end of file\\nerror: Reconnected to the hypervisor\\n' >&2; say "$*"; }
+note() { printf '%s\\n' "$*" >> "$LOG.notes"; }
+work() { note begun; sleep 0.3; note ended; }
+slow() { sleep 0.3; say "$*"; }
+if test $# -gt 3; then
+  shift 3
+  case $# in 1) eval "$1" ;; *) "$@" ;; esac
+  case "$*" in fail*) exit 1 ;; esac
+  exit 0
+fi
+while IFS= read -r line; do
+  printf 'virsh # %s\\n' "$line"
+  case "$line" in
+    *nosuch*) printf "error: unknown command: 'nosuch'\\n" >&2 ;;
+    *) eval "$line" ;;
+  esac
+done
+`;
+
+describe("a virsh that is kept", () => {
+  let folder: string;
+  let trace: ChildTrace[];
+  let virsh: ReturnType<typeof createVirsh>;
+  let own: ReturnType<typeof createVirsh>;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "estrato-test-"));
+    writeFileSync(join(folder, "virsh"), VIRSH);
+    chmodSync(join(folder, "virsh"), 0o755);
+    trace = [];
+    const env = { PATH: `${folder}:${process.env.PATH}`, LOG: join(folder, "log") };
+    const processes = createProcesses({ env, trace: (child) => trace.push(child) });
+    virsh = createVirsh(processes, "qemu:///system");
+    own = createVirsh(processes, "qemu:///session");
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const starts = () => readFileSync(join(folder, "log"), "utf8").trim().split("\n");
+
+  test("answers one question after the other, each with its own words", async () => {
+    expect(await virsh.output(["say", "it's;", "a"])).toBe("it's; a\n");
+    expect(await virsh.batch([["say", "one"], ["fail", "two"], ["say"]])).toEqual([
+      { text: "one\n", error: null },
+      { text: "", error: "two" },
+      { text: "\n", error: null },
+    ]);
+    expect(await virsh.run(["fail", "no"])).toMatchObject({ exit: 1, stdout: "" });
+    await expect(virsh.output(["fail", "no"])).rejects.toMatchObject({ code: "failed", message: "virsh fail: no" });
+    expect(starts()).toEqual(["start 3"]);
+    expect(trace.map(({ args, exit }) => [args.slice(3), exit])).toEqual([
+      [["say", "it's;", "a"], 0],
+      [["say one; fail two; say"], 0],
+      [["fail", "no"], 1],
+      [["fail", "no"], 1],
+    ]);
+  });
+
+  test("says so where it does not know a command, and answers the next", async () => {
+    await expect(virsh.batch([["say", "a"], ["nosuch"]])).rejects.toMatchObject({ message: /unknown command/ });
+    expect(await virsh.run(["nosuch"])).toMatchObject({ exit: 1, stdout: "" });
+    expect(await virsh.output(["say", "b"])).toBe("b\n");
+    expect(starts()).toEqual(["start 3"]);
+  });
+
+  test("is not kept for a session, whose daemon it would start in an environment of ours", async () => {
+    own.prepare({});
+    expect(await own.output(["say", "$INPUTRC"])).toBe("$INPUTRC\n");
+    expect(await own.run(["fail", "no"], { inheritFds: [] })).toMatchObject({ exit: 1 });
+    await own.letGo([]);
+    expect(starts()).toEqual(["start 5", "start 5"]);
+  });
+
+  test("is left alone with what it could not read as it is", async () => {
+    expect(await virsh.output(["say", "a\nb\tc"])).toBe("a\nb\tc\n");
+    const many = await virsh.batch(Array.from({ length: 1000 }, (_, index) => ["say", `ü${"x".repeat(99)}${index}`]));
+    expect(many.map(({ text }) => text.slice(100))).toEqual(many.map((_, index) => `${index}\n`));
+    const long = "x".repeat(1000);
+    expect(await virsh.output(["say", long])).toBe(`${long}\n`);
+    expect(starts()).toEqual(["start 5", "start 4", "start 4", "start 5"]);
+  });
+
+  test("does not keep another question waiting", async () => {
+    const both = await Promise.all([virsh.output(["slow", "a"]), virsh.output(["say", "b"])]);
+    expect(both).toEqual(["a\n", "b\n"]);
+    expect(starts()).toEqual(["start 3", "start 5"]);
+  });
+
+  test("that died is asked again by another, and that lost its connection is not asked again", async () => {
+    expect(await virsh.output(["say", "a"])).toBe("a\n");
+    expect(await virsh.output(["once", "b"])).toBe("b\n");
+    expect(await virsh.output(["say", "c"])).toBe("c\n");
+    expect(await virsh.output(["restarted", "d"])).toBe("d\n");
+    expect(await virsh.output(["say", "e"])).toBe("e\n");
+    expect(starts()).toEqual(["start 3", "start 5", "start 3", "start 5", "start 3"]);
+  });
+
+  test("never repeats a change: what became of it, nobody knows", async () => {
+    const lock = openSync(join(folder, "lock"), "w");
+    const how = { inheritFds: [lock] };
+    expect(await virsh.output(["say", "a"], how)).toBe("a\n");
+    await expect(virsh.batch([["note", "x"], ["die"]], how)).rejects.toMatchObject({ code: "failed" });
+    expect(readFileSync(join(folder, "log.notes"), "utf8")).toBe("x\n");
+    await expect(virsh.output(["die"], { inheritFds: [] })).rejects.toMatchObject({
+      message: "virsh die: ended by a signal",
+    });
+    expect(await virsh.output(["restarted", "b"], how)).toBe("b\n");
+    await virsh.letGo([lock]);
+  });
+
+  test("holds the locks of a change from its first to their release, and those of no question", async () => {
+    const path = join(folder, "lock");
+    const lock = openSync(path, "w");
+    expect(await virsh.output(["locks"], { inheritFds: [lock] })).toBe("held\n");
+    expect(await virsh.output(["locks"])).toBe("none\n");
+    expect(holders(path).join()).toMatch(/virsh/);
+    await virsh.letGo([lock]);
+    expect(holders(path).join()).not.toMatch(/virsh/);
+    expect(await virsh.output(["locks"], { inheritFds: [lock] })).toBe("held\n");
+    await virsh.letGo([lock]);
+  });
+
+  test("finishes the change at work when its locks are let go, and only that", async () => {
+    const lock = openSync(join(folder, "lock"), "w");
+    const slow = virsh.batch([["slow"], ["note", "done"]], { inheritFds: [lock] });
+    await new Promise((next) => setTimeout(next, 100));
+    await virsh.letGo([lock]);
+    expect(existsSync(join(folder, "log.notes"))).toBe(true);
+    await slow;
+  });
+
+  test("covers the change at work by its locks when we are killed, and no more", async () => {
+    const [path, program] = [join(folder, "lock"), join(folder, "program.mjs")];
+    const contents = `
+      import { openSync } from "node:fs";
+      import { createProcesses } from "./process.ts";
+      import { createVirsh } from "./virsh.ts";
+      const virsh = createVirsh(createProcesses(), "qemu:///system");
+      void virsh.run(["work"], { inheritFds: [openSync(${JSON.stringify(path)}, "w")] });`;
+    const stdin = { contents, resolveDir: join(import.meta.dirname, "../../../src/host"), loader: "ts" } as const;
+    await build({ stdin, bundle: true, format: "esm", platform: "node", external: ["execa"], outfile: program });
+    const env = { PATH: `${folder}:${process.env.PATH}`, LOG: join(folder, "log") };
+    const child = spawn(process.execPath, [program], { env, stdio: "inherit" });
+    const notes = () => readFileSync(join(folder, "log.notes"), "utf8");
+    await vi.waitFor(() => expect(notes()).toBe("begun\n"), { timeout: 5_000 });
+    child.kill("SIGKILL");
+    await once(child, "close");
+    expect(holders(path).join()).toMatch(/virsh/);
+    expect(notes()).toBe("begun\n");
+    await vi.waitFor(() => expect(holders(path)).toEqual([]), { timeout: 5_000 });
+    expect(notes()).toBe("begun\nended\n");
+  });
+
+  test("names the package where virsh is not installed", async () => {
+    const lacking = createVirsh(createProcesses({ env: { PATH: "/nowhere" } }), "qemu:///system");
+    await expect(lacking.output(["list"])).rejects.toMatchObject({ code: "host", hint: /libvirt-clients/ });
+    await expect(lacking.batch([["list"]])).rejects.toMatchObject({ code: "host" });
+  });
+});
+
+/** The command lines of the processes that have a file open. */
+function holders(path: string): string[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    try {
+      const open = readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === path);
+      return open ? [readFileSync(`/proc/${pid}/cmdline`, "utf8")] : [];
+    } catch {
+      return []; // no process, or one that has just ended
+    }
+  });
+}
