@@ -2,11 +2,20 @@
  * The one place that decides what becomes of a layer that nothing points at (DESIGN section 1): freed, merged, kept or deferred.
  * Pure: the graph and the facts in, decisions out. Nothing else in the program decides this.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { State } from "../../store/schema.ts";
 import type { CollectFacts, Decision, Defer, Free, Holder, Merge } from "./decisions.ts";
 import { lentLayers } from "./lent.ts";
 import { carriedLayers, chooseWay, heldBy, lastingObstacle, liveDisk, sameDisk } from "./merging.ts";
-import { chainOrNull, descendants, instanceDisk, type LayerGraph, layerGraph, standingOn } from "./references.ts";
+import {
+  chainOrNull,
+  descendantHeads,
+  descendants,
+  instanceDisk,
+  type LayerGraph,
+  layerGraph,
+  standingOn,
+} from "./references.ts";
 
 /**
  * One decision for each layer that nothing points at; frees first, then merges by the bytes they move, then what stays.
@@ -24,6 +33,20 @@ export function collect(state: State, facts: CollectFacts): Decision[] {
 /** The first decision that can be carried out; undefined where all is quiet. */
 export function nextStep(decisions: readonly Decision[]): Free | Merge | undefined {
   return decisions.find((decision) => decision.kind === "free" || decision.kind === "merge");
+}
+
+/**
+ * Is all that was known of a layer's chain when it was decided on still so? Nobody but images may stand on it, whose locks are not asked for: then
+ * two commands may decide on neighbours at the same time.
+ */
+export function isSameChain(before: State, now: State, layer: string): boolean {
+  return isDeepStrictEqual(chainAround(before, layer), chainAround(now, layer));
+}
+
+function chainAround(state: State, id: string): unknown {
+  const around = [...(chainOrNull(state, id) ?? []), ...descendants(state, id)];
+  const heads = descendantHeads(state, id).map(({ head, instance, device }) => ({ head, instance, device }));
+  return { layers: around.map((one) => state.layers[one]), heads };
 }
 
 function rank(decision: Decision): number {
@@ -79,7 +102,7 @@ function decide(
 
 function decideFree(state: State, facts: CollectFacts, id: string): Decision {
   const holders = facts.holders.get(id) ?? [];
-  const stopped = busy(state, id, [id]) ?? blocked(state, facts, id, id);
+  const stopped = busy(state, id, chainOrNull(state, id) ?? []) ?? blocked(state, facts, id, id);
   if (stopped !== null) return stopped;
   // Nothing recorded uses it, and yet a guest has it open: reality knows better than the record.
   if (holders.length > 0) return defer(state, id, "it is in use though nothing recorded stands on it", holders);

@@ -25,18 +25,20 @@ export function candidates(state: State): string[] {
  * what does not go now goes the next time, and a note says why.
  */
 export async function collect(world: World): Promise<void> {
-  const tried = new Set<string>();
+  const [failed, passed] = [new Set<string>(), new Set<string>()];
   for (;;) {
     const state = await world.store.read();
-    const open = candidates(state).filter((id) => !tried.has(id));
+    const open = candidates(state).filter((id) => !failed.has(id) && !passed.has(id));
     if (open.length === 0) return;
     const facts = await readFacts(world, state, open);
     const decision = nextStep(decide(state, facts).filter((one) => open.includes(one.layer)));
     if (decision === undefined) return;
-    tried.add(decision.layer);
+    passed.add(decision.layer);
     try {
-      await attempt(world, state, decision.layer);
+      // What stood in the way of the others may have ended by now.
+      if (await attempt(world, state, decision.layer)) passed.clear();
     } catch (error) {
+      failed.add(decision.layer);
       if (error instanceof EstratoError && error.code === "interrupted") throw error;
       world.report.note(
         `${decision.layer}: not collected now (${error instanceof Error ? error.message : String(error)}); it will be tried again`,
@@ -45,16 +47,18 @@ export async function collect(world: World): Promise<void> {
   }
 }
 
-async function attempt(world: World, seen: State, layer: string): Promise<void> {
+/** Has anything been freed or merged? */
+async function attempt(world: World, seen: State, layer: string): Promise<boolean> {
   let locks: HeldLocks;
   try {
     locks = await world.store.lock(locksFor(seen, layer), 0);
   } catch (error) {
-    if (error instanceof EstratoError && error.code === "conflict") return; // somebody works there, and collects after it
+    if (error instanceof EstratoError && error.code === "conflict") return false; // somebody works there, and collects after it
     throw error;
   }
   try {
-    await settle(world, locks, layer);
+    const decision = await settle(world, locks, layer);
+    return decision?.kind === "free" || decision?.kind === "merge";
   } finally {
     await locks.release();
   }
@@ -65,7 +69,7 @@ export const locksFor = (state: State, layer: string): string[] => [...locksOn(s
 
 /**
  * Decides on one layer and, where it can be freed or merged now, does it. Returns the decision; null where the layer is gone, or the locks are not
- * those that it needs, or an operation under them has not ended.
+ * those that it needs, an operation under them has not ended, or another has begun on the layer's chain.
  */
 export async function settle(world: World, locks: HeldLocks, layer: string): Promise<Decision | null> {
   // Asked again, now that nobody can change the answer.
@@ -77,8 +81,7 @@ export async function settle(world: World, locks: HeldLocks, layer: string): Pro
   const decision = decide(state, facts).find((one) => one.layer === layer) ?? null;
   if (decision?.kind !== "free" && decision?.kind !== "merge") return decision;
   const { carryOut } = await import("./merge.ts");
-  await carryOut(world, locks, state, decision);
-  return decision;
+  return (await carryOut(world, locks, state, decision)) ? decision : null;
 }
 
 /** An operation that never ended must be recovered before anything under it moves. */

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../../host/action.ts";
 import type { JournalEntry, Layer, State } from "../../store/schema.ts";
+import { isSameChain } from "../graph/collect.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
 import { imageOf } from "../graph/files.ts";
@@ -44,18 +45,26 @@ export function mergeSteps(state: State, decision: Free | Merge, pause: boolean)
   ].filter((step) => step.actions.length > 0);
 }
 
-/** Carries out a decision under the locks of all who stand on the layer. Afterwards the layer is gone, and all else reads as before. */
-export async function carryOut(world: World, locks: HeldLocks, state: State, decision: Free | Merge): Promise<void> {
+/**
+ * Carries out a decision that was made from `state` under the locks of all who stand on the layer. Afterwards the layer is gone, and all else reads as
+ * before. False where somebody has begun something else on its chain since: then nothing has changed.
+ */
+export async function carryOut(world: World, locks: HeldLocks, state: State, decision: Free | Merge): Promise<boolean> {
   const effects = mergeEffects(state, decision);
-  if (effects.locks.some((name) => !locks.names.includes(name))) return; // somebody new stands on it: the next collecting asks again
+  if (effects.locks.some((name) => !locks.names.includes(name))) return false; // somebody new stands on it: the next collecting asks again
   const id = world.ids.next("op");
   const titles = titlesOf(state, decision);
   const pause = await mustPause(world, decision);
   const secret = state.layers[decision.layer]?.secret ?? null;
   if (decision.kind === "merge") await requireSecrets(world, [{ secret }]);
   const data: MergeData = { decision, mark: id, pause, cleanup: effects.cleanup, unheld: effects.unheld, secret };
+  let isOutrun = false;
+  const mark = async () => {
+    isOutrun = !(await markBusy(world, state, decision.layer, effects, id));
+    if (isOutrun) throw new EstratoError("conflict", `layer ${decision.layer}: something else is at work on its chain`);
+  };
   const steps: Step[] = [
-    { title: "Mark the layers", run: () => markBusy(world, effects, id) },
+    { title: "Mark the layers", run: mark },
     { title: titles.work, actions: takenApart(effects.work, state, decision, pause) },
     { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(state, decision, pause)] },
     { title: "Record", run: () => recordMerge(world, effects, id) },
@@ -64,7 +73,13 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
     ...(secret === null ? [] : [{ title: "Forget its secret", run: () => forgetSecret(world, locks, secret) }]),
   ];
   if (decision.kind === "free") await noteMissing(world, state, decision.layer);
-  await execute(world, locks, { id, kind: "layer.merge", target: decision.layer, data, steps }, recoverMerge);
+  try {
+    await execute(world, locks, { id, kind: "layer.merge", target: decision.layer, data, steps }, recoverMerge);
+  } catch (error) {
+    if (isOutrun) return false;
+    throw error;
+  }
+  return true;
 }
 
 /** What people read of its two chief steps. */
@@ -86,14 +101,17 @@ async function noteMissing(world: World, state: State, id: string): Promise<void
   );
 }
 
-async function markBusy(world: World, effects: Effects, mark: string): Promise<void> {
-  await world.store.update((draft) => {
-    for (const id of effects.marks) {
-      const layer = draft.layers[id];
-      if (layer !== undefined) layer.busy = mark;
-    }
-    // Nobody may have come since we decided: tried on a copy, the change must fit the graph as it is now.
+/** False where the chain is no longer what was decided on: two marks on a layer, and one command would take away what the other moves. */
+async function markBusy(world: World, decided: State, layer: string, effects: Effects, mark: string): Promise<boolean> {
+  return world.store.update((draft) => {
+    if (!isSameChain(decided, draft, layer)) return false;
+    // Nor may anybody have come to point at it: tried on a copy, the change must fit the graph as it is now.
     effects.after(structuredClone(draft));
+    for (const id of effects.marks) {
+      const marked = draft.layers[id];
+      if (marked !== undefined) marked.busy = mark;
+    }
+    return true;
   });
 }
 
