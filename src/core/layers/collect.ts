@@ -4,7 +4,7 @@ import type { State } from "../../store/schema.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
 import type { Decision } from "../graph/decisions.ts";
 import { isBackupLoan } from "../graph/loans.ts";
-import { layerGraph } from "../graph/references.ts";
+import { children, layerGraph } from "../graph/references.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { locksOn, readFacts } from "./holders.ts";
 
@@ -75,8 +75,8 @@ export async function settle(world: World, locks: HeldLocks, layer: string): Pro
   // Asked again, now that nobody can change the answer.
   const state = await world.store.read();
   if (locksOn(state, [layer]).some((name) => !locks.names.includes(name))) return null;
-  if (await pendingOn(world, locks)) return null;
   if (state.layers[layer] === undefined) return null;
+  if (await pendingOn(world, state, locks, layer)) return null;
   const facts = await readFacts(world, state, [layer]);
   const decision = decide(state, facts).find((one) => one.layer === layer) ?? null;
   if (decision?.kind !== "free" && decision?.kind !== "merge") return decision;
@@ -84,8 +84,16 @@ export async function settle(world: World, locks: HeldLocks, layer: string): Pro
   return (await carryOut(world, locks, state, decision)) ? decision : null;
 }
 
-/** An operation that never ended must be recovered before anything under it moves. */
-async function pendingOn(world: World, locks: HeldLocks): Promise<boolean> {
+/**
+ * An operation that never ended must be recovered before anything under it moves; and one under way may still need a file that nothing points at any more.
+ * Asked after the state: who took the last pointer away had his entry open before.
+ */
+async function pendingOn(world: World, state: State, locks: HeldLocks, layer: string): Promise<boolean> {
+  const moving = [layer, ...children(state, layer)];
   const entries = await world.store.journal.list();
-  return entries.some((entry) => entry.locks.some((name) => locks.names.includes(name)));
+  return entries.some((entry) => {
+    if (entry.locks.some((name) => locks.names.includes(name))) return true;
+    const data = JSON.stringify(entry.data);
+    return moving.some((id) => data.includes(id));
+  });
 }

@@ -5,12 +5,16 @@ import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { createImageFromSnapshot } from "../../../../src/core/images/create-from-snapshot.ts";
 import { deleteImage } from "../../../../src/core/images/delete.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
+import { recoverAll } from "../../../../src/core/recovery.ts";
 import { createVolumeSnapshot } from "../../../../src/core/snapshots/create-volume.ts";
+import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import type { State } from "../../../../src/store/schema.ts";
 import { CLUSTER_BYTES, type Content } from "../../../fake/host.ts";
-import { type Bed, bed, command, contentsOf, creation, type Process, stateOf } from "../world.ts";
+import { requireSound } from "../crashes.ts";
+import { scheduled } from "../scheduled.ts";
+import { type Bed, bed, command, contentsOf, creation, type Process, stateOf, take, withGuest } from "../world.ts";
 
 const DEPTH = 5;
 
@@ -39,24 +43,6 @@ function leaveOnly(on: Bed, images: readonly string[], volume: boolean): void {
     images: Object.fromEntries(wanted),
     ...(volume ? {} : { volumes: {} }),
   });
-}
-
-/** The process waits before each of these until the scheduler lets it go on. */
-function scheduled(scheduler: fc.Scheduler, name: string, process: Process): Process {
-  const { store, host } = process;
-  const turn =
-    <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      await scheduler.schedule(Promise.resolve(), `${name} ${work.name}`);
-      return work(...args);
-    };
-  store.read = turn(store.read);
-  store.update = turn(store.update as (change: (draft: State) => unknown) => Promise<unknown>) as typeof store.update;
-  store.lock = turn(store.lock);
-  store.journal.open = turn(store.journal.open);
-  store.journal.close = turn(store.journal.close);
-  host.perform = turn(host.perform);
-  return process;
 }
 
 async function images(on: Bed): Promise<Record<string, Record<string, Content>>> {
@@ -108,4 +94,21 @@ test("commands that work on the same chains at once lose nothing, and leave noth
     }),
     { numRuns: 300 },
   );
+});
+
+test("what an operation that has not ended may still need is not collected by another command", async () => {
+  const recorded = async (step?: number): Promise<Process & { on: Bed }> => {
+    const on = withGuest();
+    await take(on, "s1");
+    const world = command(on, step === undefined ? {} : { crash: { at: "step", index: step } });
+    await revertSnapshot(world, "web1/s1", { discard: true, keepMs: 0 }).catch(() => undefined);
+    return { ...world, on };
+  };
+  const { steps } = await recorded();
+  const { on } = await recorded(steps.indexOf("after Record the revert"));
+  expect(on.disk.journal.size).toBe(1);
+  await collect(command(on)); // of one that began before the other died
+  await recoverAll(command(on));
+  await collect(command(on));
+  await requireSound(on, "recovered");
 });
