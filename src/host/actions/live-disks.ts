@@ -23,7 +23,7 @@ export async function performSwitch(context: ActionContext, action: ActionOf<"sw
     throw new EstratoError("conflict", `${action.domain}: the domain is not running`);
   }
   if (action.memory !== undefined) await reserveMemoryFile(action.memory);
-  const watch = action.memory === undefined ? null : watchStall(context, action.domain);
+  const watch = action.memory === undefined ? null : await watchStall(context, action.domain);
   const answers = await withFile(switchXml(action), (path) =>
     context.virsh.batch(switchDisks(action, path), holdingLocks(context)),
   ).finally(() => watch?.stop());

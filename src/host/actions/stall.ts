@@ -3,6 +3,8 @@ import type { ActionContext } from "./context.ts";
 
 /** The watcher ends by itself after so long, should we die before it. */
 const AT_MOST_SECONDS = 600;
+const LOOK_MS = 10;
+const LOOKS = 200;
 
 export interface StallWatch {
   /** Tells `onStall` what was seen. Never fails: this is only for people to read. */
@@ -10,26 +12,35 @@ export interface StallWatch {
 }
 
 /**
- * Begins to watch. Saving memory takes far longer than virsh needs to begin to listen, so nobody waits for that.
+ * Begins to watch; returns when virsh listens, which it says by the domain's state.
  * (The "Total downtime" of domjobinfo leaves out the switch of the disks: 79 ms where the guest stood still for 149, measured.)
  */
-export function watchStall(context: ActionContext, domain: string): StallWatch | null {
+export async function watchStall(context: ActionContext, domain: string): Promise<StallWatch | null> {
   const { onStall } = context.options;
   if (onStall === undefined) return null;
   const ending = new AbortController();
   let heard = "";
-  const args = ["event", "--domain", domain, "--event", "lifecycle", "--loop", "--timestamp"];
+  let isOver = false;
+  const listen = `domstate ${domain}; event --domain ${domain} --event lifecycle --loop --timestamp`;
   const ended = context.virsh
-    .run([...args, "--timeout", String(AT_MOST_SECONDS)], {
+    .run([`${listen} --timeout ${AT_MOST_SECONDS}`], {
       signal: ending.signal,
       onOutput: (text) => {
         heard += text;
       },
     })
-    .catch(() => undefined);
+    .catch(() => undefined)
+    .finally(() => {
+      isOver = true;
+    });
+  const until = async (probe: () => boolean) => {
+    for (let look = 0; look < LOOKS && !isOver && !probe(); look += 1) await context.sleep(LOOK_MS);
+  };
+  await until(() => heard !== "");
   return {
     async stop() {
-      await context.sleep(50); // the last event may still be on its way
+      // The last event may still be on its way. A guest that was paused has none.
+      await until(() => parseStall(heard) !== null || !heard.startsWith("running"));
       ending.abort();
       await ended;
       const ms = parseStall(heard);
