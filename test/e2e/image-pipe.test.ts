@@ -49,8 +49,8 @@ describe("an image through a pipe", () => {
         stdio: ["pipe", "ignore", "ignore"],
       });
       child.stdin?.on("error", () => undefined);
-      child.stdin?.write(readFileSync(guestImage).subarray(0, 5 * 1024 ** 2));
-      await new Promise((next) => setTimeout(next, 1500));
+      // Far more than a pipe holds: when it is written, it is being read.
+      await new Promise((next) => child.stdin?.write(readFileSync(guestImage).subarray(0, 5 * 1024 ** 2), next));
       child.kill(signal);
       const code = await new Promise((done) => child.on("exit", (exit, by) => done(by ?? exit)));
       expect(code).toBe(signal === "SIGKILL" ? "SIGKILL" : 130);

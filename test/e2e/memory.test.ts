@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, sure, virsh } from "./rig.ts";
+import { makeRig, type Rig, sure, until, virsh } from "./rig.ts";
 
 interface Shown {
   readonly memory: boolean;
@@ -23,8 +23,7 @@ describe("memory", () => {
     );
   const counts = async () => {
     const before = await counter();
-    await new Promise((next) => setTimeout(next, 500));
-    expect(await counter()).toBeGreaterThan(before);
+    await until("it counts", async () => (await counter()) > before);
   };
   const memoryFiles = () => readdirSync(`${rig.home}/memory`);
   const show = (name: string) => rig.json<Shown>("snapshot", "show", `web1/${name}`);
