@@ -18,9 +18,5 @@ export function scheduled(scheduler: fc.Scheduler, name: string, world: Process)
   store.journal.list = turn("journal?", store.journal.list);
   store.journal.close = turn("close", store.journal.close);
   host.perform = turn("perform", host.perform);
-  host.imageInfo = turn("imageInfo", host.imageInfo);
-  host.domainStatus = turn("domainStatus", host.domainStatus);
-  host.domainStatuses = turn("domainStatuses", host.domainStatuses);
-  host.ownExtents = turn("ownExtents", host.ownExtents);
   return world;
 }

@@ -92,7 +92,7 @@ test("commands that work on the same chains at once lose nothing, and leave noth
       expect(before).toMatchObject(await images(on));
       for (const [name, content] of Object.entries(await copies(on))) expect(content).toEqual(before[name]?.vda);
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 
