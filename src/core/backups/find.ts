@@ -45,6 +45,14 @@ export async function findBackup(world: World, targets: readonly string[], word:
   throw notFound("backup", word);
 }
 
+/** Throws "integrity" with the first of what is wrong with its files: what is not what was written is better told now than found in a guest. */
+export function requireNoProblems({ id }: Backup, [problem]: readonly string[]): void {
+  if (problem === undefined) return;
+  throw new EstratoError("integrity", `backup ${id}: ${problem}`, {
+    hint: `Restore another one; "estrato backup verify ${id}" names all that is wrong.`,
+  });
+}
+
 /** Throws "integrity" where it is damaged. */
 export function requireWhole(backup: Backup): WholeBackup {
   const { id, manifest, problem } = backup;

@@ -8,7 +8,7 @@ import { newLayer } from "../layers/record.ts";
 import type { World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
 import { headerProblems } from "./examine-disk.ts";
-import type { WholeBackup } from "./find.ts";
+import { requireNoProblems, type WholeBackup } from "./find.ts";
 import { asImage, chooseDisks, type Import } from "./import.ts";
 import { folderOf, MANIFEST, relativeBacking, useFile } from "./layout.ts";
 import { type Backup, filesOf } from "./list.ts";
@@ -95,11 +95,7 @@ async function requireReadable(
     }
     if (files.at(-1)?.disk.parent !== null) problems.push(`${files.at(-1)?.path}: what it stands on is missing`);
   }
-  const [problem] = problems;
-  if (problem === undefined) return;
-  throw new EstratoError("integrity", `backup ${backup.id}: ${problem}`, {
-    hint: `Restore another one; "estrato backup verify ${backup.id}" names all that is wrong.`,
-  });
+  requireNoProblems(backup, problems);
 }
 
 async function fileProblems(

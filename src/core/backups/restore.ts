@@ -8,7 +8,7 @@ import { execute, type Outcome, type PlanView, planView, type Step } from "../op
 import type { HeldLocks, World } from "../ports.ts";
 import type { Loan } from "../sharing/borrow.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
-import { findBackup, requireWhole, type WholeBackup } from "./find.ts";
+import { findBackup, requireNoProblems, requireWhole, type WholeBackup } from "./find.ts";
 import { dropImport, type Import, importSteps, planImport } from "./import.ts";
 import { giveKey, planKey, requireKey } from "./key.ts";
 import { ancestorsOf, type Backup, backupsIn } from "./list.ts";
@@ -128,14 +128,10 @@ function bootPlan({ layers, image }: Loan): Step[] {
   ];
 }
 
-/** What is not what was written is not restored: better told now than found in a guest. */
+/** All of it is read. */
 async function requireSound(world: World, backup: WholeBackup, known: ReadonlyMap<string, Backup>): Promise<void> {
   const { problems } = await examineAll(world, [backup.id, ...ancestorsOf(backup, known)], known);
-  const [problem] = problems;
-  if (problem === undefined) return;
-  throw new EstratoError("integrity", `backup ${backup.id}: ${problem}`, {
-    hint: `Restore another one; "estrato backup verify ${backup.id}" names all that is wrong.`,
-  });
+  requireNoProblems(backup, problems);
 }
 
 async function forget(
