@@ -3,9 +3,9 @@
  * snapshot, image and shelf. An encrypted TPM state (`<encryption secret='…'/>`) travels as it is, and needs the same libvirt secret.
  */
 import { EstratoError } from "../errors.ts";
-import type { Action } from "../host/action.ts";
-import type { DomainDefinition } from "../host/types.ts";
-import type { State } from "../store/schema.ts";
+import type { Action } from "./model/action.ts";
+import type { DomainDefinition } from "./model/host.ts";
+import type { State } from "./model/state.ts";
 import type { Step } from "./operation.ts";
 import type { World } from "./ports.ts";
 

@@ -1,6 +1,6 @@
 /** Flavors: the sizes that instances are made in. */
 import { EstratoError } from "../errors.ts";
-import type { Flavor, State } from "../store/schema.ts";
+import type { Flavor, State } from "./model/state.ts";
 import { find, requireFree, requireName } from "./names.ts";
 import type { PlanView } from "./operation.ts";
 import type { Clock, StorePort } from "./ports.ts";

@@ -1,5 +1,5 @@
 /** Key pairs: public keys with a name, for the guests that are made. The private half is never stored. */
-import type { Keypair, State } from "../store/schema.ts";
+import type { Keypair, State } from "./model/state.ts";
 import { find, requireFree, requireName } from "./names.ts";
 import { createKey, type PublicKey, parsePublicKey } from "./openssh-key.ts";
 import type { PlanView } from "./operation.ts";

@@ -4,8 +4,8 @@
  */
 import { isIPv4 } from "node:net";
 import { EstratoError } from "../errors.ts";
-import type { NetworkInfo } from "../host/types.ts";
-import type { State } from "../store/schema.ts";
+import type { NetworkInfo } from "./model/host.ts";
+import type { State } from "./model/state.ts";
 import type { HeldLocks, World } from "./ports.ts";
 
 /** Choosing and recording an address takes milliseconds, but many creates may stand in line. */

@@ -3,9 +3,9 @@
  * An operation is data (its kind, its locks, what recovery needs) and an ordered list of steps; the same list answers `--dry-run`.
  */
 import { EstratoError } from "../errors.ts";
-import type { Action, EarlySums } from "../host/action.ts";
-import type { Command } from "../host/types.ts";
-import type { JournalEntry } from "../store/schema.ts";
+import type { Action, EarlySums } from "./model/action.ts";
+import type { Command } from "./model/host.ts";
+import type { JournalEntry } from "./model/journal.ts";
 import type { HeldLocks, World } from "./ports.ts";
 
 /** One thing to do: host actions, or a run function (a change of the state, a comparison), or both, actions first. */

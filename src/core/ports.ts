@@ -2,7 +2,7 @@
  * What core needs of the world, as interfaces that core owns. The factory hands in src/host and src/store; tests hand in fakes.
  * Everything may throw EstratoError.
  */
-import type { Action, PerformOptions } from "../host/action.ts";
+import type { Action, PerformOptions } from "./model/action.ts";
 import type {
   BlockSums,
   Command,
@@ -23,10 +23,11 @@ import type {
   NewDomain,
   QemuDisk,
   SecretSummary,
-} from "../host/types.ts";
-import type { JournalEntry, OperationEvent, State } from "../store/schema.ts";
+} from "./model/host.ts";
+import type { JournalEntry, OperationEvent } from "./model/journal.ts";
+import type { State } from "./model/state.ts";
 
-export type { DefinitionEdit, NewDomain } from "../host/types.ts";
+export type { DefinitionEdit, NewDomain } from "./model/host.ts";
 
 /** The machine. */
 export interface HostPort {

@@ -1,5 +1,5 @@
 /** A change that is nothing but a change of what is remembered: one transaction, no journal. */
-import type { State } from "../store/schema.ts";
+import type { State } from "./model/state.ts";
 import type { PlanView } from "./operation.ts";
 import type { StorePort } from "./ports.ts";
 

@@ -1,7 +1,7 @@
 /** Finds operations that never ended (their owner is dead: its locks are free) and hands each to the code that knows its kind. */
 import { EstratoError } from "../errors.ts";
-import type { JournalEntry } from "../store/schema.ts";
 import { joined, takeLocks } from "./locks.ts";
+import type { JournalEntry } from "./model/journal.ts";
 import type { Outcome, Recover } from "./operation.ts";
 import type { HeldLocks, World } from "./ports.ts";
 

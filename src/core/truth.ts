@@ -3,9 +3,9 @@
  * Everything that touches layers asks here first, and again afterwards.
  */
 import { EstratoError } from "../errors.ts";
-import type { DomainStatus, QemuDisk } from "../host/types.ts";
-import type { State, Volume } from "../store/schema.ts";
 import { volumesOf } from "./instances/adopt.ts";
+import type { DomainStatus, QemuDisk } from "./model/host.ts";
+import type { State, Volume } from "./model/state.ts";
 import type { World } from "./ports.ts";
 
 /** A volume of an instance and the files that each witness names as its head. */

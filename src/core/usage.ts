@@ -1,10 +1,11 @@
 /** `usage`: where the bytes are, what deleting each kind of thing would free, and what stays or waits though nothing points at it. */
-import type { Layer, State } from "../store/schema.ts";
+
 import { collect } from "./graph/collect.ts";
 import { isBackupLoan } from "./graph/loans.ts";
 import { layerGraph, type Pointer, standingOn } from "./graph/references.ts";
 import { exclusiveOf } from "./layers/freed.ts";
 import { readFacts } from "./layers/holders.ts";
+import type { Layer, State } from "./model/state.ts";
 import type { World } from "./ports.ts";
 
 export interface UsageRow {

@@ -1,12 +1,12 @@
 /** Who may read a file, by POSIX ACL (acl(5)), and which folder keeps a user from getting there. */
 import { chmod, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { Action } from "../core/model/action.ts";
+import type { Command, HostUser } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import type { Action } from "./action.ts";
 import { removeFile, setMode, syncPath } from "./files.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
-import type { Command, HostUser } from "./types.ts";
 
 type SetAccess = Extract<Action, { do: "set-access" }>;
 

@@ -1,7 +1,7 @@
 /** Carries out an action. One branch per member of `Action`; what each owes is said in action.ts. */
 import { chown, lchown } from "node:fs/promises";
+import type { Action } from "../core/model/action.ts";
 import { markUse, openPassage, setAccess } from "./access.ts";
-import type { Action } from "./action.ts";
 import { performRelease, performReserve } from "./actions/addresses.ts";
 import {
   performBlockCommit,

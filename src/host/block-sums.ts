@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import type { BlockSums } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import type { BlockSums } from "./types.ts";
 
 export async function blockSums(
   path: string,

@@ -1,7 +1,7 @@
 /** What this host can do, as libvirt tells it. Source: libvirt.org/formatcaps.html. */
 import { readFile } from "node:fs/promises";
+import type { HostCapabilities } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import type { HostCapabilities } from "./types.ts";
 import type { Virsh } from "./virsh.ts";
 import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
 

@@ -4,13 +4,13 @@
  */
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { Action } from "../core/model/action.ts";
+import type { Command, CronEntry, Crontab } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import type { Action } from "./action.ts";
 import { removeFile } from "./files.ts";
 import { writeWhole } from "./folders.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
-import type { Command, CronEntry, Crontab } from "./types.ts";
 
 const SYSTEM_FILE = "/etc/cron.d/estrato";
 /** Debian's cron refuses a command of 1,000 characters, without a word to whoever wrote it. */

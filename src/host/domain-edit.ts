@@ -1,8 +1,8 @@
 /** Changes of a definition, made in place: what is not named survives. */
 import { randomUUID } from "node:crypto";
+import type { DefinitionEdit, DiskFile } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { diskXml, isDevicePath } from "./domain-new.ts";
-import type { DefinitionEdit, DiskFile } from "./types.ts";
 import {
   attribute,
   childAt,

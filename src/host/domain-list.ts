@@ -1,5 +1,5 @@
 /** The domains of this host by name, UUID and state: the cheapest question of all. */
-import type { DomainState, DomainSummary } from "./types.ts";
+import type { DomainState, DomainSummary } from "../core/model/host.ts";
 import { textOf, type Virsh } from "./virsh.ts";
 
 /** libvirt's virDomainState, by number (libvirt-domain.h). */

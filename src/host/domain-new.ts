@@ -1,6 +1,6 @@
 /** The document of a domain that we make. Source of the words: libvirt.org/formatdomain.html. */
 import { randomUUID } from "node:crypto";
-import type { DiskEncryption, HostCapabilities, NewDisk, NewDomain } from "./types.ts";
+import type { DiskEncryption, HostCapabilities, NewDisk, NewDomain } from "../core/model/host.ts";
 import { escapeXml } from "./xml.ts";
 
 /**

@@ -1,7 +1,8 @@
 /** The domains of this host as a list shows them, without reading their XML: parsing a hundred documents takes half a second. */
+
+import type { DomainOutline, DomainSummary } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { STATES } from "./domain-list.ts";
-import type { DomainOutline, DomainSummary } from "./types.ts";
 import type { Virsh } from "./virsh.ts";
 
 type Interface = DomainOutline["interfaces"][number];

@@ -1,8 +1,9 @@
 /** All that a verb must know of a domain before it touches it. */
+
+import type { DomainDefinition, DomainJob, DomainState, DomainStatus } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { blockJobWords, parseBlockJob } from "./block-job.ts";
 import { listDomains } from "./domain-list.ts";
-import type { DomainDefinition, DomainJob, DomainState, DomainStatus } from "./types.ts";
 import { isNoSuchDomain, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
 import { loadParser } from "./xml.ts";
 

@@ -1,7 +1,8 @@
 /** What a domain's XML says. Source of the words: libvirt.org/formatdomain.html. */
+
+import type { DomainDefinition, DomainDisk, DomainInterface } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { tpmFolder } from "./libvirt-folders.ts";
-import type { DomainDefinition, DomainDisk, DomainInterface } from "./types.ts";
 import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
 
 /** What was read last, newest last: one command asks for the same document many times, and parsing costs more than asking. Nobody changes these. */

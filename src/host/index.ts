@@ -1,18 +1,6 @@
 /** The machine, as one object. Only what a call needs is loaded by it: a cheap verb stays cheap. */
 import { setTimeout as delay } from "node:timers/promises";
-import { EstratoError } from "../errors.ts";
-import type { Action, PerformOptions } from "./action.ts";
-import { commandsFor } from "./actions/commands.ts";
-import { cronLine, readCrontab } from "./crontab.ts";
-import { editDefinition } from "./domain-edit.ts";
-import { listDomains } from "./domain-list.ts";
-import { newDefinition } from "./domain-new.ts";
-import { domainStatus, domainStatuses } from "./domain-status.ts";
-import { parseDefinition } from "./domain-xml.ts";
-import { createEmpty, fileInfo, freeBytes, listFolder, removeFile } from "./files.ts";
-import type { HeldFile } from "./held-file.ts";
-import { type ChildTrace, createProcesses } from "./process.ts";
-import { convertedBytes, countFaults, dataPlaces, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
+import type { Action, PerformOptions } from "../core/model/action.ts";
 import type {
   BlockSums,
   Command,
@@ -33,7 +21,19 @@ import type {
   NewDomain,
   QemuDisk,
   SecretSummary,
-} from "./types.ts";
+} from "../core/model/host.ts";
+import { EstratoError } from "../errors.ts";
+import { commandsFor } from "./actions/commands.ts";
+import { cronLine, readCrontab } from "./crontab.ts";
+import { editDefinition } from "./domain-edit.ts";
+import { listDomains } from "./domain-list.ts";
+import { newDefinition } from "./domain-new.ts";
+import { domainStatus, domainStatuses } from "./domain-status.ts";
+import { parseDefinition } from "./domain-xml.ts";
+import { createEmpty, fileInfo, freeBytes, listFolder, removeFile } from "./files.ts";
+import type { HeldFile } from "./held-file.ts";
+import { type ChildTrace, createProcesses } from "./process.ts";
+import { convertedBytes, countFaults, dataPlaces, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
 import { createVirsh } from "./virsh.ts";
 
 export type { ChildTrace } from "./process.ts";

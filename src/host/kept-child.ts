@@ -1,8 +1,8 @@
 /** A child that is kept and spoken to, line by line. */
 import { spawn } from "node:child_process";
+import type { Command } from "../core/model/host.ts";
 import type { ChildResult } from "./process.ts";
 import { notStarted } from "./process-failure.ts";
-import type { Command } from "./types.ts";
 
 export interface KeptChild {
   /** Somebody waits for its answer. */

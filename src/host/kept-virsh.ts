@@ -4,9 +4,10 @@
  * One answers questions, and one with each set of locks makes changes: it holds them as any child that changes things does, so that a lock
  * covers the command at work when we are killed, and no more than that one, for virsh then reads the end of its standard input.
  */
+
+import type { Command } from "../core/model/host.ts";
 import type { KeptChild } from "./kept-child.ts";
 import type { ChildResult, Processes, RunOptions } from "./process.ts";
-import type { Command } from "./types.ts";
 
 export interface KeptVirsh {
   /** Null where this wants a process of its own: a time limit, a signal, a line that virsh would not read as it is, or virsh is at work. */

@@ -1,6 +1,7 @@
 /** libvirt's networks: their DHCP range, reservations and leases. Source: libvirt.org/formatnetwork.html. */
+
+import type { NetworkInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import type { NetworkInfo } from "./types.ts";
 import type { Virsh } from "./virsh.ts";
 import { attribute, childNamed, childrenNamed, type Element, parseXml } from "./xml.ts";
 

@@ -1,6 +1,7 @@
 /** What a child that failed is reported as. */
+
+import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import type { Command } from "./types.ts";
 
 /** Debian's package for each program that we start. */
 const PACKAGES: Readonly<Record<string, string>> = {

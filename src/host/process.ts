@@ -2,11 +2,11 @@
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
+import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { type KeptChild, keepChild } from "./kept-child.ts";
 import { failure, interrupted, missingProgram, notStarted } from "./process-failure.ts";
 import { timeLimit } from "./time-limit.ts";
-import type { Command } from "./types.ts";
 
 /** What `--trace` shows of a child that has ended. */
 export interface ChildTrace {

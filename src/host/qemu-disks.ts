@@ -1,9 +1,10 @@
 /** What QEMU itself has open: the truth of a running guest (DESIGN, section 3). */
+
+import type { QemuDisk } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { diskAliases } from "./domain-xml.ts";
 import { printable } from "./process-failure.ts";
 import { filePathOf } from "./qemu-img-output.ts";
-import type { QemuDisk } from "./types.ts";
 import { isNoSuchDomain, type Virsh } from "./virsh.ts";
 
 interface QemuImage {

@@ -1,7 +1,7 @@
 /** Reads what qemu-img prints. Apart from the process, so that recorded answers can be fed to it. */
 import { dirname, resolve } from "node:path";
+import type { DataPlace, Extent, ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import type { DataPlace, Extent, ImageInfo } from "./types.ts";
 
 interface InfoAnswer {
   readonly filename?: string;

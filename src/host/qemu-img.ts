@@ -1,11 +1,11 @@
 /** qemu-img: what it is asked. The commands that change files are in actions/. Source of the words: qemu-img(1). */
 import { lstat } from "node:fs/promises";
+import type { Command, DataPlace, Extent, ImageFile, ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
 import { createExtentReader, parseDepth, parseFaults, parseInfo, parseMeasure, parsePlace } from "./qemu-img-output.ts";
 import { readSecret, secretPath, withSecretFds } from "./secrets.ts";
-import type { Command, DataPlace, Extent, ImageFile, ImageInfo } from "./types.ts";
 import type { Virsh } from "./virsh.ts";
 
 export function qemuImg(...args: readonly string[]): Command {

@@ -4,11 +4,11 @@
  */
 import { constants } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
+import type { SecretSummary } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { temporaryName } from "./files.ts";
 import type { RunOptions } from "./process.ts";
 import { lastWords, printable } from "./process-failure.ts";
-import type { SecretSummary } from "./types.ts";
 import type { Virsh } from "./virsh.ts";
 import { childText, type Element, escapeXml, parseXml } from "./xml.ts";
 

@@ -2,12 +2,12 @@
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { Action } from "../core/model/action.ts";
+import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import type { Action } from "./action.ts";
 import { removeFile, setMode, syncPath, temporaryName } from "./files.ts";
 import type { Processes } from "./process.ts";
 import { missingProgram } from "./process-failure.ts";
-import type { Command } from "./types.ts";
 
 type SeedAction = Extract<Action, { do: "create-seed" }>;
 

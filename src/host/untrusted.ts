@@ -5,10 +5,10 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
+import type { ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { printable } from "./process-failure.ts";
 import { EXTENSION, INCOMPATIBLE, type Qcow2Header, readBacking, readQcow2Header } from "./qcow2-header.ts";
-import type { ImageInfo } from "./types.ts";
 
 const READ_BYTES = 2 ** 21; // the largest cluster: the whole header lies in the first one
 const MAX_VIRTUAL_BYTES = 2n ** 46n; // 64 TiB

@@ -1,8 +1,8 @@
 /** The users of this host, as its name service knows them (getent(1)): passwd, and directories behind it. */
 
+import type { HostUser } from "../core/model/host.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
-import type { HostUser } from "./types.ts";
 
 const NO_SUCH_KEY = 2;
 

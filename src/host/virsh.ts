@@ -1,10 +1,10 @@
 /** virsh: one line may carry many commands, whose answers are told apart by markers. */
 import { randomBytes } from "node:crypto";
+import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { keepVirsh } from "./kept-virsh.ts";
 import type { ChildResult, Processes, RunOptions } from "./process.ts";
 import { failure, lastWords } from "./process-failure.ts";
-import type { Command } from "./types.ts";
 
 /** The answer to one command of a batch. */
 export interface VirshAnswer {

@@ -1,5 +1,5 @@
 /** What a store holds before anything was stored in it. */
-import { STATE_VERSION, type State } from "./schema.ts";
+import { STATE_VERSION, type State } from "../core/model/state.ts";
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;

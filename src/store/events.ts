@@ -1,9 +1,9 @@
 /** The log of operations: one line of JSON each, for people. Nothing is decided by it. */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, statSync, writeSync } from "node:fs";
+import type { OperationEvent } from "../core/model/journal.ts";
 import { EstratoError } from "../errors.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import { lockFile } from "./locks.ts";
-import type { OperationEvent } from "./schema.ts";
 
 /** Above this the log is put aside, and what was put aside before is dropped. */
 const ROTATED_ABOVE_BYTES = 10_000_000;

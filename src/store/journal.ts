@@ -2,11 +2,11 @@
 import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import type { JournalEntry } from "../core/model/journal.ts";
 import { EstratoError } from "../errors.ts";
 import { namesIn, removeAbandoned, removeDurably, syncFolder, writeDurably } from "./durable-file.ts";
 import { checkedFileName } from "./file-names.ts";
 import { errnoOf, hostError } from "./host-error.ts";
-import type { JournalEntry } from "./schema.ts";
 
 const ENTRY_ID = /^op-[0-9a-f]{17}$/;
 const SUFFIX = ".json";

@@ -1,6 +1,7 @@
 /** The way from each older shape of the state to ours. */
+
+import { STATE_VERSION } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
-import { STATE_VERSION } from "./schema.ts";
 
 /** A state of any version, before validation. */
 export type RawState = Record<string, unknown>;

@@ -1,6 +1,7 @@
 /** state.json: a lean reader, short transactions, and the way back from damage. */
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { STATE_VERSION, type State } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
 import { replaceThroughConf } from "./conf-file.ts";
 import { writeDurably } from "./durable-file.ts";
@@ -9,7 +10,6 @@ import { errnoOf, hostError } from "./host-error.ts";
 import { type FileLock, lockFile } from "./locks.ts";
 import { MIGRATIONS, type Migrations, versionOf } from "./migrations.ts";
 import type { PathsInStore } from "./paths.ts";
-import { STATE_VERSION, type State } from "./schema.ts";
 import { hasCopies, keepCopy, newestGoodCopy } from "./state-copies.ts";
 import { checkedChange, parseRaw, parseState, stateText, validState } from "./state-text.ts";
 

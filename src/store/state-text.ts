@@ -1,8 +1,8 @@
 /** The state as the text of a file, and back. */
 import * as v from "valibot";
+import { type State, stateSchema } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
 import { MIGRATIONS, type Migrations, migrate, type RawState } from "./migrations.ts";
-import { type State, stateSchema } from "./schema.ts";
 
 const REPAIR = "Run `estrato doctor --repair` to go back to the last good copy.";
 const TABLES = [

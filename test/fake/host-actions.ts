@@ -1,7 +1,7 @@
 /** What each action does to the simulated machine. `reach` "half": the process is killed in the middle of it. */
 import { dirname } from "node:path";
+import type { Action } from "../../src/core/model/action.ts";
 import { EstratoError } from "../../src/errors.ts";
-import type { Action } from "../../src/host/action.ts";
 import { withLines } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { tpmFolder } from "../../src/host/libvirt-folders.ts";

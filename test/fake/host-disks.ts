@@ -1,6 +1,7 @@
 /** Disks of simulated running guests: switches, and disks that come and go. */
+
+import type { Action } from "../../src/core/model/action.ts";
 import { EstratoError } from "../../src/errors.ts";
-import type { Action } from "../../src/host/action.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import { domainAt, giveToQemu, noteHead, requireRunning } from "./host-domains.ts";

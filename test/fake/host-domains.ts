@@ -1,9 +1,9 @@
 /** Simulated domains: libvirt's two definitions, and what QEMU really has open. */
 import { randomUUID } from "node:crypto";
+import type { DomainDefinition, DomainStatus, QemuDisk } from "../../src/core/model/host.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { parseDefinition as parseAnew } from "../../src/host/domain-xml.ts";
-import type { DomainDefinition, DomainStatus, QemuDisk } from "../../src/host/types.ts";
 import { childNamed, childrenNamed, parseXml, serializeXml } from "../../src/host/xml.ts";
 import { chainAt, fileAt, holders, newFile } from "./host-images.ts";
 import type { FakeDomain, FakeMachine } from "./host-machine.ts";

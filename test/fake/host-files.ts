@@ -1,7 +1,7 @@
 /** Actions on simulated image files. */
 import { dirname, resolve } from "node:path";
+import type { Action } from "../../src/core/model/action.ts";
 import { EstratoError } from "../../src/errors.ts";
-import type { Action } from "../../src/host/action.ts";
 import {
   chainAt,
   fileAt,

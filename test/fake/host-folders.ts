@@ -1,8 +1,8 @@
 /** What is done to whole folders of the simulated machine, and the sums of its files. */
 import { createHash } from "node:crypto";
+import type { Action } from "../../src/core/model/action.ts";
+import type { BlockSums } from "../../src/core/model/host.ts";
 import { EstratoError } from "../../src/errors.ts";
-import type { Action } from "../../src/host/action.ts";
-import type { BlockSums } from "../../src/host/types.ts";
 import { bytesOf, fileAt, type Reach } from "./host-images.ts";
 import type { FakeMachine } from "./host-machine.ts";
 

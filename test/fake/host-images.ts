@@ -1,6 +1,7 @@
 /** Simulated image files: chains of clusters, locks as QEMU takes them, and merges that really move content. */
+
+import type { Extent, ImageFile, ImageInfo } from "../../src/core/model/host.ts";
 import { EstratoError } from "../../src/errors.ts";
-import type { Extent, ImageFile, ImageInfo } from "../../src/host/types.ts";
 import { CLUSTER_BYTES, type ClusterValue, type FakeFile, type FakeMachine } from "./host-machine.ts";
 import { requireOpened } from "./host-secrets.ts";
 

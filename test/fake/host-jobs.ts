@@ -1,6 +1,7 @@
 /** Block jobs of simulated running guests. */
+
+import type { Action } from "../../src/core/model/action.ts";
 import { EstratoError } from "../../src/errors.ts";
-import type { Action } from "../../src/host/action.ts";
 import { openDisk } from "./host-disks.ts";
 import { findDomain, noteHead, requireRunning } from "./host-domains.ts";
 import { commitInto, fileAt, holders, type Reach, rebaseOnto, requireUnfrozen } from "./host-images.ts";

@@ -1,5 +1,5 @@
 /** What outlives a process: the files, domains and networks of a simulated host. Hand one machine to a second fakeHost to play the next command. */
-import type { HostCapabilities, HostUser, NetworkInfo } from "../../src/host/types.ts";
+import type { HostCapabilities, HostUser, NetworkInfo } from "../../src/core/model/host.ts";
 
 /** The content of one cluster: a word, or null for zeros that mask what lies below. */
 export type ClusterValue = string | null;

@@ -1,6 +1,7 @@
 /** Simulated memory: a word that the guest remembers, and the disks of that instant, which it belongs to. */
+
+import type { Action } from "../../src/core/model/action.ts";
 import { EstratoError } from "../../src/errors.ts";
-import type { Action } from "../../src/host/action.ts";
 import { domainAt, start } from "./host-domains.ts";
 import { fileAt, newFile, readChain } from "./host-images.ts";
 import type { FakeDomain, FakeFile, FakeMachine } from "./host-machine.ts";

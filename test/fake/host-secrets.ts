@@ -1,7 +1,8 @@
 /** Simulated encryption: a file with a passphrase opens with a secret of that value, and with nothing else. */
+
+import type { Action } from "../../src/core/model/action.ts";
+import type { DomainDisk } from "../../src/core/model/host.ts";
 import { EstratoError } from "../../src/errors.ts";
-import type { Action } from "../../src/host/action.ts";
-import type { DomainDisk } from "../../src/host/types.ts";
 import { chainAt, fileAt, type Reach } from "./host-images.ts";
 import type { FakeMachine } from "./host-machine.ts";
 

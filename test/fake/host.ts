@@ -3,15 +3,15 @@
  * one fails, refuses what no test should come to, and can die at any action.
  */
 import { dirname, resolve } from "node:path";
+import type { Action } from "../../src/core/model/action.ts";
+import type { DomainSummary } from "../../src/core/model/host.ts";
 import type { HostPort } from "../../src/core/ports.ts";
 import { EstratoError } from "../../src/errors.ts";
-import type { Action } from "../../src/host/action.ts";
 import { commandsFor } from "../../src/host/actions/commands.ts";
 import { cronLine } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
-import type { DomainSummary } from "../../src/host/types.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumsOf } from "./host-folders.ts";

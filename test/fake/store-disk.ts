@@ -1,6 +1,8 @@
 /** The disk under a fake store, and its locks. */
+
+import type { OperationEvent } from "../../src/core/model/journal.ts";
+import type { State } from "../../src/core/model/state.ts";
 import { EstratoError } from "../../src/errors.ts";
-import type { OperationEvent, State } from "../../src/store/schema.ts";
 import { stateText, validState } from "../../src/store/state-text.ts";
 
 /** What outlives a process: hand the same disk to a second fakeStore to play the next command. */

@@ -1,4 +1,7 @@
 /** A StorePort in memory that keeps the real one's promises, and can die at any of its writes. */
+
+import type { JournalEntry } from "../../src/core/model/journal.ts";
+import type { State } from "../../src/core/model/state.ts";
 import type { HeldLocks, StorePort } from "../../src/core/ports.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { emptyState } from "../../src/store/empty-state.ts";
@@ -6,7 +9,6 @@ import { checkedFileName } from "../../src/store/file-names.ts";
 import { byAge, entryText } from "../../src/store/journal.ts";
 import { pathsInStore } from "../../src/store/paths.ts";
 import { missingRecord } from "../../src/store/records.ts";
-import type { JournalEntry, State } from "../../src/store/schema.ts";
 import { checkedChange, parseState, stateText, validState } from "../../src/store/state-text.ts";
 import { type FakeDisk, fakeDisk, untilFree } from "./store-disk.ts";
 

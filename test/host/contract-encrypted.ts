@@ -1,6 +1,6 @@
 /** Encrypted disks: nothing of one is opened without its secret, and nothing that is made on one is plain. */
 import { expect, test } from "vitest";
-import type { DiskFile } from "../../src/host/types.ts";
+import type { DiskFile } from "../../src/core/model/host.ts";
 import { CLUSTER_BYTES, chainOf, DISK_BYTES, type Rig } from "./rig.ts";
 
 let count = 0;

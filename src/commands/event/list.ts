@@ -1,4 +1,4 @@
-import type { OperationEvent } from "../../core/records.ts";
+import type { OperationEvent } from "../../core/model/journal.ts";
 import { text, time } from "../../ui/output/columns.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";

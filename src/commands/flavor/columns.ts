@@ -1,5 +1,5 @@
 /** A flavor, as its verbs print it. */
-import type { Flavor } from "../../core/records.ts";
+import type { Flavor } from "../../core/model/state.ts";
 import { number, size, text, time } from "../../ui/output/columns.ts";
 
 /** When the flavors that are there from the start were made. */

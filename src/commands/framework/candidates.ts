@@ -1,5 +1,5 @@
 /** The live names of a kind: for a shell's completion, and for the choice at a terminal. */
-import type { State } from "../../core/records.ts";
+import type { State } from "../../core/model/state.ts";
 import type { Factory } from "../../factory.ts";
 import type { Completion } from "./arguments.ts";
 

@@ -1,5 +1,5 @@
 /** A key pair, as its verbs print it. */
-import type { Keypair } from "../../core/records.ts";
+import type { Keypair } from "../../core/model/state.ts";
 import { text, time } from "../../ui/output/columns.ts";
 
 export const keypairColumns = [

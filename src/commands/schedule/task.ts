@@ -1,5 +1,5 @@
 /** From the options of `schedule create` to what is to be done at its times. */
-import type { Schedule } from "../../core/records.ts";
+import type { Schedule } from "../../core/model/state.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import { passphraseFor } from "../backup/encryption.ts";

@@ -1,5 +1,5 @@
 /** Bookmarks: the frozen layers that an instance's newest backup in a target was taken from, on which an incremental one builds. */
-import type { Bookmark, State } from "../../store/schema.ts";
+import type { Bookmark, State } from "../model/state.ts";
 
 /** The bookmark of an instance in a target; null where the next backup must be full. */
 export function bookmarkOf(state: State, instance: string, target: string): Bookmark | null {

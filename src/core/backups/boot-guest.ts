@@ -1,7 +1,8 @@
 /** The throw-away guest that boots from a backup: overlays that take what it writes, and no network. */
-import type { Action } from "../../host/action.ts";
-import type { DiskFile } from "../../host/types.ts";
+
 import { secretOf } from "../graph/files.ts";
+import type { Action } from "../model/action.ts";
+import type { DiskFile } from "../model/host.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import type { WholeBackup } from "./find.ts";

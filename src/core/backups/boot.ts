@@ -1,8 +1,8 @@
 /** `backup verify --boot`: the last proof. A throw-away guest without a network starts from the backup, which it cannot change. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { JournalEntry } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import type { Action } from "../model/action.ts";
+import type { JournalEntry } from "../model/journal.ts";
 import { execute, type Outcome, perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";

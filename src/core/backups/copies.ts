@@ -1,9 +1,9 @@
 /** How each disk gets into a backup: in full, or as what has changed since the backup before it. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { Bookmark, State } from "../../store/schema.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
+import type { Action } from "../model/action.ts";
+import type { Bookmark, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { diskFile, relativeBacking } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";

@@ -1,8 +1,9 @@
 /** A backup that was killed, or that failed: recorded where it got its name, else nothing of it stays. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { JournalEntry, Snapshot, State } from "../../store/schema.ts";
 import { snapshotThrough } from "../images/create-recovery.ts";
+import type { Action } from "../model/action.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";

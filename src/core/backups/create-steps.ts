@@ -1,7 +1,7 @@
 /** The steps from frozen layers to a backup that has its name. */
 import { EstratoError } from "../../errors.ts";
-import type { State } from "../../store/schema.ts";
 import { pathsOf } from "../firmware.ts";
+import type { State } from "../model/state.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { copyActions, type DiskCopy } from "./copies.ts";

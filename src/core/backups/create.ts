@@ -1,9 +1,9 @@
 /** `backup create`: a moment of an instance's disks, copied into a folder of its own that can be read without this store. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { State } from "../../store/schema.ts";
 import { coveredDisks, planAdoption, volumesOf } from "../instances/adopt.ts";
 import { findAgain } from "../instances/find.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";

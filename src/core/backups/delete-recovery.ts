@@ -4,9 +4,9 @@
  * (until its file is replaced it masks all that is written below it).
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { JournalEntry } from "../../store/schema.ts";
 import { secretOf } from "../graph/files.ts";
+import type { Action } from "../model/action.ts";
+import type { JournalEntry } from "../model/journal.ts";
 import { type Outcome, perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropKey, giveKey } from "./key.ts";

@@ -1,6 +1,6 @@
 /** Which of the sums hold that were taken of a copy while it was written. */
 
-import type { DataPlace } from "../../host/types.ts";
+import type { DataPlace } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { untouchedBlocks } from "./merged-sums.ts";
 import { BLOCK_BYTES } from "./sums.ts";

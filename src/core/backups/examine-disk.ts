@@ -1,6 +1,6 @@
 /** Is a disk of a backup what was written? Every byte is read, and then its header: where it stands, its size, its tables. */
 import { EstratoError } from "../../errors.ts";
-import type { BlockSums, ImageInfo } from "../../host/types.ts";
+import type { BlockSums, ImageInfo } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { readSmall, relativeBacking } from "./layout.ts";
 import { type BackupDisk, sha256 } from "./manifest.ts";

@@ -1,11 +1,11 @@
 /** A backup's disks, read back into layers of this store: an image for a moment, of which an instance, a revert or a volume is then made as of any other. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { Image, Layer } from "../../store/schema.ts";
 import { copyFiles, copyNames, type Firmware, saveFirmware } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import { newImage } from "../images/record.ts";
 import { newLayer } from "../layers/record.ts";
+import type { Action } from "../model/action.ts";
+import type { Image, Layer } from "../model/state.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import type { Loan } from "../sharing/borrow.ts";

@@ -1,10 +1,11 @@
 /** `backup restore --instant`: the instance runs at once, and what it reads from the backup is pulled in under it. Said again, it goes on with that. */
-import type { Instance } from "../../store/schema.ts";
+
 import { collect } from "../graph/collect.ts";
 import { backupLoansOf } from "../graph/loans.ts";
 import type { CreateInstanceOptions } from "../instances/create.ts";
 import { readFacts } from "../layers/holders.ts";
 import { mergeSteps } from "../layers/merge.ts";
+import type { Instance } from "../model/state.ts";
 import { type PlanView, planView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { recoverAll } from "../recovery.ts";

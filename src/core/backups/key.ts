@@ -3,8 +3,8 @@
  * every program gets it in the one way there is, and what was cut off can be finished without asking again.
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
 import { defineSecret } from "../layers/secrets.ts";
+import type { Action } from "../model/action.ts";
 import type { World } from "../ports.ts";
 
 /** The id of the secret that an operation will use; null where nothing is encrypted. Throws "host" or "usage" where the file holds no passphrase. */

@@ -2,7 +2,7 @@
  * Folders of backups that were never finished and whose target was not there when their operation was undone. They are this store's, which their names
  * say; those of another store are its own affair.
  */
-import type { State } from "../../store/schema.ts";
+import type { State } from "../model/state.ts";
 import { perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import type { BackupData } from "./create-recovery.ts";

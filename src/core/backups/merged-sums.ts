@@ -1,6 +1,7 @@
 /** Which blocks of a merged file are as they were: these need not be read again, so that a merge costs what it moves. */
-import type { DataPlace, Extent } from "../../host/types.ts";
+
 import { secretOf } from "../graph/files.ts";
+import type { DataPlace, Extent } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { readSmall } from "./layout.ts";
 import type { BackupDisk } from "./manifest.ts";

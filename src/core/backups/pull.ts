@@ -1,11 +1,11 @@
 /** Pulling in what an instance that was booted from a backup still reads there. It is the merge of a layer like any other, but nobody waits for it unasked. */
 import { EstratoError } from "../../errors.ts";
-import type { State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import type { Decision } from "../graph/decisions.ts";
 import { type BackupLoan, backupLoansOf, isBackupLoan } from "../graph/loans.ts";
 import { standingOn } from "../graph/references.ts";
 import { locksFor, settle } from "../layers/collect.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { recheckBackupLoan } from "./loan.ts";
 

@@ -1,10 +1,10 @@
 /** What a backup can be restored to. */
 import { EstratoError } from "../../errors.ts";
-import type { Instance, Snapshot, Volume } from "../../store/schema.ts";
 import { copyCopies, copyNames } from "../firmware.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { type CreateInstanceOptions, createInstance } from "../instances/create.ts";
 import { findInstance } from "../instances/find.ts";
+import type { Instance, Snapshot, Volume } from "../model/state.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import type { Reverted } from "../snapshots/revert.ts";

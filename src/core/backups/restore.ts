@@ -1,9 +1,10 @@
 /** `backup restore`: to a new instance, in the place of the one it was taken of, or one disk as a volume. */
 import { EstratoError } from "../../errors.ts";
-import type { Image, JournalEntry, Layer } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { takeLoan } from "../graph/loans.ts";
 import { forgetSecret } from "../layers/secrets.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Image, Layer } from "../model/state.ts";
 import { execute, type Outcome, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import type { Loan } from "../sharing/borrow.ts";

@@ -1,6 +1,6 @@
 /** The checksums of a backup's disk: a line for each block of its file, so that a changed block is found and named, and a merge reads only what it changed. */
 import { EstratoError } from "../../errors.ts";
-import type { BlockSums } from "../../host/types.ts";
+import type { BlockSums } from "../model/host.ts";
 
 export const BLOCK_BYTES = 4 * 1024 * 1024;
 const HEADER = /^estrato-sums 1 sha256 (\d{1,16}) (\d{1,16})$/;

@@ -1,6 +1,6 @@
 /** Folders that hold backups: another disk, a mount. An unmounted one must never be taken for an empty one. */
 import { EstratoError } from "../../errors.ts";
-import type { State } from "../../store/schema.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { markerFile, readSmall } from "./layout.ts";
 

@@ -1,8 +1,8 @@
 /** The end of a backup: its copies are compared with the plan, summed, and vouched for by a manifest. */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import type { State } from "../../store/schema.ts";
 import { secretOf } from "../graph/files.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { DiskCopy } from "./copies.ts";
 import { type BackupData, snapshotOf } from "./create-recovery.ts";

@@ -1,10 +1,11 @@
 /** What `check` looks at: numbers and times, judged elsewhere. Reads only. */
 import { EstratoError } from "../../errors.ts";
-import type { JournalEntry, Schedule, State } from "../../store/schema.ts";
 import { type BackupView, listBackups } from "../backups/list.ts";
 import { backupLoansOf, isBackupLoan } from "../graph/loans.ts";
 import { depth, standingOn } from "../graph/references.ts";
 import { instanceId } from "../instances/find.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Schedule, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { nextDue } from "../schedules/cron-time.ts";
 import { instanceNameOf } from "../schedules/find.ts";

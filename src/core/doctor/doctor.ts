@@ -1,8 +1,9 @@
 /** `doctor`: compares store, files and libvirt, names each difference, and mends what can be mended without guessing. */
 import { EstratoError } from "../../errors.ts";
-import type { JournalEntry, State } from "../../store/schema.ts";
 import { findings as structure } from "../graph/invariants.ts";
 import { takeLocks } from "../locks.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { State } from "../model/state.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { recoverAll } from "../recovery.ts";
 import { examineLayers, examineOrphans } from "./files.ts";

@@ -1,10 +1,10 @@
 /** Compares the layers that we remember with the files that are there. */
 import { EstratoError } from "../../errors.ts";
-import type { ImageInfo } from "../../host/types.ts";
-import type { Layer, State } from "../../store/schema.ts";
 import { copyFiles } from "../firmware.ts";
 import { standingOn } from "../graph/references.ts";
 import { instancesOn } from "../layers/holders.ts";
+import type { ImageInfo } from "../model/host.ts";
+import type { Layer, State } from "../model/state.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { frozenAccess } from "../sharing/access.ts";

@@ -1,12 +1,13 @@
 /** Compares the instances that we remember with libvirt and QEMU. */
-import type { DiskFile, DomainStatus } from "../../host/types.ts";
-import type { Instance, State } from "../../store/schema.ts";
+
 import { missingCopies } from "../firmware.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { LOST_PAGE, lostAmong } from "../instances/find.ts";
 import { hostnameOf } from "../instances/hostname.ts";
+import type { DiskFile, DomainStatus } from "../model/host.ts";
+import type { Instance, State } from "../model/state.ts";
 import { reservationName } from "../networks.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";

@@ -1,5 +1,5 @@
 /** Compares the memory that snapshots keep with the files that are there. */
-import type { Snapshot, State } from "../../store/schema.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";

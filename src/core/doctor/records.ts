@@ -1,6 +1,7 @@
 /** Compares what snapshots and images keep beside their layers with the files that are there. */
-import type { State } from "../../store/schema.ts";
+
 import { missingCopies } from "../firmware.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { type Finding, unmendable } from "./finding.ts";

@@ -1,7 +1,7 @@
 /** Compares the schedules with the crontab: each has its lines there, and no line of ours calls what is not remembered. */
 import { EstratoError } from "../../errors.ts";
-import type { Crontab } from "../../host/types.ts";
-import type { Schedule, State } from "../../store/schema.ts";
+import type { Crontab } from "../model/host.ts";
+import type { Schedule, State } from "../model/state.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { setLines, storeWords } from "../schedules/create.ts";

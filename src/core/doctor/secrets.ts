@@ -1,8 +1,8 @@
 /** Compares the secrets that layers name with those that libvirt holds. */
 import { EstratoError } from "../../errors.ts";
-import type { State } from "../../store/schema.ts";
 import { standingOn } from "../graph/references.ts";
 import { isNamed, isOurs } from "../layers/secrets.ts";
+import type { State } from "../model/state.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { type Finding, unmendable } from "./finding.ts";

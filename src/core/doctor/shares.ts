@@ -1,10 +1,10 @@
 /** Compares what others are told of shared images with the state, and what we borrow with what is there. */
 import { EstratoError } from "../../errors.ts";
-import type { Image, Layer, State } from "../../store/schema.ts";
 import { recheckBackupLoan } from "../backups/loan.ts";
 import { isBackupLoan, takeLoan } from "../graph/loans.ts";
 import { standingOn } from "../graph/references.ts";
 import { instancesOn } from "../layers/holders.ts";
+import type { Image, Layer, State } from "../model/state.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { audienceOf } from "../sharing/access.ts";

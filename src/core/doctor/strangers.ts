@@ -1,7 +1,8 @@
 /** Finds domains that would write to a layer that is not theirs: what stands on it would be destroyed, and nothing in the record says who did it. */
-import type { Layer, State } from "../../store/schema.ts";
+
 import { nameOf, pointersAt, standingOn } from "../graph/references.ts";
 import { coveredDisks, volumesOf } from "../instances/adopt.ts";
+import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { type Finding, unmendable } from "./finding.ts";
 

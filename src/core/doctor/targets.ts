@@ -1,6 +1,7 @@
 /** Looks into the folders of backups that are there for what this store has begun in them and never finished. */
-import type { State } from "../../store/schema.ts";
+
 import { leftoversIn, sweep } from "../backups/leftovers.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { Finding } from "./finding.ts";
 

@@ -1,8 +1,9 @@
 /** Marks in the targets that say that an instance of ours still reads from a backup, though none does: the target was not there when it was let go of. */
-import type { State } from "../../store/schema.ts";
+
 import { useFile } from "../backups/layout.ts";
 import { backupsIn } from "../backups/list.ts";
 import { isThere } from "../backups/targets.ts";
+import type { State } from "../model/state.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import type { Finding } from "./finding.ts";

@@ -1,6 +1,6 @@
 /** What deleting something would free, by doing it on paper: drop, decide, apply, until nothing changes. */
-import type { Extent } from "../../host/types.ts";
-import type { Bookmark, Image, Layer, Snapshot, State } from "../../store/schema.ts";
+import type { Extent } from "../model/host.ts";
+import type { Bookmark, Image, Layer, Snapshot, State } from "../model/state.ts";
 import { applyDecision } from "./apply.ts";
 import { collect, nextStep } from "./collect.ts";
 import type { CollectFacts, Merge } from "./decisions.ts";

@@ -1,6 +1,6 @@
 /** What a decision changes in the state: the only code that takes a layer out of it. */
 import { EstratoError } from "../../errors.ts";
-import type { State } from "../../store/schema.ts";
+import type { State } from "../model/state.ts";
 import type { Free, Merge } from "./decisions.ts";
 import { lentLayers } from "./lent.ts";
 import { children, nameOf, pointersAt } from "./references.ts";

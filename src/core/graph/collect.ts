@@ -3,7 +3,7 @@
  * Pure: the graph and the facts in, decisions out. Nothing else in the program decides this.
  */
 import { isDeepStrictEqual } from "node:util";
-import type { State } from "../../store/schema.ts";
+import type { State } from "../model/state.ts";
 import type { CollectFacts, Decision, Defer, Free, Holder, Merge } from "./decisions.ts";
 import { lentLayers } from "./lent.ts";
 import { carriedLayers, chooseWay, heldBy, lastingObstacle, liveDisk, sameDisk } from "./merging.ts";

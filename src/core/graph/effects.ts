@@ -18,9 +18,9 @@
  * and committing again loses nothing (LIBVIRT.md, trap 12).
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DiskFile } from "../../host/types.ts";
-import type { Layer, State } from "../../store/schema.ts";
+import type { Action } from "../model/action.ts";
+import type { DiskFile } from "../model/host.ts";
+import type { Layer, State } from "../model/state.ts";
 import { applyDecision } from "./apply.ts";
 import type { Abandon, Free, Merge } from "./decisions.ts";
 import { diskFileOf, secretOf } from "./files.ts";

@@ -2,8 +2,8 @@
  * A layer in the words of the host: the only place that says how an encrypted one is opened, so that nobody can forget it. All layers of a chain have one
  * secret: a volume is encrypted from its first layer on.
  */
-import type { DiskFile, ImageFile } from "../../host/types.ts";
-import type { Layer, State } from "../../store/schema.ts";
+import type { DiskFile, ImageFile } from "../model/host.ts";
+import type { Layer, State } from "../model/state.ts";
 import { isBackupLoan } from "./loans.ts";
 import { chain } from "./references.ts";
 

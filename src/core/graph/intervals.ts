@@ -1,5 +1,5 @@
 /** Arithmetic on extents: sorted lists of byte ranges that neither overlap nor touch ("normal"). All results are normal. */
-import type { Extent } from "../../host/types.ts";
+import type { Extent } from "../model/host.ts";
 
 /** Sorts, joins what overlaps or touches, and drops what is empty. */
 export function normalize(extents: readonly Extent[]): Extent[] {

@@ -1,5 +1,5 @@
 /** Is the graph in one piece? What `doctor` asks of the state before it looks at any file. */
-import type { Layer, State } from "../../store/schema.ts";
+import type { Layer, State } from "../model/state.ts";
 import { allPointers, nameOf } from "./references.ts";
 
 /** Every breach, one sentence without a full stop each; [] where the graph is sound. Never throws, whatever the state holds. */

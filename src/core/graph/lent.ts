@@ -1,5 +1,5 @@
 /** Layers that others read behind our back: those under an image that is shared. While it is, their files stay as and where they are. */
-import type { Image, State } from "../../store/schema.ts";
+import type { Image, State } from "../model/state.ts";
 import { chainOrNull } from "./references.ts";
 
 /** By layer: the shared images that stand on it or are it. */

@@ -1,6 +1,6 @@
 /** A chain may not grow without bound: QEMU opens every file of it, and some libvirts cannot start long ones (LIBVIRT.md, "Where versions differ"). */
 import { EstratoError } from "../../errors.ts";
-import type { Snapshot, State } from "../../store/schema.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import { chain, children, depth, pointersAt } from "./references.ts";
 
 /** Beyond so many layers each read of old data is felt, and people should hear of it. */

@@ -1,6 +1,6 @@
 /** Layers that are not ours: how their lender is told that we use them, and those among them that are a backup's, which are only there until they are pulled. */
-import type { Action } from "../../host/action.ts";
-import type { Layer, State } from "../../store/schema.ts";
+import type { Action } from "../model/action.ts";
+import type { Layer, State } from "../model/state.ts";
 import { chainOrNull } from "./references.ts";
 
 export type Borrowed = NonNullable<Layer["borrowed"]>;

@@ -1,6 +1,6 @@
 /** The table of merging: a layer that nothing points at, and the only one that stands on it. Which way, or why not. */
 import { dirname } from "node:path";
-import type { Layer, State, Volume } from "../../store/schema.ts";
+import type { Layer, State, Volume } from "../model/state.ts";
 import type { CollectFacts, Defer, Holder, Keep, Merge } from "./decisions.ts";
 import { isBackupLoan } from "./loans.ts";
 import { chainOrNull, descendants, instanceDisk, type LayerGraph } from "./references.ts";

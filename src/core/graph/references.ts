@@ -1,6 +1,6 @@
 /** Who points at a layer, and who stands on it. Everything else in the graph is built from these few questions. */
 import { EstratoError } from "../../errors.ts";
-import type { State, Volume } from "../../store/schema.ts";
+import type { State, Volume } from "../model/state.ts";
 
 /** What keeps a layer alive: a volume by its head, a snapshot, an image or a backup's bookmark by its disks. Automatic snapshots count like all others. */
 export interface Pointer {

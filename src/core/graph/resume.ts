@@ -3,7 +3,7 @@
  * must not be read by the rules of the other. How (by a guest or by qemu-img) is decided anew: guests may have been started or stopped since.
  */
 import { EstratoError } from "../../errors.ts";
-import type { Layer, State } from "../../store/schema.ts";
+import type { Layer, State } from "../model/state.ts";
 import { blocked } from "./collect.ts";
 import type { Abandon, Defer, Merge, ResumeFacts } from "./decisions.ts";
 import { isBackupLoan } from "./loans.ts";

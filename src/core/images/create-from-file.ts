@@ -1,10 +1,10 @@
 /** `image create --file`: a file from outside is checked, copied into a layer of ours, and checked again. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { Image, Layer } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import { newLayer } from "../layers/record.ts";
+import type { Action } from "../model/action.ts";
+import type { Image, Layer } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldFile, HeldLocks, World } from "../ports.ts";

@@ -1,9 +1,9 @@
 /** `image create --from-instance`: a snapshot is taken, and becomes the image. No data moves; the instance runs on. */
 import { EstratoError } from "../../errors.ts";
-import type { Image, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import { findInstance } from "../instances/find.ts";
+import type { Image, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";

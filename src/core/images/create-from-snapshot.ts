@@ -1,8 +1,8 @@
 /** `image create --from-snapshot`: the image points at the snapshot's layers. No data moves. */
 import { EstratoError } from "../../errors.ts";
-import type { Image, Snapshot, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { copyCopies, copyFiles, copyNames } from "../firmware.ts";
+import type { Image, Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";

@@ -1,7 +1,7 @@
 /** `image create --from-volume`: a snapshot of the volume is taken, and becomes the image. No data moves. */
 import { EstratoError } from "../../errors.ts";
-import type { Image } from "../../store/schema.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
+import type { Image } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";

@@ -1,6 +1,7 @@
 /** An image that never came to be leaves nothing behind; one that is recorded is whole. */
 import { EstratoError } from "../../errors.ts";
-import type { Image, JournalEntry, Layer, Snapshot, State } from "../../store/schema.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Image, Layer, Snapshot, State } from "../model/state.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";

@@ -1,10 +1,11 @@
 /** `image delete`: the pointer goes; what stands on its layers keeps them, and the data goes with the last of it. */
 import { EstratoError } from "../../errors.ts";
-import type { Image, JournalEntry, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { unlinkCopies } from "../firmware.ts";
 import { standingOn } from "../graph/references.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Image, State } from "../model/state.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { findOwnImage } from "../sharing/find.ts";

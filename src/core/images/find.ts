@@ -1,5 +1,5 @@
 /** From `img-…` or a name to an image. */
-import type { Image, State } from "../../store/schema.ts";
+import type { Image, State } from "../model/state.ts";
 import { find, notFound } from "../names.ts";
 
 /** The image that `target` names. Throws "not_found" where there is none, or several (listed). */

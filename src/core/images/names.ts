@@ -1,6 +1,6 @@
 /** Names of images: unique, and claimed under a lock so that of two creates of one name at once only one wins. */
 import { createHash } from "node:crypto";
-import type { State } from "../../store/schema.ts";
+import type { State } from "../model/state.ts";
 import { requireFree } from "../names.ts";
 
 /** Beyond this many bytes a lock's file name could be too long once encoded (each byte may become three). */

@@ -1,5 +1,5 @@
 /** The record of a new image, whatever it is made from. */
-import type { Image, State } from "../../store/schema.ts";
+import type { Image, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { requireFreeImageName } from "./names.ts";
 

@@ -1,6 +1,6 @@
 /** A copy that was never finished goes; one that has its name stays. */
 import { EstratoError } from "../../errors.ts";
-import type { JournalEntry } from "../../store/schema.ts";
+import type { JournalEntry } from "../model/journal.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 

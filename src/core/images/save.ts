@@ -1,10 +1,10 @@
 /** `image save`: a self-standing copy of an image's disk, outside the store. */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import type { Layer, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
+import type { Layer, State } from "../model/state.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { checkFiles } from "../sharing/borrow.ts";

@@ -1,7 +1,7 @@
 /** `image set`: what an image is called and demands; its content never changes. */
 import { EstratoError } from "../../errors.ts";
-import type { Image, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import type { Image, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { type PlanView, perform, planView } from "../operation.ts";
 import type { World } from "../ports.ts";

@@ -1,5 +1,5 @@
 /** Images as people and programs are shown them. */
-import type { Image, State } from "../../store/schema.ts";
+import type { Image, State } from "../model/state.ts";
 import type { SharedImage } from "../sharing/catalogue.ts";
 
 /** CLI.md, "JSON": the keys are these, in snake_case. */

@@ -1,6 +1,6 @@
 /** Ways to a guest: its serial console, its log, ssh, its screen. */
 import { ChildExit, EstratoError } from "../../errors.ts";
-import type { Command } from "../../host/types.ts";
+import type { Command } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { findInstance, isLive } from "./find.ts";
 import { wrongState } from "./power.ts";

@@ -1,6 +1,6 @@
 /** The addresses of an instance: what is reserved for it, then what its agent says, then what it has leased. */
-import type { NetworkInfo } from "../../host/types.ts";
-import type { Instance } from "../../store/schema.ts";
+import type { NetworkInfo } from "../model/host.ts";
+import type { Instance } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** An interface as far as finding its address goes. */

@@ -1,8 +1,8 @@
 /** Takes a guest that estrato did not make, or a disk that was attached behind its back, into the layer graph. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainDisk, DomainStatus } from "../../host/types.ts";
-import type { Instance, Layer, State, Volume } from "../../store/schema.ts";
 import { newLayer } from "../layers/record.ts";
+import type { DomainDisk, DomainStatus } from "../model/host.ts";
+import type { Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */

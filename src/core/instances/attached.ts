@@ -1,7 +1,7 @@
 /** Volumes that are there already and become disks of a new instance: it did not make them, so it does not take them with it. */
 import { EstratoError } from "../../errors.ts";
-import type { NewDisk } from "../../host/types.ts";
-import type { State } from "../../store/schema.ts";
+import type { NewDisk } from "../model/host.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { diskOf, freeDevices } from "../volumes/attach.ts";
 import { findVolume, volumeLabel } from "../volumes/find.ts";

@@ -1,8 +1,8 @@
 /** What becomes of an instance whose creation did not end. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { JournalEntry } from "../../store/schema.ts";
 import { forgetVolumes, isUnwritten, markUses } from "../layers/heads.ts";
+import type { Action } from "../model/action.ts";
+import type { JournalEntry } from "../model/journal.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";

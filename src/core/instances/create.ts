@@ -1,10 +1,10 @@
 /** `instance create`: new heads on the layers of an image or a snapshot (or a volume as it is), an address of its own, a seed, a domain. Moves no data. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { Instance, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { awaitUnmerged, createFiles, markUses, storeVolumes } from "../layers/heads.ts";
+import type { Action } from "../model/action.ts";
+import type { Instance, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { lockNetwork, requireNetwork } from "../networks.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";

@@ -1,9 +1,9 @@
 /** The libvirt definition of a new instance. */
 import { EstratoError } from "../../errors.ts";
-import type { NewDisk } from "../../host/types.ts";
-import type { State } from "../../store/schema.ts";
 import { diskFileOf } from "../graph/files.ts";
 import type { NewVolume } from "../layers/heads.ts";
+import type { NewDisk } from "../model/host.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { SEED_DEVICE } from "./seed.ts";
 import type { Shape } from "./shape.ts";

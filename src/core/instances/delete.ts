@@ -3,13 +3,14 @@
  * Disks that were there before estrato are never deleted.
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Image, JournalEntry, State } from "../../store/schema.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
 import { exclusive } from "../exclusive.ts";
 import { hasOwnTpm } from "../firmware.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Image, State } from "../model/state.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { setLines } from "../schedules/create.ts";

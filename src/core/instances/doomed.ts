@@ -1,8 +1,8 @@
 /** What deleting an instance would take with it, and what it must not. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Image, Instance, Schedule, Snapshot, State, Volume } from "../../store/schema.ts";
 import { chainOrNull } from "../graph/references.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Image, Instance, Schedule, Snapshot, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { schedulesOf } from "../schedules/find.ts";
 import { shelfOf } from "../shelving/record.ts";

@@ -1,7 +1,7 @@
 /** From what a person types to a domain of libvirt and what we remember of it. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Instance, State } from "../../store/schema.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Instance, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 export interface FoundInstance {

@@ -1,6 +1,7 @@
 /** Giving disks back that were there before us, when their instance has been deleted. */
-import type { Volume } from "../../store/schema.ts";
+
 import { exclusive } from "../exclusive.ts";
+import type { Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** `instance list`: every domain of libvirt and every record, in as few processes as can be. */
-import type { DomainOutline, DomainSummary } from "../../host/types.ts";
+import type { DomainOutline, DomainSummary } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { leasedAddresses, networksToAsk, readNetworks, reservedAddresses } from "./addresses.ts";
 import { type InstanceView, instanceView } from "./view.ts";

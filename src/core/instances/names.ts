@@ -1,7 +1,7 @@
 /** Names of instances: unique among libvirt's domains and what is recorded here. */
 import { createHash } from "node:crypto";
 import { EstratoError } from "../../errors.ts";
-import type { State } from "../../store/schema.ts";
+import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import type { World } from "../ports.ts";
 

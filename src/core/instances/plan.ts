@@ -1,10 +1,10 @@
 /** Everything that creating an instance is about to make, decided before anything is touched. */
 import { EstratoError } from "../../errors.ts";
-import type { NetworkInfo } from "../../host/types.ts";
-import type { Instance, State } from "../../store/schema.ts";
 import { pathsOf, requireCopies } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { type NewVolume, planVolume } from "../layers/heads.ts";
+import type { NetworkInfo } from "../model/host.ts";
+import type { Instance, State } from "../model/state.ts";
 import { chooseAddress, reservationName } from "../networks.ts";
 import type { World } from "../ports.ts";
 import type { Loan } from "../sharing/borrow.ts";

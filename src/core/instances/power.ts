@@ -1,7 +1,7 @@
 /** The frame of the verbs that switch one instance: find it, lock it, look again, act. libvirt's own action is atomic, so none is journaled. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
 import { exclusive } from "../exclusive.ts";
+import type { Action } from "../model/action.ts";
 import { type PlanView, perform, planView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type FoundInstance, findAgain, findInstance } from "./find.ts";

@@ -1,11 +1,11 @@
 /** `instance adopt` and `instance release`: into the layer graph and out of it again. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { Layer, State, Volume } from "../../store/schema.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
 import { exclusive } from "../exclusive.ts";
 import { chain, descendants, nameOf, pointersAt } from "../graph/references.ts";
 import { collect } from "../layers/collect.ts";
+import type { Action } from "../model/action.ts";
+import type { Layer, State, Volume } from "../model/state.ts";
 import { type PlanView, perform, planView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";

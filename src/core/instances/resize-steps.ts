@@ -1,5 +1,5 @@
 /** The steps of a resize. Before the definition nothing has changed but that it may be off; after it there is only forward. */
-import type { Action } from "../../host/action.ts";
+import type { Action } from "../model/action.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";

@@ -1,8 +1,8 @@
 /** `instance resize`: other vCPUs and other memory, by a flavor or by figures. Memory snapshots do not survive it, and it asks first. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Snapshot, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import { execute, type PlanView, planView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";

@@ -2,7 +2,7 @@
  * What an instance is told about itself at its first boot.
  * Source: https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html
  */
-import type { Action } from "../../host/action.ts";
+import type { Action } from "../model/action.ts";
 import { hostnameOf } from "./hostname.ts";
 
 export interface SeedContents {

@@ -1,6 +1,8 @@
 /** `instance set`: its name, its properties, whether it starts with the host. */
-import type { JournalEntry, State } from "../../store/schema.ts";
+
 import { exclusive } from "../exclusive.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";

@@ -1,6 +1,6 @@
 /** How many vCPUs, how much memory and how large a first disk a new instance gets. */
 import { EstratoError } from "../../errors.ts";
-import type { Flavor, State } from "../../store/schema.ts";
+import type { Flavor, State } from "../model/state.ts";
 import type { InstanceSource } from "./source.ts";
 
 /** As asked for; null where nothing was said. */

@@ -1,6 +1,6 @@
 /** `instance show`: one instance, with what its agent says. */
-import type { DomainStatus } from "../../host/types.ts";
-import type { Instance, State } from "../../store/schema.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Instance, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import {
   agentAddresses,

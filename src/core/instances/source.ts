@@ -1,7 +1,8 @@
 /** What a new instance is made from: an image, a snapshot or a volume, as one thing. */
-import type { State } from "../../store/schema.ts";
+
 import { NO_FIRMWARE } from "../firmware.ts";
 import { findImage } from "../images/find.ts";
+import type { State } from "../model/state.ts";
 import { findSnapshot, snapshotLabel } from "../snapshots/find.ts";
 import { findVolume, volumeLabel } from "../volumes/find.ts";
 

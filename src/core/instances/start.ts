@@ -1,8 +1,8 @@
 /** `instance start`, and what must be true of a definition before QEMU may open its disks for writing. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { State } from "../../store/schema.ts";
 import { borrowedBelow, isBackupLoan } from "../graph/loans.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { State } from "../model/state.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";

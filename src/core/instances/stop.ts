@@ -1,7 +1,7 @@
 /** `instance stop` and `instance reboot`. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DomainStatus } from "../../host/types.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainStatus } from "../model/host.ts";
 import { type PlanView, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { isLive } from "./find.ts";

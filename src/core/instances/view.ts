@@ -1,6 +1,6 @@
 /** What people and scripts are shown of an instance; the keys are CLI.md's. */
-import type { DomainState } from "../../host/types.ts";
-import type { Instance, State } from "../../store/schema.ts";
+import type { DomainState } from "../model/host.ts";
+import type { Instance, State } from "../model/state.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { volumesOf } from "./adopt.ts";
 

@@ -1,6 +1,6 @@
 /** Waiting for a guest: until it has a status, an address that answers for it, or an agent. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
+import type { DomainStatus } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { agentAddresses, leasedAddresses, type Nic, readNetworks } from "./addresses.ts";
 import { findInstance, lookUpInstance } from "./find.ts";

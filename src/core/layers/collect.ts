@@ -1,10 +1,10 @@
 /** Carries out what core/graph decides of the layers that nothing points at, one after the other, until all is quiet. */
 import { EstratoError } from "../../errors.ts";
-import type { State } from "../../store/schema.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
 import type { Decision } from "../graph/decisions.ts";
 import { isBackupLoan } from "../graph/loans.ts";
 import { children, layerGraph } from "../graph/references.ts";
+import type { State } from "../model/state.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { locksOn, readFacts } from "./holders.ts";
 

@@ -1,7 +1,8 @@
 /** What the collector and the accounting must know of the machine: who holds which layer, and how many bytes lie where. */
-import type { Extent } from "../../host/types.ts";
-import type { Layer, State } from "../../store/schema.ts";
+
 import { imageOf } from "../graph/files.ts";
+import type { Extent } from "../model/host.ts";
+import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** Bytes of layers, read once. */

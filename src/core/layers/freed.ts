@@ -1,9 +1,10 @@
 /** What dropping something would free, and how: the figures of `exclusive_bytes` and of a deletion's dry run, from one reckoning. */
-import type { State } from "../../store/schema.ts";
+
 import { exclusiveBytes, layersToMeasure } from "../graph/accounting.ts";
 import { applyDecision } from "../graph/apply.ts";
 import { collect, nextStep } from "../graph/collect.ts";
 import { allPointers, type Pointer } from "../graph/references.ts";
+import type { State } from "../model/state.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { candidates } from "./collect.ts";

@@ -4,10 +4,10 @@
  * a layer away from under a head that is about to appear.
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { Layer, State, Volume } from "../../store/schema.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { endLoan, takeLoan } from "../graph/loans.ts";
+import type { Action } from "../model/action.ts";
+import type { Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES } from "../space.ts";
 import { newHeadLayer, newLayer } from "./record.ts";

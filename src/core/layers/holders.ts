@@ -1,12 +1,12 @@
 /** Who has which layer open: QEMU's word for running guests, and guests that are off but must not have files moved under them. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { State } from "../../store/schema.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
 import { loanBelow } from "../graph/loans.ts";
 import { chain, descendantHeads } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { lostAmong } from "../instances/find.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** The instances whose disks stand on any of these layers: UUIDs, sorted. */

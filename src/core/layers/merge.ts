@@ -1,7 +1,5 @@
 /** One free or merge, journaled: the order of steps that makes a kill at any instant harmless (core/graph/effects.ts says why). */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { JournalEntry, Layer, State } from "../../store/schema.ts";
 import { isSameChain } from "../graph/collect.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
@@ -10,6 +8,9 @@ import { differenceBytes } from "../graph/intervals.ts";
 import { isBackupLoan } from "../graph/loans.ts";
 import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
+import type { Action } from "../model/action.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Layer, State } from "../model/state.ts";
 import { execute, type Outcome, perform, type Recover, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { thawFile } from "../snapshots/heads.ts";

@@ -5,10 +5,10 @@
  * in between, no start by the old definition succeeds, and the mode tells recovery that a pivot may have been.
  */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { Layer, State } from "../../store/schema.ts";
 import type { Free, Merge } from "../graph/decisions.ts";
 import { imageOf } from "../graph/files.ts";
+import type { Action } from "../model/action.ts";
+import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { thawFile } from "../snapshots/heads.ts";
 

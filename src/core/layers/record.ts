@@ -1,5 +1,5 @@
 /** What a layer of ours begins as, in the state. */
-import type { Layer } from "../../store/schema.ts";
+import type { Layer } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** A head: what stands on `parent`, and is encrypted with its secret. */

@@ -1,8 +1,8 @@
 /** libvirt's secrets that open encrypted layers: each is there as long as a layer names it, and no longer. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { SecretSummary } from "../../host/types.ts";
-import type { State } from "../../store/schema.ts";
+import type { Action } from "../model/action.ts";
+import type { SecretSummary } from "../model/host.ts";
+import type { State } from "../model/state.ts";
 import { perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 

@@ -1,11 +1,12 @@
 /** `schedule create`: a record, and the lines of the crontab that say when. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { JournalEntry, Schedule } from "../../store/schema.ts";
 import { checkPolicy, type RetentionPolicy } from "../backups/retention.ts";
 import { slotsOf } from "../backups/slots.ts";
 import { exclusive } from "../exclusive.ts";
 import { lookUpInstance } from "../instances/find.ts";
+import type { Action } from "../model/action.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Schedule } from "../model/state.ts";
 import { requireFree, requireName } from "../names.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";

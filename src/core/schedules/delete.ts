@@ -1,6 +1,7 @@
 /** `schedule delete`: its lines of the crontab go, then the record. What it has made stays. */
-import type { JournalEntry } from "../../store/schema.ts";
+
 import { exclusive } from "../exclusive.ts";
+import type { JournalEntry } from "../model/journal.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { setLines } from "./create.ts";

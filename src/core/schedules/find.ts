@@ -1,5 +1,5 @@
 /** Schedules as they are remembered, found by what people type. */
-import type { Schedule, State } from "../../store/schema.ts";
+import type { Schedule, State } from "../model/state.ts";
 import { find } from "../names.ts";
 
 /** By id or name. Throws "not_found". */

@@ -1,7 +1,7 @@
 /** The frame of hooks around what a schedule does. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { Schedule } from "../../store/schema.ts";
+import type { Action } from "../model/action.ts";
+import type { Schedule } from "../model/state.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { instanceNameOf } from "./find.ts";

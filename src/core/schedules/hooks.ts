@@ -1,8 +1,8 @@
 /** Programs of the user's that a schedule runs before and after its work, with a time limit and a rule for what a failure means. */
 import { isAbsolute } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { Schedule } from "../../store/schema.ts";
+import type { Action } from "../model/action.ts";
+import type { Schedule } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 export type Hooks = NonNullable<Schedule["hooks"]>;

@@ -1,7 +1,7 @@
 /** `schedule run`: what cron calls. Does what the record says, as a person would, and remembers how it went. */
 import { EstratoError } from "../../errors.ts";
-import type { Schedule, ScheduledBackup } from "../../store/schema.ts";
 import { backupAndRotate } from "../backups/take.ts";
+import type { Schedule, ScheduledBackup } from "../model/state.ts";
 import type { PlanView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";

@@ -1,7 +1,7 @@
 /** What a schedule of snapshots does: takes one, and removes what its retention or its expiry says. */
 import { EstratoError } from "../../errors.ts";
-import type { Schedule, ScheduledSnapshot, Snapshot, State } from "../../store/schema.ts";
 import { retain } from "../backups/retention.ts";
+import type { Schedule, ScheduledSnapshot, Snapshot, State } from "../model/state.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { createSnapshot } from "../snapshots/create.ts";

@@ -1,5 +1,5 @@
 /** What `schedule list` and `show` say. */
-import type { Schedule, State } from "../../store/schema.ts";
+import type { Schedule, State } from "../model/state.ts";
 import { nextDue } from "./cron-time.ts";
 import { instanceNameOf } from "./find.ts";
 

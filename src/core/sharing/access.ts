@@ -1,7 +1,8 @@
 /** Who may read a layer's file, as the state says it: the one place from which modes and ACLs come. Pure. */
-import type { Action } from "../../host/action.ts";
-import type { Image, Layer, State } from "../../store/schema.ts";
+
 import { lentLayers } from "../graph/lent.ts";
+import type { Action } from "../model/action.ts";
+import type { Image, Layer, State } from "../model/state.ts";
 import { freezeFile } from "../snapshots/heads.ts";
 
 /** With whom an image is shared. */

@@ -5,10 +5,10 @@
  */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import type { Image, Layer, State } from "../../store/schema.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import type { SourceChoice } from "../instances/source.ts";
 import { newLayer } from "../layers/record.ts";
+import type { Image, Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { usesFolder } from "./catalogue.ts";
 import { type FoundImage, findAnyImage, sharedImages } from "./find.ts";

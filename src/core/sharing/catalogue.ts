@@ -3,8 +3,8 @@
  * image consists of. Who reads it trusts none of it beyond what the kernel says of the files (see borrow.ts).
  */
 import { EstratoError } from "../../errors.ts";
-import type { Image, State } from "../../store/schema.ts";
 import { chain } from "../graph/references.ts";
+import type { Image, State } from "../model/state.ts";
 import { whyNoName } from "../names.ts";
 import type { StorePaths } from "../ports.ts";
 

@@ -1,7 +1,7 @@
 /** Images that other users share with us: found in the stores of this host's users, and in those that a setting names. */
 import { EstratoError } from "../../errors.ts";
-import type { Image, State } from "../../store/schema.ts";
 import { findImage } from "../images/find.ts";
+import type { Image, State } from "../model/state.ts";
 import { find } from "../names.ts";
 import type { World } from "../ports.ts";
 import { LONGEST_ENTRY_BYTES, parseCatalogue, type SharedImage } from "./catalogue.ts";

@@ -2,9 +2,10 @@
  * What makes files and folders say what the state says of a shared image. One list for sharing, taking back, recovery and doctor, all of it idempotent.
  * The order is that of opening; what is taken away goes first.
  */
-import type { Action } from "../../host/action.ts";
-import type { State } from "../../store/schema.ts";
+
 import { chainOrNull } from "../graph/references.ts";
+import type { Action } from "../model/action.ts";
+import type { State } from "../model/state.ts";
 import type { StorePaths } from "../ports.ts";
 import { type Audience, audienceOf, frozenAccess, openTo, together } from "./access.ts";
 import { cataloguePath, catalogueText, usesFolder } from "./catalogue.ts";

@@ -1,9 +1,9 @@
 /** What must hold before an image is shared, and before it is taken back. Each throws with nothing changed. */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import type { HostUser } from "../../host/types.ts";
-import type { Image, State } from "../../store/schema.ts";
 import { chain } from "../graph/references.ts";
+import type { HostUser } from "../model/host.ts";
+import type { Image, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { Audience } from "./access.ts";
 import { usersOf } from "./uses.ts";

@@ -1,11 +1,12 @@
 /** `image share` and `image unshare`: others read an image's files where they lie. No data moves. */
 import { EstratoError } from "../../errors.ts";
-import type { Image, JournalEntry, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { chain } from "../graph/references.ts";
 import { findImageAgain } from "../images/find.ts";
 import { type ImageView, viewImage } from "../images/view.ts";
 import { awaitUnmerged } from "../layers/heads.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Image, State } from "../model/state.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type Audience, audienceOf, audienceWords, NOBODY, setAudience } from "./access.ts";

@@ -1,6 +1,6 @@
 /** The networks that a shelved instance needs: they may have been renamed or undefined since. */
 import { EstratoError } from "../../errors.ts";
-import type { NetworkInfo } from "../../host/types.ts";
+import type { NetworkInfo } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import type { Shelf } from "./record.ts";
 

@@ -1,8 +1,6 @@
 /** `shelve --offload`: the layers of a shelved instance become self-standing compressed files, and the space of the old ones comes back. */
 import { basename, dirname, join } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { JournalEntry, Layer, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
@@ -10,6 +8,9 @@ import { volumesOf } from "../instances/adopt.ts";
 import { connected } from "../layers/facts.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { newHeadLayer, newLayer } from "../layers/record.ts";
+import type { Action } from "../model/action.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Layer, State } from "../model/state.ts";
 import { execute, type Outcome, perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";

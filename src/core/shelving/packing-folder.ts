@@ -1,8 +1,8 @@
 /** Where the packed disks of a shelved instance go: the store, or a folder of the user's choice, which need not be there all the time. */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import type { Layer, State } from "../../store/schema.ts";
 import { imageOf } from "../graph/files.ts";
+import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
 import type { Shelf } from "./record.ts";

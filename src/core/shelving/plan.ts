@@ -1,10 +1,10 @@
 /** Everything that shelving an instance is about to make, decided before the guest is asked to stop. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Image, Shelved, State } from "../../store/schema.ts";
 import { copyNames, type Firmware, firmwareOf, hasOwnTpm } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { newImage } from "../images/record.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Image, Shelved, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { type HeadChange, newHead } from "../snapshots/heads.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";

@@ -1,8 +1,8 @@
 /** What a shelved instance consists of: its record, and the image that holds its disks, definition, NVRAM and TPM. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { Image, Instance, Shelved, State } from "../../store/schema.ts";
 import { copyFiles } from "../firmware.ts";
+import type { Action } from "../model/action.ts";
+import type { Image, Instance, Shelved, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** An instance that is shelved, and what it is shelved in. */

@@ -1,9 +1,9 @@
 /** What becomes of an instance whose shelving did not end (DESIGN section 5). */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { JournalEntry } from "../../store/schema.ts";
 import { isUnwritten } from "../layers/heads.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { JournalEntry } from "../model/journal.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { thawFile } from "../snapshots/heads.ts";

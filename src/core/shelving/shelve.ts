@@ -1,7 +1,5 @@
 /** `shelve`: an instance becomes an image and a record, and leaves libvirt. Moves no data. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DomainStatus } from "../../host/types.ts";
 import { exclusive } from "../exclusive.ts";
 import { saveFirmware } from "../firmware.ts";
 import { imageNameLock, requireFreeImageName } from "../images/names.ts";
@@ -9,9 +7,11 @@ import { addImage } from "../images/record.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import { shutDown } from "../instances/stop.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { State } from "../model/state.ts";
 import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import type { State } from "../records.ts";
 import { adoptHeads, createHead, definitionByVolume, freezeFile } from "../snapshots/heads.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { offloadSteps, packShelf, planOffload } from "./offload.ts";

@@ -1,7 +1,9 @@
 /** What becomes of an instance whose unshelving did not end (DESIGN section 5). */
-import type { Action } from "../../host/action.ts";
-import type { Image, JournalEntry, Shelved, State } from "../../store/schema.ts";
+
 import type { Copy } from "../firmware.ts";
+import type { Action } from "../model/action.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Image, Shelved, State } from "../model/state.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { unlinkShelf } from "./record.ts";

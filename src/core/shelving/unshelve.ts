@@ -1,8 +1,5 @@
 /** `unshelve`: the domain comes back as it was, on the disks as they were; the image goes. Moves no data. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DomainDefinition } from "../../host/types.ts";
-import type { Image, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { hasOwnTpm, pathsOf, requireCopies } from "../firmware.ts";
 import { diskFileOf } from "../graph/files.ts";
@@ -12,6 +9,9 @@ import { hostnameOf } from "../instances/hostname.ts";
 import { nameLock, requireFreeName } from "../instances/names.ts";
 import { startInstance } from "../instances/start.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainDefinition } from "../model/host.ts";
+import type { Image, State } from "../model/state.ts";
 import { reservationName } from "../networks.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";

@@ -1,11 +1,12 @@
 /** A snapshot that was killed, or that failed: finished where the guest is on its new heads, else undone. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { JournalEntry, Snapshot } from "../../store/schema.ts";
 import { copyFiles } from "../firmware.ts";
 import { imageOf } from "../graph/files.ts";
 import { isUnwritten } from "../layers/heads.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Snapshot } from "../model/state.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type CreateData, record, switched } from "./create-steps.ts";

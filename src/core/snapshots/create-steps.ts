@@ -1,10 +1,10 @@
 /** The steps of a snapshot, in the order in which each crash has an answer (DESIGN, section 5). */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Snapshot } from "../../store/schema.ts";
 import { type Firmware, saveFirmware } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Snapshot } from "../model/state.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { adoptHeads, createHead, definedDisks, definitionByVolume, freezeFile, type HeadChange } from "./heads.ts";

@@ -1,11 +1,11 @@
 /** `snapshot create --volume`: one volume alone, attached to an instance (running or not) or to nothing. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Layer, Snapshot, State, Volume } from "../../store/schema.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { chain } from "../graph/references.ts";
 import { findAgain } from "../instances/find.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Layer, Snapshot, State, Volume } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";

@@ -1,13 +1,13 @@
 /** `snapshot create` of an instance: all its disks at one moment, on which new empty heads then stand. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Layer, Snapshot, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { copyNames, firmwareOf } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { depth } from "../graph/references.ts";
 import { coveredDisks, leaveOut, planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Layer, Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";

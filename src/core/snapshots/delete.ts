@@ -1,8 +1,9 @@
 /** `snapshot delete` and `prune`: dropping the pointer is all that the verb owes; the data that was only its own is collected after. */
 import { EstratoError } from "../../errors.ts";
-import type { JournalEntry, Snapshot, State } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";

@@ -1,7 +1,8 @@
 /** Forgetting snapshots: the pointers go, the layers are the collector's. */
-import type { Action } from "../../host/action.ts";
-import type { State } from "../../store/schema.ts";
+
 import { unlinkCopiesOf } from "../firmware.ts";
+import type { Action } from "../model/action.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** Removes the records; their children, and an instance that stood on one, hang on what that one hung on. Idempotent. */

@@ -1,5 +1,5 @@
 /** From `snap-…`, a name, or INSTANCE/NAME to a snapshot. */
-import type { Snapshot, State } from "../../store/schema.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import { find } from "../names.ts";
 
 /** INSTANCE/NAME as people type it, for messages. */

@@ -1,9 +1,10 @@
 /** New empty heads on an instance's layers: what a snapshot and a revert have in common. */
-import type { Action } from "../../host/action.ts";
-import type { DiskFile } from "../../host/types.ts";
-import type { Layer, State, Volume } from "../../store/schema.ts";
+
 import { diskFileOf, secretOf } from "../graph/files.ts";
 import { newHeadLayer } from "../layers/record.ts";
+import type { Action } from "../model/action.ts";
+import type { DiskFile } from "../model/host.ts";
+import type { Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** A volume that gets a new head, and what it had before. */

@@ -1,8 +1,8 @@
 /** What `snapshot list`, `tree` and `show` say: the contract's JSON (CLI.md), made from the state. */
 import { EstratoError } from "../../errors.ts";
-import type { Snapshot, State } from "../../store/schema.ts";
 import { pointersAt } from "../graph/references.ts";
 import { exclusiveOf } from "../layers/freed.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { snapshotsOf } from "./names.ts";
 

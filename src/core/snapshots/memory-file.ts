@@ -1,9 +1,9 @@
 /** The file that holds a guest's memory, and the definition that it was saved under. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Snapshot, SnapshotMemory } from "../../store/schema.ts";
 import { coveredDisks } from "../instances/adopt.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Snapshot, SnapshotMemory } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
 import { liveDefinitionName, memoryName } from "./drop.ts";

@@ -1,6 +1,6 @@
 /** Names of snapshots: unique for one instance, or one volume; made from the time where none is given. */
 import { EstratoError } from "../../errors.ts";
-import type { Snapshot, State } from "../../store/schema.ts";
+import type { Snapshot, State } from "../model/state.ts";
 
 /** The snapshots of an instance (its UUID), or those of a volume alone (its id); oldest first. */
 export function snapshotsOf(state: State, owner: string): Snapshot[] {

@@ -1,6 +1,6 @@
 /** The record of a snapshot that is about to be taken: of an instance or of one volume, asked for or kept by a revert. Stores nothing. */
-import type { DomainStatus } from "../../host/types.ts";
-import type { Snapshot, State, Volume } from "../../store/schema.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Snapshot, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { HeadChange } from "./heads.ts";
 import { freeSnapshotName } from "./names.ts";

@@ -1,8 +1,8 @@
 /** Can a snapshot be reverted to now? Asked before a revert touches anything, and by `snapshot show`. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Snapshot, State } from "../../store/schema.ts";
 import { coveredDisks, volumesOf } from "../instances/adopt.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { snapshotLabel } from "./find.ts";
 

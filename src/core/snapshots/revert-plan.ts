@@ -1,9 +1,9 @@
 /** Everything that a revert is about to make and do, decided before anything is touched. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { Snapshot, State } from "../../store/schema.ts";
 import { type Copy, copyNames, type Firmware, firmwareOf, NO_FIRMWARE, pathsOf, requireCopies } from "../firmware.ts";
 import { volumesOf } from "../instances/adopt.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireAgreement } from "../truth.ts";

@@ -1,9 +1,9 @@
 /** A revert that was killed, or that failed: undone where the guest still has what it had, else finished. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { JournalEntry } from "../../store/schema.ts";
 import { imageOf } from "../graph/files.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { JournalEntry } from "../model/journal.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots } from "./drop.ts";

@@ -1,6 +1,7 @@
 /** The steps of a revert, in the order in which each crash has an answer (DESIGN, section 5). */
-import type { Action } from "../../host/action.ts";
+
 import { isUnwritten } from "../layers/heads.ts";
+import type { Action } from "../model/action.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";

@@ -1,9 +1,10 @@
 /** `snapshot revert` of one volume, at rest: it goes on from what its snapshot holds, in a new empty head; what it had is kept. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { JournalEntry, Snapshot, State, Volume } from "../../store/schema.ts";
 import { findAgain } from "../instances/find.ts";
 import { isUnwritten } from "../layers/heads.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Snapshot, State, Volume } from "../model/state.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";

@@ -1,9 +1,9 @@
 /** `snapshot revert` and `unrevert`: an instance goes on from what a snapshot holds, in new empty heads; what it had is kept. */
 import { EstratoError } from "../../errors.ts";
-import type { Snapshot } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
+import type { Snapshot } from "../model/state.ts";
 import { execute, type PlanView, planView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";

@@ -1,7 +1,7 @@
 /** `snapshot set` and `snapshot prune`. */
 import { EstratoError } from "../../errors.ts";
-import type { Snapshot } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import type { Snapshot } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import type { World } from "../ports.ts";
 import { deleteSnapshot, expiredSnapshots } from "./delete.ts";

@@ -1,6 +1,6 @@
 /** `snapshot show`: all that is known of a snapshot, and whether it can be reverted to now. */
 import { EstratoError } from "../../errors.ts";
-import type { Snapshot, State } from "../../store/schema.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { type SnapshotView, viewSnapshots } from "./list.ts";
 import { obstacleTo } from "./restorable.ts";

@@ -1,11 +1,12 @@
 /** `volume attach`: a free volume becomes a disk of an instance, in its definition and, where it runs, in the guest. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus, NewDisk } from "../../host/types.ts";
-import type { JournalEntry, State, Volume } from "../../store/schema.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { planAdoption, volumesOf } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import { SEED_DEVICE } from "../instances/seed.ts";
+import type { DomainStatus, NewDisk } from "../model/host.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { State, Volume } from "../model/state.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";

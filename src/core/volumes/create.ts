@@ -1,7 +1,5 @@
 /** `volume create`: an empty disk, or a new head on a layer of a snapshot or an image. Moves no data. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { JournalEntry, State, Volume } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import {
@@ -15,6 +13,9 @@ import {
   storeVolumes,
 } from "../layers/heads.ts";
 import { defineSecret, forgetSecret } from "../layers/secrets.ts";
+import type { Action } from "../model/action.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { State, Volume } from "../model/state.ts";
 import { requireFree, requireName } from "../names.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";

@@ -1,7 +1,8 @@
 /** `volume delete`: dropping the pointer is all that the verb owes; what was only its own is collected after. */
 import { EstratoError } from "../../errors.ts";
-import type { JournalEntry, State, Volume } from "../../store/schema.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { State, Volume } from "../model/state.ts";
 import { execute, type Outcome, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { findVolume, volumeLabel, withVolume } from "./find.ts";

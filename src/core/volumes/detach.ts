@@ -1,10 +1,11 @@
 /** `volume detach`: a disk leaves the guest, then the definition; the volume is free afterwards, and holds what was written. */
 import { EstratoError } from "../../errors.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { JournalEntry, State, Volume } from "../../store/schema.ts";
 import { chain } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { State, Volume } from "../model/state.ts";
 import { execute, type Outcome, type PlanView, perform, planView, type Recover, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";

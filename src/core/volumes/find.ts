@@ -1,7 +1,7 @@
 /** From what a person types to a volume, and the locks under which it stays what it is. */
 import { EstratoError } from "../../errors.ts";
-import type { State, Volume } from "../../store/schema.ts";
 import { exclusive } from "../exclusive.ts";
+import type { State, Volume } from "../model/state.ts";
 import { find } from "../names.ts";
 import type { HeldLocks, World } from "../ports.ts";
 

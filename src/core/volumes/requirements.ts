@@ -1,6 +1,6 @@
 /** What volumes must be before something is done to them; each throws before anything is touched. */
 import { EstratoError } from "../../errors.ts";
-import type { Layer, State, Volume } from "../../store/schema.ts";
+import type { Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { volumeLabel } from "./find.ts";

@@ -1,10 +1,11 @@
 /** `volume resize`: a volume grows, under its running guest or at rest. */
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../../host/action.ts";
-import type { DomainStatus } from "../../host/types.ts";
-import type { JournalEntry, Layer, State, Volume } from "../../store/schema.ts";
 import { imageOf } from "../graph/files.ts";
 import { findAgain } from "../instances/find.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Layer, State, Volume } from "../model/state.ts";
 import { execute, type Outcome, type PlanView, planView, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";

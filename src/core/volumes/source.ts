@@ -1,7 +1,7 @@
 /** What a volume is made from: one disk of a snapshot or of an image, or nothing. */
 import { EstratoError } from "../../errors.ts";
-import type { State } from "../../store/schema.ts";
 import { findImage } from "../images/find.ts";
+import type { State } from "../model/state.ts";
 import { findSnapshot, snapshotLabel } from "../snapshots/find.ts";
 
 /** What a person named. `disk`: a device, where it has several. */

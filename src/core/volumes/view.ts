@@ -1,5 +1,5 @@
 /** What people and scripts are shown of a volume; the keys are CLI.md's. */
-import type { State, Volume } from "../../store/schema.ts";
+import type { State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 export interface VolumeView {

@@ -1,12 +1,12 @@
 /** Each action as the commands that carry it out. `perform` runs these very commands where an action is one. */
 import { dirname } from "node:path";
+import type { Action } from "../../core/model/action.ts";
+import type { Command } from "../../core/model/host.ts";
 import { accessCommands } from "../access.ts";
-import type { Action } from "../action.ts";
 import { crontabCommands } from "../crontab.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
 import { seedCommand } from "../seed.ts";
-import type { Command } from "../types.ts";
 import {
   type Below,
   commit,

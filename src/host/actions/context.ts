@@ -2,9 +2,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Action, PerformOptions } from "../action.ts";
+import type { Action, PerformOptions } from "../../core/model/action.ts";
+import type { DomainState } from "../../core/model/host.ts";
 import type { Processes, RunOptions } from "../process.ts";
-import type { DomainState } from "../types.ts";
 import type { Virsh } from "../virsh.ts";
 import { commandsFor } from "./commands.ts";
 

@@ -1,11 +1,12 @@
 /** Actions on a domain as a whole: its definition and its life. */
+
+import type { Action } from "../../core/model/action.ts";
+import type { DomainState } from "../../core/model/host.ts";
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../action.ts";
 import { agentThaw } from "../agent.ts";
 import { editDefinition } from "../domain-edit.ts";
 import { parseState } from "../domain-status.ts";
 import { failure, lastWords } from "../process-failure.ts";
-import type { DomainState } from "../types.ts";
 import { isNoSuchDomain } from "../virsh.ts";
 import { type ActionContext, type ActionOf, backOffMs, holdingLocks, isOff, virshWords, withFile } from "./context.ts";
 

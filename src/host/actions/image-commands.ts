@@ -1,8 +1,8 @@
 /** The commands of qemu-img that make, copy and merge images. An encrypted one is opened with the secrets that the child inherits. */
 import { dirname, resolve } from "node:path";
-import type { Action } from "../action.ts";
+import type { Action } from "../../core/model/action.ts";
+import type { Command, CopyEncryption } from "../../core/model/host.ts";
 import { absolutePath, encryptedName, encryptedOptions, qemuImg, secretId, secretObject } from "../qemu-img.ts";
-import type { Command, CopyEncryption } from "../types.ts";
 
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 

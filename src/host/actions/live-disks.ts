@@ -1,10 +1,11 @@
 /** Actions on the disks of a running guest that are no block jobs: switches, saved memory, disks that come, go and grow. */
+
+import type { DomainDefinition } from "../../core/model/host.ts";
 import { EstratoError } from "../../errors.ts";
 import { diskXml } from "../domain-new.ts";
 import { parseDefinition } from "../domain-xml.ts";
 import { createEmpty, syncNamed } from "../files.ts";
 import { qemuDisks } from "../qemu-disks.ts";
-import type { DomainDefinition } from "../types.ts";
 import { type ActionContext, type ActionOf, backOffMs, holdingLocks, withFile } from "./context.ts";
 import { stateOf } from "./domains.ts";
 import { watchStall } from "./stall.ts";

@@ -1,11 +1,12 @@
 /** What making and opening encrypted files needs beside the command itself. */
+
+import type { Command, CopyEncryption } from "../../core/model/host.ts";
 import { EstratoError } from "../../errors.ts";
 import { createEmpty, removeFile } from "../files.ts";
 import type { RunOptions } from "../process.ts";
 import { failure } from "../process-failure.ts";
 import { encryptedName, imageInfo, qemuImg, secretObject } from "../qemu-img.ts";
 import { readPassphrase, readSecret, withSecretFds } from "../secrets.ts";
-import type { Command, CopyEncryption } from "../types.ts";
 import { type ActionContext, holdingLocks } from "./context.ts";
 
 /** Runs `use` with what its children are to inherit: these secrets, in their order, and the locks. */

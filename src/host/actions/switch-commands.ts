@@ -1,6 +1,6 @@
 /** How virsh is told to switch a running guest onto other files: a snapshot, with its memory or without, and the way back to that. */
 
-import type { Action } from "../action.ts";
+import type { Action } from "../../core/model/action.ts";
 import { encryptionXml } from "../domain-new.ts";
 import { absolutePath } from "../qemu-img.ts";
 import { escapeXml } from "../xml.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Command } from "../../../src/host/types.ts";
+import type { Command } from "../../../src/core/model/host.ts";
 import { command, type Estate, newEstate, snapshotOf } from "../core/instances/world.ts";
 import { runLine } from "./line.ts";
 

@@ -4,9 +4,9 @@ import { examine, repair } from "../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../src/core/graph/invariants.ts";
 import { startInstance } from "../../../src/core/instances/start.ts";
 import { collect } from "../../../src/core/layers/collect.ts";
+import type { Action } from "../../../src/core/model/action.ts";
 import { recoverAll } from "../../../src/core/recovery.ts";
 import { createSnapshot } from "../../../src/core/snapshots/create.ts";
-import type { Action } from "../../../src/host/action.ts";
 import type { Content } from "../../fake/host.ts";
 import { Crash } from "../../fake/store.ts";
 import {

@@ -1,9 +1,10 @@
 /** A host and a store in memory with one guest on it. Commands run one after the other, each in a process of its own, and any can be killed. */
+
+import type { Action } from "../../../src/core/model/action.ts";
+import type { Snapshot, State } from "../../../src/core/model/state.ts";
 import type { Reporter, World } from "../../../src/core/ports.ts";
 import type { CreateSnapshotOptions } from "../../../src/core/snapshots/create.ts";
 import { createSnapshot } from "../../../src/core/snapshots/create.ts";
-import type { Action } from "../../../src/host/action.ts";
-import type { Snapshot, State } from "../../../src/store/schema.ts";
 import { type FakeClock, fakeClock, fakeIds } from "../../fake/clock.ts";
 import {
   type Content,

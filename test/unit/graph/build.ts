@@ -1,6 +1,6 @@
 /** Small graphs, written as a person would draw them. */
 import type { CollectFacts, Holder } from "../../../src/core/graph/decisions.ts";
-import type { Image, Layer, Snapshot, State, Volume } from "../../../src/store/schema.ts";
+import type { Image, Layer, Snapshot, State, Volume } from "../../../src/core/model/state.ts";
 
 const TIME = "2026-01-01T00:00:00.000Z";
 export const MiB = 1024 ** 2;

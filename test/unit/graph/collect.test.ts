@@ -3,7 +3,7 @@ import { collect, nextStep } from "../../../src/core/graph/collect.ts";
 import type { CollectFacts, Decision } from "../../../src/core/graph/decisions.ts";
 import { mergeEffects } from "../../../src/core/graph/effects.ts";
 import { PIVOT_FACTOR, PIVOT_FLOOR_BYTES } from "../../../src/core/graph/merging.ts";
-import type { State } from "../../../src/store/schema.ts";
+import type { State } from "../../../src/core/model/state.ts";
 import {
   addGuest,
   addImage,

@@ -1,7 +1,7 @@
 /** Random histories of an estate: each event picks among what is there, so that any list of events is a valid one. */
 import fc from "fast-check";
 import { allPointers } from "../../../src/core/graph/references.ts";
-import type { Volume } from "../../../src/store/schema.ts";
+import type { Volume } from "../../../src/core/model/state.ts";
 import type { Estate, Kill } from "./model-estate.ts";
 import { UNNOTED_PIVOT } from "./model-host.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { coveredBytes, differenceBytes, intersection, normalize, union } from "../../../src/core/graph/intervals.ts";
-import type { Extent } from "../../../src/host/types.ts";
+import type { Extent } from "../../../src/core/model/host.ts";
 
 const lists = fc.array(fc.record({ start: fc.nat(60), length: fc.nat(12) }), { maxLength: 12 });
 /** The same list as a set of single bytes: slow and plainly right. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { findings } from "../../../src/core/graph/invariants.ts";
-import type { State } from "../../../src/store/schema.ts";
+import type { State } from "../../../src/core/model/state.ts";
 import { addGuest, addImage, addLayer, addSnapshot, addVolume, emptyState, FOREIGN, GiB } from "./build.ts";
 
 function sound(): State {

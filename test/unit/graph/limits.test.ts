@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { requireRoomInChain } from "../../../src/core/graph/limits.ts";
+import type { State } from "../../../src/core/model/state.ts";
 import type { EstratoError } from "../../../src/errors.ts";
-import type { State } from "../../../src/store/schema.ts";
 import { addGuest, addImage, addLayer, addSnapshot, emptyState } from "./build.ts";
 
 const WHAT = "instance web1: disk vda";

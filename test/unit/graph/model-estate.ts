@@ -5,8 +5,8 @@ import { type Effects, mergeEffects } from "../../../src/core/graph/effects.ts";
 import { findings } from "../../../src/core/graph/invariants.ts";
 import { chain, children, type Pointer } from "../../../src/core/graph/references.ts";
 import { resumeMerge } from "../../../src/core/graph/resume.ts";
-import type { Action } from "../../../src/host/action.ts";
-import type { Layer, State, Volume } from "../../../src/store/schema.ts";
+import type { Action } from "../../../src/core/model/action.ts";
+import type { Layer, State, Volume } from "../../../src/core/model/state.ts";
 import { addGuest, addImage, addLayer, addSnapshot, addVolume, emptyState, FOREIGN } from "./build.ts";
 import { CLUSTER, ModelHost } from "./model-host.ts";
 

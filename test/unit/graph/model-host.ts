@@ -2,8 +2,8 @@
  * A machine of a few clusters: files with backing names in their headers, domains with definitions, QEMUs with chains of open files.
  * It refuses what the real one refuses (modes, locks, missing files), and an action can be stopped half way.
  */
-import type { Action } from "../../../src/host/action.ts";
-import type { Extent } from "../../../src/host/types.ts";
+import type { Action } from "../../../src/core/model/action.ts";
+import type { Extent } from "../../../src/core/model/host.ts";
 
 export const CLUSTER = 65536;
 /** A share of a pivoting commit that means: all is moved, QEMU has switched, and nobody has noted it. */

@@ -3,7 +3,7 @@ import { collect, nextStep } from "../../../src/core/graph/collect.ts";
 import type { CollectFacts, Merge, ResumeFacts } from "../../../src/core/graph/decisions.ts";
 import { mergeEffects } from "../../../src/core/graph/effects.ts";
 import { resumeMerge } from "../../../src/core/graph/resume.ts";
-import type { State } from "../../../src/store/schema.ts";
+import type { State } from "../../../src/core/model/state.ts";
 import { addGuest, addLayer, addSnapshot, emptyState, facts, running } from "./build.ts";
 
 const UP = { D: 1, K: 2 };

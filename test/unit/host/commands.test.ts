@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Action } from "../../../src/host/action.ts";
+import type { Action } from "../../../src/core/model/action.ts";
 import { hostXml } from "../../../src/host/actions/commands.ts";
 import { createHost } from "../../../src/host/index.ts";
 

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { DiskFile, HostCapabilities } from "../../../src/core/model/host.ts";
 import { editDefinition } from "../../../src/host/domain-edit.ts";
 import { newDefinition } from "../../../src/host/domain-new.ts";
 import { diskAliases, diskMirrors, parseDefinition } from "../../../src/host/domain-xml.ts";
-import type { DiskFile, HostCapabilities } from "../../../src/host/types.ts";
 
 /** A live guest of libvirt 9.0 with UEFI, an active commit that is ready, a CD-ROM, a block device and things we know nothing of. */
 const LIVE = readFileSync(join(import.meta.dirname, "recorded/live.xml"), "utf8");

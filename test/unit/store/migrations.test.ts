@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { STATE_VERSION } from "../../../src/core/model/state.ts";
 import { emptyState } from "../../../src/store/empty-state.ts";
 import { makeFolders } from "../../../src/store/folders.ts";
 import { type Migrations, migrate } from "../../../src/store/migrations.ts";
 import { pathsInStore } from "../../../src/store/paths.ts";
-import { STATE_VERSION } from "../../../src/store/schema.ts";
 import { stateFile } from "../../../src/store/state-file.ts";
 import { keypair } from "./samples.ts";
 

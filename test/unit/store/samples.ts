@@ -1,5 +1,6 @@
 /** Well-formed things to store. */
-import type { JournalEntry, Keypair, State } from "../../../src/store/schema.ts";
+import type { JournalEntry } from "../../../src/core/model/journal.ts";
+import type { Keypair, State } from "../../../src/core/model/state.ts";
 
 const TIME = "2025-01-01T00:00:00.000Z";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { finalSums } from "../../../../src/core/backups/early-sums.ts";
 import { BLOCK_BYTES } from "../../../../src/core/backups/sums.ts";
+import type { DataPlace } from "../../../../src/core/model/host.ts";
 import type { World } from "../../../../src/core/ports.ts";
-import type { DataPlace } from "../../../../src/host/types.ts";
 
 const EARLY = ["a", "b", "c", "d"];
 const HALF = BLOCK_BYTES / 2;

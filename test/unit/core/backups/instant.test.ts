@@ -10,13 +10,13 @@ import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../../src/core/graph/invariants.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
+import type { Snapshot } from "../../../../src/core/model/state.ts";
 import type { PlanView } from "../../../../src/core/operation.ts";
 import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { readUsage } from "../../../../src/core/usage.ts";
-import type { Snapshot } from "../../../../src/store/schema.ts";
 import {
   type Bed,
   backupsOf,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type CreateFromFileOptions, createImageFromFile } from "../../../../src/core/images/create-from-file.ts";
-import type { Image } from "../../../../src/store/schema.ts";
+import type { Image } from "../../../../src/core/model/state.ts";
 import { CLUSTER_BYTES } from "../../../fake/host.ts";
 import {
   type Bed,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { createImageFromInstance } from "../../../../src/core/images/create-from-instance.ts";
 import { createImageFromSnapshot } from "../../../../src/core/images/create-from-snapshot.ts";
+import type { Image } from "../../../../src/core/model/state.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
-import type { Image } from "../../../../src/store/schema.ts";
 import {
   type Bed,
   bed,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { createImageFromFile } from "../../../../src/core/images/create-from-file.ts";
 import { type SaveImageOptions, saveImage } from "../../../../src/core/images/save.ts";
+import type { Image } from "../../../../src/core/model/state.ts";
 import { EstratoError } from "../../../../src/errors.ts";
-import type { Image } from "../../../../src/store/schema.ts";
 import { type Bed, bed, CONTENT, command, everything, imageNamed, killedEverywhere, SOURCE } from "./world.ts";
 
 const TARGET = "/out/golden.qcow2";

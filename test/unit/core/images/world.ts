@@ -2,9 +2,9 @@
 
 import type { NewImageOptions } from "../../../../src/core/images/record.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
+import type { State } from "../../../../src/core/model/state.ts";
 import type { Reporter, World } from "../../../../src/core/ports.ts";
 import { recoverAll } from "../../../../src/core/recovery.ts";
-import type { State } from "../../../../src/store/schema.ts";
 import { type FakeClock, fakeClock, fakeIds } from "../../../fake/clock.ts";
 import { type CrashPhase, type FakeHost, type FakeMachine, fakeHost, fakeMachine } from "../../../fake/host.ts";
 import { Crash, type FakeDisk, type FakeStore, fakeDisk, fakeStore } from "../../../fake/store.ts";

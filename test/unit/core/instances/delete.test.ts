@@ -2,9 +2,9 @@ import { describe, expect, test } from "vitest";
 import { createImageFromSnapshot } from "../../../../src/core/images/create-from-snapshot.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
+import type { Instance } from "../../../../src/core/model/state.ts";
 import type { PlanView } from "../../../../src/core/operation.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
-import type { Instance } from "../../../../src/store/schema.ts";
 import { command, creation, type Estate, newEstate, snapshotOf, stateOf, wrongs } from "./world.ts";
 
 const ALL = { keepVolumes: false };

@@ -2,10 +2,10 @@
 
 import { findings } from "../../../../src/core/graph/invariants.ts";
 import type { CreateInstanceOptions } from "../../../../src/core/instances/create.ts";
+import type { Action } from "../../../../src/core/model/action.ts";
+import type { State } from "../../../../src/core/model/state.ts";
 import type { World } from "../../../../src/core/ports.ts";
-import type { Action } from "../../../../src/host/action.ts";
 import { emptyState } from "../../../../src/store/empty-state.ts";
-import type { State } from "../../../../src/store/schema.ts";
 import { fakeClock, fakeIds } from "../../../fake/clock.ts";
 import {
   CLUSTER_BYTES,

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import type { Schedule } from "../../../../src/core/model/state.ts";
 import { runSchedule } from "../../../../src/core/schedules/run.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import { createHost } from "../../../../src/host/index.ts";
-import type { Schedule } from "../../../../src/store/schema.ts";
 import { type Bed, command, stateOf } from "../world.ts";
 import { create, prepared, schedulesOf } from "./world.ts";
 

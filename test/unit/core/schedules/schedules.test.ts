@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { listBackups } from "../../../../src/core/backups/list.ts";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
+import type { ScheduledBackup } from "../../../../src/core/model/state.ts";
 import { deleteSchedule } from "../../../../src/core/schedules/delete.ts";
 import { runSchedule } from "../../../../src/core/schedules/run.ts";
 import { viewSchedules } from "../../../../src/core/schedules/view.ts";
 import { setSnapshot } from "../../../../src/core/snapshots/set.ts";
 import { EstratoError } from "../../../../src/errors.ts";
-import type { ScheduledBackup } from "../../../../src/store/schema.ts";
 import { backup } from "../backups/world.ts";
 import { type Bed, command, creation, everything, stateOf, stop, TARGET, take, UUID, virsh } from "../world.ts";
 import { create, OTHERS, ourLines, prepared, schedulesOf } from "./world.ts";

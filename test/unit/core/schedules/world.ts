@@ -1,7 +1,8 @@
 /** The host with one guest on it, and schedules for it. */
+
+import type { Schedule } from "../../../../src/core/model/state.ts";
 import type { World } from "../../../../src/core/ports.ts";
 import { createSchedule, type Launch, type NewSchedule } from "../../../../src/core/schedules/create.ts";
-import type { Schedule } from "../../../../src/store/schema.ts";
 import { type Bed, command, stateOf, withGuest } from "../world.ts";
 
 export const OTHERS = "MAILTO=ana\n5 4 * * * /usr/local/bin/mine 100\\%\n";

@@ -5,10 +5,10 @@ import { deleteImage } from "../../../../src/core/images/delete.ts";
 import { setImage } from "../../../../src/core/images/set.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
+import type { State } from "../../../../src/core/model/state.ts";
 import { sharedImages } from "../../../../src/core/sharing/find.ts";
 import { shareImage, unshareImage } from "../../../../src/core/sharing/share.ts";
 import { deleteVolume } from "../../../../src/core/volumes/delete.ts";
-import type { State } from "../../../../src/store/schema.ts";
 import { create, volume } from "./borrower.ts";
 import {
   ALICE,

@@ -1,7 +1,7 @@
 /** Two stores on one machine: alice's, with the image golden on a chain of two layers, and bob's, who has nothing. */
 import { exclusive } from "../../../../src/core/exclusive.ts";
+import type { State } from "../../../../src/core/model/state.ts";
 import type { World } from "../../../../src/core/ports.ts";
-import type { State } from "../../../../src/store/schema.ts";
 import { fakeClock, fakeIds } from "../../../fake/clock.ts";
 import { type CrashPhase, type FakeHost, type FakeMachine, fakeHost, fakeMachine } from "../../../fake/host.ts";
 import { Crash, type FakeDisk, type FakeStore, fakeDisk, fakeStore } from "../../../fake/store.ts";

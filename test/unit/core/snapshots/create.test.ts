@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { Snapshot } from "../../../../src/core/model/state.ts";
 import type { PlanView } from "../../../../src/core/operation.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { EstratoError } from "../../../../src/errors.ts";
-import type { Snapshot } from "../../../../src/store/schema.ts";
 import { requireSound } from "../crashes.ts";
 import {
   type Bed,

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { resizeInstance } from "../../../../src/core/instances/resize.ts";
+import type { Snapshot } from "../../../../src/core/model/state.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { viewSnapshots } from "../../../../src/core/snapshots/list.ts";
 import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { detailSnapshot } from "../../../../src/core/snapshots/show.ts";
-import type { Snapshot } from "../../../../src/store/schema.ts";
 import {
   type Bed,
   command,

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { createImageFromVolume } from "../../../../src/core/images/create-from-volume.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
+import type { Volume } from "../../../../src/core/model/state.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { listSnapshots } from "../../../../src/core/snapshots/list.ts";
@@ -12,7 +13,6 @@ import { deleteVolume } from "../../../../src/core/volumes/delete.ts";
 import { detachVolume } from "../../../../src/core/volumes/detach.ts";
 import { resizeVolume } from "../../../../src/core/volumes/resize.ts";
 import { listVolumes } from "../../../../src/core/volumes/view.ts";
-import type { Volume } from "../../../../src/store/schema.ts";
 import { command, creation, type Estate, IMAGE_BYTES, snapshotOf, stateOf, wrongs } from "../instances/world.ts";
 import { agreed, BYTES, contentOf, headOf, snap, volumeOf, withVolume, witnesses } from "./world.ts";
 

@@ -1,10 +1,10 @@
 /** The estate of the tests of instances, with one guest on it and volumes beside. */
 import { createInstance } from "../../../../src/core/instances/create.ts";
+import type { Snapshot, Volume } from "../../../../src/core/model/state.ts";
 import type { World } from "../../../../src/core/ports.ts";
 import { createVolumeSnapshot } from "../../../../src/core/snapshots/create-volume.ts";
 import { attachVolume } from "../../../../src/core/volumes/attach.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
-import type { Snapshot, Volume } from "../../../../src/store/schema.ts";
 import { CLUSTER_BYTES, type Content } from "../../../fake/host.ts";
 import { command, creation, type Estate, newEstate, stateOf } from "../instances/world.ts";
 

@@ -1,5 +1,5 @@
 /** What can be changed of the machine: every change that any verb makes is one of these. */
-import type { CopyEncryption, DiskFile, ImageFile, NewDisk } from "./types.ts";
+import type { CopyEncryption, DiskFile, ImageFile, NewDisk } from "./host.ts";
 
 /**
  * A change of the machine, as data: the journal and `--dry-run` hold it, the host performs it, the fake simulates it.

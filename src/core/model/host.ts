@@ -1,4 +1,4 @@
-/** What the host can be asked and told, in typed values. Knows no snapshot and no image. */
+/** What the machine can be asked and told, in typed values: the facts that the host answers with. Knows no snapshot and no image. */
 
 /** A disk of a domain as libvirt defines it. */
 export interface DomainDisk {
