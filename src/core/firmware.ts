@@ -53,7 +53,7 @@ export function saveFirmware(world: World, present: Firmware, names: Firmware): 
     actions.push({ do: "copy-file", from: present.nvram, to: paths.nvram(names.nvram), mode: COPY_MODE });
   if (present.tpm !== null && names.tpm !== null)
     actions.push({ do: "save-tpm", from: present.tpm, to: paths.nvram(names.tpm) });
-  return actions.length === 0 ? [] : [{ title: SAVE, actions }];
+  return actions.length === 0 ? [] : [{ id: "save-firmware", title: SAVE, actions }];
 }
 
 const SAVE = "Copy what the firmware keeps";

@@ -1,15 +1,22 @@
 /**
- * How every change is made: journal, then act, then record (DESIGN, invariant 2).
- * An operation is data (its kind, its locks, what recovery needs) and an ordered list of steps; the same list answers `--dry-run`.
+ * How every change is made: journal, then act, then record (DESIGN, invariant 2). An operation is a value: a kind, what the journal remembers of
+ * it, an ordered list of steps. `run` plans it, journals it, performs it, and ends it where it failed.
  */
 import { EstratoError } from "../errors.ts";
+import { childrenOf, closeEntry, openEntry } from "./entries.ts";
 import type { Action, EarlySums } from "./model/action.ts";
 import type { Command } from "./model/host.ts";
 import type { JournalEntry } from "./model/journal.ts";
-import type { HeldLocks, World } from "./ports.ts";
+import type { HeldLocks, Kind, Outcome, World } from "./ports.ts";
+import { endEntry } from "./recovery.ts";
 
-/** One thing to do: host actions, or a run function (a change of the state, a comparison), or both, actions first. */
+/**
+ * One thing to do: host actions, or a run function (a change of the state, a comparison), or both, actions first; or another operation, a child.
+ */
 export interface Step {
+  /** Tells it from the others of its operation: recovery and tests go by it. */
+  readonly id: string;
+  /** For people. */
   readonly title: string;
   readonly actions?: readonly Action[];
   /** Sums of the copies that the actions make. */
@@ -17,17 +24,32 @@ export interface Step {
   /** What `run` is about to perform itself, where the way depends on how it goes: for the plan that people see. */
   readonly shown?: readonly Action[];
   readonly run?: () => Promise<void>;
+  /** Runs another operation under the same locks. A plan shows the steps of that one in the place of this. */
+  readonly child?: () => Promise<unknown>;
 }
 
 /** A change about to be made. */
-export interface Operation<Data> {
+export interface Operation<Data, Result> {
   /** op-…; made here where the data must name it. */
   readonly id?: string;
-  readonly kind: string;
+  readonly kind: Kind<Data>;
   /** Whom it concerns, for the log of operations: web1, web1/before-upgrade. */
   readonly target?: string;
   readonly data: Data;
   readonly steps: readonly Step[];
+  /** What a plan says besides its steps. */
+  readonly notes?: readonly string[];
+  /** What follows when it is done, by itself: for the plan. */
+  readonly follows?: () => Promise<Following>;
+  /** What it made, once it is done. */
+  readonly result: () => Promise<Result>;
+}
+
+/** What collecting will do after an operation. */
+export interface Following {
+  readonly steps: readonly Step[];
+  readonly notes: readonly string[];
+  readonly bytes: number; // that it frees
 }
 
 /** What `--dry-run` shows. */
@@ -37,11 +59,10 @@ export interface PlanView {
   readonly freesBytes: number | null;
 }
 
-/** What recovery did with an operation that had not ended: finished it, undid it, or left it half-way, where all is as right as at either end. */
-export type Outcome = "forward" | "back" | "halfway";
-
-/** Ends or undoes what a journal entry began, looking at the world as it is. Must be repeatable. */
-export type Recover = (world: World, locks: HeldLocks, entry: JournalEntry) => Promise<Outcome>;
+/** Is it the plan that a dry run answers with, and not what was made? */
+export function isPlan(answer: unknown): answer is PlanView {
+  return typeof answer === "object" && answer !== null && "steps" in answer && "freesBytes" in answer;
+}
 
 /** The plan of some steps, in the words a person would type. */
 export function planView(
@@ -84,43 +105,77 @@ function tellStall(world: World, ms: number): void {
   world.report.detail?.(`the guest stood still for ${Math.round(ms)} ms`);
 }
 
+/** The operation that is at work under these locks now: one that is begun meanwhile is its child. */
+const atWork = new WeakMap<HeldLocks, string>();
+
 /**
- * Runs an operation under locks that the caller holds.
+ * Runs an operation under locks that the caller holds, and returns what it made; in a dry run its plan, and nothing is changed.
  * Afterwards it is done and recorded, or, where it threw, undone or finished by the same code that a crash would call;
- * only where that fails too does the journal entry stay, for the next command.
+ * only where that fails too does the journal entry stay, for the next command. One that is run while another is at work under the same locks is that
+ * one's child: its entry is closed before that one's, whichever way both end.
  */
-export async function execute<Data>(
+export async function run<Data, Result>(
   world: World,
   locks: HeldLocks,
-  operation: Operation<Data>,
-  recover: Recover,
-): Promise<void> {
+  operation: Operation<Data, Result>,
+): Promise<Result | PlanView> {
+  if (world.dryRun) return planOf(world, operation);
+  const parent = atWork.get(locks) ?? null;
   const entry: JournalEntry = {
     id: operation.id ?? world.ids.next("op"),
-    kind: operation.kind,
+    kind: operation.kind.name,
+    version: operation.kind.version,
+    parent,
     locks: [...locks.names],
     createdAt: world.clock.now().toISOString(),
     command: world.command,
     data: operation.data,
   };
-  await world.store.journal.open(entry);
+  await openEntry(world, entry);
+  atWork.set(locks, entry.id);
   try {
     await runSteps(world, locks, operation);
+    await closeEntry(world, entry);
   } catch (error) {
-    await unwind(world, locks, entry, recover, error);
+    await unwind(world, locks, operation, entry, error);
     await log(world, operation, error instanceof EstratoError ? error.code : "failed");
     throw error;
+  } finally {
+    if (parent === null) atWork.delete(locks);
+    else atWork.set(locks, parent);
   }
-  await world.store.journal.close(entry.id);
   await log(world, operation, "done");
+  return operation.result();
+}
+
+async function planOf<Data, Result>(world: World, operation: Operation<Data, Result>): Promise<PlanView> {
+  const [steps, notes] = [[] as PlanView["steps"][number][], [] as string[]];
+  for (const step of operation.steps) {
+    const inner = step.child === undefined ? null : await step.child();
+    const { steps: some, notes: said } = isPlan(inner) ? inner : planView(world, [step]);
+    steps.push(...some);
+    notes.push(...said);
+  }
+  notes.push(...(operation.notes ?? []));
+  if (operation.follows === undefined) return { steps, notes, freesBytes: null };
+  const after = await operation.follows();
+  return {
+    steps: [...steps, ...planView(world, after.steps).steps],
+    notes: [...notes, ...after.notes],
+    freesBytes: after.bytes,
+  };
 }
 
 /** For people (`event list`): a log that cannot be written stops nothing. */
-async function log<Data>(world: World, { kind, target }: Operation<Data>, result: string): Promise<void> {
+async function log<Data, Result>(
+  world: World,
+  { kind, target }: Operation<Data, Result>,
+  result: string,
+): Promise<void> {
   const event = {
     time: world.clock.now().toISOString(),
     command: world.command,
-    operation: kind,
+    operation: kind.name,
     target: target ?? null,
     result,
     user: world.user,
@@ -128,19 +183,24 @@ async function log<Data>(world: World, { kind, target }: Operation<Data>, result
   await world.store.events.append(event).catch(() => undefined);
 }
 
-async function runSteps<Data>(world: World, locks: HeldLocks, operation: Operation<Data>): Promise<void> {
+async function runSteps<Data, Result>(
+  world: World,
+  locks: HeldLocks,
+  { kind, steps }: Operation<Data, Result>,
+): Promise<void> {
   let index = 0;
-  const around = async (title: string, work: () => Promise<void>) => {
-    if (world.signal.aborted) throw new EstratoError("interrupted", `${operation.kind}: interrupted before "${title}"`);
-    world.report.step({ operation: operation.kind, index, title, phase: "before" });
+  const around = async ({ id, title }: Step, work: () => Promise<unknown>) => {
+    if (world.signal.aborted) throw new EstratoError("interrupted", `${kind.name}: interrupted before "${title}"`);
+    world.report.step({ operation: kind.name, index, id, title, phase: "before" });
     await work();
-    world.report.step({ operation: operation.kind, index, title, phase: "after" });
+    world.report.step({ operation: kind.name, index, id, title, phase: "after" });
     index += 1;
   };
-  for (const step of operation.steps) {
+  for (const step of steps) {
     for (const action of step.actions ?? [])
-      await around(step.title, () => perform(world, locks, [action], step.title, step.sums));
-    if (step.run !== undefined) await around(step.title, step.run);
+      await around(step, () => perform(world, locks, [action], step.title, step.sums));
+    if (step.run !== undefined) await around(step, step.run);
+    if (step.child !== undefined) await around(step, step.child);
   }
 }
 
@@ -150,16 +210,18 @@ const INTERRUPTED: Readonly<Record<Outcome, string>> = {
   halfway: "what was in flight has been ended half-way",
 };
 
-async function unwind(
+async function unwind<Data, Result>(
   world: World,
   locks: HeldLocks,
+  { kind, data }: Operation<Data, Result>,
   entry: JournalEntry,
-  recover: Recover,
   error: unknown,
 ): Promise<void> {
   try {
-    const outcome = await recover(world, locks, entry);
-    await world.store.journal.close(entry.id);
+    for (const child of await childrenOf(world, entry)) await endEntry(world, locks, child);
+    const remember = (changed: Data) => openEntry(world, { ...entry, data: changed });
+    const outcome = await kind.recover(world, locks, data, { id: entry.id, command: entry.command, remember });
+    await closeEntry(world, entry);
     if (error instanceof EstratoError && error.code === "interrupted") {
       world.report.note(`interrupted: ${INTERRUPTED[outcome]}`);
     }

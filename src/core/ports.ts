@@ -2,6 +2,7 @@
  * What core needs of the world, as interfaces that core owns. The factory hands in src/host and src/store; tests hand in fakes.
  * Everything may throw EstratoError.
  */
+import type * as v from "valibot";
 import type { Action, PerformOptions } from "./model/action.ts";
 import type {
   BlockSums,
@@ -24,7 +25,7 @@ import type {
   QemuDisk,
   SecretSummary,
 } from "./model/host.ts";
-import type { JournalEntry, OperationEvent } from "./model/journal.ts";
+import type { JournalEntry, KindName, OperationEvent } from "./model/journal.ts";
 import type { State } from "./model/state.ts";
 
 export type { DefinitionEdit, NewDomain } from "./model/host.ts";
@@ -220,6 +221,7 @@ export interface Reporter {
   step(event: {
     readonly operation: string;
     readonly index: number;
+    readonly id: string; // the step's: tests go by it
     readonly title: string;
     readonly phase: "before" | "after";
   }): void;
@@ -227,8 +229,36 @@ export interface Reporter {
   confirm(question: { readonly text: string; readonly loses: readonly string[] }): Promise<boolean>;
 }
 
+/** What recovery did with an operation that had not ended: finished it, undid it, or left it half-way, where all is as right as at either end. */
+export type Outcome = "forward" | "back" | "halfway";
+
+/** The entry that an operation stands under while it is recovered. */
+export interface OpenEntry<Data> {
+  readonly id: string; // op-…
+  readonly command: string; // as it was typed
+  /** Replaces what the entry remembers, durably: where recovery itself does what the next recovery must know. */
+  remember(data: Data): Promise<void>;
+}
+
+/** A kind of operation: what of it outlives the process that began it. */
+export interface Kind<Data> {
+  readonly name: KindName;
+  /** Of the data's shape: raised by one with each change, with a way from the older ones in `older`. */
+  readonly version: number;
+  /** What the journal remembers: checked when it is read back. */
+  readonly data: v.GenericSchema<unknown, Data>;
+  /** By version: an older shape made into the next one. A version that is not here is refused, with what to do. */
+  readonly older?: Readonly<Record<number, (data: unknown) => unknown>>;
+  /** Ends or undoes what was begun, looking at the world as it is. Repeatable. */
+  recover(world: World, locks: HeldLocks, data: Data, entry: OpenEntry<Data>): Promise<Outcome>;
+}
+
+/** Every kind there is, each loaded only where one of it has not ended. */
+export type KindTable = Readonly<Record<KindName, () => Promise<Kind<unknown>>>>;
+
 /** What every operation of core is handed. */
 export interface World {
+  readonly kinds: KindTable;
   readonly host: HostPort;
   readonly store: StorePort;
   readonly clock: Clock;

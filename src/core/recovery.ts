@@ -1,59 +1,47 @@
 /** Finds operations that never ended (their owner is dead: its locks are free) and hands each to the code that knows its kind. */
 import { EstratoError } from "../errors.ts";
+import { childrenOf, closeEntry, dataOf, openEntry } from "./entries.ts";
+import { requireNoneLost } from "./instances/find.ts";
 import { joined, takeLocks } from "./locks.ts";
-import type { JournalEntry } from "./model/journal.ts";
-import type { Outcome, Recover } from "./operation.ts";
-import type { HeldLocks, World } from "./ports.ts";
+import type { JournalEntry, KindName } from "./model/journal.ts";
+import type { HeldLocks, Outcome, World } from "./ports.ts";
 
-/** Every kind of operation, loaded only when one of it is pending. */
-const kinds: Readonly<Record<string, () => Promise<Recover>>> = {
-  "backup.boot": async () => (await import("./backups/boot.ts")).recoverBoot,
-  "backup.create": async () => (await import("./backups/create-recovery.ts")).recoverCreateBackup,
-  "backup.delete": async () => (await import("./backups/delete-recovery.ts")).recoverDeleteBackup,
-  "backup.restore": async () => (await import("./backups/restore.ts")).recoverRestore,
-  "image.create": async () => (await import("./images/create-recovery.ts")).recoverCreateImage,
-  "image.delete": async () => (await import("./images/delete.ts")).recoverDeleteImage,
-  "image.save": async () => (await import("./images/save-recovery.ts")).recoverSave,
-  "image.share": async () => (await import("./sharing/share.ts")).recoverShare,
-  "image.unshare": async () => (await import("./sharing/share.ts")).recoverShare,
-  "instance.create": async () => (await import("./instances/create-recovery.ts")).recoverInstanceCreate,
-  "instance.delete": async () => (await import("./instances/delete.ts")).recoverInstanceDelete,
-  "instance.offload": async () => (await import("./shelving/offload.ts")).recoverOffload,
-  "instance.resize": async () => (await import("./instances/resize-recovery.ts")).recoverResize,
-  "instance.rename": async () => (await import("./instances/set.ts")).recoverRename,
-  "instance.shelve": async () => (await import("./shelving/shelve-recovery.ts")).recoverShelve,
-  "instance.unshelve": async () => (await import("./shelving/unshelve-recovery.ts")).recoverUnshelve,
-  "layer.merge": async () => (await import("./layers/merge.ts")).recoverMerge,
-  "schedule.create": async () => (await import("./schedules/create.ts")).recoverCreateSchedule,
-  "schedule.delete": async () => (await import("./schedules/delete.ts")).recoverDeleteSchedule,
-  "snapshot.create": async () => (await import("./snapshots/create-recovery.ts")).recoverCreate,
-  "snapshot.revert": async () => (await import("./snapshots/revert-recovery.ts")).recoverRevert,
-  "snapshot.revert-volume": async () => (await import("./snapshots/revert-volume.ts")).recoverVolumeRevert,
-  "snapshot.delete": async () => (await import("./snapshots/delete.ts")).recoverDelete,
-  "volume.attach": async () => (await import("./volumes/attach.ts")).recoverAttach,
-  "volume.create": async () => (await import("./volumes/create.ts")).recoverVolumeCreate,
-  "volume.delete": async () => (await import("./volumes/delete.ts")).recoverVolumeDelete,
-  "volume.detach": async () => (await import("./volumes/detach.ts")).recoverDetach,
-  "volume.resize": async () => (await import("./volumes/resize.ts")).recoverResize,
-};
-
-/** Pending operations whose locks overlap with `names`, the newest first: a merge that a deletion began ends before the deletion. */
+/** Operations that have not ended, the newest first. */
 async function pending(world: World): Promise<JournalEntry[]> {
   return (await world.store.journal.list()).reverse();
 }
 
-async function recoverEntry(world: World, locks: HeldLocks, entry: JournalEntry): Promise<void> {
-  const load = kinds[entry.kind];
+/**
+ * Ends what an entry began, forward or back; before it all that it began itself, the newest first. `held`: locks of ours; those that are missing are
+ * taken for it. Throws what recovery throws: the entry stays then, and every entry that waits for it.
+ */
+export async function endEntry(world: World, held: HeldLocks, entry: JournalEntry): Promise<void> {
+  const load = Object.hasOwn(world.kinds, entry.kind) ? world.kinds[entry.kind as KindName] : undefined;
   if (load === undefined) {
     throw new EstratoError("integrity", `journal entry ${entry.id}: unknown operation "${entry.kind}"`, {
-      hint: "It was written by another version of estrato: run that version's next command.",
+      hint: "It was written by another version of estrato: run any command of that version, which ends it.",
     });
   }
-  await requireNoneAstray(world, entry);
-  const recover = await load();
-  const outcome = await recover(world, locks, entry);
-  await world.store.journal.close(entry.id);
-  world.report.note(`${entry.command}: had not ended; ${RECOVERED[outcome]}`);
+  const missing = entry.locks.filter((name) => !held.names.includes(name));
+  const extra = missing.length === 0 ? null : await takeLocks(world, missing, world.lockTimeoutMs);
+  const locks = extra === null ? held : joined(held, extra);
+  try {
+    for (const child of await childrenOf(world, entry)) await endEntry(world, locks, child);
+    await requireNoneAstray(world, entry);
+    const kind = await load();
+    const { id, command } = entry;
+    const remember = (data: unknown) => openEntry(world, { ...entry, version: kind.version, data });
+    const outcome = await kind.recover(world, locks, dataOf(kind, entry), { id, command, remember });
+    await closeEntry(world, entry);
+    world.report.note(`${command}: had not ended; ${RECOVERED[outcome]}`);
+  } finally {
+    await extra?.release();
+  }
+}
+
+/** One that ended another ended what that one began. */
+async function isOpen(world: World, { id }: JournalEntry): Promise<boolean> {
+  return (await world.store.journal.list()).some((other) => other.id === id);
 }
 
 /** What recovery finds of a guest that is off is true only where it is. */
@@ -61,7 +49,7 @@ async function requireNoneAstray(world: World, entry: JournalEntry): Promise<voi
   const { instances } = await world.store.read();
   const names = entry.locks.filter((name) => instances[name] !== undefined);
   const statuses = await world.host.domainStatuses(names);
-  await (await import("./instances/find.ts")).requireNoneLost(world, [...statuses.values()]);
+  await requireNoneLost(world, [...statuses.values()]);
 }
 
 const RECOVERED: Readonly<Record<Outcome, string>> = {
@@ -77,13 +65,7 @@ const RECOVERED: Readonly<Record<Outcome, string>> = {
 export async function recoverHeld(world: World, held: HeldLocks): Promise<void> {
   for (const entry of await pending(world)) {
     if (!entry.locks.some((name) => held.names.includes(name))) continue;
-    const missing = entry.locks.filter((name) => !held.names.includes(name));
-    const extra = missing.length === 0 ? null : await takeLocks(world, missing, world.lockTimeoutMs);
-    try {
-      await recoverEntry(world, extra === null ? held : joined(held, extra), entry);
-    } finally {
-      await extra?.release();
-    }
+    if (await isOpen(world, entry)) await endEntry(world, held, entry);
   }
 }
 
@@ -102,8 +84,7 @@ export async function recoverAll(world: World, failures?: { entry: JournalEntry;
     }
     try {
       // Read again under the lock: its owner may have ended it between our look and our lock.
-      if (!(await world.store.journal.list()).some((other) => other.id === entry.id)) continue;
-      await recoverEntry(world, locks, entry);
+      if (await isOpen(world, entry)) await endEntry(world, locks, entry);
     } catch (error) {
       if (failures !== undefined) failures.push({ entry, error });
       else

@@ -14,6 +14,8 @@ const SUFFIX = ".json";
 const entrySchema = v.object({
   id: v.pipe(v.string(), v.regex(ENTRY_ID)),
   kind: v.string(),
+  version: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 1),
+  parent: v.exactOptional(v.nullable(v.string())),
   locks: v.array(v.string()),
   createdAt: v.string(),
   command: v.string(),
@@ -126,7 +128,7 @@ function readEntry(folder: string, name: string): JournalEntry | null {
 function parseEntry(text: string): JournalEntry {
   const raw: unknown = JSON.parse(text);
   const result = v.safeParse(entrySchema, raw, { abortEarly: true });
-  if (result.success && "data" in result.output) return raw as JournalEntry;
+  if (result.success && "data" in result.output) return result.output;
   const issue = result.issues?.[0];
   const path = issue === undefined ? "data" : v.getDotPath(issue);
   throw new EstratoError("integrity", `${path ?? "entry"}: ${issue?.message ?? "missing"}`);

@@ -56,9 +56,9 @@ export async function guestSteps(world: World, guest: BootGuest): Promise<Step[]
       ? []
       : [{ do: "copy-file", from: `${folder}/${manifest.nvram.file}`, to: nvram, mode: 0o600 }];
   return [
-    { title: "Make overlays", actions: [...overlayOf, ...copied] },
-    { title: "Define a guest", actions: [{ do: "define", xml }] },
-    { title: "Start it", actions: [{ do: "start", domain: uuid, paused: false }] },
+    { id: "make-overlays", title: "Make overlays", actions: [...overlayOf, ...copied] },
+    { id: "define-guest", title: "Define a guest", actions: [{ do: "define", xml }] },
+    { id: "start", title: "Start it", actions: [{ do: "start", domain: uuid, paused: false }] },
   ];
 }
 

@@ -3,8 +3,8 @@ import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import type { Action } from "../model/action.ts";
 import type { JournalEntry } from "../model/journal.ts";
-import { execute, type Outcome, perform, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, perform, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { guestSteps } from "./boot-guest.ts";
 import { awaitBoot, type BootProof } from "./boot-wait.ts";
@@ -87,15 +87,18 @@ async function bootBackup(
     const lent = disks.flatMap((disk) => filesOf(backup, disk, known).map(({ path }) => path));
     const data: BootData = { uuid, files, secret, owners: await ownersOf(world, lent) };
     const steps: Step[] = [
-      ...(key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }]),
+      ...(key.length === 0
+        ? []
+        : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }]),
       ...(await guestSteps(world, { backup, known, uuid, overlays, nvram, secret })),
       {
+        id: "wait-until-up",
         title: "Wait until it is up",
         run: async () => {
           tookMs = await awaitUp(world, uuid, `backup ${backup.id}`, options);
         },
       },
-      { title: "Throw it away", actions: throwAway(data) },
+      { id: "throw-away", title: "Throw it away", actions: throwAway(data) },
     ];
     await execute<BootData>(world, locks, { kind: "backup.boot", target: backup.id, data, steps }, recoverBoot);
     return tookMs;

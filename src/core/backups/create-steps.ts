@@ -30,8 +30,11 @@ export function copySteps(
   const early = new Map<string, readonly string[]>();
   const key = giveKey(world, data.secret, how.passphraseFile, data.id);
   return [
-    ...(key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }]),
+    ...(key.length === 0
+      ? []
+      : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }]),
     {
+      id: "make-folder",
       title: "Make the folder",
       actions: [
         { do: "make-folder", path: part },
@@ -39,6 +42,7 @@ export function copySteps(
       ],
     },
     {
+      id: "copy-disks",
       title: "Copy the disks",
       sums: { blockBytes: BLOCK_BYTES, taken: (path, sums) => early.set(path, sums) },
       get actions() {
@@ -46,18 +50,30 @@ export function copySteps(
         return copyActions(state, copies, part, { compress: how.compress, mode: FILE_MODE, secret: data.secret });
       },
     },
-    { title: "Copy the definition and what the firmware kept", run: () => copyRecords(world, data, part) },
     {
+      id: "copy-definition",
+      title: "Copy the definition and what the firmware kept",
+      run: () => copyRecords(world, data, part),
+    },
+    {
+      id: "compare-copies",
       title: "Compare the copies with the plan",
       run: () => requireCopies(world, now().state, now().copies, part, data.secret),
     },
-    { title: "Write the manifest", run: () => writeManifest(world, data, now().state, now().copies, part, early) },
     {
+      id: "write-manifest",
+      title: "Write the manifest",
+      run: () => writeManifest(world, data, now().state, now().copies, part, early),
+    },
+    {
+      id: "give-name",
       title: "Give it its name",
       actions: [{ do: "move-folder", from: part, to: folderOf(data.target, data.id) }],
     },
-    { title: "Bookmark the layers", run: () => recordBackup(world, data) },
-    ...(key.length === 0 ? [] : [{ title: "Take the passphrase away", actions: dropKey(data.secret) }]),
+    { id: "bookmark-layers", title: "Bookmark the layers", run: () => recordBackup(world, data) },
+    ...(key.length === 0
+      ? []
+      : [{ id: "take-passphrase-away", title: "Take the passphrase away", actions: dropKey(data.secret) }]),
   ];
 }
 

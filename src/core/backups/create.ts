@@ -85,6 +85,7 @@ export async function createBackupLocked(
   let now = { state, copies: planned.copies };
   const steps: Step[] = [
     {
+      id: "take-snapshot",
       title: "Take a snapshot",
       run: async () => {
         await take();

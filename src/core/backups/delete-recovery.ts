@@ -7,8 +7,8 @@ import { EstratoError } from "../../errors.ts";
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { JournalEntry } from "../model/journal.ts";
-import { type Outcome, perform, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { perform, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { dropKey, giveKey } from "./key.ts";
 import { diskFile, folderOf, MANIFEST, NEXT_MANIFEST, readSmall, VOID_MARK } from "./layout.ts";
 import { type BackupDisk, type Manifest, manifestText, parseManifest } from "./manifest.ts";
@@ -38,23 +38,32 @@ export function deleteSteps(world: World, data: DeleteData, passphraseFile: stri
   const folder = folderOf(target, id);
   const key = giveKey(world, secret, passphraseFile, id);
   const steps: Step[] = [
-    ...(key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }]),
+    ...(key.length === 0
+      ? []
+      : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }]),
     {
+      id: "mark-void",
       title: "Mark it void",
       actions: [{ do: "write-file", path: `${folder}/${VOID_MARK}`, text: voidText(data) }],
     },
-    { title: "Forget its bookmark", run: () => world.store.update((draft) => void delete draft.bookmarks[id]) },
+    {
+      id: "forget-bookmark",
+      title: "Forget its bookmark",
+      run: () => world.store.update((draft) => void delete draft.bookmarks[id]),
+    },
   ];
   if (child !== null && devices.length > 0) {
     const above = folderOf(target, child);
     steps.push(
       {
+        id: "merge",
         title: "Merge what stands on it",
         actions: devices.flatMap((device) => mergeActions(folder, above, device, secret)),
       },
-      { title: "Prepare the manifest", run: () => prepareManifest(world, data) },
+      { id: "prepare-manifest", title: "Prepare the manifest", run: () => prepareManifest(world, data) },
       ...finishSteps(data),
       {
+        id: "remove-old-checksums",
         title: "Remove the old checksums",
         run: async () => {
           for (const action of await staleSums(world, above)) await world.host.perform(action);
@@ -62,8 +71,9 @@ export function deleteSteps(world: World, data: DeleteData, passphraseFile: stri
       },
     );
   }
-  steps.push({ title: "Remove it", actions: removeActions(folder) });
-  if (key.length > 0) steps.push({ title: "Take the passphrase away", actions: dropKey(secret) });
+  steps.push({ id: "remove", title: "Remove it", actions: removeActions(folder) });
+  if (key.length > 0)
+    steps.push({ id: "take-passphrase-away", title: "Take the passphrase away", actions: dropKey(secret) });
   return steps;
 }
 
@@ -94,6 +104,7 @@ function finishSteps({ id, target, child, devices }: DeleteData): Step[] {
   const [folder, above] = [folderOf(target, id), folderOf(target, child)];
   return [
     {
+      id: "put-merged-files",
       title: "Put the merged files in place",
       actions: devices.flatMap((device): Action[] => [
         { do: "set-mode", path: `${folder}/${diskFile(device)}`, mode: FROZEN },
@@ -106,6 +117,7 @@ function finishSteps({ id, target, child, devices }: DeleteData): Step[] {
       ]),
     },
     {
+      id: "put-manifest",
       title: "Put the manifest in place",
       actions: [{ do: "move-file", from: `${above}/${NEXT_MANIFEST}`, to: `${above}/${MANIFEST}`, replace: true }],
     },

@@ -96,6 +96,7 @@ export function importSteps(world: World, plan: Import): Step[] {
   const small: Step[] = [
     ...saveFirmware(world, firmware, image),
     {
+      id: "take-definition",
       title: "Take its definition",
       run: async () => {
         const xml = await readSmall(world, definition.path);
@@ -106,10 +107,11 @@ export function importSteps(world: World, plan: Import): Step[] {
   ];
   if (plan.loan !== null) return small;
   return [
-    { title: "Copy the disks back", actions: copiesOf(plan) },
-    { title: "Compare the copies with the plan", run: () => requireWhole(world, layers) },
+    { id: "copy-disks-back", title: "Copy the disks back", actions: copiesOf(plan) },
+    { id: "compare-copies", title: "Compare the copies with the plan", run: () => requireWhole(world, layers) },
     ...small,
     {
+      id: "record-copied",
       title: "Record what was copied",
       run: () =>
         world.store.update((draft) => {

@@ -5,8 +5,8 @@ import { takeLoan } from "../graph/loans.ts";
 import { forgetSecret } from "../layers/secrets.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Image, Layer } from "../model/state.ts";
-import { execute, type Outcome, type PlanView, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import type { Loan } from "../sharing/borrow.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { findBackup, requireNoProblems, requireWhole, type WholeBackup } from "./find.ts";
@@ -71,7 +71,8 @@ export async function restore<T>(
     const secret = encrypted ? await planKey(world, passphraseFile) : null;
     const plan = await planFrom(world, backup, known, id, request, secret);
     const key = giveKey(world, secret, passphraseFile, backup.id);
-    const given: Step[] = key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }];
+    const given: Step[] =
+      key.length === 0 ? [] : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }];
     const steps = [...given, ...importSteps(world, plan)];
     if (world.dryRun) return planView(world, [...steps, ...(plan.loan === null ? [] : bootPlan(plan.loan))]);
     let result: T | undefined;
@@ -86,12 +87,17 @@ export async function restore<T>(
         steps: [
           ...steps,
           {
+            id: "make-wanted",
             title: "Make of it what was asked for",
             run: async () => {
               result = await use({ image, loan: plan.loan, manifest: backup.manifest, locks });
             },
           },
-          { title: "Forget the copy", run: () => forget(world, locks, plan, request.snapshot ?? null) },
+          {
+            id: "forget-copy",
+            title: "Forget the copy",
+            run: () => forget(world, locks, plan, request.snapshot ?? null),
+          },
         ],
       },
       recoverRestore,
@@ -123,9 +129,9 @@ async function planFrom(
 function bootPlan({ layers, image }: Loan): Step[] {
   const marks = layers.flatMap(({ borrowed }) => (borrowed === undefined ? [] : [takeLoan(borrowed)]));
   return [
-    { title: "Say in the backup that it is read", shown: marks },
-    { title: "Make new disks on its files, define the instance and start it" },
-    { title: `Pull ${image.name} in` },
+    { id: "mark-read", title: "Say in the backup that it is read", shown: marks },
+    { id: "make-guest", title: "Make new disks on its files, define the instance and start it" },
+    { id: "pull", title: `Pull ${image.name} in` },
   ];
 }
 

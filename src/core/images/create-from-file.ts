@@ -96,8 +96,9 @@ function planSteps(
     mode: FROZEN_MODE,
   };
   return [
-    { title: "Copy the file into a layer", actions: [convert] },
+    { id: "copy-file", title: "Copy the file into a layer", actions: [convert] },
     {
+      id: "compare-layer",
       title: "Compare the layer with the plan",
       run: async () => {
         await requireUnchanged(held, stamp, image.source.name);
@@ -105,6 +106,7 @@ function planSteps(
       },
     },
     {
+      id: "record-image",
       title: "Record the image",
       run: () =>
         world.store.update((draft) => {

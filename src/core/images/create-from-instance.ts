@@ -35,12 +35,17 @@ export async function createImageFromInstance(
     const data = plan(world, id, options, status.uuid, status.name);
     const request = snapshotRequest(options, status.uuid, `image-${id}`);
     const take = () => createSnapshotLocked(world, locks, status.uuid, request);
-    const become: Step = { title: "Let the snapshot become the image", run: () => becomeImage(world, data) };
+    const become: Step = {
+      id: "become-image",
+      title: "Let the snapshot become the image",
+      run: () => becomeImage(world, data),
+    };
     if (world.dryRun) {
       const snapshotPlan = (await take()) as PlanView;
       return { ...snapshotPlan, steps: [...snapshotPlan.steps, ...planView(world, [become]).steps] };
     }
     const first: Step = {
+      id: "take-snapshot",
       title: "Take a snapshot",
       run: async () => {
         await take();

@@ -75,12 +75,14 @@ function planSteps(world: World, data: CreateImageData, snapshot: Snapshot, targ
   if (snapshot.definition !== null && image.definition !== null) {
     const [from, to] = [snapshot.definition, image.definition];
     steps.push({
+      id: "copy-definition",
       title: "Copy the definition",
       run: async () => store.writeRecord(to, await store.readRecord(from)),
     });
   }
   steps.push(...copyCopies(world, snapshot, image));
   steps.push({
+    id: "record-image",
     title: "Record the image",
     run: () =>
       store.update((draft) => {

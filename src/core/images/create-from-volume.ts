@@ -37,12 +37,17 @@ export async function createImageFromVolume(world: World, options: CreateFromVol
     };
     const request = { quiesce: "try", description: null, properties: {}, expiresAt: null, protect: false } as const;
     const take = () => createVolumeSnapshotLocked(world, locks, state, volume, { ...request, volume: volume.id, name });
-    const become: Step = { title: "Let the snapshot become the image", run: () => becomeImage(world, data) };
+    const become: Step = {
+      id: "become-image",
+      title: "Let the snapshot become the image",
+      run: () => becomeImage(world, data),
+    };
     if (world.dryRun) {
       const plan = (await take()) as PlanView;
       return { ...plan, steps: [...plan.steps, ...planView(world, [become]).steps] };
     }
     const first: Step = {
+      id: "take-snapshot",
       title: "Take a snapshot",
       run: async () => {
         await take();

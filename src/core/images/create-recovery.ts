@@ -2,8 +2,8 @@
 import { EstratoError } from "../../errors.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Image, Layer, Snapshot, State } from "../model/state.ts";
-import { type Outcome, perform } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { perform } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 
 /** What the journal remembers of an image's creation. */

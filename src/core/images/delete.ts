@@ -6,8 +6,8 @@ import { standingOn } from "../graph/references.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Image, State } from "../model/state.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { findOwnImage } from "../sharing/find.ts";
 import { SHARES_LOCK } from "../sharing/publish.ts";
 import { findImageAgain } from "./find.ts";
@@ -80,12 +80,20 @@ function planSteps(world: World, image: Image): Step[] {
   const { definition } = image;
   const copies = unlinkCopies(world, image);
   const steps: Step[] = [
-    { title: "Forget the image", run: () => world.store.update((draft) => dropImage(draft, image.id)) },
+    {
+      id: "forget-image",
+      title: "Forget the image",
+      run: () => world.store.update((draft) => dropImage(draft, image.id)),
+    },
   ];
   if (definition !== null) {
-    steps.push({ title: "Remove its definition", run: () => world.store.removeRecord(definition) });
+    steps.push({
+      id: "remove-definition",
+      title: "Remove its definition",
+      run: () => world.store.removeRecord(definition),
+    });
   }
-  if (copies.length > 0) steps.push({ title: "Remove what its firmware kept", actions: copies });
+  if (copies.length > 0) steps.push({ id: "remove-firmware", title: "Remove what its firmware kept", actions: copies });
   return steps;
 }
 

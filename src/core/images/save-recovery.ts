@@ -1,8 +1,8 @@
 /** A copy that was never finished goes; one that has its name stays. */
 import { EstratoError } from "../../errors.ts";
 import type { JournalEntry } from "../model/journal.ts";
-import { type Outcome, perform } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { perform } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 
 /** What the journal remembers of a copy under way. */
 export interface SaveData {

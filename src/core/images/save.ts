@@ -137,6 +137,7 @@ function planSteps(world: World, layer: Source, data: SaveData, options: SaveIma
   const { to, format, compress } = options;
   const passphraseFile = options.passphraseFile ?? null;
   const copy: Step = {
+    id: "copy-disk",
     title: "Copy the disk",
     actions: [
       {
@@ -153,15 +154,22 @@ function planSteps(world: World, layer: Source, data: SaveData, options: SaveIma
     ],
   };
   const check: Step = {
+    id: "compare-copy",
     title: "Compare the copy with the plan",
     run: () => requireWhole(world, layer, work, format, passphraseFile !== null),
   };
   const last: readonly Step[] =
     to.kind === "file"
-      ? [{ title: "Give it its name", actions: [{ do: "move-file", from: work, to: to.path, replace: to.replace }] }]
+      ? [
+          {
+            id: "give-name",
+            title: "Give it its name",
+            actions: [{ do: "move-file", from: work, to: to.path, replace: to.replace }],
+          },
+        ]
       : [
-          { title: "Read it out", run: () => to.read(work) },
-          { title: "Remove it", actions: [{ do: "unlink", path: work }] },
+          { id: "read-out", title: "Read it out", run: () => to.read(work) },
+          { id: "remove", title: "Remove it", actions: [{ do: "unlink", path: work }] },
         ];
   return [copy, check, ...last];
 }

@@ -34,7 +34,7 @@ export async function setImage(world: World, target: string, options: SetImageOp
     const change = (draft: State) => apply(draft, found.id, target, options);
     if (world.dryRun) {
       change(structuredClone(await world.store.read())); // refuses what the real run would refuse
-      return planView(world, [{ title: `Change the record of the image ${found.name}` }]);
+      return planView(world, [{ id: "record", title: `Change the record of the image ${found.name}` }]);
     }
     const changed = await world.store.update(change);
     // A kill before this leaves others with the old words, which doctor finds.

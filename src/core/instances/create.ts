@@ -96,9 +96,10 @@ function createSteps(
   let current = planned;
   const steps: Step[] = [
     ...(volumes.some((one) => one.loan !== undefined)
-      ? [{ title: "Tell the lender", actions: markUses(volumes, true) }]
+      ? [{ id: "tell-lender", title: "Tell the lender", actions: markUses(volumes, true) }]
       : []),
     {
+      id: "record-instance",
       title: "Record the instance and its layers",
       run: async () => {
         await storeVolumes(world, volumes, `instance ${instance.name}`, (draft) => {
@@ -116,8 +117,13 @@ function createSteps(
     },
   ];
   if (reservation !== null)
-    steps.push({ title: "Reserve the address", actions: [{ do: "reserve-address", ...reservation }] });
+    steps.push({
+      id: "reserve-address",
+      title: "Reserve the address",
+      actions: [{ do: "reserve-address", ...reservation }],
+    });
   steps.push({
+    id: "make-disks",
     title: "Make the disks",
     // Read when the step comes: a merge that we waited for may have moved what they stand on.
     get actions(): readonly Action[] {
@@ -127,11 +133,13 @@ function createSteps(
   const firmware: Action[] = [];
   if (nvram?.from != null) firmware.push({ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 });
   if (tpm?.from != null) firmware.push({ do: "place-tpm", domain: instance.id, from: tpm.from, to: tpm.to });
-  if (firmware.length > 0) steps.push({ title: "Give it what the firmware kept", actions: firmware });
+  if (firmware.length > 0)
+    steps.push({ id: "place-firmware", title: "Give it what the firmware kept", actions: firmware });
   const contents = { uuid: instance.id, name: instance.name, publicKey, userData: options.userData };
   steps.push(
-    { title: "Make the seed", actions: [createSeed(seed, contents)] },
+    { id: "make-seed", title: "Make the seed", actions: [createSeed(seed, contents)] },
     {
+      id: "define-domain",
       title: "Define the domain",
       // Encrypted disks name all that they stand on: as with their files, a merge that we waited for may have moved that.
       get actions(): readonly Action[] {
@@ -143,7 +151,8 @@ function createSteps(
       },
     },
   );
-  if (options.start) steps.push({ title: "Start it", actions: [{ do: "start", domain: instance.id, paused: false }] });
+  if (options.start)
+    steps.push({ id: "start", title: "Start it", actions: [{ do: "start", domain: instance.id, paused: false }] });
   return steps;
 }
 

@@ -11,8 +11,8 @@ import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Image, State } from "../model/state.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { setLines } from "../schedules/create.ts";
 import { CRONTAB_LOCK } from "../schedules/find.ts";
 import { unlinkShelf } from "../shelving/record.ts";
@@ -128,21 +128,27 @@ function planSteps(world: World, data: DeleteData): Step[] {
   const lines = removeLines(data);
   if (lines.length > 0) {
     const names = data.schedules.map(({ name }) => name).join(", ");
-    steps.push({ title: `Take the lines of its schedules out of the crontab: ${names}`, actions: lines });
+    steps.push({
+      id: "remove-lines",
+      title: `Take the lines of its schedules out of the crontab: ${names}`,
+      actions: lines,
+    });
   }
   if (data.domain) {
     steps.push(
-      { title: "Stop it", actions: [{ do: "destroy", domain: data.uuid }] },
-      { title: "Undefine it", actions: [{ do: "undefine", domain: data.uuid, nvram: false }] },
+      { id: "stop", title: "Stop it", actions: [{ do: "destroy", domain: data.uuid }] },
+      { id: "undefine", title: "Undefine it", actions: [{ do: "undefine", domain: data.uuid, nvram: false }] },
     );
   }
-  if (data.addresses.length > 0) steps.push({ title: "Release its address", actions: releaseAddresses(data) });
+  if (data.addresses.length > 0)
+    steps.push({ id: "release-address", title: "Release its address", actions: releaseAddresses(data) });
   steps.push(
     {
+      id: "forget",
       title: `Forget it and its snapshots${data.schedules.length === 0 ? "" : " and schedules"}`,
       run: () => world.store.update((draft) => dropRecords(draft, data)),
     },
-    { title: "Remove its records", actions: unlinkFiles(world, data) },
+    { id: "remove-records", title: "Remove its records", actions: unlinkFiles(world, data) },
   );
   return steps;
 }

@@ -55,7 +55,7 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
     requireNothingOnThem(state, status.uuid, status.name, volumes);
     const heads = volumes.map((volume) => originalOf(state, volume, status.name, isLive(status)));
     const actions = heads.flatMap((layer) => giveBack(layer, isLive(status)));
-    const step = { title: "Give owner and mode back", actions };
+    const step = { id: "give-files-back", title: "Give owner and mode back", actions };
     if (world.dryRun) return planView(world, [step]);
     // Repeatable up to the one transaction that forgets it all: no journal is needed.
     await perform(world, locks, actions);

@@ -1,7 +1,7 @@
 /** A resize that was killed: forward once the new size is defined, else it is as it was; what ran before runs again. */
 import type { JournalEntry } from "../model/journal.ts";
-import { type Outcome, perform } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { perform } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { afterDefining, type ResizeData, startAgain } from "./resize-steps.ts";
 
 export async function recoverResize(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {

@@ -20,24 +20,24 @@ export function resizeSteps(world: World, data: ResizeData, timeoutMs: number): 
   const steps: Step[] = [];
   if (data.restart) {
     const shutdown: Action = { do: "shutdown", domain: data.uuid, timeoutMs, thenDestroy: true };
-    steps.push({ title: `Stop ${data.name}`, actions: [shutdown] });
+    steps.push({ id: "stop", title: `Stop ${data.name}`, actions: [shutdown] });
   }
-  steps.push({ title: "Define the new size", actions: [{ do: "define", xml: data.xml }] });
+  steps.push({ id: "define-new-size", title: "Define the new size", actions: [{ do: "define", xml: data.xml }] });
   return [...steps, ...afterDefining(world, data)];
 }
 
 /** Each can be repeated. */
 export function afterDefining(world: World, data: ResizeData): Step[] {
   const steps: Step[] = [
-    { title: "Record the new size", run: () => recordSize(world, data) },
-    { title: "Remove memory that fits no more", actions: unlinkRecords(world, data.dropped) },
+    { id: "record-new-size", title: "Record the new size", run: () => recordSize(world, data) },
+    { id: "remove-memory", title: "Remove memory that fits no more", actions: unlinkRecords(world, data.dropped) },
   ];
   if (data.restart) steps.push(startAgain(data));
   return steps;
 }
 
 export function startAgain(data: ResizeData): Step {
-  return { title: `Start ${data.name}`, actions: [{ do: "start", domain: data.uuid, paused: false }] };
+  return { id: "start", title: `Start ${data.name}`, actions: [{ do: "start", domain: data.uuid, paused: false }] };
 }
 
 async function recordSize(world: World, data: ResizeData): Promise<void> {

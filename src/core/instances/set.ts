@@ -4,8 +4,8 @@ import { exclusive } from "../exclusive.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { ensureAdopted } from "./adopt.ts";
 import { findAgain, findInstance, isLive } from "./find.ts";
@@ -51,13 +51,18 @@ export async function setInstance(world: World, target: string, options: SetInst
     if (changesProperties) {
       if (record === null) await ensureAdopted(world, status);
       steps.push({
+        id: "record-properties",
         title: "Record the properties",
         run: () => world.store.update((draft) => changeProperties(draft, status.uuid, options)),
       });
     }
     if (options.autostart !== null && options.autostart !== status.autostart) {
       const title = `Start it with the host: ${options.autostart ? "on" : "off"}`;
-      steps.push({ title, actions: [{ do: "autostart", domain: status.uuid, on: options.autostart }] });
+      steps.push({
+        id: "autostart",
+        title,
+        actions: [{ do: "autostart", domain: status.uuid, on: options.autostart }],
+      });
     }
     const rename = newName === null ? [] : renameSteps(world, status.uuid, newName);
     if (world.dryRun) return planView(world, [...steps, ...rename]);
@@ -75,8 +80,8 @@ export async function setInstance(world: World, target: string, options: SetInst
 
 function renameSteps(world: World, uuid: string, name: string): Step[] {
   return [
-    { title: "Rename it", actions: [{ do: "rename", domain: uuid, name }] },
-    { title: "Record the name", run: () => recordName(world, uuid, name) },
+    { id: "rename", title: "Rename it", actions: [{ do: "rename", domain: uuid, name }] },
+    { id: "record-name", title: "Record the name", run: () => recordName(world, uuid, name) },
   ];
 }
 

@@ -11,8 +11,8 @@ import { resumeMerge } from "../graph/resume.ts";
 import type { Action } from "../model/action.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Layer, State } from "../model/state.ts";
-import { execute, type Outcome, perform, type Recover, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, perform, type Recover, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { thawFile } from "../snapshots/heads.ts";
 import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";
@@ -38,11 +38,16 @@ export function mergeSteps(state: State, decision: Free | Merge, pause: boolean)
   const titles = titlesOf(state, decision);
   return [
     {
+      id: "merge",
       title: titles.work,
       actions: takenApart(effects.work, state, decision, pause),
     },
-    { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(state, decision, pause)] },
-    { title: titles.last, actions: effects.cleanup },
+    {
+      id: "relink",
+      title: "Re-point what stands on it",
+      actions: [...effects.settle, ...goingOn(state, decision, pause)],
+    },
+    { id: "remove-file", title: titles.last, actions: effects.cleanup },
   ].filter((step) => step.actions.length > 0);
 }
 
@@ -65,13 +70,23 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
     if (isOutrun) throw new EstratoError("conflict", `layer ${decision.layer}: something else is at work on its chain`);
   };
   const steps: Step[] = [
-    { title: "Mark the layers", run: mark },
-    { title: titles.work, actions: takenApart(effects.work, state, decision, pause) },
-    { title: "Re-point what stands on it", actions: [...effects.settle, ...goingOn(state, decision, pause)] },
-    { title: "Record", run: () => recordMerge(world, effects, id) },
-    { title: "Look whether anybody holds the old file", run: () => requireAllUnheld(world, effects.unheld) },
-    { title: titles.last, actions: effects.cleanup },
-    ...(secret === null ? [] : [{ title: "Forget its secret", run: () => forgetSecret(world, locks, secret) }]),
+    { id: "mark-layers", title: "Mark the layers", run: mark },
+    { id: "merge", title: titles.work, actions: takenApart(effects.work, state, decision, pause) },
+    {
+      id: "relink",
+      title: "Re-point what stands on it",
+      actions: [...effects.settle, ...goingOn(state, decision, pause)],
+    },
+    { id: "record", title: "Record", run: () => recordMerge(world, effects, id) },
+    {
+      id: "look-for-holders",
+      title: "Look whether anybody holds the old file",
+      run: () => requireAllUnheld(world, effects.unheld),
+    },
+    { id: "remove-file", title: titles.last, actions: effects.cleanup },
+    ...(secret === null
+      ? []
+      : [{ id: "forget-secret", title: "Forget its secret", run: () => forgetSecret(world, locks, secret) }]),
   ];
   if (decision.kind === "free") await noteMissing(world, state, decision.layer);
   try {

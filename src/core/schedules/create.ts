@@ -8,8 +8,8 @@ import type { Action } from "../model/action.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Schedule } from "../model/state.ts";
 import { requireFree, requireName } from "../names.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { parseCron } from "./cron-time.ts";
 import { CRONTAB_LOCK, markOf } from "./find.ts";
 import { type Hooks, requireHook } from "./hooks.ts";
@@ -76,8 +76,12 @@ export async function createSchedule(world: World, wanted: NewSchedule, launch: 
       createdAt: world.clock.now().toISOString(),
     };
     const steps: Step[] = [
-      { title: "Record the schedule", run: () => recordSchedule(world, schedule) },
-      { title: `Write its lines into ${file ?? "the crontab"}`, actions: [setLines(file, id, schedule.lines)] },
+      { id: "record-schedule", title: "Record the schedule", run: () => recordSchedule(world, schedule) },
+      {
+        id: "write-lines",
+        title: `Write its lines into ${file ?? "the crontab"}`,
+        actions: [setLines(file, id, schedule.lines)],
+      },
     ];
     if (world.dryRun) return planView(world, steps, schedule.lines);
     const data: CreateData = { schedule, file };

@@ -2,8 +2,8 @@
 
 import { exclusive } from "../exclusive.ts";
 import type { JournalEntry } from "../model/journal.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { setLines } from "./create.ts";
 import { CRONTAB_LOCK, findSchedule } from "./find.ts";
 
@@ -20,8 +20,12 @@ export async function deleteSchedule(world: World, target: string): Promise<Plan
     const { file } = await world.host.crontab();
     const data: DeleteData = { id, file };
     const steps: Step[] = [
-      { title: `Remove its lines from ${file ?? "the crontab"}`, actions: [setLines(file, id, [])] },
-      { title: "Forget the schedule", run: () => forget(world, id) },
+      {
+        id: "remove-lines",
+        title: `Remove its lines from ${file ?? "the crontab"}`,
+        actions: [setLines(file, id, [])],
+      },
+      { id: "forget-schedule", title: "Forget the schedule", run: () => forget(world, id) },
     ];
     if (world.dryRun) return planView(world, steps);
     await execute(world, locks, { kind: "schedule.delete", target: name, data, steps }, recoverDeleteSchedule);

@@ -7,8 +7,8 @@ import { type ImageView, viewImage } from "../images/view.ts";
 import { awaitUnmerged } from "../layers/heads.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Image, State } from "../model/state.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { type Audience, audienceOf, audienceWords, NOBODY, setAudience } from "./access.ts";
 import { cataloguePath, catalogueText, LONGEST_ENTRY_BYTES } from "./catalogue.ts";
 import { findOwnImage } from "./find.ts";
@@ -47,8 +47,16 @@ export async function shareImage(world: World, target: string, wishes: ShareWish
     const after = { everybody: before.everybody || wishes.everybody, users: [...others, ...added] };
     const planned = withAudience(state, id, after);
     const steps: Step[] = [
-      { title: `Record that ${audienceWords(after)} may use it`, run: () => record(world, id, after, true) },
-      { title: "Open its files, and tell where they are", actions: publish(world.store.paths, planned, id) },
+      {
+        id: "record",
+        title: `Record that ${audienceWords(after)} may use it`,
+        run: () => record(world, id, after, true),
+      },
+      {
+        id: "open-files",
+        title: "Open its files, and tell where they are",
+        actions: publish(world.store.paths, planned, id),
+      },
     ];
     return change(world, locks, "image.share", { image: id, before, after }, steps);
   });
@@ -114,10 +122,11 @@ function closing(world: World, state: State, image: Image, left: Audience, after
   const files = isLast ? closeFiles(paths, planned, image.id) : publish(paths, planned, image.id);
   return [
     {
+      id: "close-files",
       title: "See that nobody uses it, and close its files",
       actions: [...closeUses(paths, image.id, left, isLast), ...files],
     },
-    { title: "Record it", run: () => record(world, image.id, after, false) },
+    { id: "record", title: "Record it", run: () => record(world, image.id, after, false) },
   ];
 }
 

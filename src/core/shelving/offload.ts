@@ -11,8 +11,8 @@ import { newHeadLayer, newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Layer, State } from "../model/state.ts";
-import { execute, type Outcome, perform, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, perform, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { type Shelf, shelfOf } from "./record.ts";
 
@@ -149,6 +149,7 @@ export function offloadSteps(world: World, data: OffloadData): Step[] {
   if (data.packs.length === 0) return [];
   return [
     {
+      id: "pack-disks",
       title: `Pack the disks of ${data.name}`,
       actions: data.packs.map(({ from, packed }): Action => {
         const copy = { from: from.file, fromFormat: from.format, to: packed.file, toFormat: packed.format };
@@ -158,15 +159,20 @@ export function offloadSteps(world: World, data: OffloadData): Step[] {
         return { do: "convert", ...copy, ...how, ...secretOf(from), mode: PACKED_MODE };
       }),
     },
-    { title: "Compare the copies with the disks", run: () => requireSame(world, data) },
+    { id: "compare-copies", title: "Compare the copies with the disks", run: () => requireSame(world, data) },
     {
+      id: "make-new-heads",
       title: "Make new heads",
       actions: data.packs.map(({ packed, head }): Action => {
         const backing = { path: packed.file, format: packed.format };
         return { do: "create-disk", path: head.file, backing, sizeBytes: head.sizeBytes, ...secretOf(head) };
       }),
     },
-    { title: "Record the packed layers", run: () => world.store.update((draft) => recordPacked(draft, data)) },
+    {
+      id: "record-layers",
+      title: "Record the packed layers",
+      run: () => world.store.update((draft) => recordPacked(draft, data)),
+    },
   ];
 }
 

@@ -107,15 +107,19 @@ function shelveSteps(
   if (status.live !== null) {
     const shown: Action[] = [{ do: "shutdown", domain: uuid, timeoutMs, thenDestroy: true }];
     if (data.shelved.was === "paused") shown.unshift({ do: "resume", domain: uuid });
-    steps.push({ title: "Stop it", shown, run: () => stopGuest(world, locks, status, data, timeoutMs) });
+    steps.push({ id: "stop", title: "Stop it", shown, run: () => stopGuest(world, locks, status, data, timeoutMs) });
   }
-  steps.push({ title: "Keep the definition", run: () => keepDefinition(world, data) });
+  steps.push({ id: "keep-definition", title: "Keep the definition", run: () => keepDefinition(world, data) });
   steps.push(...saveFirmware(world, data.firmware, data.image));
   steps.push(
-    { title: "Make new heads", actions: heads.map(createHead) },
-    { title: "Freeze the layers", actions: heads.map((head) => freezeFile(head.before)) },
-    { title: "Record it as shelved", run: () => world.store.update((draft) => recordShelved(draft, data)) },
-    { title: "Undefine the domain", actions: undefine(data) },
+    { id: "make-new-heads", title: "Make new heads", actions: heads.map(createHead) },
+    { id: "freeze-layers", title: "Freeze the layers", actions: heads.map((head) => freezeFile(head.before)) },
+    {
+      id: "record-shelved",
+      title: "Record it as shelved",
+      run: () => world.store.update((draft) => recordShelved(draft, data)),
+    },
+    { id: "undefine-domain", title: "Undefine the domain", actions: undefine(data) },
   );
   return steps;
 }

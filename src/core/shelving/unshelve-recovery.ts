@@ -4,8 +4,8 @@ import type { Copy } from "../firmware.ts";
 import type { Action } from "../model/action.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Image, Shelved, State } from "../model/state.ts";
-import { type Outcome, perform } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { perform } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { unlinkShelf } from "./record.ts";
 
 /** What the journal remembers of it. */

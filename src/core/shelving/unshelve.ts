@@ -70,18 +70,28 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
   const steps: Step[] = [];
   const firmware: Action[] = data.nvram === null ? [] : [{ do: "copy-file", ...data.nvram, mode: 0o600 }];
   if (data.tpm !== null) firmware.push({ do: "place-tpm", domain: uuid, from: data.tpm.from, to: data.tpm.to });
-  if (firmware.length > 0) steps.push({ title: "Put back what the firmware kept", actions: firmware });
-  if (reservations.length > 0) steps.push({ title: "Reserve its address", actions: reservations });
-  steps.push({ title: "Define the domain", actions: [{ do: "define", xml }] });
+  if (firmware.length > 0)
+    steps.push({ id: "place-firmware", title: "Put back what the firmware kept", actions: firmware });
+  if (reservations.length > 0)
+    steps.push({ id: "reserve-address", title: "Reserve its address", actions: reservations });
+  steps.push({ id: "define-domain", title: "Define the domain", actions: [{ do: "define", xml }] });
   if (shelved.autostart) {
-    steps.push({ title: "Start it with the host", actions: [{ do: "autostart", domain: uuid, on: true }] });
+    steps.push({
+      id: "autostart",
+      title: "Start it with the host",
+      actions: [{ do: "autostart", domain: uuid, on: true }],
+    });
   }
   steps.push(
-    { title: "Record it as unshelved", run: () => world.store.update((draft) => recordUnshelved(draft, data)) },
-    { title: "Remove what the image kept", actions: unlinkShelf(world, data.image) },
+    {
+      id: "record-unshelved",
+      title: "Record it as unshelved",
+      run: () => world.store.update((draft) => recordUnshelved(draft, data)),
+    },
+    { id: "remove-image", title: "Remove what the image kept", actions: unlinkShelf(world, data.image) },
   );
   if (world.dryRun) {
-    const start: Step = { title: "Start it", actions: [{ do: "start", domain: uuid, paused: false }] };
+    const start: Step = { id: "start", title: "Start it", actions: [{ do: "start", domain: uuid, paused: false }] };
     // What lies elsewhere comes back, and the head becomes one with what was shelved.
     const { steps: collected } = await freedByDropping(world, state, (draft) => recordUnshelved(draft, data));
     return planView(world, [...steps, ...collected, ...(shelved.was === "off" ? [] : [start])]);

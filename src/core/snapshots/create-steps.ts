@@ -32,16 +32,21 @@ export function planSteps(
   const steps: Step[] = [];
   if (snapshot.definition !== null) {
     steps.push({
+      id: "keep-definition",
       title: "Keep the definition",
       run: () => world.store.writeRecord(`${snapshot.id}.xml`, definitionByVolume(world, status.inactive.xml, heads)),
     });
   }
-  steps.push({ title: "Make new heads", actions: heads.map(createHead) });
+  steps.push({ id: "make-new-heads", title: "Make new heads", actions: heads.map(createHead) });
   steps.push(...saveFirmware(world, firmware, snapshot));
   // Before the switch: where libvirtd dies in it and the guest stops, nobody can start it on what it had before (LIBVIRT.md, trap 12).
   // QEMU goes on writing what it has open, and lets go of it in the switch (measured on both generations). Where saving memory fails at its
   // very end QEMU cannot open the frozen file again, and the guest stands still until recovery has thawed it: nothing is lost.
-  steps.push({ title: "Freeze the layers", actions: heads.map((head) => freezeFile(head.before)) });
+  steps.push({
+    id: "freeze-layers",
+    title: "Freeze the layers",
+    actions: heads.map((head) => freezeFile(head.before)),
+  });
   let reached = false;
   if (status.live !== null) {
     const trying = quiesce && !required;
@@ -50,20 +55,29 @@ export function planSteps(
       reached = await switchQuiescedOrNot(world, locks, uuid, data);
     };
     const title = snapshot.memory === null ? "Switch the disks" : "Save the memory and switch the disks";
-    steps.push({ title, ...(trying ? { shown: [action], run: tryIt } : { actions: [action] }) });
+    steps.push({ id: "switch-disks", title, ...(trying ? { shown: [action], run: tryIt } : { actions: [action] }) });
     if (required) reached = quiesce;
-    steps.push({ title: "Compare QEMU, libvirt and the plan", run: () => requireSwitched(world, data) });
+    steps.push({ id: "compare", title: "Compare QEMU, libvirt and the plan", run: () => requireSwitched(world, data) });
   }
   if (snapshot.memory !== null) {
     steps.push({
+      id: "freeze-memory",
       title: "Freeze the memory",
       actions: freezeMemory(world, snapshot),
       run: () => keepLiveDefinition(world, snapshot, heads),
     });
   }
   steps.push(
-    { title: "Define the new heads", actions: [{ do: "redefine", domain: uuid, disks: definedDisks(heads, "after") }] },
-    { title: "Record the snapshot", run: () => record(world, data, reached ? "filesystem" : snapshot.consistency) },
+    {
+      id: "define-new-heads",
+      title: "Define the new heads",
+      actions: [{ do: "redefine", domain: uuid, disks: definedDisks(heads, "after") }],
+    },
+    {
+      id: "record-snapshot",
+      title: "Record the snapshot",
+      run: () => record(world, data, reached ? "filesystem" : snapshot.consistency),
+    },
   );
   return steps;
 }

@@ -96,9 +96,9 @@ async function planHead(world: World, state: State, volume: Volume, status: Doma
 /** Nobody runs on it: what was frozen last is what it holds. */
 function stepsAtRest(world: World, data: CreateData, head: HeadChange): Step[] {
   return [
-    { title: "Make a new head", actions: [createHead(head)] },
-    { title: "Freeze the layer", actions: [freezeFile(head.before)] },
-    { title: "Record the snapshot", run: () => record(world, data, data.snapshot.consistency) },
+    { id: "make-new-head", title: "Make a new head", actions: [createHead(head)] },
+    { id: "freeze-layer", title: "Freeze the layer", actions: [freezeFile(head.before)] },
+    { id: "record-snapshot", title: "Record the snapshot", run: () => record(world, data, data.snapshot.consistency) },
   ];
 }
 

@@ -4,8 +4,8 @@ import { exclusive } from "../exclusive.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Snapshot, State } from "../model/state.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
 
@@ -67,8 +67,16 @@ async function dropLocked(
   }
   const ids = doomed.map((snapshot) => snapshot.id);
   const steps: Step[] = [
-    { title: "Forget the snapshot", run: () => world.store.update((draft) => dropSnapshots(draft, ids)) },
-    { title: "Remove its definition, and what its firmware kept", actions: unlinkRecords(world, ids) },
+    {
+      id: "forget-snapshot",
+      title: "Forget the snapshot",
+      run: () => world.store.update((draft) => dropSnapshots(draft, ids)),
+    },
+    {
+      id: "remove-records",
+      title: "Remove its definition, and what its firmware kept",
+      actions: unlinkRecords(world, ids),
+    },
   ];
   if (world.dryRun) {
     const freed = await freedByDropping(world, state, (draft) => dropSnapshots(draft, ids));

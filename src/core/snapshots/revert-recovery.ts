@@ -4,8 +4,8 @@ import { imageOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { JournalEntry } from "../model/journal.ts";
-import { type Outcome, perform } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { perform } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { dropSnapshots } from "./drop.ts";
 import { thawFile } from "./heads.ts";
 import type { RevertData } from "./revert-plan.ts";
@@ -36,7 +36,7 @@ export async function recoverRevert(world: World, locks: HeldLocks, entry: Journ
   for (const step of afterDefining(world, locks, data)) {
     // The guest that runs now runs on the new heads already.
     const actions = (step.actions ?? []).filter((action) => !(runs && action.do === "destroy"));
-    const bringsBack = step.title === START || step.title === RESUME;
+    const bringsBack = step.id === START || step.id === RESUME;
     const work = async () => {
       await perform(world, locks, actions);
       await step.run?.();

@@ -8,28 +8,29 @@ import { dropSnapshots, unlinkRecords } from "./drop.ts";
 import { adoptHeads, createHead, definitionByVolume, freezeFile, type HeadChange, thawFile } from "./heads.ts";
 import type { RevertData } from "./revert-plan.ts";
 
-/** The titles of the step that brings the guest back. */
-export const START = "Start the guest";
-export const RESUME = "Resume the guest from its memory";
+/** The step that brings the guest back. */
+export const START = "start";
+export const RESUME = "resume";
 
 export function planSteps(world: World, locks: HeldLocks, data: RevertData): Step[] {
   const { heads, kept, nvram, keep } = data;
   const steps: Step[] = [];
   if (kept !== null) {
     steps.push({
+      id: "keep-definition",
       title: "Keep the definition",
       run: () => world.store.writeRecord(`${kept.id}.xml`, definitionByVolume(world, data.xmlBefore, heads)),
     });
   }
-  steps.push({ title: "Make new heads", actions: heads.map(createHead) });
-  if (touchesTpm(data)) steps.push({ title: "Hold the new heads", actions: heads.map(holdHead) });
+  steps.push({ id: "make-new-heads", title: "Make new heads", actions: heads.map(createHead) });
+  if (touchesTpm(data)) steps.push({ id: "hold-new-heads", title: "Hold the new heads", actions: heads.map(holdHead) });
   const copies: Action[] = [];
   if (nvram !== null) copies.push({ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 });
   if (keep.nvram !== null) copies.push({ do: "copy-file", ...keep.nvram, mode: 0o400 });
-  if (copies.length > 0) steps.push({ title: "Copy the NVRAM", actions: copies });
+  if (copies.length > 0) steps.push({ id: "copy-nvram", title: "Copy the NVRAM", actions: copies });
   steps.push(
-    { title: "Keep what the disks hold", run: () => keepBefore(world, data) },
-    { title: "Define the new heads", actions: [{ do: "define", xml: data.xmlAfter }] },
+    { id: "keep-disks", title: "Keep what the disks hold", run: () => keepBefore(world, data) },
+    { id: "define-new-heads", title: "Define the new heads", actions: [{ do: "define", xml: data.xmlAfter }] },
   );
   return [...steps, ...afterDefining(world, locks, data)];
 }
@@ -38,17 +39,26 @@ export function planSteps(world: World, locks: HeldLocks, data: RevertData): Ste
 export function afterDefining(world: World, locks: HeldLocks, data: RevertData): Step[] {
   const { uuid, heads } = data;
   const steps: Step[] = [];
-  if (data.was !== "off") steps.push({ title: "Stop the guest", actions: [{ do: "destroy", domain: uuid }] });
+  if (data.was !== "off")
+    steps.push({ id: "stop-guest", title: "Stop the guest", actions: [{ do: "destroy", domain: uuid }] });
   if (touchesTpm(data)) steps.push(...exchangeTpm(world, locks, data));
   steps.push(
-    { title: "Freeze what it had", actions: heads.map((head) => freezeFile(head.before)) },
-    { title: "Record the revert", run: () => record(world, locks, data) },
+    { id: "freeze-old-heads", title: "Freeze what it had", actions: heads.map((head) => freezeFile(head.before)) },
+    { id: "record-revert", title: "Record the revert", run: () => record(world, locks, data) },
   );
   if (data.nvram?.previous != null)
-    steps.push({ title: "Remove the NVRAM it had", actions: [{ do: "unlink", path: data.nvram.previous }] });
+    steps.push({
+      id: "remove-old-nvram",
+      title: "Remove the NVRAM it had",
+      actions: [{ do: "unlink", path: data.nvram.previous }],
+    });
   if (data.memory) steps.push(resumeStep(world, locks, data, data.memory));
   else if (data.was !== "off")
-    steps.push({ title: START, actions: [{ do: "start", domain: uuid, paused: data.was === "paused" }] });
+    steps.push({
+      id: START,
+      title: START_TITLE,
+      actions: [{ do: "start", domain: uuid, paused: data.was === "paused" }],
+    });
   return steps;
 }
 
@@ -73,6 +83,7 @@ function exchangeTpm(world: World, locks: HeldLocks, data: RevertData): Step[] {
   const release = heads.map((head) => thawFile(head.after));
   return [
     {
+      id: "exchange-tpm",
       title: "Exchange the TPM's state",
       shown: exchange,
       run: async () => {
@@ -83,7 +94,7 @@ function exchangeTpm(world: World, locks: HeldLocks, data: RevertData): Step[] {
         await perform(world, locks, exchange);
       },
     },
-    { title: "Release the new heads", actions: release },
+    { id: "release-new-heads", title: "Release the new heads", actions: release },
   ];
 }
 
@@ -93,7 +104,8 @@ function resumeStep(world: World, locks: HeldLocks, data: RevertData, memory: No
   // The clock that it wakes up with is the one of the snapshot.
   if (!paused) actions.push({ do: "sync-clock", domain: data.uuid });
   return {
-    title: RESUME,
+    id: RESUME,
+    title: "Resume the guest from its memory",
     shown: actions,
     run: async () => {
       if (await stillAsMade(world, data)) await perform(world, locks, actions);

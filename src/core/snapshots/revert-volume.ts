@@ -5,8 +5,8 @@ import { isUnwritten } from "../layers/heads.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "../volumes/find.ts";
@@ -97,9 +97,10 @@ function planRevert(
 
 function planSteps(world: World, data: RevertVolumeData): Step[] {
   const { kept, head, uuid } = data;
-  const steps: Step[] = [{ title: "Make a new head", actions: [createHead(head)] }];
+  const steps: Step[] = [{ id: "make-new-head", title: "Make a new head", actions: [createHead(head)] }];
   if (kept !== null) {
     steps.push({
+      id: "keep-disk",
       title: "Keep what the volume holds",
       run: () =>
         world.store.update((draft) => {
@@ -109,7 +110,11 @@ function planSteps(world: World, data: RevertVolumeData): Step[] {
   }
   if (uuid !== null) {
     const disks = definedDisks([head], "after");
-    steps.push({ title: "Define the new head", actions: [{ do: "redefine", domain: uuid, disks }] });
+    steps.push({
+      id: "define-new-head",
+      title: "Define the new head",
+      actions: [{ do: "redefine", domain: uuid, disks }],
+    });
   }
   return [...steps, ...afterDefining(world, data)];
 }
@@ -117,8 +122,9 @@ function planSteps(world: World, data: RevertVolumeData): Step[] {
 /** From the point of no return on. Each step can be repeated. */
 function afterDefining(world: World, data: RevertVolumeData): Step[] {
   return [
-    { title: "Freeze what it had", actions: [freezeFile(data.head.before)] },
+    { id: "freeze-old-heads", title: "Freeze what it had", actions: [freezeFile(data.head.before)] },
     {
+      id: "record-revert",
       title: "Record the revert",
       run: () =>
         world.store.update((draft) => {

@@ -7,8 +7,8 @@ import { SEED_DEVICE } from "../instances/seed.ts";
 import type { DomainStatus, NewDisk } from "../model/host.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State, Volume } from "../model/state.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "./find.ts";
@@ -87,9 +87,13 @@ export function diskOf(state: State, volume: Volume, device: string): NewDisk {
 
 function planSteps(world: World, data: AttachData): Step[] {
   return [
-    { title: "Attach the disk", actions: [{ do: "attach-disk", domain: data.uuid, disk: data.disk }] },
-    { title: "Compare QEMU, libvirt and the plan", run: () => requireAttached(world, data) },
-    { title: "Record it", run: () => record(world, data) },
+    {
+      id: "attach-disk",
+      title: "Attach the disk",
+      actions: [{ do: "attach-disk", domain: data.uuid, disk: data.disk }],
+    },
+    { id: "compare", title: "Compare QEMU, libvirt and the plan", run: () => requireAttached(world, data) },
+    { id: "record", title: "Record it", run: () => record(world, data) },
   ];
 }
 

@@ -17,8 +17,8 @@ import type { Action } from "../model/action.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State, Volume } from "../model/state.ts";
 import { requireFree, requireName } from "../names.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { loaned, planLoan, withLoan } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireDiskSize } from "./requirements.ts";
@@ -128,11 +128,20 @@ function planSteps(
   const give: Step[] =
     secret === null || passphraseFile === null
       ? []
-      : [{ title: "Give libvirt the passphrase", actions: [defineSecret(world, secret, what, passphraseFile)] }];
+      : [
+          {
+            id: "give-libvirt-passphrase",
+            title: "Give libvirt the passphrase",
+            actions: [defineSecret(world, secret, what, passphraseFile)],
+          },
+        ];
   return [
-    ...(made.loan === undefined ? [] : [{ title: "Tell the lender", actions: markUses([made], true) }]),
+    ...(made.loan === undefined
+      ? []
+      : [{ id: "tell-lender", title: "Tell the lender", actions: markUses([made], true) }]),
     ...give,
     {
+      id: "record-volume",
       title: "Record the volume and its layer",
       run: async () => {
         await storeVolumes(world, [made], what, (draft) => {
@@ -150,6 +159,7 @@ function planSteps(
       },
     },
     {
+      id: "make-disk",
       title: "Make the disk",
       // Read when the step comes: a merge that we waited for may have moved what it stands on.
       get actions(): readonly Action[] {

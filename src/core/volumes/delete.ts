@@ -3,8 +3,8 @@ import { EstratoError } from "../../errors.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State, Volume } from "../model/state.ts";
-import { execute, type Outcome, type PlanView, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { findVolume, volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle } from "./requirements.ts";
 
@@ -32,7 +32,7 @@ export async function deleteVolume(world: World, target: string): Promise<PlanVi
       await requireIdle(world, state, volume);
     }
     const drop = (draft: State) => void delete draft.volumes[volume.id];
-    const steps: Step[] = [{ title: "Forget the volume", run: () => world.store.update(drop) }];
+    const steps: Step[] = [{ id: "forget-volume", title: "Forget the volume", run: () => world.store.update(drop) }];
     if (world.dryRun) {
       const freed = await freedByDropping(world, state, drop);
       return { ...planView(world, [...steps, ...freed.steps], freed.notes), freesBytes: freed.bytes };

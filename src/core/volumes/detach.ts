@@ -6,8 +6,8 @@ import { findAgain, findInstance } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State, Volume } from "../model/state.ts";
-import { execute, type Outcome, type PlanView, perform, planView, type Recover, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { execute, type PlanView, perform, planView, type Recover, type Step } from "../operation.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { disagreement, headFacts, refuseUnsafe } from "../truth.ts";
 import { volumeLabel, withVolume } from "./find.ts";
@@ -113,9 +113,9 @@ async function requireAgreementButFor(world: World, state: State, status: Domain
 function planSteps(world: World, data: DetachData, timeoutMs: number): Step[] {
   const { uuid, device } = data;
   return [
-    { title: "Detach the disk", actions: [{ do: "detach-disk", domain: uuid, device, timeoutMs }] },
-    { title: "Look whether anybody holds it", run: () => requireDetached(world, data) },
-    { title: "Record it", run: () => record(world, data) },
+    { id: "detach-disk", title: "Detach the disk", actions: [{ do: "detach-disk", domain: uuid, device, timeoutMs }] },
+    { id: "look-for-holders", title: "Look whether anybody holds it", run: () => requireDetached(world, data) },
+    { id: "record", title: "Record it", run: () => record(world, data) },
   ];
 }
 

@@ -6,8 +6,8 @@ import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
-import { execute, type Outcome, type PlanView, planView, type Step } from "../operation.ts";
-import type { World } from "../ports.ts";
+import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import type { Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "./find.ts";
@@ -74,8 +74,8 @@ function planSteps(world: World, data: ResizeData, status: DomainStatus | null):
       ? { do: "resize-disk", ...imageOf(head), sizeBytes }
       : { do: "block-resize", domain: uuid, device, sizeBytes };
   return [
-    { title: "Grow the disk", actions: [action] },
-    { title: "Compare and record", run: () => compareAndRecord(world, data) },
+    { id: "grow-disk", title: "Grow the disk", actions: [action] },
+    { id: "record", title: "Compare and record", run: () => compareAndRecord(world, data) },
   ];
 }
 

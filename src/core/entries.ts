@@ -1,0 +1,73 @@
+/** The journal's entries as core writes and reads them: whose child each is, and that what they remember has the shape that recovery expects. */
+import * as v from "valibot";
+import { EstratoError } from "../errors.ts";
+import type { JournalEntry } from "./model/journal.ts";
+import type { Kind, World } from "./ports.ts";
+
+/** Durable when it returns. An entry of that id is replaced as a whole. */
+export function openEntry(world: World, entry: JournalEntry): Promise<void> {
+  return world.store.journal.open(entry);
+}
+
+/** The one place where an operation ends. Throws "integrity" while one that it began is open: that one's undoing, or its end, is this one's too. */
+export async function closeEntry(world: World, entry: JournalEntry): Promise<void> {
+  const [child] = await childrenOf(world, entry);
+  if (child !== undefined) {
+    throw new EstratoError(
+      "integrity",
+      `${entry.command}: ${child.kind}, which it began, has not ended (${child.id})`,
+      {
+        hint: 'Run "estrato doctor --repair".',
+      },
+    );
+  }
+  await world.store.journal.close(entry.id);
+}
+
+/** What an operation began and what has not ended, the newest first. */
+export async function childrenOf(world: World, entry: JournalEntry): Promise<JournalEntry[]> {
+  const entries = await world.store.journal.list(); // oldest first
+  const index = entries.findIndex((one) => one.id === entry.id);
+  return entries.filter((one, place) => isChild(one, entry, place > index)).reverse();
+}
+
+/**
+ * 0.1.0 did not write down who began whom. But locks are held by one process at a time: what was opened later under one of an open entry's locks was
+ * begun by it.
+ */
+function isChild(one: JournalEntry, entry: JournalEntry, later: boolean): boolean {
+  if (one.parent !== undefined) return one.parent === entry.id;
+  return later && one.locks.some((name) => entry.locks.includes(name));
+}
+
+/**
+ * What an entry remembers, in the shape that its kind has now. Throws "integrity" where it was written by a newer estrato, or is not what
+ * that kind writes: nothing is recovered by guessing.
+ */
+export function dataOf<Data>(kind: Kind<Data>, entry: JournalEntry): Data {
+  if (entry.version > kind.version) throw foreign(entry);
+  let { data } = entry;
+  for (let version = entry.version; version < kind.version; version += 1) {
+    const step = kind.older?.[version];
+    if (step === undefined) throw foreign(entry);
+    data = step(data);
+  }
+  const checked = v.safeParse(kind.data, data, { abortEarly: true });
+  if (checked.success) return checked.output;
+  const [issue] = checked.issues;
+  throw new EstratoError(
+    "integrity",
+    `journal entry ${entry.id}: ${entry.kind}: ${v.getDotPath(issue) ?? "data"}: ${issue.message}`,
+    { hint: "It is not what this version of estrato writes: nothing has been changed by it." },
+  );
+}
+
+function foreign({ id, kind, version }: JournalEntry): EstratoError {
+  return new EstratoError(
+    "integrity",
+    `journal entry ${id}: ${kind}, version ${version}: this estrato cannot read it`,
+    {
+      hint: "It was written by another version of estrato: run any command of that version, which ends it.",
+    },
+  );
+}
