@@ -2,6 +2,7 @@
  * What a guest's firmware keeps outside its disks: its variables (NVRAM) and the state of an emulated TPM. Small files, which travel with every
  * snapshot, image and shelf. An encrypted TPM state (`<encryption secret='…'/>`) travels as it is, and needs the same libvirt secret.
  */
+import * as v from "valibot";
 import { EstratoError } from "../errors.ts";
 import type { Action } from "./model/action.ts";
 import type { DomainDefinition } from "./model/host.ts";
@@ -22,6 +23,10 @@ export interface Copy {
   readonly from: string;
   readonly to: string;
 }
+
+/** As the journal remembers them. */
+export const copySchema = v.object({ from: v.string(), to: v.string() });
+export const firmwareSchema = v.object({ nvram: v.nullable(v.string()), tpm: v.nullable(v.string()) });
 
 const COPY_MODE = 0o400;
 

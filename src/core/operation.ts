@@ -37,6 +37,8 @@ export interface Operation<Data, Result> {
   readonly target?: string;
   readonly data: Data;
   readonly steps: readonly Step[];
+  /** What precedes the entry in the journal, once all that can refuse has been asked. Not in a dry run. */
+  readonly begin?: () => Promise<void>;
   /** What a plan says besides its steps. */
   readonly notes?: readonly string[];
   /** What follows when it is done, by itself: for the plan. */
@@ -105,6 +107,12 @@ function tellStall(world: World, ms: number): void {
   world.report.detail?.(`the guest stood still for ${Math.round(ms)} ms`);
 }
 
+/** Performs a step (not one that is another operation) once more: for recoveries that go forward by the steps that were left. */
+export async function repeat(world: World, locks: HeldLocks, step: Step): Promise<void> {
+  await perform(world, locks, step.actions ?? []);
+  await step.run?.();
+}
+
 /** The operation that is at work under these locks now: one that is begun meanwhile is its child. */
 const atWork = new WeakMap<HeldLocks, string>();
 
@@ -120,6 +128,7 @@ export async function run<Data, Result>(
   operation: Operation<Data, Result>,
 ): Promise<Result | PlanView> {
   if (world.dryRun) return planOf(world, operation);
+  await operation.begin?.();
   const parent = atWork.get(locks) ?? null;
   const entry: JournalEntry = {
     id: operation.id ?? world.ids.next("op"),

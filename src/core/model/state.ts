@@ -249,6 +249,9 @@ export const stateSchema = v.object({
   schedules: v.optional(v.record(v.string(), schedule), {}),
 });
 
+/** Of the records that others hold copies of: the journal, and what lies beside the state. */
+export const recordSchemas = { layer, volume, instance, shelved, snapshot, image, schedule };
+
 export type State = v.InferOutput<typeof stateSchema>;
 export type Layer = v.InferOutput<typeof layer>;
 export type Volume = v.InferOutput<typeof volume>;

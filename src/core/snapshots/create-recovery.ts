@@ -1,15 +1,15 @@
 /** A snapshot that was killed, or that failed: finished where the guest is on its new heads, else undone. */
+
 import { EstratoError } from "../../errors.ts";
 import { copyFiles } from "../firmware.ts";
 import { imageOf } from "../graph/files.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Snapshot } from "../model/state.ts";
 import { perform } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
-import { type CreateData, record, switched } from "./create-steps.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { type CreateData, createDataSchema, record, switched } from "./create-steps.ts";
 import { liveDefinitionName } from "./drop.ts";
 import { definedDisks, freezeFile, thawFile } from "./heads.ts";
 import { freezeMemory, keepLiveDefinition } from "./memory-file.ts";
@@ -18,12 +18,18 @@ import { requireLeft } from "./unheld.ts";
 /** Why libvirt says that a guest stands still where it was saving its memory; a person's own pause is called "user". */
 const SAVING = new Set(["snapshot", "saving", "migrating", "unknown"]);
 
+export const createSnapshotKind: Kind<CreateData> = {
+  name: "snapshot.create",
+  version: 1,
+  data: createDataSchema,
+  recover: recoverCreate,
+};
+
 /**
  * A snapshot that never ended. Forward where the guest writes (or wrote, or is defined to write) to a new head: its bytes are there.
  * Back otherwise: thaw, and unlink the heads once nobody holds them.
  */
-export async function recoverCreate(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as CreateData;
+async function recoverCreate(world: World, locks: HeldLocks, data: CreateData): Promise<Outcome> {
   if (data.snapshot.memory !== null) await perform(world, locks, [{ do: "await-job", domain: data.uuid }]);
   const status = await world.host.domainStatus(data.uuid);
   if (status !== null && status.live !== null) await world.host.perform({ do: "thaw", domain: data.uuid });

@@ -1,13 +1,22 @@
 /** The steps of a snapshot, in the order in which each crash has an answer (DESIGN, section 5). */
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { type Firmware, saveFirmware } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { Snapshot } from "../model/state.ts";
+import { recordSchemas, type Snapshot } from "../model/state.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { adoptHeads, createHead, definedDisks, definitionByVolume, freezeFile, type HeadChange } from "./heads.ts";
+import {
+  adoptHeads,
+  createHead,
+  definedDisks,
+  definitionByVolume,
+  freezeFile,
+  type HeadChange,
+  headChangeSchema,
+} from "./heads.ts";
 import { freezeMemory, keepLiveDefinition } from "./memory-file.ts";
 
 /** What the journal remembers. */
@@ -18,6 +27,13 @@ export interface CreateData {
   readonly heads: readonly HeadChange[];
   readonly excluded: readonly string[];
 }
+
+export const createDataSchema: v.GenericSchema<unknown, CreateData> = v.object({
+  uuid: v.string(),
+  snapshot: recordSchemas.snapshot,
+  heads: v.array(headChangeSchema),
+  excluded: v.array(v.string()),
+});
 
 /** Of a snapshot of an instance, or of one volume of it. `firmware`: the files to copy. `quiesce`: inside the switch; `required`: or fail. */
 export function planSteps(

@@ -1,4 +1,5 @@
 /** `snapshot create --volume`: one volume alone, attached to an instance (running or not) or to nothing. */
+
 import { EstratoError } from "../../errors.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
@@ -7,14 +8,14 @@ import { findAgain } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, Snapshot, State, Volume } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import { type PlanView, run, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "../volumes/find.ts";
 import { headOf, requireIdle } from "../volumes/requirements.ts";
-import { type CreateSnapshotOptions, chooseQuiesce, leftOut } from "./create.ts";
-import { recoverCreate } from "./create-recovery.ts";
+import { type CreateSnapshotOptions, chooseQuiesce, leftOut, storedSnapshot } from "./create.ts";
+import { createSnapshotKind } from "./create-recovery.ts";
 import { type CreateData, planSteps, record } from "./create-steps.ts";
 import { createHead, freezeFile, type HeadChange, newHead } from "./heads.ts";
 import { requireFreeSnapshotName, snapshotsOf } from "./names.ts";
@@ -65,12 +66,9 @@ export async function createVolumeSnapshotLocked(
     status === null
       ? stepsAtRest(world, data, head)
       : planSteps(world, locks, { status, firmware: NO_FIRMWARE }, data, quiesce, options.quiesce === "require");
-  if (world.dryRun) return planView(world, steps);
   const target = `${label}/${snapshot.name}`;
-  await execute(world, locks, { kind: "snapshot.create", target, data, steps }, recoverCreate);
-  const stored = (await world.store.read()).snapshots[snapshot.id];
-  if (stored === undefined) throw new EstratoError("integrity", `snapshot ${target}: it was not recorded`);
-  return stored;
+  const result = () => storedSnapshot(world, snapshot);
+  return run(world, locks, { kind: createSnapshotKind, target, data, steps, result });
 }
 
 async function planHead(world: World, state: State, volume: Volume, status: DomainStatus | null): Promise<HeadChange> {

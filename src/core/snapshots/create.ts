@@ -1,4 +1,5 @@
 /** `snapshot create` of an instance: all its disks at one moment, on which new empty heads then stand. */
+
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { copyNames, firmwareOf } from "../firmware.ts";
@@ -9,11 +10,11 @@ import { findAgain, findInstance } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { execute, type PlanView, planView } from "../operation.ts";
+import { type PlanView, run } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { type HeadFacts, refuseUnsafe, requireAgreement } from "../truth.ts";
-import { recoverCreate } from "./create-recovery.ts";
+import { createSnapshotKind } from "./create-recovery.ts";
 import { type CreateData, planSteps } from "./create-steps.ts";
 import { type HeadChange, newHead } from "./heads.ts";
 import { planMemory } from "./memory-file.ts";
@@ -78,20 +79,29 @@ export async function createSnapshotLocked(
   const snapshot = instanceRecord(state, status, heads, { ...told, id, excluded, memory, ...copyNames(id, firmware) });
   const data: CreateData = { uuid, snapshot, heads, excluded: leftOut(status, heads) };
   const steps = planSteps(world, locks, { status, firmware }, data, quiesce, options.quiesce === "require");
-  if (world.dryRun) return planView(world, steps, []);
-  if (memory !== null && heads.some(({ after }) => after.secret !== null)) {
-    world.report.note(`${status.name}: ${MEMORY_IS_PLAIN}`);
-  }
-  await adoption.store(); // not before all that can refuse has been asked
-  await execute(
-    world,
-    locks,
-    { kind: "snapshot.create", target: `${status.name}/${snapshot.name}`, data, steps },
-    recoverCreate,
-  );
-  const stored = (await world.store.read()).snapshots[snapshot.id];
-  if (stored === undefined) throw new EstratoError("integrity", `snapshot ${snapshot.name}: it was not recorded`);
-  if (stored.memory !== null) await noteUnrestorable(world, stored);
+  return run(world, locks, {
+    kind: createSnapshotKind,
+    target: `${status.name}/${snapshot.name}`,
+    data,
+    steps,
+    begin: async () => {
+      if (memory !== null && heads.some(({ after }) => after.secret !== null)) {
+        world.report.note(`${status.name}: ${MEMORY_IS_PLAIN}`);
+      }
+      await adoption.store();
+    },
+    result: async () => {
+      const stored = await storedSnapshot(world, snapshot);
+      if (stored.memory !== null) await noteUnrestorable(world, stored);
+      return stored;
+    },
+  });
+}
+
+/** Throws "integrity" where it is not there. */
+export async function storedSnapshot(world: World, { id, name }: Snapshot): Promise<Snapshot> {
+  const stored = (await world.store.read()).snapshots[id];
+  if (stored === undefined) throw new EstratoError("integrity", `snapshot ${name}: it was not recorded`);
   return stored;
 }
 

@@ -1,17 +1,25 @@
 /** `snapshot delete` and `prune`: dropping the pointer is all that the verb owes; the data that was only its own is collected after. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { freedByDropping } from "../layers/freed.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Snapshot, State } from "../model/state.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { type PlanView, perform, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
 
 interface DeleteData {
   readonly ids: readonly string[];
 }
+
+export const deleteSnapshotKind: Kind<DeleteData> = {
+  name: "snapshot.delete",
+  version: 1,
+  data: v.object({ ids: v.array(v.string()) }),
+  recover: recoverDelete,
+};
 
 /** The snapshot and, if asked, all that descend from it. */
 export function withChildren(state: State, snapshot: Snapshot, children: boolean): Snapshot[] {
@@ -78,27 +86,18 @@ async function dropLocked(
       actions: unlinkRecords(world, ids),
     },
   ];
-  if (world.dryRun) {
-    const freed = await freedByDropping(world, state, (draft) => dropSnapshots(draft, ids));
-    return { ...planView(world, [...steps, ...freed.steps], freed.notes), freesBytes: freed.bytes };
-  }
-  await execute<DeleteData>(
-    world,
-    locks,
-    {
-      kind: "snapshot.delete",
-      target: doomed.map((one) => snapshotLabel(state, one)).join(", "),
-      data: { ids },
-      steps,
-    },
-    recoverDelete,
-  );
-  return null;
+  return run<DeleteData, null>(world, locks, {
+    kind: deleteSnapshotKind,
+    target: doomed.map((one) => snapshotLabel(state, one)).join(", "),
+    data: { ids },
+    steps,
+    follows: () => freedByDropping(world, state, (draft) => dropSnapshots(draft, ids)),
+    result: async () => null,
+  });
 }
 
 /** Always forward: a snapshot that was to go, goes. */
-export async function recoverDelete(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const { ids } = entry.data as DeleteData;
+async function recoverDelete(world: World, locks: HeldLocks, { ids }: DeleteData): Promise<Outcome> {
   await world.store.update((draft) => dropSnapshots(draft, ids));
   await perform(world, locks, unlinkRecords(world, ids));
   return "forward";

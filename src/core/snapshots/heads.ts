@@ -1,10 +1,11 @@
 /** New empty heads on an instance's layers: what a snapshot and a revert have in common. */
 
+import * as v from "valibot";
 import { diskFileOf, secretOf } from "../graph/files.ts";
 import { newHeadLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { DiskFile } from "../model/host.ts";
-import type { Layer, State, Volume } from "../model/state.ts";
+import { type Layer, recordSchemas, type State, type Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** A volume that gets a new head, and what it had before. */
@@ -18,6 +19,24 @@ export interface HeadChange {
   /** The two as definitions name them: nobody moves what they stand on while their instance is locked. */
   readonly files: { readonly before: DiskFile; readonly after: DiskFile };
 }
+
+const diskFileSchema: v.GenericSchema<unknown, DiskFile> = v.object({
+  path: v.string(),
+  format: v.string(),
+  encryption: v.exactOptional(
+    v.object({ secret: v.string(), backing: v.array(v.object({ path: v.string(), format: v.string() })) }),
+  ),
+});
+
+/** As the journal remembers it. */
+export const headChangeSchema: v.GenericSchema<unknown, HeadChange> = v.object({
+  volume: v.string(),
+  device: v.string(),
+  before: recordSchemas.layer,
+  after: recordSchemas.layer,
+  backing: v.object({ id: v.string(), path: v.string(), format: v.picklist(["qcow2", "raw"]) }),
+  files: v.object({ before: diskFileSchema, after: diskFileSchema }),
+});
 
 /** Plans a new head for a volume, standing on `backing` and at least `sizeBytes` large. Makes nothing yet. */
 export function newHead(

@@ -1,14 +1,24 @@
 /** Everything that a revert is about to make and do, decided before anything is touched. */
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { type Copy, copyNames, type Firmware, firmwareOf, NO_FIRMWARE, pathsOf, requireCopies } from "../firmware.ts";
+import {
+  type Copy,
+  copyNames,
+  copySchema,
+  type Firmware,
+  firmwareOf,
+  NO_FIRMWARE,
+  pathsOf,
+  requireCopies,
+} from "../firmware.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { Snapshot, State } from "../model/state.ts";
+import { recordSchemas, type Snapshot, type State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireAgreement } from "../truth.ts";
 import { snapshotLabel } from "./find.ts";
-import { editedDisks, type HeadChange, newHead } from "./heads.ts";
+import { editedDisks, type HeadChange, headChangeSchema, newHead } from "./heads.ts";
 import { instanceRecord, keptByRevert } from "./record.ts";
 import { type ReadMemory, requireRestorable } from "./restorable.ts";
 
@@ -44,6 +54,25 @@ export interface RevertData {
   readonly undoBefore: string | null;
   readonly currentBefore: string | null;
 }
+
+export const revertDataSchema: v.GenericSchema<unknown, RevertData> = v.object({
+  uuid: v.string(),
+  instanceName: v.string(),
+  target: v.string(),
+  current: v.nullable(v.string()),
+  kept: v.nullable(recordSchemas.snapshot),
+  usedUp: v.nullable(v.string()),
+  heads: v.array(headChangeSchema),
+  nvram: v.nullable(v.object({ ...copySchema.entries, previous: v.nullable(v.string()) })),
+  tpm: v.nullable(copySchema),
+  keep: v.object({ nvram: v.nullable(copySchema), tpm: v.nullable(copySchema) }),
+  xmlBefore: v.string(),
+  xmlAfter: v.string(),
+  memory: v.exactOptional(v.nullable(v.object({ path: v.string(), xml: v.string(), paused: v.boolean() }))),
+  was: v.picklist(["running", "paused", "off"]),
+  undoBefore: v.nullable(v.string()),
+  currentBefore: v.nullable(v.string()),
+});
 
 /** Throws "conflict", "host" or "integrity" where it cannot be; reads only. `usedUp`: the automatic snapshot that an unrevert goes back to. */
 export async function planRevert(

@@ -1,24 +1,30 @@
 /** A revert that was killed, or that failed: undone where the guest still has what it had, else finished. */
+
 import { EstratoError } from "../../errors.ts";
 import { imageOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { JournalEntry } from "../model/journal.ts";
-import { perform } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { perform, repeat } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots } from "./drop.ts";
 import { thawFile } from "./heads.ts";
-import type { RevertData } from "./revert-plan.ts";
+import { type RevertData, revertDataSchema } from "./revert-plan.ts";
 import { afterDefining, RESUME, START } from "./revert-steps.ts";
 import { requireUnheld } from "./unheld.ts";
+
+export const revertKind: Kind<RevertData> = {
+  name: "snapshot.revert",
+  version: 1,
+  data: revertDataSchema,
+  recover: recoverRevert,
+};
 
 /**
  * A revert that never ended. Back where the guest still runs on what it had, or is off and defined as before; forward otherwise.
  * Forward begins behind the definition, which comes after all that is copied and made: the guest may have been started since, and
  * what it has written to its new heads and NVRAM is not to be made again.
  */
-export async function recoverRevert(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as RevertData;
+async function recoverRevert(world: World, locks: HeldLocks, data: RevertData): Promise<Outcome> {
   await endHalfResumed(world, locks, data);
   const status = await world.host.domainStatus(data.uuid);
   if (status === null)
@@ -37,10 +43,7 @@ export async function recoverRevert(world: World, locks: HeldLocks, entry: Journ
     // The guest that runs now runs on the new heads already.
     const actions = (step.actions ?? []).filter((action) => !(runs && action.do === "destroy"));
     const bringsBack = step.id === START || step.id === RESUME;
-    const work = async () => {
-      await perform(world, locks, actions);
-      await step.run?.();
-    };
+    const work = () => repeat(world, locks, { ...step, actions });
     if (bringsBack) await startOrSay(world, data, work);
     else await work();
   }

@@ -56,7 +56,7 @@ export function afterDefining(world: World, locks: HeldLocks, data: RevertData):
   else if (data.was !== "off")
     steps.push({
       id: START,
-      title: START_TITLE,
+      title: "Start the guest",
       actions: [{ do: "start", domain: uuid, paused: data.was === "paused" }],
     });
   return steps;

@@ -1,12 +1,14 @@
 /** `snapshot revert` of one volume, at rest: it goes on from what its snapshot holds, in a new empty head; what it had is kept. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { findAgain } from "../instances/find.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { recordSchemas } from "../model/state.ts";
+import { type PlanView, perform, repeat, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "../volumes/find.ts";
@@ -14,7 +16,16 @@ import { headOf, requireIdle } from "../volumes/requirements.ts";
 import { snapshotBelow } from "./create-volume.ts";
 import { dropSnapshots } from "./drop.ts";
 import { snapshotLabel } from "./find.ts";
-import { adoptHeads, createHead, definedDisks, freezeFile, type HeadChange, newHead, thawFile } from "./heads.ts";
+import {
+  adoptHeads,
+  createHead,
+  definedDisks,
+  freezeFile,
+  type HeadChange,
+  headChangeSchema,
+  newHead,
+  thawFile,
+} from "./heads.ts";
 import { keptByRevert, volumeRecord } from "./record.ts";
 import type { Reverted, RevertOptions } from "./revert.ts";
 import { requireUnheld } from "./unheld.ts";
@@ -24,6 +35,17 @@ interface RevertVolumeData {
   readonly head: HeadChange;
   readonly kept: Snapshot | null;
 }
+
+export const revertVolumeKind: Kind<RevertVolumeData> = {
+  name: "snapshot.revert-volume",
+  version: 1,
+  data: v.object({
+    uuid: v.nullable(v.string()),
+    head: headChangeSchema,
+    kept: v.nullable(recordSchemas.snapshot),
+  }),
+  recover: recoverVolumeRevert,
+};
 
 /**
  * The volume becomes what its snapshot holds. What it held is kept as an automatic snapshot of it, unless `discard`. Throws "conflict" where
@@ -51,10 +73,15 @@ export async function revertVolume(
     const data = planRevert(world, state, volume, snapshot, options);
     await requireSpace(world, EMPTY_HEAD_BYTES, `revert of volume ${volumeLabel(state, volume)}`);
     const steps = planSteps(world, data);
-    if (world.dryRun) return planView(world, steps);
     const label = snapshotLabel(state, snapshot);
-    await execute(world, locks, { kind: "snapshot.revert-volume", target: label, data, steps }, recoverVolumeRevert);
-    return { instance: null, volume: volumeLabel(state, volume), snapshot: label, kept: data.kept };
+    const reverted = { instance: null, volume: volumeLabel(state, volume), snapshot: label, kept: data.kept };
+    return run<RevertVolumeData, Reverted>(world, locks, {
+      kind: revertVolumeKind,
+      target: label,
+      data,
+      steps,
+      result: async () => reverted,
+    });
   });
 }
 
@@ -139,15 +166,11 @@ function afterDefining(world: World, data: RevertVolumeData): Step[] {
  * A revert that never ended. Forward where it is recorded, or its instance is defined with (or was started on) the new head; back otherwise:
  * nobody has written to that one.
  */
-export async function recoverVolumeRevert(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as RevertVolumeData;
+async function recoverVolumeRevert(world: World, locks: HeldLocks, data: RevertVolumeData): Promise<Outcome> {
   const { head, kept, uuid } = data;
   const isRecorded = (await world.store.read()).volumes[head.volume]?.head === head.after.id;
   if (isRecorded || (uuid !== null && (await isDefined(world, uuid, head)))) {
-    for (const step of afterDefining(world, data)) {
-      await perform(world, locks, step.actions ?? []);
-      await step.run?.();
-    }
+    for (const step of afterDefining(world, data)) await repeat(world, locks, step);
     return "forward";
   }
   await requireUnheld(world, head.after.file);

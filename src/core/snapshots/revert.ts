@@ -4,12 +4,12 @@ import { exclusive } from "../exclusive.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import type { Snapshot } from "../model/state.ts";
-import { execute, type PlanView, planView } from "../operation.ts";
+import { type PlanView, run } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { findSnapshot, snapshotLabel } from "./find.ts";
 import { planRevert, type RevertData, type RevertOptions } from "./revert-plan.ts";
-import { recoverRevert } from "./revert-recovery.ts";
+import { revertKind } from "./revert-recovery.ts";
 import { planSteps } from "./revert-steps.ts";
 
 export type { RevertOptions } from "./revert-plan.ts";
@@ -84,19 +84,25 @@ export async function revertLocked(
   const { state } = adoption;
   const data = await planRevert(world, state, status, snapshot, usedUp, options);
   const steps = planSteps(world, locks, data);
-  if (world.dryRun)
-    return planView(world, steps, data.was === "off" ? [] : ["What is in the guest's memory will be lost."]);
-  if (status.inactive.tpm !== null && data.tpm === null && data.memory == null)
-    world.report.note(`${status.name}: its TPM stays as it is: it had kept nothing yet when the snapshot was taken`);
-  await adoption.store();
-  await execute(
-    world,
-    locks,
-    { kind: "snapshot.revert", target: snapshotLabel(state, snapshot), data, steps },
-    recoverRevert,
-  );
-  if (data.was !== "off") world.report.note(lostMemory(data));
-  return { instance: status.name, volume: null, snapshot: snapshotLabel(state, snapshot), kept: data.kept };
+  const label = snapshotLabel(state, snapshot);
+  return run(world, locks, {
+    kind: revertKind,
+    target: label,
+    data,
+    steps,
+    notes: data.was === "off" ? [] : ["What is in the guest's memory will be lost."],
+    begin: async () => {
+      if (status.inactive.tpm !== null && data.tpm === null && data.memory == null)
+        world.report.note(
+          `${status.name}: its TPM stays as it is: it had kept nothing yet when the snapshot was taken`,
+        );
+      await adoption.store();
+    },
+    result: async () => {
+      if (data.was !== "off") world.report.note(lostMemory(data));
+      return { instance: status.name, volume: null, snapshot: label, kept: data.kept };
+    },
+  });
 }
 
 /** No automatic snapshot keeps memory: saving it would make every revert as slow as a snapshot with memory. */
