@@ -141,9 +141,15 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   });
 
   const world = once(async (): Promise<World> => {
-    const [openedStore, openedHost, read] = await Promise.all([store(), host(), settings()]);
+    const [openedStore, openedHost, read, { kinds }] = await Promise.all([
+      store(),
+      host(),
+      settings(),
+      import("./core/kinds.ts"),
+    ]);
     const named = read.get("image_stores").value?.split(",") ?? [];
     return {
+      kinds,
       host: openedHost,
       store: {
         ...openedStore,

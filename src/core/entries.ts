@@ -2,11 +2,17 @@
 import * as v from "valibot";
 import { EstratoError } from "../errors.ts";
 import type { JournalEntry } from "./model/journal.ts";
-import type { Kind, World } from "./ports.ts";
+import type { Kind, OpenEntry, World } from "./ports.ts";
 
 /** Durable when it returns. An entry of that id is replaced as a whole. */
 export function openEntry(world: World, entry: JournalEntry): Promise<void> {
   return world.store.journal.open(entry);
+}
+
+/** What recovery is handed of an entry. */
+export function openedEntry<Data>(world: World, kind: Kind<Data>, entry: JournalEntry): OpenEntry<Data> {
+  const { id, command } = entry;
+  return { id, command, remember: (data) => openEntry(world, { ...entry, version: kind.version, data }) };
 }
 
 /** The one place where an operation ends. Throws "integrity" while one that it began is open: that one's undoing, or its end, is this one's too. */

@@ -3,7 +3,7 @@
  * it, an ordered list of steps. `run` plans it, journals it, performs it, and ends it where it failed.
  */
 import { EstratoError } from "../errors.ts";
-import { childrenOf, closeEntry, openEntry } from "./entries.ts";
+import { childrenOf, closeEntry, openEntry, openedEntry } from "./entries.ts";
 import type { Action, EarlySums } from "./model/action.ts";
 import type { Command } from "./model/host.ts";
 import type { JournalEntry } from "./model/journal.ts";
@@ -47,11 +47,11 @@ export interface Operation<Data, Result> {
   readonly result: () => Promise<Result>;
 }
 
-/** What collecting will do after an operation. */
+/** What comes after an operation. */
 export interface Following {
   readonly steps: readonly Step[];
   readonly notes: readonly string[];
-  readonly bytes: number; // that it frees
+  readonly bytes: number | null; // that it frees; null: it is not there to free any
 }
 
 /** What `--dry-run` shows. */
@@ -157,6 +157,29 @@ export async function run<Data, Result>(
   return operation.result();
 }
 
+/**
+ * Steps of which each is one change, whole or not there: they need no entry in the journal. Returns `result`; in a dry run the plan, and nothing is
+ * changed.
+ */
+export async function runUnjournaled<Result>(
+  world: World,
+  locks: HeldLocks,
+  steps: readonly Step[],
+  result: Result,
+): Promise<Result | PlanView> {
+  if (world.dryRun) return planView(world, steps);
+  for (const step of steps) {
+    await perform(world, locks, step.actions ?? [], step.title);
+    await step.run?.();
+  }
+  return result;
+}
+
+/** The answer where there is nothing to do: `result`, in a dry run an empty plan that says why. */
+export function unchanged<Result>(world: World, result: Result, why?: string): Result | PlanView {
+  return world.dryRun ? planView(world, [], why === undefined ? [] : [why]) : result;
+}
+
 async function planOf<Data, Result>(world: World, operation: Operation<Data, Result>): Promise<PlanView> {
   const [steps, notes] = [[] as PlanView["steps"][number][], [] as string[]];
   for (const step of operation.steps) {
@@ -228,8 +251,8 @@ async function unwind<Data, Result>(
 ): Promise<void> {
   try {
     for (const child of await childrenOf(world, entry)) await endEntry(world, locks, child);
-    const remember = (changed: Data) => openEntry(world, { ...entry, data: changed });
-    const outcome = await kind.recover(world, locks, data, { id: entry.id, command: entry.command, remember });
+    const end = kind.fail ?? kind.recover;
+    const outcome = await end(world, locks, data, openedEntry(world, kind, entry));
     await closeEntry(world, entry);
     if (error instanceof EstratoError && error.code === "interrupted") {
       world.report.note(`interrupted: ${INTERRUPTED[outcome]}`);

@@ -251,6 +251,8 @@ export interface Kind<Data> {
   readonly older?: Readonly<Record<number, (data: unknown) => unknown>>;
   /** Ends or undoes what was begun, looking at the world as it is. Repeatable. */
   recover(world: World, locks: HeldLocks, data: Data, entry: OpenEntry<Data>): Promise<Outcome>;
+  /** The same where the command itself is still there to say that it failed; `recover` where that makes no difference. */
+  fail?(world: World, locks: HeldLocks, data: Data, entry: OpenEntry<Data>): Promise<Outcome>;
 }
 
 /** Every kind there is, each loaded only where one of it has not ended. */

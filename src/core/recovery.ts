@@ -1,6 +1,6 @@
 /** Finds operations that never ended (their owner is dead: its locks are free) and hands each to the code that knows its kind. */
 import { EstratoError } from "../errors.ts";
-import { childrenOf, closeEntry, dataOf, openEntry } from "./entries.ts";
+import { childrenOf, closeEntry, dataOf, openedEntry } from "./entries.ts";
 import { requireNoneLost } from "./instances/find.ts";
 import { joined, takeLocks } from "./locks.ts";
 import type { JournalEntry, KindName } from "./model/journal.ts";
@@ -29,11 +29,9 @@ export async function endEntry(world: World, held: HeldLocks, entry: JournalEntr
     for (const child of await childrenOf(world, entry)) await endEntry(world, locks, child);
     await requireNoneAstray(world, entry);
     const kind = await load();
-    const { id, command } = entry;
-    const remember = (data: unknown) => openEntry(world, { ...entry, version: kind.version, data });
-    const outcome = await kind.recover(world, locks, dataOf(kind, entry), { id, command, remember });
+    const outcome = await kind.recover(world, locks, dataOf(kind, entry), openedEntry(world, kind, entry));
     await closeEntry(world, entry);
-    world.report.note(`${command}: had not ended; ${RECOVERED[outcome]}`);
+    world.report.note(`${entry.command}: had not ended; ${RECOVERED[outcome]}`);
   } finally {
     await extra?.release();
   }

@@ -1,4 +1,5 @@
 /** `image create --file`: a file from outside is checked, copied into a layer of ours, and checked again. */
+
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
@@ -6,10 +7,10 @@ import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { Image, Layer } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
-import type { HeldFile, HeldLocks, World } from "../ports.ts";
+import { type PlanView, run, type Step } from "../operation.ts";
+import type { HeldFile, World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
-import { type CreateImageData, recoverCreateImage } from "./create-recovery.ts";
+import { type CreateImageData, createImageKind } from "./create-recovery.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { addImage, type NewImageOptions, newImage } from "./record.ts";
 
@@ -44,8 +45,9 @@ export async function createImageFromFile(world: World, options: CreateFromFileO
       if (format === "qcow2") await requireSound(world, held.path, file);
       await requireSpace(world, await world.host.convertedBytes({ path: held.path, format }), `image ${name}`);
       const data = plan(world, id, options, virtualSizeBytes);
-      if (world.dryRun) return planView(world, planSteps(world, data, { ...held, path: file }, stamp, format, name));
-      return await make(world, locks, data, planSteps(world, data, held, stamp, format, name));
+      // A plan names the file as people do.
+      const steps = planSteps(world, data, world.dryRun ? { ...held, path: file } : held, stamp, format, name);
+      return await run(world, locks, { kind: createImageKind, data, steps, result: async () => data.image });
     } finally {
       await held.close();
     }
@@ -115,11 +117,6 @@ function planSteps(
         }),
     },
   ];
-}
-
-async function make(world: World, locks: HeldLocks, data: FileData, steps: readonly Step[]): Promise<Image> {
-  await execute<CreateImageData>(world, locks, { kind: "image.create", data, steps }, recoverCreateImage);
-  return data.image;
 }
 
 /** A file that somebody wrote while it was read is a mixture of two. */

@@ -1,15 +1,16 @@
 /** `image create --from-instance`: a snapshot is taken, and becomes the image. No data moves; the instance runs on. */
+
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import { findInstance } from "../instances/find.ts";
 import type { Image, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import { type PlanView, run, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { type CreateSnapshotOptions, createSnapshotLocked } from "../snapshots/create.ts";
 import { dropSnapshots } from "../snapshots/drop.ts";
-import { type CreateImageData, recoverCreateImage, snapshotThrough } from "./create-recovery.ts";
+import { type CreateImageData, createImageKind, snapshotThrough } from "./create-recovery.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { addImage, type NewImageOptions, newImage } from "./record.ts";
 
@@ -40,27 +41,17 @@ export async function createImageFromInstance(
       title: "Let the snapshot become the image",
       run: () => becomeImage(world, data),
     };
-    if (world.dryRun) {
-      const snapshotPlan = (await take()) as PlanView;
-      return { ...snapshotPlan, steps: [...snapshotPlan.steps, ...planView(world, [become]).steps] };
-    }
-    const first: Step = {
-      id: "take-snapshot",
-      title: "Take a snapshot",
-      run: async () => {
-        await take();
-      },
-    };
-    await execute<CreateImageData>(
-      world,
-      locks,
-      { kind: "image.create", data, steps: [first, become] },
-      recoverCreateImage,
-    );
-    const stored = (await world.store.read()).images[id];
-    if (stored === undefined) throw new EstratoError("integrity", `image ${options.name}: it was not recorded`);
-    return stored;
+    const first: Step = { id: "take-snapshot", title: "Take a snapshot", child: take };
+    const result = () => storedImage(world, data.image);
+    return run(world, locks, { kind: createImageKind, data, steps: [first, become], result });
   });
+}
+
+/** Throws "integrity" where it is not there. */
+export async function storedImage(world: World, { id, name }: Image): Promise<Image> {
+  const stored = (await world.store.read()).images[id];
+  if (stored === undefined) throw new EstratoError("integrity", `image ${name}: it was not recorded`);
+  return stored;
 }
 
 function snapshotRequest(options: CreateFromInstanceOptions, uuid: string, name: string): CreateSnapshotOptions {

@@ -1,13 +1,14 @@
 /** `image create --from-snapshot`: the image points at the snapshot's layers. No data moves. */
+
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { copyCopies, copyFiles, copyNames } from "../firmware.ts";
 import type { Image, Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import { type PlanView, run, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "../snapshots/find.ts";
-import { type CreateImageData, recoverCreateImage } from "./create-recovery.ts";
+import { type CreateImageData, createImageKind } from "./create-recovery.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { addImage, type NewImageOptions, newImage } from "./record.ts";
 
@@ -35,9 +36,7 @@ export async function createImageFromSnapshot(
     const snapshot = requireThere(state, found.id, options.snapshot);
     const data = plan(world, id, options, state, snapshot);
     const steps = planSteps(world, data, snapshot, options.snapshot);
-    if (world.dryRun) return planView(world, steps);
-    await execute<CreateImageData>(world, locks, { kind: "image.create", data, steps }, recoverCreateImage);
-    return data.image;
+    return run(world, locks, { kind: createImageKind, data, steps, result: async () => data.image });
   });
 }
 

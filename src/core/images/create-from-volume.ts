@@ -1,14 +1,12 @@
-/** `image create --from-volume`: a snapshot of the volume is taken, and becomes the image. No data moves. */
-import { EstratoError } from "../../errors.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import type { Image } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import { type PlanView, run, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { createVolumeSnapshotLocked } from "../snapshots/create-volume.ts";
 import { volumeLabel, withVolume } from "../volumes/find.ts";
-import { becomeImage } from "./create-from-instance.ts";
-import { type CreateImageData, recoverCreateImage } from "./create-recovery.ts";
+import { becomeImage, storedImage } from "./create-from-instance.ts";
+import { type CreateImageData, createImageKind } from "./create-recovery.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { type NewImageOptions, newImage } from "./record.ts";
 
@@ -42,22 +40,9 @@ export async function createImageFromVolume(world: World, options: CreateFromVol
       title: "Let the snapshot become the image",
       run: () => becomeImage(world, data),
     };
-    if (world.dryRun) {
-      const plan = (await take()) as PlanView;
-      return { ...plan, steps: [...plan.steps, ...planView(world, [become]).steps] };
-    }
-    const first: Step = {
-      id: "take-snapshot",
-      title: "Take a snapshot",
-      run: async () => {
-        await take();
-      },
-    };
-    const operation = { kind: "image.create", target: options.name, data, steps: [first, become] };
-    await execute<CreateImageData>(world, locks, operation, recoverCreateImage);
-    const stored = (await world.store.read()).images[id];
-    if (stored === undefined) throw new EstratoError("integrity", `image ${options.name}: it was not recorded`);
-    return stored;
+    const first: Step = { id: "take-snapshot", title: "Take a snapshot", child: take };
+    const result = () => storedImage(world, image);
+    return run(world, locks, { kind: createImageKind, target: options.name, data, steps: [first, become], result });
   };
   return withVolume(world, options.volume, body, [id, imageNameLock(options.name)]);
 }

@@ -1,9 +1,8 @@
-/** An image that never came to be leaves nothing behind; one that is recorded is whole. */
-import { EstratoError } from "../../errors.ts";
-import type { JournalEntry } from "../model/journal.ts";
+import * as v from "valibot";
 import type { Image, Layer, Snapshot, State } from "../model/state.ts";
+import { recordSchemas } from "../model/state.ts";
 import { perform } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 
 /** What the journal remembers of an image's creation. */
@@ -17,6 +16,24 @@ export interface CreateImageData {
   /** The snapshot that is taken for it, and goes as soon as the image stands. */
   readonly through: { readonly instance: string | null; readonly volume?: string; readonly snapshot: string } | null;
 }
+
+const throughSchema = v.object({
+  instance: v.nullable(v.string()),
+  volume: v.exactOptional(v.string()),
+  snapshot: v.string(),
+});
+
+export const createImageKind: Kind<CreateImageData> = {
+  name: "image.create",
+  version: 1,
+  data: v.object({
+    image: recordSchemas.image,
+    layer: v.nullable(recordSchemas.layer),
+    files: v.array(v.string()),
+    through: v.nullable(throughSchema),
+  }),
+  recover: recoverCreateImage,
+};
 
 /** The snapshot that an image is made through, found by the name that was written down before it was taken. */
 export function snapshotThrough(state: State, through: CreateImageData["through"]): Snapshot | null {
@@ -32,11 +49,9 @@ export function snapshotThrough(state: State, through: CreateImageData["through"
  * Its record is stored last and in one transaction, so that it decides: there, the image is done; not there, all that was made for it goes.
  * Repeatable.
  */
-export async function recoverCreateImage(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as CreateImageData;
+async function recoverCreateImage(world: World, locks: HeldLocks, data: CreateImageData): Promise<Outcome> {
   const state = await world.store.read();
   if (state.images[data.image.id] !== undefined) return "forward";
-  await requireEnded(world, entry);
   const snapshot = snapshotThrough(state, data.through);
   if (snapshot !== null) {
     // Its files first: once its record is gone, nothing would know of them.
@@ -50,19 +65,4 @@ export async function recoverCreateImage(world: World, locks: HeldLocks, entry: 
     data.files.map((path) => ({ do: "unlink", path })),
   );
   return "back";
-}
-
-/** The snapshot it is made through may itself have been cut off, and could still come to be: it ends first. */
-async function requireEnded(world: World, entry: JournalEntry): Promise<void> {
-  const inner = (await world.store.journal.list()).find(
-    (other) => other.id !== entry.id && other.kind === "snapshot.create" && sharesLock(other, entry),
-  );
-  if (inner === undefined) return;
-  throw new EstratoError("conflict", `${entry.command}: the snapshot that it took has not ended (${inner.id})`, {
-    hint: 'Run "estrato doctor --repair".',
-  });
-}
-
-function sharesLock(a: JournalEntry, b: JournalEntry): boolean {
-  return a.locks.some((name) => b.locks.includes(name));
 }

@@ -1,13 +1,15 @@
 /** `image delete`: the pointer goes; what stands on its layers keeps them, and the data goes with the last of it. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { unlinkCopies } from "../firmware.ts";
 import { standingOn } from "../graph/references.ts";
 import { freedByDropping } from "../layers/freed.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Image, State } from "../model/state.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { recordSchemas } from "../model/state.ts";
+import { isPlan, type PlanView, perform, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { findOwnImage } from "../sharing/find.ts";
 import { SHARES_LOCK } from "../sharing/publish.ts";
 import { findImageAgain } from "./find.ts";
@@ -15,6 +17,13 @@ import { findImageAgain } from "./find.ts";
 interface DeleteImageData {
   readonly image: Image;
 }
+
+export const deleteImageKind: Kind<DeleteImageData> = {
+  name: "image.delete",
+  version: 1,
+  data: v.object({ image: recordSchemas.image }),
+  recover: recoverDeleteImage,
+};
 
 /**
  * Deletes an image. No instance, snapshot or other image changes its content; a note says who still stands on it.
@@ -31,15 +40,18 @@ export async function deleteImage(world: World, target: string): Promise<PlanVie
     const image = findImageAgain(state, id, target);
     const note = stillNeeded(state, image);
     const steps = planSteps(world, image);
-    if (world.dryRun) {
-      const freed = await freedByDropping(world, state, (draft) => dropImage(draft, id));
-      const notes = note === null ? freed.notes : [note, ...freed.notes];
-      const plan = planView(world, [...steps, ...freed.steps], notes);
-      return { ...plan, steps: [...(taken?.steps ?? []), ...plan.steps], freesBytes: freed.bytes };
-    }
-    await execute<DeleteImageData>(world, locks, { kind: "image.delete", data: { image }, steps }, recoverDeleteImage);
-    if (note !== null) world.report.note(note);
-    return null;
+    return run<DeleteImageData, null>(world, locks, {
+      kind: deleteImageKind,
+      data: { image },
+      // A plan shows first how it is taken back; in a real run that is done.
+      steps: taken === null ? steps : [{ id: "take-back", title: "Take it back", child: async () => taken }, ...steps],
+      notes: note === null ? [] : [note],
+      follows: () => freedByDropping(world, state, (draft) => dropImage(draft, id)),
+      result: async () => {
+        if (note !== null) world.report.note(note);
+        return null;
+      },
+    });
   });
 }
 
@@ -50,7 +62,7 @@ async function takeBack(world: World, locks: HeldLocks, state: State, image: Ima
   }
   const { unshareLocked } = await import("../sharing/share.ts");
   const taken = await unshareLocked(world, locks, state, image);
-  return "steps" in taken ? taken : null;
+  return isPlan(taken) ? taken : null;
 }
 
 function requireDeletable(image: Image): void {
@@ -102,8 +114,7 @@ function dropImage(draft: State, id: string): void {
 }
 
 /** Always forward: an image that was to go, goes. */
-export async function recoverDeleteImage(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const { image } = entry.data as DeleteImageData;
+async function recoverDeleteImage(world: World, locks: HeldLocks, { image }: DeleteImageData): Promise<Outcome> {
   await world.store.update((draft) => dropImage(draft, image.id));
   if (image.definition !== null) await world.store.removeRecord(image.definition);
   await perform(world, locks, unlinkCopies(world, image));

@@ -1,8 +1,8 @@
 /** A copy that was never finished goes; one that has its name stays. */
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import { perform } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 
 /** What the journal remembers of a copy under way. */
 export interface SaveData {
@@ -14,9 +14,15 @@ export interface SaveData {
   readonly before: string | null;
 }
 
+export const saveImageKind: Kind<SaveData> = {
+  name: "image.save",
+  version: 1,
+  data: v.object({ work: v.string(), to: v.nullable(v.string()), before: v.nullable(v.string()) }),
+  recover: recoverSave,
+};
+
 /** Removes what was being made. Never touches `to`: what is there is whole, ours or the one from before. Repeatable. */
-export async function recoverSave(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const { work, to, before } = entry.data as SaveData;
+async function recoverSave(world: World, locks: HeldLocks, { work, to, before }: SaveData): Promise<Outcome> {
   for (const path of [`${work}.part`, work]) await remove(world, locks, path);
   if (to === null) return "back";
   const now = await stampOf(world, to);

@@ -1,17 +1,18 @@
 /** `image save`: a self-standing copy of an image's disk, outside the store. */
+
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import type { Layer, State } from "../model/state.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import { type PlanView, run, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { checkFiles } from "../sharing/borrow.ts";
 import { type FoundImage, findAnyImage } from "../sharing/find.ts";
 import { requireSpace } from "../space.ts";
 import { findImageAgain } from "./find.ts";
-import { recoverSave, type SaveData } from "./save-recovery.ts";
+import { type SaveData, saveImageKind } from "./save-recovery.ts";
 import { requireSaveTarget } from "./save-target.ts";
 
 export interface SaveImageOptions {
@@ -82,9 +83,7 @@ async function copy(
   const data = await plan(world, options);
   await requireRoom(world, layer, data, `copy of image ${name}`);
   const steps = planSteps(world, layer, data, options);
-  if (world.dryRun) return planView(world, steps);
-  await execute<SaveData>(world, locks, { kind: "image.save", data, steps }, recoverSave);
-  return null;
+  return run(world, locks, { kind: saveImageKind, data, steps, result: async () => null });
 }
 
 function chooseDisk<Disk extends { readonly device: string }>(

@@ -1,6 +1,8 @@
 /** Volumes that are there already and become disks of a new instance: it did not make them, so it does not take them with it. */
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import type { NewDisk } from "../model/host.ts";
+import { newDiskSchema } from "../model/journal-data.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { diskOf, freeDevices } from "../volumes/attach.ts";
@@ -12,6 +14,12 @@ export interface AttachedVolume {
   readonly volume: string; // id
   readonly disk: NewDisk;
 }
+
+/** As the journal remembers it. */
+export const attachedVolumeSchema: v.GenericSchema<unknown, AttachedVolume> = v.object({
+  volume: v.string(),
+  disk: newDiskSchema,
+});
 
 interface Wish {
   readonly source: { readonly kind: string; readonly target: string };

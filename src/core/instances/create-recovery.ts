@@ -1,22 +1,29 @@
 /** What becomes of an instance whose creation did not end. */
+
 import { EstratoError } from "../../errors.ts";
 import { forgetVolumes, isUnwritten, markUses } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import { perform } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
 import { recordAttached, releaseAttached } from "./attached.ts";
-import type { CreateData } from "./plan.ts";
+import { type CreateData, createDataSchema } from "./plan.ts";
+
+export const createInstanceKind: Kind<CreateData> = {
+  name: "instance.create",
+  version: 1,
+  data: createDataSchema,
+  recover: recoverInstanceCreate,
+  fail: undoCreate,
+};
 
 /**
  * After a crash. Forward where the domain is defined: all that it needs was made before, and somebody may have used it since, so it
  * stays as it is. It is not started: the crash may be a week old, and `instance start` is there. Back otherwise.
  */
-export async function recoverInstanceCreate(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as CreateData;
+async function recoverInstanceCreate(world: World, locks: HeldLocks, data: CreateData): Promise<Outcome> {
   const status = await world.host.domainStatus(data.instance.id);
-  if (status === null) return undoCreate(world, locks, entry);
+  if (status === null) return undoCreate(world, locks, data);
   await world.store.update((draft) => {
     for (const { layer, volume, loan } of data.volumes) {
       if (loan !== undefined) draft.layers[loan.id] ??= loan;
@@ -38,8 +45,7 @@ export async function recoverInstanceCreate(world: World, locks: HeldLocks, entr
  * Back, wholly: also what a failed creation calls, whose user was told that there is no instance.
  * Throws "integrity" rather than unlink a head that a guest has written to, "conflict" where somebody holds one.
  */
-export async function undoCreate(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as CreateData;
+async function undoCreate(world: World, locks: HeldLocks, data: CreateData): Promise<Outcome> {
   const { id } = data.instance;
   if ((await world.host.domainStatus(id)) !== null) {
     await perform(world, locks, [

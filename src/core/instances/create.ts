@@ -1,4 +1,5 @@
 /** `instance create`: new heads on the layers of an image or a snapshot (or a volume as it is), an address of its own, a seed, a domain. Moves no data. */
+
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { diskFileOf } from "../graph/files.ts";
@@ -7,11 +8,11 @@ import type { Action } from "../model/action.ts";
 import type { Instance, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { lockNetwork, requireNetwork } from "../networks.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
-import type { HeldLocks, World } from "../ports.ts";
+import { type PlanView, run, type Step } from "../operation.ts";
+import type { World } from "../ports.ts";
 import { loaned, planLoan, withLoan } from "../sharing/borrow.ts";
 import { recordAttached, wantedVolumes } from "./attached.ts";
-import { undoCreate } from "./create-recovery.ts";
+import { createInstanceKind } from "./create-recovery.ts";
 import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
 import { nameLock, recordOfName, requireFreeName } from "./names.ts";
 import { type CreateInstanceOptions, type CreatePlan, planCreate } from "./plan.ts";
@@ -56,29 +57,23 @@ export async function createInstance(world: World, options: CreateInstanceOption
       const plan = await planCreate(world, now, uuid, options, { source, shape, inherited, network });
       await noteEmulation(world);
       const steps = createSteps(world, now, plan, source, options, publicKey, async () => networkLock?.release());
-      if (world.dryRun) return planView(world, steps);
-      return await makeInstance(world, locks, plan, steps);
+      const { data } = plan;
+      return await run(world, locks, {
+        kind: createInstanceKind,
+        target: name,
+        data,
+        steps,
+        result: () => storedInstance(world, data.instance),
+      });
     } finally {
       await networkLock?.release();
     }
   });
 }
 
-async function makeInstance(
-  world: World,
-  locks: HeldLocks,
-  plan: CreatePlan,
-  steps: readonly Step[],
-): Promise<Instance> {
-  await execute(
-    world,
-    locks,
-    { kind: "instance.create", target: plan.data.instance.name, data: plan.data, steps },
-    undoCreate,
-  );
-  const stored = (await world.store.read()).instances[plan.data.instance.id];
-  if (stored === undefined)
-    throw new EstratoError("integrity", `instance ${plan.data.instance.name}: it was not recorded`);
+async function storedInstance(world: World, { id, name }: Instance): Promise<Instance> {
+  const stored = (await world.store.read()).instances[id];
+  if (stored === undefined) throw new EstratoError("integrity", `instance ${name}: it was not recorded`);
   return stored;
 }
 

@@ -2,17 +2,20 @@
  * `instance delete`: dropping the pointers is all that the verb owes; the layers that were only this instance's are collected after.
  * Disks that were there before estrato are never deleted.
  */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
+import { confirmed } from "../confirm.ts";
 import { exclusive } from "../exclusive.ts";
 import { hasOwnTpm } from "../firmware.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Image, State } from "../model/state.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { recordSchemas } from "../model/state.ts";
+import { isPlan, type PlanView, perform, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { setLines } from "../schedules/create.ts";
 import { CRONTAB_LOCK } from "../schedules/find.ts";
 import { unlinkShelf } from "../shelving/record.ts";
@@ -40,6 +43,26 @@ interface DeleteData {
   readonly crontab: { readonly file: string | null } | null; // that their lines stand in; null: there is none to take them out of
 }
 
+export const deleteInstanceKind: Kind<DeleteData> = {
+  name: "instance.delete",
+  version: 1,
+  data: v.object({
+    uuid: v.string(),
+    name: v.string(),
+    domain: v.boolean(),
+    volumes: v.array(v.string()),
+    detached: v.array(v.string()),
+    snapshots: v.array(v.string()),
+    addresses: v.array(v.object({ network: v.string(), mac: v.string(), ip: v.string() })),
+    files: v.array(v.string()),
+    tpm: v.boolean(),
+    image: v.nullable(recordSchemas.image),
+    schedules: v.array(v.object({ id: v.string(), name: v.string() })),
+    crontab: v.nullable(v.object({ file: v.nullable(v.string()) })),
+  }),
+  recover: recoverInstanceDelete,
+};
+
 /**
  * Deletes an instance, running or not, with its snapshots and the volumes that its creation made; others are detached.
  * Its schedules go too. Images, backups and snapshots of volumes stay. Asks first; null where the answer was no, or when it is done; a dry run returns the plan.
@@ -51,10 +74,7 @@ export async function deleteInstance(
   options: DeleteInstanceOptions,
 ): Promise<PlanView | null> {
   const first = await findDoomed(world, target, options.keepVolumes);
-  if (!world.dryRun) {
-    const yes = await world.report.confirm({ text: `Delete instance ${first.name}?`, loses: losses(first) });
-    if (!yes) return null;
-  }
+  if (!(await confirmed(world, { text: `Delete instance ${first.name}?`, loses: losses(first) }))) return null;
   const plan = await exclusive(world, [first.uuid, ...scheduleLocks(first)], async (locks) => {
     const doomed = await findDoomed(world, first.uuid, options.keepVolumes);
     if (scheduleLocks(doomed).some((name) => !locks.names.includes(name))) {
@@ -64,14 +84,16 @@ export async function deleteInstance(
     }
     const data = await dataOf(world, doomed, await crontabOf(world, doomed));
     const steps = planSteps(world, data);
-    if (world.dryRun) {
-      const freed = await freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data));
-      return { ...planView(world, [...steps, ...freed.steps], freed.notes), freesBytes: freed.bytes };
-    }
-    await execute(world, locks, { kind: "instance.delete", target: data.name, data, steps }, recoverInstanceDelete);
-    return null;
+    return run<DeleteData, null>(world, locks, {
+      kind: deleteInstanceKind,
+      target: data.name,
+      data,
+      steps,
+      follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data)),
+      result: async () => null,
+    });
   });
-  if (plan === null) await forgetForeignVolumes(world, first.foreign, first.name);
+  if (!isPlan(plan)) await forgetForeignVolumes(world, first.foreign, first.name);
   return plan;
 }
 
@@ -188,8 +210,7 @@ function dropRecords(draft: State, data: DeleteData): void {
 }
 
 /** Always forward: what was to go, goes. */
-export async function recoverInstanceDelete(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as DeleteData;
+async function recoverInstanceDelete(world: World, locks: HeldLocks, data: DeleteData): Promise<Outcome> {
   await perform(world, locks, removeLines(data));
   if ((await world.host.domainStatus(data.uuid)) !== null) {
     await perform(world, locks, [

@@ -1,15 +1,18 @@
 /** Everything that creating an instance is about to make, decided before anything is touched. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { pathsOf, requireCopies } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
-import { type NewVolume, planVolume } from "../layers/heads.ts";
+import { type NewVolume, newVolumeSchema, planVolume } from "../layers/heads.ts";
 import type { NetworkInfo } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
+import { recordSchemas } from "../model/state.ts";
 import { chooseAddress, reservationName } from "../networks.ts";
 import type { World } from "../ports.ts";
 import type { Loan } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
-import { type AttachedVolume, planAttached, wantedVolumes } from "./attached.ts";
+import { type AttachedVolume, attachedVolumeSchema, planAttached, wantedVolumes } from "./attached.ts";
 import { devicesFor, type InheritedDefinition, type NewInterface, newInstanceDefinition } from "./definition.ts";
 import { hostnameOf } from "./hostname.ts";
 import type { Shape } from "./shape.ts";
@@ -36,6 +39,18 @@ export interface CreateInstanceOptions {
   readonly properties: Readonly<Record<string, string>>;
   readonly start: boolean;
 }
+
+const kept = v.nullable(v.object({ from: v.nullable(v.string()), to: v.string() }));
+export const createDataSchema: v.GenericSchema<unknown, CreateData> = v.object({
+  instance: recordSchemas.instance,
+  volumes: v.array(newVolumeSchema),
+  attached: v.array(attachedVolumeSchema),
+  nvram: kept,
+  tpm: kept,
+  seed: v.string(),
+  reservation: v.nullable(v.object({ network: v.string(), mac: v.string(), ip: v.string(), name: v.string() })),
+  start: v.boolean(),
+});
 
 /** What the journal remembers of a creation: all that undoing or finishing it needs. No secret is in it. */
 export interface CreateData {

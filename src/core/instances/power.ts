@@ -1,8 +1,9 @@
 /** The frame of the verbs that switch one instance: find it, lock it, look again, act. libvirt's own action is atomic, so none is journaled. */
+
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import type { Action } from "../model/action.ts";
-import { type PlanView, perform, planView } from "../operation.ts";
+import { type PlanView, runUnjournaled } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type FoundInstance, findAgain, findInstance } from "./find.ts";
 
@@ -32,15 +33,10 @@ export async function switchInstance(
     world,
     [status.uuid],
     async (locks) => {
-      const switching = await decide(await findAgain(world, status.uuid));
-      if (world.dryRun)
-        return planView(
-          world,
-          switching.actions.length === 0 ? [] : [{ title: switching.title, actions: switching.actions }],
-        );
-      if (switching.run !== undefined) await switching.run(locks);
-      else await perform(world, locks, switching.actions, switching.title);
-      return null;
+      const { title, actions, run } = await decide(await findAgain(world, status.uuid));
+      const how = run === undefined ? { actions } : { shown: actions, run: () => run(locks) };
+      const steps = actions.length === 0 ? [] : [{ id: "switch", title, ...how }];
+      return runUnjournaled(world, locks, steps, null);
     },
     options,
   );

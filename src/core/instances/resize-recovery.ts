@@ -1,11 +1,15 @@
-/** A resize that was killed: forward once the new size is defined, else it is as it was; what ran before runs again. */
-import type { JournalEntry } from "../model/journal.ts";
-import { perform } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
-import { afterDefining, type ResizeData, startAgain } from "./resize-steps.ts";
+import { perform, repeat } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { afterDefining, type ResizeData, resizeDataSchema, startAgain } from "./resize-steps.ts";
 
-export async function recoverResize(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as ResizeData;
+export const resizeKind: Kind<ResizeData> = {
+  name: "instance.resize",
+  version: 1,
+  data: resizeDataSchema,
+  recover: recoverResize,
+};
+
+async function recoverResize(world: World, locks: HeldLocks, data: ResizeData): Promise<Outcome> {
   const status = await world.host.domainStatus(data.uuid);
   const defined = status?.inactive.vcpus === data.vcpus && status.inactive.ramBytes === data.ramBytes;
   // Without a domain there is nothing that its memory could fit: what was to go, goes.
@@ -13,10 +17,7 @@ export async function recoverResize(world: World, locks: HeldLocks, entry: Journ
     if (data.restart) await startOrSay(world, locks, data);
     return "back";
   }
-  for (const step of afterDefining(world, { ...data, restart: false })) {
-    await perform(world, locks, step.actions ?? []);
-    await step.run?.();
-  }
+  for (const step of afterDefining(world, { ...data, restart: false })) await repeat(world, locks, step);
   if (data.restart && status !== null) await startOrSay(world, locks, data);
   return "forward";
 }

@@ -1,4 +1,5 @@
 /** The steps of a resize. Before the definition nothing has changed but that it may be off; after it there is only forward. */
+import * as v from "valibot";
 import type { Action } from "../model/action.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
@@ -15,6 +16,17 @@ export interface ResizeData {
   readonly restart: boolean; // it ran before
   readonly xml: string;
 }
+
+export const resizeDataSchema: v.GenericSchema<unknown, ResizeData> = v.object({
+  uuid: v.string(),
+  name: v.string(),
+  vcpus: v.number(),
+  ramBytes: v.number(),
+  flavor: v.nullable(v.string()),
+  dropped: v.array(v.string()),
+  restart: v.boolean(),
+  xml: v.string(),
+});
 
 export function resizeSteps(world: World, data: ResizeData, timeoutMs: number): Step[] {
   const steps: Step[] = [];

@@ -1,9 +1,11 @@
 /** `instance resize`: other vCPUs and other memory, by a flavor or by figures. Memory snapshots do not survive it, and it asks first. */
+
 import { EstratoError } from "../../errors.ts";
+import { confirmed } from "../confirm.ts";
 import { exclusive } from "../exclusive.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State } from "../model/state.ts";
-import { execute, type PlanView, planView } from "../operation.ts";
+import { type PlanView, run } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
@@ -11,7 +13,7 @@ import { refuseUnsafe } from "../truth.ts";
 import { ensureAdopted } from "./adopt.ts";
 import { type FoundInstance, findAgain, findInstance, isLive } from "./find.ts";
 import { wrongState } from "./power.ts";
-import { recoverResize } from "./resize-recovery.ts";
+import { resizeKind } from "./resize-recovery.ts";
 import { type ResizeData, resizeSteps } from "./resize-steps.ts";
 import { findFlavor } from "./shape.ts";
 import { requireStartable } from "./start.ts";
@@ -37,7 +39,7 @@ export async function resizeInstance(world: World, target: string, options: Resi
   const { uuid } = first.status;
   const seen = planResize(first, options);
   if (seen === null) return null;
-  if (seen.dropped.length > 0 && !world.dryRun && !(await ask(world, first.state, seen))) return null;
+  if (seen.dropped.length > 0 && !(await ask(world, first.state, seen))) return null;
   return exclusive(world, [uuid], async (locks) => {
     const found = await findAgain(world, uuid);
     const data = planResize(found, options);
@@ -66,14 +68,14 @@ async function carryOut(
   });
   const plan: ResizeData = { ...data, dropped: data.dropped.map(({ id }) => id), xml };
   const steps = resizeSteps(world, plan, options.timeoutMs);
-  if (world.dryRun) {
-    const notes = data.dropped.map(
-      (one) => `Snapshot ${one.name} will be deleted: its memory needs the size it has now.`,
-    );
-    return planView(world, steps, notes);
-  }
-  await execute(world, locks, { kind: "instance.resize", target: data.name, data: plan, steps }, recoverResize);
-  return null;
+  return run<ResizeData, null>(world, locks, {
+    kind: resizeKind,
+    target: data.name,
+    data: plan,
+    steps,
+    notes: data.dropped.map((one) => `Snapshot ${one.name} will be deleted: its memory needs the size it has now.`),
+    result: async () => null,
+  });
 }
 
 type Planned = Omit<ResizeData, "dropped" | "xml"> & { readonly dropped: readonly Snapshot[] };
@@ -136,7 +138,7 @@ function requireUnprotected(state: State, snapshots: readonly Snapshot[]): void 
 }
 
 function ask(world: World, state: State, { name, dropped }: Planned): Promise<boolean> {
-  return world.report.confirm({
+  return confirmed(world, {
     text: `Resize ${name}? ${dropped.length === 1 ? "A snapshot holds memory that resumes" : `${dropped.length} snapshots hold memory that resume`} only in the size it has now.`,
     loses: dropped.map((one) => `snapshot ${snapshotLabel(state, one)} (with memory)`),
   });

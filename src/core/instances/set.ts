@@ -1,11 +1,11 @@
 /** `instance set`: its name, its properties, whether it starts with the host. */
 
+import * as v from "valibot";
 import { exclusive } from "../exclusive.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { type PlanView, run, runUnjournaled, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { ensureAdopted } from "./adopt.ts";
 import { findAgain, findInstance, isLive } from "./find.ts";
@@ -24,6 +24,13 @@ interface RenameData {
   readonly before: string;
   readonly after: string;
 }
+
+export const renameKind: Kind<RenameData> = {
+  name: "instance.rename",
+  version: 1,
+  data: v.object({ uuid: v.string(), before: v.string(), after: v.string() }),
+  recover: recoverRename,
+};
 
 /**
  * Sets what is named; setting what is so already is fine. A property needs a record, so an instance that estrato did not make is adopted.
@@ -64,17 +71,14 @@ export async function setInstance(world: World, target: string, options: SetInst
         actions: [{ do: "autostart", domain: status.uuid, on: options.autostart }],
       });
     }
-    const rename = newName === null ? [] : renameSteps(world, status.uuid, newName);
-    if (world.dryRun) return planView(world, [...steps, ...rename]);
-    for (const step of steps) {
-      await perform(world, locks, step.actions ?? []);
-      await step.run?.();
-    }
-    if (newName !== null) {
-      const data: RenameData = { uuid: status.uuid, before: status.name, after: newName };
-      await execute(world, locks, { kind: "instance.rename", target: newName, data, steps: rename }, recoverRename);
-    }
-    return null;
+    if (newName === null) return runUnjournaled(world, locks, steps, null);
+    return run<RenameData, null>(world, locks, {
+      kind: renameKind,
+      target: newName,
+      data: { uuid: status.uuid, before: status.name, after: newName },
+      steps: [...steps, ...renameSteps(world, status.uuid, newName)],
+      result: async () => null,
+    });
   });
 }
 
@@ -101,8 +105,7 @@ async function recordName(world: World, uuid: string, name: string): Promise<voi
 }
 
 /** libvirt renames at once or not at all; the record follows it. */
-export async function recoverRename(world: World, _locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as RenameData;
+async function recoverRename(world: World, _locks: HeldLocks, data: RenameData): Promise<Outcome> {
   const name = (await world.host.domainStatus(data.uuid))?.name ?? data.before;
   await recordName(world, data.uuid, name);
   return name === data.after ? "forward" : "back";

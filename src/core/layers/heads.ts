@@ -3,11 +3,14 @@
  * Making one moves no data. The pointer is stored before the file is made (DESIGN, invariant 3), so that collecting never takes
  * a layer away from under a head that is about to appear.
  */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { endLoan, takeLoan } from "../graph/loans.ts";
 import type { Action } from "../model/action.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
+import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES } from "../space.ts";
 import { newHeadLayer, newLayer } from "./record.ts";
@@ -38,6 +41,13 @@ export interface NewVolume {
   /** The borrowed layer that it stands on, which comes and goes with it. */
   readonly loan?: Layer;
 }
+
+/** As the journal remembers it. */
+export const newVolumeSchema: v.GenericSchema<unknown, NewVolume> = v.object({
+  layer: recordSchemas.layer,
+  volume: recordSchemas.volume,
+  loan: v.exactOptional(recordSchemas.layer),
+});
 
 const MERGE_WAIT_MS = 60_000;
 const MERGE_LOOK_MS = 200;

@@ -1,5 +1,8 @@
 /** One free or merge, journaled: the order of steps that makes a kill at any instant harmless (core/graph/effects.ts says why). */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { closeEntry, dataOf, openedEntry } from "../entries.ts";
 import { isSameChain } from "../graph/collect.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
@@ -10,9 +13,10 @@ import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import type { Action } from "../model/action.ts";
 import type { JournalEntry } from "../model/journal.ts";
+import { actionSchema } from "../model/journal-data.ts";
 import type { Layer, State } from "../model/state.ts";
-import { execute, perform, type Recover, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { perform, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, OpenEntry, Outcome, World } from "../ports.ts";
 import { thawFile } from "../snapshots/heads.ts";
 import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";
@@ -31,6 +35,34 @@ interface MergeData {
   /** That opens the layer: it goes with the last layer that names it. */
   readonly secret?: string | null;
 }
+
+const diskSchema = v.object({ instance: v.string(), device: v.string() });
+export const mergeKind: Kind<MergeData> = {
+  name: "layer.merge",
+  version: 1,
+  data: v.object({
+    decision: v.variant("kind", [
+      v.object({ kind: v.literal("free"), layer: v.string() }),
+      v.object({
+        kind: v.literal("merge"),
+        layer: v.string(),
+        child: v.string(),
+        way: v.picklist(["up", "down"]),
+        live: v.nullable(diskSchema),
+        head: v.boolean(),
+        carried: v.array(v.string()),
+        moved: v.boolean(),
+        bytes: v.number(),
+      }),
+    ]),
+    mark: v.string(),
+    pause: v.boolean(),
+    cleanup: v.array(actionSchema),
+    unheld: v.array(v.string()),
+    secret: v.exactOptional(v.nullable(v.string())),
+  }),
+  recover: (world, locks, data, entry) => finishMerge(world, locks, data, entry, false),
+};
 
 /** The steps of a decision, without its marks: for the plan of a dry run. `pause`: as mustPause says. */
 export function mergeSteps(state: State, decision: Free | Merge, pause: boolean): Step[] {
@@ -90,7 +122,8 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
   ];
   if (decision.kind === "free") await noteMissing(world, state, decision.layer);
   try {
-    await execute(world, locks, { id, kind: "layer.merge", target: decision.layer, data, steps }, recoverMerge);
+    const result = async () => undefined;
+    await run(world, locks, { id, kind: mergeKind, target: decision.layer, data, steps, result });
   } catch (error) {
     if (isOutrun) return false;
     throw error;
@@ -142,13 +175,10 @@ async function requireAllUnheld(world: World, paths: readonly string[]): Promise
   for (const path of paths) await requireUnheld(world, path);
 }
 
-/** A merge that never ended: the same way on, or back where it had not begun. Throws "conflict" where a guest must stop first. */
-export const recoverMerge: Recover = (world, locks, entry) => finishMerge(world, locks, entry, false);
-
-/** The same where a person has chosen: the guest goes on in the layer's file, where it was being moved to. */
+/** Ends a merge where a person has chosen: the guest goes on in the layer's file, where it was being moved to. */
 export async function chooseMoved(world: World, locks: HeldLocks, entry: JournalEntry): Promise<void> {
-  await finishMerge(world, locks, entry, true);
-  await world.store.journal.close(entry.id);
+  await finishMerge(world, locks, dataOf(mergeKind, entry), openedEntry(world, mergeKind, entry), true);
+  await closeEntry(world, entry);
 }
 
 /** The two layers of a pending pivot of which only a person can say which is the guest's; null for anything else. */
@@ -158,14 +188,20 @@ export async function undecided(
   entry: JournalEntry,
 ): Promise<{ readonly layer: Layer; readonly child: Layer } | null> {
   if (entry.kind !== "layer.merge") return null;
-  const { decision, mark } = entry.data as MergeData;
+  const { decision, mark } = dataOf(mergeKind, entry);
   const pair = pivotPair(state, decision);
   if (pair === null || pair.layer.busy !== mark || (await isHeld(world, state, decision))) return null;
   return (await findPivot(world, pair.layer, pair.child)) === "unknown" ? pair : null;
 }
 
-async function finishMerge(world: World, locks: HeldLocks, entry: JournalEntry, chosen: boolean): Promise<Outcome> {
-  const data = entry.data as MergeData;
+/** The same way on, or back where it had not begun. Throws "conflict" where a guest must stop first. */
+async function finishMerge(
+  world: World,
+  locks: HeldLocks,
+  data: MergeData,
+  entry: OpenEntry<MergeData>,
+  chosen: boolean,
+): Promise<Outcome> {
   const { decision, mark, cleanup, unheld } = data;
   const state = await world.store.read();
   const layer = state.layers[decision.layer];
@@ -184,7 +220,7 @@ async function finishMerge(world: World, locks: HeldLocks, entry: JournalEntry, 
         if (pause) {
           // Its guest may have been started since: what the next recovery must know is another thing now.
           last = { ...data, decision: resumed, pause };
-          await world.store.journal.open({ ...entry, data: last });
+          await entry.remember(last);
         }
         const work = resumed.kind === "abandon" ? effects.work : takenApart(effects.work, state, resumed, pause);
         await perform(world, locks, [...work, ...effects.settle]);

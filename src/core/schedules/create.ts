@@ -1,15 +1,17 @@
 /** `schedule create`: a record, and the lines of the crontab that say when. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { checkPolicy, type RetentionPolicy } from "../backups/retention.ts";
 import { slotsOf } from "../backups/slots.ts";
 import { exclusive } from "../exclusive.ts";
 import { lookUpInstance } from "../instances/find.ts";
 import type { Action } from "../model/action.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Schedule } from "../model/state.ts";
+import { recordSchemas } from "../model/state.ts";
 import { requireFree, requireName } from "../names.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { type PlanView, perform, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { parseCron } from "./cron-time.ts";
 import { CRONTAB_LOCK, markOf } from "./find.ts";
 import { type Hooks, requireHook } from "./hooks.ts";
@@ -39,6 +41,13 @@ interface CreateData {
   readonly schedule: Schedule;
   readonly file: string | null;
 }
+
+export const createScheduleKind: Kind<CreateData> = {
+  name: "schedule.create",
+  version: 1,
+  data: v.object({ schedule: recordSchemas.schedule, file: v.nullable(v.string()) }),
+  recover: recoverCreateSchedule,
+};
 
 /**
  * Records a schedule and writes its lines into the crontab. Afterwards cron calls `schedule run` at its times.
@@ -83,10 +92,14 @@ export async function createSchedule(world: World, wanted: NewSchedule, launch: 
         actions: [setLines(file, id, schedule.lines)],
       },
     ];
-    if (world.dryRun) return planView(world, steps, schedule.lines);
-    const data: CreateData = { schedule, file };
-    await execute(world, locks, { kind: "schedule.create", target: wanted.name, data, steps }, recoverCreateSchedule);
-    return schedule;
+    return run<CreateData, Schedule>(world, locks, {
+      kind: createScheduleKind,
+      target: wanted.name,
+      data: { schedule, file },
+      steps,
+      notes: schedule.lines,
+      result: async () => schedule,
+    });
   });
 }
 
@@ -138,8 +151,7 @@ async function recordSchedule(world: World, schedule: Schedule): Promise<void> {
 }
 
 /** Forward where record and lines are there; else neither is, afterwards. */
-export async function recoverCreateSchedule(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const { schedule, file } = entry.data as CreateData;
+async function recoverCreateSchedule(world: World, locks: HeldLocks, { schedule, file }: CreateData): Promise<Outcome> {
   const found = (await world.host.crontab()).text.split("\n");
   const recorded = (await world.store.read()).schedules[schedule.id] !== undefined;
   if (recorded && schedule.lines.every((line) => found.includes(line))) return "forward";

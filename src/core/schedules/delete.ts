@@ -1,9 +1,9 @@
 /** `schedule delete`: its lines of the crontab go, then the record. What it has made stays. */
 
+import * as v from "valibot";
 import { exclusive } from "../exclusive.ts";
-import type { JournalEntry } from "../model/journal.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { type PlanView, perform, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { setLines } from "./create.ts";
 import { CRONTAB_LOCK, findSchedule } from "./find.ts";
 
@@ -12,13 +12,19 @@ interface DeleteData {
   readonly file: string | null;
 }
 
+export const deleteScheduleKind: Kind<DeleteData> = {
+  name: "schedule.delete",
+  version: 1,
+  data: v.object({ id: v.string(), file: v.nullable(v.string()) }),
+  recover: recoverDeleteSchedule,
+};
+
 /** Throws "not_found", "conflict" while it is at work, "host" where there is no crontab. */
 export async function deleteSchedule(world: World, target: string): Promise<PlanView | null> {
   const { id } = findSchedule(await world.store.read(), target);
   return exclusive(world, [CRONTAB_LOCK, id], async (locks) => {
     const { name } = findSchedule(await world.store.read(), id);
     const { file } = await world.host.crontab();
-    const data: DeleteData = { id, file };
     const steps: Step[] = [
       {
         id: "remove-lines",
@@ -27,15 +33,18 @@ export async function deleteSchedule(world: World, target: string): Promise<Plan
       },
       { id: "forget-schedule", title: "Forget the schedule", run: () => forget(world, id) },
     ];
-    if (world.dryRun) return planView(world, steps);
-    await execute(world, locks, { kind: "schedule.delete", target: name, data, steps }, recoverDeleteSchedule);
-    return null;
+    return run<DeleteData, null>(world, locks, {
+      kind: deleteScheduleKind,
+      target: name,
+      data: { id, file },
+      steps,
+      result: async () => null,
+    });
   });
 }
 
 /** Always forward. */
-export async function recoverDeleteSchedule(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const { id, file } = entry.data as DeleteData;
+async function recoverDeleteSchedule(world: World, locks: HeldLocks, { id, file }: DeleteData): Promise<Outcome> {
   await perform(world, locks, [setLines(file, id, [])]);
   await forget(world, id);
   return "forward";

@@ -1,14 +1,15 @@
 /** `image share` and `image unshare`: others read an image's files where they lie. No data moves. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { chain } from "../graph/references.ts";
 import { findImageAgain } from "../images/find.ts";
 import { type ImageView, viewImage } from "../images/view.ts";
 import { awaitUnmerged } from "../layers/heads.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Image, State } from "../model/state.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { type PlanView, perform, repeat, run, type Step, unchanged } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { type Audience, audienceOf, audienceWords, NOBODY, setAudience } from "./access.ts";
 import { cataloguePath, catalogueText, LONGEST_ENTRY_BYTES } from "./catalogue.ts";
 import { findOwnImage } from "./find.ts";
@@ -20,6 +21,22 @@ interface ShareData {
   readonly before: Audience;
   readonly after: Audience;
 }
+
+const users = v.array(v.object({ name: v.string(), uid: v.number() }));
+const audience = v.object({ everybody: v.boolean(), users });
+const kept = { version: 1, data: v.object({ image: v.string(), before: audience, after: audience }) };
+
+export const shareKind: Kind<ShareData> = {
+  name: "image.share",
+  ...kept,
+  recover: (world, locks, data) => recoverShare(world, locks, data, true),
+};
+
+export const unshareKind: Kind<ShareData> = {
+  name: "image.unshare",
+  ...kept,
+  recover: (world, locks, data) => recoverShare(world, locks, data, false),
+};
 
 export interface ShareWishes {
   readonly users: readonly string[]; // names
@@ -58,7 +75,7 @@ export async function shareImage(world: World, target: string, wishes: ShareWish
         actions: publish(world.store.paths, planned, id),
       },
     ];
-    return change(world, locks, "image.share", { image: id, before, after }, steps);
+    return change(world, locks, shareKind, { image: id, before, after }, steps);
   });
 }
 
@@ -102,13 +119,13 @@ export async function unshareLocked(
   after: Audience = NOBODY,
 ): Promise<ImageView | PlanView> {
   const before = audienceOf(image);
-  if (same(before, after)) return world.dryRun ? planView(world, []) : viewImage(state, image);
+  if (same(before, after)) return unchanged(world, viewImage(state, image));
   const left = without(before, after);
   await requireUnused(world, image, left);
   return change(
     world,
     locks,
-    "image.unshare",
+    unshareKind,
     { image: image.id, before, after },
     closing(world, state, image, left, after),
   );
@@ -133,15 +150,16 @@ function closing(world: World, state: State, image: Image, left: Audience, after
 async function change(
   world: World,
   locks: HeldLocks,
-  kind: string,
+  kind: Kind<ShareData>,
   data: ShareData,
   steps: readonly Step[],
 ): Promise<ImageView | PlanView> {
-  if (world.dryRun) return planView(world, steps);
   const early = (await world.store.read()).images[data.image];
-  await execute<ShareData>(world, locks, { kind, target: early?.name ?? data.image, data, steps }, recoverShare);
-  const state = await world.store.read();
-  return viewImage(state, findImageAgain(state, data.image, data.image));
+  const result = async () => {
+    const state = await world.store.read();
+    return viewImage(state, findImageAgain(state, data.image, data.image));
+  };
+  return run(world, locks, { kind, target: early?.name ?? data.image, data, steps, result });
 }
 
 /** `opening`: a merge that began meanwhile is moving what would be read. */
@@ -160,22 +178,23 @@ async function record(world: World, id: string, audience: Audience, opening: boo
  * A sharing is done when the catalogue says so; one that was cut off before is undone. A taking back is done when the state says so. Either way
  * files and folders are then made to say what the state says. Repeatable.
  */
-export async function recoverShare(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const { image: id, before, after } = entry.data as ShareData;
+async function recoverShare(
+  world: World,
+  locks: HeldLocks,
+  { image: id, before, after }: ShareData,
+  sharing: boolean,
+): Promise<Outcome> {
   const { paths } = world.store;
   const state = await world.store.read();
   const image = state.images[id];
   const isRecorded = image !== undefined && same(audienceOf(image), after);
   // What is recorded last needs nothing more; what is recorded first has done nothing yet.
-  if (image === undefined || (entry.kind === "image.unshare" && isRecorded)) return "forward";
-  if (entry.kind === "image.share" && !isRecorded) return "back";
-  if (entry.kind === "image.share") {
+  if (image === undefined || (!sharing && isRecorded)) return "forward";
+  if (sharing && !isRecorded) return "back";
+  if (sharing) {
     const told = await world.host.readText(cataloguePath(paths, id), LONGEST_ENTRY_BYTES);
     if (told?.text !== catalogueText(state, image)) {
-      for (const step of closing(world, state, image, without(after, before), before)) {
-        await perform(world, locks, step.actions ?? []);
-        await step.run?.();
-      }
+      for (const step of closing(world, state, image, without(after, before), before)) await repeat(world, locks, step);
       return "back";
     }
   }

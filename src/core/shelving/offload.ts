@@ -1,5 +1,7 @@
 /** `shelve --offload`: the layers of a shelved instance become self-standing compressed files, and the space of the old ones comes back. */
+
 import { basename, dirname, join } from "node:path";
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
@@ -9,10 +11,10 @@ import { connected } from "../layers/facts.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { newHeadLayer, newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Layer, State } from "../model/state.ts";
-import { execute, perform, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { recordSchemas } from "../model/state.ts";
+import { isPlan, perform, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { type Shelf, shelfOf } from "./record.ts";
 
@@ -32,6 +34,26 @@ interface OffloadData {
   readonly image: string;
   readonly packs: readonly Pack[];
 }
+
+export const offloadKind: Kind<OffloadData> = {
+  name: "instance.offload",
+  version: 1,
+  data: v.object({
+    uuid: v.string(),
+    name: v.string(),
+    image: v.string(),
+    packs: v.array(
+      v.object({
+        device: v.string(),
+        volume: v.string(),
+        from: recordSchemas.layer,
+        packed: recordSchemas.layer,
+        head: recordSchemas.layer,
+      }),
+    ),
+  }),
+  recover: recoverOffload,
+};
 
 const PACKED_MODE = 0o400;
 
@@ -54,15 +76,16 @@ export async function packShelf(world: World, uuid: string, folder: string | nul
     if (shelfOf(now, uuid)?.shelved.offloaded !== false) return null;
     const plan = await planOffload(world, now, uuid, folder);
     const steps = offloadSteps(world, plan);
-    await execute<OffloadData>(
-      world,
-      locks,
-      { kind: "instance.offload", target: plan.name, data: plan, steps },
-      recoverOffload,
-    );
-    return plan;
+    const result = async () => plan;
+    return run<OffloadData, OffloadData>(world, locks, {
+      kind: offloadKind,
+      target: plan.name,
+      data: plan,
+      steps,
+      result,
+    });
   });
-  if (data === null) return;
+  if (data === null || isPlan(data)) return;
   const then = await world.store.read();
   const made = data.packs.flatMap(({ packed, head }) => [packed.id, head.id]);
   const after = await allocated(world, then, [...layers, ...made]);
@@ -212,8 +235,7 @@ function recordPacked(draft: State, data: OffloadData): void {
 }
 
 /** Recorded: done. Not recorded: the old layers are as they were, and the copies go. Repeatable. */
-export async function recoverOffload(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as OffloadData;
+async function recoverOffload(world: World, locks: HeldLocks, data: OffloadData): Promise<Outcome> {
   const { layers } = await world.store.read();
   if (data.packs.every(({ packed }) => layers[packed.id] !== undefined)) return "forward";
   const files = data.packs.flatMap(({ packed, head }) => [head.file, `${packed.file}.part`, packed.file]);

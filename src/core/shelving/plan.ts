@@ -1,12 +1,15 @@
 /** Everything that shelving an instance is about to make, decided before the guest is asked to stop. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { copyNames, type Firmware, firmwareOf, hasOwnTpm } from "../firmware.ts";
+import { copyNames, type Firmware, firmwareOf, firmwareSchema, hasOwnTpm } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { newImage } from "../images/record.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Image, Shelved, State } from "../model/state.ts";
+import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { type HeadChange, newHead } from "../snapshots/heads.ts";
+import { type HeadChange, headChangeSchema, newHead } from "../snapshots/heads.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireAgreement } from "../truth.ts";
 import { shelvedImageName } from "./record.ts";
@@ -27,6 +30,16 @@ export interface ShelveData {
   /** Of these, what goes from where it was: a guest of somebody else's keeps its own. */
   readonly own: { readonly nvram: string | null; readonly tpm: boolean };
 }
+
+export const shelveDataSchema: v.GenericSchema<unknown, ShelveData> = v.object({
+  uuid: v.string(),
+  name: v.string(),
+  image: recordSchemas.image,
+  shelved: recordSchemas.shelved,
+  heads: v.array(headChangeSchema),
+  firmware: firmwareSchema,
+  own: v.object({ nvram: v.nullable(v.string()), tpm: v.boolean() }),
+});
 
 /** Throws "conflict", "host" or "integrity"; touches nothing. */
 export async function planShelve(world: World, state: State, status: DomainStatus, id: string): Promise<ShelveData> {

@@ -1,18 +1,24 @@
 /** What becomes of an instance whose shelving did not end (DESIGN section 5). */
+
 import { EstratoError } from "../../errors.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import { perform } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { thawFile } from "../snapshots/heads.ts";
-import type { ShelveData } from "./plan.ts";
+import { type ShelveData, shelveDataSchema } from "./plan.ts";
 import { unlinkShelf } from "./record.ts";
 
+export const shelveKind: Kind<ShelveData> = {
+  name: "instance.shelve",
+  version: 1,
+  data: shelveDataSchema,
+  recover: recoverShelve,
+};
+
 /** No record: back, and it is started again if it ran. Record: forward. Repeatable. */
-export async function recoverShelve(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as ShelveData;
+async function recoverShelve(world: World, locks: HeldLocks, data: ShelveData): Promise<Outcome> {
   const record = (await world.store.read()).instances[data.uuid];
   const status = await world.host.domainStatus(data.uuid);
   if (record?.shelved?.image === data.image.id) {

@@ -1,5 +1,7 @@
 /** `shelve`: an instance becomes an image and a record, and leaves libvirt. Moves no data. */
+
 import { EstratoError } from "../../errors.ts";
+import { confirmed } from "../confirm.ts";
 import { exclusive } from "../exclusive.ts";
 import { saveFirmware } from "../firmware.ts";
 import { imageNameLock, requireFreeImageName } from "../images/names.ts";
@@ -10,7 +12,7 @@ import { shutDown } from "../instances/stop.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
+import { type PlanView, perform, planView, run, type Step, unchanged } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { adoptHeads, createHead, definitionByVolume, freezeFile } from "../snapshots/heads.ts";
 import { refuseUnsafe } from "../truth.ts";
@@ -18,7 +20,7 @@ import { offloadSteps, packShelf, planOffload } from "./offload.ts";
 import { requirePackingFolder } from "./packing-folder.ts";
 import { planShelve, type ShelveData } from "./plan.ts";
 import { findShelved, shelvedImageName } from "./record.ts";
-import { recoverShelve, undefine } from "./shelve-recovery.ts";
+import { shelveKind, undefine } from "./shelve-recovery.ts";
 
 export interface ShelveOptions {
   /** How long the guest may take to shut down; then it is powered off. */
@@ -37,7 +39,7 @@ export interface ShelveOptions {
 export async function shelveInstance(world: World, target: string, options: ShelveOptions): Promise<PlanView | null> {
   if (options.folder !== null) await requirePackingFolder(world, options.folder);
   const first = findShelved(await world.store.read(), target) ?? (await instanceNamed(world, target));
-  if (options.offload && !world.dryRun && !(await mayPack(world, first.id, first.name, options.folder))) return null;
+  if (options.offload && !(await mayPack(world, first.id, first.name, options.folder))) return null;
   const id = world.ids.next("img");
   const names = [first.id, id, imageNameLock(shelvedImageName(first.name))];
   const plan = await exclusive(world, names, (locks) => shelveLocked(world, locks, first.id, id, options));
@@ -53,7 +55,7 @@ async function instanceNamed(world: World, target: string): Promise<{ readonly i
 
 async function mayPack(world: World, uuid: string, name: string, folder: string | null): Promise<boolean> {
   if ((await world.store.read()).instances[uuid]?.shelved?.offloaded) return true;
-  return world.report.confirm({
+  return confirmed(world, {
     text: `Shelve ${name} and pack its disks?`,
     loses: [
       `the files of its disks: compressed copies${folder === null ? "" : ` in ${folder}`} take their place, which is slow to make and to read`,
@@ -70,11 +72,10 @@ async function shelveLocked(
 ): Promise<PlanView | null> {
   const before = await world.store.read();
   if (before.instances[uuid]?.shelved != null) {
-    if (!world.dryRun) return null;
-    return planView(
-      world,
-      options.offload ? offloadSteps(world, await planOffload(world, before, uuid, options.folder)) : [],
-    );
+    if (!options.offload) return unchanged(world, null);
+    return world.dryRun
+      ? planView(world, offloadSteps(world, await planOffload(world, before, uuid, options.folder)))
+      : null;
   }
   const { status } = await findAgain(world, uuid);
   refuseUnsafe(status);
@@ -82,17 +83,24 @@ async function shelveLocked(
   const adoption = await planAdoption(world, status);
   const data = await planShelve(world, adoption.state, status, imageId);
   const steps = shelveSteps(world, locks, status, data, options.timeoutMs);
-  if (options.offload) {
-    // Refused now, rather than when it is shelved already.
-    const then = structuredClone(adoption.state);
-    recordShelved(then, data);
-    const packing = offloadSteps(world, await planOffload(world, then, uuid, options.folder));
-    if (world.dryRun) return planView(world, [...steps, ...packing]);
-  }
-  if (world.dryRun) return planView(world, steps);
-  await adoption.store();
-  await execute<ShelveData>(world, locks, { kind: "instance.shelve", target: status.name, data, steps }, recoverShelve);
-  return null;
+  // Refused now, rather than when it is shelved already.
+  const packing = options.offload ? await packingSteps(world, adoption.state, data, options.folder) : [];
+  return run<ShelveData, null>(world, locks, {
+    kind: shelveKind,
+    target: status.name,
+    data,
+    steps,
+    begin: () => adoption.store(),
+    follows: async () => ({ steps: packing, notes: [], bytes: null }),
+    result: async () => null,
+  });
+}
+
+/** What packing will do once it is shelved. Throws what planning that throws. */
+async function packingSteps(world: World, state: State, data: ShelveData, folder: string | null): Promise<Step[]> {
+  const then = structuredClone(state);
+  recordShelved(then, data);
+  return offloadSteps(world, await planOffload(world, then, data.uuid, folder));
 }
 
 function shelveSteps(

@@ -1,11 +1,13 @@
 /** What becomes of an instance whose unshelving did not end (DESIGN section 5). */
 
+import * as v from "valibot";
 import type { Copy } from "../firmware.ts";
+import { copySchema } from "../firmware.ts";
 import type { Action } from "../model/action.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Image, Shelved, State } from "../model/state.ts";
+import { recordSchemas } from "../model/state.ts";
 import { perform } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { unlinkShelf } from "./record.ts";
 
 /** What the journal remembers of it. */
@@ -20,6 +22,21 @@ export interface UnshelveData {
   readonly tpm: (Copy & { readonly own: boolean }) | null;
 }
 
+export const unshelveKind: Kind<UnshelveData> = {
+  name: "instance.unshelve",
+  version: 1,
+  data: v.object({
+    uuid: v.string(),
+    name: v.string(),
+    image: recordSchemas.image,
+    was: v.picklist(["running", "paused", "off"]),
+    autostart: v.boolean(),
+    nvram: v.nullable(copySchema),
+    tpm: v.nullable(v.object({ ...copySchema.entries, own: v.boolean() })),
+  }),
+  recover: recoverUnshelve,
+};
+
 /** The domain is the instance's again, and the image goes, in one transaction. Idempotent. */
 export function recordUnshelved(draft: State, { uuid, image }: UnshelveData): void {
   const instance = draft.instances[uuid];
@@ -31,8 +48,7 @@ export function recordUnshelved(draft: State, { uuid, image }: UnshelveData): vo
  * The domain is there: forward. It is not started, as after a creation: the crash may be a week old. Not there: back, it stays shelved; its
  * reservation stays too, for it is its own. Repeatable.
  */
-export async function recoverUnshelve(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as UnshelveData;
+async function recoverUnshelve(world: World, locks: HeldLocks, data: UnshelveData): Promise<Outcome> {
   const status = await world.host.domainStatus(data.uuid);
   const recorded = (await world.store.read()).instances[data.uuid]?.shelved?.image !== data.image.id;
   if (!recorded && status === null) {

@@ -1,4 +1,5 @@
 /** `unshelve`: the domain comes back as it was, on the disks as they were; the image goes. Moves no data. */
+
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { hasOwnTpm, pathsOf, requireCopies } from "../firmware.ts";
@@ -13,12 +14,12 @@ import type { Action } from "../model/action.ts";
 import type { DomainDefinition } from "../model/host.ts";
 import type { Image, State } from "../model/state.ts";
 import { reservationName } from "../networks.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import { type PlanView, run, type Step, unchanged } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireNetworks } from "./networks.ts";
 import { requireDisksBack } from "./packing-folder.ts";
 import { findShelved, type Shelf, shelfOf, unlinkShelf } from "./record.ts";
-import { recordUnshelved, recoverUnshelve, type UnshelveData } from "./unshelve-recovery.ts";
+import { recordUnshelved, type UnshelveData, unshelveKind } from "./unshelve-recovery.ts";
 
 /**
  * Brings a shelved instance back: the same UUID, name, MACs, addresses and definition; started again where it ran. Afterwards its image is gone.
@@ -46,7 +47,7 @@ export async function unshelveInstance(world: World, target: string): Promise<Pl
 async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Promise<PlanView | null> {
   const state = await world.store.read();
   const shelf = shelfOf(state, uuid);
-  if (shelf === null) return world.dryRun ? planView(world, []) : null;
+  if (shelf === null) return unchanged(world, null);
   const { record, shelved } = shelf;
   await requireFreeName(world, state, record.name, uuid);
   if ((await world.host.domainStatus(uuid)) !== null) {
@@ -90,15 +91,14 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
     },
     { id: "remove-image", title: "Remove what the image kept", actions: unlinkShelf(world, data.image) },
   );
-  if (world.dryRun) {
+  const follows = async () => {
     const start: Step = { id: "start", title: "Start it", actions: [{ do: "start", domain: uuid, paused: false }] };
     // What lies elsewhere comes back, and the head becomes one with what was shelved.
     const { steps: collected } = await freedByDropping(world, state, (draft) => recordUnshelved(draft, data));
-    return planView(world, [...steps, ...collected, ...(shelved.was === "off" ? [] : [start])]);
-  }
-  const target = record.name;
-  await execute<UnshelveData>(world, locks, { kind: "instance.unshelve", target, data, steps }, recoverUnshelve);
-  return null;
+    return { steps: [...collected, ...(shelved.was === "off" ? [] : [start])], notes: [], bytes: null };
+  };
+  const result = async () => null;
+  return run(world, locks, { kind: unshelveKind, target: record.name, data, steps, follows, result });
 }
 
 function planData(world: World, state: State, shelf: Shelf, defined: DomainDefinition): UnshelveData {

@@ -2,6 +2,7 @@
 
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { confirmed } from "../confirm.ts";
 import { exclusive } from "../exclusive.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Snapshot, State } from "../model/state.ts";
@@ -45,8 +46,8 @@ export async function deleteSnapshot(
   const state = await world.store.read();
   const snapshot = findSnapshot(state, target);
   const doomed = withChildren(state, snapshot, options.children);
-  if (options.children && doomed.length > 1 && !world.dryRun) {
-    const yes = await world.report.confirm({
+  if (options.children && doomed.length > 1) {
+    const yes = await confirmed(world, {
       text: `Delete ${snapshotLabel(state, snapshot)} and the ${doomed.length - 1} that descend from it?`,
       loses: doomed.map((one) => `snapshot ${snapshotLabel(state, one)}`),
     });

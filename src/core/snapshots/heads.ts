@@ -5,6 +5,7 @@ import { diskFileOf, secretOf } from "../graph/files.ts";
 import { newHeadLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { DiskFile } from "../model/host.ts";
+import { diskFileSchema } from "../model/journal-data.ts";
 import { type Layer, recordSchemas, type State, type Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
@@ -19,14 +20,6 @@ export interface HeadChange {
   /** The two as definitions name them: nobody moves what they stand on while their instance is locked. */
   readonly files: { readonly before: DiskFile; readonly after: DiskFile };
 }
-
-const diskFileSchema: v.GenericSchema<unknown, DiskFile> = v.object({
-  path: v.string(),
-  format: v.string(),
-  encryption: v.exactOptional(
-    v.object({ secret: v.string(), backing: v.array(v.object({ path: v.string(), format: v.string() })) }),
-  ),
-});
 
 /** As the journal remembers it. */
 export const headChangeSchema: v.GenericSchema<unknown, HeadChange> = v.object({

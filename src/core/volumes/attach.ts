@@ -1,17 +1,19 @@
 /** `volume attach`: a free volume becomes a disk of an instance, in its definition and, where it runs, in the guest. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { planAdoption, volumesOf } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import { SEED_DEVICE } from "../instances/seed.ts";
 import type { DomainStatus, NewDisk } from "../model/host.ts";
-import type { JournalEntry } from "../model/journal.ts";
+import { newDiskSchema } from "../model/journal-data.ts";
 import type { State, Volume } from "../model/state.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { type PlanView, perform, run, type Step, unchanged } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
-import { volumeLabel, withVolume } from "./find.ts";
+import { storedVolume, volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
 
 interface AttachData {
@@ -20,6 +22,13 @@ interface AttachData {
   readonly volume: string;
   readonly disk: NewDisk;
 }
+
+export const attachKind: Kind<AttachData> = {
+  name: "volume.attach",
+  version: 1,
+  data: v.object({ uuid: v.string(), instance: v.string(), volume: v.string(), disk: newDiskSchema }),
+  recover: recoverAttach,
+};
 
 /**
  * Attaches a volume under the next free name (vdb, vdc, …); its serial begins with its id, so that the guest finds it under /dev/disk/by-id.
@@ -33,7 +42,7 @@ export async function attachVolume(world: World, instance: string, target: strin
     target,
     async (locks, early, volume) => {
       const { status } = await findAgain(world, first.uuid);
-      if (volume.instance === status.uuid) return world.dryRun ? planView(world, [], ["It is attached."]) : volume;
+      if (volume.instance === status.uuid) return unchanged(world, volume, "It is attached.");
       const label = volumeLabel(early, volume);
       if (volume.instance !== null) {
         const other = early.instances[volume.instance]?.name ?? volume.instance;
@@ -55,11 +64,14 @@ export async function attachVolume(world: World, instance: string, target: strin
         disk: diskOf(state, volume, device ?? ""),
       };
       const steps = planSteps(world, data);
-      if (world.dryRun) return planView(world, steps);
-      await adoption.store(); // not before all that can refuse has been asked
-      const operation = { kind: "volume.attach", target: `${status.name} ${label}`, data, steps };
-      await execute(world, locks, operation, recoverAttach);
-      return (await world.store.read()).volumes[volume.id] ?? volume;
+      return run(world, locks, {
+        kind: attachKind,
+        target: `${status.name} ${label}`,
+        data,
+        steps,
+        begin: () => adoption.store(),
+        result: () => storedVolume(world, volume),
+      });
     },
     [first.uuid],
   );
@@ -135,8 +147,7 @@ async function record(world: World, data: AttachData): Promise<void> {
  * An attachment that never ended. Forward where QEMU has the disk, or where the guest is off and defined with it: it may have been written to
  * there. Back otherwise: out of the definition, which is written first, and closed by a QEMU that was only given its file.
  */
-export async function recoverAttach(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as AttachData;
+async function recoverAttach(world: World, locks: HeldLocks, data: AttachData): Promise<Outcome> {
   if ((await world.store.read()).volumes[data.volume]?.instance === data.uuid) return "forward";
   const status = await world.host.domainStatus(data.uuid);
   const isDefined = status !== null && names(status.inactive, data.disk);

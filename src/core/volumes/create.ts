@@ -1,4 +1,6 @@
 /** `volume create`: an empty disk, or a new head on a layer of a snapshot or an image. Moves no data. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
@@ -9,16 +11,16 @@ import {
   isUnwritten,
   markUses,
   type NewVolume,
+  newVolumeSchema,
   planVolume,
   storeVolumes,
 } from "../layers/heads.ts";
 import { defineSecret, forgetSecret } from "../layers/secrets.ts";
 import type { Action } from "../model/action.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { State, Volume } from "../model/state.ts";
 import { requireFree, requireName } from "../names.ts";
-import { execute, type PlanView, perform, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { type PlanView, perform, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { loaned, planLoan, withLoan } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireDiskSize } from "./requirements.ts";
@@ -35,6 +37,13 @@ export interface CreateVolumeOptions {
 interface CreateData {
   readonly made: NewVolume;
 }
+
+export const createVolumeKind: Kind<CreateData> = {
+  name: "volume.create",
+  version: 1,
+  data: v.object({ made: newVolumeSchema }),
+  recover: recoverVolumeCreate,
+};
 
 /**
  * Makes a volume that is attached to nothing. Throws "usage" for a malformed name or a size that is missing or less than its source's,
@@ -57,14 +66,13 @@ export async function createVolume(world: World, options: CreateVolumeOptions): 
     const source = choice === null ? null : findVolumeSource(state, choice);
     const made = await plan(world, state, id, options, source);
     const steps = planSteps(world, state, made, source, options.passphraseFile ?? null);
-    if (world.dryRun) return planView(world, steps);
-    await execute<CreateData>(
-      world,
-      locks,
-      { kind: "volume.create", target: options.name, data: { made }, steps },
-      recoverVolumeCreate,
-    );
-    return made.volume;
+    return run<CreateData, Volume>(world, locks, {
+      kind: createVolumeKind,
+      target: options.name,
+      data: { made },
+      steps,
+      result: async () => made.volume,
+    });
   });
 }
 
@@ -170,8 +178,7 @@ function planSteps(
 }
 
 /** Forward where its file is there, which appears whole or not at all; back otherwise. Throws "integrity" rather than forget what was written. */
-export async function recoverVolumeCreate(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const { made } = entry.data as CreateData;
+async function recoverVolumeCreate(world: World, locks: HeldLocks, { made }: CreateData): Promise<Outcome> {
   const state = await world.store.read();
   const isRecorded = state.volumes[made.volume.id] !== undefined;
   if (isRecorded && (await world.host.fileInfo(made.layer.file)) !== null) return "forward";

@@ -1,16 +1,25 @@
 /** `volume delete`: dropping the pointer is all that the verb owes; what was only its own is collected after. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { confirmed } from "../confirm.ts";
 import { freedByDropping } from "../layers/freed.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { State, Volume } from "../model/state.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { type PlanView, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { findVolume, volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle } from "./requirements.ts";
 
 interface DeleteData {
   readonly volume: string;
 }
+
+export const deleteVolumeKind: Kind<DeleteData> = {
+  name: "volume.delete",
+  version: 1,
+  data: v.object({ volume: v.string() }),
+  recover: recoverVolumeDelete,
+};
 
 /**
  * Deletes a volume that is attached to nothing. Its snapshots stay, and what was made from them. Asks first; null where the answer was no,
@@ -21,11 +30,9 @@ export async function deleteVolume(world: World, target: string): Promise<PlanVi
   const first = findVolume(early, target);
   requireFreeVolume(early, first);
   const label = volumeLabel(early, first);
-  if (!world.dryRun) {
-    const mib = Math.ceil((early.layers[first.head]?.sizeBytes ?? 0) / 1024 ** 2);
-    const loses = [`volume ${label} (${first.id}, ${mib} MiB)`];
-    if (!(await world.report.confirm({ text: `Delete volume ${label}?`, loses }))) return null;
-  }
+  const mib = Math.ceil((early.layers[first.head]?.sizeBytes ?? 0) / 1024 ** 2);
+  const loses = [`volume ${label} (${first.id}, ${mib} MiB)`];
+  if (!(await confirmed(world, { text: `Delete volume ${label}?`, loses }))) return null;
   return withVolume(world, first.id, async (locks, state, volume) => {
     requireFreeVolume(state, volume);
     if (state.layers[volume.head] !== undefined && (await world.host.fileInfo(headOf(state, volume).file)) !== null) {
@@ -33,17 +40,14 @@ export async function deleteVolume(world: World, target: string): Promise<PlanVi
     }
     const drop = (draft: State) => void delete draft.volumes[volume.id];
     const steps: Step[] = [{ id: "forget-volume", title: "Forget the volume", run: () => world.store.update(drop) }];
-    if (world.dryRun) {
-      const freed = await freedByDropping(world, state, drop);
-      return { ...planView(world, [...steps, ...freed.steps], freed.notes), freesBytes: freed.bytes };
-    }
-    await execute<DeleteData>(
-      world,
-      locks,
-      { kind: "volume.delete", target: label, data: { volume: volume.id }, steps },
-      recoverVolumeDelete,
-    );
-    return null;
+    return run<DeleteData, null>(world, locks, {
+      kind: deleteVolumeKind,
+      target: label,
+      data: { volume: volume.id },
+      steps,
+      follows: () => freedByDropping(world, state, drop),
+      result: async () => null,
+    });
   });
 }
 
@@ -57,8 +61,7 @@ function requireFreeVolume(state: State, volume: Volume): void {
 }
 
 /** Always forward: what was to go, goes. */
-export async function recoverVolumeDelete(world: World, _locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const { volume } = entry.data as DeleteData;
+async function recoverVolumeDelete(world: World, _locks: HeldLocks, { volume }: DeleteData): Promise<Outcome> {
   await world.store.update((draft) => {
     delete draft.volumes[volume];
   });

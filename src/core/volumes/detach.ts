@@ -1,16 +1,17 @@
 /** `volume detach`: a disk leaves the guest, then the definition; the volume is free afterwards, and holds what was written. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { chain } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { State, Volume } from "../model/state.ts";
-import { execute, type PlanView, perform, planView, type Recover, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { type PlanView, perform, run, type Step, unchanged } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { disagreement, headFacts, refuseUnsafe } from "../truth.ts";
-import { volumeLabel, withVolume } from "./find.ts";
+import { storedVolume, volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
 
 interface DetachData {
@@ -20,6 +21,20 @@ interface DetachData {
   readonly device: string;
   readonly path: string;
 }
+
+export const detachKind: Kind<DetachData> = {
+  name: "volume.detach",
+  version: 1,
+  data: v.object({
+    uuid: v.string(),
+    instance: v.string(),
+    volume: v.string(),
+    device: v.string(),
+    path: v.string(),
+  }),
+  recover: (world, locks, data) => finishDetach(world, locks, data, { ask: true }),
+  fail: (world, locks, data) => finishDetach(world, locks, data, { ask: false }), // he has had his time
+};
 
 /** How long a guest may take to let go of a disk, if not said otherwise. */
 export const DETACH_MS = 30_000;
@@ -43,7 +58,7 @@ export async function detachVolume(
     target,
     async (locks, state, volume) => {
       const { status } = await findAgain(world, first.uuid);
-      if (volume.instance === null) return world.dryRun ? planView(world, [], ["It is attached to nothing."]) : volume;
+      if (volume.instance === null) return unchanged(world, volume, "It is attached to nothing.");
       requireDetachable(state, status, volume);
       await requireAgreementButFor(world, state, status, volume);
       const { device } = volume;
@@ -55,10 +70,13 @@ export async function detachVolume(
         path: headOf(state, volume).file,
       };
       const steps = planSteps(world, data, timeoutMs);
-      if (world.dryRun) return planView(world, steps);
-      const operation = { kind: "volume.detach", target: `${status.name} ${volumeLabel(state, volume)}`, data, steps };
-      await execute(world, locks, operation, (...died) => finishDetach(...died, { ask: false })); // he has had his time
-      return (await world.store.read()).volumes[volume.id] ?? volume;
+      return run(world, locks, {
+        kind: detachKind,
+        target: `${status.name} ${volumeLabel(state, volume)}`,
+        data,
+        steps,
+        result: () => storedVolume(world, volume),
+      });
     },
     [first.uuid],
   );
@@ -154,15 +172,12 @@ async function record(world: World, data: DetachData): Promise<void> {
  * A detachment that never ended. A running guest may have been asked, which nobody can take back, and may let go at any time: he is asked again. Back
  * where he does not let go, and where he is off and defined with the disk.
  */
-export const recoverDetach: Recover = (...died) => finishDetach(...died, { ask: true });
-
 async function finishDetach(
   world: World,
   locks: HeldLocks,
-  entry: JournalEntry,
+  data: DetachData,
   { ask }: { readonly ask: boolean },
 ): Promise<Outcome> {
-  const data = entry.data as DetachData;
   if ((await world.store.read()).volumes[data.volume]?.instance !== data.uuid) return "forward";
   const status = await world.host.domainStatus(data.uuid);
   const isDefined = status?.inactive.disks.some(({ device }) => device === data.device) ?? false;

@@ -66,3 +66,8 @@ export async function withVolume<T>(
     }
   }
 }
+
+/** As it is recorded now: what an operation on it leaves. */
+export async function storedVolume(world: World, volume: Volume): Promise<Volume> {
+  return (await world.store.read()).volumes[volume.id] ?? volume;
+}

@@ -1,13 +1,15 @@
 /** `volume resize`: a volume grows, under its running guest or at rest. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { imageOf } from "../graph/files.ts";
 import { findAgain } from "../instances/find.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
-import type { Outcome, World } from "../ports.ts";
+import { recordSchemas } from "../model/state.ts";
+import { type PlanView, run, type Step } from "../operation.ts";
+import type { Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "./find.ts";
@@ -19,6 +21,18 @@ interface ResizeData {
   readonly head: Layer;
   readonly sizeBytes: number;
 }
+
+export const resizeVolumeKind: Kind<ResizeData> = {
+  name: "volume.resize",
+  version: 1,
+  data: v.object({
+    uuid: v.nullable(v.string()),
+    device: v.nullable(v.string()),
+    head: recordSchemas.layer,
+    sizeBytes: v.number(),
+  }),
+  recover: recoverResize,
+};
 
 /**
  * Grows a volume; its guest sees the new size at once where it runs. Only the head grows: what it stands on, and every snapshot, stays as it is.
@@ -39,9 +53,7 @@ export async function resizeVolume(world: World, target: string, sizeBytes: numb
     await requireGrowable(world, head, label);
     const data: ResizeData = { uuid: volume.instance, device: volume.device, head, sizeBytes };
     const steps = planSteps(world, data, status);
-    if (world.dryRun) return planView(world, steps);
-    await execute(world, locks, { kind: "volume.resize", target: label, data, steps }, recoverResize);
-    return volume;
+    return run(world, locks, { kind: resizeVolumeKind, target: label, data, steps, result: async () => volume });
   });
 }
 
@@ -103,7 +115,6 @@ async function record(world: World, data: ResizeData): Promise<number> {
 }
 
 /** What it has grown to is recorded: forward where that is what was asked for. */
-export async function recoverResize(world: World, _locks: unknown, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as ResizeData;
+async function recoverResize(world: World, _locks: unknown, data: ResizeData): Promise<Outcome> {
   return (await record(world, data)) >= data.sizeBytes ? "forward" : "back";
 }
