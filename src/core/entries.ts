@@ -11,8 +11,8 @@ export function openEntry(world: World, entry: JournalEntry): Promise<void> {
 
 /** What recovery is handed of an entry. */
 export function openedEntry<Data>(world: World, kind: Kind<Data>, entry: JournalEntry): OpenEntry<Data> {
-  const { id, command } = entry;
-  return { id, command, remember: (data) => openEntry(world, { ...entry, version: kind.version, data }) };
+  const { id, command, createdAt } = entry;
+  return { id, command, createdAt, remember: (data) => openEntry(world, { ...entry, version: kind.version, data }) };
 }
 
 /** The one place where an operation ends. Throws "integrity" while one that it began is open: that one's undoing, or its end, is this one's too. */

@@ -24,8 +24,8 @@ export interface Step {
   /** What `run` is about to perform itself, where the way depends on how it goes: for the plan that people see. */
   readonly shown?: readonly Action[];
   readonly run?: () => Promise<void>;
-  /** Runs another operation under the same locks. A plan shows the steps of that one in the place of this. */
-  readonly child?: () => Promise<unknown>;
+  /** Runs other operations through `within`: the children of this one. A plan shows the steps of its answer, a plan, in the place of this. */
+  readonly child?: (within: World) => Promise<unknown>;
 }
 
 /** A change about to be made. */
@@ -113,14 +113,10 @@ export async function repeat(world: World, locks: HeldLocks, step: Step): Promis
   await step.run?.();
 }
 
-/** The operation that is at work under these locks now: one that is begun meanwhile is its child. */
-const atWork = new WeakMap<HeldLocks, string>();
-
 /**
  * Runs an operation under locks that the caller holds, and returns what it made; in a dry run its plan, and nothing is changed.
  * Afterwards it is done and recorded, or, where it threw, undone or finished by the same code that a crash would call;
- * only where that fails too does the journal entry stay, for the next command. One that is run while another is at work under the same locks is that
- * one's child: its entry is closed before that one's, whichever way both end.
+ * only where that fails too does the journal entry stay, for the next command. A child's entry is closed before its parent's, whichever way both end.
  */
 export async function run<Data, Result>(
   world: World,
@@ -129,29 +125,24 @@ export async function run<Data, Result>(
 ): Promise<Result | PlanView> {
   if (world.dryRun) return planOf(world, operation);
   await operation.begin?.();
-  const parent = atWork.get(locks) ?? null;
   const entry: JournalEntry = {
     id: operation.id ?? world.ids.next("op"),
     kind: operation.kind.name,
     version: operation.kind.version,
-    parent,
+    parent: world.parent ?? null,
     locks: [...locks.names],
     createdAt: world.clock.now().toISOString(),
     command: world.command,
     data: operation.data,
   };
   await openEntry(world, entry);
-  atWork.set(locks, entry.id);
   try {
-    await runSteps(world, locks, operation);
+    await runSteps(world, locks, operation, entry.id);
     await closeEntry(world, entry);
   } catch (error) {
     await unwind(world, locks, operation, entry, error);
     await log(world, operation, error instanceof EstratoError ? error.code : "failed");
     throw error;
-  } finally {
-    if (parent === null) atWork.delete(locks);
-    else atWork.set(locks, parent);
   }
   await log(world, operation, "done");
   return operation.result();
@@ -183,7 +174,7 @@ export function unchanged<Result>(world: World, result: Result, why?: string): R
 async function planOf<Data, Result>(world: World, operation: Operation<Data, Result>): Promise<PlanView> {
   const [steps, notes] = [[] as PlanView["steps"][number][], [] as string[]];
   for (const step of operation.steps) {
-    const inner = step.child === undefined ? null : await step.child();
+    const inner = step.child === undefined ? null : await step.child(world);
     const { steps: some, notes: said } = isPlan(inner) ? inner : planView(world, [step]);
     steps.push(...some);
     notes.push(...said);
@@ -219,7 +210,9 @@ async function runSteps<Data, Result>(
   world: World,
   locks: HeldLocks,
   { kind, steps }: Operation<Data, Result>,
+  id: string,
 ): Promise<void> {
+  const within: World = { ...world, parent: id };
   let index = 0;
   const around = async ({ id, title }: Step, work: () => Promise<unknown>) => {
     if (world.signal.aborted) throw new EstratoError("interrupted", `${kind.name}: interrupted before "${title}"`);
@@ -232,7 +225,8 @@ async function runSteps<Data, Result>(
     for (const action of step.actions ?? [])
       await around(step, () => perform(world, locks, [action], step.title, step.sums));
     if (step.run !== undefined) await around(step, step.run);
-    if (step.child !== undefined) await around(step, step.child);
+    const { child } = step;
+    if (child !== undefined) await around(step, () => child(within));
   }
 }
 

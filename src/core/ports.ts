@@ -236,6 +236,7 @@ export type Outcome = "forward" | "back" | "halfway";
 export interface OpenEntry<Data> {
   readonly id: string; // op-…
   readonly command: string; // as it was typed
+  readonly createdAt: string; // ISO 8601
   /** Replaces what the entry remembers, durably: where recovery itself does what the next recovery must know. */
   remember(data: Data): Promise<void>;
 }
@@ -261,6 +262,8 @@ export type KindTable = Readonly<Record<KindName, () => Promise<Kind<unknown>>>>
 /** What every operation of core is handed. */
 export interface World {
   readonly kinds: KindTable;
+  /** op-… of the operation at work, of which all that is begun through this world is a child; left out: none is. */
+  readonly parent?: string;
   readonly host: HostPort;
   readonly store: StorePort;
   readonly clock: Clock;

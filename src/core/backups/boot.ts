@@ -1,10 +1,11 @@
 /** `backup verify --boot`: the last proof. A throw-away guest without a network starts from the backup, which it cannot change. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import type { Action } from "../model/action.ts";
-import type { JournalEntry } from "../model/journal.ts";
-import { execute, perform, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { isPlan, perform, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { guestSteps } from "./boot-guest.ts";
 import { awaitBoot, type BootProof } from "./boot-wait.ts";
@@ -22,6 +23,18 @@ interface BootData {
   /** Whose the backup's files are: libvirt leaves them to QEMU's user (measured on 9.0). */
   readonly owners: readonly Owner[];
 }
+
+export const bootKind: Kind<BootData> = {
+  name: "backup.boot",
+  version: 1,
+  data: v.object({
+    uuid: v.string(),
+    files: v.array(v.string()),
+    secret: v.nullable(v.string()),
+    owners: v.array(v.object({ path: v.string(), uid: v.number(), gid: v.number() })),
+  }),
+  recover: recoverBoot,
+};
 
 interface Owner {
   readonly path: string;
@@ -100,8 +113,9 @@ async function bootBackup(
       },
       { id: "throw-away", title: "Throw it away", actions: throwAway(data) },
     ];
-    await execute<BootData>(world, locks, { kind: "backup.boot", target: backup.id, data, steps }, recoverBoot);
-    return tookMs;
+    const operation = { kind: bootKind, target: backup.id, data, steps, result: async () => tookMs };
+    const took = await run(world, locks, operation);
+    return isPlan(took) ? 0 : took;
   });
 }
 
@@ -157,8 +171,7 @@ function throwAway({ uuid, files, secret, owners }: BootData): Action[] {
 }
 
 /** Whatever it had come to: nothing of it stays. */
-export async function recoverBoot(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as BootData;
+async function recoverBoot(world: World, locks: HeldLocks, data: BootData): Promise<Outcome> {
   const actions = throwAway(data);
   const there = (await world.host.domainStatus(data.uuid)) !== null;
   await perform(world, locks, there ? actions : actions.slice(2));

@@ -1,16 +1,17 @@
 /** A backup that was killed, or that failed: recorded where it got its name, else nothing of it stays. */
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { snapshotThrough } from "../images/create-recovery.ts";
 import type { Action } from "../model/action.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { perform } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { dropBookmarks } from "./bookmarks.ts";
 import { dropKey } from "./key.ts";
 import { folderOf } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { contentSchema } from "./manifest.ts";
 
 /** What the journal remembers of a backup under way. */
 export interface BackupData {
@@ -24,6 +25,20 @@ export interface BackupData {
   readonly secret: string | null;
   readonly content: Pick<Manifest, "name" | "type" | "instance" | "owner" | "compressed">;
 }
+
+export const createBackupKind: Kind<BackupData> = {
+  name: "backup.create",
+  version: 1,
+  data: v.object({
+    id: v.string(),
+    target: v.string(),
+    part: v.string(),
+    through: v.object({ instance: v.string(), snapshot: v.string() }),
+    secret: v.nullable(v.string()),
+    content: contentSchema,
+  }),
+  recover: recoverCreateBackup,
+};
 
 /** Throws "integrity" where it has gone: its layers cannot be relied on any more. */
 export function snapshotOf(state: State, data: BackupData): Snapshot {
@@ -51,8 +66,7 @@ export async function recordBackup(world: World, data: BackupData): Promise<void
  * The folder's name decides: it gets it when all in it is on the disk. Repeatable. A target that is not there keeps no instance from working: what was
  * begun in it is removed when it is back (leftovers.ts).
  */
-export async function recoverCreateBackup(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as BackupData;
+async function recoverCreateBackup(world: World, locks: HeldLocks, data: BackupData): Promise<Outcome> {
   await perform(world, locks, dropKey(data.secret));
   const state = await world.store.read();
   if (state.bookmarks[data.id] !== undefined) return "forward";

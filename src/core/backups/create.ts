@@ -1,17 +1,18 @@
 /** `backup create`: a moment of an instance's disks, copied into a folder of its own that can be read without this store. */
+
 import { EstratoError } from "../../errors.ts";
 import { coveredDisks, planAdoption, volumesOf } from "../instances/adopt.ts";
 import { findAgain } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
+import { isPlan, type PlanView, run, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { createSnapshotLocked } from "../snapshots/create.ts";
 import { requireSpace } from "../space.ts";
 import { bookmarkOf } from "./bookmarks.ts";
 import { type Base, copiedBytes, type DiskMoment, planCopies, requireEncryption } from "./copies.ts";
-import { type BackupData, recoverCreateBackup, snapshotOf } from "./create-recovery.ts";
+import { type BackupData, createBackupKind, snapshotOf } from "./create-recovery.ts";
 import { copySteps } from "./create-steps.ts";
 import { requireWhole } from "./find.ts";
 import { planKey } from "./key.ts";
@@ -61,8 +62,8 @@ export async function createBackupLocked(
   const data = dataOf(world, state, status, options, { id, secret, store });
   const how = { folderMode, compress: options.compress, passphraseFile: options.passphraseFile };
   await requireSpace(world, await copiedBytes(world, state, planned.copies), `backup of ${status.name}`, target);
-  const take = () =>
-    createSnapshotLocked(world, locks, uuid, {
+  const take = (within: World) =>
+    createSnapshotLocked(within, locks, uuid, {
       instance: uuid,
       name: data.through.snapshot,
       quiesce: options.quiesce,
@@ -72,36 +73,33 @@ export async function createBackupLocked(
       expiresAt: null,
       protect: false,
     });
-  if (world.dryRun) {
-    const first = (await take()) as PlanView;
-    const rest = planView(
-      world,
-      copySteps(world, data, how, () => ({ state, copies: planned.copies })),
-    );
-    return { ...first, steps: [...first.steps, ...rest.steps], notes: [...first.notes, ...planned.notes] };
-  }
-  for (const note of planned.notes) world.report.note(`${status.name}: ${note}`);
-  await openTarget(world, target, store);
   let now = { state, copies: planned.copies };
   const steps: Step[] = [
     {
       id: "take-snapshot",
       title: "Take a snapshot",
-      run: async () => {
-        await take();
+      child: async (within) => {
+        const taken = await take(within);
+        if (isPlan(taken)) return taken;
         const then = await world.store.read();
         now = { state: then, copies: planCopies(then, snapshotOf(then, data).disks, base).copies };
+        return taken;
       },
     },
     ...copySteps(world, data, how, () => now),
   ];
-  await execute<BackupData>(
-    world,
-    locks,
-    { kind: "backup.create", target: status.name, data, steps },
-    recoverCreateBackup,
-  );
-  return made(await backupsIn(world, target), id);
+  return run<BackupData, BackupView>(world, locks, {
+    kind: createBackupKind,
+    target: status.name,
+    data,
+    steps,
+    notes: planned.notes,
+    begin: async () => {
+      for (const note of planned.notes) world.report.note(`${status.name}: ${note}`);
+      await openTarget(world, target, store);
+    },
+    result: async () => made(await backupsIn(world, target), id),
+  });
 }
 
 function made(all: readonly Backup[], id: string): BackupView {

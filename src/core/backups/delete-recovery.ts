@@ -3,12 +3,12 @@
  * only the difference, and these files then take the names of those that were merged: the one above reads the same before, during and after
  * (until its file is replaced it masks all that is written below it).
  */
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import { perform, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropKey, giveKey } from "./key.ts";
 import { diskFile, folderOf, MANIFEST, NEXT_MANIFEST, readSmall, VOID_MARK } from "./layout.ts";
 import { type BackupDisk, type Manifest, manifestText, parseManifest } from "./manifest.ts";
@@ -28,6 +28,20 @@ export interface DeleteData {
   /** libvirt's secret for the time of it, where they are encrypted. */
   readonly secret: string | null;
 }
+
+export const deleteBackupKind: Kind<DeleteData> = {
+  name: "backup.delete",
+  version: 1,
+  data: v.object({
+    id: v.string(),
+    target: v.string(),
+    marker: v.nullable(v.string()),
+    child: v.nullable(v.string()),
+    devices: v.array(v.string()),
+    secret: v.nullable(v.string()),
+  }),
+  recover: recoverDeleteBackup,
+};
 
 const FROZEN = 0o400;
 const WRITABLE = 0o600;
@@ -151,8 +165,7 @@ async function manifestIn(world: World, folder: string): Promise<Manifest> {
 }
 
 /** Always forward: from the mark on the one that goes is void. Where the target is not there, throws "host": it waits. */
-export async function recoverDeleteBackup(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as DeleteData;
+async function recoverDeleteBackup(world: World, locks: HeldLocks, data: DeleteData): Promise<Outcome> {
   const { id, target, child } = data;
   if ((await readTarget(world, await world.store.read(), target)) !== data.marker) {
     // An empty mount point says nothing of what was in it.

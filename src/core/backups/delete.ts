@@ -1,9 +1,11 @@
 /** `backup delete`, and what rotation removes: a backup goes, and what stands on it takes over the data that it still needs. */
+
 import { EstratoError } from "../../errors.ts";
+import { confirmed } from "../confirm.ts";
 import { exclusive } from "../exclusive.ts";
-import { execute, type PlanView, planView } from "../operation.ts";
+import { type PlanView, run } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { type DeleteData, deleteSteps, recoverDeleteBackup } from "./delete-recovery.ts";
+import { type DeleteData, deleteBackupKind, deleteSteps } from "./delete-recovery.ts";
 import { findBackup } from "./find.ts";
 import { planKey, requireKey } from "./key.ts";
 import { sweep } from "./leftovers.ts";
@@ -24,11 +26,8 @@ export async function deleteBackup(
   const first = await findBackup(world, targets, word);
   requireUnprotected(first);
   requireUnread(await backupsIn(world, first.target), first.id);
-  if (!world.dryRun) {
-    const what = first.manifest === null ? first.id : labelOf(first);
-    const yes = await world.report.confirm({ text: `Delete backup ${what}?`, loses: [`backup ${what}`] });
-    if (!yes) return null;
-  }
+  const what = first.manifest === null ? first.id : labelOf(first);
+  if (!(await confirmed(world, { text: `Delete backup ${what}?`, loses: [`backup ${what}`] }))) return null;
   return exclusive(world, [first.target], async (locks) => {
     await sweep(world, locks, first.target);
     return deleteLocked(world, locks, first.target, first.id, passphraseFile);
@@ -54,15 +53,15 @@ export async function deleteLocked(
   const marker = await readTarget(world, await world.store.read(), target);
   const data = { ...plan, marker, secret: merging ? await planKey(world, passphraseFile) : null };
   const steps = deleteSteps(world, data, passphraseFile);
-  if (world.dryRun) return planView(world, steps);
   // In its journal stands the target alone: where that is unmounted before recovery, the instance is not held up.
-  await execute<DeleteData>(
-    world,
-    { ...locks, names: [target] },
-    { kind: "backup.delete", target: labelOf(backup), data, steps },
-    recoverDeleteBackup,
-  );
-  return null;
+  const own = { ...locks, names: [target] };
+  return run<DeleteData, null>(world, own, {
+    kind: deleteBackupKind,
+    target: labelOf(backup),
+    data,
+    steps,
+    result: async () => null,
+  });
 }
 
 /** web1, of 2026-11-21T03:00. */

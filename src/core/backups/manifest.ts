@@ -50,6 +50,9 @@ const manifest = v.object({
   versions: v.object({ libvirt: v.string(), qemu: v.string() }), // that took it
 });
 
+/** Of what is decided before it is taken: the journal remembers it. */
+export const contentSchema = v.pick(manifest, ["name", "type", "instance", "owner", "compressed"]);
+
 export type Manifest = v.InferOutput<typeof manifest>;
 export type BackupDisk = Manifest["disks"][number];
 

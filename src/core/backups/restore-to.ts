@@ -1,4 +1,5 @@
 /** What a backup can be restored to. */
+
 import { EstratoError } from "../../errors.ts";
 import { copyCopies, copyNames } from "../firmware.ts";
 import { volumesOf } from "../instances/adopt.ts";
@@ -6,6 +7,7 @@ import { type CreateInstanceOptions, createInstance } from "../instances/create.
 import { findInstance } from "../instances/find.ts";
 import type { Instance, Snapshot, Volume } from "../model/state.ts";
 import type { PlanView } from "../operation.ts";
+import { isPlan } from "../operation.ts";
 import type { World } from "../ports.ts";
 import type { Reverted } from "../snapshots/revert.ts";
 import { type Restored, type RestoreRequest, restore } from "./restore.ts";
@@ -45,19 +47,19 @@ function instanceOf(
   request: RestoreRequest,
   options: Omit<CreateInstanceOptions, "source">,
 ): Promise<Instance | PlanView> {
-  return restore(world, request, async ({ image, loan, manifest }) => {
+  return restore(world, request, async (within, { image, loan, manifest }) => {
     const { flavors, keypairs } = await world.store.read();
     const { vcpus, ramBytes, keyName, flavor } = manifest.instance;
     const asItWas = options.flavor === null && options.vcpus === null && options.ramBytes === null;
     const known = keyName !== null && keypairs[keyName] !== undefined ? keyName : null;
-    const made = await createInstance(world, {
+    const made = await createInstance(within, {
       ...options,
       source: { kind: "image", target: image.id },
       ...(loan === null ? {} : { loan }),
       keyName: options.keyName ?? known,
       ...(options.flavor === null ? { vcpus: options.vcpus ?? vcpus, ramBytes: options.ramBytes ?? ramBytes } : {}),
     });
-    if (asItWas && flavor !== null && flavors[flavor] !== undefined && !("steps" in made)) {
+    if (asItWas && flavor !== null && flavors[flavor] !== undefined && !isPlan(made)) {
       await world.store.update((draft) => {
         const record = draft.instances[made.id];
         if (record !== undefined) record.flavor = flavor;
@@ -69,10 +71,10 @@ function instanceOf(
 
 /** One disk, as a volume that is attached to nothing. Throws "usage" where the backup has several and none is chosen. */
 export function restoreVolume(world: World, from: RestoreFrom, name: string): Promise<Volume | PlanView> {
-  return restore(world, { ...from, locks: () => [] }, async ({ image }) => {
+  return restore(world, { ...from, locks: () => [] }, async (within, { image }) => {
     const { createVolume } = await import("../volumes/create.ts");
     const source = { kind: "image", target: image.id, disk: null } as const;
-    return createVolume(world, { name, source, sizeBytes: null });
+    return createVolume(within, { name, source, sizeBytes: null });
   });
 }
 
@@ -87,10 +89,10 @@ export async function restoreInPlace(
 ): Promise<Reverted | PlanView> {
   const snapshot = world.ids.next("snap");
   const request = { ...from, locks: ({ instance }: Restored["manifest"]) => [instance.id], snapshot };
-  return restore(world, request, async (restored) => {
+  return restore(world, request, async (within, restored) => {
     const { revertLocked } = await import("../snapshots/revert.ts");
     await recordSnapshot(world, restored, snapshot);
-    const done = await revertLocked(world, restored.locks, snapshot, null, { discard: false, keepMs: options.keepMs });
+    const done = await revertLocked(within, restored.locks, snapshot, null, { discard: false, keepMs: options.keepMs });
     return { ...done, snapshot: restored.manifest.id } as Reverted;
   });
 }

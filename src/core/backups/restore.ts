@@ -1,12 +1,14 @@
 /** `backup restore`: to a new instance, in the place of the one it was taken of, or one disk as a volume. */
+
+import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { takeLoan } from "../graph/loans.ts";
 import { forgetSecret } from "../layers/secrets.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Image, Layer } from "../model/state.ts";
-import { execute, type PlanView, planView, type Step } from "../operation.ts";
-import type { HeldLocks, Outcome, World } from "../ports.ts";
+import { recordSchemas } from "../model/state.ts";
+import { type PlanView, planView, run, type Step } from "../operation.ts";
+import type { HeldLocks, Kind, OpenEntry, Outcome, World } from "../ports.ts";
 import type { Loan } from "../sharing/borrow.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { findBackup, requireNoProblems, requireWhole, type WholeBackup } from "./find.ts";
@@ -26,6 +28,18 @@ interface RestoreData {
   /** libvirt's secret that opens the backup: it stays where a layer that was made of it needs it. */
   readonly secret: string | null;
 }
+
+export const restoreKind: Kind<RestoreData> = {
+  name: "backup.restore",
+  version: 1,
+  data: v.object({
+    image: recordSchemas.image,
+    layers: v.array(recordSchemas.layer),
+    snapshot: v.nullable(v.string()),
+    secret: v.nullable(v.string()),
+  }),
+  recover: recoverRestore,
+};
 
 export interface RestoreRequest {
   readonly targets: readonly string[];
@@ -56,7 +70,7 @@ export interface Restored {
 export async function restore<T>(
   world: World,
   request: RestoreRequest,
-  use: (restored: Restored) => Promise<T>,
+  use: (within: World, restored: Restored) => Promise<T>,
 ): Promise<T | PlanView> {
   const first = requireWhole(await findBackup(world, request.targets, request.backup));
   // What boots from it remembers the backup as what it was made of.
@@ -74,35 +88,28 @@ export async function restore<T>(
     const given: Step[] =
       key.length === 0 ? [] : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }];
     const steps = [...given, ...importSteps(world, plan)];
-    if (world.dryRun) return planView(world, [...steps, ...(plan.loan === null ? [] : bootPlan(plan.loan))]);
-    let result: T | undefined;
-    const { image, layers } = plan;
-    await execute<RestoreData>(
-      world,
-      locks,
-      {
-        kind: "backup.restore",
-        target: backup.id,
-        data: { image, layers, snapshot: request.snapshot ?? null, secret },
-        steps: [
-          ...steps,
-          {
-            id: "make-wanted",
-            title: "Make of it what was asked for",
-            run: async () => {
-              result = await use({ image, loan: plan.loan, manifest: backup.manifest, locks });
-            },
-          },
-          {
-            id: "forget-copy",
-            title: "Forget the copy",
-            run: () => forget(world, locks, plan, request.snapshot ?? null),
-          },
-        ],
-      },
-      recoverRestore,
-    );
-    return result as T;
+    let made: T | undefined;
+    const { image, layers, loan } = plan;
+    const make = async (within: World) => {
+      if (within.dryRun) return planView(within, useSteps(loan));
+      made = await use(within, { image, loan, manifest: backup.manifest, locks });
+      return made;
+    };
+    return run<RestoreData, T>(world, locks, {
+      kind: restoreKind,
+      target: backup.id,
+      data: { image, layers, snapshot: request.snapshot ?? null, secret },
+      steps: [
+        ...steps,
+        { id: MAKE.id, title: MAKE.title, child: make },
+        {
+          id: "forget-copy",
+          title: "Forget the copy",
+          run: () => forget(world, locks, plan, request.snapshot ?? null),
+        },
+      ],
+      result: async () => made as T,
+    });
   });
 }
 
@@ -125,8 +132,12 @@ async function planFrom(
   return planImport(world, backup, id, disks, secret);
 }
 
+const MAKE: Step = { id: "make-wanted", title: "Make of it what was asked for" };
+
 /** What people are told of that is not planned before its turn comes. */
-function bootPlan({ layers, image }: Loan): Step[] {
+function useSteps(loan: Loan | null): Step[] {
+  if (loan === null) return [MAKE];
+  const { layers, image } = loan;
   const marks = layers.flatMap(({ borrowed }) => (borrowed === undefined ? [] : [takeLoan(borrowed)]));
   return [
     { id: "mark-read", title: "Say in the backup that it is read", shown: marks },
@@ -156,13 +167,17 @@ async function forget(
 }
 
 /** What `use` began has a journal entry of its own, which was recovered before: only the copy is left to go. */
-export async function recoverRestore(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
-  const data = entry.data as RestoreData;
+async function recoverRestore(
+  world: World,
+  locks: HeldLocks,
+  data: RestoreData,
+  { createdAt }: OpenEntry<RestoreData>,
+): Promise<Outcome> {
   const state = await world.store.read();
   const ids = new Set(data.layers.map(({ id }) => id));
   const used =
     Object.values(state.layers).some(({ parent }) => parent !== null && ids.has(parent)) ||
-    Object.values(state.instances).some((one) => one.image === data.image.id && one.createdAt >= entry.createdAt);
+    Object.values(state.instances).some((one) => one.image === data.image.id && one.createdAt >= createdAt);
   await forget(world, locks, data, data.snapshot);
   return used ? "forward" : "back";
 }

@@ -1,7 +1,9 @@
 /** A backup, and then what its policy leaves of those before it. */
+
 import { exclusive } from "../exclusive.ts";
 import { findInstance } from "../instances/find.ts";
 import type { PlanView } from "../operation.ts";
+import { isPlan } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";
 import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
@@ -41,7 +43,7 @@ export async function backupAndRotate(
     const made = await createBackupLocked(world, locks, status.uuid, options);
     const series = { instance: status.uuid, type: options.type };
     const { target, passphraseFile } = options;
-    if ("steps" in made) {
+    if (isPlan(made)) {
       const going = await goingAfter(world, target, series, { policy, zone });
       return { ...made, notes: [...made.notes, ...going] };
     }

@@ -35,7 +35,7 @@ export async function createImageFromInstance(
     requireFreeImageName(await world.store.read(), options.name);
     const data = plan(world, id, options, status.uuid, status.name);
     const request = snapshotRequest(options, status.uuid, `image-${id}`);
-    const take = () => createSnapshotLocked(world, locks, status.uuid, request);
+    const take = (within: World) => createSnapshotLocked(within, locks, status.uuid, request);
     const become: Step = {
       id: "become-image",
       title: "Let the snapshot become the image",

@@ -34,7 +34,8 @@ export async function createImageFromVolume(world: World, options: CreateFromVol
       through: { instance: null, volume: volume.id, snapshot: name },
     };
     const request = { quiesce: "try", description: null, properties: {}, expiresAt: null, protect: false } as const;
-    const take = () => createVolumeSnapshotLocked(world, locks, state, volume, { ...request, volume: volume.id, name });
+    const take = (within: World) =>
+      createVolumeSnapshotLocked(within, locks, state, volume, { ...request, volume: volume.id, name });
     const become: Step = {
       id: "become-image",
       title: "Let the snapshot become the image",

@@ -29,6 +29,17 @@ export interface RevertOptions {
   readonly keepMs: number;
 }
 
+/** What was reverted. */
+export interface Reverted {
+  /** Null where it was a volume's. */
+  readonly instance: string | null;
+  /** The volume's name, where it was a volume's. */
+  readonly volume: string | null;
+  readonly snapshot: string;
+  /** The automatic snapshot that `unrevert` goes back to; null with `discard`. */
+  readonly kept: Snapshot | null;
+}
+
 /** What the journal remembers. */
 export interface RevertData {
   readonly uuid: string;

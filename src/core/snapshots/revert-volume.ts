@@ -27,7 +27,7 @@ import {
   thawFile,
 } from "./heads.ts";
 import { keptByRevert, volumeRecord } from "./record.ts";
-import type { Reverted, RevertOptions } from "./revert.ts";
+import type { Reverted, RevertOptions } from "./revert-plan.ts";
 import { requireUnheld } from "./unheld.ts";
 
 interface RevertVolumeData {

@@ -3,26 +3,15 @@ import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
-import type { Snapshot } from "../model/state.ts";
 import { type PlanView, run } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { findSnapshot, snapshotLabel } from "./find.ts";
-import { planRevert, type RevertData, type RevertOptions } from "./revert-plan.ts";
+import { planRevert, type RevertData, type Reverted, type RevertOptions } from "./revert-plan.ts";
 import { revertKind } from "./revert-recovery.ts";
 import { planSteps } from "./revert-steps.ts";
 
-export type { RevertOptions } from "./revert-plan.ts";
-
-export interface Reverted {
-  /** Null where it was a volume's. */
-  readonly instance: string | null;
-  /** The volume's name, where it was a volume's. */
-  readonly volume: string | null;
-  readonly snapshot: string;
-  /** The automatic snapshot that `unrevert` goes back to; null with `discard`. */
-  readonly kept: Snapshot | null;
-}
+export type { Reverted, RevertOptions } from "./revert-plan.ts";
 
 /**
  * The instance's disks, NVRAM and TPM become what the snapshot holds; running before, running after. A snapshot with memory resumes, whether

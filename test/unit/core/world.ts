@@ -1,5 +1,6 @@
 /** A host and a store in memory with one guest on it. Commands run one after the other, each in a process of its own, and any can be killed. */
 
+import { kinds } from "../../../src/core/kinds.ts";
 import type { Action } from "../../../src/core/model/action.ts";
 import type { Snapshot, State } from "../../../src/core/model/state.ts";
 import type { Reporter, World } from "../../../src/core/ports.ts";
@@ -110,6 +111,7 @@ export function command({ machine, disk, clock, ids }: Bed, how: How = {}): Proc
     },
   };
   return {
+    kinds,
     host,
     store,
     clock,

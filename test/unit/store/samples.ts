@@ -17,6 +17,7 @@ export function journalEntry(id: string, createdAt = TIME): JournalEntry {
   return {
     id,
     kind: "snapshot.create",
+    version: 1,
     locks: [],
     createdAt,
     command: "estrato snapshot create web1",

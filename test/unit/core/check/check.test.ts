@@ -189,6 +189,7 @@ describe("what is looked at", () => {
     const entry = {
       id: "op-00000000000000001",
       kind: "snapshot.create",
+      version: 1,
       locks: ["11111111-2222-4333-8444-555555555555"],
       createdAt: on.clock.now().toISOString(),
       command: "estrato snapshot create web1",

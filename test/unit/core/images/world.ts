@@ -1,6 +1,7 @@
 /** A host with its store in memory, in which one command after the other runs, and any of them can be killed anywhere. */
 
 import type { NewImageOptions } from "../../../../src/core/images/record.ts";
+import { kinds } from "../../../../src/core/kinds.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import type { Reporter, World } from "../../../../src/core/ports.ts";
@@ -60,6 +61,7 @@ export function command(
     confirm: async () => true,
   };
   return {
+    kinds,
     host,
     store,
     clock,

@@ -2,6 +2,7 @@
 
 import { findings } from "../../../../src/core/graph/invariants.ts";
 import type { CreateInstanceOptions } from "../../../../src/core/instances/create.ts";
+import { kinds as table } from "../../../../src/core/kinds.ts";
 import type { Action } from "../../../../src/core/model/action.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import type { World } from "../../../../src/core/ports.ts";
@@ -121,6 +122,7 @@ export function command(estate: Estate, options: CommandOptions = {}): Command {
   const store = fakeStore({ disk: estate.disk, ...(options.store === undefined ? {} : { crashAt: options.store }) });
   let steps = 0;
   return {
+    kinds: table,
     host,
     store,
     notes,

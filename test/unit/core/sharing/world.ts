@@ -1,5 +1,7 @@
 /** Two stores on one machine: alice's, with the image golden on a chain of two layers, and bob's, who has nothing. */
+
 import { exclusive } from "../../../../src/core/exclusive.ts";
+import { kinds } from "../../../../src/core/kinds.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import type { World } from "../../../../src/core/ports.ts";
 import { fakeClock, fakeIds } from "../../../fake/clock.ts";
@@ -95,6 +97,7 @@ export function as(on: Hosted, user: User, how: How = {}): Command {
   const store = fakeStore({ disk, home: storeOf(user), ...(crash?.at === "write" ? { crashAt: crash } : {}) });
   let steps = 0;
   return {
+    kinds,
     ...{ host, store, notes, clock: fakeClock(), ids: on.ids, user: user.name, command: "estrato test" },
     imageStores: [storeOf(ALICE)],
     lockTimeoutMs: 0,
