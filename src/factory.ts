@@ -1,8 +1,9 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
-import type { Globals } from "./commands/framework/globals.ts";
+
 import type { Clock, HeldLocks, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
 import { parseDuration } from "./core/values.ts";
 import type { EstratoError } from "./errors.ts";
+import type { Globals } from "./globals.ts";
 import type { Host } from "./host/index.ts";
 import { createReporter } from "./reporter.ts";
 import type { Settings } from "./store/settings.ts";

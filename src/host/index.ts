@@ -4,15 +4,16 @@ import type { Action, PerformOptions } from "../core/model/action.ts";
 import type { BlockSums, Command, CronEntry, Crontab, HostUser } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { commandsFor } from "./actions/commands.ts";
+import type { ChildTrace } from "./child.ts";
 import { cronLine, readCrontab } from "./crontab.ts";
 import { fileInfo, freeBytes, listFolder } from "./files.ts";
 import type { HeldFile } from "./held-file.ts";
 import { imageHost } from "./images.ts";
 import { libvirtHost } from "./libvirt.ts";
-import { type ChildTrace, createProcesses, type Processes } from "./process.ts";
+import { createProcesses, type Processes } from "./process.ts";
 import { createVirsh, type Virsh } from "./virsh.ts";
 
-export type { ChildTrace } from "./process.ts";
+export type { ChildTrace } from "./child.ts";
 
 export interface HostOptions {
   readonly uri: string; // qemu:///system

@@ -2,8 +2,9 @@
 import { randomBytes } from "node:crypto";
 import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import type { ChildResult, RunOptions } from "./child.ts";
 import { keepVirsh } from "./kept-virsh.ts";
-import type { ChildResult, Processes, RunOptions } from "./process.ts";
+import type { Processes } from "./process.ts";
 import { failure, lastWords } from "./process-failure.ts";
 
 /** The answer to one command of a batch. */

@@ -233,9 +233,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       if (!how.shared) requireReadableAlone(machine, path);
       return infoOf(machine, path);
     },
-    async ownExtents(image) {
+    async ownExtents({ path, secret }) {
       alive();
-      return extentsOf(machine, image);
+      requireOpened(machine, [path], secret);
+      return extentsOf(machine, path);
     },
     async inspectUntrusted(path, format) {
       alive();

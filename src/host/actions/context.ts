@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Action, PerformOptions } from "../../core/model/action.ts";
 import type { DomainState } from "../../core/model/host.ts";
-import type { Processes, RunOptions } from "../process.ts";
+import type { RunOptions } from "../child.ts";
+import type { Processes } from "../process.ts";
 import type { Virsh } from "../virsh.ts";
 import { commandsFor } from "./commands.ts";
 

@@ -15,7 +15,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ChildTrace, createProcesses } from "../../../src/host/process.ts";
+import type { ChildTrace } from "../../../src/host/child.ts";
+import { createProcesses } from "../../../src/host/process.ts";
 import { createVirsh } from "../../../src/host/virsh.ts";
 
 /**

@@ -2,7 +2,8 @@ import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type ChildTrace, childEnvironment, createProcesses } from "../../../src/host/process.ts";
+import type { ChildTrace } from "../../../src/host/child.ts";
+import { childEnvironment, createProcesses } from "../../../src/host/process.ts";
 
 const sh = (line: string) => ({ program: "sh", args: ["-c", line] });
 
