@@ -17,8 +17,8 @@ const lateBuiltins = {
     build.onResolve({ filter }, ({ path, importer }) =>
       ours.test(importer) ? { path: path.replace("node:", ""), namespace: "late" } : undefined,
     );
-    build.onLoad({ filter: /.*/, namespace: "late" }, async ({ path }) => {
-      const names = Object.entries(await import(`node:${path}`)).filter(
+    build.onLoad({ filter: /.*/, namespace: "late" }, ({ path }) => {
+      const names = Object.entries(process.getBuiltinModule(`node:${path}`)).filter(
         ([name, value]) => typeof value === "function" && /^[a-z]/.test(name) && name !== "default",
       );
       const late = `const late = () => process.getBuiltinModule("node:${path}");\n`;
@@ -35,7 +35,7 @@ const lateBuiltins = {
 };
 
 /** What packages load for things that we never ask of them, and touch in no other case: conf's schemas and migrations, and the names of HTML's characters. */
-const UNUSED = [
+export const UNUSED = [
   {
     of: "/node_modules/conf/",
     names: /^(ajv\/dist\/2020\.js|ajv-formats|semver)$/,

@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { buildOptions } from "../../../build.mjs";
 import type { ChildTrace } from "../../../src/host/child.ts";
 import { createProcesses } from "../../../src/host/process.ts";
 import { createVirsh } from "../../../src/host/virsh.ts";
@@ -170,7 +171,7 @@ describe("a virsh that is kept", () => {
       const virsh = createVirsh(createProcesses(), "qemu:///system");
       void virsh.run(["work"], { inheritFds: [openSync(${JSON.stringify(path)}, "w")] });`;
     const stdin = { contents, resolveDir: join(import.meta.dirname, "../../../src/host"), loader: "ts" } as const;
-    await build({ stdin, bundle: true, format: "esm", platform: "node", external: ["execa"], outfile: program });
+    await build({ ...buildOptions, entryPoints: [], stdin, splitting: false, outfile: program });
     const env = { PATH: `${folder}:${process.env.PATH}`, LOG: join(folder, "log") };
     const child = spawn(process.execPath, [program], { env, stdio: "inherit" });
     const notes = () => readFileSync(join(folder, "log.notes"), "utf8");
