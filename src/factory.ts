@@ -131,14 +131,14 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     if (twins.store !== undefined) return twins.store;
     const { openStore, resolveHome } = await import("./storage.ts");
     const home = resolveHome({ flag: globals.store ?? undefined, env, uid });
-    return openStore({ home, systemMode: uid === 0 });
+    return openStore({ home, systemMode: uid === 0, searchPath: env.PATH });
   });
 
   const host = once(async (): Promise<Host> => {
     if (twins.host !== undefined) return twins.host as Host;
     const [{ createHost }, read] = await Promise.all([import("./host/index.ts"), settings()]);
     const uri = read.get("connect").value ?? "qemu:///system";
-    return createHost({ uri, env: { ...env }, trace: globals.trace ? traceChild : undefined, eager: changes });
+    return createHost({ uri, uid, env: { ...env }, trace: globals.trace ? traceChild : undefined, eager: changes });
   });
 
   const world = once(async (): Promise<World> => {

@@ -10,6 +10,7 @@ import { fileInfo, freeBytes, listFolder } from "./files.ts";
 import type { HeldFile } from "./held-file.ts";
 import { imageHost } from "./images.ts";
 import { libvirtHost } from "./libvirt.ts";
+import { libvirtFolders } from "./libvirt-folders.ts";
 import { createProcesses, type Processes } from "./process.ts";
 import { createVirsh, type Virsh } from "./virsh.ts";
 
@@ -18,8 +19,8 @@ export type { ChildTrace } from "./child.ts";
 export interface HostOptions {
   readonly uri: string; // qemu:///system
   readonly trace?: ((child: ChildTrace) => void) | undefined;
-  readonly env?: NodeJS.ProcessEnv;
-  /** Whose crontab it is; the process's own user where it is left out. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Who asks: whose crontab and whose libvirt it is; the process's own user where it is left out. */
   readonly uid?: number;
   /** Starts virsh at once: it takes as long as all that comes before the first question. */
   readonly eager?: boolean;
@@ -31,13 +32,14 @@ export type Host = ReturnType<typeof createHost>;
 /** A host behind a libvirt URI. Nothing is started (unless `eager`) or loaded by this call. */
 export function createHost(options: HostOptions) {
   const processes = createProcesses(options);
-  const virsh = createVirsh(processes, options.uri);
+  const uid = options.uid ?? process.getuid?.() ?? 0;
+  const virsh = createVirsh(processes, options.uri, libvirtFolders(options.env, uid));
   if (options.eager) virsh.prepare({});
   return {
     ...libvirtHost(virsh),
     ...imageHost(processes, virsh),
     ...fileHost(processes),
-    ...machineHost(processes, virsh, options.uid ?? process.getuid?.() ?? 0),
+    ...machineHost(processes, virsh, uid),
   };
 }
 
@@ -70,7 +72,7 @@ function machineHost(processes: Processes, virsh: Virsh, uid: number) {
     cronLine: (file: string | null, entry: CronEntry): string => cronLine(file !== null, entry),
     /** A program that owns the terminal (ssh); returns its exit code. */
     interactive: (command: Command): Promise<number> => processes.interactive(command),
-    commandsFor: (action: Action): Command[] => commandsFor(action, virsh.command),
+    commandsFor: (action: Action): Command[] => commandsFor(action, virsh),
     async perform(action: Action, how: PerformOptions = {}): Promise<void> {
       const { perform } = await import("./actions.ts");
       await perform({ processes, virsh, options: how, sleep, nowMs: () => performance.now() }, action);

@@ -52,7 +52,7 @@ export function libvirtHost(virsh: Virsh) {
     capabilities: readCapabilities,
     editDefinition: (xml: string, edit: DefinitionEdit): string => editDefinition(xml, edit),
     newDefinition: async (spec: NewDomain): Promise<string> => newDefinition(spec, await readCapabilities()),
-    parseDefinition: (xml: string): DomainDefinition => parseDefinition(xml),
+    parseDefinition: (xml: string): DomainDefinition => parseDefinition(xml, virsh.folders),
     /** The definition that a saved memory belongs to; with --security-info. */
     memoryDefinition: (path: string): Promise<string> =>
       virsh.output(["save-image-dumpxml", "--file", path, "--security-info"]),

@@ -10,7 +10,7 @@ import { failure, interrupted, missingProgram, notStarted } from "./process-fail
 import { timeLimit } from "./time-limit.ts";
 
 export interface ProcessOptions {
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env: NodeJS.ProcessEnv;
   readonly trace?: ((child: ChildTrace) => void) | undefined;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs?: () => number;
@@ -31,9 +31,9 @@ export interface Processes {
 
 const MAX_BUFFER_CHARACTERS = 128 * 1024 * 1024;
 
-export function createProcesses(options: ProcessOptions = {}): Processes {
+export function createProcesses(options: ProcessOptions): Processes {
   const nowMs = options.nowMs ?? (() => performance.now());
-  const env = childEnvironment(options.env ?? process.env);
+  const env = childEnvironment(options.env);
   const base = { env, extendEnv: false, reject: false, cwd: "/", maxBuffer: MAX_BUFFER_CHARACTERS } as const;
 
   function trace(command: Command, startedMs: number, exit: number | null): void {

@@ -4,6 +4,7 @@ import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import type { ChildResult, RunOptions } from "./child.ts";
 import { keepVirsh } from "./kept-virsh.ts";
+import type { LibvirtFolders } from "./libvirt-folders.ts";
 import type { Processes } from "./process.ts";
 import { failure, lastWords } from "./process-failure.ts";
 
@@ -17,6 +18,7 @@ export interface VirshAnswer {
 /** Whatever is asked with `inheritFds` changes something, and is never repeated. */
 export interface Virsh {
   readonly uri: string;
+  readonly folders: LibvirtFolders;
   /** One command as a person would type it. */
   command(...args: readonly string[]): Command;
   /** Runs one command; "failed" with virsh's words where it fails. Returns its output. */
@@ -35,12 +37,13 @@ export interface Virsh {
 const BATCH_LENGTH_BYTES = 120_000;
 const MARKER_BYTES = 90;
 
-export function createVirsh(processes: Processes, uri: string): Virsh {
+export function createVirsh(processes: Processes, uri: string, folders: LibvirtFolders): Virsh {
   const command = (...args: readonly string[]): Command => ({ program: "virsh", args: ["-q", "-c", uri, ...args] });
   const kept = keepVirsh(processes, command(), uri);
 
   const virsh: Virsh = {
     uri,
+    folders,
     command,
     async output(args, options) {
       const result = await virsh.run(args, options);
