@@ -6,6 +6,7 @@ import { EstratoError } from "../errors.ts";
 import type { Action } from "./model/action.ts";
 import type { DomainDefinition } from "./model/host.ts";
 import type { State } from "./model/state.ts";
+import { FROZEN } from "./modes.ts";
 import type { Step } from "./operation.ts";
 import type { World } from "./ports.ts";
 
@@ -22,8 +23,6 @@ export interface Copy {
   readonly from: string;
   readonly to: string;
 }
-
-const COPY_MODE = 0o400;
 
 /** Those that are there: libvirt makes them at the first start. */
 export async function firmwareOf(world: World, { nvram, tpm }: DomainDefinition): Promise<Firmware> {
@@ -50,7 +49,7 @@ export function saveFirmware(world: World, present: Firmware, names: Firmware): 
   const actions: Action[] = [];
   const { paths } = world.store;
   if (present.nvram !== null && names.nvram !== null)
-    actions.push({ do: "copy-file", from: present.nvram, to: paths.nvram(names.nvram), mode: COPY_MODE });
+    actions.push({ do: "copy-file", from: present.nvram, to: paths.nvram(names.nvram), mode: FROZEN });
   if (present.tpm !== null && names.tpm !== null)
     actions.push({ do: "save-tpm", from: present.tpm, to: paths.nvram(names.tpm) });
   return actions.length === 0 ? [] : [{ title: SAVE, actions }];

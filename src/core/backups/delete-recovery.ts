@@ -7,6 +7,7 @@ import { EstratoError } from "../../errors.ts";
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { JournalEntry } from "../model/journal.ts";
+import { FROZEN, WRITABLE } from "../modes.ts";
 import { type Outcome, perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropKey, giveKey } from "./key.ts";
@@ -28,9 +29,6 @@ export interface DeleteData {
   /** libvirt's secret for the time of it, where they are encrypted. */
   readonly secret: string | null;
 }
-
-const FROZEN = 0o400;
-const WRITABLE = 0o600;
 
 /** From a backup to none. Each is repeatable; only forward. */
 export function deleteSteps(world: World, data: DeleteData, passphraseFile: string | null): Step[] {

@@ -5,6 +5,7 @@ import { NO_FIRMWARE } from "../firmware.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { Image, Layer } from "../model/state.ts";
+import { FROZEN } from "../modes.ts";
 import { requireName } from "../names.ts";
 import { execute, type PlanView, planView, type Step } from "../operation.ts";
 import type { HeldFile, HeldLocks, World } from "../ports.ts";
@@ -20,7 +21,6 @@ export interface CreateFromFileOptions extends NewImageOptions {
   readonly diskFormat: "qcow2" | "raw" | null;
 }
 
-const FROZEN_MODE = 0o400;
 const FIRST_DEVICE = "vda";
 
 /**
@@ -93,7 +93,7 @@ function planSteps(
     to: layer.file,
     toFormat: "qcow2",
     compress: false,
-    mode: FROZEN_MODE,
+    mode: FROZEN,
   };
   return [
     { title: "Copy the file into a layer", actions: [convert] },
@@ -145,5 +145,5 @@ async function requireWhole(world: World, layer: Layer, name: string): Promise<v
   if (info.virtualSizeBytes !== layer.sizeBytes) {
     throw wrong(`has ${info.virtualSizeBytes} bytes instead of ${layer.sizeBytes}`);
   }
-  if ((file.mode & 0o777) !== FROZEN_MODE) throw wrong(`has the mode ${(file.mode & 0o777).toString(8)}`);
+  if ((file.mode & 0o777) !== FROZEN) throw wrong(`has the mode ${(file.mode & 0o777).toString(8)}`);
 }

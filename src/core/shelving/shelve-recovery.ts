@@ -4,9 +4,9 @@ import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { JournalEntry } from "../model/journal.ts";
+import { thawFile } from "../modes.ts";
 import { type Outcome, perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { thawFile } from "../snapshots/heads.ts";
 import type { ShelveData } from "./plan.ts";
 import { unlinkShelf } from "./record.ts";
 

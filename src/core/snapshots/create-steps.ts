@@ -5,9 +5,10 @@ import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot } from "../model/state.ts";
+import { freezeFile } from "../modes.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { adoptHeads, createHead, definedDisks, definitionByVolume, freezeFile, type HeadChange } from "./heads.ts";
+import { adoptHeads, createHead, definedDisks, definitionByVolume, type HeadChange } from "./heads.ts";
 import { freezeMemory, keepLiveDefinition } from "./memory-file.ts";
 
 /** What the journal remembers. */
