@@ -1,8 +1,9 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
-import type { Globals } from "./commands/framework/globals.ts";
+
 import type { Clock, HeldLocks, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
 import { parseDuration } from "./core/values.ts";
 import type { EstratoError } from "./errors.ts";
+import type { Globals } from "./globals.ts";
 import type { Host } from "./host/index.ts";
 import { createReporter } from "./reporter.ts";
 import type { Settings } from "./store/settings.ts";
@@ -130,14 +131,14 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     if (twins.store !== undefined) return twins.store;
     const { openStore, resolveHome } = await import("./storage.ts");
     const home = resolveHome({ flag: globals.store ?? undefined, env, uid });
-    return openStore({ home, systemMode: uid === 0 });
+    return openStore({ home, systemMode: uid === 0, searchPath: env.PATH });
   });
 
   const host = once(async (): Promise<Host> => {
     if (twins.host !== undefined) return twins.host as Host;
     const [{ createHost }, read] = await Promise.all([import("./host/index.ts"), settings()]);
     const uri = read.get("connect").value ?? "qemu:///system";
-    return createHost({ uri, env: { ...env }, trace: globals.trace ? traceChild : undefined, eager: changes });
+    return createHost({ uri, uid, env: { ...env }, trace: globals.trace ? traceChild : undefined, eager: changes });
   });
 
   const world = once(async (): Promise<World> => {

@@ -1,5 +1,4 @@
 /** argv and streams in, exit code out; the only place where an error becomes an exit code. */
-import "./commands/framework/ground.ts";
 import { ChildExit } from "./errors.ts";
 import type { Surroundings } from "./factory.ts";
 import { commandLine, runProgram } from "./program.ts";

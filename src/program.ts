@@ -1,7 +1,7 @@
 /** The command tree: nouns and verbs with a summary and a lazy load, and the way from a line to one of them. */
 import { helpFor, programHelp } from "./commands/framework/help.ts";
-import type { Catalogue } from "./commands/framework/noun.ts";
 import { resolve } from "./commands/framework/resolve.ts";
+import type { Catalogue } from "./commands/framework/tree.ts";
 import { EstratoError } from "./errors.ts";
 import type { Surroundings } from "./factory.ts";
 import { shellQuoted } from "./ui/plan.ts";

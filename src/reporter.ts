@@ -1,8 +1,9 @@
 /** Core's way to speak, at this terminal: notes and progress on stderr, questions to a person or to nobody. */
-import type { Globals } from "./commands/framework/globals.ts";
+
 import type { Reporter } from "./core/ports.ts";
 import { crashPoint } from "./crash-points.ts";
 import { EstratoError } from "./errors.ts";
+import type { Globals } from "./globals.ts";
 import type { Prompts } from "./ui/prompts.ts";
 import type { StatusLine } from "./ui/status-line.ts";
 import { printable } from "./ui/text.ts";

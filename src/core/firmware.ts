@@ -7,6 +7,7 @@ import { EstratoError } from "../errors.ts";
 import type { Action } from "./model/action.ts";
 import type { DomainDefinition } from "./model/host.ts";
 import type { State } from "./model/state.ts";
+import { FROZEN } from "./modes.ts";
 import type { Step } from "./operation.ts";
 import type { World } from "./ports.ts";
 
@@ -27,8 +28,6 @@ export interface Copy {
 /** As the journal remembers them. */
 export const copySchema = v.object({ from: v.string(), to: v.string() });
 export const firmwareSchema = v.object({ nvram: v.nullable(v.string()), tpm: v.nullable(v.string()) });
-
-const COPY_MODE = 0o400;
 
 /** Those that are there: libvirt makes them at the first start. */
 export async function firmwareOf(world: World, { nvram, tpm }: DomainDefinition): Promise<Firmware> {
@@ -55,7 +54,7 @@ export function saveFirmware(world: World, present: Firmware, names: Firmware): 
   const actions: Action[] = [];
   const { paths } = world.store;
   if (present.nvram !== null && names.nvram !== null)
-    actions.push({ do: "copy-file", from: present.nvram, to: paths.nvram(names.nvram), mode: COPY_MODE });
+    actions.push({ do: "copy-file", from: present.nvram, to: paths.nvram(names.nvram), mode: FROZEN });
   if (present.tpm !== null && names.tpm !== null)
     actions.push({ do: "save-tpm", from: present.tpm, to: paths.nvram(names.tpm) });
   return actions.length === 0 ? [] : [{ id: "save-firmware", title: SAVE, actions }];

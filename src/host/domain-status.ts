@@ -4,6 +4,7 @@ import type { DomainDefinition, DomainJob, DomainState, DomainStatus } from "../
 import { EstratoError } from "../errors.ts";
 import { blockJobWords, parseBlockJob } from "./block-job.ts";
 import { listDomains } from "./domain-list.ts";
+import type { LibvirtFolders } from "./libvirt-folders.ts";
 import { isNoSuchDomain, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
 import { loadParser } from "./xml.ts";
 
@@ -131,8 +132,8 @@ async function assemble(virsh: Virsh, told: Told): Promise<DomainStatus> {
   const { parseDefinition } = await import("./domain-xml.ts");
   const { state, reason } = parseState(told.state);
   const isLive = state !== "shutoff" && state !== "crashed";
-  const live = isLive ? parseDefinition(told.live) : null;
-  const inactive = await withNvram(parseDefinition(told.inactive), live);
+  const live = isLive ? parseDefinition(told.live, virsh.folders) : null;
+  const inactive = await withNvram(parseDefinition(told.inactive, virsh.folders), live, virsh.folders);
   return {
     uuid: inactive.uuid,
     name: inactive.name,
@@ -165,12 +166,15 @@ async function jobsOf(virsh: Virsh, uuid: string, live: string): Promise<DomainJ
  * Where libvirt chooses the firmware itself (`<os firmware='efi'>`), the persistent definition of 9.0 does not name the NVRAM: the running
  * guest does, and of one that is off it lies where libvirt always puts it (measured).
  */
-async function withNvram(inactive: DomainDefinition, live: DomainDefinition | null): Promise<DomainDefinition> {
+async function withNvram(
+  inactive: DomainDefinition,
+  live: DomainDefinition | null,
+  folders: LibvirtFolders,
+): Promise<DomainDefinition> {
   if (inactive.nvram !== null || !inactive.firmware) return inactive;
   if (live !== null) return { ...inactive, nvram: live.nvram };
   const { existsSync } = await import("node:fs");
-  const { nvramFolder } = await import("./libvirt-folders.ts");
-  const path = `${nvramFolder()}/${inactive.name}_VARS.fd`;
+  const path = `${folders.nvram}/${inactive.name}_VARS.fd`;
   return existsSync(path) ? { ...inactive, nvram: path } : inactive;
 }
 

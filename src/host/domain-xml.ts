@@ -2,7 +2,7 @@
 
 import type { DomainDefinition, DomainDisk, DomainInterface } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import { tpmFolder } from "./libvirt-folders.ts";
+import { type LibvirtFolders, SYSTEM_FOLDERS, tpmFolder } from "./libvirt-folders.ts";
 import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
 
 /** What was read last, newest last: one command asks for the same document many times, and parsing costs more than asking. Nobody changes these. */
@@ -21,8 +21,8 @@ function rootOf(xml: string): Element {
   return root;
 }
 
-/** Reads a definition. "failed" where the text is no domain's XML or lacks a name or UUID. */
-export function parseDefinition(xml: string): DomainDefinition {
+/** Reads a definition; `folders`: of the libvirt that it is of. "failed" where the text is no domain's XML or lacks a name or UUID. */
+export function parseDefinition(xml: string, folders = SYSTEM_FOLDERS): DomainDefinition {
   const root = rootOf(xml);
   const name = childText(root, "name");
   const uuid = childText(root, "uuid");
@@ -39,7 +39,7 @@ export function parseDefinition(xml: string): DomainDefinition {
     nvram: readNvram(root),
     machine: attribute(childAt(root, "os", "type"), "machine") ?? "",
     firmware: hasFirmware(root),
-    tpm: devices && readTpm(devices, uuid),
+    tpm: devices && readTpm(devices, uuid, folders),
     agentChannel: devices !== null && childrenNamed(devices, "channel").some(isAgentChannel),
     xml,
   };
@@ -112,7 +112,7 @@ function readNvram(root: Element): string | null {
 }
 
 /** swtpm's file, where libvirt puts it by the UUID or, since 10.10, where `<source type='dir' path='…'/>` (or 'file') says. */
-function readTpm(devices: Element, uuid: string): string | null {
+function readTpm(devices: Element, uuid: string, folders: LibvirtFolders): string | null {
   const backends = childrenNamed(devices, "tpm").map((tpm) => childNamed(tpm, "backend"));
   const backend = backends.find((one) => attribute(one, "type") === "emulator");
   if (backend === undefined) return null;
@@ -120,7 +120,7 @@ function readTpm(devices: Element, uuid: string): string | null {
   const path = attribute(source, "path");
   if (path !== null && attribute(source, "type") === "file") return path;
   const old = attribute(backend, "version") === "1.2";
-  return `${path ?? `${tpmFolder(uuid)}/${old ? "tpm1.2" : "tpm2"}`}/${old ? "tpm-00" : "tpm2-00"}.permall`;
+  return `${path ?? `${tpmFolder(folders, uuid)}/${old ? "tpm1.2" : "tpm2"}`}/${old ? "tpm-00" : "tpm2-00"}.permall`;
 }
 
 function isAgentChannel(channel: Element): boolean {

@@ -1,7 +1,7 @@
 /** A child that is kept and spoken to, line by line. */
 import { spawn } from "node:child_process";
 import type { Command } from "../core/model/host.ts";
-import type { ChildResult } from "./process.ts";
+import type { ChildResult } from "./child.ts";
 import { notStarted } from "./process-failure.ts";
 
 export interface KeptChild {

@@ -6,8 +6,9 @@
  */
 
 import type { Command } from "../core/model/host.ts";
+import type { ChildResult, RunOptions } from "./child.ts";
 import type { KeptChild } from "./kept-child.ts";
-import type { ChildResult, Processes, RunOptions } from "./process.ts";
+import type { Processes } from "./process.ts";
 
 export interface KeptVirsh {
   /** Null where this wants a process of its own: a time limit, a signal, a line that virsh would not read as it is, or virsh is at work. */

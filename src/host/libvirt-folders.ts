@@ -1,18 +1,23 @@
 /** Where libvirt keeps what belongs to a guest beside its disks (read in src/qemu/qemu_conf.c, measured on 9.0 and 11.3). */
 import { homedir } from "node:os";
 
-/** As root it is the system's daemon that answers, also to qemu:///session. */
-function sessionFolder(): string | null {
-  if (process.getuid?.() === 0) return null;
-  return `${process.env.XDG_CONFIG_HOME ?? `${homedir()}/.config`}/libvirt/qemu`;
+export interface LibvirtFolders {
+  /** NVRAM files that libvirt names itself. */
+  readonly nvram: string;
+  /** What emulated TPMs keep, in a folder for each domain. */
+  readonly swtpm: string;
 }
 
-/** NVRAM files that libvirt names itself. */
-export function nvramFolder(): string {
-  return `${sessionFolder() ?? "/var/lib/libvirt/qemu"}/nvram`;
+export const SYSTEM_FOLDERS: LibvirtFolders = { nvram: "/var/lib/libvirt/qemu/nvram", swtpm: "/var/lib/libvirt/swtpm" };
+
+/** As root it is the system's daemon that answers, also to qemu:///session. */
+export function libvirtFolders(env: NodeJS.ProcessEnv, uid: number): LibvirtFolders {
+  if (uid === 0) return SYSTEM_FOLDERS;
+  const session = `${env.XDG_CONFIG_HOME ?? `${homedir()}/.config`}/libvirt/qemu`;
+  return { nvram: `${session}/nvram`, swtpm: `${session}/swtpm` };
 }
 
 /** What the emulated TPM of this domain keeps, of whatever version; `tpm2` in it is swtpm's own. */
-export function tpmFolder(uuid: string): string {
-  return `${sessionFolder() ?? "/var/lib/libvirt"}/swtpm/${uuid}`;
+export function tpmFolder({ swtpm }: LibvirtFolders, uuid: string): string {
+  return `${swtpm}/${uuid}`;
 }

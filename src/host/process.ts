@@ -4,42 +4,13 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import type { ChildResult, ChildTrace, RunOptions } from "./child.ts";
 import { type KeptChild, keepChild } from "./kept-child.ts";
 import { failure, interrupted, missingProgram, notStarted } from "./process-failure.ts";
 import { timeLimit } from "./time-limit.ts";
 
-/** What `--trace` shows of a child that has ended. */
-export interface ChildTrace {
-  readonly program: string;
-  readonly args: readonly string[];
-  readonly ms: number;
-  readonly exit: number | null; // null: ended by a signal or never started
-}
-
-export interface RunOptions {
-  /** Written to the child's standard input; without it the child has none. */
-  readonly input?: string;
-  /** Descriptors that the child inherits, as 3, 4, …: a lock lives until the last holder is gone. */
-  readonly inheritFds?: readonly number[];
-  /** Ends the child with SIGTERM. Only for children that may be cut at any instant. */
-  readonly signal?: AbortSignal;
-  /** Added to the child's environment. */
-  readonly environment?: Readonly<Record<string, string>>;
-  /** Then the child ends, and all that it started: "timeout". */
-  readonly timeoutMs?: number;
-  /** Each piece of standard output as it comes (progress lines). */
-  readonly onOutput?: (text: string) => void;
-}
-
-/** How a child ended, whatever the way. */
-export interface ChildResult {
-  readonly exit: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 export interface ProcessOptions {
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env: NodeJS.ProcessEnv;
   readonly trace?: ((child: ChildTrace) => void) | undefined;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs?: () => number;
@@ -60,9 +31,9 @@ export interface Processes {
 
 const MAX_BUFFER_CHARACTERS = 128 * 1024 * 1024;
 
-export function createProcesses(options: ProcessOptions = {}): Processes {
+export function createProcesses(options: ProcessOptions): Processes {
   const nowMs = options.nowMs ?? (() => performance.now());
-  const env = childEnvironment(options.env ?? process.env);
+  const env = childEnvironment(options.env);
   const base = { env, extendEnv: false, reject: false, cwd: "/", maxBuffer: MAX_BUFFER_CHARACTERS } as const;
 
   function trace(command: Command, startedMs: number, exit: number | null): void {

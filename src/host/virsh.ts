@@ -2,8 +2,10 @@
 import { randomBytes } from "node:crypto";
 import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import type { ChildResult, RunOptions } from "./child.ts";
 import { keepVirsh } from "./kept-virsh.ts";
-import type { ChildResult, Processes, RunOptions } from "./process.ts";
+import type { LibvirtFolders } from "./libvirt-folders.ts";
+import type { Processes } from "./process.ts";
 import { failure, lastWords } from "./process-failure.ts";
 
 /** The answer to one command of a batch. */
@@ -16,6 +18,7 @@ export interface VirshAnswer {
 /** Whatever is asked with `inheritFds` changes something, and is never repeated. */
 export interface Virsh {
   readonly uri: string;
+  readonly folders: LibvirtFolders;
   /** One command as a person would type it. */
   command(...args: readonly string[]): Command;
   /** Runs one command; "failed" with virsh's words where it fails. Returns its output. */
@@ -34,12 +37,13 @@ export interface Virsh {
 const BATCH_LENGTH_BYTES = 120_000;
 const MARKER_BYTES = 90;
 
-export function createVirsh(processes: Processes, uri: string): Virsh {
+export function createVirsh(processes: Processes, uri: string, folders: LibvirtFolders): Virsh {
   const command = (...args: readonly string[]): Command => ({ program: "virsh", args: ["-q", "-c", uri, ...args] });
   const kept = keepVirsh(processes, command(), uri);
 
   const virsh: Virsh = {
     uri,
+    folders,
     command,
     async output(args, options) {
       const result = await virsh.run(args, options);

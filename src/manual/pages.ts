@@ -1,8 +1,7 @@
 /** The pages of section 1, from the declarations that --help prints. */
 import { GLOBAL_OPTIONS } from "../commands/framework/globals.ts";
 import { argumentWord, optionHelp, optionWords, usageLine } from "../commands/framework/help.ts";
-import type { Catalogue, Noun } from "../commands/framework/noun.ts";
-import type { Options, Verb } from "../commands/framework/verb.ts";
+import type { Catalogue, Noun, Options, Verb } from "../commands/framework/tree.ts";
 import { ENVIRONMENT, EXIT_STATUS, type Fact, FILES, SETTINGS } from "./facts.ts";
 import { code, escaped, header, heading, item, paragraphs, subheading } from "./roff.ts";
 

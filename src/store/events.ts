@@ -17,10 +17,12 @@ export interface EventsOptions {
   readonly file: string;
   readonly makeFolders: () => void;
   readonly rotatedAboveBytes?: number;
+  readonly searchPath?: string | undefined;
 }
 
 /** The log in `file`; the part before it lies in FILE.1. */
-export function events({ file, makeFolders, rotatedAboveBytes = ROTATED_ABOVE_BYTES }: EventsOptions): Events {
+export function events(options: EventsOptions): Events {
+  const { file, makeFolders, rotatedAboveBytes = ROTATED_ABOVE_BYTES, searchPath } = options;
   const older = `${file}.1`;
 
   return {
@@ -39,7 +41,7 @@ export function events({ file, makeFolders, rotatedAboveBytes = ROTATED_ABOVE_BY
   async function rotate(): Promise<void> {
     let lock: Awaited<ReturnType<typeof lockFile>>;
     try {
-      lock = await lockFile(file, { timeoutMs: 0, what: file });
+      lock = await lockFile(file, { timeoutMs: 0, what: file, searchPath });
     } catch (error) {
       if (error instanceof EstratoError && error.code === "conflict") return; // another is at it
       throw error;

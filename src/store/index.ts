@@ -23,10 +23,12 @@ export interface StoreOptions {
   /** QEMU runs as another user and must reach the layers. */
   readonly systemMode: boolean;
   readonly now?: () => Date;
+  /** PATH, for flock(1). */
+  readonly searchPath?: string | undefined;
 }
 
 /** Opens the store in `home`. Touches no disk: reading an unused store makes nothing, the first write makes the folders. */
-export function openStore({ home, systemMode, now = () => new Date() }: StoreOptions): Store {
+export function openStore({ home, systemMode, now = () => new Date(), searchPath }: StoreOptions): Store {
   const paths = pathsInStore(home);
   let made = false;
   const makeFoldersOnce = (): void => {
@@ -35,16 +37,16 @@ export function openStore({ home, systemMode, now = () => new Date() }: StoreOpt
   };
   return {
     paths,
-    ...stateFile({ paths, makeFolders: makeFoldersOnce, now }),
+    ...stateFile({ paths, makeFolders: makeFoldersOnce, now, searchPath }),
     ...records(paths, makeFoldersOnce, now),
     journal: journal(paths.journalFolder, makeFoldersOnce, now),
-    events: events({ file: paths.eventsFile, makeFolders: makeFoldersOnce }),
+    events: events({ file: paths.eventsFile, makeFolders: makeFoldersOnce, searchPath }),
     async lock(names, timeoutMs, signal) {
       makeFoldersOnce();
-      return lockNames(paths.locksFolder, names, timeoutMs, signal);
+      return lockNames(paths.locksFolder, names, { timeoutMs, signal, searchPath });
     },
     async lockShared(path, what, timeoutMs, signal) {
-      const lock = await lockSharedFile(path, { timeoutMs, what, signal });
+      const lock = await lockSharedFile(path, { timeoutMs, what, signal, searchPath });
       return lock === null ? null : { names: [], fds: [lock.fd], release: async () => lock.release() };
     },
   };

@@ -36,6 +36,8 @@ export interface LockRequest {
   readonly what: string;
   /** Ends the waiting with "interrupted". */
   readonly signal?: AbortSignal | undefined;
+  /** Where flock(1) is looked for, as PATH says it; where the system looks by itself if it is left out. */
+  readonly searchPath?: string | undefined;
 }
 
 /** Locks a file, which is made where it is not there. Throws "conflict" where another has it when the time is over. */
@@ -90,8 +92,7 @@ async function lockDescriptor(
 export async function lockNames(
   folder: string,
   names: readonly string[],
-  timeoutMs: number,
-  signal?: AbortSignal,
+  { timeoutMs, ...how }: Omit<LockRequest, "what">,
 ): Promise<HeldFileLocks> {
   const sorted = [...new Set(names)].sort();
   const deadlineMs = performance.now() + timeoutMs;
@@ -102,7 +103,7 @@ export async function lockNames(
   try {
     for (const name of sorted) {
       const leftMs = timeoutMs === 0 ? 0 : Math.max(0, deadlineMs - performance.now());
-      held.push(await lockFile(join(folder, lockFileName(name)), { timeoutMs: leftMs, what: name, signal }));
+      held.push(await lockFile(join(folder, lockFileName(name)), { ...how, timeoutMs: leftMs, what: name }));
     }
   } catch (error) {
     await release();
@@ -151,12 +152,12 @@ function openSharedFile(path: string): number | null {
 }
 
 /** The exit code; null where a signal ended it. */
-function runFlock(fd: number, { timeoutMs, signal }: LockRequest): Promise<number | null> {
+function runFlock(fd: number, { timeoutMs, signal, searchPath }: LockRequest): Promise<number | null> {
   const patience = timeoutMs >= 1 ? ["--timeout", (timeoutMs / 1000).toFixed(3)] : ["--nonblock"];
   return new Promise((resolve, reject) => {
     const child = spawn("flock", [...patience, "--conflict-exit-code", String(BUSY), String(FD_IN_CHILD)], {
       stdio: ["ignore", "ignore", "ignore", fd],
-      env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },
+      env: { ...(searchPath === undefined ? {} : { PATH: searchPath }), LC_ALL: "C.UTF-8" },
       detached: true, // a Ctrl-C is for us to answer: it must not fail the transaction that puts things right
     });
     const abort = (): void => {

@@ -37,6 +37,7 @@ export async function changeSettingsFile(
   path: string,
   modes: { readonly file: number; readonly folder: number },
   change: (settings: Record<string, unknown>) => void,
+  searchPath?: string,
 ): Promise<void> {
   const folder = dirname(path);
   try {
@@ -47,6 +48,7 @@ export async function changeSettingsFile(
   const lock = await lockFile(join(folder, ".config.lock"), {
     timeoutMs: LOCK_TIMEOUT_MS,
     what: `the settings in ${folder}`,
+    searchPath,
   });
   try {
     const settings = readSettingsFile(path);

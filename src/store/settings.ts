@@ -83,7 +83,7 @@ export function openSettings({ env, uid, flags = {}, systemFolder = "/etc/estrat
   }
 
   async function change(scope: SettingScope, effect: (settings: Record<string, unknown>) => void): Promise<void> {
-    await changeSettingsFile(files[scope], MODES[scope], effect);
+    await changeSettingsFile(files[scope], MODES[scope], effect, env.PATH);
     read.delete(scope);
   }
 

@@ -37,11 +37,19 @@ export interface StateFileOptions {
   readonly now: () => Date;
   readonly migrations?: Migrations;
   readonly lockTimeoutMs?: number;
+  readonly searchPath?: string | undefined;
 }
 
 /** Touches no disk before its functions are called. */
 export function stateFile(options: StateFileOptions): StateFile {
-  const { paths, makeFolders, now, migrations = MIGRATIONS, lockTimeoutMs = STATE_LOCK_TIMEOUT_MS } = options;
+  const {
+    paths,
+    makeFolders,
+    now,
+    migrations = MIGRATIONS,
+    lockTimeoutMs = STATE_LOCK_TIMEOUT_MS,
+    searchPath,
+  } = options;
 
   /** Null where nothing was ever stored. */
   function readText(): string | null {
@@ -66,6 +74,7 @@ export function stateFile(options: StateFileOptions): StateFile {
     const lock: FileLock = await lockFile(paths.stateLock, {
       timeoutMs: lockTimeoutMs,
       what: `the state in ${paths.home}`,
+      searchPath,
     });
     try {
       return await work();

@@ -4,7 +4,7 @@ import type { Action } from "../../src/core/model/action.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { withLines } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
-import { tpmFolder } from "../../src/host/libvirt-folders.ts";
+import { SYSTEM_FOLDERS, tpmFolder } from "../../src/host/libvirt-folders.ts";
 import { missingProgram } from "../../src/host/process-failure.ts";
 import { attach, detach, openDisk, switchDisks } from "./host-disks.ts";
 import { define, destroy, domainAt, findDomain, requireRunning, start, undefine } from "./host-domains.ts";
@@ -172,7 +172,7 @@ const EFFECTS: Effects = {
     if (machine.domains.has(action.domain))
       throw new EstratoError("conflict", `${action.domain}: libvirt has that domain, and its TPM stays`);
     for (const path of machine.files.keys())
-      if (path.startsWith(`${tpmFolder(action.domain)}/`)) machine.files.delete(path);
+      if (path.startsWith(`${tpmFolder(SYSTEM_FOLDERS, action.domain)}/`)) machine.files.delete(path);
   },
   convert,
   "convert-delta": convertDelta,

@@ -1,9 +1,8 @@
 /** Simulated image files: chains of clusters, locks as QEMU takes them, and merges that really move content. */
 
-import type { Extent, ImageFile, ImageInfo } from "../../src/core/model/host.ts";
+import type { Extent, ImageInfo } from "../../src/core/model/host.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { CLUSTER_BYTES, type ClusterValue, type FakeFile, type FakeMachine } from "./host-machine.ts";
-import { requireOpened } from "./host-secrets.ts";
 
 /** What a disk reads as: cluster → word. Clusters of zeros are left out. */
 export type Content = Record<number, string>;
@@ -153,9 +152,8 @@ export function infoOf(machine: FakeMachine, path: string): ImageInfo {
   };
 }
 
-export function extentsOf(machine: FakeMachine, { path, secret }: ImageFile): Extent[] {
+export function extentsOf(machine: FakeMachine, path: string): Extent[] {
   const file = fileAt(machine, path);
-  requireOpened(machine, [path], secret);
   const extents: Extent[] = [];
   for (const [cluster, value] of [...file.clusters].sort(([a], [b]) => a - b)) {
     if (file.format === "raw" && value === null) continue;

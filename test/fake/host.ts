@@ -12,6 +12,7 @@ import { cronLine } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
+import { SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumsOf } from "./host-folders.ts";
@@ -233,9 +234,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       if (!how.shared) requireReadableAlone(machine, path);
       return infoOf(machine, path);
     },
-    async ownExtents(image) {
+    async ownExtents({ path, secret }) {
       alive();
-      return extentsOf(machine, image);
+      requireOpened(machine, [path], secret);
+      return extentsOf(machine, path);
     },
     async inspectUntrusted(path, format) {
       alive();
@@ -378,7 +380,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       throw new Error(`fake host: ${command.program} wants a terminal`);
     },
     commandsFor: (action) =>
-      commandsFor(action, (...args) => ({ program: "virsh", args: ["-c", "qemu:///fake", ...args] })),
+      commandsFor(action, {
+        command: (...args) => ({ program: "virsh", args: ["-c", "qemu:///fake", ...args] }),
+        folders: SYSTEM_FOLDERS,
+      }),
     async perform(action, how = {}) {
       alive();
       if (how.signal?.aborted) throw new EstratoError("interrupted", `${action.do}: interrupted`);

@@ -26,7 +26,7 @@ beforeEach(clear);
 afterEach(clear);
 
 describe("a user's own crontab", () => {
-  const host = createHost({ uri: "test:///default", uid: 1000 });
+  const host = createHost({ uri: "test:///default", uid: 1000, env: process.env });
 
   test("is empty where the user has none; lines come and go between others, which stay", async () => {
     expect(await host.crontab()).toEqual({ file: null, text: "" });
@@ -55,7 +55,7 @@ test.each([0, 1000])("without crontab(1): host, naming the package (user id %i)"
 });
 
 describe("root's file", () => {
-  const host = createHost({ uri: "test:///default", uid: 0 });
+  const host = createHost({ uri: "test:///default", uid: 0, env: process.env });
 
   test("is made for cron to read, and removed when it holds nothing any more", async () => {
     expect(await host.crontab()).toEqual({ file: FILE, text: "" });

@@ -26,7 +26,7 @@ async function virsh(...args: readonly string[]): Promise<string> {
 export async function openRealRig(): Promise<Rig> {
   const folder = await mkdtemp(join(bedFolder(), "rig-"));
   await chmod(folder, 0o711);
-  const host = createHost({ uri: URI });
+  const host = createHost({ uri: URI, env: process.env });
   const rig: Rig = {
     host,
     folder,

@@ -1,7 +1,8 @@
 /** `backup protect` and `backup unprotect`. */
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
-import { type Verb, verb } from "../framework/verb.ts";
+import type { Verb } from "../framework/tree.ts";
+import { verb } from "../framework/verb.ts";
 import { backupColumns } from "./columns.ts";
 import { manyBackups, placesOf, target } from "./place.ts";
 

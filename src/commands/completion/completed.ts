@@ -4,11 +4,10 @@ import { printable } from "../../ui/text.ts";
 import type { Completion } from "../framework/arguments.ts";
 import { type Candidate, candidates } from "../framework/candidates.ts";
 import { GLOBAL_OPTIONS } from "../framework/globals.ts";
-import type { Catalogue } from "../framework/noun.ts";
 import type { OptionSpec } from "../framework/options.ts";
 import { longFlags } from "../framework/parse.ts";
 import { resolve } from "../framework/resolve.ts";
-import type { Options, Verb } from "../framework/verb.ts";
+import type { Catalogue, Options, Verb } from "../framework/tree.ts";
 
 type Sources = Pick<Factory, "store" | "settings">;
 

@@ -1,9 +1,9 @@
 /** The options of every command. They may stand anywhere in the line. */
+import type { Globals } from "../../globals.ts";
 import { FORMATS } from "../../ui/output/options.ts";
-import { choice, count, duration, flag, repeated, text } from "./options.ts";
-import type { OptionValues } from "./verb.ts";
+import { choice, count, duration, flag, type OptionSpec, repeated, text } from "./options.ts";
 
-export const GLOBAL_OPTIONS = {
+export const GLOBAL_OPTIONS: { readonly [Key in keyof Globals]: OptionSpec<Globals[Key]> } = {
   format: choice(FORMATS, "how the result is written; table draws one at a terminal and writes tabs into a pipe", {
     short: "-f",
     aliases: ["--output"],
@@ -24,6 +24,4 @@ export const GLOBAL_OPTIONS = {
   lockTimeout: duration("how long to wait for another operation on the same thing", { default: 0 }),
   store: text("DIR", "the folder that holds the layers and what is remembered", { complete: "folder" }),
   connect: text("URI", "the libvirt to talk to"),
-} as const;
-
-export type Globals = OptionValues<typeof GLOBAL_OPTIONS>;
+};

@@ -2,11 +2,10 @@
 import { wrapped } from "../../ui/text.ts";
 import type { ArgumentSpec } from "./arguments.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
-import type { Catalogue, Noun } from "./noun.ts";
 import type { OptionSpec } from "./options.ts";
 import { longFlags } from "./parse.ts";
 import { resolve } from "./resolve.ts";
-import type { Options, Verb } from "./verb.ts";
+import type { Catalogue, Noun, Options, Verb } from "./tree.ts";
 
 const WIDTH = 100;
 

@@ -4,7 +4,7 @@ import type { Factory } from "../../factory.ts";
 import type { ArgumentSpec, Completion } from "./arguments.ts";
 import { type Candidate, candidates } from "./candidates.ts";
 import { usageLine } from "./help.ts";
-import type { Verb } from "./verb.ts";
+import type { Verb } from "./tree.ts";
 
 /** The operands as the arguments they are. Asks for what is missing. Throws "usage" where nobody can be asked, or for one too many. */
 export async function takeArguments(

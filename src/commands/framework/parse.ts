@@ -1,8 +1,9 @@
 /** The words of a line against a verb's declaration, by commander. */
 import { EstratoError } from "../../errors.ts";
-import { GLOBAL_OPTIONS, type Globals } from "./globals.ts";
+import type { Globals } from "../../globals.ts";
+import { GLOBAL_OPTIONS } from "./globals.ts";
 import type { OptionSpec } from "./options.ts";
-import type { Options, Verb } from "./verb.ts";
+import type { Options, Verb } from "./tree.ts";
 
 export interface Line {
   readonly operands: readonly string[];
@@ -44,10 +45,13 @@ export async function parseLine(name: string, verb: Verb, words: readonly string
     if (error instanceof CommanderError) throw usageError(name, error.message);
     throw error;
   }
-  const values = (options: Options): Record<string, unknown> =>
+  const values = <Key extends string>(options: Readonly<Record<Key, OptionSpec<unknown>>>): Record<Key, unknown> =>
     Object.fromEntries(
-      Object.entries(options).map(([key, option]) => [key, optionValue(name, key, option, given.get(key) ?? [])]),
-    );
+      Object.entries<OptionSpec<unknown>>(options).map(([key, option]) => [
+        key,
+        optionValue(name, key, option, given.get(key) ?? []),
+      ]),
+    ) as Record<Key, unknown>;
   return { operands: command.args, globals: values(GLOBAL_OPTIONS) as Globals, options: values(verb.options) };
 }
 

@@ -1,9 +1,10 @@
 /** From the words of a line to the verb they name. */
 import { EstratoError } from "../../errors.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
-import { type Catalogue, type LoadVerb, type Noun, verbNamed } from "./noun.ts";
+import { verbNamed } from "./noun.ts";
 import { longFlags } from "./parse.ts";
 import { didYouMean } from "./suggest.ts";
+import type { Catalogue, LoadVerb, Noun } from "./tree.ts";
 
 export type Resolved =
   /** `words`: what is left for the verb. */

@@ -1,15 +1,14 @@
 /** One run of a verb: parse, check what is asked of the output, ask for what is missing, run, print. */
 import { EstratoError } from "../../errors.ts";
 import { createFactory, type Factory, type Surroundings } from "../../factory.ts";
+import type { Globals } from "../../globals.ts";
 import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/output/options.ts";
 import { compileQuery } from "../../ui/output/query.ts";
 import { type Page, renderRows, renderValue } from "../../ui/output/render.ts";
 import { isPlan, type Plan, planJson, planText } from "../../ui/plan.ts";
-import type { Globals } from "./globals.ts";
 import { takeArguments } from "./missing.ts";
-import type { Catalogue } from "./noun.ts";
 import { type Line, parseLine } from "./parse.ts";
-import type { Context, Verb } from "./verb.ts";
+import type { Catalogue, Context, Verb } from "./tree.ts";
 
 /** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
 export async function runVerb(

@@ -1,6 +1,6 @@
 /** One verb on several targets: all are tried, each failure is reported, and the exit code says how it went. */
 import { EstratoError } from "../../errors.ts";
-import type { Context } from "./verb.ts";
+import type { Context } from "./tree.ts";
 
 export interface TargetWords {
   /** "snapshot" */

@@ -28,7 +28,7 @@
  *    Malformed values, unknown columns and bad queries have failed (exit 2) before run() is called.
  * 2. `run` returns what was declared: rows (`result.list`), one thing or several (`result.one`), a plan where world.dryRun is set, or
  *    null. It is printed in the format that was asked for; nothing else may write to stdout, but for `result.nothing` with streams.stdout.
- *    Types of what is remembered come from src/core/records.ts: commands may not import the store or the host.
+ *    Types of what is remembered come from src/core/model: commands may not import the store or the host.
  * 3. Columns are shared by the verbs of a noun: `columns.ts` beside them, from the builders in `src/ui/output/columns.ts`. Their keys are
  *    the keys of the JSON object; those with `listed: false` are not in the table of a list.
  * 4. Several targets: `many("INSTANCE", …)` and `return eachTarget(context, args.instances, { kind: "instance", verb: "stop" }, (target) => …)`
@@ -40,46 +40,8 @@
  *
  * A list must start fast: import at the top only what every run of the verb needs, the rest with `await import()` inside run().
  */
-import type { StorePort, World } from "../../core/ports.ts";
-import type { Factory } from "../../factory.ts";
-import type { Streams } from "../../ui/streams.ts";
-import type { ArgumentSpec } from "./arguments.ts";
-import type { Globals } from "./globals.ts";
-import type { Catalogue } from "./noun.ts";
-import type { OptionSpec } from "./options.ts";
-import "./ground.ts";
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
-
-// biome-ignore lint/suspicious/noExplicitAny: any verb's arguments, options and rows
-type Any = any;
-export type Arguments = Readonly<Record<string, ArgumentSpec<Any>>>;
-export type Options = Readonly<Record<string, OptionSpec<Any>>>;
-type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
-export type OptionValues<O> = { readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never };
-
-/** What run() is handed. */
-export interface Context<A = Any, O = Any> {
-  readonly args: ArgumentValues<A>;
-  readonly options: OptionValues<O>;
-  readonly globals: Globals;
-  /** For core: opened by the first call. */
-  readonly world: () => Promise<World>;
-  /** For what needs no host. */
-  readonly store: () => Promise<StorePort>;
-  readonly streams: Streams;
-  readonly factory: Factory;
-  /** What was said on the line, `flavor create`: for messages. */
-  readonly name: string;
-  /** All nouns and verbs: for help and completion. */
-  readonly catalogue: Catalogue;
-  /** Set by eachTarget: thrown once the result is printed. */
-  failure: Error | null;
-}
-
-interface Example {
-  readonly line: string;
-  readonly says: string;
-}
+import type { Any, Arguments, Context, Example, Options, Verb } from "./tree.ts";
 
 interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   /** Paragraphs, parted by an empty line. The one-line summary stands in the noun's index. */
@@ -98,20 +60,6 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   /** Gets the words as they are, options and all; only for the hidden verb that completes them. */
   readonly raw?: boolean;
   readonly run: (context: Context<A, O>) => Promise<Outcome<NoInfer<Row>>>;
-}
-
-/** A verb as the framework knows it. */
-export interface Verb {
-  readonly description: string;
-  readonly arguments: Arguments;
-  readonly options: Options;
-  readonly result: ResultSpec<Any>;
-  readonly changes: boolean;
-  readonly examples: readonly Example[];
-  readonly exits: Readonly<Record<number, string>>;
-  readonly withoutSettings: boolean;
-  readonly raw: boolean;
-  readonly run: (context: Context) => Promise<Outcome<Any>>;
 }
 
 /** Declares a verb; its arguments and options are typed from their declarations. */

@@ -1,6 +1,6 @@
 import { listInstances } from "../../core/instances/list.ts";
 import type { Factory } from "../../factory.ts";
-import type { Globals } from "../framework/globals.ts";
+import type { Globals } from "../../globals.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { instanceColumns } from "./columns.ts";

@@ -7,7 +7,7 @@ import { many, one } from "../framework/arguments.ts";
 import { choice, duration } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
-import type { Context } from "../framework/verb.ts";
+import type { Context } from "../framework/tree.ts";
 import { instanceDetailColumns } from "./columns.ts";
 
 export const oneInstance = one("INSTANCE", "an instance, by name or id", {

@@ -3,6 +3,7 @@
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DiskFile } from "../model/host.ts";
+import { WRITABLE } from "../modes.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import type { WholeBackup } from "./find.ts";
@@ -54,7 +55,7 @@ export async function guestSteps(world: World, guest: BootGuest): Promise<Step[]
   const copied: Action[] =
     nvram === null || manifest.nvram === null
       ? []
-      : [{ do: "copy-file", from: `${folder}/${manifest.nvram.file}`, to: nvram, mode: 0o600 }];
+      : [{ do: "copy-file", from: `${folder}/${manifest.nvram.file}`, to: nvram, mode: WRITABLE }];
   return [
     { id: "make-overlays", title: "Make overlays", actions: [...overlayOf, ...copied] },
     { id: "define-guest", title: "Define a guest", actions: [{ do: "define", xml }] },

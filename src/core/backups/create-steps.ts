@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { pathsOf } from "../firmware.ts";
 import type { State } from "../model/state.ts";
+import { FROZEN } from "../modes.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { copyActions, type DiskCopy } from "./copies.ts";
@@ -16,8 +17,6 @@ export interface CopyHow {
   readonly compress: boolean;
   readonly passphraseFile: string | null;
 }
-
-const FILE_MODE = 0o400;
 
 /** From the frozen layers to a backup that has its name. `now`: asked when the step comes. */
 export function copySteps(
@@ -47,7 +46,7 @@ export function copySteps(
       sums: { blockBytes: BLOCK_BYTES, taken: (path, sums) => early.set(path, sums) },
       get actions() {
         const { state, copies } = now();
-        return copyActions(state, copies, part, { compress: how.compress, mode: FILE_MODE, secret: data.secret });
+        return copyActions(state, copies, part, { compress: how.compress, mode: FROZEN, secret: data.secret });
       },
     },
     {
@@ -87,6 +86,6 @@ async function copyRecords(world: World, data: BackupData, part: string): Promis
     [nvram, NVRAM],
     [tpm, TPM],
   ] as const) {
-    if (from !== null) await world.host.perform({ do: "copy-file", from, to: `${part}/${name}`, mode: FILE_MODE });
+    if (from !== null) await world.host.perform({ do: "copy-file", from, to: `${part}/${name}`, mode: FROZEN });
   }
 }

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
+import { FROZEN, WRITABLE } from "../modes.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropKey, giveKey } from "./key.ts";
@@ -42,9 +43,6 @@ export const deleteBackupKind: Kind<DeleteData> = {
   }),
   recover: recoverDeleteBackup,
 };
-
-const FROZEN = 0o400;
-const WRITABLE = 0o600;
 
 /** From a backup to none. Each is repeatable; only forward. */
 export function deleteSteps(world: World, data: DeleteData, passphraseFile: string | null): Step[] {

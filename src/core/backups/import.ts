@@ -6,6 +6,7 @@ import { newImage } from "../images/record.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { Image, Layer } from "../model/state.ts";
+import { FROZEN } from "../modes.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import type { Loan } from "../sharing/borrow.ts";
@@ -26,8 +27,6 @@ export interface Import {
   /** libvirt's secret that opens the backup, and each layer of it that is to be encrypted; null: it is not encrypted. */
   readonly secret: string | null;
 }
-
-const FROZEN_MODE = 0o400;
 
 /** Plans it for all disks of a backup, or some. Throws "usage" for one that it does not have, "host" where there is no room. */
 export async function planImport(
@@ -131,7 +130,7 @@ function copiesOf({ from, layers, secret }: Import): Action[] {
       to,
       toFormat: "qcow2",
       compress: false,
-      mode: FROZEN_MODE,
+      mode: FROZEN,
     } as const;
     return { do: "convert", ...copy, ...secretOf({ secret }), ...(own === null ? {} : { encrypt: { secret: own } }) };
   });

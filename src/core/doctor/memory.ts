@@ -1,5 +1,6 @@
 /** Compares the memory that snapshots keep with the files that are there. */
 import type { Snapshot, State } from "../model/state.ts";
+import { FROZEN } from "../modes.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
@@ -30,7 +31,7 @@ async function examineOne(world: World, state: State, snapshot: Snapshot): Promi
       ),
     ];
   }
-  if ((file.mode & 0o777) === 0o400) return [];
+  if ((file.mode & 0o777) === FROZEN) return [];
   return [
     {
       subject: path,
@@ -39,7 +40,7 @@ async function examineOne(world: World, state: State, snapshot: Snapshot): Promi
       mending: {
         locks: [snapshot.instance ?? snapshot.id],
         loses: [],
-        mend: (w, locks) => perform(w, locks, [{ do: "set-mode", path, mode: 0o400 }]),
+        mend: (w, locks) => perform(w, locks, [{ do: "set-mode", path, mode: FROZEN }]),
       },
     },
   ];

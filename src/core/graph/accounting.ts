@@ -136,7 +136,6 @@ function collectOnPaper(draft: State, measures: Measures, holding: HoldingFacts)
     survivors.get(id) ?? { bytes: measures.fileBytes(id), extents: measures.extents(id) };
   const facts: CollectFacts = {
     holders: holding.holders,
-    liveMerging: holding.liveMerging,
     deviceBytes: (layer) => holding.deviceBytes(layer),
     ownBytes: (layer) => survivors.get(layer)?.bytes ?? measures.fileBytes(layer),
   };

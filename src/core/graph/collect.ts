@@ -84,7 +84,7 @@ function decide(
   const passing =
     busy(state, id, near) ?? blocked(state, facts, id, child.id) ?? mismatch(state, facts, graph, id, child.id);
   if (passing !== null) return passing;
-  const live = liveDisk(state, layer, child, heldBy(facts, id, child.id), facts);
+  const live = liveDisk(state, layer, child, heldBy(facts, id, child.id));
   if (live !== null && "kind" in live) return live;
   const way = chooseWay(layer, child, live, facts);
   return {

@@ -22,8 +22,6 @@ export interface CollectFacts {
   ownBytes(layer: string): number;
   /** The size of the block device that the layer's bytes lie on; null for a regular file, which can grow. */
   deviceBytes(layer: string): number | null;
-  /** False where this host's libvirt refuses block jobs: what runs is then deferred. */
-  readonly liveMerging: boolean;
 }
 
 /** Besides, what only recovery asks. */

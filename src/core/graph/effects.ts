@@ -21,14 +21,12 @@ import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
 import type { DiskFile } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
+import { freezeFile, thawFile } from "../modes.ts";
 import { applyDecision } from "./apply.ts";
 import type { Abandon, Free, Merge } from "./decisions.ts";
 import { diskFileOf, secretOf } from "./files.ts";
 import { endLoan, isBackupLoan } from "./loans.ts";
 import { children, descendantHeads } from "./references.ts";
-
-const WRITABLE = 0o600;
-const FROZEN = 0o400;
 
 /** A domain whose persistent definition is to be written without <backingStore> (encrypted disks: with the right one), and the files of its disks from now on. */
 interface Redefinition {
@@ -152,7 +150,7 @@ function moveDown(state: State, layer: Layer, child: Layer, { live, head, carrie
   return {
     // qemu-img opens what it commits for writing, though it writes nothing there: a user who is not root needs the mode.
     work: [
-      setMode(layer, writable(layer)),
+      thawFile(layer),
       ...(live === null ? thaw(child) : []),
       ...opened.flatMap(thaw),
       commit(layer, child, live, head),
@@ -164,7 +162,7 @@ function moveDown(state: State, layer: Layer, child: Layer, { live, head, carrie
         ...freeze(one),
       ]),
       ...opened.flatMap(freeze),
-      setMode(layer, head ? writable(layer) : frozen(layer)),
+      head ? thawFile(layer) : freezeFile(layer),
     ],
   };
 }
@@ -208,24 +206,11 @@ function giveUp({ file: path, foreign, borrowed }: Layer): Action[] {
 }
 
 function thaw(layer: Layer): Action[] {
-  return layer.frozen ? [setMode(layer, writable(layer))] : [];
+  return layer.frozen ? [thawFile(layer)] : [];
 }
 
 function freeze(layer: Layer): Action[] {
-  return layer.frozen ? [setMode(layer, frozen(layer))] : [];
-}
-
-/** A user's own file has the mode that it had, since who runs the guest may need it so (a group, say); frozen it only loses its write bits. */
-function writable({ foreign }: Layer): number {
-  return foreign?.mode ?? WRITABLE;
-}
-
-function frozen({ foreign }: Layer): number {
-  return foreign === null ? FROZEN : foreign.mode & ~0o222;
-}
-
-function setMode(layer: Layer, mode: number): Action {
-  return { do: "set-mode", path: layer.file, mode };
+  return layer.frozen ? [freezeFile(layer)] : [];
 }
 
 function known(state: State, id: string): Layer {

@@ -64,13 +64,7 @@ export function lastingObstacle(layer: Layer, child: Layer, facts: CollectFacts)
 }
 
 /** Which disk would do it, or who stands in the way now. `null`: nobody holds either, qemu-img does it. */
-export function liveDisk(
-  state: State,
-  layer: Layer,
-  child: Layer,
-  held: Held,
-  facts: CollectFacts,
-): Merge["live"] | Defer {
+export function liveDisk(state: State, layer: Layer, child: Layer, held: Held): Merge["live"] | Defer {
   const defer = (reason: string, holders: readonly Holder[]): Defer => ({
     kind: "defer",
     layer: layer.id,
@@ -80,7 +74,6 @@ export function liveDisk(
   const [holder, other] = held.all;
   if (holder === undefined) return null;
   if (other !== undefined) return defer("two or more running disks use it", held.all);
-  if (!facts.liveMerging) return defer("this host cannot merge under a running guest", held.all);
   const disk = { instance: holder.instance, device: holder.device };
   const volume = volumeOf(state, disk);
   const recorded =

@@ -38,7 +38,7 @@ export function resumeMerge(state: State, facts: ResumeFacts, merge: Merge): Mer
   if (isBackupLoan(layer) && standsUnchanged(held)) {
     return { kind: "abandon", layer: layer.id, child: child.id, relink: held.all.length === 0 };
   }
-  const live = liveDisk(state, layer, child, held, facts);
+  const live = liveDisk(state, layer, child, held);
   const cannot = live !== null && "kind" in live;
   // Nothing is void and no header has changed: QEMU still reads the child through the layer. Down there is no such way back.
   if (merge.way === "up" && live !== null && (cannot || child.frozen) && standsUnchanged(held)) {

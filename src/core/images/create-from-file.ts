@@ -6,6 +6,7 @@ import { NO_FIRMWARE } from "../firmware.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { Image, Layer } from "../model/state.ts";
+import { FROZEN } from "../modes.ts";
 import { requireName } from "../names.ts";
 import { type PlanView, run, type Step } from "../operation.ts";
 import type { HeldFile, World } from "../ports.ts";
@@ -21,7 +22,6 @@ export interface CreateFromFileOptions extends NewImageOptions {
   readonly diskFormat: "qcow2" | "raw" | null;
 }
 
-const FROZEN_MODE = 0o400;
 const FIRST_DEVICE = "vda";
 
 /**
@@ -95,7 +95,7 @@ function planSteps(
     to: layer.file,
     toFormat: "qcow2",
     compress: false,
-    mode: FROZEN_MODE,
+    mode: FROZEN,
   };
   return [
     { id: "copy-file", title: "Copy the file into a layer", actions: [convert] },
@@ -144,5 +144,5 @@ async function requireWhole(world: World, layer: Layer, name: string): Promise<v
   if (info.virtualSizeBytes !== layer.sizeBytes) {
     throw wrong(`has ${info.virtualSizeBytes} bytes instead of ${layer.sizeBytes}`);
   }
-  if ((file.mode & 0o777) !== FROZEN_MODE) throw wrong(`has the mode ${(file.mode & 0o777).toString(8)}`);
+  if ((file.mode & 0o777) !== FROZEN) throw wrong(`has the mode ${(file.mode & 0o777).toString(8)}`);
 }

@@ -6,6 +6,7 @@ import { diskFileOf } from "../graph/files.ts";
 import { awaitUnmerged, createFiles, markUses, storeVolumes } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import type { Instance, State } from "../model/state.ts";
+import { WRITABLE } from "../modes.ts";
 import { requireName } from "../names.ts";
 import { lockNetwork, requireNetwork } from "../networks.ts";
 import { type PlanView, run, type Step } from "../operation.ts";
@@ -126,7 +127,7 @@ function createSteps(
     },
   });
   const firmware: Action[] = [];
-  if (nvram?.from != null) firmware.push({ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 });
+  if (nvram?.from != null) firmware.push({ do: "copy-file", from: nvram.from, to: nvram.to, mode: WRITABLE });
   if (tpm?.from != null) firmware.push({ do: "place-tpm", domain: instance.id, from: tpm.from, to: tpm.to });
   if (firmware.length > 0)
     steps.push({ id: "place-firmware", title: "Give it what the firmware kept", actions: firmware });

@@ -51,7 +51,6 @@ export async function readFacts(
     holders,
     ownBytes: (id) => own.get(id)?.allocated ?? 0,
     deviceBytes: (id) => own.get(id)?.device ?? null,
-    liveMerging: true,
     definedFile: (uuid, device) =>
       statuses.get(uuid)?.inactive.disks.find((disk) => disk.device === device)?.source ?? null,
   };
@@ -64,7 +63,6 @@ export async function readRestingFacts(world: World, state: State): Promise<Resu
     holders: new Map(),
     ownBytes: (id) => own.get(id)?.allocated ?? 0,
     deviceBytes: (id) => own.get(id)?.device ?? null,
-    liveMerging: true,
     definedFile: () => null,
   };
 }

@@ -9,10 +9,8 @@ import type { Free, Merge } from "../graph/decisions.ts";
 import { imageOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { Layer, State } from "../model/state.ts";
+import { FROZEN, thawFile } from "../modes.ts";
 import type { World } from "../ports.ts";
-import { thawFile } from "../snapshots/heads.ts";
-
-const VETOED = 0o400;
 
 /** The guest whose head is to be pivoted; null where the decision is for anything else. */
 export function pivoted(decision: Free | Merge): { readonly instance: string; readonly device: string } | null {
@@ -34,7 +32,7 @@ export function takenApart(work: readonly Action[], state: State, decision: Free
     return [
       { ...action, part: "ready" },
       ...(pause ? [{ do: "suspend", domain: action.domain } as const] : []),
-      { do: "set-mode", path, mode: VETOED },
+      { do: "set-mode", path, mode: FROZEN },
       { ...action, part: "pivot" },
     ];
   });

@@ -3,7 +3,7 @@
 import { lentLayers } from "../graph/lent.ts";
 import type { Action } from "../model/action.ts";
 import type { Image, Layer, State } from "../model/state.ts";
-import { freezeFile } from "../snapshots/heads.ts";
+import { freezeFile } from "../modes.ts";
 
 /** With whom an image is shared. */
 export interface Audience {
@@ -53,7 +53,7 @@ const READ = 4;
 
 /** What gives a frozen layer's file the mode and the readers that the state says. Of one that is lent by no image: mode 0400 and nobody. */
 export function frozenAccess(state: State, layer: Layer): Extract<Action, { do: "set-access" | "set-mode" }> {
-  if (layer.foreign !== null) return freezeFile(layer) as Extract<Action, { do: "set-mode" }>; // it may have ACLs of its owner's
+  if (layer.foreign !== null) return freezeFile(layer); // it may have ACLs of its owner's
   const images = lentLayers(state).get(layer.id) ?? [];
   return openTo(together(images), layer.file, READ, READ) as Extract<Action, { do: "set-access" }>;
 }

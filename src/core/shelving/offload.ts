@@ -13,6 +13,7 @@ import { newHeadLayer, newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { Layer, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
+import { FROZEN } from "../modes.ts";
 import { isPlan, perform, run, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
@@ -54,8 +55,6 @@ export const offloadKind: Kind<OffloadData> = {
   }),
   recover: recoverOffload,
 };
-
-const PACKED_MODE = 0o400;
 
 /**
  * Packs the disks of a shelved instance, into `folder` or (null) the store; one that is packed, or no longer shelved, is left alone. The old layers go where no snapshot or image
@@ -179,7 +178,7 @@ export function offloadSteps(world: World, data: OffloadData): Step[] {
         // What is encrypted cannot be compressed: there only the layers become one, without what newer ones have replaced.
         const how =
           packed.secret === null ? { compress: true } : { compress: false, encrypt: { secret: packed.secret } };
-        return { do: "convert", ...copy, ...how, ...secretOf(from), mode: PACKED_MODE };
+        return { do: "convert", ...copy, ...how, ...secretOf(from), mode: FROZEN };
       }),
     },
     { id: "compare-copies", title: "Compare the copies with the disks", run: () => requireSame(world, data) },

@@ -4,10 +4,11 @@ import { EstratoError } from "../../errors.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
+import { thawFile } from "../modes.ts";
 import { perform } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
-import { thawFile } from "../snapshots/heads.ts";
-import { type ShelveData, shelveDataSchema } from "./plan.ts";
+import type { ShelveData } from "./plan.ts";
+import { shelveDataSchema } from "./plan.ts";
 import { unlinkShelf } from "./record.ts";
 
 export const shelveKind: Kind<ShelveData> = {

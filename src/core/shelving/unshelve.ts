@@ -13,6 +13,7 @@ import { freedByDropping } from "../layers/freed.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainDefinition } from "../model/host.ts";
 import type { Image, State } from "../model/state.ts";
+import { WRITABLE } from "../modes.ts";
 import { reservationName } from "../networks.ts";
 import { type PlanView, run, type Step, unchanged } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -69,7 +70,7 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
     return { do: "reserve-address", ...address, name };
   });
   const steps: Step[] = [];
-  const firmware: Action[] = data.nvram === null ? [] : [{ do: "copy-file", ...data.nvram, mode: 0o600 }];
+  const firmware: Action[] = data.nvram === null ? [] : [{ do: "copy-file", ...data.nvram, mode: WRITABLE }];
   if (data.tpm !== null) firmware.push({ do: "place-tpm", domain: uuid, from: data.tpm.from, to: data.tpm.to });
   if (firmware.length > 0)
     steps.push({ id: "place-firmware", title: "Put back what the firmware kept", actions: firmware });

@@ -7,11 +7,12 @@ import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot } from "../model/state.ts";
+import { freezeFile, thawFile, WRITABLE } from "../modes.ts";
 import { perform } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { type CreateData, createDataSchema, record, switched } from "./create-steps.ts";
 import { liveDefinitionName } from "./drop.ts";
-import { definedDisks, freezeFile, thawFile } from "./heads.ts";
+import { definedDisks } from "./heads.ts";
 import { freezeMemory, keepLiveDefinition } from "./memory-file.ts";
 import { requireLeft } from "./unheld.ts";
 
@@ -135,7 +136,7 @@ async function undo(world: World, locks: HeldLocks, data: CreateData): Promise<v
   actions.push(...memoryFiles(world, data.snapshot));
   // A step that froze the old head may have been the last one done.
   for (const head of data.heads) {
-    actions.push({ do: "set-mode", path: head.before.file, mode: head.before.foreign?.mode ?? 0o600 });
+    actions.push({ do: "set-mode", path: head.before.file, mode: head.before.foreign?.mode ?? WRITABLE });
   }
   await perform(world, locks, actions);
 }

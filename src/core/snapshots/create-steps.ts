@@ -5,7 +5,9 @@ import { type Firmware, saveFirmware } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { recordSchemas, type Snapshot } from "../model/state.ts";
+import type { Snapshot } from "../model/state.ts";
+import { recordSchemas } from "../model/state.ts";
+import { freezeFile } from "../modes.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import {
@@ -13,7 +15,6 @@ import {
   createHead,
   definedDisks,
   definitionByVolume,
-  freezeFile,
   type HeadChange,
   headChangeSchema,
 } from "./heads.ts";

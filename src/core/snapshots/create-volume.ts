@@ -7,6 +7,7 @@ import { chain } from "../graph/references.ts";
 import { findAgain } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, Snapshot, State, Volume } from "../model/state.ts";
+import { freezeFile } from "../modes.ts";
 import { requireName } from "../names.ts";
 import { type PlanView, run, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -17,7 +18,7 @@ import { headOf, requireIdle } from "../volumes/requirements.ts";
 import { type CreateSnapshotOptions, chooseQuiesce, leftOut, storedSnapshot } from "./create.ts";
 import { createSnapshotKind } from "./create-recovery.ts";
 import { type CreateData, planSteps, record } from "./create-steps.ts";
-import { createHead, freezeFile, type HeadChange, newHead } from "./heads.ts";
+import { createHead, type HeadChange, newHead } from "./heads.ts";
 import { requireFreeSnapshotName, snapshotsOf } from "./names.ts";
 import { asked, volumeRecord } from "./record.ts";
 

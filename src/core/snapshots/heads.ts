@@ -96,13 +96,3 @@ export function definitionByVolume(world: World, xml: string, heads: readonly He
   );
   return world.host.editDefinition(xml, { disks, dropBackingStore: true });
 }
-
-/** Frozen files are 0400: it stops even root's libvirt from writing one. A foreign file keeps its owner, and loses its write bits only while frozen. */
-export function freezeFile(layer: Layer): Action {
-  return { do: "set-mode", path: layer.file, mode: layer.foreign === null ? 0o400 : layer.foreign.mode & ~0o222 };
-}
-
-/** The mode of a layer that may be written: a head, or a file that a merge writes into. */
-export function thawFile(layer: Layer): Action {
-  return { do: "set-mode", path: layer.file, mode: layer.foreign === null ? 0o600 : layer.foreign.mode };
-}

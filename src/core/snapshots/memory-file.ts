@@ -4,6 +4,7 @@ import { coveredDisks } from "../instances/adopt.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, SnapshotMemory } from "../model/state.ts";
+import { FROZEN } from "../modes.ts";
 import type { World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
 import { liveDefinitionName, memoryName } from "./drop.ts";
@@ -56,7 +57,7 @@ export function freezeMemory(world: World, snapshot: Snapshot): Action[] {
   const path = world.store.paths.memory(snapshot.memory.file);
   return [
     { do: "sync", path },
-    { do: "set-mode", path, mode: 0o400 },
+    { do: "set-mode", path, mode: FROZEN },
   ];
 }
 

@@ -4,11 +4,12 @@ import { EstratoError } from "../../errors.ts";
 import { imageOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
+import { thawFile } from "../modes.ts";
 import { perform, repeat } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots } from "./drop.ts";
-import { thawFile } from "./heads.ts";
-import { type RevertData, revertDataSchema } from "./revert-plan.ts";
+import type { RevertData } from "./revert-plan.ts";
+import { revertDataSchema } from "./revert-plan.ts";
 import { afterDefining, RESUME, START } from "./revert-steps.ts";
 import { requireUnheld } from "./unheld.ts";
 

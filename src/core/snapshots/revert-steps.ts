@@ -2,10 +2,11 @@
 
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
+import { FROZEN, freezeFile, thawFile } from "../modes.ts";
 import { perform, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";
-import { adoptHeads, createHead, definitionByVolume, freezeFile, type HeadChange, thawFile } from "./heads.ts";
+import { adoptHeads, createHead, definitionByVolume, type HeadChange } from "./heads.ts";
 import type { RevertData } from "./revert-plan.ts";
 
 /** The step that brings the guest back. */
@@ -71,7 +72,7 @@ function touchesTpm({ tpm, keep }: RevertData): boolean {
  * frozen, and nobody can start the guest on them: not the host that boots after a power cut, nor a person who knows of no journal.
  */
 function holdHead({ after }: HeadChange): Action {
-  return { do: "set-mode", path: after.file, mode: 0o400 };
+  return { do: "set-mode", path: after.file, mode: FROZEN };
 }
 
 /** A head that is not held any more says that it was done: the guest may have run since, and what its TPM has now is its own. */

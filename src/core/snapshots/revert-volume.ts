@@ -7,6 +7,7 @@ import { isUnwritten } from "../layers/heads.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
+import { freezeFile, thawFile } from "../modes.ts";
 import { type PlanView, perform, repeat, run, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
@@ -16,16 +17,7 @@ import { headOf, requireIdle } from "../volumes/requirements.ts";
 import { snapshotBelow } from "./create-volume.ts";
 import { dropSnapshots } from "./drop.ts";
 import { snapshotLabel } from "./find.ts";
-import {
-  adoptHeads,
-  createHead,
-  definedDisks,
-  freezeFile,
-  type HeadChange,
-  headChangeSchema,
-  newHead,
-  thawFile,
-} from "./heads.ts";
+import { adoptHeads, createHead, definedDisks, type HeadChange, headChangeSchema, newHead } from "./heads.ts";
 import { keptByRevert, volumeRecord } from "./record.ts";
 import type { Reverted, RevertOptions } from "./revert-plan.ts";
 import { requireUnheld } from "./unheld.ts";

@@ -7,6 +7,7 @@ import { crontabCommands } from "../crontab.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
 import { seedCommand } from "../seed.ts";
+import type { Virsh } from "../virsh.ts";
 import {
   type Below,
   commit,
@@ -20,13 +21,18 @@ import {
 } from "./image-commands.ts";
 import { restoreMemory, switchDisks } from "./switch-commands.ts";
 
-type Virsh = (...args: readonly string[]) => Command;
+/** How virsh is called, and where its libvirt keeps things. */
+export type VirshWords = Pick<Virsh, "command" | "folders">;
 
 /**
  * The commands of an action, in order, as a person would type them. Pure. `below`: how many files the image stands on that an action works on,
  * and, last, the one that it is to stand on; only encrypted ones must know.
  */
-export function commandsFor(action: Action, virsh: Virsh, below: Below = ONE_EACH): Command[] {
+export function commandsFor(
+  action: Action,
+  { command: virsh, folders }: VirshWords,
+  below: Below = ONE_EACH,
+): Command[] {
   switch (action.do) {
     case "create-disk":
       return [createDisk(action, action.path)];
@@ -121,7 +127,7 @@ export function commandsFor(action: Action, virsh: Virsh, below: Below = ONE_EAC
     case "place-tpm":
       return [{ program: "install", args: ["-D", "-m", "600", action.from, action.to] }];
     case "remove-tpm":
-      return [{ program: "rm", args: ["-rf", tpmFolder(action.domain)] }];
+      return [{ program: "rm", args: ["-rf", tpmFolder(folders, action.domain)] }];
     case "convert":
       return [convert(action, `${action.to}.part`, below), { program: "mv", args: [`${action.to}.part`, action.to] }];
     case "convert-delta":

@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Action, PerformOptions } from "../../core/model/action.ts";
 import type { DomainState } from "../../core/model/host.ts";
-import type { Processes, RunOptions } from "../process.ts";
+import type { RunOptions } from "../child.ts";
+import { SYSTEM_FOLDERS } from "../libvirt-folders.ts";
+import type { Processes } from "../process.ts";
 import type { Virsh } from "../virsh.ts";
-import { commandsFor } from "./commands.ts";
+import { commandsFor, type VirshWords } from "./commands.ts";
 
 export type ActionOf<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
@@ -30,9 +32,11 @@ export function holdingLocks(context: ActionContext): RunOptions {
   return { inheritFds: context.options.lockFds ?? [] };
 }
 
+const WORDS_ALONE: VirshWords = { command: (...args) => ({ program: "virsh", args }), folders: SYSTEM_FOLDERS };
+
 /** The words of virsh's command for an action that is one: none where it is not. */
 export function virshWords(action: Action): readonly string[] | undefined {
-  return commandsFor(action, (...args) => ({ program: "virsh", args }))[0]?.args;
+  return commandsFor(action, WORDS_ALONE)[0]?.args;
 }
 
 /** Hands `use` a document as a file of our own, mode 0600: a definition may hold a password of the screen. */

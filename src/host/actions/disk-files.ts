@@ -182,7 +182,7 @@ async function runAll(context: ActionContext, action: FileAction, below: Below |
   const { signal } = context.options;
   const cut = "mayStop" in action && signal !== undefined ? { signal } : {};
   await withSecrets(context, secrets, async (how) => {
-    for (const command of commandsFor(action, context.virsh.command, below)) {
+    for (const command of commandsFor(action, context.virsh, below)) {
       await context.processes.output(command, { ...how, ...cut });
     }
   });

@@ -2,8 +2,8 @@
 
 import type { Command, CopyEncryption } from "../../core/model/host.ts";
 import { EstratoError } from "../../errors.ts";
+import type { RunOptions } from "../child.ts";
 import { createEmpty, removeFile } from "../files.ts";
-import type { RunOptions } from "../process.ts";
 import { failure } from "../process-failure.ts";
 import { encryptedName, imageInfo, qemuImg, secretObject } from "../qemu-img.ts";
 import { readPassphrase, readSecret, withSecretFds } from "../secrets.ts";

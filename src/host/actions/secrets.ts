@@ -8,7 +8,7 @@ export async function performDefineSecret(context: ActionContext, action: Action
   const value = await readPassphrase(action.file);
   const xml = secretXml(action.secret, action.description);
   await withFile(xml, (path) => context.virsh.output(["secret-define", "--file", path], holdingLocks(context)));
-  const [, setValue] = commandsFor(action, context.virsh.command);
+  const [, setValue] = commandsFor(action, context.virsh);
   if (setValue === undefined) return;
   await withSecretFds([value], holdingLocks(context), (how) => context.processes.output(setValue, how));
 }

@@ -38,7 +38,7 @@ export async function performRemoveTpm(context: ActionContext, action: ActionOf<
   if ((await stateOf(context, action.domain)) !== null) {
     throw new EstratoError("conflict", `${action.domain}: libvirt has that domain, and its TPM stays`);
   }
-  await rm(tpmFolder(action.domain), { recursive: true, force: true });
+  await rm(tpmFolder(context.virsh.folders, action.domain), { recursive: true, force: true });
 }
 
 /** Twice the same, for one that is written in place. */

@@ -24,7 +24,9 @@ test("steps are listed where a test asks for them, and nowhere else", () => {
 test("the process dies at the named step, and at no other", () => {
   const script = (at: string): string =>
     `import { build } from "esbuild";
-     const { outputFiles } = await build({ entryPoints: ["src/crash-points.ts"], bundle: true, write: false, format: "esm", platform: "node" });
+     import { buildOptions } from "./build.mjs";
+     const entryPoints = ["src/crash-points.ts"];
+     const { outputFiles } = await build({ ...buildOptions, banner: {}, entryPoints, splitting: false, write: false });
      const { crashPoint } = await import("data:text/javascript," + encodeURIComponent(outputFiles[0].text));
      crashPoint({ ESTRATO_TEST_CRASH: "${at}" }, ${JSON.stringify(step)});
      console.log("alive");`;

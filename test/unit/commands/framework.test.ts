@@ -4,7 +4,8 @@ import { choice, flag, keyValues, repeated, size, text } from "../../../src/comm
 import * as result from "../../../src/commands/framework/result.ts";
 import { runVerb } from "../../../src/commands/framework/run.ts";
 import { eachTarget } from "../../../src/commands/framework/targets.ts";
-import { type Verb, verb } from "../../../src/commands/framework/verb.ts";
+import type { Verb } from "../../../src/commands/framework/tree.ts";
+import { verb } from "../../../src/commands/framework/verb.ts";
 import { type ErrorCode, EstratoError } from "../../../src/errors.ts";
 import type { Surroundings } from "../../../src/factory.ts";
 import { asEstratoError } from "../../../src/ui/errors.ts";

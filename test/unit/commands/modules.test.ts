@@ -1,6 +1,7 @@
 /** Which modules a line loads: start-up time, without a clock. */
 import { build, type Metafile } from "esbuild";
 import { beforeAll, expect, test } from "vitest";
+import { buildOptions } from "../../../build.mjs";
 
 const HEAVY = [
   "execa",
@@ -15,17 +16,7 @@ const HEAVY = [
 let metafile: Metafile;
 
 beforeAll(async () => {
-  const result = await build({
-    entryPoints: ["src/main.ts"],
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    write: false,
-    metafile: true,
-    outdir: "dist",
-    logLevel: "silent",
-  });
+  const result = await build({ ...buildOptions, write: false, metafile: true, outdir: "dist" });
   metafile = result.metafile;
 });
 

@@ -150,7 +150,6 @@ export function facts(more: Partial<CollectFacts> & { bytes?: Record<string, num
     holders: new Map(),
     ownBytes: (layer) => bytes?.[layer] ?? 100 * MiB,
     deviceBytes: () => null,
-    liveMerging: true,
     ...rest,
   };
 }

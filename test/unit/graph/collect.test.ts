@@ -286,10 +286,6 @@ describe("merging under a running guest", () => {
     });
   });
 
-  it("waits where the host refuses block jobs", () => {
-    expect(decided(pair("head"), facts({ holders: onHead, liveMerging: false })).kind).toBe("defer");
-  });
-
   it.each([
     ["the layer but not the only one on it", running(["web1 vda", "X", "D", "P"])],
     ["the upper but not the lower", running(["web1 vda", "K", "P"])],

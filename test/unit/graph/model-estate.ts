@@ -190,7 +190,6 @@ export class Estate {
       holders,
       ownBytes: (id) => this.host.bytes(this.layer(id).file),
       deviceBytes: (id) => this.deviceBytes(this.layer(id).file),
-      liveMerging: true,
       definedFile: (instance, device) => this.host.defined.get(`${instance} ${device}`) ?? null,
     };
   }

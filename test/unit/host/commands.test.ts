@@ -7,7 +7,7 @@ import type { Action } from "../../../src/core/model/action.ts";
 import { hostXml } from "../../../src/host/actions/commands.ts";
 import { createHost } from "../../../src/host/index.ts";
 
-const host = createHost({ uri: "qemu:///system" });
+const host = createHost({ uri: "qemu:///system", env: process.env });
 const lines = (action: Action) => host.commandsFor(action).map(({ program, args }) => [program, ...args].join(" "));
 
 test("a new head is shown as the command that makes it", () => {

@@ -10,7 +10,7 @@ test("a conversion that is interrupted ends its child and leaves nothing behind"
   const from = join(folder, "from");
   writeFileSync(from, Buffer.concat(Array.from({ length: 8 }, () => randomBytes(2 ** 24))));
   const controller = new AbortController();
-  const host = createHost({ uri: "test:///default" });
+  const host = createHost({ uri: "test:///default", env: process.env });
   const conversion = host.perform(
     { do: "convert", from, fromFormat: "raw", to: join(folder, "to"), toFormat: "qcow2", compress: true, mode: 0o600 },
     { signal: controller.signal, onProgress: () => controller.abort() },

@@ -15,7 +15,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ChildTrace, createProcesses } from "../../../src/host/process.ts";
+import { buildOptions } from "../../../build.mjs";
+import type { ChildTrace } from "../../../src/host/child.ts";
+import { SYSTEM_FOLDERS } from "../../../src/host/libvirt-folders.ts";
+import { createProcesses } from "../../../src/host/process.ts";
 import { createVirsh } from "../../../src/host/virsh.ts";
 
 /**
@@ -63,8 +66,8 @@ describe("a virsh that is kept", () => {
     trace = [];
     const env = { PATH: `${folder}:${process.env.PATH}`, LOG: join(folder, "log") };
     const processes = createProcesses({ env, trace: (child) => trace.push(child) });
-    virsh = createVirsh(processes, "qemu:///system");
-    own = createVirsh(processes, "qemu:///session");
+    virsh = createVirsh(processes, "qemu:///system", SYSTEM_FOLDERS);
+    own = createVirsh(processes, "qemu:///session", SYSTEM_FOLDERS);
   });
   afterEach(() => rmSync(folder, { recursive: true }));
   const starts = () => readFileSync(join(folder, "log"), "utf8").trim().split("\n");
@@ -166,10 +169,11 @@ describe("a virsh that is kept", () => {
       import { openSync } from "node:fs";
       import { createProcesses } from "./process.ts";
       import { createVirsh } from "./virsh.ts";
-      const virsh = createVirsh(createProcesses(), "qemu:///system");
+      import { SYSTEM_FOLDERS } from "./libvirt-folders.ts";
+      const virsh = createVirsh(createProcesses({ env: process.env }), "qemu:///system", SYSTEM_FOLDERS);
       void virsh.run(["work"], { inheritFds: [openSync(${JSON.stringify(path)}, "w")] });`;
     const stdin = { contents, resolveDir: join(import.meta.dirname, "../../../src/host"), loader: "ts" } as const;
-    await build({ stdin, bundle: true, format: "esm", platform: "node", external: ["execa"], outfile: program });
+    await build({ ...buildOptions, entryPoints: [], stdin, splitting: false, outfile: program });
     const env = { PATH: `${folder}:${process.env.PATH}`, LOG: join(folder, "log") };
     const child = spawn(process.execPath, [program], { env, stdio: "inherit" });
     const notes = () => readFileSync(join(folder, "log.notes"), "utf8");
@@ -183,7 +187,7 @@ describe("a virsh that is kept", () => {
   });
 
   test("names the package where virsh is not installed", async () => {
-    const lacking = createVirsh(createProcesses({ env: { PATH: "/nowhere" } }), "qemu:///system");
+    const lacking = createVirsh(createProcesses({ env: { PATH: "/nowhere" } }), "qemu:///system", SYSTEM_FOLDERS);
     await expect(lacking.output(["list"])).rejects.toMatchObject({ code: "host", hint: /libvirt-clients/ });
     await expect(lacking.batch([["list"]])).rejects.toMatchObject({ code: "host" });
   });

@@ -2,7 +2,8 @@ import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type ChildTrace, childEnvironment, createProcesses } from "../../../src/host/process.ts";
+import type { ChildTrace } from "../../../src/host/child.ts";
+import { childEnvironment, createProcesses } from "../../../src/host/process.ts";
 
 const sh = (line: string) => ({ program: "sh", args: ["-c", line] });
 
@@ -15,6 +16,7 @@ test("a child's answer comes as it is, and each child is traced", async () => {
   const seen: ChildTrace[] = [];
   let nowMs = 0;
   const processes = createProcesses({
+    env: process.env,
     trace: (child) => seen.push(child),
     nowMs: () => {
       nowMs += 7;
@@ -44,13 +46,13 @@ test("a program that is missing names the package that has it", async () => {
 test("a child inherits the descriptors of the locks", async () => {
   const folder = mkdtempSync(join(tmpdir(), "estrato-test-"));
   const fd = openSync(join(folder, "lock"), "w");
-  await createProcesses().output(sh("echo held >&3"), { inheritFds: [fd] });
+  await createProcesses({ env: process.env }).output(sh("echo held >&3"), { inheritFds: [fd] });
   expect(readFileSync(join(folder, "lock"), "utf8")).toBe("held\n");
   rmSync(folder, { recursive: true });
 });
 
 test("a child leads a process group of its own, so that Ctrl-C does not reach it", async () => {
-  const group = await createProcesses().output(sh("cut -d' ' -f1,5 /proc/self/stat; echo $$"));
+  const group = await createProcesses({ env: process.env }).output(sh("cut -d' ' -f1,5 /proc/self/stat; echo $$"));
   const [stat = "", own] = group.trim().split("\n");
   expect(stat.split(" ")[1]).toBe(own);
 });
@@ -58,7 +60,8 @@ test("a child leads a process group of its own, so that Ctrl-C does not reach it
 test("lines come one by one, and a failure at their end is told", async () => {
   const lines: string[] = [];
   const read = async () => {
-    for await (const line of createProcesses().lines(sh("echo a; echo b; echo no >&2; exit 1"))) lines.push(line);
+    for await (const line of createProcesses({ env: process.env }).lines(sh("echo a; echo b; echo no >&2; exit 1")))
+      lines.push(line);
   };
   await expect(read()).rejects.toMatchObject({ code: "failed", message: "sh: no" });
   expect(lines).toEqual(["a", "b"]);
@@ -66,7 +69,7 @@ test("lines come one by one, and a failure at their end is told", async () => {
 
 test("a child that may be cut ends with its signal, and that is an interruption", async () => {
   const controller = new AbortController();
-  const processes = createProcesses();
+  const processes = createProcesses({ env: process.env });
   const running = processes.run(sh("echo started; exec sleep 600"), {
     signal: controller.signal,
     onOutput: () => controller.abort(),
@@ -78,5 +81,5 @@ test("a child that may be cut ends with its signal, and that is an interruption"
 });
 
 test("a program that owns the terminal gives its exit code", async () => {
-  expect(await createProcesses().interactive(sh("exit 4"))).toBe(4);
+  expect(await createProcesses({ env: process.env }).interactive(sh("exit 4"))).toBe(4);
 });

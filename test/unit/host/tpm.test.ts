@@ -7,7 +7,7 @@ import { performSaveTpm } from "../../../src/host/actions/tpm.ts";
 import { editDefinition } from "../../../src/host/domain-edit.ts";
 import { newDefinition } from "../../../src/host/domain-new.ts";
 import { parseDefinition } from "../../../src/host/domain-xml.ts";
-import { tpmFolder } from "../../../src/host/libvirt-folders.ts";
+import { SYSTEM_FOLDERS, tpmFolder } from "../../../src/host/libvirt-folders.ts";
 import { fakeMachine } from "../../fake/host-machine.ts";
 
 const UUID = "11111111-2222-4333-8444-555555555555";
@@ -17,11 +17,11 @@ const withBackend = (backend: string) => PLAIN.replace("</devices>", `<tpm model
 
 describe("the state of a TPM", () => {
   test.each([
-    ["<backend type='emulator' version='2.0'/>", `${tpmFolder(UUID)}/tpm2/tpm2-00.permall`],
-    ["<backend type='emulator' version='1.2'/>", `${tpmFolder(UUID)}/tpm1.2/tpm-00.permall`],
+    ["<backend type='emulator' version='2.0'/>", `${tpmFolder(SYSTEM_FOLDERS, UUID)}/tpm2/tpm2-00.permall`],
+    ["<backend type='emulator' version='1.2'/>", `${tpmFolder(SYSTEM_FOLDERS, UUID)}/tpm1.2/tpm-00.permall`],
     [
       "<backend type='emulator' version='2.0'><encryption secret='s'/></backend>",
-      `${tpmFolder(UUID)}/tpm2/tpm2-00.permall`,
+      `${tpmFolder(SYSTEM_FOLDERS, UUID)}/tpm2/tpm2-00.permall`,
     ],
     ["<backend type='emulator' version='2.0'><source type='dir' path='/t'/></backend>", "/t/tpm2-00.permall"],
     ["<backend type='emulator' version='2.0'><source type='file' path='/t/state'/></backend>", "/t/state"],

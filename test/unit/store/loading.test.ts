@@ -1,20 +1,14 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
+import { buildOptions } from "../../../build.mjs";
 
 /** The source files that are loaded with `entry` before anything is called, as the built program splits them. */
 async function loadedWith(entry: string): Promise<string[]> {
-  const { metafile } = await build({
-    entryPoints: [join(import.meta.dirname, "../../../src/store", entry)],
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    write: false,
-    metafile: true,
-    outdir: "out",
-    logLevel: "error",
-  });
+  const entryPoints = [`src/store/${entry}`];
+  const { metafile } = await build({ ...buildOptions, entryPoints, write: false, metafile: true, outdir: "out" });
   const first = Object.entries(metafile.outputs).find(([, output]) => output.entryPoint?.endsWith(entry));
   const pending = [first?.[0] ?? ""];
   const seen = new Set(pending);
@@ -39,4 +33,14 @@ describe.each(["index.ts", "settings.ts"])("store/%s", (entry) => {
     const packages = loaded.map((file) => /node_modules\/([^/]+)/.exec(file)?.[1]).filter((name) => name !== undefined);
     expect([...new Set(packages)]).toEqual(entry === "index.ts" ? ["valibot"] : []);
   });
+});
+
+it("is tested with the conf that ships, whose schemas the build leaves out", async () => {
+  const { default: Conf } = await import("conf");
+  const cwd = mkdtempSync(join(tmpdir(), "estrato-conf-"));
+  try {
+    expect(() => new Conf({ cwd, schema: { a: { type: "string" } } })).toThrow(TypeError);
+  } finally {
+    rmSync(cwd, { recursive: true });
+  }
 });

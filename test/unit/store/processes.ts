@@ -4,21 +4,13 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { build } from "esbuild";
+import { buildOptions } from "../../../build.mjs";
 
-/** Bundles program.ts into `folder`; gives the path of what node can start. */
+/** Bundles program.ts into `folder`, as the program is bundled that ships; gives the path of what node can start. */
 export async function bundleProgram(folder: string): Promise<string> {
-  const outfile = join(folder, "program.mjs");
-  await build({
-    entryPoints: [join(import.meta.dirname, "program.ts")],
-    outfile,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    banner: { js: 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);' },
-    logLevel: "error",
-  });
-  return outfile;
+  const entryPoints = [join(import.meta.dirname, "program.ts")];
+  await build({ ...buildOptions, entryPoints, outdir: folder, outExtension: { ".js": ".mjs" } });
+  return join(folder, "program.mjs");
 }
 
 export interface Running {

@@ -140,7 +140,7 @@ describe("hooks", () => {
 });
 
 describe("a real one", () => {
-  const host = createHost({ uri: "test:///default" });
+  const host = createHost({ uri: "test:///default", env: process.env });
   const hook = (script: string, timeoutMs: number, environment: Record<string, string> = {}) => {
     scripts += 1;
     const path = join(folder, `hook-${scripts}`);

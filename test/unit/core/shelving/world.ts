@@ -8,7 +8,7 @@ import { setInstance } from "../../../../src/core/instances/set.ts";
 import type { Instance } from "../../../../src/core/model/state.ts";
 import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
-import { tpmFolder } from "../../../../src/host/libvirt-folders.ts";
+import { SYSTEM_FOLDERS, tpmFolder } from "../../../../src/host/libvirt-folders.ts";
 import { fakeClock } from "../../../fake/clock.ts";
 import type { Content } from "../../../fake/host.ts";
 import { newEstate, creation as newInstance } from "../instances/world.ts";
@@ -20,7 +20,7 @@ const NVRAM = "/var/lib/libvirt/qemu/nvram/web1_VARS.fd";
 
 const TPM = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>";
 const SEALED = "sealed";
-const tpmPlace = (id: string) => `${tpmFolder(id)}/tpm2/tpm2-00.permall`;
+const tpmPlace = (id: string) => `${tpmFolder(SYSTEM_FOLDERS, id)}/tpm2/tpm2-00.permall`;
 
 export interface Wish {
   readonly running?: boolean;

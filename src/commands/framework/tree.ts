@@ -1,0 +1,81 @@
+/** The command tree as types: what a verb declares and is handed, its noun, and the catalogue of all. */
+import type { StorePort, World } from "../../core/ports.ts";
+import type { Factory } from "../../factory.ts";
+import type { Globals } from "../../globals.ts";
+import type { Streams } from "../../ui/streams.ts";
+import type { ArgumentSpec } from "./arguments.ts";
+import type { OptionSpec } from "./options.ts";
+import type { Outcome, ResultSpec } from "./result.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: any verb's arguments, options and rows
+export type Any = any;
+export type Arguments = Readonly<Record<string, ArgumentSpec<Any>>>;
+export type Options = Readonly<Record<string, OptionSpec<Any>>>;
+type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
+export type OptionValues<O> = { readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never };
+
+/** What run() is handed. */
+export interface Context<A = Any, O = Any> {
+  readonly args: ArgumentValues<A>;
+  readonly options: OptionValues<O>;
+  readonly globals: Globals;
+  /** For core: opened by the first call. */
+  readonly world: () => Promise<World>;
+  /** For what needs no host. */
+  readonly store: () => Promise<StorePort>;
+  readonly streams: Streams;
+  readonly factory: Factory;
+  /** What was said on the line, `flavor create`: for messages. */
+  readonly name: string;
+  /** All nouns and verbs: for help and completion. */
+  readonly catalogue: Catalogue;
+  /** Set by eachTarget: thrown once the result is printed. */
+  failure: Error | null;
+}
+
+export interface Example {
+  readonly line: string;
+  readonly says: string;
+}
+
+/** A verb as the framework knows it. */
+export interface Verb {
+  readonly description: string;
+  readonly arguments: Arguments;
+  readonly options: Options;
+  readonly result: ResultSpec<Any>;
+  readonly changes: boolean;
+  readonly examples: readonly Example[];
+  readonly exits: Readonly<Record<number, string>>;
+  readonly withoutSettings: boolean;
+  readonly raw: boolean;
+  readonly run: (context: Context) => Promise<Outcome<Any>>;
+}
+
+/** A verb's own file, loaded when it is named. */
+export type LoadVerb = () => Promise<{ readonly default: Verb }>;
+
+export interface VerbEntry {
+  /** One line, no full stop: "Make a volume". */
+  readonly summary: string;
+  readonly load: LoadVerb;
+  /** Other words for it: `image deregister`. */
+  readonly aliases?: readonly string[];
+}
+
+export interface Noun {
+  /** Paragraphs for help and the manual, parted by an empty line. */
+  readonly description: string;
+  /** In the order of help. */
+  readonly verbs: Readonly<Record<string, VerbEntry>>;
+  /** `backup web1` is `backup create web1`. */
+  readonly defaultVerb?: string;
+}
+
+/** What may stand first in a line. */
+type CatalogueEntry =
+  | { readonly summary: string; readonly noun: () => Promise<{ readonly default: Noun }> }
+  | { readonly summary: string; readonly verb: LoadVerb; readonly hidden?: boolean };
+
+/** All of it, in the order of help. */
+export type Catalogue = Readonly<Record<string, CatalogueEntry>>;

@@ -1,0 +1,46 @@
+/** What core asks of files and folders, whatever they hold. */
+import type { BlockSums, HostUser } from "../model/host.ts";
+
+/** Files and folders. Everything may throw EstratoError. */
+export interface FilePort {
+  fileInfo(path: string): Promise<{
+    uid: number;
+    gid: number;
+    mode: number;
+    sizeBytes: number;
+    allocatedBytes: number;
+    isBlockDevice: boolean;
+    isRegularFile: boolean;
+    isFolder: boolean;
+    isLink: boolean;
+  } | null>;
+  /** Names in a folder (no dot files); [] where it is not there. */
+  listFolder(path: string): Promise<string[]>;
+  /** A small regular file from outside and who owns it; null where there is none that we may read, or it is larger. */
+  readText(path: string, maxBytes: number): Promise<{ readonly text: string; readonly uid: number } | null>;
+  /** Opens a file from outside and keeps it open, so that what was checked is what will be read, whatever becomes of its name. "not_found", "host". */
+  holdFile(path: string): Promise<HeldFile>;
+  /**
+   * SHA-256 of each block of a file. A block for which `known` has a sum is not read: that one is taken. "not_found".
+   * `onProgress`: the fraction that is done.
+   */
+  blockSums(
+    path: string,
+    blockBytes: number,
+    options?: { readonly known?: readonly (string | null)[]; readonly onProgress?: (fraction: number) => void },
+  ): Promise<BlockSums>;
+  /** The folders above `path` (absolute) through which the user may not pass, outermost first. Null for `user` means everybody. "host" where ACLs cannot be read. */
+  blockedFolders(path: string, user: HostUser | null): Promise<string[]>;
+  freeBytes(path: string): Promise<number>;
+  /** Throws "host" where a file cannot be read, "usage" where it holds no passphrase. */
+  checkPassphrase(path: string): Promise<void>;
+}
+
+/** A file that stays the same file until close(). */
+export interface HeldFile {
+  /** Names this very file, for this process and its children. */
+  readonly path: string;
+  /** Differs after every change of its content; cannot be set back by whoever owns the file. */
+  stamp(): Promise<string>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,50 @@
+/** What core asks of libvirt: domains and what runs in them, definitions, secrets, networks. */
+import type {
+  Command,
+  DefinitionEdit,
+  DomainDefinition,
+  DomainOutline,
+  DomainStatus,
+  DomainSummary,
+  HostCapabilities,
+  NetworkInfo,
+  NewDomain,
+  QemuDisk,
+  SecretSummary,
+} from "../model/host.ts";
+
+/** libvirt, and through it QEMU and the guest's agent. "host" where it does not answer. Everything may throw EstratoError. */
+export interface LibvirtPort {
+  /** All domains, in one process. */
+  listDomains(): Promise<DomainSummary[]>;
+  /** All domains as a list shows them: one process, and a second one for the interfaces of those for which `wanted` is true. */
+  domainOutlines(wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]>;
+  /** By UUID or name; null where there is none. */
+  domainStatus(domain: string): Promise<DomainStatus | null>;
+  /** The same for many, in as few processes as can be; keyed by UUID. Without `domains`: all. */
+  domainStatuses(domains?: readonly string[]): Promise<Map<string, DomainStatus>>;
+  /** By UUID: the QEMU process of each of these domains that runs though libvirt takes it for off. */
+  strayProcesses(uuids: readonly string[]): Promise<Map<string, number>>;
+  /** What QEMU has open, of a running domain. */
+  qemuDisks(uuid: string): Promise<QemuDisk[]>;
+  /** Is the agent answering now? */
+  agentPing(uuid: string, timeoutMs: number): Promise<boolean>;
+  /** "frozen" or "thawed"; null where no agent answers. */
+  agentFreezeStatus(uuid: string): Promise<"frozen" | "thawed" | null>;
+  agentAddresses(uuid: string): Promise<string[] | null>;
+  /** The secrets that libvirt holds, without their values. */
+  listSecrets(): Promise<SecretSummary[]>;
+  network(name: string): Promise<NetworkInfo | null>;
+  listNetworks(): Promise<string[]>;
+  capabilities(): Promise<HostCapabilities>;
+  /** Edits a definition in place: what we don't know survives. */
+  editDefinition(xml: string, edit: DefinitionEdit): string;
+  /** A new domain's document. */
+  newDefinition(spec: NewDomain): Promise<string>;
+  parseDefinition(xml: string): DomainDefinition;
+  /** The definition that a saved memory (switch-disks with `memory`) belongs to: to be edited and handed to "restore-memory". */
+  memoryDefinition(path: string): Promise<string>;
+  screenshot(uuid: string, path: string): Promise<void>;
+  /** What connects a terminal with the guest's serial console; `escapeKey` (^]) leaves it. Pure. */
+  consoleCommand(uuid: string, escapeKey: string | null): Command;
+}

@@ -1,0 +1,20 @@
+/** What core asks of the machine itself: its users, its crontab, programs, and every change of it (an `Action`). */
+import type { Action, PerformOptions } from "../model/action.ts";
+import type { Command, CronEntry, Crontab, HostUser } from "../model/host.ts";
+
+/** The machine. Everything may throw EstratoError. */
+export interface MachinePort {
+  /** The users that this host lists; with `key` the one of that name or user id, listed or not. */
+  users(key?: string): Promise<HostUser[]>;
+  /** The crontab that our lines stand in. "host" where the machine has none. */
+  crontab(): Promise<Crontab>;
+  /** A line of the crontab in `file` (null: the user's own). Pure. "host" where something in it cannot stand in a crontab. */
+  cronLine(file: string | null, entry: CronEntry): string;
+  /** Runs a program that owns the terminal (ssh, a console); returns its exit code. */
+  interactive(command: Command): Promise<number>;
+  /** The commands that `perform` would start, for people: pure. */
+  commandsFor(action: Action): Command[];
+  perform(action: Action, options?: PerformOptions): Promise<void>;
+  /** Ends every child that is kept with these descriptors of locks: to be called before they are released. */
+  letGo(lockFds: readonly number[]): Promise<void>;
+}

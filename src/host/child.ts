@@ -1,0 +1,31 @@
+/** How a child process is run, and what is known of it when it has ended. */
+
+/** What `--trace` shows of a child that has ended. */
+export interface ChildTrace {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly ms: number;
+  readonly exit: number | null; // null: ended by a signal or never started
+}
+
+export interface RunOptions {
+  /** Written to the child's standard input; without it the child has none. */
+  readonly input?: string;
+  /** Descriptors that the child inherits, as 3, 4, …: a lock lives until the last holder is gone. */
+  readonly inheritFds?: readonly number[];
+  /** Ends the child with SIGTERM. Only for children that may be cut at any instant. */
+  readonly signal?: AbortSignal;
+  /** Added to the child's environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Then the child ends, and all that it started: "timeout". */
+  readonly timeoutMs?: number;
+  /** Each piece of standard output as it comes (progress lines). */
+  readonly onOutput?: (text: string) => void;
+}
+
+/** How a child ended, whatever the way. */
+export interface ChildResult {
+  readonly exit: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}

@@ -1,0 +1,24 @@
+/** Disk images, by qemu-img and by their headers: the part of the host that core's ImagePort asks for. */
+import type { DataPlace, Extent, ImageFile, ImageInfo } from "../core/model/host.ts";
+import type { Processes } from "./process.ts";
+import { convertedBytes, countFaults, dataPlaces, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
+import type { Virsh } from "./virsh.ts";
+
+/** What is asked of images; `virsh` for what opens the encrypted ones. */
+export function imageHost(processes: Processes, virsh: Virsh) {
+  return {
+    imageInfo: (
+      path: string,
+      how?: { readonly shared?: boolean; readonly format?: string },
+    ): Promise<ImageInfo | null> => imageInfo(processes, path, how),
+    ownExtents: (image: ImageFile): Promise<Extent[]> => ownExtents(processes, virsh, image),
+    inspectUntrusted: async (path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> =>
+      (await import("./untrusted.ts")).inspectUntrusted(path, format),
+    readSharedLayer: async (path: string, backing: string | null, encrypted = false): Promise<ImageInfo> =>
+      (await import("./untrusted.ts")).inspectUntrusted(path, "qcow2", backing, encrypted),
+    convertedBytes: (image: ImageFile): Promise<number> => convertedBytes(processes, virsh, image),
+    countFaults: (image: Omit<ImageFile, "format">): Promise<number> => countFaults(processes, virsh, image),
+    sameContent: (a: ImageFile, b: ImageFile): Promise<boolean> => sameContent(processes, virsh, a, b),
+    dataPlaces: (image: Omit<ImageFile, "format">): Promise<DataPlace[]> => dataPlaces(processes, virsh, image),
+  };
+}

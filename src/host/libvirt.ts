@@ -1,0 +1,69 @@
+/** libvirt, and through it QEMU and the guest's agent: the part of the host that core's LibvirtPort asks for. */
+import type {
+  Command,
+  DefinitionEdit,
+  DomainDefinition,
+  DomainOutline,
+  DomainStatus,
+  DomainSummary,
+  HostCapabilities,
+  NetworkInfo,
+  NewDomain,
+  QemuDisk,
+  SecretSummary,
+} from "../core/model/host.ts";
+import { editDefinition } from "./domain-edit.ts";
+import { listDomains } from "./domain-list.ts";
+import { newDefinition } from "./domain-new.ts";
+import { domainStatus, domainStatuses } from "./domain-status.ts";
+import { parseDefinition } from "./domain-xml.ts";
+import { createEmpty, removeFile } from "./files.ts";
+import type { Virsh } from "./virsh.ts";
+
+/** What is asked of libvirt. The capabilities are read once. */
+export function libvirtHost(virsh: Virsh) {
+  let capabilities: Promise<HostCapabilities> | undefined;
+
+  async function readCapabilities(): Promise<HostCapabilities> {
+    const module = await import("./capabilities.ts");
+    capabilities ??= module.readCapabilities(virsh);
+    return capabilities;
+  }
+
+  return {
+    listDomains: (): Promise<DomainSummary[]> => listDomains(virsh),
+    domainOutlines: async (wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]> =>
+      (await import("./domain-outline.ts")).domainOutlines(virsh, wanted),
+    domainStatus: (domain: string): Promise<DomainStatus | null> => domainStatus(virsh, domain),
+    domainStatuses: (domains?: readonly string[]): Promise<Map<string, DomainStatus>> => domainStatuses(virsh, domains),
+    strayProcesses: async (uuids: readonly string[]): Promise<Map<string, number>> =>
+      (await import("./stray-process.ts")).strayProcesses(virsh, uuids),
+    qemuDisks: async (uuid: string): Promise<QemuDisk[]> => (await import("./qemu-disks.ts")).qemuDisks(virsh, uuid),
+    agentPing: async (uuid: string, timeoutMs: number): Promise<boolean> =>
+      (await import("./agent.ts")).agentPing(virsh, uuid, timeoutMs),
+    agentFreezeStatus: async (uuid: string): Promise<"frozen" | "thawed" | null> =>
+      (await import("./agent.ts")).agentFreezeStatus(virsh, uuid),
+    agentAddresses: async (uuid: string): Promise<string[] | null> =>
+      (await import("./agent.ts")).agentAddresses(virsh, uuid),
+    listSecrets: async (): Promise<SecretSummary[]> => (await import("./secrets.ts")).listSecrets(virsh),
+    network: async (name: string): Promise<NetworkInfo | null> =>
+      (await import("./networks.ts")).readNetwork(virsh, name),
+    listNetworks: async (): Promise<string[]> => (await import("./networks.ts")).listNetworks(virsh),
+    capabilities: readCapabilities,
+    editDefinition: (xml: string, edit: DefinitionEdit): string => editDefinition(xml, edit),
+    newDefinition: async (spec: NewDomain): Promise<string> => newDefinition(spec, await readCapabilities()),
+    parseDefinition: (xml: string): DomainDefinition => parseDefinition(xml, virsh.folders),
+    /** The definition that a saved memory belongs to; with --security-info. */
+    memoryDefinition: (path: string): Promise<string> =>
+      virsh.output(["save-image-dumpxml", "--file", path, "--security-info"]),
+    /** Writes the guest's screen as a PPM or PNG file, as QEMU gives it, mode 0600. */
+    async screenshot(uuid: string, path: string): Promise<void> {
+      await removeFile(path);
+      await createEmpty(path, 0o600);
+      await virsh.output(["screenshot", "--domain", uuid, "--file", path]);
+    },
+    /** What connects a terminal with the guest's serial console; `leaveKey` (^]) leaves it. */
+    consoleCommand: (uuid: string, leaveKey: string | null): Command =>
+      virsh.command(...(leaveKey === null ? [] : ["--escape", leaveKey]), "console", "--domain", uuid),
+  };
+}
