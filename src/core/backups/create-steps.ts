@@ -7,17 +7,18 @@ import type { World } from "../ports.ts";
 import { copyActions, type DiskCopy } from "./copies.ts";
 import { type BackupData, recordBackup, snapshotOf } from "./create-recovery.ts";
 import { dropKey, giveKey } from "./key.ts";
-import { DEFINITION, folderOf, NVRAM, TPM } from "./layout.ts";
+import { DEFINITION, NVRAM, TPM } from "./parts.ts";
 import { BLOCK_BYTES } from "./sums.ts";
+import { openTarget } from "./targets/open.ts";
+import type { UnfinishedBackup } from "./targets/target.ts";
 import { requireCopies, writeManifest } from "./write.ts";
 
 export interface CopyHow {
-  readonly folderMode: number;
+  /** QEMU runs as another user, whose guests may be booted from it. */
+  readonly passable: boolean;
   readonly compress: boolean;
   readonly passphraseFile: string | null;
 }
-
-const FILE_MODE = 0o400;
 
 /** From the frozen layers to a backup that has its name. `now`: asked when the step comes. */
 export function copySteps(
@@ -26,51 +27,40 @@ export function copySteps(
   how: CopyHow,
   now: () => { readonly state: State; readonly copies: readonly DiskCopy[] },
 ): Step[] {
-  const { part } = data;
+  const target = openTarget(world, data.target);
+  const part = target.unfinished(data.part);
   const early = new Map<string, readonly string[]>();
   const key = giveKey(world, data.secret, how.passphraseFile, data.id);
   return [
     ...(key.length === 0 ? [] : [{ title: "Give libvirt the passphrase", actions: key }]),
-    {
-      title: "Make the folder",
-      actions: [
-        { do: "make-folder", path: part },
-        { do: "set-access", path: part, mode: how.folderMode, readers: [] },
-      ],
-    },
+    { title: "Make the folder", actions: part.begin(how) },
     {
       title: "Copy the disks",
       sums: { blockBytes: BLOCK_BYTES, taken: (path, sums) => early.set(path, sums) },
       get actions() {
         const { state, copies } = now();
-        return copyActions(state, copies, part, { compress: how.compress, mode: FILE_MODE, secret: data.secret });
+        return copyActions(state, copies, part, { compress: how.compress, secret: data.secret });
       },
     },
     { title: "Copy the definition and what the firmware kept", run: () => copyRecords(world, data, part) },
     {
       title: "Compare the copies with the plan",
-      run: () => requireCopies(world, now().state, now().copies, part, data.secret),
+      run: () => requireCopies(world, now().state, now().copies, target, part, data.secret),
     },
     { title: "Write the manifest", run: () => writeManifest(world, data, now().state, now().copies, part, early) },
-    {
-      title: "Give it its name",
-      actions: [{ do: "move-folder", from: part, to: folderOf(data.target, data.id) }],
-    },
+    { title: "Give it its name", actions: part.finish(data.id) },
     { title: "Bookmark the layers", run: () => recordBackup(world, data) },
     ...(key.length === 0 ? [] : [{ title: "Take the passphrase away", actions: dropKey(data.secret) }]),
   ];
 }
 
-async function copyRecords(world: World, data: BackupData, part: string): Promise<void> {
+async function copyRecords(world: World, data: BackupData, part: UnfinishedBackup): Promise<void> {
   const snapshot = snapshotOf(await world.store.read(), data);
   const definition = snapshot.definition === null ? null : await world.store.readRecord(snapshot.definition);
   if (definition === null) throw new EstratoError("integrity", `backup ${data.id}: its definition is not there`);
-  await world.host.perform({ do: "write-file", path: `${part}/${DEFINITION}`, text: definition });
+  const actions = part.writeText(DEFINITION, definition);
   const { nvram, tpm } = pathsOf(world, snapshot);
-  for (const [from, name] of [
-    [nvram, NVRAM],
-    [tpm, TPM],
-  ] as const) {
-    if (from !== null) await world.host.perform({ do: "copy-file", from, to: `${part}/${name}`, mode: FILE_MODE });
-  }
+  if (nvram !== null) actions.push(...part.takeFile(NVRAM, nvram));
+  if (tpm !== null) actions.push(...part.takeFile(TPM, tpm));
+  for (const action of actions) await world.host.perform(action);
 }

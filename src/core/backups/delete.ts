@@ -3,12 +3,14 @@ import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import { execute, type PlanView, planView } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { type DeleteData, deleteSteps, recoverDeleteBackup } from "./delete-recovery.ts";
+import { type Backup, standingOnBackup } from "./backup.ts";
+import { type DeleteData, deleteSteps, recoverDeleteBackup, requireMerging } from "./delete-recovery.ts";
 import { findBackup } from "./find.ts";
 import { planKey, requireKey } from "./key.ts";
 import { sweep } from "./leftovers.ts";
-import { type Backup, backupsIn, standingOnBackup } from "./list.ts";
-import { readTarget } from "./targets.ts";
+import { backupsIn } from "./list.ts";
+import { requireTarget } from "./targets/identity.ts";
+import { openTarget } from "./targets/open.ts";
 import { requireUnread } from "./uses.ts";
 
 /**
@@ -51,7 +53,8 @@ export async function deleteLocked(
   const plan = planDelete(all, backup);
   const merging = backup.manifest?.encrypted === true && plan.devices.length > 0;
   requireKey(merging, passphraseFile, `backup ${id}: what builds on it is merged, and`);
-  const marker = await readTarget(world, await world.store.read(), target);
+  if (plan.devices.length > 0) requireMerging(openTarget(world, target));
+  const marker = await requireTarget(world, await world.store.read(), target);
   const data = { ...plan, marker, secret: merging ? await planKey(world, passphraseFile) : null };
   const steps = deleteSteps(world, data, passphraseFile);
   if (world.dryRun) return planView(world, steps);

@@ -9,10 +9,11 @@ import { execute, type Outcome, type PlanView, planView, type Step } from "../op
 import type { HeldLocks, World } from "../ports.ts";
 import type { Loan } from "../sharing/borrow.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { ancestorsOf, type Backup } from "./backup.ts";
 import { findBackup, requireNoProblems, requireWhole, type WholeBackup } from "./find.ts";
 import { dropImport, type Import, importSteps, planImport } from "./import.ts";
 import { giveKey, planKey, requireKey } from "./key.ts";
-import { ancestorsOf, type Backup, backupsIn } from "./list.ts";
+import { backupsIn } from "./list.ts";
 import { planLoan } from "./loan.ts";
 import type { Manifest } from "./manifest.ts";
 import { examineAll } from "./verify.ts";
