@@ -12,7 +12,10 @@ export interface Backup {
   readonly problem: string | null;
   /** By instances that were booted from it. */
   readonly uses: readonly Use[];
-  /** Is that only that it is being merged with one on which it builds? It reads the same all the while; who works there, or died at it, ends it. */
+  /**
+   * Is that only that it is being merged with one on which it builds? It reads the same all the while; who works there,
+   * or died at it, ends it.
+   */
   readonly merging?: boolean;
 }
 

@@ -1,7 +1,7 @@
 /**
- * The steps by which a backup goes, in an order in which each crash has an answer. What stands on it is merged down into its files, which moves
- * only the difference, and these files then take the names of those that were merged: the one above reads the same before, during and after
- * (until its file is replaced it masks all that is written below it).
+ * The steps by which a backup goes, in an order in which each crash has an answer. What stands on it is merged down
+ * into its files, which moves only the difference, and these files then take the names of those that were merged: the
+ * one above reads the same before, during and after (until its file is replaced it masks all that is written below it).
  */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
@@ -80,7 +80,9 @@ function mergeActions(merging: Merging, { id, child, devices, secret }: MergeDat
   return devices.flatMap((device) => merging.merge(id, child, diskFile(device), secret));
 }
 
-/** The merged files take the places of what was merged into them, and the manifest that knows them that of the old one. */
+/**
+ * The merged files take the places of what was merged into them, and the manifest that knows them that of the old one.
+ */
 function finishSteps(merging: Merging, { id, child, devices }: MergeData): Step[] {
   return [
     {
@@ -119,7 +121,10 @@ async function manifestOf(backup: StoredBackup): Promise<Manifest> {
   return manifest;
 }
 
-/** Always forward: from the void note on the one that goes is void. Where the target is not there, throws "host": it waits. */
+/**
+ * Always forward: from the void note on the one that goes is void. Where the target is not there, throws "host": it
+ * waits.
+ */
 export async function recoverDeleteBackup(world: World, locks: HeldLocks, entry: JournalEntry): Promise<Outcome> {
   const data = entry.data as DeleteData;
   const { id, child } = data;

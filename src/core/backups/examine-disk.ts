@@ -1,4 +1,7 @@
-/** Is a disk of a backup what was written? Every byte is read, and then its header: where it stands, its size, its tables. */
+/**
+ * Is a disk of a backup what was written? Every byte is read, and then its header: where it stands, its size, its
+ * tables.
+ */
 import { EstratoError } from "../../errors.ts";
 import type { BlockSums, ImageFile, ImageInfo } from "../model/host.ts";
 import type { World } from "../ports.ts";
@@ -64,7 +67,8 @@ function differences(path: string, wanted: BlockSums & { blockBytes: number }, f
 /** What it stands on is not in its sums' power: another file of that name would read as well. */
 async function diskProblems(world: World, image: ImageFile, expected: ExpectedHeader): Promise<string[]> {
   const problems = await headerProblems(world, image, expected);
-  if (problems.length > 0 || expected.encrypted) return problems; // its tables open with its passphrase alone; they are the bytes that were written
+  // Tables of an encrypted one open with its passphrase alone; they are the bytes that were written.
+  if (problems.length > 0 || expected.encrypted) return problems;
   const faults = await world.host.countFaults(image);
   return faults === 0 ? [] : [`${image.path}: ${faults} faults in its tables`];
 }

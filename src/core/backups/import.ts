@@ -1,4 +1,7 @@
-/** A backup's disks, read back into layers of this store: an image for a moment, of which an instance, a revert or a volume is then made as of any other. */
+/**
+ * A backup's disks, read back into layers of this store: an image for a moment, of which an instance, a revert or a
+ * volume is then made as of any other.
+ */
 import { EstratoError } from "../../errors.ts";
 import { copyFiles, copyNames, pathsOf, SAVE_FIRMWARE } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
@@ -27,13 +30,18 @@ export interface Import {
   /** What comes with the disks is read there, by the names that its manifest has for it. */
   readonly source: StoredBackup;
   readonly manifest: Manifest;
-  /** libvirt's secret that opens the backup, and each layer of it that is to be encrypted; null: it is not encrypted. */
+  /**
+   * libvirt's secret that opens the backup, and each layer of it that is to be encrypted; null: it is not encrypted.
+   */
   readonly secret: string | null;
 }
 
 const FROZEN_MODE = 0o400;
 
-/** Plans it for all disks of a backup, or some. Throws "usage" for one that it does not have, "host" where there is no room. */
+/**
+ * Plans it for all disks of a backup, or some. Throws "usage" for one that it does not have, "host" where there is no
+ * room.
+ */
 export async function planImport(
   world: World,
   backup: WholeBackup,
@@ -92,7 +100,10 @@ export function chooseDisks(all: readonly BackupDisk[], devices: readonly string
   return devices.length === 0 ? all : all.filter(({ device }) => devices.includes(device));
 }
 
-/** The image is recorded last: there, it is whole. One that is booted from is never recorded: nothing but what is made of it stands on a loan. */
+/**
+ * The image is recorded last: there, it is whole. One that is booted from is never recorded: nothing but what is made
+ * of it stands on a loan.
+ */
 export function importSteps(world: World, plan: Import): Step[] {
   const { image, layers, source, manifest } = plan;
   const firmware = firmwareActions(world, plan);

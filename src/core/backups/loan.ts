@@ -1,6 +1,7 @@
 /**
- * Booting from a backup where it lies: each disk of the new instance stands on a layer that stands for the backup's file, and that is pulled in later.
- * A target may come from elsewhere: QEMU opens no file of it that is not exactly what the manifest says.
+ * Booting from a backup where it lies: each disk of the new instance stands on a layer that stands for the backup's
+ * file, and that is pulled in later. A target may come from elsewhere: QEMU opens no file of it that is not exactly
+ * what the manifest says.
  */
 import { EstratoError } from "../../errors.ts";
 import type { BackupLoan } from "../graph/loans.ts";
@@ -20,9 +21,9 @@ import { useNoteText } from "./use-note.ts";
 import { smallProblems } from "./verify.ts";
 
 /**
- * Plans an instance `name` that boots from it. Its disks are not read through: their files' sizes, headers and chains are compared with the manifests,
- * and all else with its checksums. Throws "integrity" where they differ, "conflict" for disks that would be encrypted otherwise than they were, "host"
- * where there is no room for what will be pulled.
+ * Plans an instance `name` that boots from it. Its disks are not read through: their files' sizes, headers and chains
+ * are compared with the manifests, and all else with its checksums. Throws "integrity" where they differ, "conflict"
+ * for disks that would be encrypted otherwise than they were, "host" where there is no room for what will be pulled.
  */
 export async function planLoan(
   world: World,
@@ -122,8 +123,8 @@ async function fileProblems(
 }
 
 /**
- * Checks again what stands for a backup, before a guest opens it: its target may be gone, or another one. Throws "host" where it is not there,
- * "integrity" where it is not what it was.
+ * Checks again what stands for a backup, before a guest opens it: its target may be gone, or another one. Throws "host"
+ * where it is not there, "integrity" where it is not what it was.
  */
 export async function recheckBackupLoan(world: World, layer: BackupLoan): Promise<void> {
   const { id, target: name, files } = layer.borrowed.backup;

@@ -1,4 +1,7 @@
-/** The parts of a backup by their names, which are the same in every target: the format that estrato-backup(7) describes. */
+/**
+ * The parts of a backup by their names, which are the same in every target: the format that estrato-backup(7)
+ * describes.
+ */
 
 /** Of a backup; what is being taken has another name. */
 export const isBackupId = (name: string): boolean => /^bak-[0-9a-f]{17}$/.test(name);
@@ -18,7 +21,10 @@ export const diskFile = (device: string): string => `${device}.qcow2`;
 export const sumsFile = (device: string, merged: string | null): string =>
   merged === null ? `${device}.sums` : `${device}.${merged}.sums`;
 
-/** Says that an instance still reads from it, through that layer: no file of it, nor of what it builds on, may change or go. */
+/**
+ * Says that an instance still reads from it, through that layer: no file of it, nor of what it builds on, may change or
+ * go.
+ */
 export const useNote = (layer: string): string => `use-${layer}.json`;
 const USE_NOTE = /^use-(lay-[0-9a-f]{17})\.json$/;
 /** The layer that reads from it; null where it is another file. */

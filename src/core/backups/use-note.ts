@@ -1,4 +1,7 @@
-/** The note in a backup that an instance, booted from it, still reads there. It lies in the target, for all who may clean up there. */
+/**
+ * The note in a backup that an instance, booted from it, still reads there. It lies in the target, for all who may
+ * clean up there.
+ */
 import type { World } from "../ports.ts";
 import { usingLayer } from "./parts.ts";
 import type { StoredBackup } from "./targets/target.ts";

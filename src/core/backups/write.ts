@@ -40,7 +40,10 @@ export async function requireCopies(
   }
 }
 
-/** Sums of all files (`early`: by its image's path, what was told of them while they were written), then the manifest that names them: without it this is no backup. */
+/**
+ * Sums of all files (`early`: by its image's path, what was told of them while they were written), then the manifest
+ * that names them: without it this is no backup.
+ */
 export async function writeManifest(
   world: World,
   data: BackupData,
@@ -79,8 +82,8 @@ export async function writeManifest(
 }
 
 /**
- * Sums a disk's file (`from`, where it is another than that of `files`) and writes the sums beside it, into `files`. `known`: blocks that need not be
- * read again. `merged`: the backup that came into it.
+ * Sums a disk's file (`from`, where it is another than that of `files`) and writes the sums beside it, into `files`.
+ * `known`: blocks that need not be read again. `merged`: the backup that came into it.
  */
 export async function summedDisk(
   world: World,

@@ -1,4 +1,7 @@
-/** Which target is it? Its marker says so; the store remembers those that have held its backups, and takes no other for one of them. */
+/**
+ * Which target is it? Its marker says so; the store remembers those that have held its backups, and takes no other for
+ * one of them.
+ */
 import { EstratoError } from "../../../errors.ts";
 import type { State } from "../../model/state.ts";
 import type { World } from "../../ports.ts";
@@ -12,8 +15,8 @@ interface Marker {
 }
 
 /**
- * The id in the marker of the target of that name. Throws "host" where it is not there, or is not the one that held backups before. Null: it has
- * no marker, and nobody remembers that it had one.
+ * The id in the marker of the target of that name. Throws "host" where it is not there, or is not the one that held
+ * backups before. Null: it has no marker, and nobody remembers that it had one.
  */
 export async function requireTarget(world: World, state: State, name: string): Promise<string | null> {
   const target = openTarget(world, name);
@@ -56,7 +59,9 @@ export async function isThere(world: World, state: State, name: string): Promise
   }
 }
 
-/** Afterwards it is marked, and this store remembers it. `store`: what this store is called in it. A dry run only looks. */
+/**
+ * Afterwards it is marked, and this store remembers it. `store`: what this store is called in it. A dry run only looks.
+ */
 export async function markTarget(world: World, name: string, store: string): Promise<void> {
   const state = await world.store.read();
   let id = await requireTarget(world, state, name);

@@ -3,7 +3,10 @@ import type { World } from "../../ports.ts";
 import { folderTarget } from "./folder/target.ts";
 import type { BackupTarget } from "./target.ts";
 
-/** `name`: the absolute path of a folder. Nothing is looked at yet: whether it is there tells `requireTarget` (identity.ts). */
+/**
+ * `name`: the absolute path of a folder. Nothing is looked at yet: whether it is there tells `requireTarget`
+ * (identity.ts).
+ */
 export function openTarget(world: World, name: string): BackupTarget {
   return folderTarget(world, name);
 }

@@ -1,7 +1,8 @@
 /**
- * What a place that holds backups can do, whatever it is. Backups are spoken of by their ids, and their files by the names of the format
- * (parts.ts, and the manifest): where these lie is known to the implementation alone. A change is answered as actions, so that the plan
- * shows it and the journal's steps perform it; what only looks is asked at once. Open one with `openTarget`.
+ * What a place that holds backups can do, whatever it is. Backups are spoken of by their ids, and their files by the
+ * names of the format (parts.ts, and the manifest): where these lie is known to the implementation alone. A change is
+ * answered as actions, so that the plan shows it and the journal's steps perform it; what only looks is asked at once.
+ * Open one with `openTarget`.
  */
 import type { Action } from "../../model/action.ts";
 import type { BlockSums, ImageFile } from "../../model/host.ts";
@@ -14,13 +15,17 @@ export interface BackupTarget {
   readonly absenceHint: string;
   /** What the marker is called, for messages. */
   readonly markerName: string;
-  /** The text of its marker; null where it has none. Throws "host" where there is no such place. `isKnown`: it has held backups of this store. */
+  /**
+   * The text of its marker; null where it has none. Throws "host" where there is no such place. `isKnown`: it has held
+   * backups of this store.
+   */
   readMarker(isKnown: boolean): Promise<string | null>;
   /** Idempotent. */
   writeMarker(text: string): Action[];
   /**
-   * Keeps other stores out of it, which the store's own locks do not. Null where that cannot be: it has no marker yet, or is not there, or (a
-   * note says so) carries no locks. "conflict" where another store works in it for longer than `timeoutMs`.
+   * Keeps other stores out of it, which the store's own locks do not. Null where that cannot be: it has no marker yet,
+   * or is not there, or (a note says so) carries no locks. "conflict" where another store works in it for longer than
+   * `timeoutMs`.
    */
   lock(timeoutMs: number): Promise<HeldLocks | null>;
   /** Throws "host" where less is free. `what`: for whom, for the message. */
@@ -35,13 +40,18 @@ export interface BackupTarget {
   /** What a disk's header says of the file that it stands on: `file` of the backup `parent`. */
   backingName(parent: string, file: string): string;
 
-  /** Names the place where `store` (its id) takes the backup `id`, until it is whole: the journal remembers that name. */
+  /**
+   * Names the place where `store` (its id) takes the backup `id`, until it is whole: the journal remembers that name.
+   */
   unfinishedName(id: string, store: string): string;
   /** All that this store has begun, by those names, and no other's. */
   unfinishedOf(store: string): Promise<string[]>;
   unfinished(name: string): UnfinishedBackup;
 
-  /** Null where a disk's file cannot be brought into the one that it stands on: there nothing goes on which another stands. */
+  /**
+   * Null where a disk's file cannot be brought into the one that it stands on: there nothing goes on which another
+   * stands.
+   */
   readonly merging: Merging | null;
 }
 
@@ -83,7 +93,10 @@ export interface StoredBackup extends BackupFiles {
 export interface UnfinishedBackup extends BackupFiles {
   /** `passable`: a guest that QEMU runs as another user must be able to boot from it once it is whole. Idempotent. */
   begin(how: { readonly passable: boolean }): Action[];
-  /** Takes the copy of a disk in. The sums that are told of it while it is written name it by its image's path. Idempotent. */
+  /**
+   * Takes the copy of a disk in. The sums that are told of it while it is written name it by its image's path.
+   * Idempotent.
+   */
   takeDisk(file: string, content: DiskContent, how: CopyMeans): Action[];
   /** Takes the copy of a small file of this machine in. Idempotent. */
   takeFile(file: string, from: string): Action[];
@@ -95,7 +108,10 @@ export interface UnfinishedBackup extends BackupFiles {
 
 /** How what stands on a backup takes over its data. Each is repeatable; `below` and `above` are ids. */
 export interface Merging {
-  /** Brings what `file` of the one above holds into that of the one below, which from then on is no longer what it was; the one above masks that. */
+  /**
+   * Brings what `file` of the one above holds into that of the one below, which from then on is no longer what it was;
+   * the one above masks that.
+   */
   merge(below: string, above: string, file: string, secret: string | null): Action[];
   /** The merged file takes the place of the one above. */
   putInPlace(below: string, above: string, file: string): Action[];
@@ -103,7 +119,10 @@ export interface Merging {
   putManifestInPlace(above: string): Action[];
 }
 
-/** What a disk's copy is made of: all that an image reads as, or what these layers (oldest first) hold, on the same file of the backup `parent`. */
+/**
+ * What a disk's copy is made of: all that an image reads as, or what these layers (oldest first) hold, on the same file
+ * of the backup `parent`.
+ */
 export type DiskContent =
   | { readonly image: ImageFile }
   | { readonly layers: readonly ImageFile[]; readonly parent: string; readonly sizeBytes: number };

@@ -1,4 +1,7 @@
-/** Where things lie in a folder that is a target: a folder for each backup, flat files in it. No other file knows these paths. */
+/**
+ * Where things lie in a folder that is a target: a folder for each backup, flat files in it. No other file knows these
+ * paths.
+ */
 import { isBackupId } from "../../parts.ts";
 
 /** Marks a folder as a target, so that an empty mount point is not taken for one. */
@@ -7,7 +10,10 @@ export const markerPath = (target: string): string => `${target}/estrato-target.
 /** The folder of a backup. A sibling of all others, so that what stands on them can say so by a relative name. */
 export const backupFolder = (target: string, id: string): string => `${target}/${id}`;
 
-/** Its name while it is being taken: no backup yet. It says whose it is, so that no store removes what another is writing. */
+/**
+ * Its name while it is being taken: no backup yet. It says whose it is, so that no store removes what another is
+ * writing.
+ */
 export const unfinishedFolder = (target: string, id: string, store: string): string => `${target}/${id}.${store}.part`;
 
 /** Is it one that this store has begun? */

@@ -31,7 +31,8 @@ export function mergingIn(target: string): Merging {
   return {
     merge: (below, above, file, secret) => [
       { do: "set-mode", path: at(below, file), mode: WRITABLE },
-      { do: "set-mode", path: at(above, file), mode: WRITABLE }, // qemu-img opens it for writing, though it writes nothing to it
+      // qemu-img opens it for writing, though it writes nothing to it.
+      { do: "set-mode", path: at(above, file), mode: WRITABLE },
       { do: "commit", top: at(above, file), topFormat: "qcow2", base: at(below, file), ...secretOf({ secret }) },
     ],
     putInPlace: (below, above, file) => [
