@@ -1,6 +1,5 @@
 /** The end of a backup: its copies are compared with the plan, summed, and vouched for by a manifest. */
 import { EstratoError } from "../../errors.ts";
-import { secretOf } from "../graph/files.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { DiskCopy } from "./copies.ts";
@@ -22,8 +21,8 @@ export async function requireCopies(
 ): Promise<void> {
   for (const { device, layer, parent } of copies) {
     const file = diskFile(device);
-    const { path } = part.image(file);
-    const info = await world.host.imageInfo(path, { format: "qcow2" });
+    const image = part.image(file, secret);
+    const info = await world.host.imageInfo(image.path, { format: "qcow2" });
     const backing = parent === null ? null : target.backup(parent).image(file).path;
     const source = state.layers[layer];
     const right =
@@ -32,7 +31,7 @@ export async function requireCopies(
       info.backing === backing &&
       info.virtualSizeBytes === source?.sizeBytes &&
       info.encrypted === (secret !== null) &&
-      (await world.host.countFaults({ path, ...secretOf({ secret }) })) === 0;
+      (await world.host.countFaults(image)) === 0;
     if (right) continue;
     throw new EstratoError("integrity", `${part.nameOf(file)}: the copy is not what was planned`, {
       hint: "Nothing was kept. Try again, and look after the target's disk.",

@@ -46,6 +46,7 @@ export interface BackupTarget {
   unfinishedName(id: string, store: string): string;
   /** All that this store has begun, by those names, and no other's. */
   unfinishedOf(store: string): Promise<string[]>;
+  /** Of that name, whether it is there or not. */
   unfinished(name: string): UnfinishedBackup;
 
   /**
@@ -100,17 +101,20 @@ export interface UnfinishedBackup extends BackupFiles {
   takeDisk(file: string, content: DiskContent, how: CopyMeans): Action[];
   /** Takes the copy of a small file of this machine in. Idempotent. */
   takeFile(file: string, from: string): Action[];
-  /** Makes it final: it is the backup `id` afterwards, durably. Idempotent. */
+  /** Makes it final: it is the backup `id` afterwards, all at once and durably. Idempotent. */
   finish(id: string): Action[];
   /** Removes what was taken in. Idempotent. */
   discard(): Action[];
 }
 
-/** How what stands on a backup takes over its data. Each is repeatable; `below` and `above` are ids. */
+/**
+ * How what stands on a backup takes over its data. `below` and `above` are ids; what is still there tells how far it
+ * has come.
+ */
 export interface Merging {
   /**
    * Brings what `file` of the one above holds into that of the one below, which from then on is no longer what it was;
-   * the one above masks that.
+   * the one above masks that. Repeatable.
    */
   merge(below: string, above: string, file: string, secret: string | null): Action[];
   /** The merged file takes the place of the one above. */
