@@ -57,10 +57,10 @@ export function saveFirmware(world: World, present: Firmware, names: Firmware): 
     actions.push({ do: "copy-file", from: present.nvram, to: paths.nvram(names.nvram), mode: FROZEN });
   if (present.tpm !== null && names.tpm !== null)
     actions.push({ do: "save-tpm", from: present.tpm, to: paths.nvram(names.tpm) });
-  return actions.length === 0 ? [] : [{ id: "save-firmware", title: SAVE, actions }];
+  return actions.length === 0 ? [] : [{ id: "save-firmware", title: SAVE_FIRMWARE, actions }];
 }
 
-const SAVE = "Copy what the firmware keeps";
+export const SAVE_FIRMWARE = "Copy what the firmware keeps";
 
 /** The same from one record's copies to another's. */
 export function copyCopies(world: World, from: Firmware, to: Firmware): Step[] {

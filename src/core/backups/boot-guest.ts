@@ -3,16 +3,17 @@
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DiskFile } from "../model/host.ts";
-import { WRITABLE } from "../modes.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
+import { type Backup, diskChain } from "./backup.ts";
 import type { WholeBackup } from "./find.ts";
-import { folderOf } from "./layout.ts";
-import { type Backup, filesOf } from "./list.ts";
 import type { BackupDisk } from "./manifest.ts";
+import type { BackupTarget } from "./targets/target.ts";
 
 export interface BootGuest {
   readonly backup: WholeBackup;
+  /** The one that it is in. */
+  readonly target: BackupTarget;
   /** All backups of the target, by id. */
   readonly known: ReadonlyMap<string, Backup>;
   readonly uuid: string;
@@ -25,14 +26,14 @@ export interface BootGuest {
 
 /** From nothing to a guest that has been started. */
 export async function guestSteps(world: World, guest: BootGuest): Promise<Step[]> {
-  const { backup, uuid, overlays, nvram, secret } = guest;
+  const { backup, target, uuid, overlays, nvram, secret } = guest;
   const { manifest } = backup;
-  const folder = folderOf(backup.target, backup.id);
+  const stored = target.backup(backup.id);
   const overlayOf = manifest.disks.map(
     ({ file, sizeBytes }, index): Action => ({
       do: "create-disk",
       path: overlays[index] ?? "",
-      backing: { path: `${folder}/${file}`, format: "qcow2" },
+      backing: stored.image(file),
       sizeBytes,
       ...secretOf({ secret }),
     }),
@@ -53,9 +54,7 @@ export async function guestSteps(world: World, guest: BootGuest): Promise<Step[]
     ...(nvram === null ? {} : { nvram }),
   });
   const copied: Action[] =
-    nvram === null || manifest.nvram === null
-      ? []
-      : [{ do: "copy-file", from: `${folder}/${manifest.nvram.file}`, to: nvram, mode: WRITABLE }];
+    nvram === null || manifest.nvram === null ? [] : stored.copyNvramOut(manifest.nvram.file, nvram, 0o600);
   return [
     { id: "make-overlays", title: "Make overlays", actions: [...overlayOf, ...copied] },
     { id: "define-guest", title: "Define a guest", actions: [{ do: "define", xml }] },
@@ -64,8 +63,8 @@ export async function guestSteps(world: World, guest: BootGuest): Promise<Step[]
 }
 
 /** libvirt opens an encrypted chain only where the definition names each file of it, with the secret (LIBVIRT.md). */
-function overlayFile({ backup, known, secret }: BootGuest, disk: BackupDisk, path: string): DiskFile {
+function overlayFile({ backup, target, known, secret }: BootGuest, disk: BackupDisk, path: string): DiskFile {
   if (secret === null) return { path, format: "qcow2" };
-  const backing = filesOf(backup, disk, known).map((file) => ({ path: file.path, format: "qcow2" }));
+  const backing = diskChain(target, backup.id, disk, known).map((one) => one.backup.image(one.file));
   return { path, format: "qcow2", encryption: { secret, backing } };
 }

@@ -7,11 +7,14 @@ import type { Action } from "../model/action.ts";
 import { isPlan, perform, run, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { type Backup, diskChain } from "./backup.ts";
 import { guestSteps } from "./boot-guest.ts";
 import { awaitBoot, type BootProof } from "./boot-wait.ts";
 import { findBackup, requireWhole } from "./find.ts";
 import { dropKey, giveKey, planKey, requireKey } from "./key.ts";
-import { type Backup, backupsIn, filesOf } from "./list.ts";
+import { backupsIn } from "./list.ts";
+import { openTarget } from "./targets/open.ts";
+import type { BackupFile } from "./targets/target.ts";
 import type { Verified } from "./verify.ts";
 
 /** What the journal remembers: all of it goes in the end. */
@@ -88,6 +91,7 @@ async function bootBackup(
     const known = new Map((await backupsIn(world, first.target)).map((one) => [one.id, one]));
     const backup = requireWhole(known.get(first.id) ?? first);
     const { disks, encrypted } = backup.manifest;
+    const target = openTarget(world, backup.target);
     requireKey(encrypted, options.passphraseFile, `backup ${backup.id}`);
     const secret = encrypted ? await planKey(world, options.passphraseFile) : null;
     await requireSpace(world, disks.length * EMPTY_HEAD_BYTES, `booting backup ${backup.id}`);
@@ -97,13 +101,13 @@ async function bootBackup(
     const files = [...overlays, ...(nvram === null ? [] : [nvram]), consoleLog(uuid), ...oldConsoleLogs(uuid)];
     let tookMs = 0;
     const key = giveKey(world, secret, options.passphraseFile, backup.id);
-    const lent = disks.flatMap((disk) => filesOf(backup, disk, known).map(({ path }) => path));
-    const data: BootData = { uuid, files, secret, owners: await ownersOf(world, lent) };
+    const read = disks.flatMap((disk) => diskChain(target, backup.id, disk, known));
+    const data: BootData = { uuid, files, secret, owners: await ownersOf(read) };
     const steps: Step[] = [
       ...(key.length === 0
         ? []
         : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }]),
-      ...(await guestSteps(world, { backup, known, uuid, overlays, nvram, secret })),
+      ...(await guestSteps(world, { backup, target, known, uuid, overlays, nvram, secret })),
       {
         id: "wait-until-up",
         title: "Wait until it is up",
@@ -151,11 +155,11 @@ async function awaitUp(world: World, uuid: string, what: string, options: BootOp
   }
 }
 
-async function ownersOf(world: World, paths: readonly string[]): Promise<Owner[]> {
+async function ownersOf(files: readonly BackupFile[]): Promise<Owner[]> {
   const owners: Owner[] = [];
-  for (const path of paths) {
-    const file = await world.host.fileInfo(path);
-    if (file !== null) owners.push({ path, uid: file.uid, gid: file.gid });
+  for (const { backup, file } of files) {
+    const found = await backup.look(file);
+    if (found !== null) owners.push({ path: backup.image(file).path, uid: found.uid, gid: found.gid });
   }
   return owners;
 }

@@ -1,12 +1,13 @@
 /** How each disk gets into a backup: in full, or as what has changed since the backup before it. */
 import { EstratoError } from "../../errors.ts";
-import { imageOf, secretOf } from "../graph/files.ts";
+import { imageOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import type { Action } from "../model/action.ts";
 import type { Bookmark, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { diskFile, relativeBacking } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { diskFile } from "./parts.ts";
+import type { CopyMeans, DiskContent, UnfinishedBackup } from "./targets/target.ts";
 
 /** A disk at the moment of the backup: the frozen layer that holds it. */
 export interface DiskMoment {
@@ -56,32 +57,20 @@ export function planCopies(state: State, disks: readonly DiskMoment[], base: Bas
   return { copies, notes };
 }
 
-/** Makes the files in `folder`. Read when the step comes: a merge may have moved a layer since. */
+/** Takes them into a backup. Read when the step comes: a merge may have moved a layer since. */
 export function copyActions(
   state: State,
   copies: readonly DiskCopy[],
-  folder: string,
-  how: { readonly compress: boolean; readonly mode: number; readonly secret: string | null },
+  into: UnfinishedBackup,
+  how: CopyMeans,
 ): Action[] {
-  const { compress, mode } = how;
-  const encrypt = how.secret === null ? {} : { encrypt: { secret: how.secret } };
-  return copies.map(({ device, layer, layers, parent }): Action => {
-    const to = `${folder}/${diskFile(device)}`;
+  return copies.flatMap(({ device, layer, layers, parent }) => {
     const top = layerAt(state, layer);
-    if (parent === null) {
-      const copy = { from: top.file, fromFormat: top.format, to, toFormat: "qcow2", compress, mode } as const;
-      return { do: "convert", ...copy, ...secretOf(top), ...encrypt };
-    }
-    return {
-      do: "convert-delta",
-      layers: layers.map((id) => imageOf(layerAt(state, id))),
-      to,
-      backing: { path: relativeBacking(parent, diskFile(device)), format: "qcow2" },
-      sizeBytes: top.sizeBytes,
-      compress,
-      mode,
-      ...encrypt,
-    };
+    const content: DiskContent =
+      parent === null
+        ? { image: imageOf(top) }
+        : { layers: layers.map((id) => imageOf(layerAt(state, id))), parent, sizeBytes: top.sizeBytes };
+    return into.takeDisk(diskFile(device), content, how);
   });
 }
 

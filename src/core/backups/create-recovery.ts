@@ -1,4 +1,5 @@
 /** A backup that was killed, or that failed: recorded where it got its name, else nothing of it stays. */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { snapshotThrough } from "../images/create-recovery.ts";
@@ -9,15 +10,15 @@ import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { dropBookmarks } from "./bookmarks.ts";
 import { dropKey } from "./key.ts";
-import { folderOf } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { contentSchema } from "./manifest.ts";
+import { openTarget } from "./targets/open.ts";
 
 /** What the journal remembers of a backup under way. */
 export interface BackupData {
   readonly id: string;
   readonly target: string;
-  /** Its folder until it is whole. */
+  /** Where it is taken until it is whole: the name of an unfinished backup in the target. */
   readonly part: string;
   /** The snapshot that it is taken through, and that goes when it is done. */
   readonly through: { readonly instance: string; readonly snapshot: string };
@@ -63,7 +64,7 @@ export async function recordBackup(world: World, data: BackupData): Promise<void
 }
 
 /**
- * The folder's name decides: it gets it when all in it is on the disk. Repeatable. A target that is not there keeps no instance from working: what was
+ * Its name decides: it gets it when all in it is on the disk. Repeatable. A target that is not there keeps no instance from working: what was
  * begun in it is removed when it is back (leftovers.ts).
  */
 async function recoverCreateBackup(world: World, locks: HeldLocks, data: BackupData): Promise<Outcome> {
@@ -71,13 +72,14 @@ async function recoverCreateBackup(world: World, locks: HeldLocks, data: BackupD
   const state = await world.store.read();
   if (state.bookmarks[data.id] !== undefined) return "forward";
   const snapshot = snapshotThrough(state, data.through);
-  if (snapshot !== null && (await world.host.fileInfo(folderOf(data.target, data.id))) !== null) {
+  const target = openTarget(world, data.target);
+  if (snapshot !== null && (await target.backup(data.id).isThere())) {
     await recordBackup(world, data);
     return "forward";
   }
   const actions: Action[] = snapshot === null ? [] : unlinkRecords(world, [snapshot.id]);
   // Its files first: once its record is gone, nothing would know of them.
-  await perform(world, locks, [...actions, { do: "discard-folder", path: data.part }]);
+  await perform(world, locks, [...actions, ...target.unfinished(data.part).discard()]);
   if (snapshot !== null) await world.store.update((draft) => dropSnapshots(draft, [snapshot.id]));
   return "back";
 }

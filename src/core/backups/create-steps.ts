@@ -2,18 +2,20 @@
 import { EstratoError } from "../../errors.ts";
 import { pathsOf } from "../firmware.ts";
 import type { State } from "../model/state.ts";
-import { FROZEN } from "../modes.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { copyActions, type DiskCopy } from "./copies.ts";
 import { type BackupData, recordBackup, snapshotOf } from "./create-recovery.ts";
 import { dropKey, giveKey } from "./key.ts";
-import { DEFINITION, folderOf, NVRAM, TPM } from "./layout.ts";
+import { DEFINITION, NVRAM, TPM } from "./parts.ts";
 import { BLOCK_BYTES } from "./sums.ts";
+import { openTarget } from "./targets/open.ts";
+import type { UnfinishedBackup } from "./targets/target.ts";
 import { requireCopies, writeManifest } from "./write.ts";
 
 export interface CopyHow {
-  readonly folderMode: number;
+  /** QEMU runs as another user, whose guests may be booted from it. */
+  readonly passable: boolean;
   readonly compress: boolean;
   readonly passphraseFile: string | null;
 }
@@ -25,28 +27,22 @@ export function copySteps(
   how: CopyHow,
   now: () => { readonly state: State; readonly copies: readonly DiskCopy[] },
 ): Step[] {
-  const { part } = data;
+  const target = openTarget(world, data.target);
+  const part = target.unfinished(data.part);
   const early = new Map<string, readonly string[]>();
   const key = giveKey(world, data.secret, how.passphraseFile, data.id);
   return [
     ...(key.length === 0
       ? []
       : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }]),
-    {
-      id: "make-folder",
-      title: "Make the folder",
-      actions: [
-        { do: "make-folder", path: part },
-        { do: "set-access", path: part, mode: how.folderMode, readers: [] },
-      ],
-    },
+    { id: "make-folder", title: "Make the folder", actions: part.begin(how) },
     {
       id: "copy-disks",
       title: "Copy the disks",
       sums: { blockBytes: BLOCK_BYTES, taken: (path, sums) => early.set(path, sums) },
       get actions() {
         const { state, copies } = now();
-        return copyActions(state, copies, part, { compress: how.compress, mode: FROZEN, secret: data.secret });
+        return copyActions(state, copies, part, { compress: how.compress, secret: data.secret });
       },
     },
     {
@@ -57,18 +53,14 @@ export function copySteps(
     {
       id: "compare-copies",
       title: "Compare the copies with the plan",
-      run: () => requireCopies(world, now().state, now().copies, part, data.secret),
+      run: () => requireCopies(world, now().state, now().copies, target, part, data.secret),
     },
     {
       id: "write-manifest",
       title: "Write the manifest",
       run: () => writeManifest(world, data, now().state, now().copies, part, early),
     },
-    {
-      id: "give-name",
-      title: "Give it its name",
-      actions: [{ do: "move-folder", from: part, to: folderOf(data.target, data.id) }],
-    },
+    { id: "give-name", title: "Give it its name", actions: part.finish(data.id) },
     { id: "bookmark-layers", title: "Bookmark the layers", run: () => recordBackup(world, data) },
     ...(key.length === 0
       ? []
@@ -76,16 +68,13 @@ export function copySteps(
   ];
 }
 
-async function copyRecords(world: World, data: BackupData, part: string): Promise<void> {
+async function copyRecords(world: World, data: BackupData, part: UnfinishedBackup): Promise<void> {
   const snapshot = snapshotOf(await world.store.read(), data);
   const definition = snapshot.definition === null ? null : await world.store.readRecord(snapshot.definition);
   if (definition === null) throw new EstratoError("integrity", `backup ${data.id}: its definition is not there`);
-  await world.host.perform({ do: "write-file", path: `${part}/${DEFINITION}`, text: definition });
+  const actions = part.writeText(DEFINITION, definition);
   const { nvram, tpm } = pathsOf(world, snapshot);
-  for (const [from, name] of [
-    [nvram, NVRAM],
-    [tpm, TPM],
-  ] as const) {
-    if (from !== null) await world.host.perform({ do: "copy-file", from, to: `${part}/${name}`, mode: FROZEN });
-  }
+  if (nvram !== null) actions.push(...part.takeFile(NVRAM, nvram));
+  if (tpm !== null) actions.push(...part.takeFile(TPM, tpm));
+  for (const action of actions) await world.host.perform(action);
 }

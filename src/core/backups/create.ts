@@ -9,20 +9,20 @@ import { requireName } from "../names.ts";
 import { isPlan, type PlanView, run, type Step } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { createSnapshotLocked } from "../snapshots/create.ts";
-import { requireSpace } from "../space.ts";
+import type { Backup } from "./backup.ts";
 import { bookmarkOf } from "./bookmarks.ts";
 import { type Base, copiedBytes, type DiskMoment, planCopies, requireEncryption } from "./copies.ts";
 import { type BackupData, createBackupKind, snapshotOf } from "./create-recovery.ts";
 import { copySteps } from "./create-steps.ts";
 import { requireWhole } from "./find.ts";
 import { planKey } from "./key.ts";
-import { partOf } from "./layout.ts";
-import { type Backup, type BackupView, backupsIn, viewBackup } from "./list.ts";
-import { openTarget, readTarget } from "./targets.ts";
+import { type BackupView, backupsIn, viewBackup } from "./list.ts";
+import { markTarget, requireTarget } from "./targets/identity.ts";
+import { openTarget } from "./targets/open.ts";
 
 export interface CreateBackupOptions {
   readonly instance: string;
-  readonly target: string; // absolute path of a folder
+  readonly target: string; // its name
   readonly name: string | null;
   readonly type: string; // manual, daily, …
   readonly incremental: boolean;
@@ -50,18 +50,19 @@ export async function createBackupLocked(
   const { status } = await findAgain(world, uuid);
   const left = leftOut(status, options.disks);
   const { state } = await planAdoption(world, status, left);
-  await readTarget(world, state, target);
+  await requireTarget(world, state, target);
   const base = await chooseBase(world, state, status, options);
   const id = world.ids.next("bak");
   // A guest that is booted from a backup runs as another user there, who must get through to it.
-  const folderMode = (await world.host.capabilities()).qemuUser === null ? 0o700 : 0o711;
+  const passable = (await world.host.capabilities()).qemuUser !== null;
   const planned = planCopies(state, momentOf(state, uuid, left), base);
   const store = state.storeId ?? world.ids.uuid();
   const secret = await planKey(world, options.passphraseFile);
   requireEncryption(state, momentOf(state, uuid, left), secret !== null, status.name);
   const data = dataOf(world, state, status, options, { id, secret, store });
-  const how = { folderMode, compress: options.compress, passphraseFile: options.passphraseFile };
-  await requireSpace(world, await copiedBytes(world, state, planned.copies), `backup of ${status.name}`, target);
+  const how = { passable, compress: options.compress, passphraseFile: options.passphraseFile };
+  const bytes = await copiedBytes(world, state, planned.copies);
+  await openTarget(world, target).requireSpace(bytes, `backup of ${status.name}`);
   const take = (within: World) =>
     createSnapshotLocked(within, locks, uuid, {
       instance: uuid,
@@ -96,7 +97,7 @@ export async function createBackupLocked(
     notes: planned.notes,
     begin: async () => {
       for (const note of planned.notes) world.report.note(`${status.name}: ${note}`);
-      await openTarget(world, target, store);
+      await markTarget(world, target, store);
     },
     result: async () => made(await backupsIn(world, target), id),
   });
@@ -158,7 +159,7 @@ function dataOf(
   return {
     id,
     target,
-    part: partOf(target, id, store),
+    part: openTarget(world, target).unfinishedName(id, store),
     through: { instance: status.uuid, snapshot: `backup-${id}` },
     secret,
     content: {

@@ -5,12 +5,14 @@ import { confirmed } from "../confirm.ts";
 import { exclusive } from "../exclusive.ts";
 import { type PlanView, run } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { type DeleteData, deleteBackupKind, deleteSteps } from "./delete-recovery.ts";
+import { type Backup, standingOnBackup } from "./backup.ts";
+import { type DeleteData, deleteBackupKind, deleteSteps, requireMerging } from "./delete-recovery.ts";
 import { findBackup } from "./find.ts";
 import { planKey, requireKey } from "./key.ts";
 import { sweep } from "./leftovers.ts";
-import { type Backup, backupsIn, standingOnBackup } from "./list.ts";
-import { readTarget } from "./targets.ts";
+import { backupsIn } from "./list.ts";
+import { requireTarget } from "./targets/identity.ts";
+import { openTarget } from "./targets/open.ts";
 import { requireUnread } from "./uses.ts";
 
 /**
@@ -50,7 +52,8 @@ export async function deleteLocked(
   const plan = planDelete(all, backup);
   const merging = backup.manifest?.encrypted === true && plan.devices.length > 0;
   requireKey(merging, passphraseFile, `backup ${id}: what builds on it is merged, and`);
-  const marker = await readTarget(world, await world.store.read(), target);
+  if (plan.devices.length > 0) requireMerging(openTarget(world, target));
+  const marker = await requireTarget(world, await world.store.read(), target);
   const data = { ...plan, marker, secret: merging ? await planKey(world, passphraseFile) : null };
   const steps = deleteSteps(world, data, passphraseFile);
   // In its journal stands the target alone: where that is unmounted before recovery, the instance is not held up.

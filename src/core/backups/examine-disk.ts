@@ -1,43 +1,51 @@
-/** Is a disk of a backup what was written? Every byte is read, and then its header: where it stands, its size, its tables. */
+/**
+ * Is a disk of a backup what was written? Every byte is read, and then its header: where it stands, its size, its
+ * tables.
+ */
 import { EstratoError } from "../../errors.ts";
-import type { BlockSums, ImageInfo } from "../model/host.ts";
+import type { BlockSums, ImageFile, ImageInfo } from "../model/host.ts";
 import type { World } from "../ports.ts";
-import { readSmall, relativeBacking } from "./layout.ts";
 import { type BackupDisk, sha256 } from "./manifest.ts";
 import { parseSums } from "./sums.ts";
+import type { BackupFiles, BackupTarget } from "./targets/target.ts";
 
-/** What was found in some folders. */
+/** What was found in some backups. */
 export interface Examined {
   readonly problems: readonly string[];
   readonly readBytes: number;
 }
 
 /** The words for a file that is gone or another. */
-export function wrong(folder: string, file: string, missing: boolean): string {
-  return `${folder}/${file}: ${missing ? "it is missing" : "it is not what was written"}`;
+export function wrong(files: BackupFiles, file: string, missing: boolean): string {
+  return `${files.nameOf(file)}: ${missing ? "it is missing" : "it is not what was written"}`;
 }
 
+/** A disk of the backup `id`. */
 export async function examineDisk(
   world: World,
-  target: string,
-  folder: string,
+  target: BackupTarget,
+  id: string,
   disk: BackupDisk,
   encrypted: boolean,
 ): Promise<Examined> {
-  const path = `${folder}/${disk.file}`;
-  const sumsPath = `${folder}/${disk.sums.file}`;
-  if ((await world.host.fileInfo(path)) === null) return { problems: [`${path}: it is missing`], readBytes: 0 };
-  const text = await readSmall(world, sumsPath);
+  const stored = target.backup(id);
+  const name = stored.nameOf(disk.file);
+  if ((await stored.look(disk.file)) === null) return { problems: [`${name}: it is missing`], readBytes: 0 };
+  const text = await stored.readText(disk.sums.file);
   if (text === null || sha256(text) !== disk.sums.sha256) {
-    return { problems: [wrong(folder, disk.sums.file, text === null)], readBytes: 0 };
+    return { problems: [wrong(stored, disk.sums.file, text === null)], readBytes: 0 };
   }
-  const wanted = parseSums(text, sumsPath);
-  const found = await world.host.blockSums(path, wanted.blockBytes, {
-    onProgress: (fraction) =>
-      world.report.progress(`Read ${disk.file} of ${folder.slice(target.length + 1)}`, fraction),
+  const wanted = parseSums(text, stored.nameOf(disk.sums.file));
+  const found = await stored.blockSums(disk.file, wanted.blockBytes, {
+    onProgress: (fraction) => world.report.progress(`Read ${disk.file} of ${id}`, fraction),
   });
-  const problems = differences(path, wanted, found);
-  if (problems.length === 0) problems.push(...(await diskProblems(world, path, disk, encrypted)));
+  const problems = differences(name, wanted, found);
+  if (problems.length === 0) {
+    // A target may come from elsewhere: no program opens a file of it that names another than the manifest does.
+    const backing = disk.parent === null ? null : target.backingName(disk.parent, disk.file);
+    const { sizeBytes } = disk;
+    problems.push(...(await diskProblems(world, stored.image(disk.file), { backing, sizeBytes, encrypted })));
+  }
   return { problems, readBytes: found.sizeBytes };
 }
 
@@ -57,13 +65,12 @@ function differences(path: string, wanted: BlockSums & { blockBytes: number }, f
 }
 
 /** What it stands on is not in its sums' power: another file of that name would read as well. */
-async function diskProblems(world: World, path: string, disk: BackupDisk, encrypted: boolean): Promise<string[]> {
-  // A target may come from elsewhere: no program opens a file of it that names another than the manifest does.
-  const backing = disk.parent === null ? null : relativeBacking(disk.parent, disk.file);
-  const problems = await headerProblems(world, path, { backing, sizeBytes: disk.sizeBytes, encrypted });
-  if (problems.length > 0 || encrypted) return problems; // its tables open with its passphrase alone; they are the bytes that were written
-  const faults = await world.host.countFaults({ path });
-  return faults === 0 ? [] : [`${path}: ${faults} faults in its tables`];
+async function diskProblems(world: World, image: ImageFile, expected: ExpectedHeader): Promise<string[]> {
+  const problems = await headerProblems(world, image, expected);
+  // Tables of an encrypted one open with its passphrase alone; they are the bytes that were written.
+  if (problems.length > 0 || expected.encrypted) return problems;
+  const faults = await world.host.countFaults(image);
+  return faults === 0 ? [] : [`${image.path}: ${faults} faults in its tables`];
 }
 
 export interface ExpectedHeader {
@@ -77,7 +84,7 @@ export interface ExpectedHeader {
 /** What the header of a disk in a target says otherwise than it should. */
 export async function headerProblems(
   world: World,
-  path: string,
+  { path }: ImageFile,
   { backing, sizeBytes, encrypted }: ExpectedHeader,
 ): Promise<string[]> {
   let info: ImageInfo;

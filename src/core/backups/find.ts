@@ -2,7 +2,8 @@
 import { EstratoError } from "../../errors.ts";
 import { notFound } from "../names.ts";
 import type { World } from "../ports.ts";
-import { type Backup, backupsIn, byAge } from "./list.ts";
+import { type Backup, byAge } from "./backup.ts";
+import { backupsIn } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** A backup whose manifest can be relied on. */

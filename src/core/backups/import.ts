@@ -1,19 +1,23 @@
-/** A backup's disks, read back into layers of this store: an image for a moment, of which an instance, a revert or a volume is then made as of any other. */
+/**
+ * A backup's disks, read back into layers of this store: an image for a moment, of which an instance, a revert or a
+ * volume is then made as of any other.
+ */
 import { EstratoError } from "../../errors.ts";
-import { copyFiles, copyNames, type Firmware, saveFirmware } from "../firmware.ts";
+import { copyFiles, copyNames, pathsOf, SAVE_FIRMWARE } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import { newImage } from "../images/record.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
+import type { ImageFile } from "../model/host.ts";
 import type { Image, Layer } from "../model/state.ts";
-import { FROZEN } from "../modes.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import type { Loan } from "../sharing/borrow.ts";
 import { requireSpace } from "../space.ts";
 import type { WholeBackup } from "./find.ts";
-import { folderOf, readSmall } from "./layout.ts";
-import type { BackupDisk } from "./manifest.ts";
+import type { BackupDisk, Manifest } from "./manifest.ts";
+import { openTarget } from "./targets/open.ts";
+import type { StoredBackup } from "./targets/target.ts";
 
 /** What is about to be read back, or booted from; nothing of it is there yet. */
 export interface Import {
@@ -21,14 +25,23 @@ export interface Import {
   readonly layers: readonly Layer[];
   /** In place of layers of our own: those that stand for the backup's files. */
   readonly loan: Loan | null;
-  readonly from: readonly { readonly path: string; readonly to: string }[];
-  readonly definition: { readonly path: string };
-  readonly firmware: Firmware; // paths
-  /** libvirt's secret that opens the backup, and each layer of it that is to be encrypted; null: it is not encrypted. */
+  /** What the layers are copies of, one each. */
+  readonly from: readonly ImageFile[];
+  /** What comes with the disks is read there, by the names that its manifest has for it. */
+  readonly source: StoredBackup;
+  readonly manifest: Manifest;
+  /**
+   * libvirt's secret that opens the backup, and each layer of it that is to be encrypted; null: it is not encrypted.
+   */
   readonly secret: string | null;
 }
 
-/** Plans it for all disks of a backup, or some. Throws "usage" for one that it does not have, "host" where there is no room. */
+const FROZEN_MODE = 0o400;
+
+/**
+ * Plans it for all disks of a backup, or some. Throws "usage" for one that it does not have, "host" where there is no
+ * room.
+ */
 export async function planImport(
   world: World,
   backup: WholeBackup,
@@ -38,19 +51,19 @@ export async function planImport(
 ): Promise<Import> {
   const { manifest, target } = backup;
   const disks = chooseDisks(manifest.disks, devices, backup.id);
-  const folder = folderOf(target, manifest.id);
+  const source = openTarget(world, target).backup(manifest.id);
+  const from = disks.map(({ file }) => source.image(file, secret));
   // What was encrypted is so again, with the passphrase of the backup.
   const layers = disks.map(({ sizeBytes, sourceEncrypted }) =>
     newLayer(world, { sizeBytes, frozen: true, secret: sourceEncrypted ? secret : null }),
   );
   let bytes = 0;
-  for (const { file, sizeBytes } of disks) {
+  for (const [index, { sizeBytes }] of disks.entries()) {
+    const image = from[index];
     // Without its passphrase an encrypted one does not tell.
-    const image = { path: `${folder}/${file}`, format: "qcow2" };
-    bytes += secret === null ? await world.host.convertedBytes(image) : sizeBytes;
+    bytes += secret === null && image !== undefined ? await world.host.convertedBytes(image) : sizeBytes;
   }
   await requireSpace(world, bytes, `restoring backup ${manifest.id}`);
-  const from = disks.map(({ file }, index) => ({ path: `${folder}/${file}`, to: layers[index]?.file ?? "" }));
   return { ...asImage(world, backup, id, disks, layers), layers, loan: null, from, secret };
 }
 
@@ -61,21 +74,19 @@ export function asImage(
   id: string,
   disks: readonly BackupDisk[],
   layers: readonly Layer[],
-): Pick<Import, "image" | "definition" | "firmware"> {
-  const folder = folderOf(target, manifest.id);
-  const path = (kept: { readonly file: string } | null) => (kept === null ? null : `${folder}/${kept.file}`);
-  const firmware: Firmware = { nvram: path(manifest.nvram), tpm: path(manifest.tpm) };
+): Pick<Import, "image" | "source" | "manifest"> {
+  const source = openTarget(world, target).backup(manifest.id);
   const options = { name: `restore-${id}`, properties: {}, minDiskBytes: null, minRamBytes: null, protect: false };
   const image = newImage(world, options, {
     id,
     type: "base",
-    source: { kind: "file", id: null, name: folder },
+    source: { kind: "file", id: null, name: source.name },
     disks: disks.map(({ device, sizeBytes }, index) => ({ device, layer: layers[index]?.id ?? "", sizeBytes })),
     definition: `${id}.xml`,
-    ...copyNames(id, firmware),
+    ...copyNames(id, { nvram: manifest.nvram?.file ?? null, tpm: manifest.tpm?.file ?? null }),
     uefi: manifest.uefi,
   });
-  return { image, definition: { path: `${folder}/${manifest.definition.file}` }, firmware };
+  return { image, source, manifest };
 }
 
 /** Throws "usage" for one that it does not have. No `devices`: all. */
@@ -89,17 +100,22 @@ export function chooseDisks(all: readonly BackupDisk[], devices: readonly string
   return devices.length === 0 ? all : all.filter(({ device }) => devices.includes(device));
 }
 
-/** The image is recorded last: there, it is whole. One that is booted from is never recorded: nothing but what is made of it stands on a loan. */
+/**
+ * The image is recorded last: there, it is whole. One that is booted from is never recorded: nothing but what is made
+ * of it stands on a loan.
+ */
 export function importSteps(world: World, plan: Import): Step[] {
-  const { image, layers, definition, firmware } = plan;
+  const { image, layers, source, manifest } = plan;
+  const firmware = firmwareActions(world, plan);
   const small: Step[] = [
-    ...saveFirmware(world, firmware, image),
+    ...(firmware.length === 0 ? [] : [{ id: "save-firmware", title: SAVE_FIRMWARE, actions: firmware }]),
     {
       id: "take-definition",
       title: "Take its definition",
       run: async () => {
-        const xml = await readSmall(world, definition.path);
-        if (xml === null) throw new EstratoError("integrity", `${definition.path}: it is missing`);
+        const { file } = manifest.definition;
+        const xml = await source.readText(file);
+        if (xml === null) throw new EstratoError("integrity", `${source.nameOf(file)}: it is missing`);
         await world.store.writeRecord(`${image.id}.xml`, xml);
       },
     },
@@ -121,16 +137,23 @@ export function importSteps(world: World, plan: Import): Step[] {
   ];
 }
 
+function firmwareActions(world: World, { image, source, manifest }: Import): Action[] {
+  const { nvram, tpm } = pathsOf(world, image);
+  return [
+    ...(manifest.nvram === null || nvram === null ? [] : source.copyNvramOut(manifest.nvram.file, nvram, FROZEN_MODE)),
+    ...(manifest.tpm === null || tpm === null ? [] : source.copyTpmOut(manifest.tpm.file, tpm)),
+  ];
+}
+
 function copiesOf({ from, layers, secret }: Import): Action[] {
-  return from.map(({ path, to }, index): Action => {
-    const own = layers[index]?.secret ?? null;
+  return layers.map(({ file: to, secret: own }, index): Action => {
     const copy = {
-      from: path,
+      from: from[index]?.path ?? "",
       fromFormat: "qcow2",
       to,
       toFormat: "qcow2",
       compress: false,
-      mode: FROZEN,
+      mode: FROZEN_MODE,
     } as const;
     return { do: "convert", ...copy, ...secretOf({ secret }), ...(own === null ? {} : { encrypt: { secret: own } }) };
   });

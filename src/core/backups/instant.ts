@@ -10,7 +10,7 @@ import { type PlanView, planView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { recoverAll } from "../recovery.ts";
 import { findBackup } from "./find.ts";
-import { isBackupFolder } from "./layout.ts";
+import { isBackupId } from "./parts.ts";
 import { pullInstance } from "./pull.ts";
 import { bootInstance, type RestoreFrom } from "./restore-to.ts";
 
@@ -57,7 +57,7 @@ async function findMade(world: World, { targets, backup }: RestoreFrom, name: st
   const state = await world.store.read();
   const instance = Object.values(state.instances).find((one) => one.name === name);
   const id = instance?.image ?? "";
-  if (instance === undefined || !isBackupFolder(id)) return null;
+  if (instance === undefined || !isBackupId(id)) return null;
   if (id === backup) return instance;
   // A name means the newest of that name: there may be another one by now.
   const named = backupLoansOf(state, instance.id).length > 0 ? await findBackup(world, targets, id) : null;

@@ -1,22 +1,14 @@
 /** What backups there are: read from the targets themselves, so that a machine without the store sees the same. */
 import { EstratoError } from "../../errors.ts";
 import type { World } from "../ports.ts";
-import { folderOf, isBackupFolder, MANIFEST, readSmall, VOID_MARK } from "./layout.ts";
-import { type BackupDisk, type Manifest, parseManifest } from "./manifest.ts";
-import { readTarget } from "./targets.ts";
-import { type Use, usersOf, usesOf } from "./uses.ts";
-
-/** A backup in a target. `problem`: why it is none that could be relied on, as far as its manifest tells. */
-export interface Backup {
-  readonly id: string;
-  readonly target: string;
-  readonly manifest: Manifest | null;
-  readonly problem: string | null;
-  /** By instances that were booted from it. */
-  readonly uses: readonly Use[];
-  /** Is that only that it is being merged with one on which it builds? It reads the same all the while; who works there, or died at it, ends it. */
-  readonly merging?: boolean;
-}
+import { ancestorsOf, type Backup, byAge } from "./backup.ts";
+import { readManifest } from "./manifest.ts";
+import { VOID_NOTE } from "./parts.ts";
+import { requireTarget } from "./targets/identity.ts";
+import { openTarget } from "./targets/open.ts";
+import type { BackupTarget } from "./targets/target.ts";
+import { usesOf } from "./use-note.ts";
+import { usersOf } from "./uses.ts";
 
 /** What `backup list` and `show` say: the contract's JSON (CLI.md). */
 export interface BackupView {
@@ -51,47 +43,39 @@ export interface BackupFilter {
 
 /** The backups in a target, the oldest first; damaged ones too. Throws "host" where the target is not there. */
 export async function backupsIn(world: World, target: string): Promise<Backup[]> {
-  await readTarget(world, await world.store.read(), target);
-  const found = await readAll(world, target);
+  await requireTarget(world, await world.store.read(), target);
+  const opened = openTarget(world, target);
+  const found = await readAll(opened);
   // Who holds no lock may have read one before a merge and the next after it: what looks wrong is looked at once more.
-  return found.every(({ problem, merging }) => problem === null || merging) ? found : readAll(world, target);
+  return found.every(({ problem, merging }) => problem === null || merging) ? found : readAll(opened);
 }
 
-async function readAll(world: World, target: string): Promise<Backup[]> {
+async function readAll(target: BackupTarget): Promise<Backup[]> {
   const found: Backup[] = [];
   const going = new Set<string>();
-  for (const name of await world.host.listFolder(target)) {
-    if (!isBackupFolder(name)) continue;
-    const backup = await readBackup(world, target, name);
-    if (backup === null) going.add(name);
+  for (const id of await target.backupIds()) {
+    const backup = await readBackup(target, id);
+    if (backup === null) going.add(id);
     else found.push(backup);
   }
   const known = new Map(found.map((one) => [one.id, one]));
   return found.map((one) => withoutParents(one, known, going)).sort(byAge);
 }
 
-/** The oldest first; what has no readable date before all others. */
-export function byAge(a: Backup, b: Backup): number {
-  const age = ({ manifest, id }: Backup) => `${manifest?.createdAt ?? ""} ${id}`;
-  return age(a).localeCompare(age(b));
-}
-
 /** Null where it is being removed: nothing of it is promised any more. */
-async function readBackup(world: World, target: string, id: string): Promise<Backup | null> {
-  const folder = folderOf(target, id);
-  if ((await world.host.fileInfo(`${folder}/${VOID_MARK}`)) !== null) return null;
-  const uses = await usesOf(world, target, id);
+async function readBackup(target: BackupTarget, id: string): Promise<Backup | null> {
+  const stored = target.backup(id);
+  if ((await stored.look(VOID_NOTE)) !== null) return null;
+  const uses = await usesOf(stored);
+  const found = { id, target: target.name, uses };
   try {
-    const where = `${folder}/${MANIFEST}`;
-    const text = await readSmall(world, where);
-    if (text === null) return { id, target, manifest: null, problem: "it has no manifest", uses };
-    const manifest = parseManifest(text, where);
-    if (manifest.id !== id)
-      return { id, target, manifest: null, problem: `its manifest is that of ${manifest.id}`, uses };
-    return { id, target, manifest, problem: null, uses };
+    const manifest = await readManifest(stored);
+    if (manifest === null) return { ...found, manifest, problem: "it has no manifest" };
+    if (manifest.id !== id) return { ...found, manifest: null, problem: `its manifest is that of ${manifest.id}` };
+    return { ...found, manifest, problem: null };
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
-    return { id, target, manifest: null, problem: error.message, uses };
+    return { ...found, manifest: null, problem: error.message };
   }
 }
 
@@ -104,39 +88,6 @@ function withoutParents(one: Backup, known: ReadonlyMap<string, Backup>, going: 
   if (!missing.every((id) => going.has(id)))
     return { ...one, problem: `${first}, on which it builds, is missing or damaged` };
   return { ...one, problem: `it is being merged with ${first}, on which it builds`, merging: true };
-}
-
-/** The backups that this one needs to be read, the nearest first. */
-export function ancestorsOf({ manifest }: Backup, known: ReadonlyMap<string, Backup>): string[] {
-  const found = new Set<string>(manifest?.disks.flatMap(({ parent }) => (parent === null ? [] : [parent])));
-  for (const id of found) {
-    for (const { parent } of known.get(id)?.manifest?.disks ?? []) if (parent !== null) found.add(parent);
-  }
-  return [...found];
-}
-
-/** The files that hold a disk of a backup, top first, with what their manifests say of them. */
-export function filesOf(
-  { target, id }: Pick<Backup, "target" | "id">,
-  disk: BackupDisk,
-  known: ReadonlyMap<string, Backup>,
-): { readonly path: string; readonly disk: BackupDisk }[] {
-  const files: { readonly path: string; readonly disk: BackupDisk }[] = [];
-  const seen = new Set<string>();
-  let [at, one]: [string, BackupDisk | undefined] = [id, disk];
-  while (one !== undefined && !seen.has(at)) {
-    seen.add(at);
-    files.push({ path: `${folderOf(target, at)}/${one.file}`, disk: one });
-    if (one.parent === null) break;
-    at = one.parent;
-    one = known.get(at)?.manifest?.disks.find(({ device }) => device === disk.device);
-  }
-  return files;
-}
-
-/** Those that stand directly on this one. */
-export function standingOnBackup(all: readonly Backup[], id: string): Backup[] {
-  return all.filter(({ manifest }) => manifest?.disks.some(({ parent }) => parent === id));
 }
 
 /** Those of some targets, the oldest first. A target that is not there is told in a note, and the others are listed. */

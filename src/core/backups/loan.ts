@@ -1,26 +1,29 @@
 /**
- * Booting from a backup where it lies: each disk of the new instance stands on a layer that stands for the backup's file, and that is pulled in later.
- * A target may come from elsewhere: QEMU opens no file of it that is not exactly what the manifest says.
+ * Booting from a backup where it lies: each disk of the new instance stands on a layer that stands for the backup's
+ * file, and that is pulled in later. A target may come from elsewhere: QEMU opens no file of it that is not exactly
+ * what the manifest says.
  */
 import { EstratoError } from "../../errors.ts";
 import type { BackupLoan } from "../graph/loans.ts";
 import { newLayer } from "../layers/record.ts";
 import type { World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
+import { type Backup, type ChainFile, diskChain } from "./backup.ts";
 import { headerProblems } from "./examine-disk.ts";
 import { requireNoProblems, type WholeBackup } from "./find.ts";
 import { asImage, chooseDisks, type Import } from "./import.ts";
-import { folderOf, MANIFEST, relativeBacking, useFile } from "./layout.ts";
-import { type Backup, filesOf } from "./list.ts";
 import type { BackupDisk } from "./manifest.ts";
-import { NOT_MOUNTED, readTarget, storeIdOf } from "./targets.ts";
-import { markText } from "./uses.ts";
+import { MANIFEST, useNote } from "./parts.ts";
+import { requireTarget, storeIdOf } from "./targets/identity.ts";
+import { openTarget } from "./targets/open.ts";
+import type { BackupFile, BackupTarget, StoredBackup } from "./targets/target.ts";
+import { useNoteText } from "./use-note.ts";
 import { smallProblems } from "./verify.ts";
 
 /**
- * Plans an instance `name` that boots from it. Its disks are not read through: their files' sizes, headers and chains are compared with the manifests,
- * and all else with its checksums. Throws "integrity" where they differ, "conflict" for disks that would be encrypted otherwise than they were, "host"
- * where there is no room for what will be pulled.
+ * Plans an instance `name` that boots from it. Its disks are not read through: their files' sizes, headers and chains
+ * are compared with the manifests, and all else with its checksums. Throws "integrity" where they differ, "conflict"
+ * for disks that would be encrypted otherwise than they were, "host" where there is no room for what will be pulled.
  */
 export async function planLoan(
   world: World,
@@ -32,20 +35,21 @@ export async function planLoan(
   const { manifest } = backup;
   const disks = chooseDisks(manifest.disks, wanted.devices, backup.id);
   requireAlike(backup, disks);
-  await requireReadable(world, backup, known, disks);
-  const chains = disks.map((disk) => filesOf(backup, disk, known));
+  const target = openTarget(world, backup.target);
+  const chains = disks.map((disk) => diskChain(target, backup.id, disk, known));
+  await requireReadable(world, target, backup, chains);
   let bytes = 0;
   for (const [top] of chains) {
     if (top === undefined) continue;
     // Without its passphrase an encrypted one does not tell.
-    bytes +=
-      secret === null ? await world.host.convertedBytes({ path: top.path, format: "qcow2" }) : top.disk.sizeBytes;
+    bytes += secret === null ? await world.host.convertedBytes(top.backup.image(top.file)) : top.disk.sizeBytes;
   }
   await requireSpace(world, bytes, `restoring backup ${manifest.id}`);
-  const kept = await world.host.fileInfo(`${folderOf(backup.target, backup.id)}/${MANIFEST}`);
+  const stored = target.backup(backup.id);
+  const kept = await stored.look(MANIFEST);
   const owner = { uid: kept?.uid ?? 0, gid: kept?.gid ?? 0 };
-  const mark = markText(world, await storeIdOf(world), wanted.name);
-  const layers = chains.map((chain) => standIn(world, backup, chain, wanted.id, { owner, mark, secret }));
+  const mark = useNoteText(world, await storeIdOf(world), wanted.name);
+  const layers = chains.map((chain) => standIn(world, backup, stored, chain, wanted.id, { owner, mark, secret }));
   const parts = asImage(world, backup, wanted.id, disks, layers);
   const loan = { image: { ...parts.image, name: `backup ${backup.id}` }, layers };
   return { ...parts, layers: [], loan, from: [], secret };
@@ -63,18 +67,19 @@ function requireAlike({ id, manifest }: WholeBackup, disks: readonly BackupDisk[
 function standIn(
   world: World,
   { id, target, manifest }: WholeBackup,
-  chain: ReturnType<typeof filesOf>,
+  stored: StoredBackup,
+  chain: readonly ChainFile[],
   image: string,
   { secret, ...own }: { readonly secret: string | null } & Pick<BackupLoan["borrowed"]["backup"], "owner" | "mark">,
 ): BackupLoan {
   const layer = newLayer(world, { sizeBytes: chain[0]?.disk.sizeBytes ?? 0, frozen: true, secret });
-  const files = chain.map(({ path }) => path);
+  const files = chain.map(({ backup, file }) => backup.image(file).path);
   const borrowed = {
     image,
     name: `backup ${id}`,
     owner: manifest.owner,
     depth: files.length,
-    marker: useFile(target, id, layer.id),
+    marker: stored.nameOf(useNote(layer.id)),
     backup: { id, target, files, ...own },
   };
   return { ...layer, file: files[0] ?? "", borrowed };
@@ -82,59 +87,60 @@ function standIn(
 
 async function requireReadable(
   world: World,
+  target: BackupTarget,
   backup: WholeBackup,
-  known: ReadonlyMap<string, Backup>,
-  disks: readonly BackupDisk[],
+  chains: readonly (readonly ChainFile[])[],
 ): Promise<void> {
-  const problems = await smallProblems(world, folderOf(backup.target, backup.id), backup.manifest);
-  for (const disk of disks) {
-    const files = filesOf(backup, disk, known);
-    for (const [index, { path, disk: one }] of files.entries()) {
-      const below = files[index + 1]?.path ?? null;
-      problems.push(...(await fileProblems(world, path, below, backup.manifest.encrypted, one)));
-    }
-    if (files.at(-1)?.disk.parent !== null) problems.push(`${files.at(-1)?.path}: what it stands on is missing`);
+  const problems = await smallProblems(target.backup(backup.id), backup.manifest);
+  for (const chain of chains) {
+    for (const [index, one] of chain.entries())
+      problems.push(
+        ...(await fileProblems(world, target, one, chain[index + 1] ?? null, backup.manifest.encrypted, one.disk)),
+      );
+    const last = chain.at(-1);
+    if (last !== undefined && last.disk.parent !== null)
+      problems.push(`${last.backup.nameOf(last.file)}: what it stands on is missing`);
   }
   requireNoProblems(backup, problems);
 }
 
 async function fileProblems(
   world: World,
-  path: string,
-  below: string | null,
+  target: BackupTarget,
+  { backup, file }: BackupFile,
+  below: BackupFile | null,
   encrypted: boolean,
   expected: { readonly sizeBytes?: number; readonly fileBytes?: number },
 ): Promise<string[]> {
-  const file = await world.host.fileInfo(path);
-  if (file === null) return [`${path}: it is missing`];
-  if (!file.isRegularFile || file.isLink) return [`${path}: it is no regular file`];
-  if (expected.fileBytes !== undefined && file.sizeBytes !== expected.fileBytes)
-    return [`${path}: it has ${file.sizeBytes} bytes instead of ${expected.fileBytes}`];
-  const backing = below === null ? null : relativeTo(below);
-  return headerProblems(world, path, { backing, sizeBytes: expected.sizeBytes, encrypted });
-}
-
-function relativeTo(path: string): string {
-  const [file = "", id = ""] = path.split("/").reverse();
-  return relativeBacking(id, file);
+  const name = backup.nameOf(file);
+  const found = await backup.look(file);
+  if (found === null) return [`${name}: it is missing`];
+  if (!found.isRegularFile || found.isLink) return [`${name}: it is no regular file`];
+  if (expected.fileBytes !== undefined && found.sizeBytes !== expected.fileBytes)
+    return [`${name}: it has ${found.sizeBytes} bytes instead of ${expected.fileBytes}`];
+  const backing = below === null ? null : target.backingName(below.backup.id, below.file);
+  return headerProblems(world, backup.image(file), { backing, sizeBytes: expected.sizeBytes, encrypted });
 }
 
 /**
- * Checks again what stands for a backup, before a guest opens it: its target may be gone, or another one. Throws "host" where it is not there,
- * "integrity" where it is not what it was.
+ * Checks again what stands for a backup, before a guest opens it: its target may be gone, or another one. Throws "host"
+ * where it is not there, "integrity" where it is not what it was.
  */
 export async function recheckBackupLoan(world: World, layer: BackupLoan): Promise<void> {
-  const { id, target, files } = layer.borrowed.backup;
+  const { id, target: name, files } = layer.borrowed.backup;
   const what = `backup ${id}, from which it still reads`;
+  const target = openTarget(world, name);
   try {
-    await readTarget(world, await world.store.read(), target);
+    await requireTarget(world, await world.store.read(), name);
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
-    throw new EstratoError(error.code, `${what}: ${error.message}`, { hint: NOT_MOUNTED, cause: error });
+    throw new EstratoError(error.code, `${what}: ${error.message}`, { hint: target.absenceHint, cause: error });
   }
-  for (const [index, path] of files.entries()) {
+  const chain = files.map((path) => target.fileAt(path));
+  for (const [index, file] of chain.entries()) {
     const expected = index === 0 ? { sizeBytes: layer.sizeBytes } : {};
-    const [problem] = await fileProblems(world, path, files[index + 1] ?? null, layer.secret !== null, expected);
+    const below = chain[index + 1] ?? null;
+    const [problem] = await fileProblems(world, target, file, below, layer.secret !== null, expected);
     if (problem !== undefined) throw new EstratoError("integrity", `${what}: ${problem}`);
   }
 }

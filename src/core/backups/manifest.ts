@@ -2,6 +2,8 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { MANIFEST } from "./parts.ts";
+import type { BackupFiles } from "./targets/target.ts";
 
 const FORMAT = 1;
 const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -64,8 +66,14 @@ export function manifestText(content: Manifest): string {
   return fileText({ manifest: checked, sha256: checksumOf(checked) });
 }
 
+/** Null where it has none. Throws what `parseManifest` throws. */
+export async function readManifest(backup: BackupFiles): Promise<Manifest | null> {
+  const text = await backup.readText(MANIFEST);
+  return text === null ? null : parseManifest(text, backup.nameOf(MANIFEST));
+}
+
 /** Throws "integrity" where the text is no manifest, or not the one that was written. `where` names it for the messages. */
-export function parseManifest(text: string, where: string): Manifest {
+function parseManifest(text: string, where: string): Manifest {
   const damaged = (why: string) =>
     new EstratoError("integrity", `${where}: ${why}`, {
       hint: "Get it back from a copy; without it this is no backup.",

@@ -1,11 +1,10 @@
 /** Which blocks of a merged file are as they were: these need not be read again, so that a merge costs what it moves. */
 
-import { secretOf } from "../graph/files.ts";
 import type { DataPlace, Extent } from "../model/host.ts";
 import type { World } from "../ports.ts";
-import { readSmall } from "./layout.ts";
 import type { BackupDisk } from "./manifest.ts";
 import { BLOCK_BYTES, parseSums } from "./sums.ts";
+import type { BackupFile, BackupFiles } from "./targets/target.ts";
 
 /**
  * The sums of the blocks that the merge cannot have touched: those that hold nothing but data which the one above did not hold.
@@ -13,16 +12,16 @@ import { BLOCK_BYTES, parseSums } from "./sums.ts";
  */
 export async function unchangedSums(
   world: World,
-  folder: string,
+  going: BackupFiles,
   below: BackupDisk,
-  above: string,
+  above: BackupFile,
   secret: string | null,
 ): Promise<(string | null)[]> {
-  const text = await readSmall(world, `${folder}/${below.sums.file}`);
-  const { sums, blockBytes } = parseSums(text ?? "", `${folder}/${below.sums.file}`);
+  const text = await going.readText(below.sums.file);
+  const { sums, blockBytes } = parseSums(text ?? "", going.nameOf(below.sums.file));
   if (blockBytes !== BLOCK_BYTES) return [];
-  const written = await world.host.ownExtents({ path: above, format: "qcow2", ...secretOf({ secret }) });
-  const places = await world.host.dataPlaces({ path: `${folder}/${below.file}`, ...secretOf({ secret }) });
+  const written = await world.host.ownExtents(above.backup.image(above.file, secret));
+  const places = await world.host.dataPlaces(going.image(below.file, secret));
   const untouched = untouchedBlocks(sums.length, BLOCK_BYTES, places, written);
   return sums.map((sum, index) => (untouched[index] ? sum : null));
 }

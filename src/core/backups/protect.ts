@@ -4,9 +4,10 @@ import { exclusive } from "../exclusive.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { findBackup, requireWhole } from "./find.ts";
-import { folderOf, MANIFEST } from "./layout.ts";
 import { type BackupView, backupsIn, viewBackup } from "./list.ts";
 import { manifestText } from "./manifest.ts";
+import { MANIFEST } from "./parts.ts";
+import { openTarget } from "./targets/open.ts";
 
 /** Rotation, prune and delete leave a protected backup alone. Idempotent. The manifest is either the old or the new one, so no journal is needed. */
 export async function setProtected(
@@ -21,13 +22,16 @@ export async function setProtected(
     if (found === undefined) throw new EstratoError("not_found", `backup ${word}: not found`);
     const backup = requireWhole(found);
     const manifest = { ...backup.manifest, protected: on };
-    const path = `${folderOf(target, id)}/${MANIFEST}`;
-    const action = { do: "write-file", path, text: manifestText(manifest) } as const;
+    const actions = openTarget(world, target).backup(id).writeText(MANIFEST, manifestText(manifest));
     if (world.dryRun) {
       const title = on ? "Protect it" : "Lift its protection";
-      return { steps: [{ title, commands: world.host.commandsFor(action) }], notes: [], freesBytes: null };
+      return {
+        steps: [{ title, commands: actions.flatMap((action) => world.host.commandsFor(action)) }],
+        notes: [],
+        freesBytes: null,
+      };
     }
-    if (backup.manifest.protected !== on) await world.host.perform(action);
+    if (backup.manifest.protected !== on) for (const action of actions) await world.host.perform(action);
     return viewBackup({ ...backup, manifest });
   });
 }

@@ -1,8 +1,9 @@
 /** `backup prune`: a policy laid on all series of backups in some targets, with the reason for each that stays or goes. */
 import { exclusive } from "../exclusive.ts";
 import type { World } from "../ports.ts";
+import type { Backup } from "./backup.ts";
 import { sweep } from "./leftovers.ts";
-import { type Backup, backupsIn } from "./list.ts";
+import { backupsIn } from "./list.ts";
 import { checkRetention, type Retention, removeUnkept, type Series } from "./take.ts";
 
 /** What becomes of a backup, and why. */

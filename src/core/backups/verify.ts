@@ -3,11 +3,13 @@ import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
 import type { World } from "../ports.ts";
 import { recoverAll } from "../recovery.ts";
+import { ancestorsOf, type Backup } from "./backup.ts";
 import { type Examined, examineDisk, wrong } from "./examine-disk.ts";
 import { findBackup } from "./find.ts";
-import { folderOf, readSmall } from "./layout.ts";
-import { ancestorsOf, type Backup, backupsIn } from "./list.ts";
+import { backupsIn } from "./list.ts";
 import { type Manifest, sha256 } from "./manifest.ts";
+import { openTarget } from "./targets/open.ts";
+import type { BackupTarget, StoredBackup } from "./targets/target.ts";
 import { fileSum } from "./write.ts";
 
 /** What `backup verify` says of one. */
@@ -109,7 +111,7 @@ export async function examineAll(
     const one = known.get(id);
     if (one?.manifest == null) continue;
     const before = seen.get(id);
-    const found = before ?? (await examine(world, one.target, one.manifest));
+    const found = before ?? (await examine(world, openTarget(world, one.target), one.manifest));
     seen.set(id, found);
     problems.push(...found.problems);
     if (before === undefined) readBytes += found.readBytes;
@@ -117,12 +119,11 @@ export async function examineAll(
   return { problems, readBytes };
 }
 
-async function examine(world: World, target: string, manifest: Manifest): Promise<Examined> {
-  const folder = folderOf(target, manifest.id);
-  const problems = await smallProblems(world, folder, manifest);
+async function examine(world: World, target: BackupTarget, manifest: Manifest): Promise<Examined> {
+  const problems = await smallProblems(target.backup(manifest.id), manifest);
   let readBytes = 0;
   for (const disk of manifest.disks) {
-    const found = await examineDisk(world, target, folder, disk, manifest.encrypted);
+    const found = await examineDisk(world, target, manifest.id, disk, manifest.encrypted);
     problems.push(...found.problems);
     readBytes += found.readBytes;
   }
@@ -130,16 +131,15 @@ async function examine(world: World, target: string, manifest: Manifest): Promis
 }
 
 /** What is wrong with all of a backup but its disks. */
-export async function smallProblems(world: World, folder: string, manifest: Manifest): Promise<string[]> {
+export async function smallProblems(stored: StoredBackup, manifest: Manifest): Promise<string[]> {
   const problems: string[] = [];
   const { definition, nvram, tpm } = manifest;
-  const text = await readSmall(world, `${folder}/${definition.file}`);
-  if (text === null || sha256(text) !== definition.sha256) problems.push(wrong(folder, definition.file, text === null));
+  const text = await stored.readText(definition.file);
+  if (text === null || sha256(text) !== definition.sha256) problems.push(wrong(stored, definition.file, text === null));
   for (const kept of [nvram, tpm]) {
     if (kept === null) continue;
-    const there = (await world.host.fileInfo(`${folder}/${kept.file}`)) !== null;
-    if (!there || (await fileSum(world, `${folder}/${kept.file}`)) !== kept.sha256)
-      problems.push(wrong(folder, kept.file, !there));
+    const there = (await stored.look(kept.file)) !== null;
+    if (!there || (await fileSum(stored, kept.file)) !== kept.sha256) problems.push(wrong(stored, kept.file, !there));
   }
   return problems;
 }

@@ -1,28 +1,29 @@
 /** The end of a backup: its copies are compared with the plan, summed, and vouched for by a manifest. */
-import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import { secretOf } from "../graph/files.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { DiskCopy } from "./copies.ts";
 import { type BackupData, snapshotOf } from "./create-recovery.ts";
 import { finalSums } from "./early-sums.ts";
-import { DEFINITION, diskFile, folderOf, MANIFEST, NVRAM, readSmall, sumsFile, TPM } from "./layout.ts";
 import { type BackupDisk, type Manifest, manifestText, sha256 } from "./manifest.ts";
+import { DEFINITION, diskFile, MANIFEST, NVRAM, sumsFile, TPM } from "./parts.ts";
 import { BLOCK_BYTES, sumsText } from "./sums.ts";
+import type { BackupFiles, BackupTarget, UnfinishedBackup } from "./targets/target.ts";
 
 /** Throws "integrity" where a copy is not what was planned: format, size, what it stands on, sound tables. */
 export async function requireCopies(
   world: World,
   state: State,
   copies: readonly DiskCopy[],
-  folder: string,
+  target: BackupTarget,
+  part: UnfinishedBackup,
   secret: string | null,
 ): Promise<void> {
   for (const { device, layer, parent } of copies) {
-    const path = `${folder}/${diskFile(device)}`;
-    const info = await world.host.imageInfo(path, { format: "qcow2" });
-    const backing = parent === null ? null : `${folderOf(dirname(folder), parent)}/${diskFile(device)}`;
+    const file = diskFile(device);
+    const image = part.image(file, secret);
+    const info = await world.host.imageInfo(image.path, { format: "qcow2" });
+    const backing = parent === null ? null : target.backup(parent).image(file).path;
     const source = state.layers[layer];
     const right =
       info !== null &&
@@ -30,21 +31,24 @@ export async function requireCopies(
       info.backing === backing &&
       info.virtualSizeBytes === source?.sizeBytes &&
       info.encrypted === (secret !== null) &&
-      (await world.host.countFaults({ path, ...secretOf({ secret }) })) === 0;
+      (await world.host.countFaults(image)) === 0;
     if (right) continue;
-    throw new EstratoError("integrity", `${path}: the copy is not what was planned`, {
+    throw new EstratoError("integrity", `${part.nameOf(file)}: the copy is not what was planned`, {
       hint: "Nothing was kept. Try again, and look after the target's disk.",
     });
   }
 }
 
-/** Sums of all files (`early`: by path, what was told of them while they were written), then the manifest that names them: without it the folder is no backup. */
+/**
+ * Sums of all files (`early`: by its image's path, what was told of them while they were written), then the manifest
+ * that names them: without it this is no backup.
+ */
 export async function writeManifest(
   world: World,
   data: BackupData,
   state: State,
   copies: readonly DiskCopy[],
-  folder: string,
+  part: UnfinishedBackup,
   early: ReadonlyMap<string, readonly string[]>,
 ): Promise<void> {
   const snapshot = snapshotOf(await world.store.read(), data);
@@ -52,10 +56,10 @@ export async function writeManifest(
   for (const { device, volume, layer, parent } of copies) {
     const sizeBytes = snapshot.disks.find((disk) => disk.device === device)?.sizeBytes ?? 0;
     const sourceEncrypted = state.layers[layer]?.secret != null;
-    const path = `${folder}/${diskFile(device)}`;
+    const { path } = part.image(diskFile(device));
     const known = await finalSums(world, path, early.get(path) ?? []);
     const disk = { device, volume, parent, sizeBytes, sourceEncrypted };
-    disks.push(await summedDisk(world, folder, disk, null, { path, known }));
+    disks.push(await summedDisk(world, part, disk, null, { known }));
   }
   const { libvirtVersion, qemuVersion } = await world.host.capabilities();
   const manifest: Manifest = {
@@ -67,43 +71,49 @@ export async function writeManifest(
     encrypted: data.secret !== null,
     protected: false,
     disks,
-    definition: { file: DEFINITION, sha256: sha256((await readSmall(world, `${folder}/${DEFINITION}`)) ?? "") },
-    nvram: snapshot.nvram === null ? null : await summedFile(world, folder, NVRAM),
-    tpm: snapshot.tpm === null ? null : await summedFile(world, folder, TPM),
+    definition: { file: DEFINITION, sha256: sha256((await part.readText(DEFINITION)) ?? "") },
+    nvram: snapshot.nvram === null ? null : await summedFile(part, NVRAM),
+    tpm: snapshot.tpm === null ? null : await summedFile(part, TPM),
     uefi: snapshot.uefi,
     versions: { libvirt: libvirtVersion, qemu: qemuVersion },
   };
-  await writeText(world, `${folder}/${MANIFEST}`, manifestText(manifest));
+  await writeText(world, part, MANIFEST, manifestText(manifest));
 }
 
-/** Sums a disk's file and writes them beside it. `known`: blocks that need not be read again. `merged`: the backup that came into it. */
+/**
+ * Sums a disk's file (`from`, where it is another than that of `files`) and writes the sums beside it, into `files`.
+ * `known`: blocks that need not be read again. `merged`: the backup that came into it.
+ */
 export async function summedDisk(
   world: World,
-  folder: string,
+  files: BackupFiles,
   disk: Pick<BackupDisk, "device" | "volume" | "parent" | "sizeBytes" | "sourceEncrypted">,
   merged: string | null,
-  from: { readonly path?: string; readonly known?: readonly (string | null)[] } = {},
+  how: {
+    readonly from?: { readonly files: BackupFiles; readonly file: string };
+    readonly known: readonly (string | null)[];
+  },
 ): Promise<BackupDisk> {
   const file = diskFile(disk.device);
   const onProgress = (fraction: number) => world.report.progress(`Sum ${file}`, fraction);
-  const how = from.known === undefined ? { onProgress } : { onProgress, known: from.known };
-  const sums = await world.host.blockSums(from.path ?? `${folder}/${file}`, BLOCK_BYTES, how);
+  const read = how.from ?? { files, file };
+  const sums = await read.files.blockSums(read.file, BLOCK_BYTES, { onProgress, known: how.known });
   const text = sumsText(sums);
   const name = sumsFile(disk.device, merged);
-  await writeText(world, `${folder}/${name}`, text);
+  await writeText(world, files, name, text);
   return { ...disk, file, fileBytes: sums.sizeBytes, sums: { file: name, sha256: sha256(text) } };
 }
 
-async function summedFile(world: World, folder: string, file: string): Promise<{ file: string; sha256: string }> {
-  return { file, sha256: await fileSum(world, `${folder}/${file}`) };
+async function summedFile(files: BackupFiles, file: string): Promise<{ file: string; sha256: string }> {
+  return { file, sha256: await fileSum(files, file) };
 }
 
 /** Of a small file. */
-export async function fileSum(world: World, path: string): Promise<string> {
-  const { sums } = await world.host.blockSums(path, BLOCK_BYTES);
+export async function fileSum(files: BackupFiles, file: string): Promise<string> {
+  const { sums } = await files.blockSums(file, BLOCK_BYTES);
   return sha256(sums.join("\n"));
 }
 
-export function writeText(world: World, path: string, text: string): Promise<void> {
-  return world.host.perform({ do: "write-file", path, text });
+export async function writeText(world: World, files: BackupFiles, file: string, text: string): Promise<void> {
+  for (const action of files.writeText(file, text)) await world.host.perform(action);
 }

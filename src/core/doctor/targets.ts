@@ -1,4 +1,4 @@
-/** Looks into the folders of backups that are there for what this store has begun in them and never finished. */
+/** Looks into the backup targets that are there for what this store has begun in them and never finished. */
 
 import { leftoversIn, sweep } from "../backups/leftovers.ts";
 import type { State } from "../model/state.ts";
@@ -8,9 +8,9 @@ import type { Finding } from "./finding.ts";
 export async function examineTargets(world: World, state: State): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const target of Object.keys(state.targets)) {
-    for (const path of await leftoversIn(world, state, target)) {
+    for (const name of await leftoversIn(world, state, target)) {
       findings.push({
-        subject: path,
+        subject: name,
         problem: "what was written of a backup that was never finished",
         remedy: "Remove the folder.",
         mending: { locks: [target], loses: [], mend: (w, locks) => sweep(w, locks, target) },

@@ -1,8 +1,9 @@
-/** Marks in the targets that say that an instance of ours still reads from a backup, though none does: the target was not there when it was let go of. */
+/** Notes in the targets that say that an instance of ours still reads from a backup, though none does: the target was not there when it was let go of. */
 
-import { useFile } from "../backups/layout.ts";
 import { backupsIn } from "../backups/list.ts";
-import { isThere } from "../backups/targets.ts";
+import { useNote } from "../backups/parts.ts";
+import { isThere } from "../backups/targets/identity.ts";
+import { openTarget } from "../backups/targets/open.ts";
 import type { State } from "../model/state.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
@@ -15,12 +16,13 @@ export async function examineUses(world: World, state: State): Promise<Finding[]
     for (const { id, uses } of await backupsIn(world, target)) {
       for (const { layer, store, instance } of uses) {
         if (store === null || store !== state.storeId || state.layers[layer] !== undefined) continue;
-        const path = useFile(target, id, layer);
+        const stored = openTarget(world, target).backup(id);
+        const note = useNote(layer);
         findings.push({
-          subject: path,
+          subject: stored.nameOf(note),
           problem: `it says that instance ${instance} still reads from the backup, and nothing here does`,
           remedy: "Remove it, so that the backup can go when its time has come.",
-          mending: { locks: [target], loses: [], mend: (w, locks) => perform(w, locks, [{ do: "unlink", path }]) },
+          mending: { locks: [target], loses: [], mend: (w, locks) => perform(w, locks, stored.removeFile(note)) },
         });
       }
     }

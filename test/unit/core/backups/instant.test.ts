@@ -4,7 +4,7 @@ import { restoreInstant } from "../../../../src/core/backups/instant.ts";
 import { listBackups } from "../../../../src/core/backups/list.ts";
 import { pruneBackups } from "../../../../src/core/backups/prune.ts";
 import { restoreInPlace } from "../../../../src/core/backups/restore-to.ts";
-import { markText } from "../../../../src/core/backups/uses.ts";
+import { useNoteText } from "../../../../src/core/backups/use-note.ts";
 import { measure } from "../../../../src/core/check/measure.ts";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../../src/core/graph/invariants.ts";
@@ -276,7 +276,7 @@ describe("an instance that still reads from a backup", () => {
     expect(marks(on)).toEqual([]);
     const { storeId } = await stateOf(on);
     const markOf = (store: string | null) =>
-      ({ format: "raw", text: markText(command(on), store ?? "", "web2") }) as const;
+      ({ format: "raw", text: useNoteText(command(on), store ?? "", "web2") }) as const;
     command(on).host.addFile(two, markOf(storeId));
     expect(await examine(command(on))).toHaveLength(1);
     await repair(command(on));

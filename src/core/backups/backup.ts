@@ -1,0 +1,65 @@
+/** A backup as it was found in a target, and how backups stand on each other. */
+import type { BackupDisk, Manifest } from "./manifest.ts";
+import type { BackupFile, BackupTarget } from "./targets/target.ts";
+import type { Use } from "./use-note.ts";
+
+/** `problem`: why it is none that could be relied on, as far as its manifest tells. */
+export interface Backup {
+  readonly id: string;
+  /** The target's name. */
+  readonly target: string;
+  readonly manifest: Manifest | null;
+  readonly problem: string | null;
+  /** By instances that were booted from it. */
+  readonly uses: readonly Use[];
+  /**
+   * Is that only that it is being merged with one on which it builds? It reads the same all the while; who works there,
+   * or died at it, ends it.
+   */
+  readonly merging?: boolean;
+}
+
+/** The oldest first; what has no readable date before all others. */
+export function byAge(a: Backup, b: Backup): number {
+  const age = ({ manifest, id }: Backup) => `${manifest?.createdAt ?? ""} ${id}`;
+  return age(a).localeCompare(age(b));
+}
+
+/** The backups that this one needs to be read, the nearest first. */
+export function ancestorsOf({ manifest }: Backup, known: ReadonlyMap<string, Backup>): string[] {
+  const found = new Set<string>(manifest?.disks.flatMap(({ parent }) => (parent === null ? [] : [parent])));
+  for (const id of found) {
+    for (const { parent } of known.get(id)?.manifest?.disks ?? []) if (parent !== null) found.add(parent);
+  }
+  return [...found];
+}
+
+/** Those that stand directly on this one. */
+export function standingOnBackup(all: readonly Backup[], id: string): Backup[] {
+  return all.filter(({ manifest }) => manifest?.disks.some(({ parent }) => parent === id));
+}
+
+/** A file of a chain, with what the manifest of its backup says of it. */
+export interface ChainFile extends BackupFile {
+  readonly disk: BackupDisk;
+}
+
+/** The files that hold a disk of the backup `id`, top first. `known`: all of the target, by id. */
+export function diskChain(
+  target: BackupTarget,
+  id: string,
+  disk: BackupDisk,
+  known: ReadonlyMap<string, Backup>,
+): ChainFile[] {
+  const files: ChainFile[] = [];
+  const seen = new Set<string>();
+  let [at, one]: [string, BackupDisk | undefined] = [id, disk];
+  while (one !== undefined && !seen.has(at)) {
+    seen.add(at);
+    files.push({ backup: target.backup(at), file: one.file, disk: one });
+    if (one.parent === null) break;
+    at = one.parent;
+    one = known.get(at)?.manifest?.disks.find(({ device }) => device === disk.device);
+  }
+  return files;
+}

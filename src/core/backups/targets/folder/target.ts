@@ -1,0 +1,59 @@
+/** A folder that holds backups: on another disk, a mount. An unmounted one must never be taken for an empty one. */
+import { EstratoError } from "../../../../errors.ts";
+import type { HeldLocks, World } from "../../../ports.ts";
+import { requireSpace } from "../../../space.ts";
+import { isBackupId } from "../../parts.ts";
+import type { BackupTarget } from "../target.ts";
+import { readText } from "./files.ts";
+import { isUnfinishedOf, markerPath, relativeBacking, splitPath, unfinishedFolder } from "./layout.ts";
+import { mergingIn, storedIn } from "./stored.ts";
+import { unfinishedIn } from "./unfinished.ts";
+
+const NOT_MOUNTED = "Is its disk mounted?";
+
+/** `folder`: an absolute path. */
+export function folderTarget(world: World, folder: string): BackupTarget {
+  const names = () => world.host.listFolder(folder);
+  return {
+    name: folder,
+    absenceHint: NOT_MOUNTED,
+    markerName: markerPath(folder),
+    readMarker: (isKnown) => readMarker(world, folder, isKnown),
+    writeMarker: (text) => [{ do: "write-file", path: markerPath(folder), text }],
+    lock: (timeoutMs) => lock(world, folder, timeoutMs),
+    requireSpace: (bytes, what) => requireSpace(world, bytes, what, folder),
+    backupIds: async () => (await names()).filter(isBackupId),
+    backup: (id) => storedIn(world, folder, id),
+    fileAt: (path) => {
+      const { id, file } = splitPath(path);
+      return { backup: storedIn(world, folder, id), file };
+    },
+    backingName: relativeBacking,
+    unfinishedName: (id, store) => unfinishedFolder(folder, id, store),
+    unfinishedOf: async (store) =>
+      (await names()).filter((name) => isUnfinishedOf(name, store)).map((name) => `${folder}/${name}`),
+    unfinished: (name) => unfinishedIn(world, folder, name),
+    merging: mergingIn(folder),
+  };
+}
+
+async function readMarker(world: World, folder: string, isKnown: boolean): Promise<string | null> {
+  const found = await world.host.fileInfo(folder);
+  if (found === null) {
+    throw new EstratoError("host", `${folder}: there is no such folder`, {
+      hint: isKnown ? NOT_MOUNTED : "Make it first, on a disk of its own.",
+    });
+  }
+  if (!found.isFolder) throw new EstratoError("host", `${folder}: it is no folder`, { hint: "Name a folder." });
+  return readText(world, markerPath(folder));
+}
+
+async function lock(world: World, folder: string, timeoutMs: number): Promise<HeldLocks | null> {
+  const marker = markerPath(folder);
+  if ((await world.host.fileInfo(marker)) === null) return null;
+  const locks = await world.store.lockShared(marker, folder, timeoutMs, world.signal);
+  if (locks === null) {
+    world.report.note(`${folder}: it cannot be locked: let no other store work in it at the same time`);
+  }
+  return locks;
+}
