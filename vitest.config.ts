@@ -23,6 +23,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
           testTimeout: 30_000,
+          hookTimeout: 120_000,
           server: { deps: { inline: [/\/node_modules\/conf\//] } },
         },
       },

@@ -9,7 +9,43 @@ export type RawState = Record<string, unknown>;
 /** From version N (its key) to N + 1. Gets a value of its own that it may change. */
 export type Migrations = Readonly<Record<number, (older: RawState) => RawState>>;
 
-export const MIGRATIONS: Migrations = {};
+export const MIGRATIONS: Migrations = { 1: fromOne };
+
+/** Version 1 grew while it was 1: what came since its first state is filled in where a state lacks it. */
+function fromOne(older: RawState): RawState {
+  const state: RawState = { bookmarks: {}, storeId: null, targets: {}, schedules: {}, ...older };
+  fillIn(state.layers, { busy: null });
+  fillIn(state.volumes, { uefi: false });
+  fillIn(state.instances, { shelved: null });
+  fillIn(state.snapshots, { tpm: null, uefi: false });
+  fillIn(fieldsOf(state.snapshots, "memory"), { paused: false, definition: null, qemuVersion: null, machine: null });
+  fillIn(state.images, { tpm: null, uefi: false });
+  fillIn(state.schedules, { hooks: null });
+  const tasks = fieldsOf(state.schedules, "task").filter((task) => isObject(task) && task.kind === "backup");
+  fillIn(tasks, { passphraseFile: null });
+  return state;
+}
+
+/** Gives each row of a table what it lacks. What is no table of rows is left to the validation. */
+function fillIn(table: unknown, missing: Readonly<Record<string, unknown>>): void {
+  if (!isObject(table)) return;
+  for (const row of Object.values(table).filter(isObject)) {
+    for (const [key, value] of Object.entries(missing)) if (!Object.hasOwn(row, key)) row[key] = value;
+  }
+}
+
+/** That field of each row. */
+function fieldsOf(table: unknown, key: string): unknown[] {
+  return isObject(table)
+    ? Object.values(table)
+        .filter(isObject)
+        .map((row) => row[key])
+    : [];
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
 
 /**
  * Brings `raw` to version `target` step by step. `where` names the file for the messages.

@@ -47,42 +47,31 @@ export function parseRaw(text: string, where: string): RawState {
  * Checks a value against the schema and gives that same value back, not valibot's copy: the copy has lost every key that
  * the schema does not name (and any named like a member of Object.prototype). The shape changes only with its version and a newer
  * version is refused, so an unknown key is someone's note or a later estrato's addition, and is carried along untouched.
- * `looseObject` would do the same at the price of the types: every misspelt key would compile. What the schema knows a default for is filled
- * in from the copy: a state that was written before the key came lacks it.
+ * `looseObject` would do the same at the price of the types: every misspelt key would compile. The schema has no defaults: what an older state
+ * lacks is filled in by its migration.
  */
 export function validState(raw: unknown, where: string): State {
-  const { fault, output } = checked(raw);
+  const fault = faultIn(raw);
   if (fault !== null) throw damaged(where, fault);
-  fillIn(raw, output);
   return withBareTables(raw as State);
 }
 
 /** The same for what a change made of the state. A refusal is a fault of ours, and no copy needs restoring. */
 export function checkedChange(draft: State, where: string): State {
-  const { fault } = checked(draft);
+  const fault = faultIn(draft);
   if (fault === null) return withBareTables(draft);
   throw new EstratoError("integrity", `${where}: a change that would damage it was refused: ${fault}`, {
     hint: "The state is as it was; please report this as a bug.",
   });
 }
 
-/** Where and why the schema refuses it (null where it does not), and valibot's copy of it. */
-function checked(raw: unknown): { readonly fault: string | null; readonly output: unknown } {
+/** Where and why the schema refuses it; null where it does not. */
+function faultIn(raw: unknown): string | null {
   const result = v.safeParse(stateSchema, raw, { abortEarly: true });
-  if (result.success) return { fault: null, output: result.output };
+  if (result.success) return null;
   const issue = result.issues[0];
   const path = v.getDotPath(issue);
-  return { fault: path === null ? issue.message : `${path}: ${issue.message}`, output: null };
-}
-
-/** Gives `to` every key that `from` has and it lacks, all the way down. */
-function fillIn(to: unknown, from: unknown): void {
-  if (typeof to !== "object" || to === null || typeof from !== "object" || from === null) return;
-  const [target, source] = [to as Record<string, unknown>, from as Record<string, unknown>];
-  for (const key of Object.keys(source)) {
-    if (Object.hasOwn(target, key)) fillIn(target[key], source[key]);
-    else target[key] = source[key];
-  }
+  return path === null ? issue.message : `${path}: ${issue.message}`;
 }
 
 /** Tables keyed by what users name get no prototype: `flavors["constructor"]` is undefined, and `__proto__` a key like any other. */

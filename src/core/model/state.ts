@@ -1,8 +1,11 @@
 /** The shape of `state.json`: what the things on this host mean. Paths are here and nowhere else in the state. */
 import * as v from "valibot";
 
-/** Raised by one with each change of the shape; `migrations.ts` holds the way from each older one. */
-export const STATE_VERSION = 1;
+/**
+ * Raised by one with each change of the shape, a new field too: an older program then refuses what it would misread, and no default fills in
+ * what an older state lacks. `store/migrations.ts` holds the way from each older version, and a test a recorded state of each.
+ */
+export const STATE_VERSION = 2;
 
 const time = v.string(); // ISO 8601, UTC
 const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -52,7 +55,7 @@ const volume = v.object({
   deleteWithInstance: v.boolean(), // made by the instance's creation
   sourceSnapshot: v.nullable(v.string()),
   sourceImage: v.nullable(v.string()),
-  uefi: v.optional(v.boolean(), false), // of a guest with UEFI: does not boot without
+  uefi: v.boolean(), // of a guest with UEFI: does not boot without
   owner: v.string(),
   createdAt: time,
   properties,
@@ -94,10 +97,10 @@ const snapshotDisk = v.object({ volume: v.string(), device: v.string(), layer: v
 const snapshotMemory = v.object({
   file: v.string(), // file name under memory/
   sizeBytes: bytes,
-  paused: v.optional(v.boolean(), false), // the instance was paused, and resumes so
-  definition: v.optional(v.nullable(v.string()), null), // the expanded live definition, a file name under records/
-  qemuVersion: v.optional(v.nullable(v.string()), null), // that wrote it
-  machine: v.optional(v.nullable(v.string()), null), // pc-q35-7.2
+  paused: v.boolean(), // the instance was paused, and resumes so
+  definition: v.nullable(v.string()), // the expanded live definition, a file name under records/
+  qemuVersion: v.nullable(v.string()), // that wrote it
+  machine: v.nullable(v.string()), // pc-q35-7.2
 });
 
 const snapshot = v.object({
@@ -114,8 +117,8 @@ const snapshot = v.object({
   memory: v.nullable(snapshotMemory),
   definition: v.nullable(v.string()), // file name under records/, disks named by volume
   nvram: v.nullable(v.string()), // file name under nvram/
-  tpm: v.optional(v.nullable(v.string()), null), // what its emulated TPM keeps, there too
-  uefi: v.optional(v.boolean(), false), // of a guest with UEFI
+  tpm: v.nullable(v.string()), // what its emulated TPM keeps, there too
+  uefi: v.boolean(), // of a guest with UEFI
   vcpus: v.nullable(v.number()),
   ramBytes: v.nullable(bytes),
   flavor: v.nullable(v.string()),
@@ -143,8 +146,8 @@ const image = v.object({
   }),
   definition: v.nullable(v.string()), // the instance's definition it came with, a file name under records/
   nvram: v.nullable(v.string()),
-  tpm: v.optional(v.nullable(v.string()), null),
-  uefi: v.optional(v.boolean(), false),
+  tpm: v.nullable(v.string()),
+  uefi: v.boolean(),
   owner: v.string(),
   createdAt: time,
   protected: v.boolean(),
@@ -200,7 +203,7 @@ const scheduledBackup = v.object({
   compress: v.boolean(),
   quiesce: v.picklist(["try", "require", "off"]),
   disks: v.array(v.string()), // devices; none: all
-  passphraseFile: v.optional(v.nullable(v.string()), null), // absolute path of what an encrypted one is opened with
+  passphraseFile: v.nullable(v.string()), // absolute path of what an encrypted one is opened with
 });
 
 /** Programs of the user's around what a schedule does. */
@@ -223,7 +226,7 @@ const schedule = v.object({
   zone: v.string(), // whose calendar the retention goes by, IANA
   jitterMs: milliseconds,
   lockTimeoutMs: milliseconds,
-  hooks: v.optional(v.nullable(hooks), null),
+  hooks: v.nullable(hooks),
   catchUp: v.boolean(), // what was missed while the host was off is made up for
   lines: v.array(v.string()), // of the crontab
   last: v.nullable(
@@ -243,10 +246,10 @@ export const stateSchema = v.object({
   images: v.record(v.string(), image),
   flavors: v.record(v.string(), flavor),
   keypairs: v.record(v.string(), keypair),
-  bookmarks: v.optional(v.record(v.string(), bookmark), {}), // by backup
-  storeId: v.optional(v.nullable(v.string()), null), // tells this store's unfinished backups in a target from another's; null: none was begun yet
-  targets: v.optional(v.record(v.string(), v.string()), {}), // folders of backups: path → the id that its marker holds
-  schedules: v.optional(v.record(v.string(), schedule), {}),
+  bookmarks: v.record(v.string(), bookmark), // by backup
+  storeId: v.nullable(v.string()), // tells this store's unfinished backups in a target from another's; null: none was begun yet
+  targets: v.record(v.string(), v.string()), // folders of backups: path → the id that its marker holds
+  schedules: v.record(v.string(), schedule),
 });
 
 /** Of the records that others hold copies of: the journal, and what lies beside the state. */

@@ -1,6 +1,13 @@
 /** Small graphs, written as a person would draw them. */
 import type { CollectFacts, Holder } from "../../../src/core/graph/decisions.ts";
-import type { Image, Layer, Snapshot, State, Volume } from "../../../src/core/model/state.ts";
+import {
+  type Image,
+  type Layer,
+  type Snapshot,
+  STATE_VERSION,
+  type State,
+  type Volume,
+} from "../../../src/core/model/state.ts";
 
 const TIME = "2026-01-01T00:00:00.000Z";
 export const MiB = 1024 ** 2;
@@ -8,7 +15,7 @@ export const GiB = 1024 ** 3;
 
 export function emptyState(): State {
   const nothing = { layers: {}, volumes: {}, instances: {}, snapshots: {}, images: {}, flavors: {}, keypairs: {} };
-  return { version: 1, ...nothing, bookmarks: {}, storeId: null, targets: {}, schedules: {} };
+  return { version: STATE_VERSION, ...nothing, bookmarks: {}, storeId: null, targets: {}, schedules: {} };
 }
 
 /** A frozen qcow2 layer of 10 GiB, if nothing else is said. */

@@ -46,17 +46,12 @@ describe("a lock", () => {
   });
 
   it("says what to install where flock is not there", async () => {
-    const path = process.env.PATH;
-    process.env.PATH = "/nowhere";
-    try {
-      await expect(store.lock(["a"], 0)).rejects.toMatchObject({
-        code: "host",
-        message: expect.stringContaining("flock"),
-        hint: expect.stringContaining("util-linux"),
-      });
-    } finally {
-      process.env.PATH = path;
-    }
+    const lacking = openStore({ home, systemMode: false, searchPath: "/nowhere" });
+    await expect(lacking.lock(["a"], 0)).rejects.toMatchObject({
+      code: "host",
+      message: expect.stringContaining("flock"),
+      hint: expect.stringContaining("util-linux"),
+    });
     await (await store.lock(["a"], 0)).release();
   });
 
@@ -73,19 +68,13 @@ describe("a lock", () => {
 
 describe("a lock in a folder that several stores use", () => {
   const marker = () => join(home, "marker.json");
-  const lock = () => store.lockShared(marker(), "/mnt/backup", 0);
+  const lock = (of = store) => of.lockShared(marker(), "/mnt/backup", 0);
   beforeEach(() => writeFileSync(marker(), "{}"));
 
   /** With a flock(1) that ends so. */
-  async function withFlock<T>(exit: number, work: () => Promise<T>): Promise<T> {
-    const path = process.env.PATH;
+  async function withFlock<T>(exit: number, work: (wrong: typeof store) => Promise<T>): Promise<T> {
     writeFileSync(join(home, "flock"), `#!/bin/sh\nexit ${exit}\n`, { mode: 0o755 });
-    process.env.PATH = `${home}:${path}`;
-    try {
-      return await work();
-    } finally {
-      process.env.PATH = path;
-    }
+    return work(openStore({ home, systemMode: false, searchPath: home }));
   }
 
   it("leaves the file as it is, and makes none", async () => {
@@ -110,7 +99,7 @@ describe("a lock in a folder that several stores use", () => {
 
   it("is refused where flock fails otherwise, which for a lock of our own is always so", async () => {
     await expect(withFlock(1, lock)).rejects.toMatchObject({ code: "host" });
-    await expect(withFlock(71, () => store.lock(["a"], 0))).rejects.toMatchObject({ code: "host" });
+    await expect(withFlock(71, (wrong) => wrong.lock(["a"], 0))).rejects.toMatchObject({ code: "host" });
   });
 
   it("is kept by a child that inherited it, beyond our release", async () => {

@@ -1,19 +1,34 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { STATE_VERSION } from "../../../src/core/model/state.ts";
 import { emptyState } from "../../../src/store/empty-state.ts";
 import { makeFolders } from "../../../src/store/folders.ts";
-import { type Migrations, migrate } from "../../../src/store/migrations.ts";
+import { MIGRATIONS, type Migrations, migrate } from "../../../src/store/migrations.ts";
 import { pathsInStore } from "../../../src/store/paths.ts";
 import { stateFile } from "../../../src/store/state-file.ts";
+import { parseState } from "../../../src/store/state-text.ts";
+import { EXIT_CODES } from "../../../src/ui/errors.ts";
 import { keypair } from "./samples.ts";
 
 /** An invented version 0 called flavors "sizes". */
 const FROM_ZERO: Migrations = {
+  ...MIGRATIONS,
   0: ({ sizes, ...rest }) => ({ ...rest, flavors: sizes }),
 };
+
+/** States as they were written, the first of each shape. */
+const RECORDED = join(import.meta.dirname, "recorded");
+
+function stored(text: string) {
+  const home = mkdtempSync(join(tmpdir(), "estrato-migrate-"));
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  const paths = pathsInStore(home);
+  const file = stateFile({ paths, makeFolders: () => makeFolders(paths, false), now: () => new Date() });
+  writeFileSync(paths.stateFile, text);
+  return { paths, file, now: () => readFileSync(paths.stateFile, "utf8") };
+}
 
 function versionZero(): string {
   const { flavors, ...rest } = emptyState();
@@ -60,6 +75,48 @@ describe("a state of an older version", () => {
     rmSync(home, { recursive: true, force: true });
   });
 
+  it.each(readdirSync(RECORDED))("is read as it was recorded and keeps all that it said: %s", async (name) => {
+    const text = readFileSync(join(RECORDED, name), "utf8");
+    const { file, now } = stored(text);
+    const state = await file.read();
+    expect(state).toMatchObject({ ...JSON.parse(text), version: STATE_VERSION });
+    expect(now()).toBe(text); // whoever only reads writes nothing
+    await file.update((draft) => {
+      draft.keypairs.other = keypair("other");
+    });
+    const { other: _, ...keypairs } = (await file.read()).keypairs;
+    expect(JSON.parse(now())).toMatchObject({ ...JSON.parse(text), version: STATE_VERSION });
+    expect(structuredClone({ ...(await file.read()), keypairs })).toEqual(structuredClone(state));
+  });
+
+  it("of the first shape gets what came since", () => {
+    const first = JSON.parse(readFileSync(join(RECORDED, "state-1-first.json"), "utf8"));
+    const { layers, volumes, instances, snapshots, images, ...rest } = parseState(JSON.stringify(first), "state.json");
+    expect(rest).toMatchObject({ bookmarks: {}, storeId: null, targets: {}, schedules: {} });
+    for (const layer of Object.values(layers)) expect(layer.busy).toBeNull();
+    for (const volume of Object.values(volumes)) expect(volume.uefi).toBe(false);
+    for (const instance of Object.values(instances)) expect(instance.shelved).toBeNull();
+    for (const image of Object.values(images)) expect(image).toMatchObject({ tpm: null, uefi: false });
+    for (const snapshot of Object.values(snapshots)) {
+      const memory = { paused: false, definition: null, qemuVersion: null, machine: null };
+      expect(snapshot).toMatchObject({ tpm: null, uefi: false, memory });
+    }
+  });
+
+  it("loses nothing of what it had beyond the first shape", () => {
+    const layers = { a: { busy: "op-1" } };
+    const memory = { paused: true, definition: "a.xml" };
+    const older = { version: 1, layers, snapshots: { s: { tpm: "t", uefi: true, memory } }, storeId: "s" };
+    expect(migrate(structuredClone(older), "state.json")).toMatchObject({ ...older, version: 2 });
+  });
+
+  it("that lacks a field of its own version is damaged: no default hides it", () => {
+    const { storeId: _, ...rest } = emptyState();
+    expect(() => parseState(JSON.stringify(rest), "state.json")).toThrow(
+      expect.objectContaining({ code: "integrity", message: expect.stringContaining("storeId") }),
+    );
+  });
+
   it("is damage where there is no way from it", () => {
     expect(() => migrate({ version: 0 }, "state.json")).toThrow(expect.objectContaining({ code: "integrity" }));
   });
@@ -74,6 +131,17 @@ describe("a state of a newer version", () => {
         hint: "Upgrade estrato on this host.",
       }),
     );
+  });
+
+  it("is refused by whoever reads, writes or repairs, and left as it is", async () => {
+    const { file, now } = stored(JSON.stringify({ ...emptyState(), version: STATE_VERSION + 1, further: {} }));
+    const text = now();
+    const refusal = { code: "host", message: expect.stringContaining("written by a newer estrato") };
+    await expect(file.read()).rejects.toMatchObject(refusal);
+    await expect(file.update((draft) => void delete draft.flavors.tiny)).rejects.toMatchObject(refusal);
+    await expect(file.restoreLastGood()).rejects.toMatchObject(refusal);
+    expect(now()).toBe(text);
+    expect(EXIT_CODES.host).toBe(6);
   });
 
   it.each([undefined, null, "1", 1.5, -1, Number.NaN])("is not what a version of %s is: that is damage", (version) => {
