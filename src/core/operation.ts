@@ -1,5 +1,5 @@
 /**
- * How every change is made: journal, then act, then record (DESIGN, invariant 2).
+ * How every change is made: journal, then act, then record (DESIGN.md, invariant 2).
  * An operation is data (its kind, its locks, what recovery needs) and an ordered list of steps; the same list answers `--dry-run`.
  */
 import { EstratoError } from "../errors.ts";

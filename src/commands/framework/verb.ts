@@ -28,7 +28,7 @@
  *    Malformed values, unknown columns and bad queries have failed (exit 2) before run() is called.
  * 2. `run` returns what was declared: rows (`result.list`), one thing or several (`result.one`), a plan where world.dryRun is set, or
  *    null. It is printed in the format that was asked for; nothing else may write to stdout, but for `result.nothing` with streams.stdout.
- *    Types of what is remembered come from src/core/records.ts: commands may not import the store or the host.
+ *    Types of what is remembered come from src/core/model/state.ts: commands may not import the store or the host.
  * 3. Columns are shared by the verbs of a noun: `columns.ts` beside them, from the builders in `src/ui/output/columns.ts`. Their keys are
  *    the keys of the JSON object; those with `listed: false` are not in the table of a list.
  * 4. Several targets: `many("INSTANCE", …)` and `return eachTarget(context, args.instances, { kind: "instance", verb: "stop" }, (target) => …)`
