@@ -5,10 +5,10 @@ import { guidePage } from "./manual/markdown.ts";
 import { manualPages } from "./manual/pages.ts";
 import { catalogue } from "./program.ts";
 
-/** All pages that belong into `folder`: section 1 from the declarations, section 7 from the guides that lie there. */
+/** All pages that belong into `folder`: *.1 from the declarations, *.5 and *.7 from the guides that lie there. */
 export async function allPages(folder: string, version: string): Promise<Map<string, string>> {
   const pages = new Map(await manualPages(catalogue, version));
-  for (const file of readdirSync(folder).filter((name) => name.endsWith(".7.md"))) {
+  for (const file of readdirSync(folder).filter((name) => /\.[57]\.md$/.test(name))) {
     pages.set(file.slice(0, -".md".length), guidePage(readFileSync(join(folder, file), "utf8"), version));
   }
   return pages;
@@ -18,7 +18,7 @@ export async function allPages(folder: string, version: string): Promise<Map<str
 export async function writeManual(folder: string, version: string): Promise<void> {
   const pages = await allPages(folder, version);
   for (const file of readdirSync(folder)) {
-    if (/\.[17]$/.test(file) && !pages.has(file)) rmSync(join(folder, file));
+    if (/\.[157]$/.test(file) && !pages.has(file)) rmSync(join(folder, file));
   }
   for (const [file, text] of pages) writeFileSync(join(folder, file), text);
 }

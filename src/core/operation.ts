@@ -1,5 +1,5 @@
 /**
- * How every change is made: journal, then act, then record (DESIGN, invariant 2). An operation is a value: a kind, what the journal remembers of
+ * How every change is made: journal, then act, then record (DESIGN.md, invariant 2). An operation is a value: a kind, what the journal remembers of
  * it, an ordered list of steps. `run` plans it, journals it, performs it, and ends it where it failed.
  */
 import { EstratoError } from "../errors.ts";

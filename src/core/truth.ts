@@ -1,5 +1,6 @@
 /**
- * Who is right about a guest's disks (DESIGN section 3): QEMU, then libvirt's live and persistent definitions, then our state.
+ * Who is right about a guest's disks (DESIGN.md, section 3): QEMU, then libvirt's live and persistent
+ * definitions, then our state.
  * Everything that touches layers asks here first, and again afterwards.
  */
 import { EstratoError } from "../errors.ts";

@@ -163,7 +163,7 @@ export async function setMode(path: string, mode: number): Promise<void> {
   if (((await stat(path)).mode & 0o7777) !== mode) await chmod(path, mode);
 }
 
-/** root may write any file; a mode without the owner's write bit is our word that nothing may (DESIGN, invariant 5). */
+/** root may write any file: a mode without the owner's write bit is our word that none may (DESIGN.md, invariant 5). */
 export async function assertNotFrozen(path: string): Promise<void> {
   const { mode } = await lstat(path);
   if ((mode & 0o200) === 0) throw new EstratoError("conflict", `${path}: the file is frozen (mode 0400)`);

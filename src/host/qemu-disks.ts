@@ -1,4 +1,4 @@
-/** What QEMU itself has open: the truth of a running guest (DESIGN, section 3). */
+/** What QEMU itself has open: the truth of a running guest (DESIGN.md, section 3). */
 
 import type { QemuDisk } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";

@@ -1,13 +1,16 @@
-/** The small part of Markdown that the guides in man/*.7.md use: headings, paragraphs, lists, fenced code, `code`, **bold**, *italics*. */
+/**
+ * The small part of Markdown that the guides in man/*.5.md and *.7.md use: headings, paragraphs, lists, fenced code,
+ * `code`, **bold**, *italics*.
+ */
 import { BULLET, code, header, heading, inline, listItem, subheading } from "./roff.ts";
 
-/** The page of a guide. Its first line is `# NAME(7): what it is about`. Throws where it is not. */
+/** The page of a guide, *.5 or *.7. Its first line is `# NAME(7): what it is about`. Throws where it is not. */
 export function guidePage(markdown: string, version: string): string {
   const [first = "", ...rest] = markdown.split("\n");
-  const [, name, about] = /^# ([\w-]+)(?:\(7\))?(?:: | - )(.+)$/.exec(first) ?? [];
+  const [, name, section, about] = /^# ([\w-]+)\(([57])\)(?:: | - )(.+)$/.exec(first) ?? [];
   if (name === undefined || about === undefined)
     throw new Error(`A guide begins with "# NAME(7): about", not with: ${first}`);
-  return `${header(name, 7, version)}${heading("Name")}${inline(`${name} - ${about}`)}\n${blocks(rest)}`;
+  return `${header(name, Number(section), version)}${heading("Name")}${inline(`${name} - ${about}`)}\n${blocks(rest)}`;
 }
 
 function blocks(lines: readonly string[]): string {

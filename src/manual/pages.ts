@@ -1,4 +1,4 @@
-/** The pages of section 1, from the declarations that --help prints. */
+/** The pages *.1, from the declarations that --help prints. */
 import { GLOBAL_OPTIONS } from "../commands/framework/globals.ts";
 import { argumentWord, optionHelp, optionWords, usageLine } from "../commands/framework/help.ts";
 import type { Catalogue, Noun, Options, Verb } from "../commands/framework/tree.ts";

@@ -62,7 +62,7 @@ export async function guestSteps(world: World, guest: BootGuest): Promise<Step[]
   ];
 }
 
-/** libvirt opens an encrypted chain only where the definition names each file of it, with the secret (LIBVIRT.md). */
+/** libvirt opens an encrypted chain only where the definition names each file of it, with the secret (LIBVIRT.md, trap 22). */
 function overlayFile({ backup, target, known, secret }: BootGuest, disk: BackupDisk, path: string): DiskFile {
   if (secret === null) return { path, format: "qcow2" };
   const backing = diskChain(target, backup.id, disk, known).map((one) => one.backup.image(one.file));

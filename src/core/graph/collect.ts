@@ -1,5 +1,6 @@
 /**
- * The one place that decides what becomes of a layer that nothing points at (DESIGN section 1): freed, merged, kept or deferred.
+ * The one place that decides what becomes of a layer that nothing points at (DESIGN.md, section 1): freed, merged,
+ * kept or deferred.
  * Pure: the graph and the facts in, decisions out. Nothing else in the program decides this.
  */
 import { isDeepStrictEqual } from "node:util";

@@ -1,7 +1,7 @@
 /**
  * New volumes: empty heads on layers that are there already, or on nothing.
- * Making one moves no data. The pointer is stored before the file is made (DESIGN, invariant 3), so that collecting never takes
- * a layer away from under a head that is about to appear.
+ * Making one moves no data. The pointer is stored before the file is made (DESIGN.md, invariant 3), so that collecting never
+ * takes a layer away from under a head that is about to appear.
  */
 
 import * as v from "valibot";

@@ -238,7 +238,7 @@ export type Action =
     };
 
 export interface PerformOptions {
-  /** Descriptors of locks that a child which changes disks inherits (STACK.md, Locks). */
+  /** Descriptors of locks that a child which changes disks inherits (STACK.md, "Traps"). */
   readonly lockFds?: readonly number[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number) => void;

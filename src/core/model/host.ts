@@ -117,7 +117,7 @@ export interface DomainJob {
   readonly ended?: true;
 }
 
-/** What QEMU itself has open for a disk: the truth of a running guest (DESIGN, section 3). */
+/** What QEMU itself has open for a disk: the truth of a running guest (DESIGN.md, section 3). */
 export interface QemuDisk {
   readonly device: string; // target name, found by alias
   readonly chain: readonly string[]; // paths, top first

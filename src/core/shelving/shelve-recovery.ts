@@ -1,4 +1,4 @@
-/** What becomes of an instance whose shelving did not end (DESIGN section 5). */
+/** What becomes of an instance whose shelving did not end (DESIGN.md, section 5). */
 
 import { EstratoError } from "../../errors.ts";
 import { isUnwritten } from "../layers/heads.ts";

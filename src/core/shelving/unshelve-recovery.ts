@@ -1,4 +1,4 @@
-/** What becomes of an instance whose unshelving did not end (DESIGN section 5). */
+/** What becomes of an instance whose unshelving did not end (DESIGN.md, section 5). */
 
 import * as v from "valibot";
 import type { Copy } from "../firmware.ts";

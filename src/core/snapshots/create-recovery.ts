@@ -94,7 +94,7 @@ function memoryFiles(world: World, snapshot: Snapshot): Action[] {
   ];
 }
 
-/** The truth, in DESIGN's order: QEMU, then what was written, then the definition. */
+/** The truth, in the order of DESIGN.md, section 3: QEMU, then what was written, then the definition. */
 async function newHeadsInUse(world: World, data: CreateData, status: DomainStatus | null): Promise<boolean> {
   if (status === null) return false;
   if (status.live !== null) {

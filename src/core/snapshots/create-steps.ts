@@ -1,4 +1,4 @@
-/** The steps of a snapshot, in the order in which each crash has an answer (DESIGN, section 5). */
+/** The steps of a snapshot, in the order in which each crash has an answer (DESIGN.md, section 5). */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { type Firmware, saveFirmware } from "../firmware.ts";

@@ -40,7 +40,8 @@ export function newHead(
   backing: Layer,
   sizeBytes: number,
 ): HeadChange {
-  // A head smaller than what it stands on, or than the device the guest sees, would cut the disk off (LIBVIRT.md, "across sizes").
+  // A head smaller than what it stands on, or than the device the guest sees, would cut the disk off
+  // (LIBVIRT.md, "Merging, exactly").
   const after = newHeadLayer(world, backing, Math.max(sizeBytes, backing.sizeBytes));
   return {
     volume: volume.id,

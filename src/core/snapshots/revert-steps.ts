@@ -1,4 +1,4 @@
-/** The steps of a revert, in the order in which each crash has an answer (DESIGN, section 5). */
+/** The steps of a revert, in the order in which each crash has an answer (DESIGN.md, section 5). */
 
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
@@ -118,7 +118,7 @@ function resumeStep(world: World, locks: HeldLocks, data: RevertData, memory: No
   };
 }
 
-/** Memory belongs to the disks of its instant (invariant 9): once a guest has run on the new heads, that instant is over. */
+/** Memory belongs to its disks (DESIGN.md, invariant 9): once a guest has run on the new heads, that instant is over. */
 async function stillAsMade(world: World, data: RevertData): Promise<boolean> {
   const status = await world.host.domainStatus(data.uuid);
   if (status === null || status.live !== null) return false;
@@ -126,7 +126,7 @@ async function stillAsMade(world: World, data: RevertData): Promise<boolean> {
   return true;
 }
 
-/** The automatic snapshot is stored before the guest loses anything (invariant 4). Idempotent. */
+/** The automatic snapshot is stored before the guest loses anything (DESIGN.md, invariant 4). Idempotent. */
 async function keepBefore(world: World, data: RevertData): Promise<void> {
   const { kept } = data;
   if (kept === null) return;

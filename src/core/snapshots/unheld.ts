@@ -2,7 +2,7 @@
 import { perform } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 
-/** No head is unlinked before qemu-img has opened it, without -U, twice: nobody holds it (DESIGN section 3). Throws "conflict". */
+/** Before a head is unlinked: qemu-img opens it twice, without -U (DESIGN.md, section 3). Throws "conflict" where it is held. */
 export async function requireUnheld(world: World, path: string): Promise<void> {
   for (let look = 0; look < 2; look += 1) {
     await world.host.imageInfo(path, { shared: false, format: "qcow2" });

@@ -35,7 +35,7 @@ test("groff has nothing to warn about", async () => {
 
 test("a guide's headings, lists, code and marks become roff", () => {
   const markdown = [
-    "# estrato-x(7): what x is",
+    "# estrato-concepts(7): what x is",
     "",
     "## First",
     "A **bold** word and `some-code`,",
@@ -49,10 +49,15 @@ test("a guide's headings, lists, code and marks become roff", () => {
     "```",
   ].join("\n");
   const page = guidePage(markdown, "1.0");
-  expect(page).toContain("estrato\\-x \\- what x is\n");
+  expect(page).toContain("estrato\\-concepts \\- what x is\n");
   expect(page).toContain('.SH "FIRST"\n.PP\nA \\fBbold\\fR word and \\fBsome\\-code\\fR, on two lines.\n');
   expect(page).toContain('.IP "\\(bu" 4\none\n.IP "\\(bu" 4\ntwo goes on\n.IP "1." 4\nfirst\n');
   expect(page).toContain("\\&.not a macro\n");
+});
+
+test("a guide is a page of the section that its first line names", () => {
+  expect(guidePage("# estrato-store(5): files", "1.0")).toContain('.TH ESTRATO\\-STORE 5 "" "estrato 1.0" "estrato"\n');
+  expect(guidePage("# estrato-concepts(7): things", "1.0")).toContain(".TH ESTRATO\\-CONCEPTS 7 ");
 });
 
 test("a guide without its first line is refused", () => {
