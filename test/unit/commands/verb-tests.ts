@@ -1,0 +1,263 @@
+/** The tests that the tables of verb-lines.ts stand for. */
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Noun } from "../../../src/commands/framework/noun.ts";
+import type { Verb } from "../../../src/commands/framework/verb.ts";
+import { commandLine } from "../../../src/program.ts";
+import { EXIT_CODES } from "../../../src/ui/errors.ts";
+import type { Prompts } from "../../../src/ui/prompts.ts";
+import { type Bed, everything } from "../core/world.ts";
+import { estate, run } from "./estate.ts";
+import {
+  declaredRefusals,
+  type NounLines,
+  type Question,
+  type Refusal,
+  type Several,
+  unexercised,
+  type VerbLines,
+  type Well,
+} from "./verb-lines.ts";
+
+/** One line of an error: WHAT: WHY. WHAT TO DO. */
+const ONE_LINE = /^estrato: [^\n]+[.]\n$/;
+/** What a moving terminal shows while it works, and wipes again. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are how a line is wiped
+const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…(?: \d+%)?(?=\r))?/g;
+/** An option of every command may stand first, where no `--` can end the options before it. */
+const withOptions = (options: string, line: string) => `${options} ${line}`;
+
+/** Tests every verb of a noun by its table. Fails where a verb, an option or an exit code is declared that no line exercises. */
+export async function testNoun(name: string, noun: Noun, tables: NounLines): Promise<void> {
+  test(`every verb of ${name} has its lines, with each option, other name and exit code`, async () => {
+    expect(await unexercised(name, noun, tables)).toEqual([]);
+    expect(Object.keys(tables).filter((word) => !(word in noun.verbs))).toEqual([]);
+  });
+  for (const [word, { load }] of Object.entries(noun.verbs)) {
+    const lines = tables[word];
+    if (lines !== undefined) await testVerb(`${name} ${word}`, (await load()).default, lines);
+  }
+}
+
+async function testVerb(path: string, verb: Verb, lines: VerbLines): Promise<void> {
+  describe(path, () => {
+    testLines(lines, path, verb);
+    test.each(declaredRefusals(path, verb, lines))("$line: exit $exit, $says", refuses);
+  });
+  for (const other of lines.also ?? [])
+    describe(`${other}, which is ${path}`, () => testLines(calledAs(other, path, lines), other, verb));
+}
+
+function calledAs(other: string, path: string, lines: VerbLines): VerbLines {
+  const renamed = <T extends { readonly line: string }>(one: T): T => ({ ...one, line: one.line.replace(path, other) });
+  return {
+    ...lines,
+    well: lines.well.map(renamed),
+    refused: lines.refused.map(renamed),
+    asks: (lines.asks ?? []).map(renamed),
+  };
+}
+
+function testLines({ well, refused, asks = [], several }: VerbLines, path: string, verb: Verb): void {
+  for (const one of well) describe(`${one.line}: done`, () => goesWell(one, verb));
+  test.each(refused)("$line: exit $exit, $says", refuses);
+  for (const one of asks) describe(`${one.line} needs a yes`, () => needsYes(one));
+  if (several !== undefined) describe("several targets", () => triesAll(several, path));
+}
+
+async function prepared({ before }: Pick<Well, "before">): Promise<Bed> {
+  const on = await estate();
+  if (typeof before === "string") expect(await run(on, before), before).toMatchObject({ exit: 0 });
+  else await before?.(on);
+  return on;
+}
+
+function goesWell(one: Well, verb: Verb): void {
+  const { line, json, prints, notes = [], plan, after } = one;
+  const stderr = notes.map((note) => `${note}\n`).join("");
+  const go = async (options: string, terminal = false) => {
+    const on = await prepared(one);
+    return { on, result: await run(on, withOptions(options, line).trim(), { ...one.how?.(on), terminal }) };
+  };
+
+  test("in a pipe: the result alone on stdout", async () => {
+    const { on, result } = await go("");
+    expect(result).toMatchObject({ exit: 0, stderr });
+    if (prints !== undefined)
+      expect(result.stdout).toEqual(typeof prints === "string" ? prints : expect.stringMatching(prints));
+    else requireColumns(result.stdout, json, verb);
+    if (after !== undefined) expect((await run(on, after[0])).stdout).toBe(after[1]);
+  });
+
+  test("as JSON: the keys of the contract", async () => {
+    const { result } = await go("-f json");
+    expect({ exit: result.exit, stderr: result.stderr }).toEqual({ exit: 0, stderr });
+    if (json === undefined) expect(result.stdout).toEqual(prints === undefined ? "" : expect.any(String));
+    else expect(JSON.parse(result.stdout)).toEqual(json);
+    const [ids] = [
+      [json].flat().flatMap((item) => ((item as { id?: unknown } | undefined)?.id === undefined ? [] : [item])),
+    ];
+    if (ids.length > 0) {
+      const { result: value } = await go("-f value -c id");
+      expect(value.stdout.trimEnd().split("\n")).toEqual(ids.map((item) => (item as { id: unknown }).id));
+    }
+  });
+
+  test("at a terminal: the same message, and a table", async () => {
+    const { result } = await go("", true);
+    expect({ exit: result.exit, stderr: result.stderr.replaceAll(PROGRESS, "") }).toEqual({ exit: 0, stderr });
+    if (json === undefined || verb.result.onRequest) expect(result.stdout === "").toBe(prints === undefined);
+    else expect(result.stdout).not.toMatch(/^[^\n]*\t/);
+  });
+
+  test(verb.changes ? "with -q: nothing" : "with -q: what was asked for, and no message", async () => {
+    const { result } = await go("-q");
+    const expected = verb.changes ? "" : (await go("")).result.stdout;
+    expect(result).toEqual({ exit: 0, stdout: expected, stderr: "" });
+  });
+
+  if (!verb.changes) return;
+  test("with --dry-run: the plan with its commands, and nothing is changed", async () => {
+    const { on, result } = await go("--dry-run");
+    const after = everything(on);
+    expect(result.exit).toBe(0);
+    for (const command of plan ?? []) expect(result.stdout).toContain(command);
+    if (plan?.length === 0) expect(result.stdout).toBe("");
+    expect(after).toBe(everything(await prepared(one)));
+  });
+}
+
+/** Tab-separated, full values: `key<TAB>value` of one thing, a line for each of a list, nothing where it is told on request alone. */
+function requireColumns(stdout: string, json: unknown, { result }: Verb): void {
+  const lines = stdout.split("\n").slice(0, -1);
+  if (json === undefined || result.onRequest) expect(stdout).toBe("");
+  else if (result.shape === "list") {
+    const listed = result.columns.filter((column) => column.listed);
+    expect(lines.map((text) => text.split("\t").length)).toEqual((json as unknown[]).map(() => listed.length));
+  } else {
+    const things = [json].flat() as object[];
+    expect(lines.filter((text) => text !== "").map((text) => text.split("\t")[0])).toEqual(
+      things.flatMap(() => result.columns.map(({ key }) => key)),
+    );
+  }
+}
+
+async function refuses(one: Refusal): Promise<void> {
+  const on = await prepared(one);
+  const before = everything(on);
+  const go = (options: string) => run(on, withOptions(options, one.line).trim(), one.how?.(on));
+  const { exit, stdout, stderr } = await go("");
+  expect({ exit, stdout, stderr }).toEqual({ exit: one.exit, stdout: "", stderr: expect.stringMatching(ONE_LINE) });
+  expect(stderr).toContain(one.says);
+  if (one.late === true) return;
+  expect(everything(on)).toBe(before);
+
+  const words = withOptions("-f json", one.line);
+  const json = await go("-f json");
+  expect({ exit: json.exit, stdout: json.stdout }).toEqual({ exit: one.exit, stdout: "" });
+  expect(JSON.parse(json.stderr)).toEqual({ error: errorOf(one.exit, words) });
+  expect(JSON.parse(json.stderr).error.message + JSON.parse(json.stderr).error.hint).toContain(one.says);
+
+  expect(await go("--dry-run")).toEqual({ exit, stdout, stderr });
+  expect(everything(on)).toBe(before);
+}
+
+function errorOf(exit: number, line: string): unknown {
+  const code = Object.entries(EXIT_CODES).find(([, number]) => number === exit)?.[0];
+  const hint = expect.toSatisfy((text) => text === null || typeof text === "string");
+  return { code, message: expect.stringMatching(/^[^\n]+$/), hint, command: commandLine(line.split(" ")), exit };
+}
+
+function needsYes(one: Question): void {
+  const asked: Parameters<Prompts["confirm"]>[0][] = [];
+  const answering = (yes: boolean): Prompts => ({
+    confirm: async (question) => {
+      asked.push(question);
+      return yes;
+    },
+    choose: () => Promise.reject(new Error("not expected")),
+    ask: () => Promise.reject(new Error("not expected")),
+  });
+  const done = async (on: Bed) => expect((await run(on, one.after[0])).stdout).toBe(one.after[1]);
+  let on: Bed;
+  let before: string;
+  beforeAll(async () => {
+    on = await prepared(one);
+    before = everything(on);
+  });
+
+  test("without a terminal, or with --no-input: exit 8, and nothing has changed", async () => {
+    const { exit, stdout, stderr } = await run(on, one.line);
+    expect({ exit, stdout, stderr }).toEqual({ exit: 8, stdout: "", stderr: expect.stringMatching(ONE_LINE) });
+    for (const words of [one.asks, ...one.loses, "Nothing has changed.", "--yes"]) expect(stderr).toContain(words);
+    const json = await run(on, withOptions("-f json", one.line));
+    expect(JSON.parse(json.stderr)).toEqual({ error: errorOf(8, withOptions("-f json", one.line)) });
+    expect(await run(on, withOptions("--no-input", one.line), { prompts: answering(true) })).toMatchObject({ exit: 8 });
+    expect(everything(on)).toBe(before);
+  });
+
+  test("answered with no: exit 0, and it says that nothing has changed", async () => {
+    asked.length = 0;
+    const result = await run(on, one.line, { prompts: answering(false) });
+    expect(result).toEqual({ exit: 0, stdout: "", stderr: "Nothing has changed.\n" });
+    expect(asked).toEqual([{ text: one.asks, loses: one.loses.map((loss) => expect.stringContaining(loss)) }]);
+    expect(everything(on)).toBe(before);
+  });
+
+  test("as a dry run: nobody is asked, and nothing has changed", async () => {
+    const result = await run(on, withOptions("-n", one.line), { prompts: answering(false) });
+    expect(result).toMatchObject({ exit: 0, stderr: "" });
+    expect(everything(on)).toBe(before);
+  });
+
+  test("answered with yes, or with -y: it is done", async () => {
+    const willing = await prepared(one);
+    expect(await run(willing, one.line, { prompts: answering(true) })).toMatchObject({ exit: 0 });
+    await done(willing);
+    asked.length = 0;
+    const told = await prepared(one);
+    expect(await run(told, withOptions("-y", one.line), { prompts: answering(false) })).toMatchObject({ exit: 0 });
+    expect(asked).toEqual([]);
+    await done(told);
+  });
+}
+
+function triesAll(several: Several, path: string): void {
+  const { good, words, options = "" } = several;
+  const go = async (global: string, targets: string) => {
+    const on = await prepared(several);
+    const line = [global, path, targets, options].filter(Boolean).join(" ");
+    return { on, line, result: await run(on, line) };
+  };
+  const last = (stderr: string) => stderr.trimEnd().split("\n").at(-1);
+
+  test("are all tried: each failure is said, and the last line counts them", async () => {
+    const { result } = await go("", `nosuch-1 ${good} nosuch-2`);
+    expect(result.exit).toBe(3);
+    expect(last(result.stderr)).toBe(`estrato: 2 of 3 ${words}.`);
+    for (const target of ["nosuch-1", "nosuch-2"])
+      expect(result.stderr).toMatch(new RegExp(`^estrato: .*${target}`, "m"));
+  });
+
+  test("each failure is one object with -f json", async () => {
+    const { result, line } = await go("-f json", `nosuch-1 ${good} nosuch-2`);
+    const errors = result.stderr
+      .split("\n")
+      .filter((text) => text.startsWith("{"))
+      .map((text) => JSON.parse(text).error);
+    expect(errors).toEqual([errorOf(4, line), errorOf(4, line), errorOf(3, line)]);
+    if (result.stdout !== "") expect(JSON.parse(result.stdout)).toHaveLength(1);
+  });
+
+  test("that all fail alike: that exit code", async () => {
+    const { result } = await go("", "nosuch-1 nosuch-2");
+    expect({ exit: result.exit, stdout: result.stdout }).toEqual({ exit: 4, stdout: "" });
+    expect(last(result.stderr)).toBe(`estrato: 2 of 2 ${words}.`);
+  });
+
+  test("as a dry run: the same exit code, and nothing has changed", async () => {
+    const { on, result } = await go("-n", `nosuch-1 ${good} nosuch-2`);
+    const after = everything(on);
+    expect(result.exit).toBe(3);
+    expect(after).toBe(everything(await prepared(several)));
+  });
+}
