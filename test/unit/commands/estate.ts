@@ -1,5 +1,6 @@
 /** A host on which each verb of the chief nouns has something to do. It is made once, by lines of the program; each test gets a copy. */
 import { expect } from "vitest";
+import { parseDefinition } from "../../../src/host/domain-xml.ts";
 import { fakeClock, fakeIds } from "../../fake/clock.ts";
 import type { FakeDomain, FakeMachine } from "../../fake/host-machine.ts";
 import { newEstate } from "../core/instances/world.ts";
@@ -89,9 +90,40 @@ export async function estate(): Promise<Bed> {
   };
 }
 
+/** What of the machine and the store is not as it was, by its name: files, domains, records. `before` and `after` are of everything(). */
+export function differences(before: string, after: string): string[] {
+  const parts = (text: string) => {
+    const [files, domains, state, journal, records] = JSON.parse(text);
+    return new Map<string, string>(
+      [...files, ...domains, ...journal, ...records, ["the state", state]].map(([name, ...rest]) => [
+        name,
+        JSON.stringify(rest),
+      ]),
+    );
+  };
+  const [was, is] = [parts(before), parts(after)];
+  return [...new Set([...was.keys(), ...is.keys()])].filter((name) => was.get(name) !== is.get(name));
+}
+
 /** Something else has befallen the domain of this name. */
 export function befallen(name: string, change: Partial<FakeDomain>): (on: Bed) => void {
   return (on) => void Object.assign(domainOf(on, name), change);
+}
+
+/** Another command is at work on the instance of this name. */
+export function busy(name: string): (on: Bed) => void {
+  return (on) => void on.disk.locks.set(parseDefinition(domainOf(on, name).inactive).uuid, {});
+}
+
+/** There is a file that holds a passphrase, /key, and one that holds another, /wrong. */
+export function withKeys(on: Bed): void {
+  command(on).host.addFile("/key", { format: "raw", text: "sesame\n" });
+  command(on).host.addFile("/wrong", { format: "raw", text: "another\n" });
+}
+
+/** Bytes of this file are not those that were written. */
+export function damaged(path: string): (on: Bed) => void {
+  return ({ machine }) => void machine.files.get(path)?.clusters.set(0, "rot");
 }
 
 /** The host is another than it was. */

@@ -35,6 +35,9 @@ export interface Refusal {
   readonly says: string;
   readonly before?: Before;
   readonly how?: (on: Bed) => LineOptions;
+  /** What stands on stdout and, before the error, on stderr all the same: it looked, and says what it found. */
+  readonly prints?: RegExp;
+  readonly notes?: readonly string[];
   /** It is found out while it is being done: a dry run cannot tell, and the exit code is all that is looked at. */
   readonly late?: boolean;
 }

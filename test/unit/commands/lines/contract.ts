@@ -85,7 +85,7 @@ export const verified = (change: Change) => ({
   id: id("bak"),
   name: textOrNull,
   instance: text,
-  status: "available",
+  status: "ok",
   problems: [],
   read_bytes: bytes,
   booted_ms: null,

@@ -1,7 +1,7 @@
 /** What comes into being: `snapshot create`; and what is said of it: `snapshot set`. */
 
 import { expect } from "vitest";
-import { befallen, KEPT, onHost } from "../estate.ts";
+import { befallen, busy, KEPT, onHost } from "../estate.ts";
 import { type NounLines, refusals } from "../verb-lines.ts";
 import { snapshot } from "./contract.ts";
 
@@ -94,6 +94,7 @@ export const taking: NounLines = {
         ["snapshot create web2 x --memory", 5, "it is off and has no memory to save"],
         ["snapshot create put-by x", 5, "it is shelved"],
         ["snapshot create web1 x", 5, "libvirt", befallen("web1", { snapshots: ["theirs"] })],
+        ["snapshot create web1 x", 5, "instance web1: another operation is in progress", busy("web1")],
         ["snapshot create web1 x --quiesce require", 6, "agent", befallen("web1", { agent: false })],
         ["snapshot create web1 x", 6, "space", onHost({ freeBytes: 1 })],
         ["snapshot create web2 x", 9, "its QEMU runs", befallen("web2", { stray: 7 })],
