@@ -13,6 +13,9 @@ export const NOW = "2025-01-01T12:00:00.000Z";
 /** What web1 held when it was reverted to upgrade. */
 export const KEPT = "before-revert-20250101-013000";
 
+/** What is said once where an instance is made: the host of the tests has no KVM. */
+export const SLOW = "KVM does not work on this host: instances run under software emulation, slowly";
+
 /** Runs one line, its words apart by spaces, as a process of its own. */
 export function run(on: Bed, line: string, how: LineOptions = {}): Promise<LineResult> {
   const { host, store } = command(on);
@@ -119,6 +122,17 @@ export function busy(name: string): (on: Bed) => void {
 export function withKeys(on: Bed): void {
   command(on).host.addFile("/key", { format: "raw", text: "sesame\n" });
   command(on).host.addFile("/wrong", { format: "raw", text: "another\n" });
+}
+
+/** There is an encrypted backup of this instance, called secret. */
+export function secretBackup(instance: string): (on: Bed) => Promise<void> {
+  return async (on) => {
+    withKeys(on);
+    await printed(
+      on,
+      `backup ${instance} --rotation 9 --target ${TARGET} --name secret --encrypt --passphrase-file /key`,
+    );
+  };
 }
 
 /** Bytes of this file are not those that were written. */

@@ -1,31 +1,24 @@
 /** The tests that the tables of verb-lines.ts stand for. */
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Noun } from "../../../src/commands/framework/noun.ts";
 import type { Verb } from "../../../src/commands/framework/verb.ts";
-import { commandLine } from "../../../src/program.ts";
-import { EXIT_CODES } from "../../../src/ui/errors.ts";
-import type { Prompts } from "../../../src/ui/prompts.ts";
-import { type Bed, everything } from "../core/world.ts";
-import { differences, estate, run } from "./estate.ts";
+import { everything } from "../core/world.ts";
+import { differences, run } from "./estate.ts";
 import {
   declaredRefusals,
   type NounLines,
-  type Question,
   type Refusal,
   type Several,
   unexercised,
   type VerbLines,
   type Well,
 } from "./verb-lines.ts";
+import { needsYes } from "./verb-questions.ts";
+import { errorOf, ONE_LINE, prepared, withOptions } from "./verb-run.ts";
 
-/** One line of an error: WHAT: WHY. WHAT TO DO. */
-const ONE_LINE = /^estrato: [^\n]+[.]\n$/;
 /** What a moving terminal shows while it works, and wipes again. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are how a line is wiped
 const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…(?: \d+%)?(?=\r))?/g;
-/** An option of every command may stand first, where no `--` can end the options before it. */
-const withOptions = (options: string, line: string) => `${options} ${line}`;
-
 /** Tests every verb of a noun by its table. Fails where a verb, an option or an exit code is declared that no line exercises. */
 export async function testNoun(name: string, noun: Noun, tables: NounLines): Promise<void> {
   test(`every verb of ${name} has its lines, with each option, other name and exit code`, async () => {
@@ -62,13 +55,6 @@ function testLines({ well, refused, asks = [], several }: VerbLines, path: strin
   test.each(refused)("$line: exit $exit, $says", refuses);
   for (const one of asks) describe(`${one.line} needs a yes`, () => needsYes(one));
   if (several !== undefined) describe("several targets", () => triesAll(several, path));
-}
-
-async function prepared({ before }: Pick<Well, "before">): Promise<Bed> {
-  const on = await estate();
-  if (typeof before === "string") expect(await run(on, before), before).toMatchObject({ exit: 0 });
-  else await before?.(on);
-  return on;
 }
 
 function goesWell(one: Well, verb: Verb): void {
@@ -160,66 +146,6 @@ async function refuses(one: Refusal): Promise<void> {
 
   expect(await go("--dry-run")).toBe(said);
   expect(differences(before, everything(on))).toEqual([]);
-}
-
-function errorOf(exit: number, line: string): unknown {
-  const code = Object.entries(EXIT_CODES).find(([, number]) => number === exit)?.[0];
-  const hint = expect.toSatisfy((text) => text === null || typeof text === "string");
-  return { code, message: expect.stringMatching(/^[^\n]+$/), hint, command: commandLine(line.split(" ")), exit };
-}
-
-function needsYes(one: Question): void {
-  const asked: Parameters<Prompts["confirm"]>[0][] = [];
-  const answering = (yes: boolean): Prompts => ({
-    confirm: async (question) => {
-      asked.push(question);
-      return yes;
-    },
-    choose: () => Promise.reject(new Error("not expected")),
-    ask: () => Promise.reject(new Error("not expected")),
-  });
-  const done = async (on: Bed) => expect((await run(on, one.after[0])).stdout).toBe(one.after[1]);
-  let on: Bed;
-  let before: string;
-  beforeAll(async () => {
-    on = await prepared(one);
-    before = everything(on);
-  });
-
-  test("without a terminal, or with --no-input: exit 8, and nothing has changed", async () => {
-    const { exit, stdout, stderr } = await run(on, one.line);
-    expect({ exit, stdout, stderr }).toEqual({ exit: 8, stdout: "", stderr: expect.stringMatching(ONE_LINE) });
-    for (const words of [one.asks, ...one.loses, "Nothing has changed.", "--yes"]) expect(stderr).toContain(words);
-    const json = await run(on, withOptions("-f json", one.line));
-    expect(JSON.parse(json.stderr)).toEqual({ error: errorOf(8, withOptions("-f json", one.line)) });
-    expect(await run(on, withOptions("--no-input", one.line), { prompts: answering(true) })).toMatchObject({ exit: 8 });
-    expect(differences(before, everything(on))).toEqual([]);
-  });
-
-  test("answered with no: exit 0, and it says that nothing has changed", async () => {
-    asked.length = 0;
-    const result = await run(on, one.line, { prompts: answering(false) });
-    expect(result).toEqual({ exit: 0, stdout: "", stderr: "Nothing has changed.\n" });
-    expect(asked).toEqual([{ text: one.asks, loses: one.loses.map((loss) => expect.stringContaining(loss)) }]);
-    expect(differences(before, everything(on))).toEqual([]);
-  });
-
-  test("as a dry run: nobody is asked, and nothing has changed", async () => {
-    const result = await run(on, withOptions("-n", one.line), { prompts: answering(false) });
-    expect(result).toMatchObject({ exit: 0, stderr: "" });
-    expect(differences(before, everything(on))).toEqual([]);
-  });
-
-  test("answered with yes, or with -y: it is done", async () => {
-    const willing = await prepared(one);
-    expect(await run(willing, one.line, { prompts: answering(true) })).toMatchObject({ exit: 0 });
-    await done(willing);
-    asked.length = 0;
-    const told = await prepared(one);
-    expect(await run(told, withOptions("-y", one.line), { prompts: answering(false) })).toMatchObject({ exit: 0 });
-    expect(asked).toEqual([]);
-    await done(told);
-  });
 }
 
 function triesAll(several: Several, path: string): void {

@@ -1,11 +1,11 @@
 /** What reads backups, or marks them: `backup list`, `show`, `verify`, `restore`, `protect` and `unprotect`. */
 import type { Bed } from "../../core/world.ts";
-import { damaged, onHost, printed, withKeys } from "../estate.ts";
+import { damaged, onHost, SLOW, secretBackup } from "../estate.ts";
 import { type NounLines, refusals, type VerbLines } from "../verb-lines.ts";
 import { backup, verified } from "./contract.ts";
 
 const [FIRST, SECOND, OTHER] = [1, 2, 3].map((n) => `bak-0000000000000000${n}`);
-const SLOW = "KVM does not work on this host: instances run under software emulation, slowly";
+const SECRET = secretBackup("web2");
 const LOST = "web1: what its memory held is lost; what its disks held is kept as before-revert-20250101-120000";
 const READS = `web9 runs, and reads from backup ${FIRST} what is not pulled in yet`;
 const ROTTEN = damaged(`/backups/${FIRST}/vda.qcow2`);
@@ -111,7 +111,7 @@ export const using: NounLines = {
       },
       {
         line: "backup restore secret --volume old --disk vdb --passphrase-file /key",
-        before: secretBackup,
+        before: SECRET,
         json: restored({ backup: "secret", volume: "old", id: "vol-f0000000000000001" }),
         plan: ["qemu-img convert"],
       },
@@ -125,8 +125,8 @@ export const using: NounLines = {
         ["backup restore nightly --instance web9 --instant --no-start", 2, "--instant and --no-start"],
         ["backup restore nightly --instance web9 --no-wait", 2, "--no-wait is for --instant"],
         ["backup restore nightly --volume old --disk vdq", 2, "vdq"],
-        ["backup restore secret --volume old --disk vdb", 2, "passphrase", secretBackup],
-        ["backup restore secret --volume old --passphrase-file /key", 2, "several disks", secretBackup],
+        ["backup restore secret --volume old --disk vdb", 2, "passphrase", SECRET],
+        ["backup restore secret --volume old --passphrase-file /key", 2, "several disks", SECRET],
         ["backup restore nosuch --instance web9", 4, "backup nosuch: not found"],
         ["backup restore nosuch --in-place", 4, "backup nosuch: not found"],
         ["backup restore nightly --instance web9 --key-name nosuch", 4, "keypair nosuch: not found"],
@@ -143,7 +143,7 @@ export const using: NounLines = {
         line: "backup restore secret --volume old --disk vdb --passphrase-file /wrong",
         exit: 6,
         says: "Invalid password",
-        before: secretBackup,
+        before: SECRET,
         late: true,
       },
     ],
@@ -165,7 +165,7 @@ export const using: NounLines = {
       { line: "backup verify nightly --boot --timeout 5m --screenshot /tmp/s.png", json: verified({ booted_ms: 0 }) },
       {
         line: "backup verify secret --boot --passphrase-file /key",
-        before: secretBackup,
+        before: SECRET,
         json: verified({ name: "secret", booted_ms: 0 }),
       },
     ],
@@ -175,7 +175,7 @@ export const using: NounLines = {
         ["backup verify nightly --all", 2, "name backups, or give --all"],
         ["backup verify nightly --console-text login:", 2, "--console-text is for --boot"],
         ["backup verify nightly --screenshot s.png", 2, "--screenshot is for --boot"],
-        ["backup verify secret --boot", 2, "passphrase", secretBackup],
+        ["backup verify secret --boot", 2, "passphrase", SECRET],
         ["backup verify nosuch", 4, "backup nosuch: not found"],
         ["backup verify nightly", 5, "/backups: another operation is in progress", busyAndRotten],
         ["backup verify nightly --target /nowhere", 6, "there is no such folder"],
@@ -184,7 +184,7 @@ export const using: NounLines = {
         line: "backup verify secret --boot --passphrase-file /wrong",
         exit: 6,
         says: "Invalid password",
-        before: secretBackup,
+        before: SECRET,
         late: true,
       },
       {
@@ -202,12 +202,6 @@ export const using: NounLines = {
   protect: protection("protect"),
   unprotect: protection("unprotect"),
 };
-
-/** An encrypted backup of web2. */
-async function secretBackup(on: Bed): Promise<void> {
-  withKeys(on);
-  await printed(on, "backup web2 --rotation 9 --target /backups --name secret --encrypt --passphrase-file /key");
-}
 
 function busyAndRotten(on: Bed): void {
   ROTTEN(on);
