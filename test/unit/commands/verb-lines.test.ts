@@ -26,6 +26,7 @@ test("a verb without lines is named, and so is each option, name and exit code t
   expect(await unexercised("thing", thing, { grow: some })).toEqual([
     "grow --key-name",
     "grow exit 5",
+    "grow several targets",
     "thing swell",
     "thing",
   ]);
@@ -33,6 +34,7 @@ test("a verb without lines is named, and so is each option, name and exit code t
     also: ["thing swell", "thing"],
     well: [...some.well, { line: "thing grow a -k mine" }],
     refused: refusals(["thing grow b", 5, "it is grown up"]),
+    several: { good: "a", words: "things failed to grow" },
   };
   expect(await unexercised("thing", thing, { grow: all })).toEqual([]);
 });

@@ -118,7 +118,9 @@ function unexercisedOf(verb: Verb, lines: VerbLines): string[] {
   });
   const exits = new Set([...lines.refused.map(({ exit }) => exit), ...(lines.asks ?? []).map(() => 8)]);
   const codes = Object.keys(verb.exits).filter((code) => !exits.has(Number(code)));
-  return [...options, ...codes.map((code) => `exit ${code}`)];
+  const targets = Object.values(verb.arguments).some(({ many, ask }) => many && ask !== null);
+  const several = targets && lines.several === undefined ? ["several targets"] : [];
+  return [...options, ...codes.map((code) => `exit ${code}`), ...several];
 }
 
 /** What any verb refuses, by its declaration. */

@@ -1,8 +1,10 @@
-/** What needs a yes: asked at a terminal, exit 8 without one, not asked with -y. */
+/** What is asked: what needs a yes (exit 8 where nobody can be asked, not asked with -y), and an argument that is missing. */
 import { beforeAll, expect, test } from "vitest";
+import type { ArgumentSpec } from "../../../src/commands/framework/arguments.ts";
+import { EstratoError } from "../../../src/errors.ts";
 import type { Prompts } from "../../../src/ui/prompts.ts";
 import { type Bed, everything } from "../core/world.ts";
-import { differences, run } from "./estate.ts";
+import { differences, estate, run } from "./estate.ts";
 import type { Question } from "./verb-lines.ts";
 import { errorOf, ONE_LINE, prepared, withOptions } from "./verb-run.ts";
 
@@ -22,7 +24,7 @@ export function needsYes(one: Question): void {
   beforeAll(async () => {
     on = await prepared(one);
     before = everything(on);
-  });
+  }, 60_000);
 
   test("without a terminal, or with --no-input: exit 8, and nothing has changed", async () => {
     const { exit, stdout, stderr } = await run(on, one.line);
@@ -59,3 +61,25 @@ export function needsYes(one: Question): void {
     await done(told);
   });
 }
+
+/** At a terminal; nobody answers. */
+export async function asksFor(path: string, { ask, complete }: ArgumentSpec<unknown>): Promise<void> {
+  const asked: { question: string; choices: readonly string[] }[] = [];
+  const given = (question: string, choices: readonly { readonly value: string }[] = []) => {
+    asked.push({ question, choices: choices.map(({ value }) => value) });
+    return Promise.reject(new EstratoError("interrupted", "nobody answers"));
+  };
+  const prompts: Prompts = { confirm: () => Promise.reject(new Error("not expected")), choose: given, ask: given };
+  expect(await run(await estate(), path, { prompts })).toMatchObject({ exit: 130, stdout: "" });
+  expect(asked).toEqual([{ question: ask, choices: expect.any(Array) }]);
+  expect(asked[0]?.choices).toEqual(
+    complete === "nothing" ? [] : expect.arrayContaining([EXAMPLES[complete as string]]),
+  );
+}
+
+/** One of each kind that the estate has. */
+const EXAMPLES: Readonly<Record<string, string>> = {
+  instance: "legacy",
+  snapshot: "web1/upgrade",
+  backup: "bak-00000000000000002",
+};

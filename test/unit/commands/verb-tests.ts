@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Noun } from "../../../src/commands/framework/noun.ts";
 import type { Verb } from "../../../src/commands/framework/verb.ts";
 import { everything } from "../core/world.ts";
-import { differences, run } from "./estate.ts";
+import { differences, estate, run } from "./estate.ts";
 import {
   declaredRefusals,
   type NounLines,
@@ -13,7 +13,7 @@ import {
   type VerbLines,
   type Well,
 } from "./verb-lines.ts";
-import { needsYes } from "./verb-questions.ts";
+import { asksFor, needsYes } from "./verb-questions.ts";
 import { errorOf, ONE_LINE, prepared, withOptions } from "./verb-run.ts";
 
 /** What a moving terminal shows while it works, and wipes again. */
@@ -21,6 +21,7 @@ import { errorOf, ONE_LINE, prepared, withOptions } from "./verb-run.ts";
 const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…(?: \d+%)?(?=\r))?/g;
 /** Tests every verb of a noun by its table. Fails where a verb, an option or an exit code is declared that no line exercises. */
 export async function testNoun(name: string, noun: Noun, tables: NounLines): Promise<void> {
+  await estate(); // made here, it is not counted as the time of whichever test comes first
   test(`every verb of ${name} has its lines, with each option, other name and exit code`, async () => {
     expect(await unexercised(name, noun, tables)).toEqual([]);
     expect(Object.keys(tables).filter((word) => !(word in noun.verbs))).toEqual([]);
@@ -35,6 +36,8 @@ async function testVerb(path: string, verb: Verb, lines: VerbLines): Promise<voi
   describe(path, () => {
     testLines(lines, path, verb);
     test.each(declaredRefusals(path, verb, lines))("$line: exit $exit, $says", refuses);
+    const [first] = Object.values(verb.arguments);
+    if (first?.ask != null) test(`asks for a missing ${first.label}`, () => asksFor(path, first));
   });
   for (const other of lines.also ?? [])
     describe(`${other}, which is ${path}`, () => testLines(calledAs(other, path, lines), other, verb));
