@@ -1,6 +1,6 @@
 /**
- * What a restore refuses is refused before anything is copied: what the copy is to become is asked of the state and of libvirt first. It is asked
- * again when its turn comes, under the locks.
+ * What a restore refuses is refused before anything is copied: what the copy is to become is asked of the state and
+ * of libvirt first. It is asked again when its turn comes, under the locks.
  */
 import { EstratoError } from "../../errors.ts";
 import { volumesOf } from "../instances/adopt.ts";
@@ -20,7 +20,10 @@ interface Wanted {
   readonly disks: readonly string[];
 }
 
-/** Throws "usage" for a malformed name, "conflict" for one that is taken, "not_found" for a key or a network that is not there. */
+/**
+ * Throws "usage" for a malformed name, "conflict" for one that is taken, "not_found" for a key or a network that is
+ * not there.
+ */
 export async function requireNewInstance(
   world: World,
   { name, keyName, network }: Omit<CreateInstanceOptions, "source">,

@@ -58,7 +58,10 @@ function change(draft: State, id: string, target: string, changes: SnapshotChang
   return structuredClone(one);
 }
 
-/** Deletes all that have expired and are not protected; returns their labels. What another command holds is left for the next time. */
+/**
+ * Deletes all that have expired and are not protected; returns their labels. What another command holds is left for
+ * the next time.
+ */
 export async function pruneSnapshots(world: World): Promise<string[]> {
   return (await deleteExpired(world)).map(({ label }) => label);
 }

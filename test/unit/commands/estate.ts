@@ -1,4 +1,7 @@
-/** A host on which each verb of the chief nouns has something to do. It is made once, by lines of the program; each test gets a copy. */
+/**
+ * A host on which each verb of the chief nouns has something to do. It is made once, by lines of the program; each
+ * test gets a copy.
+ */
 import { expect } from "vitest";
 import { parseDefinition } from "../../../src/host/domain-xml.ts";
 import { fakeClock, fakeIds } from "../../fake/clock.ts";
@@ -30,10 +33,10 @@ export async function printed(on: Bed, line: string): Promise<string> {
 }
 
 /**
- * - web1 runs. Its snapshots are first, upgrade (on first) and awake (with memory, on upgrade); it stands on upgrade, and what it held when
- *   it was reverted is kept (KEPT).
- * - web2 is off, with a second disk, data2, and has a snapshot first too. put-by is shelved. legacy is a guest that estrato did not make,
- *   and has not adopted.
+ * - web1 runs. Its snapshots are first, upgrade (on first) and awake (with memory, on upgrade); it stands on upgrade,
+ *   and what it held when it was reverted is kept (KEPT).
+ * - web2 is off, with a second disk, data2, and has a snapshot first too. put-by is shelved. legacy is a guest that
+ *   estrato did not make, and has not adopted.
  * - The volume data1 has a snapshot monday.
  * - /backups holds two backups of web1, the second on the first, and one of web2.
  */
@@ -93,7 +96,10 @@ export async function estate(): Promise<Bed> {
   };
 }
 
-/** What of the machine and the store is not as it was, by its name: files, domains, records. `before` and `after` are of everything(). */
+/**
+ * What of the machine and the store is not as it was, by its name: files, domains, records. `before` and `after` are
+ * of everything().
+ */
 export function differences(before: string, after: string): string[] {
   const parts = (text: string) => {
     const [files, domains, state, journal, records] = JSON.parse(text);

@@ -1,6 +1,7 @@
 /**
- * What a verb must answer, as tables of lines. A line that goes well is run in a pipe, at a terminal, with -f json, with -q and with
- * --dry-run; one that is refused also as JSON and as a dry run. What every verb has to refuse comes from its declaration.
+ * What a verb must answer, as tables of lines. A line that goes well is run in a pipe, at a terminal, with -f json,
+ * with -q and with --dry-run; one that is refused also as JSON and as a dry run. What every verb has to refuse comes
+ * from its declaration.
  */
 import type { Noun } from "../../../src/commands/framework/noun.ts";
 import { longFlags } from "../../../src/commands/framework/parse.ts";
@@ -84,7 +85,9 @@ function linesOf({ well, refused, asks = [], several }: VerbLines): string[] {
   return several === undefined ? lines : [...lines, several.options ?? ""];
 }
 
-/** What is declared and stands in no line: verbs, their other names, options, and exit codes that the manual explains. */
+/**
+ * What is declared and stands in no line: verbs, their other names, options, and exit codes that the manual explains.
+ */
 export async function unexercised(name: string, noun: Noun, tables: NounLines): Promise<string[]> {
   const missing: string[] = [];
   for (const [word, { load, aliases = [] }] of Object.entries(noun.verbs)) {

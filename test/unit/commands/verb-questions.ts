@@ -1,4 +1,7 @@
-/** What is asked: what needs a yes (exit 8 where nobody can be asked, not asked with -y), and an argument that is missing. */
+/**
+ * What is asked: what needs a yes (exit 8 where nobody can be asked, not asked with -y), and an argument that is
+ * missing.
+ */
 import { beforeAll, expect, test } from "vitest";
 import type { ArgumentSpec } from "../../../src/commands/framework/arguments.ts";
 import { EstratoError } from "../../../src/errors.ts";

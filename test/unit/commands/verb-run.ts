@@ -19,7 +19,9 @@ export async function prepared({ before }: Pick<Well, "before">): Promise<Bed> {
   return on;
 }
 
-/** The object that -f json prints for an error of this exit code; `line` is what was typed behind the program's name. */
+/**
+ * The object that -f json prints for an error of this exit code; `line` is what was typed behind the program's name.
+ */
 export function errorOf(exit: number, line: string): unknown {
   const code = Object.entries(EXIT_CODES).find(([, number]) => number === exit)?.[0];
   const hint = expect.toSatisfy((text) => text === null || typeof text === "string");

@@ -19,7 +19,10 @@ import { errorOf, ONE_LINE, prepared, withOptions } from "./verb-run.ts";
 /** What a moving terminal shows while it works, and wipes again. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are how a line is wiped
 const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…(?: \d+%)?(?=\r))?/g;
-/** Tests every verb of a noun by its table. Fails where a verb, an option or an exit code is declared that no line exercises. */
+/**
+ * Tests every verb of a noun by its table. Fails where a verb, an option or an exit code is declared that no line
+ * exercises.
+ */
 export async function testNoun(name: string, noun: Noun, tables: NounLines): Promise<void> {
   await estate(); // made here, it is not counted as the time of whichever test comes first
   test(`every verb of ${name} has its lines, with each option, other name and exit code`, async () => {
@@ -110,7 +113,10 @@ function goesWell(one: Well, verb: Verb): void {
   });
 }
 
-/** Tab-separated, full values: `key<TAB>value` of one thing, a line for each of a list, nothing where it is told on request alone. */
+/**
+ * Tab-separated, full values: `key<TAB>value` of one thing, a line for each of a list, nothing where it is told on
+ * request alone.
+ */
 function requireColumns(stdout: string, json: unknown, { result }: Verb): void {
   const lines = stdout.split("\n").slice(0, -1);
   if (json === undefined || result.onRequest) expect(stdout).toBe("");

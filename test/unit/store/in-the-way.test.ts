@@ -1,4 +1,7 @@
-/** What stands in the way of a file: a folder of its name, a file in place of its folder, a link that leads nowhere. No permission is needed to see it. */
+/**
+ * What stands in the way of a file: a folder of its name, a file in place of its folder, a link that leads nowhere.
+ * No permission is needed to see it.
+ */
 import {
   existsSync,
   mkdirSync,
