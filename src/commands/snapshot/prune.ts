@@ -1,4 +1,4 @@
-import { pruneSnapshots } from "../../core/snapshots/set.ts";
+import { planPruning, pruneSnapshots } from "../../core/snapshots/set.ts";
 import { verb } from "../framework/verb.ts";
 
 export default verb({
@@ -8,6 +8,8 @@ export default verb({
   examples: [{ line: "estrato snapshot prune", says: "delete what has expired" }],
   async run({ world }) {
     const core = await world();
+    if (core.dryRun) return planPruning(core);
     for (const label of await pruneSnapshots(core)) core.report.note(`${label}: had expired, deleted`);
+    return null;
   },
 });

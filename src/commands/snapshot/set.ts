@@ -50,6 +50,7 @@ export default verb({
       properties: options.property,
       removedProperties: options.noProperty,
     });
+    if ("steps" in changed) return changed;
     const [view] = await viewSnapshots(core, await core.store.read(), [changed]);
     return view;
   },

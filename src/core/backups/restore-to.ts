@@ -1,6 +1,5 @@
 /** What a backup can be restored to. */
 
-import { EstratoError } from "../../errors.ts";
 import { copyCopies, copyNames } from "../firmware.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { type CreateInstanceOptions, createInstance } from "../instances/create.ts";
@@ -10,6 +9,7 @@ import type { PlanView } from "../operation.ts";
 import { isPlan } from "../operation.ts";
 import type { World } from "../ports.ts";
 import type { Reverted } from "../snapshots/revert.ts";
+import { lacks, requireInPlace, requireNewInstance, requireNewVolume } from "./may-restore.ts";
 import { type Restored, type RestoreRequest, restore } from "./restore.ts";
 
 /** Where it is looked for, and what of it. */
@@ -42,11 +42,12 @@ export function bootInstance(
   return instanceOf(world, { ...from, locks: () => [], boots: options.name }, options);
 }
 
-function instanceOf(
+async function instanceOf(
   world: World,
   request: RestoreRequest,
   options: Omit<CreateInstanceOptions, "source">,
 ): Promise<Instance | PlanView> {
+  await requireNewInstance(world, options);
   return restore(world, request, async (within, { image, loan, manifest }) => {
     const { flavors, keypairs } = await world.store.read();
     const { vcpus, ramBytes, keyName, flavor } = manifest.instance;
@@ -70,7 +71,8 @@ function instanceOf(
 }
 
 /** One disk, as a volume that is attached to nothing. Throws "usage" where the backup has several and none is chosen. */
-export function restoreVolume(world: World, from: RestoreFrom, name: string): Promise<Volume | PlanView> {
+export async function restoreVolume(world: World, from: RestoreFrom, name: string): Promise<Volume | PlanView> {
+  await requireNewVolume(world, from, name);
   return restore(world, { ...from, locks: () => [] }, async (within, { image }) => {
     const { createVolume } = await import("../volumes/create.ts");
     const source = { kind: "image", target: image.id, disk: null } as const;
@@ -87,6 +89,7 @@ export async function restoreInPlace(
   from: RestoreFrom,
   options: { readonly keepMs: number },
 ): Promise<Reverted | PlanView> {
+  await requireInPlace(world, from);
   const snapshot = world.ids.next("snap");
   const request = { ...from, locks: ({ instance }: Restored["manifest"]) => [instance.id], snapshot };
   return restore(world, request, async (within, restored) => {
@@ -112,9 +115,7 @@ async function recordSnapshot(world: World, { image, manifest }: Restored, id: s
     const disks: Snapshot["disks"] = image.disks.map(({ device, layer, sizeBytes }) => {
       const volume = volumes.get(device);
       if (volume !== undefined) return { device, layer, sizeBytes, volume: volume.id };
-      throw new EstratoError("conflict", `instance ${status.name}: it has no disk ${device} now`, {
-        hint: `Restore it to a volume and attach that, or leave it out with --disk.`,
-      });
+      throw lacks(status.name, device);
     });
     draft.snapshots[id] = {
       id,

@@ -163,7 +163,8 @@ function recordInstance(draft: State, source: InstanceSource, instance: Instance
   draft.instances[instance.id] = instance;
 }
 
-function keyOf(state: State, name: string | null): string | null {
+/** The public key of this name; null where none is named. Throws "not_found". */
+export function keyOf(state: State, name: string | null): string | null {
   if (name === null) return null;
   const keypair = Object.hasOwn(state.keypairs, name) ? state.keypairs[name] : undefined;
   if (keypair !== undefined) return keypair.publicKey;

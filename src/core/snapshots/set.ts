@@ -1,8 +1,9 @@
 /** `snapshot set` and `snapshot prune`. */
 import { EstratoError } from "../../errors.ts";
 import { exclusive } from "../exclusive.ts";
-import type { Snapshot } from "../model/state.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
+import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { deleteSnapshot, expiredSnapshots } from "./delete.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
@@ -18,43 +19,65 @@ export interface SnapshotChanges {
   readonly expiresAt?: string | null;
 }
 
-/** Changes what is said of a snapshot, never what it holds. Throws "not_found", "conflict" for a name that is taken. */
-export async function setSnapshot(world: World, target: string, changes: SnapshotChanges): Promise<Snapshot> {
+/**
+ * Changes what is said of a snapshot, never what it holds. Throws "not_found", "conflict" for a name that is taken.
+ * A dry run returns the plan and changes nothing.
+ */
+export async function setSnapshot(
+  world: World,
+  target: string,
+  changes: SnapshotChanges,
+): Promise<Snapshot | PlanView> {
   if (changes.name !== undefined) requireName("snapshot", changes.name);
   const state = await world.store.read();
   const snapshot = findSnapshot(state, target);
-  return exclusive(world, snapshotLocks(state, snapshot), () =>
-    world.store.update((draft) => {
-      const one = draft.snapshots[snapshot.id];
-      if (one === undefined) throw new EstratoError("not_found", `snapshot ${target}: not found`);
-      const { name } = changes;
-      if (name !== undefined && name !== one.name) {
-        const taken = snapshotsOf(draft, one.instance ?? one.volume ?? "").some((other) => other.name === name);
-        if (taken)
-          throw new EstratoError("conflict", `snapshot ${snapshotLabel(draft, one)}: the name ${name} is taken`, {
-            hint: "Choose another.",
-          });
-        one.name = name;
-      }
-      if (changes.description !== undefined) one.description = changes.description;
-      if (changes.protect !== undefined) one.protected = changes.protect;
-      if (changes.expiresAt !== undefined) one.expiresAt = changes.expiresAt;
-      one.properties = { ...one.properties, ...changes.properties };
-      for (const key of changes.removedProperties ?? []) delete one.properties[key];
-      return structuredClone(one);
-    }),
-  );
+  return exclusive(world, snapshotLocks(state, snapshot), async (): Promise<Snapshot | PlanView> => {
+    if (!world.dryRun) return world.store.update((draft) => change(draft, snapshot.id, target, changes));
+    change(structuredClone(await world.store.read()), snapshot.id, target, changes);
+    return { steps: [{ title: "Record what is said of it", commands: [] }], notes: [], freesBytes: null };
+  });
 }
 
-/** Deletes all that have expired and are not protected; returns their labels. What another command holds is left for the next time. */
+function change(draft: State, id: string, target: string, changes: SnapshotChanges): Snapshot {
+  const one = draft.snapshots[id];
+  if (one === undefined) throw new EstratoError("not_found", `snapshot ${target}: not found`);
+  const { name } = changes;
+  if (name !== undefined && name !== one.name) {
+    const taken = snapshotsOf(draft, one.instance ?? one.volume ?? "").some((other) => other.name === name);
+    if (taken)
+      throw new EstratoError("conflict", `snapshot ${snapshotLabel(draft, one)}: the name ${name} is taken`, {
+        hint: "Choose another.",
+      });
+    one.name = name;
+  }
+  if (changes.description !== undefined) one.description = changes.description;
+  if (changes.protect !== undefined) one.protected = changes.protect;
+  if (changes.expiresAt !== undefined) one.expiresAt = changes.expiresAt;
+  one.properties = { ...one.properties, ...changes.properties };
+  for (const key of changes.removedProperties ?? []) delete one.properties[key];
+  return structuredClone(one);
+}
+
+/**
+ * Deletes all that have expired and are not protected; returns their labels. What another command holds is left for
+ * the next time.
+ */
 export async function pruneSnapshots(world: World): Promise<string[]> {
+  return (await deleteExpired(world)).map(({ label }) => label);
+}
+
+/** For a dry run: the plan of each deletion. */
+export async function planPruning(world: World): Promise<PlanView[]> {
+  return (await deleteExpired(world)).flatMap(({ plan }) => plan ?? []);
+}
+
+async function deleteExpired(world: World): Promise<{ readonly label: string; readonly plan: PlanView | null }[]> {
   const state = await world.store.read();
-  const gone: string[] = [];
+  const gone: { label: string; plan: PlanView | null }[] = [];
   for (const snapshot of expiredSnapshots(state, world.clock.now())) {
     const label = snapshotLabel(state, snapshot);
     try {
-      await deleteSnapshot(world, snapshot.id, { children: false });
-      gone.push(label);
+      gone.push({ label, plan: await deleteSnapshot(world, snapshot.id, { children: false }) });
     } catch (error) {
       if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
       world.report.note(`${label}: has expired, but is left: ${error.message}`);

@@ -88,7 +88,7 @@ async function requireEncryptable(world: World, what: string, { source, passphra
 }
 
 /** Throws "conflict". */
-function requireFreeVolumeName(state: State, name: string): void {
+export function requireFreeVolumeName(state: State, name: string): void {
   const names = Object.values(state.volumes).map((one) => one.name);
   requireFree("volume", name, names);
 }

@@ -1,171 +1,75 @@
-import { describe, expect, test } from "vitest";
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import instance from "../../../src/commands/instance/index.ts";
 import type { Command } from "../../../src/core/model/host.ts";
-import { command, type Estate, newEstate, snapshotOf } from "../core/instances/world.ts";
-import { runLine } from "./line.ts";
+import { command } from "../core/world.ts";
+import { domainOf, estate, run } from "./estate.ts";
+import { looking } from "./lines/instance-look.ts";
+import { making } from "./lines/instance-make.ts";
+import { powering } from "./lines/instance-power.ts";
+import { shelving } from "./lines/instance-shelf.ts";
+import { testNoun } from "./verb-tests.ts";
 
-/** `instance create web1 …` and the like on an estate: words apart by spaces. */
-function run(estate: Estate, line: string, change: { interactive?: (command: Command) => Promise<number> } = {}) {
-  const { host, store } = command(estate);
-  return runLine(line.split(" "), { host: { ...host, ...change }, store });
-}
+await testNoun("instance", instance, { ...making, ...looking, ...powering, ...shelving });
 
-const CREATE = "instance create web1 --image debian12 --vcpus 1 --ram 256M";
-
-describe("instance create", () => {
-  test("prints what it made, with the keys that scripts rely on", async () => {
-    const { exit, stdout } = await run(newEstate(), `${CREATE} --key-name mykey --property role=front -f json`);
-    expect(exit).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({
-      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
-      name: "web1",
-      status: "active",
-      flavor: null,
-      vcpus: 1,
-      ram_bytes: 268_435_456,
-      image: "debian12",
-      key_name: "mykey",
-      addresses: ["192.168.122.2"],
-      macs: ["52:54:00:00:00:01"],
-      volumes: [{ id: expect.stringMatching(/^vol-/), device: "vda", size_bytes: 1_048_576 }],
-      created_at: "2025-01-01T00:00:00.000Z",
-      managed: true,
-      properties: { role: "front" },
-    });
-  });
-
-  test("-f value -c id prints the id and nothing else", async () => {
-    const { stdout } = await run(newEstate(), `${CREATE} -f value -c id`);
-    expect(stdout).toMatch(/^[0-9a-f-]{36}\n$/);
-  });
-
-  test("--count makes numbered ones and prints an array", async () => {
-    const { stdout } = await run(newEstate(), `${CREATE} --count 2 -f json --query [].name`);
-    expect(JSON.parse(stdout)).toEqual(["web1-1", "web1-2"]);
-  });
-
-  test("--count 1 prints an array too", async () => {
-    const { stdout } = await run(newEstate(), `${CREATE} --count 1 -f json`);
-    expect(JSON.parse(stdout)).toMatchObject([{ name: "web1-1" }]);
-  });
-
-  test("-q prints nothing", async () => {
-    expect(await run(newEstate(), `${CREATE} -q`)).toEqual({ exit: 0, stdout: "", stderr: "" });
-  });
-
-  test("--dry-run prints the commands and changes nothing", async () => {
-    const estate = newEstate();
-    const before = snapshotOf(estate);
-    const { exit, stdout } = await run(estate, `${CREATE} --dry-run`);
-    expect(exit).toBe(0);
-    expect(stdout).toContain("qemu-img create");
-    expect(snapshotOf(estate)).toEqual(before);
-  });
-
-  test.each([
-    ["instance create web1", "none of --image, --snapshot, --backup and --boot-volume is given"],
-    [`${CREATE} --snapshot a/b`, "--image and --snapshot"],
-    [`${CREATE} --ip 192.168.122.9 --count 2`, "--ip and --count"],
-    [`${CREATE} --no-start --wait agent`, "--no-start and --wait"],
-    [`${CREATE} --ram lots`, "not a size"],
-    [`${CREATE} --vcpus 0`, "not a whole number"],
-    [`${CREATE} -c nosuch`, "nosuch"],
-    ["instance set web1", "nothing to set"],
-    ["wait instance web1 --for happiness", "not something to wait for"],
-    ["wait image web1 --for status=active", "only instances"],
-  ])("exit 2 and one line: %s", async (line, words) => {
-    const estate = newEstate();
-    const before = snapshotOf(estate);
-    const { exit, stdout, stderr } = await run(estate, line);
-    expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
-    expect(stderr).toMatch(/^estrato: [^\n]*\n$/);
-    expect(stderr).toContain(words);
-    expect(snapshotOf(estate)).toEqual(before);
-  });
-
-  test("user data that is not there is exit 6", async () => {
-    expect(await run(newEstate(), `${CREATE} --user-data /nowhere/x`)).toMatchObject({ exit: 6 });
-  });
+test("instance create --count tries all: one whose name is taken fails alone", async () => {
+  const on = await estate();
+  await run(on, "instance create web-2 --image debian12");
+  const { exit, stdout, stderr } = await run(on, "instance create web --image debian12 --count 3 -f value -c name");
+  expect({ exit, stdout }).toEqual({ exit: 3, stdout: "web-1\nweb-3\n" });
+  expect(stderr).toContain("estrato: instance web-2: the name is taken.");
+  expect(stderr.trimEnd().split("\n").at(-1)).toBe("estrato: 1 of 3 instances failed to create.");
 });
 
-describe("several instances", () => {
-  test("are all tried: some failed is exit 3, and the last line counts them", async () => {
-    const estate = newEstate();
-    await run(estate, `${CREATE} --count 2`);
-    const { exit, stderr } = await run(estate, "instance stop web1-1 nosuch web1-2");
-    expect(exit).toBe(3);
-    expect(stderr.trimEnd().split("\n").at(-1)).toMatch(/1 of 3 instances failed to stop/);
-    expect([...estate.machine.domains.values()].map((domain) => domain.state)).toEqual(["shutoff", "shutoff"]);
-  });
-
-  test("show what they have become where a format asks for it", async () => {
-    const estate = newEstate();
-    await run(estate, `${CREATE} --count 2`);
-    expect((await run(estate, "instance pause web1-1 web1-2 -f value -c status")).stdout).toBe("paused\npaused\n");
-    expect((await run(estate, "instance resume web1-1 web1-2")).stdout).toBe("");
-  });
+test("instance ssh asks for no host key of a clone, and exits as the command did", async () => {
+  const on = await estate();
+  let asked: Command | null = null;
+  const interactive = async (one: Command) => {
+    asked = one;
+    return 3;
+  };
+  const host = { ...command(on).host, interactive };
+  const { exit, stderr } = await run(on, "instance ssh web1 -l debian -- uptime -p", { host });
+  expect({ exit, stderr }).toEqual({ exit: 3, stderr: "" });
+  const args = (asked as Command | null)?.args ?? [];
+  expect(asked).toMatchObject({ program: "ssh" });
+  expect(args).toContain("HostKeyAlias=00000000-0000-4000-8000-000000000001");
+  expect(args.slice(-6)).toEqual(["-l", "debian", "--", "192.168.122.2", "uptime", "-p"]);
 });
 
-describe("instance delete", () => {
-  test("with nobody to ask is exit 8 and changes nothing", async () => {
-    const estate = newEstate();
-    await run(estate, CREATE);
-    const before = snapshotOf(estate);
-    const { exit, stderr } = await run(estate, "instance delete web1");
-    expect(exit).toBe(8);
-    expect(stderr).toContain("disk vda");
-    expect(snapshotOf(estate)).toEqual(before);
-  });
-
-  test("prints nothing", async () => {
-    const estate = newEstate();
-    await run(estate, CREATE);
-    expect(await run(estate, "instance delete -y web1")).toMatchObject({ exit: 0, stdout: "" });
-    expect((await run(estate, "instance list -f json")).stdout).toBe("[]\n");
-  });
+test("instance screenshot names the file that it wrote, INSTANCE.png where none is named", async () => {
+  const on = await estate();
+  const written: string[] = [];
+  const host = { ...command(on).host, screenshot: async (_uuid: string, path: string) => void written.push(path) };
+  for (const [words, path] of [
+    ["web1", resolve("web1.png")],
+    ["web1 /nowhere/screen.png", "/nowhere/screen.png"],
+  ]) {
+    const result = await run(on, `instance screenshot ${words}`, { host });
+    expect(result).toEqual({ exit: 0, stdout: "", stderr: `${path}\n` });
+    expect(written.pop()).toBe(path);
+  }
 });
 
-describe("instance ssh", () => {
-  test("asks for no host key of a clone, and exits as the command did", async () => {
-    const estate = newEstate();
-    await run(estate, CREATE);
-    let asked: Command | null = null;
-    const { exit, stderr } = await run(estate, "instance ssh web1 -l debian -- uptime -p", {
-      interactive: async (one) => {
-        asked = one;
-        return 3;
-      },
-    });
-    expect({ exit, stderr }).toEqual({ exit: 3, stderr: "" });
-    const id = [...estate.machine.domains.keys()][0];
-    expect(asked).toMatchObject({ program: "ssh", args: expect.arrayContaining([`HostKeyAlias=${id}`]) });
-    expect((asked as unknown as Command).args.slice(-6)).toEqual([
-      "-l",
-      "debian",
-      "--",
-      "192.168.122.2",
-      "uptime",
-      "-p",
-    ]);
-  });
-
-  test("refuses one that is off, and a login that ssh would take for an option", async () => {
-    const estate = newEstate();
-    await run(estate, `${CREATE} --no-start`);
-    expect(await run(estate, "instance ssh web1")).toMatchObject({ exit: 5 });
-    await run(estate, "instance start web1");
-    expect(await run(estate, "instance ssh web1 --login=-oProxyCommand=x")).toMatchObject({ exit: 2 });
-  });
+test("instance console exits as virsh did", async () => {
+  const on = await estate();
+  const host = { ...command(on).host, interactive: async () => 1 };
+  expect(await run(on, "instance console web1", { host })).toEqual({ exit: 1, stdout: "", stderr: "" });
 });
 
-test("instance log says where there is none", async () => {
-  const estate = newEstate();
-  await run(estate, CREATE);
-  expect(await run(estate, "instance log web1")).toMatchObject({ exit: 4 });
+test("instance stop --no-wait asks the guest alone", async () => {
+  const on = await estate();
+  Object.assign(domainOf(on, "web1"), { obedient: false });
+  expect(await run(on, "instance stop web1 --no-wait")).toEqual({ exit: 0, stdout: "", stderr: "" });
+  expect(domainOf(on, "web1").state).toBe("running");
 });
 
-test("instance list is tab-separated in a pipe", async () => {
-  const estate = newEstate();
-  await run(estate, CREATE);
-  const { stdout } = await run(estate, "instance list");
-  expect(stdout).toMatch(/^[0-9a-f-]{36}\tweb1\tactive\t\tdebian12\t192\.168\.122\.2\n$/);
+test.each([
+  ["wait instance web1 --for happiness", "not something to wait for"],
+  ["wait image web1 --for status=active", "only instances"],
+])("exit 2 and one line: %s", async (line, words) => {
+  const { exit, stdout, stderr } = await run(await estate(), line);
+  expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
+  expect(stderr).toMatch(/^estrato: [^\n]*\n$/);
+  expect(stderr).toContain(words);
 });

@@ -1,5 +1,5 @@
 /** Runs a line of the program in this process, with streams and twins handed in. */
-import type { HostPort, Ids, StorePort } from "../../../src/core/ports.ts";
+import type { Clock, HostPort, Ids, StorePort } from "../../../src/core/ports.ts";
 import { main } from "../../../src/main.ts";
 import type { Prompts } from "../../../src/ui/prompts.ts";
 import { fakeClock, fakeIds } from "../../fake/clock.ts";
@@ -9,6 +9,7 @@ import { fakeStreams } from "../../fake/streams.ts";
 export interface LineOptions {
   readonly store?: StorePort;
   readonly host?: HostPort;
+  readonly clock?: Clock;
   /** Where several lines make things: else each begins to count anew. */
   readonly ids?: Ids;
   /** What a person answers; without it nobody can be asked. */
@@ -47,7 +48,7 @@ export async function runLine(words: readonly string[], options: LineOptions = {
     twins: {
       store: options.store ?? fakeStore(),
       host: options.host ?? noHost,
-      clock: fakeClock(),
+      clock: options.clock ?? fakeClock(),
       ids: options.ids ?? fakeIds(),
       user: "ana",
       systemFolder: "/nowhere",

@@ -1,0 +1,155 @@
+/** What only looks, or goes inside: `instance list`, `show`, `log`, `screenshot`, `console` and `ssh`. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { type Bed, command } from "../../core/world.ts";
+import type { LineOptions } from "../line.ts";
+import { type NounLines, refusals } from "../verb-lines.ts";
+import { instance, instanceDetail } from "./contract.ts";
+
+const named = (...names: string[]) => names.map((name) => instance({ name }));
+
+export const looking: NounLines = {
+  list: {
+    well: [
+      { line: "instance list", json: named("legacy", "put-by", "web1", "web2") },
+      {
+        line: "instance list --filter managed=false",
+        json: [
+          instance({
+            id: "11111111-2222-4333-8444-555555555555",
+            name: "legacy",
+            status: "active",
+            flavor: null,
+            image: null,
+            key_name: null,
+            addresses: [],
+            volumes: [],
+            created_at: null,
+            managed: false,
+            owner: null,
+            properties: {},
+          }),
+        ],
+      },
+      { line: "instance list --filter status=shelved", json: [instance({ name: "put-by", status: "shelved" })] },
+      { line: "instance list --sort name:desc --limit 2", json: named("web2", "web1") },
+      { line: "instance list --filter name=nosuch", json: [] },
+    ],
+    refused: refusals(["instance list --sort nosuch", 2, 'column "nosuch"'], ["instance list --limit x", 2, "--limit"]),
+  },
+
+  show: {
+    well: [
+      {
+        line: "instance show web1",
+        json: instanceDetail({
+          name: "web1",
+          status: "active",
+          image: "debian12",
+          key_name: "mykey",
+          addresses: ["192.168.122.2"],
+          macs: ["52:54:00:00:00:01"],
+          volumes: [{ id: "vol-00000000000000001", device: "vda", size_bytes: 1_048_576 }],
+          created_at: "2025-01-01T00:10:00.000Z",
+          managed: true,
+          properties: { role: "front" },
+          current_snapshot: "upgrade",
+        }),
+      },
+      {
+        line: "instance show 11111111-2222-4333-8444-555555555555",
+        json: instanceDetail({ name: "legacy", managed: false }),
+      },
+      {
+        line: "instance show put-by web2",
+        json: [instanceDetail({ name: "put-by" }), instanceDetail({ name: "web2" })],
+      },
+      {
+        line: "instance show web1",
+        before: (on) => void on.machine.domains.delete("00000000-0000-4000-8000-000000000001"),
+        json: instanceDetail({
+          name: "web1",
+          status: "error",
+          vcpus: null,
+          ram_bytes: null,
+          autostart: null,
+          addresses: ["192.168.122.2"],
+        }),
+      },
+    ],
+    refused: refusals(["instance show nosuch", 4, "instance nosuch: not found"]),
+    several: { good: "web1", words: "instances failed to show" },
+  },
+
+  log: {
+    well: [
+      { line: "instance log web1", how: withLog("booting\r\nlogin:\r\n"), prints: "booting\nlogin:\n" },
+      { line: "instance log web1 --lines 1", how: withLog("booting\r\nlogin: "), prints: "login: \n" },
+    ],
+    refused: refusals(
+      ["instance log web1 --lines x", 2, "not a whole number"],
+      ["instance log nosuch", 4, "instance nosuch: not found"],
+      ["instance log web1", 4, "no console log of it is kept"],
+      ["instance log put-by", 5, "it is shelved"],
+    ),
+  },
+
+  screenshot: {
+    well: [{ line: "instance screenshot web1 -", how: withScreen, prints: "a picture" }],
+    refused: refusals(
+      ["instance screenshot nosuch", 4, "instance nosuch: not found"],
+      ["instance screenshot web2", 5, "it is off"],
+      ["instance screenshot web1 package.json", 5, "the file is there already"],
+    ),
+  },
+
+  console: {
+    well: [
+      { line: "instance console web1", how: withTerminal },
+      { line: "instance console web1 --escape ^a", how: withTerminal },
+    ],
+    refused: refusals(
+      ["instance console web1 --escape escape", 2, "not a character"],
+      ["instance console nosuch", 4, "instance nosuch: not found"],
+      ["instance console web2", 5, "it is off"],
+    ),
+  },
+
+  ssh: {
+    well: [
+      { line: "instance ssh web1", how: withTerminal },
+      { line: "instance ssh web1 --login debian --identity key -- uptime -p", how: withTerminal },
+    ],
+    refused: refusals(
+      ["instance ssh web1 --login=-oProxyCommand=x", 2, "not a user name"],
+      ["instance ssh nosuch", 4, "instance nosuch: not found"],
+      ["instance ssh legacy", 4, "no address is known of it"],
+      ["instance ssh web2", 5, "it is off"],
+    ),
+  },
+};
+
+/** The guest has written this to its console: a file of this machine, since the verb reads it itself. */
+function withLog(text: string): (on: Bed) => LineOptions {
+  return (on) => {
+    const folder = mkdtempSync(join(tmpdir(), "estrato-log-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "console.log");
+    writeFileSync(file, text);
+    const { host, store } = command(on);
+    host.addFile(file);
+    return { host, store: { ...store, paths: { ...store.paths, consoleLog: () => file } } };
+  };
+}
+
+function withScreen(on: Bed): LineOptions {
+  return { host: { ...command(on).host, screenshot: (_uuid, path) => writeFile(path, "a picture") } };
+}
+
+/** The terminal is given to the child, which ends well. */
+function withTerminal(on: Bed): LineOptions {
+  return { host: { ...command(on).host, interactive: async () => 0 } };
+}
