@@ -102,7 +102,7 @@ async function endOnce(prepared: Bed, end: End, meanwhile: Meanwhile, next: (typ
   return true;
 }
 
-describe.each(ENDINGS)("an instance that boots from a backup, %s", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("an instance that boots from a backup, %s", { timeout: 600_000 }, (_, ending) => {
   test("is none, or is sound and reads right; the backups are kept until it needs them no longer", async () => {
     const prepared = await chainOfTwo();
     const on = copyOf(prepared);

@@ -43,7 +43,7 @@ const BOOT = { timeoutMs: 1_000, consoleText: null, screenshot: null, passphrase
 /** What the guest does to its disks meanwhile is the snapshot's affair, whose own suite has it all. */
 const meanwhile = ["nothing", "writes and stops"] as const;
 
-describe.each(ENDINGS)("backups, %s", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("backups, %s", { timeout: 600_000 }, (_, ending) => {
   test.each([true, false])("a full one (running: %s)", async (running) => {
     await endEverywhere(ending, {
       prepare: () => withTarget({ running, disks: TWO }),

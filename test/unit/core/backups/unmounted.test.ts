@@ -92,7 +92,7 @@ async function endEverywhere(ending: Ending, work: (world: World & Process) => P
   return left;
 }
 
-describe.each(ENDINGS)("%s, and the target unmounted before recovery", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("%s, and the target unmounted before recovery", { timeout: 600_000 }, (_, ending) => {
   test("keeps nothing of a backup that was being taken", async () => {
     expect(await endEverywhere(ending, (world) => backup(world))).toBeGreaterThan(5);
   });

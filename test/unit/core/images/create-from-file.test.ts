@@ -153,7 +153,7 @@ describe("an image from a file", () => {
     expect(everything(on)).toBe(before);
   });
 
-  test.each(ENDINGS)("%s, it is there as a whole, or not at all", async (_, ending) => {
+  test.each(ENDINGS)("%s, it is there as a whole, or not at all", { timeout: 600_000 }, async (_, ending) => {
     await endEverywhere(
       ending,
       withFile,

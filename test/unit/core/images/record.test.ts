@@ -143,7 +143,7 @@ describe("image delete", () => {
     expect(command(on).host.guestRead("web1", "vda")).toEqual(CONTENT);
   });
 
-  test.each(ENDINGS)("%s, it is done by the next command", async (_, ending) => {
+  test.each(ENDINGS)("%s, it is done by the next command", { timeout: 600_000 }, async (_, ending) => {
     await endEverywhere(
       ending,
       () => withImages("golden"),

@@ -169,22 +169,26 @@ describe("a saved image", () => {
     expect(next.host.read(TARGET)).toEqual(CONTENT);
   });
 
-  test.each(ENDINGS)("%s, it leaves a whole file, or the one from before, and nothing else", async (_, ending) => {
-    const prepare = async () => {
-      const on = await withImage();
-      command(on).host.addFile(TARGET, { content: { 0: "old" } });
-      return on;
-    };
-    await endEverywhere(
-      ending,
-      prepare,
-      (world) => saveImage(world, toFile({}, true)),
-      async (world, point) => {
-        expect([{ 0: "old" }, CONTENT], point).toContainEqual(world.host.read(TARGET));
-        const files = [...world.host.machine.files.keys()];
-        expect(files.filter((path) => path.includes(".estrato-"))).toEqual([]);
-        expect(await world.store.journal.list()).toEqual([]);
-      },
-    );
-  });
+  test.each(ENDINGS)(
+    "%s, it leaves a whole file, or the one from before, and nothing else",
+    { timeout: 600_000 },
+    async (_, ending) => {
+      const prepare = async () => {
+        const on = await withImage();
+        command(on).host.addFile(TARGET, { content: { 0: "old" } });
+        return on;
+      };
+      await endEverywhere(
+        ending,
+        prepare,
+        (world) => saveImage(world, toFile({}, true)),
+        async (world, point) => {
+          expect([{ 0: "old" }, CONTENT], point).toContainEqual(world.host.read(TARGET));
+          const files = [...world.host.machine.files.keys()];
+          expect(files.filter((path) => path.includes(".estrato-"))).toEqual([]);
+          expect(await world.store.journal.list()).toEqual([]);
+        },
+      );
+    },
+  );
 });

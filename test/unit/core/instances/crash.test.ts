@@ -38,7 +38,7 @@ const withSnapshot = async (): Promise<Estate> => {
 const create = (world: World) => createInstance(world, creation());
 const remove = (world: World) => deleteInstance(world, "web1", { keepVolumes: false });
 
-test.each(ENDINGS)("instance create, %s, leaves an instance or nothing", async (_, ending) => {
+test.each(ENDINGS)("instance create, %s, leaves an instance or nothing", { timeout: 600_000 }, async (_, ending) => {
   for (const { point, strike } of (await everyEnd(ending, { prepare: async () => newEstate(), run: create })).ends) {
     const estate = await strike();
     await nextCommand(estate);
@@ -71,7 +71,7 @@ describe("instance create from a snapshot with UEFI and a TPM", () => {
   };
   const clone = (world: World) =>
     createInstance(world, creation({ name: "web2", source: { kind: "snapshot", target: "web1/s2" } }));
-  test.each(ENDINGS)("%s, leaves it whole, or nothing of it", async (_, ending) => {
+  test.each(ENDINGS)("%s, leaves it whole, or nothing of it", { timeout: 600_000 }, async (_, ending) => {
     for (const { point, strike } of (await everyEnd(ending, { prepare: withTpm, run: clone })).ends) {
       const estate = await strike();
       const next = await nextCommand(estate);
@@ -87,7 +87,7 @@ describe("instance create from a snapshot with UEFI and a TPM", () => {
   });
 });
 
-test.each(ENDINGS)("instance delete, %s, goes on with the next command", async (_, ending) => {
+test.each(ENDINGS)("instance delete, %s, goes on with the next command", { timeout: 600_000 }, async (_, ending) => {
   for (const { point, strike } of (await everyEnd(ending, { prepare: withSnapshot, run: remove })).ends) {
     const estate = await strike();
     await nextCommand(estate);
@@ -111,7 +111,7 @@ describe("instance set --name", () => {
   };
   const rename = (world: World) =>
     setInstance(world, "web1", { name: "shop", properties: {}, dropProperties: [], autostart: null });
-  test.each(ENDINGS)("%s, leaves one name in libvirt and in the record", async (_, ending) => {
+  test.each(ENDINGS)("%s, leaves one name in libvirt and in the record", { timeout: 600_000 }, async (_, ending) => {
     for (const { point, strike } of (await everyEnd(ending, { prepare: off, run: rename })).ends) {
       const estate = await strike();
       await nextCommand(estate);

@@ -23,7 +23,7 @@ async function three(spec: { running: boolean; heavy?: "s1" | "s2" | "s3" }): Pr
   return on;
 }
 
-describe.each(ENDINGS)("snapshot delete, %s", { timeout: 60_000 }, (_, ending) => {
+describe.each(ENDINGS)("snapshot delete, %s", { timeout: 600_000 }, (_, ending) => {
   test("frees what nothing stands on", async () => {
     await endEverywhere(ending, {
       prepare: async () => {

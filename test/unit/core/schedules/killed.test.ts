@@ -37,7 +37,7 @@ async function agree(on: Bed, where: string): Promise<void> {
   expect(ourLines(on).sort(), where).toEqual(lines.sort());
 }
 
-describe.each(ENDINGS)("%s", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("%s", { timeout: 600_000 }, (_, ending) => {
   test("schedule create leaves it with its lines, or nothing", async () => {
     await endEverywhere(
       ending,

@@ -163,7 +163,7 @@ describe("an instance on somebody else's image", () => {
     },
   );
 
-  test.each(ENDINGS)("and its deletion, %s, leaves no word behind", async (_, ending) => {
+  test.each(ENDINGS)("and its deletion, %s, leaves no word behind", { timeout: 600_000 }, async (_, ending) => {
     const prepare = async () => {
       const on = await shared();
       await create(as(on, BOB));

@@ -149,7 +149,7 @@ describe("image share", () => {
     expect((await stateOf(on, ALICE)).images[GOLDEN]?.visibility).toBe("private");
   });
 
-  test.each(ENDINGS)("%s, it is done or undone", async (_, ending) => {
+  test.each(ENDINGS)("%s, it is done or undone", { timeout: 600_000 }, async (_, ending) => {
     await endEverywhere(
       ending,
       async () => hosted(),
@@ -274,7 +274,7 @@ describe("image unshare", () => {
     expect(await examine(as(on, BOB))).toEqual([]);
   });
 
-  test.each(ENDINGS)("%s, it is done or undone", async (_, ending) => {
+  test.each(ENDINGS)("%s, it is done or undone", { timeout: 600_000 }, async (_, ending) => {
     await endEverywhere(
       ending,
       () => shared({ users: ["bob", "carol"], everybody: false }),

@@ -78,7 +78,7 @@ async function requireAlive(on: Bed, where: string): Promise<void> {
   expect((await held(on))[2], where).toBeUndefined();
 }
 
-describe.each(ENDINGS)("shelve, %s", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("shelve, %s", { timeout: 600_000 }, (_, ending) => {
   test.each([
     ["running", {}, "running"],
     ["paused", { paused: true }, "paused"],
@@ -103,7 +103,7 @@ describe.each(ENDINGS)("shelve, %s", { timeout: 120_000 }, (_, ending) => {
   });
 });
 
-describe.each(ENDINGS)("unshelve, %s", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("unshelve, %s", { timeout: 600_000 }, (_, ending) => {
   test.each([
     ["that ran", {}],
     ["that was off", { running: false }],

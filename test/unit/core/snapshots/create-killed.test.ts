@@ -9,7 +9,7 @@ import { command, creation, disksOf, FIRST, start, stop, take, UUID, virsh, with
 
 const TWO = [{ content: { 0: "boot" } }, { content: { 0: "data" }, format: "raw" }] as const;
 
-describe.each(ENDINGS)("snapshot create, %s", { timeout: 60_000 }, (_, ending) => {
+describe.each(ENDINGS)("snapshot create, %s", { timeout: 600_000 }, (_, ending) => {
   test.each([true, false])("leaves the guest what it has (running: %s)", async (running) => {
     await endEverywhere(ending, {
       prepare: async () => withGuest({ running, disks: TWO }),

@@ -25,7 +25,7 @@ async function written(after: "running" | "paused" | "off"): Promise<Bed> {
   return on;
 }
 
-describe.each(ENDINGS)("snapshot create --memory, %s", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("snapshot create --memory, %s", { timeout: 600_000 }, (_, ending) => {
   test.each(["running", "paused"])("the guest goes on with all that it wrote (%s)", async (state) => {
     await endEverywhere(ending, {
       prepare: async () => {
@@ -39,7 +39,7 @@ describe.each(ENDINGS)("snapshot create --memory, %s", { timeout: 120_000 }, (_,
   });
 });
 
-describe.each(ENDINGS)("a revert to memory, %s", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("a revert to memory, %s", { timeout: 600_000 }, (_, ending) => {
   test.each(["running", "paused", "off"] as const)(
     "leaves what was, or what was asked for with the rest kept; no memory meets disks of another instant (%s)",
     async (after) => {
@@ -54,7 +54,7 @@ describe.each(ENDINGS)("a revert to memory, %s", { timeout: 120_000 }, (_, endin
   );
 });
 
-describe.each(ENDINGS)("instance resize, %s", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("instance resize, %s", { timeout: 600_000 }, (_, ending) => {
   test.each(["running", "off"] as const)("its disks stay as they are, and nothing is left over (%s)", async (state) => {
     const size = { flavor: null, vcpus: 2, ramBytes: 512 * 2 ** 20, timeoutMs: 1000 };
     await endEverywhere(ending, {

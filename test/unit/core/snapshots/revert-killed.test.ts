@@ -19,7 +19,7 @@ async function written(running: boolean): Promise<Bed> {
   return on;
 }
 
-describe.each(ENDINGS)("snapshot revert, %s", { timeout: 60_000 }, (_, ending) => {
+describe.each(ENDINGS)("snapshot revert, %s", { timeout: 600_000 }, (_, ending) => {
   test.each([true, false])(
     "leaves what was, or what was asked for with the rest kept (running: %s)",
     async (running) => {
@@ -54,7 +54,7 @@ describe.each(ENDINGS)("snapshot revert, %s", { timeout: 60_000 }, (_, ending) =
   });
 });
 
-describe.each(ENDINGS)("snapshot unrevert, %s", { timeout: 60_000 }, (_, ending) => {
+describe.each(ENDINGS)("snapshot unrevert, %s", { timeout: 600_000 }, (_, ending) => {
   test("leaves the reverted disks, or those before the revert", async () => {
     await endEverywhere(ending, {
       prepare: async () => {

@@ -97,7 +97,7 @@ test("is never exchanged under a guest that runs, and none starts before it is",
   await expect(start(on)).rejects.toThrow("Permission denied");
 });
 
-describe.each(ENDINGS)("%s", { timeout: 60_000 }, (_, ending) => {
+describe.each(ENDINGS)("%s", { timeout: 600_000 }, (_, ending) => {
   test.each([true, false])("a snapshot holds disks and TPM of one instant (running: %s)", async (running) => {
     await endEverywhere(ending, {
       prepare: async () => {

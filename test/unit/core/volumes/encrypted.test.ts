@@ -56,7 +56,7 @@ const holds = async (estate: Estate, where: string) => {
   ).toEqual([]);
 };
 
-describe.each(ENDINGS)("encrypted, %s", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("encrypted, %s", { timeout: 600_000 }, (_, ending) => {
   test("volume create leaves a volume and its secret, or nothing of either", async () => {
     const options = { name: "data2", source: null, sizeBytes: BYTES, passphraseFile: KEY };
     await endEverywhere(

@@ -13,7 +13,7 @@ import { command, creation, stateOf } from "../instances/world.ts";
 import { endEverywhere, same } from "./kills.ts";
 import { BYTES, contentOf, headOf, snap, volumeOf, withVolume } from "./world.ts";
 
-describe.each(ENDINGS)("%s", { timeout: 120_000 }, (_, ending) => {
+describe.each(ENDINGS)("%s", { timeout: 600_000 }, (_, ending) => {
   test("volume create leaves a volume or nothing", async () => {
     await endEverywhere(
       ending,
