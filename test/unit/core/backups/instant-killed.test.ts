@@ -143,28 +143,28 @@ describe.each(ENDINGS)("an instance that boots from a backup, %s", { timeout: 60
       expect(await contents(on), where).toEqual(backups);
     }
   });
+});
 
-  test("and with QEMU, which the host starts again on a disk that lacks what it says to have: it must stop, and then reads right", async () => {
-    const on = await chainOfTwo();
-    const whole = command(copyOf(on));
-    await restoreInstant(whole, from(on), wanted("web2"), { wait: true });
-    const index = whole.host.performed.findIndex((action) => action.do === "block-pull");
-    const held = (await contentsOf(on, from(on).backup)) as { vda: Content; vdb: Content };
-    await run(on, { crash: { at: "action", index, phase: "midway" } }).catch(() => undefined);
-    const uuid = (await restoredUuid(on)) ?? "";
-    for (const job of on.machine.domains.get(uuid)?.jobs ?? []) job.lose();
-    await virsh(on, { do: "destroy", domain: uuid });
-    await virsh(on, { do: "start", domain: uuid, paused: false });
-    await writeTo(on, 9, "in between");
-    const world = command(on);
-    await recoverAll(world);
-    expect(world.notes.join()).toContain("QEMU died while it was merged");
-    await expect(run(on)).rejects.toMatchObject({ code: "conflict", hint: expect.stringContaining("web2 vda") });
-    expect(marks(on)).toHaveLength(2);
-    await virsh(on, { do: "destroy", domain: uuid });
-    await run(on);
-    expect(await disksOfRestored(on)).toEqual({ ...held, vda: { ...held.vda, 9: "in between" } });
-    expect(marks(on)).toEqual([]);
-    await requireSound(on, "stopped");
-  });
+test("an instance that boots from a backup, killed with QEMU, which the host starts again on a disk that lacks what it says to have: it must stop, and then reads right", async () => {
+  const on = await chainOfTwo();
+  const whole = command(copyOf(on));
+  await restoreInstant(whole, from(on), wanted("web2"), { wait: true });
+  const index = whole.host.performed.findIndex((action) => action.do === "block-pull");
+  const held = (await contentsOf(on, from(on).backup)) as { vda: Content; vdb: Content };
+  await run(on, { crash: { at: "action", index, phase: "midway" } }).catch(() => undefined);
+  const uuid = (await restoredUuid(on)) ?? "";
+  for (const job of on.machine.domains.get(uuid)?.jobs ?? []) job.lose();
+  await virsh(on, { do: "destroy", domain: uuid });
+  await virsh(on, { do: "start", domain: uuid, paused: false });
+  await writeTo(on, 9, "in between");
+  const world = command(on);
+  await recoverAll(world);
+  expect(world.notes.join()).toContain("QEMU died while it was merged");
+  await expect(run(on)).rejects.toMatchObject({ code: "conflict", hint: expect.stringContaining("web2 vda") });
+  expect(marks(on)).toHaveLength(2);
+  await virsh(on, { do: "destroy", domain: uuid });
+  await run(on);
+  expect(await disksOfRestored(on)).toEqual({ ...held, vda: { ...held.vda, 9: "in between" } });
+  expect(marks(on)).toEqual([]);
+  await requireSound(on, "stopped");
 });
