@@ -74,6 +74,9 @@ export function endsOf(ending: Ending, whole: Process): End[] {
     }));
   }
   return whole.host.performed.flatMap((action, index) => {
+    // The list of who speaks to libvirt must not fall behind what people are shown.
+    const isShown = whole.host.commandsFor(action).some(({ program }) => program === "virsh");
+    if (isShown && speaks(action) === "no") throw new Error(`${action.do}: it is shown as virsh, and needs libvirt`);
     const phases = speaks(action) === "no" ? (["before"] as const) : (["before", "midway", "after"] as const);
     return phases.map((phase) => ({
       how: { outage: { index, phase } },
