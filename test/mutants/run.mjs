@@ -2,7 +2,8 @@
 //   node test/mutants/run.mjs [--count 50] [--seed 1] [--skip 0] [--seconds 300] [--near | --all] [--under src/core/layers]
 // Each goes into a copy of the tree; the tests of its folder run there until the first fails, and then, without --near, all that import its file.
 // Without --all the long suites (every point of a crash) are left out: what lives then is to be tried with --all and the same seed. By hand: it takes hours.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   cpSync,
   existsSync,
@@ -34,7 +35,7 @@ const LONG = ["killed", "crash", "histories", "together", "unmounted", "encrypte
 const root = resolve(import.meta.dirname, "../..");
 const copy = mkdtempSync(join(tmpdir(), "estrato-mutants-"));
 process.on("exit", () => rmSync(copy, { recursive: true, force: true }));
-process.on("SIGINT", () => process.exit(130));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 const COPIED = ["src", "test", "bin", "man", "build.mjs", "package.json", "tsconfig.json", "vitest.config.ts"];
 for (const name of COPIED) cpSync(join(root, name), join(copy, name), { recursive: true });
 symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
@@ -81,9 +82,9 @@ function near(file) {
 }
 
 /** "killed" by a test that failed, "lived", or "stuck" where the time ran out (an endless loop, for one). */
-function tried(file) {
+async function tried(file) {
   const beside = near(file);
-  const first = beside.length === 0 ? "lived" : vitest("run", ...beside);
+  const first = beside.length === 0 ? "lived" : await vitest("run", ...beside);
   if (first !== "lived" || values.near) return first;
   return vitest(
     "related",
@@ -93,14 +94,21 @@ function tried(file) {
   );
 }
 
-function vitest(...words) {
-  const run = spawnSync("npx", ["vitest", ...words, "--project", "unit", "--bail", "1", "--reporter", "dot"], {
+let running = null;
+process.on("exit", () => running?.kill("SIGKILL"));
+
+async function vitest(...words) {
+  const program = join(root, "node_modules/vitest/vitest.mjs");
+  const run = spawn(process.execPath, [program, ...words, "--project", "unit", "--bail", "1", "--reporter", "dot"], {
     cwd: copy,
+    stdio: "ignore",
     timeout: Number(values.seconds) * 1000,
     killSignal: "SIGKILL",
   });
-  if (run.error?.code === "ETIMEDOUT") return "stuck";
-  return run.status === 0 ? "lived" : "killed";
+  running = run;
+  const [status] = await once(run, "exit");
+  if (status === null) return "stuck";
+  return status === 0 ? "lived" : "killed";
 }
 
 const sums = { killed: 0, lived: 0, stuck: 0 };
@@ -108,7 +116,7 @@ for (const mutant of sampled(everyMutant())) {
   const path = join(copy, mutant.file);
   const text = readFileSync(path, "utf8");
   writeFileSync(path, mutated(text, mutant));
-  const fate = tried(mutant.file);
+  const fate = await tried(mutant.file);
   writeFileSync(path, text);
   sums[fate] += 1;
   const line = text.slice(0, mutant.start).split("\n").length;

@@ -7,7 +7,7 @@ import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import { sharedImages } from "../../../../src/core/sharing/find.ts";
-import { shareImage, unshareImage } from "../../../../src/core/sharing/share.ts";
+import { type ShareWishes, shareImage, unshareImage } from "../../../../src/core/sharing/share.ts";
 import { deleteVolume } from "../../../../src/core/volumes/delete.ts";
 import { ENDINGS } from "../ends.ts";
 import { create, volume } from "./borrower.ts";
@@ -42,7 +42,7 @@ function access({ machine }: Hosted, layer: string) {
 const CLOSED = { mode: "400", readers: [] };
 const TO_BOB = { mode: "440", readers: [BOB.uid] };
 
-async function shared(wishes = withBob): Promise<Hosted> {
+async function shared(wishes: ShareWishes = withBob): Promise<Hosted> {
   const on = hosted();
   await shareImage(as(on, ALICE), "golden", wishes);
   return on;
@@ -255,6 +255,17 @@ describe("image unshare", () => {
     await deleteVolume(as(on, BOB), "data1");
     await deleteImage(as(on, ALICE), "golden");
     expect((await stateOf(on, ALICE)).images[GOLDEN]).toBeUndefined();
+  });
+
+  test("names him also where it is everybody's, and who has left the host by his number", async () => {
+    const on = await shared(all);
+    await create(as(on, BOB));
+    for (const [path, file] of on.machine.files) if (path.includes("/public/")) file.uid = BOB.uid; // as the kernel has it
+    const refused = (says: string) =>
+      expect(unshareImage(as(on, ALICE), "golden", [])).rejects.toMatchObject({ code: "conflict", message: says });
+    await refused("image golden: bob (1 disk) still stands on it");
+    on.machine.users = on.machine.users.filter(({ name }) => name !== "bob");
+    await refused(`image golden: user ${BOB.uid} (1 disk) still stands on it`);
   });
 
   test("meets one who begins to use it in between: one of the two gives way", async () => {
