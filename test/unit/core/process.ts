@@ -93,9 +93,22 @@ export function command({ machine, disk, clock, ids }: Bed, how: How = {}): Proc
   store.writeRecord = dying(writeRecord);
   store.removeRecord = dying(removeRecord);
   journal.open = dying(journal.open);
-  journal.close = dying(journal.close);
+  const { close } = journal;
+  journal.close = dying(async (id) => {
+    if (underWay > 0) throw new Error(`${id}: closed while an action is still under way`);
+    await close(id);
+  });
   const records = store.paths.record("x").slice(0, -1);
-  host.perform = dying(withRecords(host, disk, records));
+  const perform = withRecords(host, disk, records);
+  let underWay = 0;
+  host.perform = dying(async (action, options) => {
+    underWay += 1;
+    try {
+      await perform(action, options);
+    } finally {
+      underWay -= 1;
+    }
+  });
   const listFolder = host.listFolder;
   host.listFolder = async (path) =>
     path.replace(/\/*$/, "/") === records ? [...disk.records.keys()].sort() : listFolder(path);
