@@ -30,15 +30,15 @@ export function fakeClock(time: string | Date = "2025-01-01T00:00:00.000Z"): Fak
   };
 }
 
-/** vol-00000000000000001, vol-00000000000000002, …: well-formed, and one count for each prefix, for UUIDs and for MACs. */
-export function fakeIds(): Ids {
+/** vol-00000000000000001, vol-00000000000000002, …: well-formed, and one count for each prefix, for UUIDs and for MACs. `first`: the first digit of each. */
+export function fakeIds(first = "0"): Ids {
   const counts = new Map<string, number>();
   const count = (kind: string): number => {
     const next = (counts.get(kind) ?? 0) + 1;
     counts.set(kind, next);
     return next;
   };
-  const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
+  const hex = (value: number, digits: number): string => first + value.toString(16).padStart(digits - 1, "0");
   return {
     next: (prefix) => `${prefix}-${hex(count(prefix), 17)}`,
     uuid: () => `00000000-0000-4000-8000-${hex(count("uuid"), 12)}`,

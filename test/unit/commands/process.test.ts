@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { changesBelow } from "../store/strace.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "estrato-process-"));
 const program = join(folder, "bin/estrato");
@@ -27,6 +28,15 @@ function run(words: readonly string[], more: Record<string, string> = {}) {
 test("the launcher runs the built program and passes its exit code on", () => {
   expect(run(["--version"])).toMatchObject({ status: 0, stdout: `estrato ${version}\n`, stderr: "" });
   expect(run(["flavor", "show", "nix"])).toMatchObject({ status: 4, stdout: "" });
+});
+
+test("what the bundle stores is on the disk, its content before its name", () => {
+  const home = join(folder, "durable");
+  const words = ["flavor", "create", "one", "--vcpus", "1", "--ram", "1G", "--disk", "1G"];
+  const changes = changesBelow(home, [program, ...words], { ...env, ESTRATO_HOME: home });
+  expect(changes.filter(({ path }) => path === "state.json")).toEqual([
+    { path: "state.json", kind: "replaced", content: true, name: true },
+  ]);
 });
 
 test("every format works in the bundle", () => {

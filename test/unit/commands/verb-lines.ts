@@ -3,9 +3,9 @@
  * with -q and with --dry-run; one that is refused also as JSON and as a dry run. What every verb has to refuse comes
  * from its declaration.
  */
-import type { Noun } from "../../../src/commands/framework/noun.ts";
+
 import { longFlags } from "../../../src/commands/framework/parse.ts";
-import type { Verb } from "../../../src/commands/framework/verb.ts";
+import type { Noun, Verb } from "../../../src/commands/framework/tree.ts";
 import { catalogue } from "../../../src/program.ts";
 import type { Bed } from "../core/world.ts";
 import type { LineOptions } from "./line.ts";

@@ -1,7 +1,6 @@
 /** The tests that the tables of verb-lines.ts stand for. */
 import { describe, expect, test } from "vitest";
-import type { Noun } from "../../../src/commands/framework/noun.ts";
-import type { Verb } from "../../../src/commands/framework/verb.ts";
+import type { Noun, Verb } from "../../../src/commands/framework/tree.ts";
 import { everything } from "../core/world.ts";
 import { differences, estate, run } from "./estate.ts";
 import {

@@ -1,24 +1,20 @@
-/** The crash suite: kills a command at every point, lets things happen, runs the next command, and looks at all that was promised. */
+/** The crash suite: a command ends badly at every point, things happen, the next command runs, and all that was promised is looked at. */
 import { expect } from "vitest";
 import { examine, repair } from "../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../src/core/graph/invariants.ts";
 import { startInstance } from "../../../src/core/instances/start.ts";
 import { collect } from "../../../src/core/layers/collect.ts";
-import type { Action } from "../../../src/core/model/action.ts";
 import { recoverAll } from "../../../src/core/recovery.ts";
 import { createSnapshot } from "../../../src/core/snapshots/create.ts";
 import type { Content } from "../../fake/host.ts";
-import { Crash } from "../../fake/store.ts";
+import { type Ending, everyEnd, type Work } from "./ends.ts";
 import {
   type Bed,
   backupsOf,
-  type CrashPoint,
   command,
   contentsOf,
-  copyOf,
   creation,
   disksOf,
-  type Process,
   start,
   stateOf,
   stop,
@@ -29,12 +25,8 @@ import {
   writeBoth,
 } from "./world.ts";
 
-/** A command to be killed. */
-export interface Scenario {
-  prepare(): Promise<Bed>;
-  run(world: Process): Promise<unknown>;
-  /** What it must have done, so that no scenario passes for another. */
-  readonly does?: readonly Action["do"][];
+/** A command of the guest web1 that is to end badly. */
+export interface Scenario extends Work {
   /** What the guest may hold afterwards besides what it held last: what it is reverted to. */
   readonly forward?: Record<string, Content>;
   /** Where it went forward, what it held must be in an automatic snapshot. */
@@ -43,7 +35,7 @@ export interface Scenario {
   readonly meanwhile?: readonly Meanwhile[];
 }
 
-/** What happens between the death of a command and the next one. */
+/** What happens between the end of a command and the next one. */
 export type Meanwhile = "nothing" | "writes" | "stops" | "writes and stops" | "restarts" | "job ends" | "QEMU dies";
 
 export const MEANWHILE: readonly Meanwhile[] = [
@@ -56,60 +48,40 @@ export const MEANWHILE: readonly Meanwhile[] = [
   "QEMU dies",
 ];
 
-/** Kills the command at each point in turn, with each of the happenings after it; returns how many cases there were. */
-export async function killEverywhere(scenario: Scenario): Promise<number> {
-  const prepared = await scenario.prepare();
-  const whole = command(copyOf(prepared));
-  await scenario.run(whole);
-  expect(whole.host.performed.map((action) => action.do)).toEqual(expect.arrayContaining([...(scenario.does ?? [])]));
-  const points = crashPoints(whole);
+/** Without libvirt the guest does nothing that it does not do after a kill: what its jobs and its power come to is tried there. */
+const HAPPENS: Readonly<Record<Ending, readonly Meanwhile[]>> = {
+  killed: MEANWHILE,
+  "without libvirt": ["nothing", "writes and stops", "job ends"],
+};
+
+/** Ends the command at each point in turn, with each of the happenings after it; returns how many cases there were. */
+export async function endEverywhere(ending: Ending, scenario: Scenario): Promise<number> {
   let cases = 0;
-  for (const [place, crash] of points.entries()) {
-    for (const [index, meanwhile] of (scenario.meanwhile ?? MEANWHILE).entries()) {
+  const happenings = HAPPENS[ending].filter((one) => (scenario.meanwhile ?? MEANWHILE).includes(one));
+  const { before, ends } = await everyEnd(ending, scenario);
+  const promised = await promises(before);
+  const wasPaused = before.machine.domains.get(UUID)?.state === "paused";
+  for (const [place, end] of ends.entries()) {
+    for (const [index, meanwhile] of happenings.entries()) {
       // Events of steps lie just beside writes and actions: two of the happenings are enough there.
-      if (crash.at === "step" && meanwhile !== "nothing" && meanwhile !== "writes and stops") continue;
+      if (end.isStep && meanwhile !== "nothing" && meanwhile !== "writes and stops") continue;
       const next = (place + index) % 2 === 0 ? "command" : "repair";
-      await killOnce(scenario, copyOf(prepared), crash, meanwhile, next, describePoint(whole, crash));
+      const on = await end.strike();
+      const where = `${end.point}; then: ${meanwhile}; next: ${next}`;
+      await lookAfter(scenario, on, promised, { meanwhile, next, where });
+      await requireAlive(on, where, wasPaused);
       cases += 1;
     }
   }
   return cases;
 }
 
-/** Where a command that has run to its end could have died. */
-export function crashPoints(whole: Process): CrashPoint[] {
-  return [
-    ...whole.store.writes.flatMap((_, index) =>
-      (["before", "after"] as const).map((phase): CrashPoint => ({ at: "write", index, phase })),
-    ),
-    ...whole.host.performed.flatMap((_, index) =>
-      (["before", "midway", "after"] as const).map((phase): CrashPoint => ({ at: "action", index, phase })),
-    ),
-    ...whole.steps.map((_, index): CrashPoint => ({ at: "step", index })),
-  ];
-}
-
-export function describePoint(whole: Process, point: CrashPoint): string {
-  if (point.at === "step") return `at step event "${whole.steps[point.index]}"`;
-  const what =
-    point.at === "write" ? whole.store.writes[point.index] : JSON.stringify(whole.host.performed[point.index]);
-  return `${point.phase} ${point.at} ${point.index} ${what}`;
-}
-
-async function killOnce(
+async function lookAfter(
   scenario: Scenario,
   on: Bed,
-  crash: CrashPoint,
-  meanwhile: Meanwhile,
-  next: "command" | "repair",
-  point: string,
+  promised: Map<string, Record<string, Content>>,
+  { meanwhile, next, where }: { meanwhile: Meanwhile; next: "command" | "repair"; where: string },
 ): Promise<void> {
-  const promised = await promises(on);
-  const wasPaused = on.machine.domains.get(UUID)?.state === "paused";
-  await scenario.run(command(on, { crash })).catch((error: unknown) => {
-    if (!(error instanceof Crash)) throw error;
-  });
-  const where = `killed ${point}; then: ${meanwhile}; next: ${next}`;
   const held = await happen(on, meanwhile);
   const world = command(on);
   if (next === "repair") await repair(world);
@@ -125,7 +97,6 @@ async function killOnce(
   }
   await requireHead(on, scenario, held, where);
   await requireTpm(on, where);
-  await requireAlive(on, where, wasPaused);
 }
 
 /** What every snapshot, image and backup reads as now. */
@@ -198,6 +169,9 @@ export async function requireSound(on: Bed, where: string, notes: readonly strin
   expect(on.machine.domains.get(UUID)?.jobs, said).toEqual([]);
   expect(on.machine.domains.get(UUID)?.ram, said).not.toBe("torn");
   expect(on.disk.locks.size, said).toBe(0);
+  // Snapshots that are taken on the way to a backup or an image, and nobody's afterwards.
+  const strays = Object.values(state.snapshots).filter(({ name }) => /^(backup|image)-/.test(name ?? ""));
+  expect(strays, said).toEqual([]);
   const halves = [...on.machine.files.keys()].filter((path) =>
     /\.part|\/void\.json$|\/manifest\.next\.json$/.test(path),
   );

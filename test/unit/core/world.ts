@@ -1,142 +1,15 @@
 /** A host and a store in memory with one guest on it. Commands run one after the other, each in a process of its own, and any can be killed. */
 
-import { kinds } from "../../../src/core/kinds.ts";
 import type { Action } from "../../../src/core/model/action.ts";
 import type { Snapshot, State } from "../../../src/core/model/state.ts";
-import type { Reporter, World } from "../../../src/core/ports.ts";
 import type { CreateSnapshotOptions } from "../../../src/core/snapshots/create.ts";
 import { createSnapshot } from "../../../src/core/snapshots/create.ts";
-import { type FakeClock, fakeClock, fakeIds } from "../../fake/clock.ts";
-import {
-  type Content,
-  type CrashPhase,
-  type FakeHost,
-  type FakeMachine,
-  fakeHost,
-  fakeMachine,
-} from "../../fake/host.ts";
-import { Crash, type FakeDisk, type FakeStore, fakeDisk, fakeStore } from "../../fake/store.ts";
+import type { Content } from "../../fake/host.ts";
+import { type Bed, bed, command } from "./process.ts";
 
-/** What outlives commands. */
-export interface Bed {
-  readonly machine: FakeMachine;
-  readonly disk: FakeDisk;
-  readonly clock: FakeClock;
-  readonly ids: World["ids"];
-}
-
-/** Where a command is to die: at a write of the store, in an action of the host, or at an event of `report.step`. */
-export type CrashPoint =
-  | { readonly at: "write"; readonly index: number; readonly phase: "before" | "after" }
-  | { readonly at: "action"; readonly index: number; readonly phase: CrashPhase }
-  | { readonly at: "step"; readonly index: number };
-
-/** One command's process. */
-export interface Process extends World {
-  readonly host: FakeHost;
-  readonly store: FakeStore;
-  readonly notes: string[];
-  readonly asked: { readonly text: string; readonly loses: readonly string[] }[];
-  readonly steps: string[];
-}
-
-export interface How {
-  readonly crash?: CrashPoint;
-  readonly dryRun?: boolean;
-  readonly answer?: boolean;
-  readonly signal?: AbortSignal;
-}
+export { type Bed, bed, type CrashPoint, command, copyOf, type How, type Process } from "./process.ts";
 
 export const UUID = "11111111-2222-4333-8444-555555555555";
-export const RECORDS = "/fake/estrato/records/";
-
-export function bed(): Bed {
-  return { machine: fakeMachine(), disk: fakeDisk(), clock: fakeClock(), ids: fakeIds() };
-}
-
-/** The same once more; what happens on it leaves the original as it is. Its ids begin with another digit. */
-export function copyOf({ machine, disk, clock }: Bed): Bed {
-  const ids = fakeIds();
-  return {
-    machine: structuredClone(machine),
-    disk: structuredClone(disk),
-    clock: fakeClock(clock.now()),
-    ids: { ...ids, next: (prefix) => ids.next(prefix).replace("-0", "-f") },
-  };
-}
-
-export function command({ machine, disk, clock, ids }: Bed, how: How = {}): Process {
-  const { crash } = how;
-  const store = fakeStore({ disk, ...(crash?.at === "write" ? { crashAt: crash } : {}) });
-  const host = fakeHost({ machine, ...(crash?.at === "action" ? { crashAt: crash } : {}) });
-  /** A process dies as a whole. */
-  const dying =
-    <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      try {
-        return await work(...args);
-      } catch (error) {
-        if (error instanceof Crash) {
-          store.crash();
-          host.crash();
-        }
-        throw error;
-      }
-    };
-  const { update, writeRecord, removeRecord, journal } = store;
-  store.update = ((change) => dying(() => update(change))()) as FakeStore["update"];
-  store.writeRecord = dying(writeRecord);
-  store.removeRecord = dying(removeRecord);
-  journal.open = dying(journal.open);
-  journal.close = dying(journal.close);
-  host.perform = dying(withRecords(host, disk));
-  const listFolder = host.listFolder;
-  host.listFolder = async (path) =>
-    path.replace(/\/*$/, "/") === RECORDS ? [...disk.records.keys()].sort() : listFolder(path);
-  const [notes, asked, steps]: [string[], Process["asked"], string[]] = [[], [], []];
-  const report: Reporter = {
-    note: (text) => notes.push(text),
-    progress: () => undefined,
-    step: ({ title, phase }) => {
-      if (crash?.at === "step" && crash.index === steps.length) {
-        store.crash();
-        host.crash();
-        throw new Crash(`${phase} "${title}"`);
-      }
-      steps.push(`${phase} ${title}`);
-    },
-    confirm: async (question) => {
-      asked.push(question);
-      return how.answer ?? true;
-    },
-  };
-  return {
-    kinds,
-    host,
-    store,
-    clock,
-    ids,
-    report,
-    notes,
-    asked,
-    steps,
-    user: "ana",
-    command: "estrato test",
-    lockTimeoutMs: 0,
-    dryRun: how.dryRun ?? false,
-    signal: how.signal ?? new AbortController().signal,
-  };
-}
-
-/** Records are files of the store: on a real host an unlink finds them, on the fakes they lie elsewhere. */
-function withRecords(host: FakeHost, disk: FakeDisk): FakeHost["perform"] {
-  const perform = host.perform;
-  return async (action, options) => {
-    await perform(action, options);
-    if (action.do === "unlink" && action.path.startsWith(RECORDS))
-      disk.records.delete(action.path.slice(RECORDS.length));
-  };
-}
 
 export interface GuestSpec {
   readonly running?: boolean;

@@ -55,6 +55,16 @@ const verbs: Record<string, () => Promise<void>> = {
     await store.lock([rest[0] ?? ""], 600_000);
   },
 
+  /** Each kind of write once. */
+  async once() {
+    const entry = journalEntry("op-00000000000000001");
+    await store.journal.open(entry);
+    await increment();
+    await store.writeRecord("one.xml", "<one/>");
+    await store.removeRecord("one.xml");
+    await store.journal.close(entry.id);
+  },
+
   /** Tries updates of growing size, and the small files, and says how each ended. */
   async grow() {
     for (const [what, effect] of Object.entries(growths)) say(`${what} ${await outcome(effect)}`);

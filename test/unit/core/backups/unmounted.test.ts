@@ -11,7 +11,7 @@ import type { World } from "../../../../src/core/ports.ts";
 import { recoverAll } from "../../../../src/core/recovery.ts";
 import { Crash } from "../../../fake/store.ts";
 import { requireSound } from "../crashes.ts";
-import { deaths } from "../shelving/world.ts";
+import { ENDINGS, type Ending, endsOf, everyEnd } from "../ends.ts";
 import { type Bed, backupsOf, command, contentsOf, copyOf, type Process, stop, TARGET, UUID, write } from "../world.ts";
 import { backup, night, withTarget } from "./world.ts";
 
@@ -58,18 +58,14 @@ const NEXT: Readonly<Record<string, (world: Process) => Promise<unknown>>> = {
   doctor: (world) => repair(world),
 };
 
-async function killEverywhere(work: (world: World & Process) => Promise<unknown>): Promise<number> {
+async function endEverywhere(ending: Ending, work: (world: World & Process) => Promise<unknown>): Promise<number> {
   const prepared = await withChain();
   const before = new Map<string, unknown>();
   for (const id of backupsOf(prepared)) before.set(id, await contentsOf(prepared, id));
-  const whole = command(copyOf(prepared));
-  await work(whole);
   let left = 0;
-  for (const [index, [point, crash]] of deaths(whole).entries()) {
-    const on = copyOf(prepared);
-    await work(command(on, { crash })).catch((error: unknown) => {
-      if (!(error instanceof Crash)) throw error;
-    });
+  const { ends } = await everyEnd(ending, { prepare: async () => prepared, run: work });
+  for (const [index, { point, strike }] of ends.entries()) {
+    const on = await strike();
     move(on, TARGET, AWAY);
     const world = command(on);
     await recoverAll(world);
@@ -79,7 +75,7 @@ async function killEverywhere(work: (world: World & Process) => Promise<unknown>
     move(on, AWAY, TARGET);
     if (parts(on).length > 0) left += 1;
     const [name, next] = Object.entries(NEXT)[index % 4] as [string, (typeof NEXT)[string]];
-    const where = `killed ${point}; then ${name}`;
+    const where = `${point}; then ${name}`;
     if (parts(on).length > 0 && on.disk.journal.size === 0) {
       expect(
         (await examine(command(on))).map(({ subject }) => subject),
@@ -96,17 +92,17 @@ async function killEverywhere(work: (world: World & Process) => Promise<unknown>
   return left;
 }
 
-describe("a target that is unmounted before recovery", { timeout: 120_000 }, () => {
+describe.each(ENDINGS)("%s, and the target unmounted before recovery", { timeout: 600_000 }, (_, ending) => {
   test("keeps nothing of a backup that was being taken", async () => {
-    expect(await killEverywhere((world) => backup(world))).toBeGreaterThan(5);
+    expect(await endEverywhere(ending, (world) => backup(world))).toBeGreaterThan(5);
   });
 
   test("has its merges finished when it is back", async () => {
-    await killEverywhere((world) => backup(world, {}, 2));
+    await endEverywhere(ending, (world) => backup(world, {}, 2));
   });
 
   test("has its deletions finished when it is back", async () => {
-    await killEverywhere((world) =>
+    await endEverywhere(ending, (world) =>
       deleteBackup(world, [TARGET], backupsOf({ ...world, machine: world.host.machine } as never)[1] ?? "", null),
     );
   });
@@ -125,11 +121,11 @@ test("a sweep that is killed is gone on with by the next", async () => {
   const prune = NEXT["backup prune"] as (typeof NEXT)[string];
   const whole = command(copyOf(on));
   await prune(whole);
-  const points = deaths(whole);
-  expect(points.length).toBeGreaterThan(2);
-  for (const [point, crash] of points) {
+  const ends = endsOf("killed", whole);
+  expect(ends.length).toBeGreaterThan(2);
+  for (const { how, point } of ends) {
     const struck = copyOf(on);
-    await expect(prune(command(struck, { crash })), point).rejects.toThrow(Crash);
+    await expect(prune(command(struck, how)), point).rejects.toThrow(Crash);
     await prune(command(struck));
     expect(parts(struck), point).toEqual([]);
     await requireSound(struck, point);

@@ -4,14 +4,15 @@ import { createImageFromSnapshot } from "../../../../src/core/images/create-from
 import type { Image } from "../../../../src/core/model/state.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
+import { ENDINGS } from "../ends.ts";
 import {
   type Bed,
   bed,
   CONTENT,
   command,
+  endEverywhere,
   everything,
   imageNamed,
-  killedEverywhere,
   nextCommand,
   onlyImage,
   orphansAndGaps,
@@ -89,8 +90,9 @@ describe("an image from a snapshot", () => {
     expect(everything(on)).toBe(before);
   });
 
-  test("killed at any step is there as a whole, or not at all", async () => {
-    await killedEverywhere(
+  test("killed at every point, it is there as a whole, or not at all", async () => {
+    await endEverywhere(
+      "killed",
       withSnapshot,
       (world) => createImageFromSnapshot(world, fromSnapshot),
       async (world) => {
@@ -153,24 +155,27 @@ describe("an image from an instance", () => {
     expect(everything(on)).toBe(before);
   });
 
-  test.each([true, false])("killed at any step is there as a whole, or not at all (running: %s)", async (running) => {
-    const points = await killedEverywhere(
-      () => withGuest(running),
-      (world) => createImageFromInstance(world, fromInstance),
-      async (world, point) => {
-        const state = await world.store.read();
-        const where = JSON.stringify(point);
-        const image = onlyImage(state);
-        if (image !== undefined) expect(await contentOf(world, image), where).toEqual(CONTENT);
-        expect(state.snapshots, where).toEqual({});
-        expect(await orphansAndGaps(world), where).toEqual([]);
-        expect(await world.store.journal.list(), where).toEqual([]);
-        await world.host.perform({ do: "start", domain: UUID, paused: false });
-        expect(world.host.guestRead("web1", "vda"), where).toEqual(CONTENT);
-        world.host.guestWrite("web1", "vda", 7, "alive");
-        if (image !== undefined) expect(await contentOf(world, image), where).toEqual(CONTENT);
-      },
-    );
-    expect(points).toBeGreaterThan(15);
-  });
+  test.each(ENDINGS.flatMap(([words, ending]) => [true, false].map((running) => ({ words, ending, running }))))(
+    "$words, it is there as a whole, or not at all (running: $running)",
+    async ({ ending, running }) => {
+      await endEverywhere(
+        ending,
+        () => withGuest(running),
+        (world) => createImageFromInstance(world, fromInstance),
+        async (world, point) => {
+          const state = await world.store.read();
+          const where = point;
+          const image = onlyImage(state);
+          if (image !== undefined) expect(await contentOf(world, image), where).toEqual(CONTENT);
+          expect(state.snapshots, where).toEqual({});
+          expect(await orphansAndGaps(world), where).toEqual([]);
+          expect(await world.store.journal.list(), where).toEqual([]);
+          await world.host.perform({ do: "start", domain: UUID, paused: false });
+          expect(world.host.guestRead("web1", "vda"), where).toEqual(CONTENT);
+          world.host.guestWrite("web1", "vda", 7, "alive");
+          if (image !== undefined) expect(await contentOf(world, image), where).toEqual(CONTENT);
+        },
+      );
+    },
+  );
 });

@@ -8,14 +8,15 @@ import type { Image } from "../../../../src/core/model/state.ts";
 import type { PlanView } from "../../../../src/core/operation.ts";
 import { readUsage } from "../../../../src/core/usage.ts";
 import { CLUSTER_BYTES } from "../../../fake/host.ts";
+import { ENDINGS } from "../ends.ts";
 import {
   type Bed,
   bed,
   CONTENT,
   command,
+  endEverywhere,
   everything,
   imageNamed,
-  killedEverywhere,
   nextCommand,
   orphansAndGaps,
   SOURCE,
@@ -142,8 +143,9 @@ describe("image delete", () => {
     expect(command(on).host.guestRead("web1", "vda")).toEqual(CONTENT);
   });
 
-  test("killed at any step is done by the next command", async () => {
-    await killedEverywhere(
+  test.each(ENDINGS)("%s, it is done by the next command", { timeout: 600_000 }, async (_, ending) => {
+    await endEverywhere(
+      ending,
       () => withImages("golden"),
       (world) => deleteImage(world, "golden"),
       async (world) => {

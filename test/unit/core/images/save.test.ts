@@ -3,7 +3,8 @@ import { createImageFromFile } from "../../../../src/core/images/create-from-fil
 import { type SaveImageOptions, saveImage } from "../../../../src/core/images/save.ts";
 import type { Image } from "../../../../src/core/model/state.ts";
 import { EstratoError } from "../../../../src/errors.ts";
-import { type Bed, bed, CONTENT, command, everything, imageNamed, killedEverywhere, SOURCE } from "./world.ts";
+import { ENDINGS } from "../ends.ts";
+import { type Bed, bed, CONTENT, command, endEverywhere, everything, imageNamed, SOURCE } from "./world.ts";
 
 const TARGET = "/out/golden.qcow2";
 
@@ -168,21 +169,26 @@ describe("a saved image", () => {
     expect(next.host.read(TARGET)).toEqual(CONTENT);
   });
 
-  test("killed at any step leaves a whole file, or the one from before, and nothing else", async () => {
-    const prepare = async () => {
-      const on = await withImage();
-      command(on).host.addFile(TARGET, { content: { 0: "old" } });
-      return on;
-    };
-    await killedEverywhere(
-      prepare,
-      (world) => saveImage(world, toFile({}, true)),
-      async (world, point) => {
-        expect([{ 0: "old" }, CONTENT], JSON.stringify(point)).toContainEqual(world.host.read(TARGET));
-        const files = [...world.host.machine.files.keys()];
-        expect(files.filter((path) => path.includes(".estrato-"))).toEqual([]);
-        expect(await world.store.journal.list()).toEqual([]);
-      },
-    );
-  });
+  test.each(ENDINGS)(
+    "%s, it leaves a whole file, or the one from before, and nothing else",
+    { timeout: 600_000 },
+    async (_, ending) => {
+      const prepare = async () => {
+        const on = await withImage();
+        command(on).host.addFile(TARGET, { content: { 0: "old" } });
+        return on;
+      };
+      await endEverywhere(
+        ending,
+        prepare,
+        (world) => saveImage(world, toFile({}, true)),
+        async (world, point) => {
+          expect([{ 0: "old" }, CONTENT], point).toContainEqual(world.host.read(TARGET));
+          const files = [...world.host.machine.files.keys()];
+          expect(files.filter((path) => path.includes(".estrato-"))).toEqual([]);
+          expect(await world.store.journal.list()).toEqual([]);
+        },
+      );
+    },
+  );
 });

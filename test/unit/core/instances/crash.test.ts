@@ -7,46 +7,15 @@ import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { setInstance } from "../../../../src/core/instances/set.ts";
 import type { World } from "../../../../src/core/ports.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
-import {
-  type Command,
-  type CommandOptions,
-  command,
-  creation,
-  type Estate,
-  newEstate,
-  stateOf,
-  wrongs,
-} from "./world.ts";
+import { ENDINGS, everyEnd } from "../ends.ts";
+import type { Process } from "../process.ts";
+import { command, creation, type Estate, newEstate, stateOf, wrongs } from "./world.ts";
 
 /** Any verb does it: recovers what a dead command left, and collects. */
-async function nextCommand(estate: Estate): Promise<Command> {
+async function nextCommand(estate: Estate): Promise<Process> {
   const world = command(estate);
   await exclusive(world, ["another"], async () => {});
   return world;
-}
-
-/** Every way of dying that a run of `work` has: at each step event, and before, midway and after each action and each write. */
-async function deaths(
-  prepare: () => Promise<Estate>,
-  work: (world: World) => Promise<unknown>,
-): Promise<[string, CommandOptions][]> {
-  const world = command(await prepare());
-  let steps = 0;
-  world.report.step = () => {
-    steps += 1;
-  };
-  await work(world);
-  const found: [string, CommandOptions][] = [];
-  for (let index = 0; index < steps; index += 1) found.push([`at step event ${index}`, { crashAtStep: index }]);
-  for (const [index, { do: kind }] of world.host.performed.entries()) {
-    for (const phase of ["before", "midway", "after"] as const)
-      found.push([`${phase} action ${index}, ${kind}`, { host: { index, phase } }]);
-  }
-  for (const [index, write] of world.store.writes.entries()) {
-    for (const phase of ["before", "after"] as const)
-      found.push([`${phase} write ${index}, ${write}`, { store: { index, phase } }]);
-  }
-  return found;
 }
 
 const withSnapshot = async (): Promise<Estate> => {
@@ -69,28 +38,21 @@ const withSnapshot = async (): Promise<Estate> => {
 const create = (world: World) => createInstance(world, creation());
 const remove = (world: World) => deleteInstance(world, "web1", { keepVolumes: false });
 
-describe("instance create", async () => {
-  test.each(await deaths(async () => newEstate(), create))(
-    "killed %s leaves an instance or nothing",
-    async (_, options) => {
-      const estate = newEstate();
-      const world = command(estate, options);
-      await create(world).catch(() => undefined);
-      world.host.crash();
-      world.store.crash();
-      await nextCommand(estate);
-      expect(await wrongs(estate)).toEqual([]);
-      const names = Object.values((await stateOf(estate)).instances).map((one) => one.name);
-      expect(names.length).toBeLessThanOrEqual(1);
-      // The name can be used, one way or the other.
-      if (names.length === 0) await create(command(estate));
-      await remove(command(estate));
-      expect(await wrongs(estate)).toEqual([]);
-    },
-  );
+test.each(ENDINGS)("instance create, %s, leaves an instance or nothing", { timeout: 600_000 }, async (_, ending) => {
+  for (const { point, strike } of (await everyEnd(ending, { prepare: async () => newEstate(), run: create })).ends) {
+    const estate = await strike();
+    await nextCommand(estate);
+    expect(await wrongs(estate), point).toEqual([]);
+    const names = Object.values((await stateOf(estate)).instances).map((one) => one.name);
+    expect(names.length).toBeLessThanOrEqual(1);
+    // The name can be used, one way or the other.
+    if (names.length === 0) await create(command(estate));
+    await remove(command(estate));
+    expect(await wrongs(estate), point).toEqual([]);
+  }
 });
 
-describe("instance create from a snapshot with UEFI and a TPM", async () => {
+describe("instance create from a snapshot with UEFI and a TPM", () => {
   const TPM = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>";
   const withTpm = async (): Promise<Estate> => {
     const estate = await withSnapshot();
@@ -109,31 +71,27 @@ describe("instance create from a snapshot with UEFI and a TPM", async () => {
   };
   const clone = (world: World) =>
     createInstance(world, creation({ name: "web2", source: { kind: "snapshot", target: "web1/s2" } }));
-  test.each(await deaths(withTpm, clone))("killed %s leaves it whole, or nothing of it", async (_, options) => {
-    const estate = await withTpm();
-    const world = command(estate, options);
-    await clone(world).catch(() => undefined);
-    world.host.crash();
-    world.store.crash();
-    const next = await nextCommand(estate);
-    expect(await examine(next)).toEqual([]);
-    const made = Object.values((await stateOf(estate)).instances).find(({ name }) => name === "web2");
-    const places = [...estate.machine.files].filter(([path]) => path.includes("/swtpm/"));
-    expect(places.map(([, { text }]) => text)).toEqual(made === undefined ? ["sealed"] : ["sealed", "sealed"]);
-    const nvrams = [...estate.machine.files.keys()].filter((path) => path.endsWith(".fd") && path.includes("/layers/"));
-    expect(nvrams).toEqual(made === undefined ? [] : [`/fake/estrato/layers/${made.id}.fd`]);
+  test.each(ENDINGS)("%s, leaves it whole, or nothing of it", { timeout: 600_000 }, async (_, ending) => {
+    for (const { point, strike } of (await everyEnd(ending, { prepare: withTpm, run: clone })).ends) {
+      const estate = await strike();
+      const next = await nextCommand(estate);
+      expect(await examine(next), point).toEqual([]);
+      const made = Object.values((await stateOf(estate)).instances).find(({ name }) => name === "web2");
+      const places = [...estate.machine.files].filter(([path]) => path.includes("/swtpm/"));
+      expect(places.map(([, { text }]) => text)).toEqual(made === undefined ? ["sealed"] : ["sealed", "sealed"]);
+      const nvrams = [...estate.machine.files.keys()].filter(
+        (path) => path.endsWith(".fd") && path.includes("/layers/"),
+      );
+      expect(nvrams).toEqual(made === undefined ? [] : [`/fake/estrato/layers/${made.id}.fd`]);
+    }
   });
 });
 
-describe("instance delete", async () => {
-  test.each(await deaths(withSnapshot, remove))("killed %s goes on with the next command", async (_, options) => {
-    const estate = await withSnapshot();
-    const world = command(estate, options);
-    await remove(world).catch(() => undefined);
-    world.host.crash();
-    world.store.crash();
+test.each(ENDINGS)("instance delete, %s, goes on with the next command", { timeout: 600_000 }, async (_, ending) => {
+  for (const { point, strike } of (await everyEnd(ending, { prepare: withSnapshot, run: remove })).ends) {
+    const estate = await strike();
     await nextCommand(estate);
-    expect(await wrongs(estate)).toEqual([]);
+    expect(await wrongs(estate), point).toEqual([]);
     const state = await stateOf(estate);
     // Only what was killed before its journal was written has not happened.
     if (Object.keys(state.instances).length > 0) {
@@ -142,10 +100,10 @@ describe("instance delete", async () => {
       expect(Object.keys(state.layers)).toEqual(["lay-debian12-vda"]);
       expect(estate.machine.domains.size).toBe(0);
     }
-  });
+  }
 });
 
-describe("instance set --name", async () => {
+describe("instance set --name", () => {
   const off = async () => {
     const estate = newEstate();
     await createInstance(command(estate), creation({ start: false }));
@@ -153,23 +111,21 @@ describe("instance set --name", async () => {
   };
   const rename = (world: World) =>
     setInstance(world, "web1", { name: "shop", properties: {}, dropProperties: [], autostart: null });
-  test.each(await deaths(off, rename))("killed %s leaves one name in libvirt and in the record", async (_, options) => {
-    const estate = await off();
-    const world = command(estate, options);
-    await rename(world).catch(() => undefined);
-    world.host.crash();
-    world.store.crash();
-    await nextCommand(estate);
-    const [record] = Object.values((await stateOf(estate)).instances);
-    const [domain] = await command(estate).host.listDomains();
-    expect(record?.name).toBe(domain?.name);
-    expect(await wrongs(estate)).toEqual([]);
+  test.each(ENDINGS)("%s, leaves one name in libvirt and in the record", { timeout: 600_000 }, async (_, ending) => {
+    for (const { point, strike } of (await everyEnd(ending, { prepare: off, run: rename })).ends) {
+      const estate = await strike();
+      await nextCommand(estate);
+      const [record] = Object.values((await stateOf(estate)).instances);
+      const [domain] = await command(estate).host.listDomains();
+      expect(record?.name, point).toBe(domain?.name);
+      expect(await wrongs(estate), point).toEqual([]);
+    }
   });
 });
 
 test("a creation that was killed after its domain was defined is kept as it is, and not started", async () => {
   const estate = newEstate();
-  await create(command(estate, { host: { index: 3, phase: "after" } })).catch(() => undefined);
+  await create(command(estate, { crash: { at: "action", index: 3, phase: "after" } })).catch(() => undefined);
   const world = await nextCommand(estate);
   expect([...estate.machine.domains.values()].map((domain) => domain.state)).toEqual(["shutoff"]);
   expect(world.notes).toContain("web1: it was made but not started: estrato instance start web1");

@@ -128,7 +128,7 @@ describe("instance create", () => {
 
   test("hands user data over as it is, and keeps it out of the journal", async () => {
     const estate = newEstate();
-    const world = command(estate, { host: { index: 4, phase: "before" } });
+    const world = command(estate, { crash: { at: "action", index: 4, phase: "before" } });
     await expect(createInstance(world, creation({ userData: "#!/bin/sh\necho s3cret\n" }))).rejects.toThrow("killed");
     expect(world.host.performed.find((action) => action.do === "create-seed")).toMatchObject({
       userData: "#!/bin/sh\necho s3cret\n",

@@ -70,9 +70,10 @@ describe("instance list", () => {
     expect(await listInstances(command(estate), { macs: false })).toMatchObject([
       { name: "web1", status: "error", vcpus: null },
     ]);
-    await createInstance(command(estate, { host: { index: 1, phase: "before" } }), creation({ name: "web2" })).catch(
-      () => undefined,
-    );
+    await createInstance(
+      command(estate, { crash: { at: "action", index: 1, phase: "before" } }),
+      creation({ name: "web2" }),
+    ).catch(() => undefined);
     expect((await listInstances(command(estate), { macs: false })).map((one) => one.status)).toEqual([
       "error",
       "build",

@@ -2,58 +2,22 @@
 
 import { findings } from "../../../../src/core/graph/invariants.ts";
 import type { CreateInstanceOptions } from "../../../../src/core/instances/create.ts";
-import { kinds as table } from "../../../../src/core/kinds.ts";
 import type { Action } from "../../../../src/core/model/action.ts";
 import type { State } from "../../../../src/core/model/state.ts";
-import type { World } from "../../../../src/core/ports.ts";
 import { emptyState } from "../../../../src/store/empty-state.ts";
 import { fakeClock, fakeIds } from "../../../fake/clock.ts";
-import {
-  CLUSTER_BYTES,
-  type FakeHost,
-  type FakeHostOptions,
-  type FakeMachine,
-  fakeHost,
-  fakeMachine,
-} from "../../../fake/host.ts";
-import {
-  Crash,
-  type FakeDisk,
-  type FakeStore,
-  type FakeStoreOptions,
-  fakeDisk,
-  fakeStore,
-} from "../../../fake/store.ts";
+import { CLUSTER_BYTES, fakeMachine } from "../../../fake/host.ts";
+import { fakeDisk } from "../../../fake/store.ts";
+import { type Bed, command, stateOf } from "../world.ts";
+
+export { type Bed as Estate, command, stateOf } from "../world.ts";
 
 export const IMAGE_BYTES = 16 * CLUSTER_BYTES;
 const MIB = 1024 ** 2;
 const TIME = "2025-01-01T00:00:00.000Z";
 
-/** What outlives a command. */
-export interface Estate {
-  readonly machine: FakeMachine;
-  readonly disk: FakeDisk;
-  readonly ids: World["ids"];
-}
-
-export interface Command extends World {
-  readonly host: FakeHost;
-  readonly store: FakeStore;
-  readonly notes: string[];
-}
-
-export interface CommandOptions {
-  readonly dryRun?: boolean;
-  readonly yes?: boolean;
-  readonly host?: FakeHostOptions["crashAt"];
-  readonly store?: FakeStoreOptions["crashAt"];
-  /** Dies at the index-th step event, without unwinding. */
-  readonly crashAtStep?: number;
-}
-
 /** An image `debian12` of one disk, its content in a frozen layer; the key `mykey`. */
-export function newEstate(change: (state: State) => void = () => {}): Estate {
-  const ids = fakeIds();
+export function newEstate(change: (state: State) => void = () => {}): Bed {
   const machine = fakeMachine();
   const state = emptyState();
   addImage(state, "debian12", ["vda"]);
@@ -66,7 +30,7 @@ export function newEstate(change: (state: State) => void = () => {}): Estate {
     createdAt: TIME,
   };
   change(state);
-  const estate = { machine, disk: fakeDisk(state), ids };
+  const estate = { machine, disk: fakeDisk(state), clock: fakeClock(), ids: fakeIds() };
   const { host } = command(estate);
   for (const layer of Object.values(state.layers)) {
     host.addFile(layer.file, {
@@ -115,40 +79,6 @@ export function addImage(state: State, name: string, devices: readonly string[])
   };
 }
 
-/** One command on the estate: a process of its own, which may be made to die. */
-export function command(estate: Estate, options: CommandOptions = {}): Command {
-  const notes: string[] = [];
-  const host = fakeHost({ machine: estate.machine, ...(options.host === undefined ? {} : { crashAt: options.host }) });
-  const store = fakeStore({ disk: estate.disk, ...(options.store === undefined ? {} : { crashAt: options.store }) });
-  let steps = 0;
-  return {
-    kinds: table,
-    host,
-    store,
-    notes,
-    clock: fakeClock(),
-    ids: estate.ids,
-    user: "me",
-    command: "estrato test",
-    lockTimeoutMs: 0,
-    dryRun: options.dryRun ?? false,
-    signal: new AbortController().signal,
-    report: {
-      note: (text) => notes.push(text),
-      progress: () => {},
-      step: () => {
-        if (steps === options.crashAtStep) {
-          host.crash();
-          store.crash();
-          throw new Crash(`at step event ${steps}`);
-        }
-        steps += 1;
-      },
-      confirm: async () => options.yes ?? true,
-    },
-  };
-}
-
 /** All that `instance create web1 --image debian12` says; each test changes what it is about. */
 export function creation(change: Partial<CreateInstanceOptions> = {}): CreateInstanceOptions {
   return {
@@ -169,7 +99,7 @@ export function creation(change: Partial<CreateInstanceOptions> = {}): CreateIns
 }
 
 /** Everything that a test can compare: the state, the files, the domains, the reservations, the journal and the records. */
-export function snapshotOf(estate: Estate): unknown {
+export function snapshotOf(estate: Bed): unknown {
   return structuredClone({
     state: estate.disk.state,
     files: [...estate.machine.files].map(([path, file]) => ({ path, ...file, clusters: [...file.clusters] })),
@@ -180,12 +110,8 @@ export function snapshotOf(estate: Estate): unknown {
   });
 }
 
-export async function stateOf(estate: Estate): Promise<State> {
-  return command(estate).store.read();
-}
-
 /** What is wrong with the estate: files nobody records, records without files or domains, reservations of nobody, a graph that is not one. */
-export async function wrongs(estate: Estate): Promise<string[]> {
+export async function wrongs(estate: Bed): Promise<string[]> {
   const state = await stateOf(estate);
   const wrong = [...findings(state)];
   const { machine } = estate;

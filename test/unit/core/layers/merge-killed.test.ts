@@ -2,7 +2,8 @@ import { describe, test } from "vitest";
 import { createImageFromSnapshot } from "../../../../src/core/images/create-from-snapshot.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
-import { killEverywhere } from "../crashes.ts";
+import { endEverywhere } from "../crashes.ts";
+import { ENDINGS } from "../ends.ts";
 import { type Bed, command, type Process, start, stop, take, withGuest, write } from "../world.ts";
 
 const drop = (target: string) => (world: Process) => deleteSnapshot(world, target, { children: false });
@@ -22,9 +23,9 @@ async function three(spec: { running: boolean; heavy?: "s1" | "s2" | "s3" }): Pr
   return on;
 }
 
-describe("snapshot delete, killed at every point", { timeout: 60_000 }, () => {
+describe.each(ENDINGS)("snapshot delete, %s", { timeout: 600_000 }, (_, ending) => {
   test("frees what nothing stands on", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => {
         const on = await three({ running: true });
         await revertSnapshot(command(on), "web1/s1", discard);
@@ -36,7 +37,7 @@ describe("snapshot delete, killed at every point", { timeout: 60_000 }, () => {
   });
 
   test("merges up with nobody running", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: () => three({ running: false, heavy: "s3" }),
       run: drop("web1/s2"),
       does: ["rebase"],
@@ -44,7 +45,7 @@ describe("snapshot delete, killed at every point", { timeout: 60_000 }, () => {
   });
 
   test("merges down with nobody running, and re-points the sibling that stands on the child", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => {
         const on = await three({ running: true, heavy: "s2" });
         await revertSnapshot(command(on), "web1/s3", { discard: false, keepMs: 86_400_000 });
@@ -57,15 +58,27 @@ describe("snapshot delete, killed at every point", { timeout: 60_000 }, () => {
   });
 
   test("pulls into the head of a running guest", async () => {
-    await killEverywhere({ prepare: () => three({ running: true }), run: drop("web1/s3"), does: ["block-pull"] });
+    await endEverywhere(ending, {
+      prepare: () => three({ running: true }),
+      run: drop("web1/s3"),
+      does: ["block-pull"],
+    });
   });
 
   test("commits a middle layer under a running guest", async () => {
-    await killEverywhere({ prepare: () => three({ running: true }), run: drop("web1/s2"), does: ["block-commit"] });
+    await endEverywhere(ending, {
+      prepare: () => three({ running: true }),
+      run: drop("web1/s2"),
+      does: ["block-commit"],
+    });
   });
 
   test("commits the layer above a file that was there before us", async () => {
-    await killEverywhere({ prepare: () => three({ running: true }), run: drop("web1/s1"), does: ["block-commit"] });
+    await endEverywhere(ending, {
+      prepare: () => three({ running: true }),
+      run: drop("web1/s1"),
+      does: ["block-commit"],
+    });
   });
 
   test("commits the head of a running guest into the file that was there before us, and goes on in it", async () => {
@@ -76,11 +89,11 @@ describe("snapshot delete, killed at every point", { timeout: 60_000 }, () => {
       write(on, 3, "more");
       return on;
     };
-    await killEverywhere({ prepare: one, run: drop("web1/s1"), does: ["block-commit-active"] });
+    await endEverywhere(ending, { prepare: one, run: drop("web1/s1"), does: ["block-commit-active"] });
   });
 
   test("commits a head that is off into the file that was there before us", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => {
         const on = withGuest({ disks: [{ content: { 0: "boot", 1: "root" }, format: "raw" }] });
         await take(on, "s1");
@@ -95,7 +108,7 @@ describe("snapshot delete, killed at every point", { timeout: 60_000 }, () => {
   });
 
   test("leaves the image that was made from it", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => {
         const on = await three({ running: true });
         await createImageFromSnapshot(command(on), {

@@ -4,7 +4,8 @@ import { startInstance } from "../../../../src/core/instances/start.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import type { CrashPhase } from "../../../fake/host.ts";
-import { crashPoints, describePoint, requireSound } from "../crashes.ts";
+import { requireSound } from "../crashes.ts";
+import { endsOf } from "../ends.ts";
 import {
   type Bed,
   command,
@@ -81,12 +82,12 @@ describe("moving a running guest back into the file that was there before us", (
     async (phase) => {
       const whole = command(await killedAtPivot(phase));
       await repair(whole);
-      for (const crash of crashPoints(whole)) {
+      for (const { how, point } of endsOf("killed", whole)) {
         const on = await killedAtPivot(phase);
-        await repair(command(on, { crash })).catch(() => undefined);
+        await repair(command(on, how)).catch(() => undefined);
         on.disk.locks.clear();
         await repair(command(on));
-        const where = describePoint(whole, crash);
+        const where = point;
         expect(state(on), where).toBe("running");
         expect(await disksOf(on), where).toEqual(MOVED);
       }
@@ -99,16 +100,16 @@ describe("moving a running guest back into the file that was there before us", (
       const whole = command(await killedAtPivot(phase));
       await repair(whole);
       let went = 0;
-      for (const crash of crashPoints(whole)) {
+      for (const { how, point } of endsOf("killed", whole)) {
         const on = await killedAtPivot(phase);
-        await repair(command(on, { crash })).catch(() => undefined);
+        await repair(command(on, how)).catch(() => undefined);
         on.disk.locks.clear();
         const goesOn = state(on) === "running";
         if (goesOn) write(on, 4, "later");
         went += goesOn ? 1 : 0;
         await stop(on);
         await repair(command(on));
-        const where = describePoint(whole, crash);
+        const where = point;
         expect(await disksOf(on), where).toEqual({ vda: { ...MOVED.vda, ...(goesOn ? { 4: "later" } : {}) } });
         await requireSound(on, where);
       }

@@ -6,34 +6,28 @@ import type { World } from "../../../../src/core/ports.ts";
 import { deleteSchedule } from "../../../../src/core/schedules/delete.ts";
 import { runSchedule } from "../../../../src/core/schedules/run.ts";
 import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
-import { Crash } from "../../../fake/store.ts";
-import { killEverywhere as killSnapshots } from "../crashes.ts";
-import { deaths, nextCommand } from "../shelving/world.ts";
-import { type Bed, command, copyOf, stateOf, write } from "../world.ts";
+import { endEverywhere as endSnapshots } from "../crashes.ts";
+import { ENDINGS, type Ending, everyEnd } from "../ends.ts";
+import { nextCommand } from "../shelving/world.ts";
+import { type Bed, command, stateOf, write } from "../world.ts";
 import { create, ourLines, prepared, schedulesOf } from "./world.ts";
 
 const run = (world: World) => runSchedule(world, "nightly", { catchUp: false, jitter: false });
 
-async function killEverywhere(
+async function endEverywhere(
+  ending: Ending,
   on: Bed,
   work: (world: World) => Promise<unknown>,
   look: (on: Bed, where: string) => Promise<void>,
 ): Promise<void> {
-  const whole = command(copyOf(on));
-  await work(whole);
-  const points = deaths(whole);
-  expect(points.length).toBeGreaterThan(8);
-  for (const [index, [point, crash]] of points.entries()) {
-    const struck = copyOf(on);
-    await work(command(struck, { crash })).catch((error: unknown) => {
-      if (!(error instanceof Crash)) throw error;
-    });
+  const { ends } = await everyEnd(ending, { prepare: async () => on, run: work });
+  for (const [index, { point, strike }] of ends.entries()) {
+    const struck = await strike();
     if (index % 2 === 0) await nextCommand(struck);
     else await repair(command(struck));
-    const where = `killed ${point}`;
-    expect(await examine(command(struck)), where).toEqual([]);
-    expect([struck.disk.journal.size, struck.disk.locks.size], where).toEqual([0, 0]);
-    await look(struck, where);
+    expect(await examine(command(struck)), point).toEqual([]);
+    expect([struck.disk.journal.size, struck.disk.locks.size], point).toEqual([0, 0]);
+    await look(struck, point);
   }
 }
 
@@ -43,9 +37,10 @@ async function agree(on: Bed, where: string): Promise<void> {
   expect(ourLines(on).sort(), where).toEqual(lines.sort());
 }
 
-describe("killed at every point", () => {
+describe.each(ENDINGS)("%s", { timeout: 600_000 }, (_, ending) => {
   test("schedule create leaves it with its lines, or nothing", async () => {
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       await prepared({ name: "weekly" }),
       (world) => create(world),
       async (on, where) => {
@@ -60,7 +55,7 @@ describe("killed at every point", () => {
   test("schedule delete leaves it as it was, or nothing of it", async () => {
     const on = await prepared({ name: "weekly" });
     await create(command(on));
-    await killEverywhere(on, (world) => deleteSchedule(world, "nightly"), agree);
+    await endEverywhere(ending, on, (world) => deleteSchedule(world, "nightly"), agree);
   });
 
   test.each([false, true])(
@@ -70,7 +65,8 @@ describe("killed at every point", () => {
       await create(command(on), { name: "weekly", catchUp: false });
       await run(command(on));
       if (shelved) await shelveInstance(command(on), "web1", { timeoutMs: 1, offload: false, folder: null });
-      await killEverywhere(
+      await endEverywhere(
+        ending,
         on,
         (world) => deleteInstance(world, "web1", { keepVolumes: false }),
         async (struck, where) => {
@@ -83,7 +79,7 @@ describe("killed at every point", () => {
   );
 
   test("schedule run leaves a whole snapshot or none, the guest as it was, and what older ones hold", async () => {
-    const cases = await killSnapshots({
+    await endSnapshots(ending, {
       prepare: async () => {
         const on = await prepared({ retention: { rotation: 1 } });
         await run(command(on));
@@ -94,6 +90,5 @@ describe("killed at every point", () => {
       run,
       does: ["switch-disks", "block-commit"],
     });
-    expect(cases).toBeGreaterThan(100);
   });
 });

@@ -1,13 +1,13 @@
 /** Two stores on one machine: alice's, with the image golden on a chain of two layers, and bob's, who has nothing. */
-
 import { exclusive } from "../../../../src/core/exclusive.ts";
-import { kinds } from "../../../../src/core/kinds.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import type { World } from "../../../../src/core/ports.ts";
 import { fakeClock, fakeIds } from "../../../fake/clock.ts";
-import { type CrashPhase, type FakeHost, type FakeMachine, fakeHost, fakeMachine } from "../../../fake/host.ts";
-import { Crash, type FakeDisk, type FakeStore, fakeDisk, fakeStore } from "../../../fake/store.ts";
+import { type FakeMachine, fakeMachine } from "../../../fake/host.ts";
+import { type FakeDisk, fakeDisk } from "../../../fake/store.ts";
 import { addImage, emptyState } from "../../graph/build.ts";
+import { come, type Ending, endsOf } from "../ends.ts";
+import { command, type How, type Process } from "../process.ts";
 
 export const ALICE = { name: "alice", uid: 0, home: "/home/alice" };
 export const BOB = { name: "bob", uid: 3002, home: "/home/bob" };
@@ -23,20 +23,6 @@ export interface Hosted {
   readonly machine: FakeMachine;
   readonly disks: ReadonlyMap<string, FakeDisk>;
   readonly ids: World["ids"];
-}
-
-export interface Command extends World {
-  readonly host: FakeHost;
-  readonly store: FakeStore;
-  readonly notes: string[];
-}
-
-export interface How {
-  readonly dryRun?: boolean;
-  readonly crash?:
-    | { readonly at: "write"; readonly index: number; readonly phase: "before" | "after" }
-    | { readonly at: "action"; readonly index: number; readonly phase: CrashPhase }
-    | { readonly at: "step"; readonly index: number };
 }
 
 export const storeOf = (user: User) => `${user.home}/.local/share/estrato`;
@@ -85,79 +71,37 @@ export function hosted(change: (state: State) => void = () => {}): Hosted {
 }
 
 /** One command of a user's, in a process of its own. */
-export function as(on: Hosted, user: User, how: How = {}): Command {
-  const notes: string[] = [];
-  const { crash } = how;
-  const host = fakeHost({
-    machine: on.machine,
-    ...(user === ALICE ? {} : { uid: user.uid }),
-    ...(crash?.at === "action" ? { crashAt: crash } : {}),
-  });
-  const disk = on.disks.get(user.name) as FakeDisk;
-  const store = fakeStore({ disk, home: storeOf(user), ...(crash?.at === "write" ? { crashAt: crash } : {}) });
-  let steps = 0;
-  return {
-    kinds,
-    ...{ host, store, notes, clock: fakeClock(), ids: on.ids, user: user.name, command: "estrato test" },
-    imageStores: [storeOf(ALICE)],
-    lockTimeoutMs: 0,
-    dryRun: how.dryRun ?? false,
-    signal: new AbortController().signal,
-    report: {
-      note: (text) => notes.push(text),
-      progress: () => undefined,
-      step: () => {
-        if (crash?.at === "step" && crash.index === steps) {
-          host.crash();
-          store.crash();
-          throw new Crash(`at step event ${steps}`);
-        }
-        steps += 1;
-      },
-      confirm: async () => true,
-    },
-  };
+export function as(on: Hosted, user: User, how: How = {}): Process {
+  const { machine, ids } = on;
+  const bed = { machine, ids, disk: on.disks.get(user.name) as FakeDisk, clock: fakeClock() };
+  const who = user === ALICE ? {} : { uid: user.uid };
+  return command(bed, { ...how, ...who, user: user.name, home: storeOf(user), imageStores: [storeOf(ALICE)] });
 }
 
 /** Any verb does it: recovers what a dead command left, and collects. */
-export async function next(on: Hosted, user: User): Promise<Command> {
+export async function next(on: Hosted, user: User): Promise<Process> {
   const world = as(on, user);
   await exclusive(world, ["another"], async () => {});
   return world;
 }
 
-/** Runs `work` as `user` again and again, killed everywhere in turn, each time on a fresh machine; `check` looks at what the next command finds. */
-export async function killedEverywhere(
+/** Runs `work` as `user` again and again, ended badly at each point in turn, each time on a fresh machine; `check` looks at what the next command finds. */
+export async function endEverywhere(
+  ending: Ending,
   prepare: () => Promise<Hosted>,
   user: User,
-  work: (world: Command) => Promise<unknown>,
+  work: (world: Process) => Promise<unknown>,
   check: (on: Hosted, where: string) => Promise<void>,
 ): Promise<number> {
   const whole = as(await prepare(), user);
-  let steps = 0;
-  whole.report.step = () => {
-    steps += 1;
-  };
   await work(whole);
-  const crashes: NonNullable<How["crash"]>[] = [
-    ...Array.from({ length: steps }, (_, index) => ({ at: "step", index }) as const),
-    ...whole.host.performed.flatMap((_, index) =>
-      (["before", "midway", "after"] as const).map((phase) => ({ at: "action", index, phase }) as const),
-    ),
-    ...whole.store.writes.flatMap((_, index) =>
-      (["before", "after"] as const).map((phase) => ({ at: "write", index, phase }) as const),
-    ),
-  ];
-  for (const crash of crashes) {
+  const ends = endsOf(ending, whole);
+  for (const end of ends) {
     const on = await prepare();
-    const world = as(on, user, { crash });
-    await work(world).catch(() => undefined);
-    world.host.crash();
-    world.store.crash();
-    for (const disk of on.disks.values()) disk.locks.clear();
-    await check(on, JSON.stringify(crash));
+    await come(end, () => work(as(on, user, end.how)));
+    await check(on, end.point);
   }
-  return crashes.length;
+  return ends.length;
 }
 
 export async function stateOf(on: Hosted, user: User): Promise<State> {

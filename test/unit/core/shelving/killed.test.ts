@@ -5,11 +5,10 @@ import type { World } from "../../../../src/core/ports.ts";
 import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";
 import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
-import { Crash } from "../../../fake/store.ts";
-import { type Bed, type CrashPoint, command, copyOf, virsh } from "../world.ts";
+import { ENDINGS, type Ending, everyEnd } from "../ends.ts";
+import { type Bed, command, virsh } from "../world.ts";
 import {
   archived,
-  deaths,
   domainState,
   held,
   idOf,
@@ -42,32 +41,24 @@ async function happen(on: Bed, what: (typeof MEANWHILE)[number]): Promise<void> 
   if (what === "somebody starts it") await virsh(on, { do: "start", domain, paused: false }).catch(() => undefined);
 }
 
-async function kill(on: Bed, work: Work, crash: CrashPoint): Promise<void> {
-  await work(command(on, { crash })).catch((error: unknown) => {
-    if (!(error instanceof Crash)) throw error;
-  });
-}
-
-/** Kills it everywhere, and hands what is left, sound, to `look`. */
-async function killEverywhere(
+/** Ends it badly everywhere, and hands what is left, sound, to `look`. */
+async function endEverywhere(
+  ending: Ending,
   prepared: Bed,
   work: Work,
   look: (on: Bed, where: string, wasUntouched: boolean) => Promise<void>,
 ): Promise<void> {
-  const whole = command(copyOf(prepared));
-  await work(whole);
-  expect(whole.steps.length).toBeGreaterThan(4);
-  for (const [index, [point, crash]] of deaths(whole).entries()) {
+  const { ends } = await everyEnd(ending, { prepare: async () => prepared, run: work });
+  for (const [index, { point, isStep, strike }] of ends.entries()) {
     // Events of steps lie just beside writes and actions.
-    for (const meanwhile of crash.at === "step" ? (["nothing"] as const) : MEANWHILE) {
-      const on = copyOf(prepared);
-      await kill(on, work, crash);
+    for (const meanwhile of isStep ? (["nothing"] as const) : MEANWHILE) {
+      const on = await strike();
       await happen(on, meanwhile);
-      const where = `killed ${point}; then ${meanwhile}`;
+      const where = `${point}; then ${meanwhile}`;
       const world = index % 2 === 0 ? await nextCommand(on) : command(on);
       if (index % 2 === 1) await repair(world);
       await requireSound(on, where, world.notes);
-      await look(on, where, meanwhile === "nothing");
+      await look(on, where, ending === "killed" && meanwhile === "nothing");
     }
   }
 }
@@ -87,43 +78,43 @@ async function requireAlive(on: Bed, where: string): Promise<void> {
   expect((await held(on))[2], where).toBeUndefined();
 }
 
-describe("shelve, killed at every point", { timeout: 120_000 }, () => {
+describe.each(ENDINGS)("shelve, %s", { timeout: 600_000 }, (_, ending) => {
   test.each([
     ["running", {}, "running"],
     ["paused", { paused: true }, "paused"],
     ["off", { running: false }, "shutoff"],
     ["with UEFI", { uefi: true }, "running"],
   ] as const)("%s: it is shelved, or as it was", async (_, wish, was) => {
-    await killEverywhere(await withInstance(wish), shelve, async (on, where, untouched) => {
+    await endEverywhere(ending, await withInstance(wish), shelve, async (on, where, untouched) => {
       if (untouched) expect(["none", was], where).toContain(await domainState(on));
       await requireAlive(on, where);
     });
   });
 
   test("with --offload: it is shelved, packed or not, or as it was", async () => {
-    await killEverywhere(await withInstance(), pack, requireAlive);
+    await endEverywhere(ending, await withInstance(), pack, requireAlive);
   });
 
   test("with --offload --target: the same, and nothing is left over in that folder", async () => {
-    await killEverywhere(withArchive(await withInstance()), putAside, async (on, where) => {
+    await endEverywhere(ending, withArchive(await withInstance()), putAside, async (on, where) => {
       await requireAlive(on, where);
       expect(archived(on), where).toEqual([]);
     });
   });
 });
 
-describe("unshelve, killed at every point", { timeout: 120_000 }, () => {
+describe.each(ENDINGS)("unshelve, %s", { timeout: 600_000 }, (_, ending) => {
   test.each([
     ["that ran", {}],
     ["that was off", { running: false }],
     ["with UEFI", { uefi: true }],
   ] as const)("one %s is shelved, or there again", async (_, wish) => {
-    await killEverywhere(await shelved(wish), unshelve, requireAlive);
+    await endEverywhere(ending, await shelved(wish), unshelve, requireAlive);
   });
 
   test("one whose disks were put away elsewhere is shelved, or there again", async () => {
     const on = withArchive(await withInstance());
     await putAside(command(on));
-    await killEverywhere(on, unshelve, requireAlive);
+    await endEverywhere(ending, on, unshelve, requireAlive);
   });
 });

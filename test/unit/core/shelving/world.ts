@@ -12,7 +12,7 @@ import { SYSTEM_FOLDERS, tpmFolder } from "../../../../src/host/libvirt-folders.
 import { fakeClock } from "../../../fake/clock.ts";
 import type { Content } from "../../../fake/host.ts";
 import { newEstate, creation as newInstance } from "../instances/world.ts";
-import { type Bed, type CrashPoint, command, creation as newSnapshot, type Process, stateOf } from "../world.ts";
+import { type Bed, command, creation as newSnapshot, type Process, stateOf } from "../world.ts";
 
 export const NOW: Content = { 0: "of lay-debian12-vda", 1: "first", 2: "second" };
 const S1: Content = { 0: "of lay-debian12-vda", 1: "first" };
@@ -147,21 +147,4 @@ function requireTpm(on: Bed, record: Instance, shelf: string | null, said: strin
     expect([there?.text, copy?.text], said).toEqual(
       record.shelved === null ? [SEALED, undefined] : [undefined, SEALED],
     );
-}
-
-/** Every point at which this command, which has ended, could have been killed; each with words for it. */
-export function deaths(whole: Process): [string, CrashPoint][] {
-  const found: [string, CrashPoint][] = [];
-  for (const [index, action] of whole.host.performed.entries()) {
-    for (const phase of ["before", "midway", "after"] as const) {
-      found.push([`${phase} action ${index}, ${action.do}`, { at: "action", index, phase }]);
-    }
-  }
-  for (const [index, write] of whole.store.writes.entries()) {
-    for (const phase of ["before", "after"] as const) {
-      found.push([`${phase} write ${index}, ${write}`, { at: "write", index, phase }]);
-    }
-  }
-  for (const [index, step] of whole.steps.entries()) found.push([`at "${step}"`, { at: "step", index }]);
-  return found;
 }

@@ -3,27 +3,43 @@ import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
 import { recoverAll } from "../../../../src/core/recovery.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
-import { killEverywhere, requireSound } from "../crashes.ts";
+import { endEverywhere, requireSound } from "../crashes.ts";
+import { ENDINGS } from "../ends.ts";
 import { command, creation, disksOf, FIRST, start, stop, take, UUID, virsh, withGuest, write } from "../world.ts";
 
 const TWO = [{ content: { 0: "boot" } }, { content: { 0: "data" }, format: "raw" }] as const;
 
-describe("snapshot create, killed at every point", { timeout: 60_000 }, () => {
+describe.each(ENDINGS)("snapshot create, %s", { timeout: 600_000 }, (_, ending) => {
   test.each([true, false])("leaves the guest what it has (running: %s)", async (running) => {
-    const cases = await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => withGuest({ running, disks: TWO }),
       run: (world) => createSnapshot(world, creation("s1")),
     });
-    expect(cases).toBeGreaterThan(120);
   });
 
   test.each(["try", "require"] as const)("leaves nothing frozen (quiesce %s)", async (quiesce) => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => withGuest({ disks: TWO }),
       run: (world) => createSnapshot(world, creation("s1", { quiesce })),
     });
   });
 
+  test("leaves the snapshots that were there as they are", async () => {
+    await endEverywhere(ending, {
+      prepare: async () => {
+        const on = withGuest();
+        await take(on, "s1");
+        write(on, 2, "later");
+        await take(on, "s2");
+        write(on, 3, "latest");
+        return on;
+      },
+      run: (world) => createSnapshot(world, creation("s3")),
+    });
+  });
+});
+
+describe("snapshot create, killed", () => {
   test("thaws a guest that libvirtd froze before it died, with nothing switched", async () => {
     const on = withGuest();
     const world = command(on);
@@ -66,19 +82,5 @@ describe("snapshot create, killed at every point", { timeout: 60_000 }, () => {
     expect(next.notes.join()).toContain("holds what the guest wrote");
     const found = await examine(command(on));
     expect(found.map(({ problem }) => problem)).toEqual(["a file with 65536 bytes that nothing remembers"]);
-  });
-
-  test("leaves the snapshots that were there as they are", async () => {
-    await killEverywhere({
-      prepare: async () => {
-        const on = withGuest();
-        await take(on, "s1");
-        write(on, 2, "later");
-        await take(on, "s2");
-        write(on, 3, "latest");
-        return on;
-      },
-      run: (world) => createSnapshot(world, creation("s3")),
-    });
   });
 });

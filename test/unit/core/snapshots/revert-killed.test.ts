@@ -1,6 +1,7 @@
 import { describe, test } from "vitest";
 import { revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
-import { killEverywhere } from "../crashes.ts";
+import { endEverywhere } from "../crashes.ts";
+import { ENDINGS } from "../ends.ts";
 import { type Bed, command, stop, take, UUID, virsh, withGuest, write } from "../world.ts";
 
 const DAY_MS = 86_400_000;
@@ -18,11 +19,11 @@ async function written(running: boolean): Promise<Bed> {
   return on;
 }
 
-describe("snapshot revert, killed at every point", { timeout: 60_000 }, () => {
+describe.each(ENDINGS)("snapshot revert, %s", { timeout: 600_000 }, (_, ending) => {
   test.each([true, false])(
     "leaves what was, or what was asked for with the rest kept (running: %s)",
     async (running) => {
-      await killEverywhere({
+      await endEverywhere(ending, {
         prepare: () => written(running),
         run: (world) => revertSnapshot(world, "web1/s1", keep),
         forward: BEFORE,
@@ -32,7 +33,7 @@ describe("snapshot revert, killed at every point", { timeout: 60_000 }, () => {
   );
 
   test("brings a paused guest no further than that", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => {
         const on = await written(true);
         await virsh(on, { do: "suspend", domain: UUID });
@@ -45,7 +46,7 @@ describe("snapshot revert, killed at every point", { timeout: 60_000 }, () => {
   });
 
   test("with --discard leaves what was, or what was asked for", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: () => written(true),
       run: (world) => revertSnapshot(world, "web1/s1", { discard: true, keepMs: DAY_MS }),
       forward: BEFORE,
@@ -53,9 +54,9 @@ describe("snapshot revert, killed at every point", { timeout: 60_000 }, () => {
   });
 });
 
-describe("snapshot unrevert, killed at every point", { timeout: 60_000 }, () => {
+describe.each(ENDINGS)("snapshot unrevert, %s", { timeout: 600_000 }, (_, ending) => {
   test("leaves the reverted disks, or those before the revert", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => {
         const on = await written(true);
         await revertSnapshot(command(on), "web1/s1", keep);

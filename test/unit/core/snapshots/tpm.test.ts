@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
-import { killEverywhere, requireSound } from "../crashes.ts";
+import { endEverywhere, requireSound } from "../crashes.ts";
+import { ENDINGS } from "../ends.ts";
 import {
   type Bed,
   command,
@@ -96,9 +97,9 @@ test("is never exchanged under a guest that runs, and none starts before it is",
   await expect(start(on)).rejects.toThrow("Permission denied");
 });
 
-describe("killed at every point", { timeout: 60_000 }, () => {
+describe.each(ENDINGS)("%s", { timeout: 600_000 }, (_, ending) => {
   test.each([true, false])("a snapshot holds disks and TPM of one instant (running: %s)", async (running) => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => {
         const on = await written(true);
         if (!running) await stop(on);
@@ -112,7 +113,7 @@ describe("killed at every point", { timeout: 60_000 }, () => {
   test.each([true, false])(
     "a revert leaves what was, or what was asked for with the rest kept (running: %s)",
     async (running) => {
-      await killEverywhere({
+      await endEverywhere(ending, {
         prepare: () => written(running),
         run: (world) => revertSnapshot(world, "web1/s1", keep),
         does: ["save-tpm", "place-tpm"],
@@ -123,7 +124,7 @@ describe("killed at every point", { timeout: 60_000 }, () => {
   );
 
   test("a revert of a paused guest, that keeps nothing, leaves what was or what was asked for", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => {
         const on = await written(true);
         await virsh(on, { do: "suspend", domain: UUID });
@@ -135,7 +136,7 @@ describe("killed at every point", { timeout: 60_000 }, () => {
   });
 
   test("an unrevert leaves the reverted TPM with its disks, or the one before with those", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => {
         const on = await written(true);
         await revert(on);
@@ -148,7 +149,7 @@ describe("killed at every point", { timeout: 60_000 }, () => {
   });
 
   test("a deletion takes its copy along, and no other", async () => {
-    await killEverywhere({
+    await endEverywhere(ending, {
       prepare: async () => {
         const on = await written(true);
         await take(on, "s2");

@@ -13,8 +13,9 @@ import { createVolume } from "../../../../src/core/volumes/create.ts";
 import { deleteVolume } from "../../../../src/core/volumes/delete.ts";
 import { detachVolume } from "../../../../src/core/volumes/detach.ts";
 import { resizeVolume } from "../../../../src/core/volumes/resize.ts";
+import { ENDINGS } from "../ends.ts";
 import { command, creation, type Estate, stateOf, wrongs } from "../instances/world.ts";
-import { killEverywhere, same } from "./kills.ts";
+import { endEverywhere, same } from "./kills.ts";
 import { BYTES, contentOf, headOf, KEY, type Shape, snap, volumeOf, withVolume } from "./world.ts";
 
 const SHAPES = [
@@ -55,10 +56,11 @@ const holds = async (estate: Estate, where: string) => {
   ).toEqual([]);
 };
 
-describe("killed at every point, encrypted", { timeout: 120_000 }, () => {
+describe.each(ENDINGS)("encrypted, %s", { timeout: 600_000 }, (_, ending) => {
   test("volume create leaves a volume and its secret, or nothing of either", async () => {
     const options = { name: "data2", source: null, sizeBytes: BYTES, passphraseFile: KEY };
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withVolume({ encrypted: true }),
       (world) => createVolume(world, options),
       async (estate, where) => {
@@ -70,7 +72,8 @@ describe("killed at every point, encrypted", { timeout: 120_000 }, () => {
   });
 
   test("volume delete takes the volume and its secret, or nothing", async () => {
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withVolume({ encrypted: true }),
       (world) => deleteVolume(world, "data1"),
       async (estate, where) => {
@@ -80,13 +83,15 @@ describe("killed at every point, encrypted", { timeout: 120_000 }, () => {
   });
 
   test.each(SHAPES)("snapshot create --volume and snapshot delete ($running, $attached)", async (shape) => {
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withVolume(shape),
       (world) => snap(world, "s1"),
       same,
     );
     for (const target of ["data1/s1", "data1/s2"]) {
-      await killEverywhere(
+      await endEverywhere(
+        ending,
         () => withSnapshots(shape),
         (world) => deleteSnapshot(world, target, { children: false }),
         holds,
@@ -97,17 +102,20 @@ describe("killed at every point, encrypted", { timeout: 120_000 }, () => {
   test("attaching, detaching, and resizing", async () => {
     const [running, off, free] = SHAPES as [Shape, Shape, Shape];
     const check = async (estate: Estate, where: string) => expect(await contentOf(estate), where).toEqual(HELD);
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withSnapshots(free),
       (world) => attachVolume(world, "web1", "data1"),
       check,
     );
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withSnapshots(running),
       (world) => detachVolume(world, "web1", "data1", 1000),
       check,
     );
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withSnapshots(off),
       (world) => resizeVolume(world, "data1", 2 * BYTES),
       check,
@@ -115,7 +123,8 @@ describe("killed at every point, encrypted", { timeout: 120_000 }, () => {
   });
 
   test("an instance that is made with it", async () => {
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withSnapshots({ running: true, attached: false, encrypted: true }),
       (world) => createInstance(world, creation({ name: "web2", volumes: ["data1"], start: true })),
       async (estate, where) => expect(await contentOf(estate), where).toEqual(HELD),
@@ -187,7 +196,7 @@ describe("an encrypted volume", () => {
     estate.machine.secrets.set("forgotten", { description, value: "x" });
     estate.machine.secrets.set("theirs", { description: "estrato /another/store: volume data1", value: "x" });
     expect((await examine(command(estate))).map(({ subject }) => subject)).toEqual(["secret forgotten"]);
-    await repair(command(estate, { yes: true }));
+    await repair(command(estate));
     expect([...estate.machine.secrets.keys()]).toContain("theirs");
     expect(estate.machine.secrets.has("forgotten")).toBe(false);
   });

@@ -8,13 +8,15 @@ import { createVolume } from "../../../../src/core/volumes/create.ts";
 import { deleteVolume } from "../../../../src/core/volumes/delete.ts";
 import { detachVolume } from "../../../../src/core/volumes/detach.ts";
 import { resizeVolume } from "../../../../src/core/volumes/resize.ts";
+import { ENDINGS } from "../ends.ts";
 import { command, creation, stateOf } from "../instances/world.ts";
-import { killEverywhere, same } from "./kills.ts";
+import { endEverywhere, same } from "./kills.ts";
 import { BYTES, contentOf, headOf, snap, volumeOf, withVolume } from "./world.ts";
 
-describe("killed at every point", { timeout: 60_000 }, () => {
+describe.each(ENDINGS)("%s", { timeout: 600_000 }, (_, ending) => {
   test("volume create leaves a volume or nothing", async () => {
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withVolume(),
       (world) => createVolume(world, { name: "data2", source: null, sizeBytes: BYTES }),
       async (estate, where) => {
@@ -27,7 +29,8 @@ describe("killed at every point", { timeout: 60_000 }, () => {
   });
 
   test.each([true, false])("volume attach leaves it everywhere or nowhere (running: %s)", async (running) => {
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withVolume({ running }),
       (world) => attachVolume(world, "web1", "data1"),
       async (estate, where) => {
@@ -40,7 +43,8 @@ describe("killed at every point", { timeout: 60_000 }, () => {
   });
 
   test.each([true, false])("volume detach leaves it everywhere or nowhere (running: %s)", async (running) => {
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withVolume({ running, attached: true }),
       (world) => detachVolume(world, "web1", "data1", 1000),
       async (estate, where) => {
@@ -57,7 +61,8 @@ describe("killed at every point", { timeout: 60_000 }, () => {
     { running: false, attached: true },
     { running: true, attached: false },
   ])("volume resize records the size that there is ($running, $attached)", async (shape) => {
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withVolume(shape),
       (world) => resizeVolume(world, "data1", 2 * BYTES),
       async (estate, where) => {
@@ -74,7 +79,8 @@ describe("killed at every point", { timeout: 60_000 }, () => {
     { running: false, attached: true },
     { running: true, attached: false },
   ])("snapshot create --volume leaves the volume as it is ($running, $attached)", async (shape) => {
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withVolume(shape),
       (world) => snap(world, "s1"),
       same,
@@ -88,7 +94,8 @@ describe("killed at every point", { timeout: 60_000 }, () => {
     "snapshot revert of a volume leaves what it had, or the snapshot's and keeps the rest ($running)",
     async (shape) => {
       const later = { 0: "written", 3: "later" };
-      await killEverywhere(
+      await endEverywhere(
+        ending,
         async () => {
           const estate = await withVolume(shape);
           await snap(command(estate), "s1");
@@ -111,7 +118,8 @@ describe("killed at every point", { timeout: 60_000 }, () => {
 
   test("instance create with volumes leaves them in it, or free", async () => {
     const boots = creation({ name: "web2", source: { kind: "volume", target: "data1" }, start: true });
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withVolume(),
       (world) => createInstance(world, boots),
       async (estate, where) => {
@@ -124,7 +132,8 @@ describe("killed at every point", { timeout: 60_000 }, () => {
 
   test("image create --from-volume leaves an image or nothing of it", async () => {
     const options = { name: "golden", properties: {}, minDiskBytes: null, minRamBytes: null, protect: false };
-    await killEverywhere(
+    await endEverywhere(
+      ending,
       () => withVolume({ attached: true }),
       (world) => createImageFromVolume(world, { ...options, volume: "data1" }),
       async (estate, where) => {

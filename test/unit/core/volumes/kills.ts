@@ -1,53 +1,29 @@
-/** Kills a command on volumes at every point, and looks at what the next command leaves. */
+/** Ends a command on volumes badly at every point, and looks at what the next command leaves. */
 import { expect } from "vitest";
 import { exclusive } from "../../../../src/core/exclusive.ts";
-import type { World } from "../../../../src/core/ports.ts";
-import { type CommandOptions, command, type Estate, stateOf, wrongs } from "../instances/world.ts";
+import { type Ending, everyEnd } from "../ends.ts";
+import { wrongs } from "../instances/world.ts";
+import { type Bed, command, type Process, stateOf } from "../world.ts";
 import { agreed, contentOf, witnesses } from "./world.ts";
 
-type Meanwhile = "nothing" | "the guest stops" | "the guest stops and starts";
-const MEANWHILE: readonly Meanwhile[] = ["nothing", "the guest stops", "the guest stops and starts"];
+const MEANWHILE = ["nothing", "the guest stops", "the guest stops and starts"] as const;
 
-/** Every way of dying that a run of `work` has. */
-async function deaths(prepare: () => Promise<Estate>, work: (world: World) => Promise<unknown>) {
-  const world = command(await prepare());
-  let steps = 0;
-  world.report.step = () => {
-    steps += 1;
-  };
-  await work(world);
-  const found: [string, CommandOptions][] = [];
-  for (let index = 0; index < steps; index += 1) found.push([`at step event ${index}`, { crashAtStep: index }]);
-  for (const [index, { do: kind }] of world.host.performed.entries()) {
-    for (const phase of ["before", "midway", "after"] as const)
-      found.push([`${phase} action ${index}, ${kind}`, { host: { index, phase } }]);
-  }
-  for (const [index, write] of world.store.writes.entries()) {
-    for (const phase of ["before", "after"] as const)
-      found.push([`${phase} write ${index}, ${write}`, { store: { index, phase } }]);
-  }
-  return found;
-}
-
-/** Kills `work` at every point, lets things happen, runs the next command, and looks. */
-export async function killEverywhere(
-  prepare: () => Promise<Estate>,
-  work: (world: World) => Promise<unknown>,
-  check: (estate: Estate, where: string) => Promise<void>,
+/** Ends `work` at every point, lets things happen, runs the next command, and looks. */
+export async function endEverywhere(
+  ending: Ending,
+  prepare: () => Promise<Bed>,
+  work: (world: Process) => Promise<unknown>,
+  check: (estate: Bed, where: string) => Promise<void>,
 ): Promise<void> {
-  for (const [point, options] of await deaths(prepare, work)) {
+  for (const { point, strike } of (await everyEnd(ending, { prepare, run: work })).ends) {
     for (const meanwhile of MEANWHILE) {
-      const estate = await prepare();
-      const world = command(estate, options);
-      await work(world).catch(() => undefined);
-      world.host.crash();
-      world.store.crash();
+      const estate = await strike();
       const { host } = command(estate);
       const runs = (await host.domainStatus("web1"))?.live != null;
       if (runs && meanwhile !== "nothing") await host.perform({ do: "destroy", domain: "web1" });
       if (runs && meanwhile === "the guest stops and starts")
         await host.perform({ do: "start", domain: "web1", paused: false }).catch(() => undefined);
-      const where = `killed ${point}; then ${meanwhile}`;
+      const where = `${point}; then ${meanwhile}`;
       await exclusive(command(estate), ["another"], async () => {});
       expect(await wrongs(estate), where).toEqual([]);
       expect(estate.disk.locks.size, where).toBe(0);
@@ -62,7 +38,7 @@ export async function killEverywhere(
 }
 
 /** What libvirtd did not note while it died (a switch of disks) it learns from a stop and a start; all else must agree at once. */
-export const same = async (estate: Estate, where: string) => {
+export const same = async (estate: Bed, where: string) => {
   expect(await contentOf(estate), where).toEqual({ 0: "written" });
   const lying = await witnesses(estate);
   if (lying.live === false && lying.open && lying.defined && lying.recorded) {

@@ -173,7 +173,7 @@ describe("volume delete", () => {
   test("changes nothing where the answer is no, or in a dry run", async () => {
     const estate = await withVolume();
     const before = snapshotOf(estate);
-    expect(await deleteVolume(command(estate, { yes: false }), "data1")).toBeNull();
+    expect(await deleteVolume(command(estate, { answer: false }), "data1")).toBeNull();
     expect(await deleteVolume(command(estate, { dryRun: true }), "data1")).toMatchObject({
       freesBytes: expect.any(Number),
     });

@@ -1,0 +1,27 @@
+/** A power cut takes nothing of what was said to be stored: content before its name, and the name before anybody hears of it. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { bundleProgram } from "./processes.ts";
+import { changesBelow } from "./strace.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "estrato-durable-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("each write of the store is on the disk, its content before its name", async () => {
+  const program = await bundleProgram(folder);
+  const home = join(folder, "home");
+  const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
+  const changes = changesBelow(home, [process.execPath, program, home, "once"], env);
+  // What conf writes beside state.json is read and synced again before it takes its place.
+  const ours = changes.filter(({ path }) => path !== "state.next.json");
+  expect(ours.map(({ kind, path }) => `${kind} ${path}`)).toEqual([
+    "replaced journal/op-00000000000000001.json",
+    "replaced state.json",
+    "replaced records/one.xml",
+    "removed records/one.xml",
+    "removed journal/op-00000000000000001.json",
+  ]);
+  expect(ours.filter(({ content, name }) => !content || !name)).toEqual([]);
+});
