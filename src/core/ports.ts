@@ -48,6 +48,8 @@ export interface HostPort {
   /** "frozen" or "thawed"; null where no agent answers. */
   agentFreezeStatus(uuid: string): Promise<"frozen" | "thawed" | null>;
   agentAddresses(uuid: string): Promise<string[] | null>;
+  /** Does an ssh server greet at this address, port 22, within the limit? False too when `signal` aborts. */
+  sshGreets(address: string, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
   /** Null where there is no such file. `shared`: a running guest may have it open (-U). Without it, the image lock must be free: "conflict" otherwise. */
   imageInfo(path: string, options?: { readonly shared?: boolean; readonly format?: string }): Promise<ImageInfo | null>;
   /** The extents that the file itself holds, not what it stands on. A running guest may have it open. */

@@ -79,6 +79,8 @@ export function createHost(options: HostOptions) {
       (await import("./agent.ts")).agentFreezeStatus(virsh, uuid),
     agentAddresses: async (uuid: string): Promise<string[] | null> =>
       (await import("./agent.ts")).agentAddresses(virsh, uuid),
+    sshGreets: async (address: string, timeoutMs: number, signal?: AbortSignal): Promise<boolean> =>
+      (await import("./ssh-greeting.ts")).sshGreets(address, timeoutMs, { signal }),
     imageInfo: (
       path: string,
       how?: { readonly shared?: boolean; readonly format?: string },
