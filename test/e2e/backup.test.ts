@@ -2,7 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync,
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, run, ssh, sure, until, virsh } from "./rig.ts";
+import { ssh } from "./guest.ts";
+import { run, sure } from "./processes.ts";
+import { makeRig, type Rig, virsh } from "./rig.ts";
+import { until } from "./wait.ts";
 
 interface Backup {
   readonly id: string;

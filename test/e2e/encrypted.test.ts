@@ -3,7 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Ran, type Rig, run, small, sure, virsh } from "./rig.ts";
+import { type Ran, run, sure } from "./processes.ts";
+import { makeRig, type Rig, small, virsh } from "./rig.ts";
 
 const PASSPHRASE = "sesam-7391-open-the-door";
 const OTHER = "another-4711-for-the-copy";

@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, sure } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig } from "./rig.ts";
 
 describe("kill -9 at every step of backups", () => {
   let rig: Rig;

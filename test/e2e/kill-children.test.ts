@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { guestImage, makeRig, type Rig, small, sure, virsh } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { guestImage, makeRig, type Rig, small, virsh } from "./rig.ts";
 
 /**
  * A program in front of the real one, which it kills -9 after a while, once, in one of the calls that match: by its arguments, or by a line

@@ -2,7 +2,9 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, sure, until, virsh, whilePulling } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, virsh, whilePulling } from "./rig.ts";
+import { until } from "./wait.ts";
 
 describe("kill -9 of an instance that boots from a backup", () => {
   let rig: Rig;

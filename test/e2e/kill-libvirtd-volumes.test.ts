@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { killAt, killPoints } from "./crash.ts";
 import { openMonitor } from "./monitor.ts";
-import { libvirtd, makeRig, type Rig, sure, virsh } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { libvirtd, makeRig, type Rig, virsh } from "./rig.ts";
 
 interface Volume {
   readonly id: string;

@@ -1,7 +1,9 @@
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { killAt, killPoints } from "./crash.ts";
-import { guestImage, libvirtd, makeRig, type Rig, run, sure, until, virsh } from "./rig.ts";
+import { run, sure } from "./processes.ts";
+import { guestImage, libvirtd, makeRig, type Rig, virsh } from "./rig.ts";
+import { until } from "./wait.ts";
 
 interface Shown {
   readonly id: string;

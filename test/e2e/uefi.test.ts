@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, until } from "./rig.ts";
+import { makeRig, type Rig } from "./rig.ts";
 import { genid, makeUefi, setVariable, variables as variablesOf } from "./uefi-guest.ts";
+import { until } from "./wait.ts";
 
 /** A guest that boots by OVMF, with NVRAM and an emulated TPM. */
 describe("a guest with UEFI and a TPM", { timeout: 240_000 }, () => {
@@ -39,7 +40,7 @@ describe("a guest with UEFI and a TPM", { timeout: 240_000 }, () => {
     expect(await genid("web1")).not.toBe(before);
     await rig.guest("web1", "reboot >/dev/null 2>&1 &");
     const now = () => rig.guest("web1", "cat /proc/sys/kernel/random/boot_id");
-    await until("it has rebooted", async () => (await now()) !== boot, 120_000);
+    await until("it has rebooted", async () => (await now()) !== boot);
     expect(await variables("web1")).toEqual(["MineFirst", "MineLater"]);
   });
 
