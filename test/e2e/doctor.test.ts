@@ -1,9 +1,9 @@
 import { chmodSync, copyFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
+import { until } from "../wait.ts";
 import { killAt, killPoints } from "./crash.ts";
 import { sure } from "./processes.ts";
 import { makeRig, type Rig, small, virsh } from "./rig.ts";
-import { until } from "./wait.ts";
 
 interface Finding {
   readonly subject: string;

@@ -1,6 +1,7 @@
 /** Shell lines in the guests of the tests: by their agent, at a fraction of what ssh costs an emulated guest, and by ssh, as people do it. */
+
+import { PATIENCE_MS, pauses } from "../wait.ts";
 import { type Ran, run } from "./processes.ts";
-import { PATIENCE_MS, pauses } from "./wait.ts";
 
 /** Of a line that has not been carried out, since nobody was there, or file systems are frozen: it may be sent again. */
 const NOT_YET = /not (connected|responding|available)|frozen|[Ff]ailed to connect|[Cc]annot recv|disabled/;

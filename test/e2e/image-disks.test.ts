@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { until } from "../wait.ts";
 import { sure } from "./processes.ts";
 import { makeRig, type Rig, small } from "./rig.ts";
-import { until } from "./wait.ts";
 
 interface Image {
   readonly protected: boolean;

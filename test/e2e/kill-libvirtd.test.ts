@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { until } from "../wait.ts";
 import { killAt, killPoints } from "./crash.ts";
 import { openMonitor } from "./monitor.ts";
 import { sure } from "./processes.ts";
 import { libvirtd, makeRig, type Rig, virsh } from "./rig.ts";
-import { until } from "./wait.ts";
 
 /** What libvirtd remembers the guest by, and how doctor says that it cannot read that. */
 const NOTE = "/run/libvirt/qemu/own.xml";

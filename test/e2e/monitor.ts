@@ -1,7 +1,7 @@
 /** Speaks to a guest's QEMU in libvirtd's place, while libvirtd is dead: what it would have said before it died. */
 import { connect } from "node:net";
+import { until } from "../wait.ts";
 import { sure } from "./processes.ts";
-import { until } from "./wait.ts";
 
 export interface Monitor {
   /** Sends a command and returns what is said until the answer matches; throws where it never does. */

@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { until } from "../wait.ts";
 import { byAgent, ssh, systemAgent } from "./guest.ts";
 import { type Ran, run, sure } from "./processes.ts";
-import { until } from "./wait.ts";
 
 const bedDir = process.env.ESTRATO_BED_DIR;
 if (process.env.ESTRATO_BED !== "1" || bedDir === undefined) {

@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../wait.ts";
 import { killAt, killPoints } from "./crash.ts";
 import { run, sure } from "./processes.ts";
 import { makeRig, type Rig } from "./rig.ts";
-import { until } from "./wait.ts";
 
 const FILE = "/etc/cron.d/estrato";
 const THEIRS = "PATH=/usr/bin:/bin\n0 0 1 1 * root true\n";

@@ -6,10 +6,10 @@ import { run, sure } from "./processes.ts";
 import { makeRig, type Rig, virsh } from "./rig.ts";
 import { genid, makeTpmIndex, makeUefi, readTpm, tpmFile, writeTpm } from "./uefi-guest.ts";
 
-const waiting = ["--wait", "agent", "--timeout", "180s"];
+const waiting = ["--wait", "agent", "--timeout", "15m"];
 
 /** What a guest with UEFI writes to its emulated TPM, and finds there later. */
-describe("a TPM", { timeout: 400_000 }, () => {
+describe("a TPM", () => {
   let rig: Rig;
   let points: KillPoint[];
   const write = (word: string) => writeTpm(rig, "web1", word);

@@ -111,7 +111,7 @@ async function killOnce(
   return true;
 }
 
-describe("an instance that boots from a backup, killed at every point", { timeout: 120_000 }, () => {
+describe("an instance that boots from a backup, killed at every point", () => {
   test("is none, or is sound and reads right; the backups are kept until it needs them no longer", async () => {
     const prepared = await chainOfTwo();
     const on = copyOf(prepared);

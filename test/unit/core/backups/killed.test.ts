@@ -42,7 +42,7 @@ const BOOT = { timeoutMs: 1_000, consoleText: null, screenshot: null, passphrase
 /** What the guest does to its disks meanwhile is the snapshot's affair, whose own suite has it all. */
 const meanwhile = ["nothing", "writes and stops"] as const;
 
-describe("backups, killed at every point", { timeout: 120_000 }, () => {
+describe("backups, killed at every point", () => {
   test.each([true, false])("a full one (running: %s)", async (running) => {
     const cases = await killEverywhere({
       prepare: () => withTarget({ running, disks: TWO }),

@@ -96,7 +96,7 @@ async function killEverywhere(work: (world: World & Process) => Promise<unknown>
   return left;
 }
 
-describe("a target that is unmounted before recovery", { timeout: 120_000 }, () => {
+describe("a target that is unmounted before recovery", () => {
   test("keeps nothing of a backup that was being taken", async () => {
     expect(await killEverywhere((world) => backup(world))).toBeGreaterThan(5);
   });

@@ -22,7 +22,7 @@ async function three(spec: { running: boolean; heavy?: "s1" | "s2" | "s3" }): Pr
   return on;
 }
 
-describe("snapshot delete, killed at every point", { timeout: 60_000 }, () => {
+describe("snapshot delete, killed at every point", () => {
   test("frees what nothing stands on", async () => {
     await killEverywhere({
       prepare: async () => {

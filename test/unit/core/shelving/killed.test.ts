@@ -87,7 +87,7 @@ async function requireAlive(on: Bed, where: string): Promise<void> {
   expect((await held(on))[2], where).toBeUndefined();
 }
 
-describe("shelve, killed at every point", { timeout: 120_000 }, () => {
+describe("shelve, killed at every point", () => {
   test.each([
     ["running", {}, "running"],
     ["paused", { paused: true }, "paused"],
@@ -112,7 +112,7 @@ describe("shelve, killed at every point", { timeout: 120_000 }, () => {
   });
 });
 
-describe("unshelve, killed at every point", { timeout: 120_000 }, () => {
+describe("unshelve, killed at every point", () => {
   test.each([
     ["that ran", {}],
     ["that was off", { running: false }],

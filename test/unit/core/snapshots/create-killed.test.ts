@@ -8,7 +8,7 @@ import { command, creation, disksOf, FIRST, start, stop, take, UUID, virsh, with
 
 const TWO = [{ content: { 0: "boot" } }, { content: { 0: "data" }, format: "raw" }] as const;
 
-describe("snapshot create, killed at every point", { timeout: 60_000 }, () => {
+describe("snapshot create, killed at every point", () => {
   test.each([true, false])("leaves the guest what it has (running: %s)", async (running) => {
     const cases = await killEverywhere({
       prepare: async () => withGuest({ running, disks: TWO }),

@@ -24,7 +24,7 @@ async function written(after: "running" | "paused" | "off"): Promise<Bed> {
   return on;
 }
 
-describe("snapshot create --memory, killed at every point", { timeout: 120_000 }, () => {
+describe("snapshot create --memory, killed at every point", () => {
   test.each(["running", "paused"])("the guest goes on with all that it wrote (%s)", async (state) => {
     const cases = await killEverywhere({
       prepare: async () => {
@@ -39,7 +39,7 @@ describe("snapshot create --memory, killed at every point", { timeout: 120_000 }
   });
 });
 
-describe("a revert to memory, killed at every point", { timeout: 120_000 }, () => {
+describe("a revert to memory, killed at every point", () => {
   test.each(["running", "paused", "off"] as const)(
     "leaves what was, or what was asked for with the rest kept; no memory meets disks of another instant (%s)",
     async (after) => {
@@ -54,7 +54,7 @@ describe("a revert to memory, killed at every point", { timeout: 120_000 }, () =
   );
 });
 
-describe("instance resize, killed at every point", { timeout: 120_000 }, () => {
+describe("instance resize, killed at every point", () => {
   test.each(["running", "off"] as const)("its disks stay as they are, and nothing is left over (%s)", async (state) => {
     const size = { flavor: null, vcpus: 2, ramBytes: 512 * 2 ** 20, timeoutMs: 1000 };
     await killEverywhere({

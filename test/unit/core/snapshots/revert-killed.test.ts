@@ -18,7 +18,7 @@ async function written(running: boolean): Promise<Bed> {
   return on;
 }
 
-describe("snapshot revert, killed at every point", { timeout: 60_000 }, () => {
+describe("snapshot revert, killed at every point", () => {
   test.each([true, false])(
     "leaves what was, or what was asked for with the rest kept (running: %s)",
     async (running) => {
@@ -53,7 +53,7 @@ describe("snapshot revert, killed at every point", { timeout: 60_000 }, () => {
   });
 });
 
-describe("snapshot unrevert, killed at every point", { timeout: 60_000 }, () => {
+describe("snapshot unrevert, killed at every point", () => {
   test("leaves the reverted disks, or those before the revert", async () => {
     await killEverywhere({
       prepare: async () => {

@@ -96,7 +96,7 @@ test("is never exchanged under a guest that runs, and none starts before it is",
   await expect(start(on)).rejects.toThrow("Permission denied");
 });
 
-describe("killed at every point", { timeout: 60_000 }, () => {
+describe("killed at every point", () => {
   test.each([true, false])("a snapshot holds disks and TPM of one instant (running: %s)", async (running) => {
     await killEverywhere({
       prepare: async () => {

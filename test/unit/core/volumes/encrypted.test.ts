@@ -55,7 +55,7 @@ const holds = async (estate: Estate, where: string) => {
   ).toEqual([]);
 };
 
-describe("killed at every point, encrypted", { timeout: 120_000 }, () => {
+describe("killed at every point, encrypted", () => {
   test("volume create leaves a volume and its secret, or nothing of either", async () => {
     const options = { name: "data2", source: null, sizeBytes: BYTES, passphraseFile: KEY };
     await killEverywhere(

@@ -12,7 +12,7 @@ import { command, creation, stateOf } from "../instances/world.ts";
 import { killEverywhere, same } from "./kills.ts";
 import { BYTES, contentOf, headOf, snap, volumeOf, withVolume } from "./world.ts";
 
-describe("killed at every point", { timeout: 60_000 }, () => {
+describe("killed at every point", () => {
   test("volume create leaves a volume or nothing", async () => {
     await killEverywhere(
       () => withVolume(),
