@@ -63,6 +63,8 @@ export interface Rig {
    * the address and with the key that the instance was given; later by its agent.
    */
   guest(instance: string, line: string): Promise<string>;
+  /** The same by ssh each time: where libvirt, and with it the agent, may know nothing of a guest that goes on. */
+  bySsh(instance: string, line: string): Promise<string>;
   /** A new instance of the test guest that answers to ssh. */
   create(name: string, ...args: string[]): Promise<string>;
   /** Names in the folder of layers. */
@@ -106,8 +108,7 @@ export async function makeRig(): Promise<Rig> {
   };
   const json = async <T>(...args: string[]) => JSON.parse(await ok(...args, "-f", "json")) as T;
   const met = new Set<string>();
-  const guest = async (instance: string, line: string) => {
-    if (met.has(instance)) return byAgent(systemAgent, instance, line);
+  const bySsh = async (instance: string, line: string) => {
     let address: string | undefined;
     await until(`${instance} has an address`, async () => {
       const { addresses } = await json<{ addresses: string[] }>("instance", "show", instance);
@@ -118,6 +119,8 @@ export async function makeRig(): Promise<Rig> {
     met.add(instance);
     return said;
   };
+  const guest = (instance: string, line: string) =>
+    met.has(instance) ? byAgent(systemAgent, instance, line) : bySsh(instance, line);
   const state = (): StateFile => JSON.parse(readFileSync(join(home, "state.json"), "utf8"));
   let copies = 0;
   const layerOf = (name: string): string => {
@@ -137,6 +140,7 @@ export async function makeRig(): Promise<Rig> {
     ok,
     json,
     guest,
+    bySsh,
     start: (more, ...args) => spawn(program, args, { env: { ...process.env, ...env, ...more }, stdio: "ignore" }),
     create: async (name, ...args) => {
       met.delete(name);
