@@ -14,7 +14,8 @@ export type ErrorCode =
   | "timeout" // 7: time-out; the work may go on
   | "needs_yes" // 8: needs a yes, and nobody to ask
   | "integrity" // 9: what is there is not what was recorded
-  | "interrupted"; // 130
+  | "interrupted" // 130
+  | "unreachable"; // 255: no way into the guest; ours failed, not the command there
 
 export interface ErrorDetail {
   /** What to do about it: one sentence that ends with a full stop. */

@@ -70,6 +70,8 @@ function machineHost(processes: Processes, virsh: Virsh, uid: number) {
     users: async (key?: string): Promise<HostUser[]> => (await import("./users.ts")).users(processes, key),
     crontab: (): Promise<Crontab> => readCrontab(processes, uid),
     cronLine: (file: string | null, entry: CronEntry): string => cronLine(file !== null, entry),
+    sshGreets: async (address: string, timeoutMs: number, signal?: AbortSignal): Promise<boolean> =>
+      (await import("./ssh-greeting.ts")).sshGreets(address, timeoutMs, { signal }),
     /** A program that owns the terminal (ssh); returns its exit code. */
     interactive: (command: Command): Promise<number> => processes.interactive(command),
     commandsFor: (action: Action): Command[] => commandsFor(action, virsh),

@@ -14,6 +14,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   needs_yes: 8,
   integrity: 9,
   interrupted: 130,
+  unreachable: 255,
 };
 
 const UNEXPECTED = "This is a fault in estrato: run it again with --trace to see where.";

@@ -1,34 +1,13 @@
 import { statSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { guestImage, makeRig, type Rig, sure, until, virsh } from "./rig.ts";
+import { agentUp, byAgent, systemAgent } from "./guest.ts";
+import { sure } from "./processes.ts";
+import { guestImage, makeRig, type Rig, virsh } from "./rig.ts";
 
 describe("a guest that estrato did not make", () => {
   let rig: Rig;
   let disk: string;
-  const agent = async (line: string) => {
-    const execute = JSON.stringify({
-      execute: "guest-exec",
-      arguments: { path: "/bin/sh", arg: ["-c", line], "capture-output": true },
-    });
-    const { return: started } = JSON.parse(await virsh("qemu-agent-command", "own", execute));
-    let out = "";
-    await until(`"${line}" ends in the guest`, async () => {
-      const asked = JSON.stringify({ execute: "guest-exec-status", arguments: { pid: started.pid } });
-      const { return: status } = JSON.parse(await virsh("qemu-agent-command", "own", asked));
-      out = Buffer.from(status["out-data"] ?? "", "base64").toString();
-      return status.exited === true;
-    });
-    return out.trim();
-  };
-  const agentUp = () =>
-    until("the agent answers", async () => {
-      try {
-        await virsh("qemu-agent-command", "own", '{"execute":"guest-ping"}');
-        return true;
-      } catch {
-        return false;
-      }
-    });
+  const agent = (line: string) => byAgent(systemAgent, "own", line);
 
   beforeAll(async () => {
     rig = await makeRig();
@@ -48,7 +27,7 @@ describe("a guest that estrato did not make", () => {
     await sure("sh", "-c", 'printf %s "$1" > "$2"', "sh", xml, `${rig.folder}/own.xml`);
     await virsh("define", `${rig.folder}/own.xml`);
     await virsh("start", "own");
-    await agentUp();
+    await agentUp(systemAgent, "own");
   });
 
   it("is listed without being adopted", async () => {
@@ -67,7 +46,7 @@ describe("a guest that estrato did not make", () => {
     await rig.ok("snapshot", "create", "own", "s2");
     await agent("echo three >> /root/log; sync");
     await rig.ok("snapshot", "revert", "own/s2");
-    await agentUp();
+    await agentUp(systemAgent, "own");
     expect(await agent("cat /root/log")).toBe("one\ntwo");
     await rig.ok("snapshot", "delete", "own/s2");
     expect(await sure("sha256sum", disk)).toBe(before.sum);
@@ -92,7 +71,7 @@ describe("a guest that estrato did not make", () => {
     expect(rig.state().instances).toEqual({});
     expect(rig.layers()).toHaveLength(1); // the image of the rig
     await virsh("start", "own");
-    await agentUp();
+    await agentUp(systemAgent, "own");
     expect(await agent("cat /root/log")).toBe("one\ntwo\nfour");
     await rig.heal();
   });

@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { killAt } from "./crash.ts";
-import { makeRig, type Rig, run, sure } from "./rig.ts";
+import { run, sure } from "./processes.ts";
+import { makeRig, type Rig } from "./rig.ts";
 
 const MARKER = "the-marker-that-nobody-may-read";
 const PASSPHRASE = "open sesame, 1001 nights";

@@ -2,7 +2,9 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, run, sure, until } from "./rig.ts";
+import { until } from "../wait.ts";
+import { run, sure } from "./processes.ts";
+import { makeRig, type Rig } from "./rig.ts";
 
 interface Backup {
   readonly id: string;

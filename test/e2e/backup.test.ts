@@ -1,8 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { until } from "../wait.ts";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, run, ssh, sure, until, virsh } from "./rig.ts";
+import { ssh } from "./guest.ts";
+import { run, sure } from "./processes.ts";
+import { makeRig, type Rig, virsh } from "./rig.ts";
 
 interface Backup {
   readonly id: string;

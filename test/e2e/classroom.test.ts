@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, ssh, sure } from "./rig.ts";
+import { ssh } from "./guest.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig } from "./rig.ts";
 
 describe("the classroom exercise", () => {
   let rig: Rig;

@@ -1,7 +1,9 @@
 import { chmodSync, copyFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
+import { until } from "../wait.ts";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, small, sure, until, virsh } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, small, virsh } from "./rig.ts";
 
 interface Finding {
   readonly subject: string;

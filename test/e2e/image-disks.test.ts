@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, small, sure, until } from "./rig.ts";
+import { until } from "../wait.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, small } from "./rig.ts";
 
 interface Image {
   readonly protected: boolean;

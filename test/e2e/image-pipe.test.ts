@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { guestImage, makeRig, type Ran, type Rig, run } from "./rig.ts";
+import { type Ran, run } from "./processes.ts";
+import { guestImage, makeRig, type Rig } from "./rig.ts";
 
 const program = resolve(import.meta.dirname, "../../bin/estrato");
 

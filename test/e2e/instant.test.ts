@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, sure, virsh, whilePulling } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, virsh, whilePulling } from "./rig.ts";
 
 describe("an instance that boots from a backup", () => {
   let rig: Rig;

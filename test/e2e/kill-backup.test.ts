@@ -1,8 +1,10 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { makeBare } from "./bare.ts";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, sure } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig } from "./rig.ts";
 
 describe("kill -9 at every step of backups", () => {
   let rig: Rig;
@@ -68,11 +70,31 @@ describe("kill -9 at every step of backups", () => {
   });
 
   it("of a restore in place: the instance is what it was, or what the backup holds", async () => {
+    const bare = await makeBare(rig, "bare1");
+    const images = (await rig.json<unknown[]>("image", "list")).length;
+    await bare.write(1);
+    await rig.ok("backup", "bare1", "--rotation", "9", "--type", "bare", "--name", "bare", "--target", target);
+    const restore = ["backup", "restore", "bare", "--in-place", "-y", "--target", target];
+    const points = (await killPoints(rig, ...restore)).filter(({ at }) => at.startsWith("backup."));
+    expect(await bare.read()).toBe(1);
+    for (const point of points) {
+      await bare.write(2);
+      await killAt(rig, point, ...restore);
+      await rig.heal();
+      await rig.ok("instance", "start", "bare1");
+      expect([1, 2], point.at).toContain(await bare.read());
+      expect((await rig.json<unknown[]>("image", "list")).length, point.at).toBe(images);
+    }
+    await rig.ok("instance", "delete", "bare1", "-y");
+    await rig.ok("image", "delete", "bare");
+  });
+
+  it("of a restore in place: what is left of it boots", async () => {
     await rig.guest("web1", "echo old > /root/state; sync");
     await rig.ok("backup", "web1", "--rotation", "9", "--type", "good", "--name", "good", "--target", target);
     const restore = ["backup", "restore", "good", "--in-place", "-y", "--target", target];
     const points = (await killPoints(rig, ...restore)).filter(({ at }) => at.startsWith("backup."));
-    for (const point of points) {
+    for (const point of points.filter((_, index) => index % 4 === 1)) {
       await rig.guest("web1", "echo new > /root/state; sync");
       await killAt(rig, point, ...restore);
       await rig.heal();

@@ -1,7 +1,8 @@
 import { readdirSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type KillPoint, killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, small, sure, virsh } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, small, virsh } from "./rig.ts";
 
 interface Volume {
   readonly id: string;

@@ -1,6 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { guestImage, makeRig, type Rig, small, sure, virsh } from "./rig.ts";
+import { makeBare, makeBareImage } from "./bare.ts";
+import { sure } from "./processes.ts";
+import { guestImage, makeRig, type Rig, small, virsh } from "./rig.ts";
 
 /**
  * A program in front of the real one, which it kills -9 after a while, once, in one of the calls that match: by its arguments, or by a line
@@ -89,12 +91,30 @@ describe("kill -9 of the child at work", () => {
   });
 
   it("of a revert: one of the two states, whole, and running", async () => {
-    const copy = await rig.copyOf("kept");
+    const bare = await makeBare(rig, "bare1");
+    await bare.write(1);
+    await rig.ok("snapshot", "create", "bare1", "bare-kept");
+    await bare.write(2);
+    const bareCopy = await rig.copyOf("bare-kept");
     for (const call of ["define", "destroy", "start"]) {
       for (const after of ["0.005", "0.05"]) {
-        await withKill(call, after, "snapshot", "revert", "web1/kept");
-        await requireWhole(copy);
+        await withKill(call, after, "snapshot", "revert", "bare1/bare-kept");
+        await rig.heal();
+        await rig.requireSame("bare-kept", bareCopy);
+        expect(await virsh("domstate", "bare1")).toBe("running");
+        expect([1, 2]).toContain(await bare.read());
+        await bare.write(2);
       }
+    }
+    await rig.ok("instance", "delete", "bare1", "-y");
+    // And that what it leaves boots.
+    const copy = await rig.copyOf("kept");
+    for (const [call, after] of [
+      ["destroy", "0.005"],
+      ["start", "0.05"],
+    ] as const) {
+      await withKill(call, after, "snapshot", "revert", "web1/kept");
+      await requireWhole(copy);
     }
   });
 
@@ -115,6 +135,7 @@ describe("kill -9 of the child at work", () => {
 
   it("of image create and instance create: there is a whole one or no trace of it", async () => {
     const traces = async () => ({ layers: rig.layers(), domains: await virsh("list", "--all", "--name") });
+    await makeBareImage(rig); // nobody waits for what boots
     const before = await traces();
     for (const after of ["0.01", "0.05"]) {
       const image = await withKill(
@@ -132,7 +153,7 @@ describe("kill -9 of the child at work", () => {
       if (image.code === 0) await rig.ok("image", "delete", "killed");
       expect(await traces()).toEqual(before);
       for (const call of ["create -q", "net-update", "define", "start"]) {
-        const made = await withKill(call, after, "instance", "create", "killed", "--image", "base", ...small);
+        const made = await withKill(call, after, "instance", "create", "killed", "--image", "bare", ...small);
         await rig.heal();
         if (made.code === 0) await rig.ok("instance", "delete", "killed", "-y");
         expect(await traces()).toEqual(before);

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, sure } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig } from "./rig.ts";
 
 /** From here on the disk holds no file system. */
 const FREE_MIB = 256;

@@ -1,8 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { until } from "../wait.ts";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, sure, until, virsh, whilePulling } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, virsh, whilePulling } from "./rig.ts";
 
 describe("kill -9 of an instance that boots from a backup", () => {
   let rig: Rig;

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { killAt, killPoints } from "./crash.ts";
 import { openMonitor } from "./monitor.ts";
-import { libvirtd, makeRig, type Rig, sure, virsh } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { libvirtd, makeRig, type Rig, virsh } from "./rig.ts";
 
 interface Volume {
   readonly id: string;
@@ -46,7 +47,7 @@ describe("libvirtd killed while a volume is attached or detached", () => {
           );
         }
         await sure("qemu-io", "-r", "-U", "-c", "read -P 7 0 4M", await head());
-        await rig.guest("web1", "true");
+        await rig.bySsh("web1", "true");
         await rig.ok("volume", "detach", "web1", "data1");
       }
     },
@@ -59,7 +60,7 @@ describe("libvirtd killed while a volume is attached or detached", () => {
       const [first] = await killPoints(rig, ...attach);
       if (first === undefined) throw new Error("an attachment has no step");
       await rig.ok("volume", "detach", "web1", "data1");
-      const before = await rig.guest("web1", "ls /dev/vd?");
+      const before = await rig.bySsh("web1", "ls /dev/vd?");
       await killAt(rig, first, ...attach);
       await libvirtd("kill");
       const file = await head();
@@ -77,7 +78,7 @@ describe("libvirtd killed while a volume is attached or detached", () => {
       await expect(sure("qemu-img", "info", file)).rejects.toThrow("lock");
       await rig.heal();
       await sure("qemu-img", "info", file);
-      expect(await rig.guest("web1", "ls /dev/vd?")).toBe(before);
+      expect(await rig.bySsh("web1", "ls /dev/vd?")).toBe(before);
       await rig.ok(...attach);
       await rig.ok("volume", "detach", "web1", "data1");
       await sure("qemu-io", "-r", "-c", "read -P 7 0 4M", file);

@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { until } from "../wait.ts";
 import { killAt, killPoints } from "./crash.ts";
 import { openMonitor } from "./monitor.ts";
-import { libvirtd, makeRig, type Rig, sure, until, virsh } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { libvirtd, makeRig, type Rig, virsh } from "./rig.ts";
 
 /** What libvirtd remembers the guest by, and how doctor says that it cannot read that. */
 const NOTE = "/run/libvirt/qemu/own.xml";
@@ -20,7 +22,7 @@ describe("libvirtd killed at many instants", () => {
   beforeAll(async () => {
     rig = await makeRig();
     await rig.create("web1");
-    await rig.guest("web1", "echo first > /root/log; sync");
+    await rig.bySsh("web1", "echo first > /root/log; sync");
     await rig.ok("snapshot", "create", "web1", "kept");
   });
 
@@ -33,8 +35,8 @@ describe("libvirtd killed at many instants", () => {
     }
     await rig.heal();
     await rig.requireSame("kept", copy);
-    expect(await rig.guest("web1", "tail -1 /root/log")).toBe(last);
-    await rig.guest("web1", "echo alive > /root/alive; sync");
+    expect(await rig.bySsh("web1", "tail -1 /root/log")).toBe(last);
+    await rig.bySsh("web1", "echo alive > /root/alive; sync");
   };
 
   it("of the switch: the guest goes on with all it wrote, thawed, and the finished snapshot reads the same", async () => {
@@ -46,7 +48,7 @@ describe("libvirtd killed at many instants", () => {
       await command;
       await libvirtd("start");
       await rig.estrato("doctor", "--repair", "-y", "--lock-timeout", "60s");
-      await rig.guest("web1", `echo at-${delay} >> /root/log; sync`);
+      await rig.bySsh("web1", `echo at-${delay} >> /root/log; sync`);
       await requireWhole(copy, `at-${delay}`);
     }
   });
@@ -90,7 +92,7 @@ describe("libvirtd killed at many instants", () => {
     let last = "";
     for (let delay = 100; delay <= 500; delay += 40) {
       await rig.ok("snapshot", "create", "own", "s");
-      await rig.guest(
+      await rig.bySsh(
         "own",
         `dd if=/dev/urandom of=/root/data bs=64k count=8 2>/dev/null; echo p-${delay} >> /root/log; sync`,
       );
@@ -101,13 +103,13 @@ describe("libvirtd killed at many instants", () => {
       await command;
       await libvirtd("start");
       const healed = await repair();
-      await rig.guest("own", `echo after-${delay} >> /root/log; sync`);
+      await rig.bySsh("own", `echo after-${delay} >> /root/log; sync`);
       if (healed.code === 9) {
         await rig.ok("instance", "stop", "own");
         await rig.ok("instance", "start", "own");
       }
       await rig.heal();
-      expect((await rig.guest("own", "tail -2 /root/log")).split("\n")).toEqual([last, `after-${delay}`]);
+      expect((await rig.bySsh("own", "tail -2 /root/log")).split("\n")).toEqual([last, `after-${delay}`]);
       if ((await rig.json<unknown[]>("snapshot", "list", "own")).length > 0)
         await rig.ok("snapshot", "delete", "own/s");
     }
@@ -129,11 +131,11 @@ describe("libvirtd killed at many instants", () => {
     expect(looked.stdout).toMatch(LOST);
     await findLost();
     await rig.heal();
-    await rig.guest("own", "echo found >> /root/log; sync");
+    await rig.bySsh("own", "echo found >> /root/log; sync");
   });
 
   it("in the moment of a pivot, which QEMU carries out alone: the guest goes on in the file that it is in", async () => {
-    const write = (word: string) => rig.guest("own", `echo ${word} >> /root/log; sync`);
+    const write = (word: string) => rig.bySsh("own", `echo ${word} >> /root/log; sync`);
     const remove = ["snapshot", "delete", "own/s"];
     await rig.ok("snapshot", "create", "own", "s");
     await write("probe");
@@ -151,7 +153,7 @@ describe("libvirtd killed at many instants", () => {
     await rig.ok("instance", "stop", "own");
     await rig.heal();
     await rig.ok("instance", "start", "own");
-    expect((await rig.guest("own", "tail -2 /root/log")).split("\n")).toEqual(["before", "after"]);
+    expect((await rig.bySsh("own", "tail -2 /root/log")).split("\n")).toEqual(["before", "after"]);
     await rig.heal();
   });
 });

@@ -10,7 +10,7 @@ const memories = (rig: Rig) => readdirSync(`${rig.home}/memory`).length;
 const withMemory = async (rig: Rig) =>
   (await rig.json<{ name: string; memory: boolean }[]>("snapshot", "list", "web1")).filter((one) => one.memory);
 
-describe("kill -9 at every step", { timeout: 300_000 }, () => {
+describe("kill -9 at every step", () => {
   let rig: Rig;
   beforeAll(async () => {
     rig = await makeRig();

@@ -2,7 +2,8 @@ import { copyFileSync, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type KillPoint, killAt, killPoints } from "./crash.ts";
-import { guestImage, sure } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { guestImage } from "./rig.ts";
 import { makeUsers, type User } from "./users.ts";
 
 describe("kill -9 at every step of sharing", () => {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { type KillPoint, killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, sure, virsh } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, virsh } from "./rig.ts";
 
 interface Volume {
   readonly id: string;

@@ -1,6 +1,8 @@
 import { readdirSync, statSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, sure, until, virsh } from "./rig.ts";
+import { until } from "../wait.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, virsh } from "./rig.ts";
 
 interface Shown {
   readonly memory: boolean;

@@ -1,6 +1,7 @@
 /** Speaks to a guest's QEMU in libvirtd's place, while libvirtd is dead: what it would have said before it died. */
 import { connect } from "node:net";
-import { sure, until } from "./rig.ts";
+import { until } from "../wait.ts";
+import { sure } from "./processes.ts";
 
 export interface Monitor {
   /** Sends a command and returns what is said until the answer matches; throws where it never does. */
@@ -18,7 +19,7 @@ export async function openMonitor(domain: string): Promise<Monitor> {
   const ask = async (command: object, answer = /"return"/) => {
     said = "";
     monitor.write(`${JSON.stringify(command)}\n`);
-    await until(`QEMU says ${answer} to ${JSON.stringify(command)}`, async () => answer.test(said), 20_000);
+    await until(`QEMU says ${answer} to ${JSON.stringify(command)}`, async () => answer.test(said));
     return said;
   };
   await ask({ execute: "qmp_capabilities" });

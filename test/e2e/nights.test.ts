@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, sure } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig } from "./rig.ts";
 
 const NIGHTS = 30;
 const KEPT = 7;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { guestImage, makeRig, type Rig, run, sure, virsh } from "./rig.ts";
+import { run, sure } from "./processes.ts";
+import { guestImage, makeRig, type Rig, virsh } from "./rig.ts";
 
 describe("refusals: one line, the right exit code, nothing changed", () => {
   let rig: Rig;

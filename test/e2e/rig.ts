@@ -1,7 +1,10 @@
 /** What every e2e test stands on: the built program with a store of its own, inside a private test host with real guests. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { until } from "../wait.ts";
+import { byAgent, ssh, systemAgent } from "./guest.ts";
+import { type Ran, run, sure } from "./processes.ts";
 
 const bedDir = process.env.ESTRATO_BED_DIR;
 if (process.env.ESTRATO_BED !== "1" || bedDir === undefined) {
@@ -13,37 +16,6 @@ const bedFolder = resolve(import.meta.dirname, "../bed");
 export const guestImage = process.env.ESTRATO_BED_GUEST as string;
 /** Enough for the guest, and little: several run side by side. */
 export const small = ["--vcpus", "1", "--ram", "128M"];
-
-export interface Ran {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a program to its end; never throws for what it answers. */
-export function run(file: string, args: readonly string[], env: Record<string, string> = {}, input = ""): Promise<Ran> {
-  return new Promise((done) => {
-    const child = execFile(
-      file,
-      args,
-      { env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024, encoding: "utf8" },
-      (error, stdout, stderr) => {
-        const code = error === null ? 0 : typeof error.code === "number" ? error.code : null;
-        done({ code, signal: error?.signal ?? null, stdout, stderr });
-      },
-    );
-    child.stdin?.on("error", () => undefined); // a program that reads nothing may be gone before we write
-    child.stdin?.end(input);
-  });
-}
-
-/** The same, which must succeed. Returns stdout without the last newline. */
-export async function sure(file: string, ...args: string[]): Promise<string> {
-  const ran = await run(file, args);
-  if (ran.code !== 0) throw new Error(`${file} ${args.join(" ")}: exit ${ran.code}\n${ran.stdout}${ran.stderr}`);
-  return ran.stdout.replace(/\n$/, "");
-}
 
 export const virsh = (...args: string[]) => sure("virsh", "--quiet", ...args);
 /** test/bed/libvirtd: start, stop, kill, restart. */
@@ -86,8 +58,13 @@ export interface Rig {
   json<T = Record<string, unknown>>(...args: string[]): Promise<T>;
   /** Started and left running. */
   start(env: Record<string, string>, ...args: string[]): ChildProcess;
-  /** Runs a shell line in a guest through ssh and returns its stdout; retries until sshd answers. */
+  /**
+   * Runs a shell line in a guest and returns its stdout; waits until it answers. Said for the first time to one of this name it goes by ssh, to
+   * the address and with the key that the instance was given; later by its agent.
+   */
   guest(instance: string, line: string): Promise<string>;
+  /** The same by ssh each time: where libvirt, and with it the agent, may know nothing of a guest that goes on. */
+  bySsh(instance: string, line: string): Promise<string>;
   /** A new instance of the test guest that answers to ssh. */
   create(name: string, ...args: string[]): Promise<string>;
   /** Names in the folder of layers. */
@@ -130,15 +107,20 @@ export async function makeRig(): Promise<Rig> {
     return ran.stdout.replace(/\n$/, "");
   };
   const json = async <T>(...args: string[]) => JSON.parse(await ok(...args, "-f", "json")) as T;
-  const guest = async (instance: string, line: string) => {
+  const met = new Set<string>();
+  const bySsh = async (instance: string, line: string) => {
     let address: string | undefined;
     await until(`${instance} has an address`, async () => {
       const { addresses } = await json<{ addresses: string[] }>("instance", "show", instance);
       address = addresses[0];
       return address !== undefined;
     });
-    return ssh(key, address as string, line);
+    const said = await ssh(key, address as string, line);
+    met.add(instance);
+    return said;
   };
+  const guest = (instance: string, line: string) =>
+    met.has(instance) ? byAgent(systemAgent, instance, line) : bySsh(instance, line);
   const state = (): StateFile => JSON.parse(readFileSync(join(home, "state.json"), "utf8"));
   let copies = 0;
   const layerOf = (name: string): string => {
@@ -158,8 +140,10 @@ export async function makeRig(): Promise<Rig> {
     ok,
     json,
     guest,
+    bySsh,
     start: (more, ...args) => spawn(program, args, { env: { ...process.env, ...env, ...more }, stdio: "ignore" }),
     create: async (name, ...args) => {
+      met.delete(name);
       const from = args.includes("--snapshot") || args.includes("--image") ? [] : ["--image", "base"];
       return ok(
         "instance",
@@ -203,30 +187,6 @@ export async function makeRig(): Promise<Rig> {
   return { ...rig, base };
 }
 
-/** One shell line in the guest at this address. */
-export async function ssh(key: string, address: string, line: string): Promise<string> {
-  const options = [
-    "-o",
-    "StrictHostKeyChecking=no",
-    "-o",
-    "UserKnownHostsFile=/dev/null",
-    "-o",
-    "LogLevel=ERROR",
-    "-o",
-    "ConnectTimeout=5",
-    "-o",
-    "BatchMode=yes",
-  ];
-  for (let attempt = 1; ; attempt += 1) {
-    const ran = await run("ssh", [...options, "-i", key, `root@${address}`, line]);
-    if (ran.code === 0) return ran.stdout.replace(/\n$/, "");
-    // 255 is ssh's own failure: sshd may not be up yet.
-    if (ran.code !== 255 || attempt >= 60 || ran.stderr.includes("Permission denied"))
-      throw new Error(`ssh ${address} "${line}": exit ${ran.code}: ${ran.stdout}${ran.stderr}`);
-    await new Promise((next) => setTimeout(next, 500));
-  }
-}
-
 /**
  * Starts a command that pulls something into this disk of a running guest, and returns while it does, slowed down so that it does not end by itself.
  * Where it was too quick, `again` undoes it, and it is tried once more.
@@ -252,12 +212,4 @@ export async function whilePulling(
     await again();
   }
   throw new Error(`${instance}: nothing was seen to be pulled into ${device}`);
-}
-
-/** Polls until `probe` is true. */
-export async function until(what: string, probe: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
-  for (const end = Date.now() + timeoutMs; Date.now() < end; await new Promise((next) => setTimeout(next, 250))) {
-    if (await probe()) return;
-  }
-  throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
 }

@@ -3,8 +3,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../wait.ts";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, run, sure, until } from "./rig.ts";
+import { run, sure } from "./processes.ts";
+import { makeRig, type Rig } from "./rig.ts";
 
 const FILE = "/etc/cron.d/estrato";
 const THEIRS = "PATH=/usr/bin:/bin\n0 0 1 1 * root true\n";
@@ -70,12 +72,12 @@ test("cron takes a snapshot within its minute, keeps as many as it should, and m
   expect(made.last_result).toBeNull();
   await rig.guest("web1", "echo before >/root/word && sync");
   startCron();
-  await until("cron ran it", async () => (await row("minutely"))?.last_result != null, 90_000);
+  await until("cron ran it", async () => (await row("minutely"))?.last_result != null);
   expect(await row("minutely")).toMatchObject({ last_result: "done", last_message: null });
   const [first] = await taken("minutely");
   await rig.guest("web1", "echo after >/root/word && sync");
   await rig.ok("check");
-  await until("cron ran it again", async () => (await taken("minutely"))[0]?.id !== first?.id, 90_000);
+  await until("cron ran it again", async () => (await taken("minutely"))[0]?.id !== first?.id);
   expect(await taken("minutely")).toHaveLength(1);
   expect(mail()).toBe("");
   await rig.ok("schedule", "delete", "minutely", "--lock-timeout", "60s"); // it may be at work
@@ -90,10 +92,10 @@ test("cron takes backups, each on the one before, rotates them, and check sees t
   const words = ["--backup", "web1", "--target", target, "--incremental", "--rotation", "1", "--cron", "* * * * *"];
   await rig.ok("schedule", "create", "copies", ...words);
   const there = () => rig.json<{ id: string; type: string }[]>("backup", "list", "--target", target);
-  await until("cron took one", async () => (await row("copies"))?.last_result === "done", 150_000);
+  await until("cron took one", async () => (await row("copies"))?.last_result === "done");
   const [first] = await there();
   expect(first).toMatchObject({ type: "copies" });
-  await until("cron took another", async () => (await there())[0]?.id !== first?.id, 150_000);
+  await until("cron took another", async () => (await there())[0]?.id !== first?.id);
   await rig.ok("schedule", "delete", "copies", "--lock-timeout", "60s");
   expect(await there()).toHaveLength(1);
   await rig.ok("backup", "verify", "--all", "--target", target);
@@ -108,7 +110,7 @@ test("what fails is mailed by cron with the reason, is in the list, and check sa
   await rig.ok("instance", "create", "web2", "--image", "base", "--vcpus", "1", "--ram", "128M", "--no-start");
   await rig.ok("schedule", "create", "broken", "--snapshot", "web2", "--cron", "* * * * *", "--expire", "1d");
   await sure("virsh", "undefine", "web2");
-  await until("cron mailed it", async () => mail().includes("no domain"), 90_000);
+  await until("cron mailed it", async () => mail().includes("no domain"));
   expect(mail()).toMatch(/Subject: Cron <root@.*schedule run sch-/);
   expect(mail()).toMatch(/^estrato: instance .*libvirt has no domain/m);
   expect(await row("broken")).toMatchObject({ last_result: "integrity" });
@@ -126,7 +128,7 @@ test("an instance that is shelved on purpose is no failure: nothing is taken, an
   await rig.ok("instance", "create", "web3", "--image", "base", "--vcpus", "1", "--ram", "128M", "--no-start");
   await rig.ok("schedule", "create", "asleep", "--snapshot", "web3", "--cron", "* * * * *", "--rotation", "1");
   await rig.ok("shelve", "web3", "--lock-timeout", "60s");
-  await until("cron skipped it", async () => (await row("asleep"))?.last_result === "skipped", 150_000);
+  await until("cron skipped it", async () => (await row("asleep"))?.last_result === "skipped");
   expect(await row("asleep")).toMatchObject({ last_message: "instance web3 is shelved: nothing is taken" });
   expect(await rig.ok("check", "web3")).toMatch(/^OK - 1 schedule, web3 is shelved \|/);
   expect(mail()).toBe(before);
@@ -169,7 +171,7 @@ test("what was missed while the host was off is made up for when it starts, once
     rmSync("/run/crond.reboot", { force: true });
     startCron();
     await until("cron has seen the boot", async () => existsSync("/run/crond.reboot"));
-    await until("the missed run was made up for", async () => (await row("yearly"))?.last_result === "done", 30_000);
+    await until("the missed run was made up for", async () => (await row("yearly"))?.last_result === "done");
     if (boot === 2) await new Promise((next) => setTimeout(next, 3_000));
     await until("nothing is at work", async () => (await run("pgrep", ["-f", "schedule run"])).code !== 0);
     expect(await taken("yearly"), `boot ${boot}`).toHaveLength(1);

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, sure } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig } from "./rig.ts";
 
 describe("two running instances on one image", () => {
   let rig: Rig;

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, reboot, small, sure, virsh } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, reboot, small, virsh } from "./rig.ts";
 
 interface Shown {
   readonly id: string;

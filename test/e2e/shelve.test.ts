@@ -1,7 +1,10 @@
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
+import { until } from "../wait.ts";
+import { makeBare } from "./bare.ts";
 import { killAt, killPoints } from "./crash.ts";
-import { guestImage, libvirtd, makeRig, type Rig, run, sure, until, virsh } from "./rig.ts";
+import { run, sure } from "./processes.ts";
+import { guestImage, libvirtd, makeRig, type Rig, virsh } from "./rig.ts";
 
 interface Shown {
   readonly id: string;
@@ -236,25 +239,41 @@ describe("kill -9 at every step", () => {
   /** Those of merges have tests of their own. */
   const own = (point: { at: string }) => point.at.startsWith("instance.");
 
-  it("of shelve: it is shelved, or as it was", async () => {
-    const copy = await rig.copyOf("kept");
-    await rig.guest("web2", "echo word > /root/word; sync");
-    const before = await show(rig, "web2");
-    // Mostly it is still booting and hears no button: what it had synced must be there all the same.
-    const shelve = ["shelve", "web2", "--timeout", "1s"];
+  /** `chosen`: of how many points in a row one is killed. */
+  const killShelving = async (instance: string, snapshot: string, chosen: number) => {
+    const copy = await rig.copyOf(snapshot);
+    const before = await show(rig, instance);
+    // It hears no button, since it is still booting, or never will: what it had synced must be there all the same.
+    const shelve = ["shelve", instance, "--timeout", "1s"];
     const points = await killPoints(rig, ...shelve);
     expect(points.length).toBeGreaterThan(5);
-    await rig.ok("unshelve", "web2");
-    for (const point of points) {
+    await rig.ok("unshelve", instance);
+    for (const point of points.filter((_, index) => index % chosen === chosen - 1)) {
       await killAt(rig, point, ...shelve);
       await rig.heal();
-      const now = await show(rig, "web2");
+      const now = await show(rig, instance);
       expect(lasting(now)).toEqual(lasting(before));
-      if (now.status === "shelved") await rig.ok("unshelve", "web2");
+      if (now.status === "shelved") await rig.ok("unshelve", instance);
       else expect([point, now.status]).toEqual([point, "active"]);
       expect((await images(rig)).filter((name) => name.endsWith("-shelved"))).toEqual([]);
-      await rig.requireSame("kept", copy);
+      await rig.requireSame(snapshot, copy);
     }
+  };
+
+  it("of shelve: it is shelved, or as it was", async () => {
+    const bare = await makeBare(rig, "bare1");
+    await bare.write(1);
+    await rig.ok("snapshot", "create", "bare1", "bare-kept");
+    await bare.write(2);
+    await killShelving("bare1", "bare-kept", 1);
+    expect(await bare.read()).toBe(2);
+    await rig.ok("instance", "delete", "bare1", "-y");
+    await rig.ok("image", "delete", "bare");
+  });
+
+  it("of shelve: what it leaves boots, with all that was synced", async () => {
+    await rig.guest("web2", "echo word > /root/word; sync");
+    await killShelving("web2", "kept", 3);
     expect(await rig.guest("web2", "cat /root/word")).toBe("word");
   });
 

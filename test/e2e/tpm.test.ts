@@ -2,13 +2,14 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type KillPoint, killAt, killPoints } from "./crash.ts";
-import { makeRig, type Rig, run, sure, virsh } from "./rig.ts";
+import { run, sure } from "./processes.ts";
+import { makeRig, type Rig, virsh } from "./rig.ts";
 import { genid, makeTpmIndex, makeUefi, readTpm, tpmFile, writeTpm } from "./uefi-guest.ts";
 
-const waiting = ["--wait", "agent", "--timeout", "180s"];
+const waiting = ["--wait", "agent", "--timeout", "15m"];
 
 /** What a guest with UEFI writes to its emulated TPM, and finds there later. */
-describe("a TPM", { timeout: 400_000 }, () => {
+describe("a TPM", () => {
   let rig: Rig;
   let points: KillPoint[];
   const write = (word: string) => writeTpm(rig, "web1", word);

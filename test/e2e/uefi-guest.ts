@@ -17,7 +17,7 @@ export async function makeUefi(rig: Rig, name: string, inBackend = ""): Promise<
   const file = `${rig.folder}/${name}.xml`;
   writeFileSync(file, xml);
   await virsh("define", file);
-  await rig.ok("instance", "start", name, "--wait", "agent", "--timeout", "180s");
+  await rig.ok("instance", "start", name, "--wait", "agent", "--timeout", "15m");
 }
 
 export async function genid(instance: string): Promise<string | undefined> {

@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, until } from "./rig.ts";
+import { until } from "../wait.ts";
+import { makeRig, type Rig } from "./rig.ts";
 import { genid, makeUefi, setVariable, variables as variablesOf } from "./uefi-guest.ts";
 
 /** A guest that boots by OVMF, with NVRAM and an emulated TPM. */
-describe("a guest with UEFI and a TPM", { timeout: 240_000 }, () => {
+describe("a guest with UEFI and a TPM", () => {
   let rig: Rig;
   const set = (name: string) => setVariable(rig, "web1", name);
   const variables = (instance: string) => variablesOf(rig, instance);
@@ -39,7 +40,7 @@ describe("a guest with UEFI and a TPM", { timeout: 240_000 }, () => {
     expect(await genid("web1")).not.toBe(before);
     await rig.guest("web1", "reboot >/dev/null 2>&1 &");
     const now = () => rig.guest("web1", "cat /proc/sys/kernel/random/boot_id");
-    await until("it has rebooted", async () => (await now()) !== boot, 120_000);
+    await until("it has rebooted", async () => (await now()) !== boot);
     expect(await variables("web1")).toEqual(["MineFirst", "MineLater"]);
   });
 
@@ -59,7 +60,7 @@ describe("a guest with UEFI and a TPM", { timeout: 240_000 }, () => {
       "--wait",
       "agent",
       "--timeout",
-      "180s",
+      "15m",
     );
     expect(await variables("web2")).toEqual(["MineFirst"]);
     expect(await genid("web2")).not.toBe(await genid("web1"));
@@ -71,7 +72,7 @@ describe("a guest with UEFI and a TPM", { timeout: 240_000 }, () => {
     await rig.ok("snapshot", "create", "--volume", root, "root1");
     await rig.ok("volume", "create", "copy", "--from-snapshot", "root1");
     await rig.ok("snapshot", "delete", "root1");
-    const shape = ["--ram", "256M", "--key-name", "k", "--wait", "agent", "--timeout", "180s"];
+    const shape = ["--ram", "256M", "--key-name", "k", "--wait", "agent", "--timeout", "15m"];
     await rig.ok("instance", "create", "web3", "--boot-volume", "copy", ...shape);
     expect(await variables("web3")).toEqual([]);
     await rig.ok("instance", "stop", "web2", "--force");

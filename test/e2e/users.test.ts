@@ -1,7 +1,8 @@
 import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { guestImage, makeRig, type Rig, sure } from "./rig.ts";
+import { sure } from "./processes.ts";
+import { guestImage, makeRig, type Rig } from "./rig.ts";
 import { makeUsers, type User } from "./users.ts";
 
 let alice: User;

@@ -1,7 +1,9 @@
 /** Users of the bed's own, with a home and a session's libvirt each, on real guests of theirs. */
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Ran, run, small, sure } from "./rig.ts";
+import { type Agent, byAgent } from "./guest.ts";
+import { type Ran, run, sure } from "./processes.ts";
+import { small } from "./rig.ts";
 
 const program = resolve(import.meta.dirname, "../../bin/estrato");
 
@@ -66,19 +68,8 @@ async function makeUser(name: string): Promise<User> {
       throw new Error(`${name}: estrato ${args.join(" ")}: exit ${ran.code}\n${ran.stdout}${ran.stderr}`);
     return ran.stdout.replace(/\n$/, "");
   };
-  const agent = async (instance: string, command: unknown) => {
-    const ran = await as(
-      "virsh",
-      "-q",
-      "-c",
-      "qemu:///session",
-      "qemu-agent-command",
-      instance,
-      JSON.stringify(command),
-    );
-    if (ran.code !== 0) throw new Error(`${name}: agent of ${instance}: ${ran.stderr}`);
-    return (JSON.parse(ran.stdout) as { return: Record<string, unknown> }).return;
-  };
+  const agent: Agent = (instance, command) =>
+    as("virsh", "-q", "-c", "qemu:///session", "qemu-agent-command", instance, JSON.stringify(command));
   return {
     ...{ name, uid, home, store: `${home}/.local/share/estrato`, run: as, estrato, estratoWith, ok, folder: home },
     async refused(code, ...args) {
@@ -87,20 +78,7 @@ async function makeUser(name: string): Promise<User> {
         throw new Error(`${name}: estrato ${args.join(" ")}: exit ${ran.code}, not ${code}\n${ran.stderr}`);
       return ran.stderr;
     },
-    async guest(instance, line) {
-      const wanted = { path: "/bin/sh", arg: ["-c", line], "capture-output": true };
-      const { pid } = await agent(instance, { execute: "guest-exec", arguments: wanted });
-      for (;;) {
-        const ended = await agent(instance, { execute: "guest-exec-status", arguments: { pid } });
-        if (ended.exited !== true) {
-          await new Promise((next) => setTimeout(next, 50));
-          continue;
-        }
-        const out = Buffer.from(String(ended["out-data"] ?? ""), "base64").toString("utf8");
-        if (ended.exitcode !== 0) throw new Error(`${instance}: "${line}": exit ${ended.exitcode}: ${out}`);
-        return out.replace(/\n$/, "");
-      }
-    },
+    guest: (instance, line) => byAgent(agent, instance, line),
     create: (instance, ...args) =>
       ok(
         "instance",

@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeRig, type Rig, small, sure, until, virsh } from "./rig.ts";
+import { until } from "../wait.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, small, virsh } from "./rig.ts";
 
 interface Volume {
   readonly id: string;

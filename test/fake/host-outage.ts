@@ -48,6 +48,7 @@ const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   memoryDefinition: "fails",
   screenshot: "fails",
   consoleCommand: "no",
+  sshGreets: "no",
   interactive: "no",
   commandsFor: "no",
   perform: "no", // by its action

@@ -221,6 +221,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const found = findDomain(machine, uuid);
       return found?.state === "running" && found.agent ? [...found.addresses] : null;
     },
+    async sshGreets() {
+      alive();
+      return true;
+    },
     async imageInfo(path, how = {}) {
       alive();
       const file = machine.files.get(path);

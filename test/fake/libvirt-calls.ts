@@ -47,6 +47,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   users: "never",
   crontab: "never",
   cronLine: "never",
+  sshGreets: "never",
   interactive: "never",
   commandsFor: "never",
   letGo: "never",

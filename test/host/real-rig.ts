@@ -4,6 +4,7 @@ import { chmod, mkdtemp, open, readFile, rm, writeFile as writeText } from "node
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createHost } from "../../src/host/index.ts";
+import { PATIENCE_MS, pauses } from "../wait.ts";
 import { CLUSTER_BYTES, type Content, DISK_BYTES, type Rig } from "./rig.ts";
 
 const run = promisify(execFile);
@@ -146,9 +147,6 @@ async function bootGuest(rig: Rig, name: string): Promise<string> {
   });
   await rig.host.perform({ do: "define", xml });
   await rig.host.perform({ do: "start", domain: uuid, paused: false });
-  for (let tries = 0; tries < 120; tries += 1) {
-    if (await rig.host.agentPing(uuid, 1000)) return uuid;
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
+  for await (const _ of pauses(PATIENCE_MS)) if (await rig.host.agentPing(uuid, 5000)) return uuid;
   throw new Error(`the agent of ${name} did not come up`);
 }

@@ -37,7 +37,7 @@ const DISKS: Record<string, () => Generator<[at: number, length: number]>> = {
   },
 };
 
-it.each(Object.entries(DISKS))("of a disk with data as %s", { timeout: 120_000 }, async (_name, data) => {
+it.each(Object.entries(DISKS))("of a disk with data as %s", async (_name, data) => {
   const folder = mkdtempSync(join(bedFolder(), "sums-"));
   const host = createHost({ uri: "qemu:///system", env: process.env });
   const [from, to] = [join(folder, "disk.raw"), join(folder, "copy.qcow2")];

@@ -3,31 +3,31 @@ import { ChildExit, EstratoError } from "../../errors.ts";
 import type { Command } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { findInstance, isLive } from "./find.ts";
-import { wrongState } from "./power.ts";
-import { addressesOf } from "./show.ts";
+import { isOff } from "./power.ts";
+import { sshAddress, waitForSsh } from "./ssh-wait.ts";
 
 export interface SshOptions {
   readonly login: string;
   readonly identity: string | null; // path of a private key
   readonly command: readonly string[]; // [] for a shell
+  /** How long the guest's ssh may take to answer; null: connect at once. */
+  readonly waitMs: number | null;
 }
 
 /**
  * The ssh command to an instance. What is known of its host key is kept for this instance alone, under its UUID: a clone at an address
- * that another had is no stranger. Throws "conflict" where it is off, "not_found" where it has no address.
+ * that another had is no stranger. Returns when the guest's ssh answers. Throws "conflict" where it is off, "not_found" where it has no address,
+ * "unreachable" where its ssh does not answer in time.
  */
-async function sshCommand(world: World, target: string, options: SshOptions): Promise<Command> {
-  const { status, record } = await findInstance(world, target);
+export async function sshCommand(world: World, target: string, options: SshOptions): Promise<Command> {
+  const found = await findInstance(world, target);
+  const { status } = found;
   if (!isLive(status)) throw isOff(status.name);
   if (/^-|[\s@]/.test(options.login) || options.login === "") {
     throw new EstratoError("usage", `--login ${JSON.stringify(options.login)}: not a user name`);
   }
-  const address = (await addressesOf(world, status, record))[0];
-  if (address === undefined) {
-    throw new EstratoError("not_found", `instance ${status.name}: no address is known of it`, {
-      hint: `Wait for one: estrato wait instance ${status.name} --for address. Or use "estrato instance console ${status.name}".`,
-    });
-  }
+  const { waitMs } = options;
+  const address = waitMs === null ? await sshAddress(world, found) : await waitForSsh(world, status.uuid, waitMs);
   const file = world.store.paths.knownHosts(status.uuid);
   const args = [
     ...["-o", "StrictHostKeyChecking=accept-new"],
@@ -58,17 +58,13 @@ async function consoleCommand(world: World, target: string, escapeKey: string | 
   return world.host.consoleCommand(status.uuid, escapeKey);
 }
 
-/** Gives the terminal to ssh. Throws ChildExit with its code, and what `sshCommand` throws. */
-export async function openSsh(world: World, target: string, options: SshOptions): Promise<void> {
-  await hold(world, await sshCommand(world, target, options));
-}
-
 /** Gives the terminal to the guest's console. Throws ChildExit with virsh's code, and what `consoleCommand` throws. */
 export async function openConsole(world: World, target: string, escapeKey: string | null): Promise<void> {
-  await hold(world, await consoleCommand(world, target, escapeKey));
+  await giveTerminal(world, await consoleCommand(world, target, escapeKey));
 }
 
-async function hold(world: World, command: Command): Promise<void> {
+/** Returns when the command has ended. Throws ChildExit with its code where that is not 0. */
+export async function giveTerminal(world: World, command: Command): Promise<void> {
   const exit = await world.host.interactive(command);
   if (exit !== 0) throw new ChildExit(exit);
 }
@@ -90,8 +86,4 @@ export async function takeScreenshot(world: World, target: string, path: string)
   const { status } = await findInstance(world, target);
   if (!isLive(status)) throw isOff(status.name);
   await world.host.screenshot(status.uuid, path);
-}
-
-function isOff(name: string): EstratoError {
-  return wrongState(name, "it is off", `Start it: estrato instance start ${name}.`);
 }

@@ -43,6 +43,10 @@ export async function switchInstance(
 }
 
 /** "conflict": the verb does not fit what the instance is doing. */
+export function isOff(name: string): EstratoError {
+  return wrongState(name, "it is off", `Start it: estrato instance start ${name}.`);
+}
+
 export function wrongState(name: string, why: string, hint: string): EstratoError {
   return new EstratoError("conflict", `instance ${name}: ${why}`, { hint });
 }

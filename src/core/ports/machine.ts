@@ -10,6 +10,8 @@ export interface MachinePort {
   crontab(): Promise<Crontab>;
   /** A line of the crontab in `file` (null: the user's own). Pure. "host" where something in it cannot stand in a crontab. */
   cronLine(file: string | null, entry: CronEntry): string;
+  /** Does an ssh server greet at this address, port 22, within the limit? False too when `signal` aborts. */
+  sshGreets(address: string, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
   /** Runs a program that owns the terminal (ssh, a console); returns its exit code. */
   interactive(command: Command): Promise<number>;
   /** The commands that `perform` would start, for people: pure. */

@@ -216,7 +216,7 @@ function pointOf({ at, index, phase }: Kill): CrashPoint {
 }
 
 describe("whatever happens to a guest", () => {
-  test("its disks and its snapshots read as they should, killed or not", { timeout: 120_000 }, async () => {
+  test("its disks and its snapshots read as they should, killed or not", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.boolean(),

@@ -215,7 +215,7 @@ const kill: fc.Arbitrary<CrashPoint> = fc.record({
   phase: fc.constantFrom("before", "after"),
 });
 
-test("commands at the same time end well, lose nothing and leave nothing", { timeout: 600_000 }, async () => {
+test("commands at the same time end well, lose nothing and leave nothing", async () => {
   const before = fc.array(work, { minLength: 3, maxLength: 10 });
   const together = fc.array(work, { minLength: 2, maxLength: 4 });
   const dying = fc.option(kill, { freq: 2 });

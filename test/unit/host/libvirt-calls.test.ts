@@ -171,6 +171,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   agentAddresses: () => [domain],
   listSecrets: () => [],
   network: () => ["default"],
+  sshGreets: () => ["127.0.0.1", 1],
   listNetworks: () => [],
   capabilities: () => [],
   newDefinition: () => [spec],

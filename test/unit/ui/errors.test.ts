@@ -29,6 +29,7 @@ test("every code has the exit code of the contract", () => {
     needs_yes: 8,
     integrity: 9,
     interrupted: 130,
+    unreachable: 255,
   });
 });
 
