@@ -97,7 +97,7 @@ describe("encrypted backups", () => {
     expect(shown).toContain("exit 9");
     await clean();
     // Killed while it runs: the guest, its overlays and the secret go with the next command.
-    await killAt(rig, { at: "backup.boot:3:after", title: "Start it" }, ...boot, "--passphrase-file", key);
+    await killAt(rig, { at: "backup.boot:3:after", id: "start", title: "Start it" }, ...boot, "--passphrase-file", key);
     expect(await sure("virsh", "--quiet", "secret-list")).not.toBe("");
     await rig.heal();
     await clean();

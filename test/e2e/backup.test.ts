@@ -201,10 +201,10 @@ describe("backups of a running guest", () => {
       expect(await rig.json("doctor")).toEqual([]);
     };
     const points = (await killPoints(rig, ...command)).filter(({ at }) => at.startsWith("backup."));
-    const cut = ["Copy the disks", "Merge what stands on it", "Prepare the manifest", "Put the merged files in place"];
-    for (const title of cut) {
-      const point = points.find((one) => one.title === title) as (typeof points)[number];
-      await rig.guest("web1", `echo "${title}" > /root/word; sync`);
+    const cut = ["copy-disks", "merge", "prepare-manifest", "put-merged-files"];
+    for (const step of cut) {
+      const point = points.find((one) => one.id === step) as (typeof points)[number];
+      await rig.guest("web1", `echo "${step}" > /root/word; sync`);
       await killAt(rig, point, ...command);
       // A child that was at work for the one that was killed ends by itself.
       await until("it can be unmounted", async () => (await run("umount", [mounted])).code === 0);
@@ -214,7 +214,7 @@ describe("backups of a running guest", () => {
       await rig.ok("snapshot", "delete", "web1/meanwhile");
       expect(readdirSync(mounted)).toEqual([]);
       await mount();
-      if (title === "Copy the disks") {
+      if (step === "copy-disks") {
         const [part] = readdirSync(mounted).filter((name) => name.endsWith(".part"));
         expect(await rig.json("doctor").catch((error: Error) => error.message)).toContain(part);
         await rig.ok("backup", "prune", "--rotation", "9", "--target", mounted);

@@ -8,12 +8,15 @@ type Killable = Pick<Rig, "folder" | "estratoWith">;
 interface StepLine {
   readonly operation: string;
   readonly index: number;
+  readonly id: string;
   readonly title: string;
   readonly phase: "before" | "after";
 }
 
 export interface KillPoint {
   readonly at: string; // OPERATION:INDEX:PHASE
+  /** Of the step; titles are for people. */
+  readonly id: string;
   readonly title: string;
 }
 
@@ -35,7 +38,7 @@ export async function killPoints(rig: Killable, ...command: string[]): Promise<K
     const next = steps[index + 1];
     if (step.phase === "after" && next?.operation === step.operation) return;
     const at = `${step.operation}:${step.index}:${step.phase}`;
-    if (!points.has(at)) points.set(at, { at, title: step.title });
+    if (!points.has(at)) points.set(at, { at, id: step.id, title: step.title });
   });
   return [...points.values()];
 }

@@ -128,16 +128,16 @@ describe("doctor", () => {
   });
 
   it.each([
-    ["Save the memory and switch the disks", ["snapshot", "create", "web1", "killed", "--memory"]],
-    ["Attach the disk", ["volume", "attach", "web1", "spare"]],
-    ["Detach the disk", ["volume", "detach", "web1", "spare"]],
-    ["Freeze the layers", ["shelve", "cold"]],
-    ["Pack the disks of cold", ["shelve", "cold", "--offload", "-y"]],
-    ["Define the domain", ["unshelve", "cold"]],
-  ])('ends what was killed at "%s", after it has named it', async (title, command) => {
+    ["switch-disks", ["snapshot", "create", "web1", "killed", "--memory"]],
+    ["attach-disk", ["volume", "attach", "web1", "spare"]],
+    ["detach-disk", ["volume", "detach", "web1", "spare"]],
+    ["freeze-layers", ["shelve", "cold"]],
+    ["pack-disks", ["shelve", "cold", "--offload", "-y"]],
+    ["define-domain", ["unshelve", "cold"]],
+  ])('ends what was killed at "%s", after it has named it', async (step, command) => {
     await again(command);
     const points = await killPoints(rig, ...command);
-    const at = points.findIndex((one) => one.title === title);
+    const at = points.findIndex((one) => one.id === step);
     // The moment after it: what it did is there, and nobody has noted it.
     const point = points[at + 1];
     expect([at >= 0, point !== undefined]).toEqual([true, true]);

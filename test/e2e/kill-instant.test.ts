@@ -76,8 +76,10 @@ describe("kill -9 of an instance that boots from a backup", () => {
     const kinds = new Set(all.map(({ at }) => at.split(":")[0]));
     expect(kinds).toEqual(new Set(["backup.restore", "instance.create", "layer.merge"]));
     // Of what is made before the guest runs each step is undone alike; the unit suite has them all.
-    const chosen = all.filter(({ at, title }) => !at.startsWith("instance.create") || /Tell|Start/.test(title));
-    const points = [...new Map(chosen.map((point) => [`${point.at.split(":")[0]} ${point.title}`, point])).values()];
+    const chosen = all.filter(
+      ({ at, id }) => !at.startsWith("instance.create") || id === "tell-lender" || id === "start",
+    );
+    const points = [...new Map(chosen.map((point) => [`${point.at.split(":")[0]} ${point.id}`, point])).values()];
     for (const [index, point] of points.entries()) {
       const where = `${point.at} ${point.title}`;
       await killAt(rig, point, ...command);

@@ -139,7 +139,7 @@ describe("libvirtd killed at many instants", () => {
     const remove = ["snapshot", "delete", "own/s"];
     await rig.ok("snapshot", "create", "own", "s");
     await write("probe");
-    const pivot = (await killPoints(rig, ...remove)).filter(({ title }) => title === "Merge the layer down").at(-1);
+    const pivot = (await killPoints(rig, ...remove)).filter(({ id }) => id === "merge").at(-1);
     if (pivot === undefined) throw new Error("a deletion has no step that moves data");
     await rig.ok("snapshot", "create", "own", "s");
     await write("before");

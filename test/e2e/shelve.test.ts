@@ -291,7 +291,7 @@ describe("kill -9 at every step", () => {
     await sure("qemu-img", "convert", "-O", "qcow2", disk(), held);
     const packing = (await killPoints(rig, "shelve", "web2", "--offload", "-y")).filter(own);
     const back = (await killPoints(rig, "unshelve", "web2")).filter(own);
-    expect(back.some((point) => point.title === "Define the domain")).toBe(true);
+    expect(back.some((point) => point.id === "define-domain")).toBe(true);
     for (const point of packing) {
       await killAt(rig, point, "shelve", "web2", "--offload", "-y");
       await rig.heal();

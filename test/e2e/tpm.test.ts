@@ -34,11 +34,11 @@ describe("a TPM", () => {
     await rig.heal();
   });
 
-  it.each(["Exchange the TPM's state", "Release the new heads"])(
+  it.each(["exchange-tpm", "release-new-heads"])(
     'is whole after a kill before "%s", where nobody can start the guest until recovery has gone on',
-    async (title) => {
-      const point = points.find((one) => one.title === title);
-      if (point === undefined) throw new Error(`a revert has no step "${title}"`);
+    async (step) => {
+      const point = points.find((one) => one.id === step);
+      if (point === undefined) throw new Error(`a revert has no step "${step}"`);
       await killAt(rig, point, "snapshot", "revert", "web1/s1");
       expect((await run("virsh", ["start", "web1"])).stderr).toContain("Permission denied");
       await rig.heal();

@@ -15,6 +15,7 @@ import { examineSchedules } from "./schedules.ts";
 import { examineSecrets, orphanSecrets } from "./secrets.ts";
 import { examineShares } from "./shares.ts";
 import { examineStrangers } from "./strangers.ts";
+import { examineStrays } from "./strays.ts";
 import { examineTargets } from "./targets.ts";
 import { examineUses } from "./uses.ts";
 
@@ -43,6 +44,7 @@ export async function examine(world: World): Promise<Finding[]> {
   // While something is under way its files are not orphans: they are named in its journal entry.
   if (pending.length === 0)
     findings.push(
+      ...examineStrays(state),
       ...(await examineShares(world, state)),
       ...(await examineTargets(world, state)),
       ...(await examineSchedules(world, state)),

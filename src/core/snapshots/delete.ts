@@ -57,12 +57,12 @@ export async function deleteSnapshot(
     const now = await world.store.read();
     const again = now.snapshots[snapshot.id];
     if (again === undefined) throw new EstratoError("not_found", `snapshot ${target}: not found`);
-    return dropLocked(world, locks, now, withChildren(now, again, options.children));
+    return deleteLocked(world, locks, now, withChildren(now, again, options.children));
   });
 }
 
-/** Drops these, under the lock of their instance. Throws "conflict" where one is protected: none is dropped then. */
-async function dropLocked(
+/** The same of these, under the lock of their instance, which the caller holds. Throws "conflict" where one is protected: none is dropped then. */
+export async function deleteLocked(
   world: World,
   locks: HeldLocks,
   state: State,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { crashPoint } from "../../../src/crash-points.ts";
 
-const step = { operation: "snapshot.create", index: 2, title: "Switch", phase: "before" } as const;
+const step = { operation: "snapshot.create", index: 2, id: "switch-disks", title: "Switch", phase: "before" } as const;
 
 test("steps are listed where a test asks for them, and nowhere else", () => {
   const folder = mkdtempSync(join(tmpdir(), "estrato-steps-"));

@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import type { Action } from "../../../src/core/model/action.ts";
 import { EstratoError } from "../../../src/errors.ts";
-import { speaks } from "../../fake/host-outage.ts";
+import { actionSpeaks } from "../../fake/libvirt-calls.ts";
 import { Crash } from "../../fake/store.ts";
 import { type Bed, type CrashPoint, command, copyOf, type How, type Process } from "./process.ts";
 
@@ -76,8 +76,8 @@ export function endsOf(ending: Ending, whole: Process): End[] {
   return whole.host.performed.flatMap((action, index) => {
     // The list of who speaks to libvirt must not fall behind what people are shown.
     const isShown = whole.host.commandsFor(action).some(({ program }) => program === "virsh");
-    if (isShown && speaks(action) === "no") throw new Error(`${action.do}: it is shown as virsh, and needs libvirt`);
-    const phases = speaks(action) === "no" ? (["before"] as const) : (["before", "midway", "after"] as const);
+    if (isShown && !actionSpeaks(action)) throw new Error(`${action.do}: it is shown as virsh, and needs libvirt`);
+    const phases = !actionSpeaks(action) ? (["before"] as const) : (["before", "midway", "after"] as const);
     return phases.map((phase) => ({
       how: { outage: { index, phase } },
       point: `without libvirt from ${phase} action ${index} ${JSON.stringify(action)}`,

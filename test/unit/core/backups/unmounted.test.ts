@@ -94,7 +94,10 @@ async function endEverywhere(ending: Ending, work: (world: World & Process) => P
 
 describe.each(ENDINGS)("%s, and the target unmounted before recovery", { timeout: 600_000 }, (_, ending) => {
   test("keeps nothing of a backup that was being taken", async () => {
-    expect(await endEverywhere(ending, (world) => backup(world))).toBeGreaterThan(5);
+    const left = await endEverywhere(ending, (world) => backup(world));
+    // A command that lives on without libvirt clears its folder away itself, while the target is still there.
+    if (ending === "killed") expect(left).toBeGreaterThan(5);
+    else expect(left).toBe(0);
   });
 
   test("has its merges finished when it is back", async () => {

@@ -1,0 +1,151 @@
+import * as v from "valibot";
+import { describe, expect, test } from "vitest";
+import { closeEntry, dataOf } from "../../../src/core/entries.ts";
+import { kinds } from "../../../src/core/kinds.ts";
+import type { JournalEntry } from "../../../src/core/model/journal.ts";
+import { run } from "../../../src/core/operation.ts";
+import type { Kind } from "../../../src/core/ports.ts";
+import { recoverAll } from "../../../src/core/recovery.ts";
+import { type Bed, bed, command } from "./world.ts";
+
+interface Data {
+  readonly word: string;
+}
+
+const kind: Kind<Data> = {
+  name: "snapshot.delete",
+  version: 3,
+  data: v.object({ word: v.string() }),
+  older: { 2: (data) => ({ word: (data as { words: string[] }).words.join(" ") }) },
+  recover: async () => "back",
+};
+
+function entry(id: number, change: Partial<JournalEntry> = {}): JournalEntry {
+  return {
+    id: `op-${String(id).padStart(17, "0")}`,
+    kind: "snapshot.delete",
+    version: 1,
+    parent: null,
+    locks: ["web1"],
+    createdAt: `2026-01-01T00:00:0${id}.000Z`,
+    command: `estrato ${id}`,
+    data: { ids: [] },
+    ...change,
+  };
+}
+
+const openOn = (on: Bed) => [...on.disk.journal.keys()].sort().map((id) => Number(id.slice(3)));
+
+describe("what an entry remembers", () => {
+  test("is handed over as its kind writes it now", () => {
+    expect(dataOf(kind, entry(1, { version: 3, data: { word: "a" } }))).toEqual({ word: "a" });
+  });
+
+  test("of an older shape is made into the shape of now", () => {
+    expect(dataOf(kind, entry(1, { version: 2, data: { words: ["a", "b"] } }))).toEqual({ word: "a b" });
+  });
+
+  test.each([1, 4])("of a version that this one cannot read (%i) is refused, with what to do", (version) => {
+    expect(() => dataOf(kind, entry(1, { version, data: { word: "a" } }))).toThrow(
+      expect.objectContaining({ code: "integrity", hint: expect.stringContaining("run any command of that version") }),
+    );
+  });
+
+  test.each([null, {}, { word: 1 }])(
+    "of no such shape (%j) is refused, and nothing is recovered by guessing",
+    (data) => {
+      expect(() => dataOf(kind, entry(1, { version: 3, data }))).toThrow(
+        expect.objectContaining({ code: "integrity" }),
+      );
+    },
+  );
+});
+
+describe("a parent", () => {
+  const child = (change: Partial<JournalEntry> = {}) => entry(2, { parent: entry(1).id, ...change });
+
+  test("is not closed while a child is open", async () => {
+    const on = bed();
+    const { store } = command(on);
+    await store.journal.open(entry(1));
+    await store.journal.open(child());
+    await expect(closeEntry(command(on), entry(1))).rejects.toMatchObject({ code: "integrity" });
+    expect(openOn(on)).toEqual([1, 2]);
+    await closeEntry(command(on), child());
+    await closeEntry(command(on), entry(1));
+    expect(openOn(on)).toEqual([]);
+  });
+
+  test("is recovered after its child, and not where that cannot be", async () => {
+    const on = bed();
+    const { store } = command(on);
+    await store.journal.open(entry(1));
+    await store.journal.open(child({ data: "nothing of ours" }));
+    await recoverAll(command(on));
+    expect(openOn(on)).toEqual([1, 2]);
+    await store.journal.open(child());
+    await recoverAll(command(on));
+    expect(openOn(on)).toEqual([]);
+  });
+
+  test("also where a child holds locks of its own", async () => {
+    const on = bed();
+    const { store } = command(on);
+    await store.journal.open(entry(1));
+    await store.journal.open(child({ locks: ["web2"], data: "nothing of ours" }));
+    await recoverAll(command(on));
+    expect(openOn(on)).toEqual([1, 2]);
+  });
+
+  test("of an entry of 0.1.0, which did not say, is the older one under the same locks", async () => {
+    const on = bed();
+    const { store } = command(on);
+    const { parent: _, ...first } = entry(1);
+    const { parent: __, ...second } = entry(2, { data: "nothing of ours" });
+    const { parent: ___, ...other } = entry(3, { locks: ["web2"], data: "nothing of ours" });
+    for (const one of [first, second, other]) await store.journal.open(one);
+    await recoverAll(command(on));
+    expect(openOn(on)).toEqual([1, 2, 3]);
+    await store.journal.close(second.id);
+    await recoverAll(command(on));
+    expect(openOn(on)).toEqual([3]);
+  });
+
+  test("waits for what a step of it began, also where that failed and could not be undone", async () => {
+    const on = bed();
+    const world = command(on);
+    const locks = await world.store.lock(["web1"], 0);
+    const recovered: string[] = [];
+    let isAway = true;
+    const of = (name: string): Kind<Data> => ({
+      ...kind,
+      recover: async () => {
+        if (name === "child" && isAway) throw new Error("libvirt is away");
+        recovered.push(name);
+        return "back";
+      },
+    });
+    const table = { ...kinds, "snapshot.delete": async () => of("child"), "image.create": async () => of("parent") };
+    const operation = (name: string, step: () => Promise<unknown>) => ({
+      kind: { ...of(name), name: name === "child" ? ("snapshot.delete" as const) : ("image.create" as const) },
+      data: { word: name },
+      steps: [{ id: "work", title: "Work", child: step }],
+      result: async () => null,
+    });
+    const failing = operation("child", () => Promise.reject(new Error("no")));
+    const begun = run({ ...world, kinds: table }, locks, {
+      ...operation("parent", async () => null),
+      steps: [{ id: "begin", title: "Begin", child: (within) => run(within, locks, failing) }],
+    });
+    await expect(begun).rejects.toThrow("no");
+    await locks.release();
+    expect({ recovered, open: on.disk.journal.size }).toEqual({ recovered: [], open: 2 });
+    isAway = false;
+    await recoverAll({ ...command(on), kinds: table });
+    expect({ recovered, open: on.disk.journal.size }).toEqual({ recovered: ["child", "parent"], open: 0 });
+  });
+});
+
+test("every kind in the table says the name that it stands under", async () => {
+  for (const [name, load] of Object.entries(kinds)) expect((await load()).name).toBe(name);
+});
