@@ -77,7 +77,7 @@ const SHARED = [
   "src/commands/framework/targets.ts",
   "src/commands/framework/verb.ts",
   "src/core/names.ts",
-  "src/core/recorded.ts",
+  "src/core/change-state.ts",
   "src/core/values.ts",
   "src/errors.ts",
   "src/ui/errors.ts",

@@ -1,5 +1,4 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
-
 import type { Clock, HeldLocks, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
 import { parseDuration } from "./core/values.ts";
 import type { EstratoError } from "./errors.ts";
@@ -229,10 +228,10 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     world,
     painter,
     reportError(error) {
-      const told = asEstratoError(error);
-      if (globals.trace) say(errorTrace(told));
-      say(globals.format === "json" ? errorJson(told, command, EXIT_CODES[told.code]) : errorLine(told));
-      return told;
+      const known = asEstratoError(error);
+      if (globals.trace) say(errorTrace(known));
+      say(globals.format === "json" ? errorJson(known, command, EXIT_CODES[known.code]) : errorLine(known));
+      return known;
     },
   };
 }

@@ -13,11 +13,11 @@ export async function main(words: readonly string[], surroundings: Surroundings)
     return 0;
   } catch (error) {
     if (error instanceof ChildExit) return error.exit;
-    const told = asEstratoError(error);
-    const exit = EXIT_CODES[told.code];
+    const known = asEstratoError(error);
+    const exit = EXIT_CODES[known.code];
     const { stderr } = surroundings.streams;
-    if (words.includes("--trace")) stderr.write(errorTrace(told));
-    stderr.write(wantsJson(words) ? errorJson(told, commandLine(words), exit) : errorLine(told));
+    if (words.includes("--trace")) stderr.write(errorTrace(known));
+    stderr.write(wantsJson(words) ? errorJson(known, commandLine(words), exit) : errorLine(known));
     return exit;
   }
 }

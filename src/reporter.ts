@@ -1,5 +1,4 @@
 /** Core's way to speak, at this terminal: notes and progress on stderr, questions to a person or to nobody. */
-
 import type { Reporter } from "./core/ports.ts";
 import { crashPoint } from "./crash-points.ts";
 import { EstratoError } from "./errors.ts";
@@ -25,7 +24,7 @@ export interface TerminalReporter extends Reporter {
 
 export function createReporter({ globals, env, status, say, prompts }: ReporterOptions): TerminalReporter {
   let declined = false;
-  let told = "";
+  let lastLine = "";
   return {
     declined: () => declined,
     note(text) {
@@ -37,8 +36,8 @@ export function createReporter({ globals, env, status, say, prompts }: ReporterO
       if (event.phase === "before") {
         // One step may be many actions: it is said once.
         const line = `${event.operation} ${event.title}`;
-        if (globals.verbose && line !== told) say(`${printable(event.title)}\n`);
-        told = line;
+        if (globals.verbose && line !== lastLine) say(`${printable(event.title)}\n`);
+        lastLine = line;
         status.show(event.title, null);
       }
       crashPoint(env, event);

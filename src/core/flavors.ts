@@ -1,10 +1,10 @@
 /** Flavors: the sizes that instances are made in. */
 import { EstratoError } from "../errors.ts";
+import { changeState } from "./change-state.ts";
 import type { Flavor, State } from "./model/state.ts";
 import { find, requireFree, requireName } from "./names.ts";
 import type { PlanView } from "./operation.ts";
 import type { Clock, StorePort } from "./ports.ts";
-import { recorded } from "./recorded.ts";
 
 export interface NewFlavor {
   readonly name: string;
@@ -50,7 +50,7 @@ export async function createFlavor(
       hint: "Give it as 512M or 4G.",
     });
   }
-  return recorded(store, dryRun, `Record flavor ${wanted.name}`, (draft) => {
+  return changeState(store, dryRun, `Record flavor ${wanted.name}`, (draft) => {
     requireFree("flavor", wanted.name, Object.keys(draft.flavors));
     const flavor: Flavor = { ...wanted, createdAt: clock.now().toISOString() };
     draft.flavors[wanted.name] = flavor;
@@ -60,7 +60,7 @@ export async function createFlavor(
 
 /** Instances keep the size that it gave them. Throws "not_found". With `dryRun` returns the plan. */
 export async function deleteFlavor(store: StorePort, name: string, dryRun: boolean): Promise<PlanView | null> {
-  return recorded(store, dryRun, `Forget flavor ${name}`, (draft) => {
+  return changeState(store, dryRun, `Forget flavor ${name}`, (draft) => {
     delete draft.flavors[findFlavor(draft, name).name];
     return null;
   });

@@ -1,10 +1,10 @@
 /** Key pairs: public keys with a name, for the guests that are made. The private half is never stored. */
+import { changeState } from "./change-state.ts";
 import type { Keypair, State } from "./model/state.ts";
 import { find, requireFree, requireName } from "./names.ts";
 import { createKey, type PublicKey, parsePublicKey } from "./openssh-key.ts";
 import type { PlanView } from "./operation.ts";
 import type { Clock, StorePort } from "./ports.ts";
-import { recorded } from "./recorded.ts";
 
 /** What a new key pair needs of the world. */
 export interface KeypairWorld {
@@ -45,7 +45,7 @@ export async function createKeypair(
   requireName("keypair", name);
   const { publicKey, privateKey } = createKey(name.replaceAll(/\s+/g, "-"));
   const keypair = recordOf(world, name, publicKey);
-  return recorded(world.store, world.dryRun, `Make an Ed25519 key and record keypair ${name}`, (draft) => {
+  return changeState(world.store, world.dryRun, `Make an Ed25519 key and record keypair ${name}`, (draft) => {
     requireFree("keypair", name, Object.keys(draft.keypairs));
     draft.keypairs[name] = keypair;
     if (!world.dryRun) keep(privateKey);
@@ -57,7 +57,7 @@ export async function createKeypair(
 export async function importKeypair(world: KeypairWorld, name: string, text: string): Promise<Keypair | PlanView> {
   requireName("keypair", name);
   const keypair = recordOf(world, name, parsePublicKey(text, `public key of ${name}`));
-  return recorded(world.store, world.dryRun, `Record keypair ${name}`, (draft) => {
+  return changeState(world.store, world.dryRun, `Record keypair ${name}`, (draft) => {
     requireFree("keypair", name, Object.keys(draft.keypairs));
     draft.keypairs[name] = keypair;
     return { ...keypair };
@@ -66,7 +66,7 @@ export async function importKeypair(world: KeypairWorld, name: string, text: str
 
 /** Guests that have the key keep it. Throws "not_found". */
 export async function deleteKeypair(store: StorePort, name: string, dryRun: boolean): Promise<PlanView | null> {
-  return recorded(store, dryRun, `Forget keypair ${name}`, (draft) => {
+  return changeState(store, dryRun, `Forget keypair ${name}`, (draft) => {
     delete draft.keypairs[findKeypair(draft, name).name];
     return null;
   });

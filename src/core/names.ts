@@ -60,8 +60,8 @@ export function find<T>(lookup: Lookup<T>, target: string): T {
   if (first === undefined) throw notFound(lookup.kind, target);
   if (others.length === 0) return first;
   const candidates = found.map((item) => lookup.paths?.(item)[0] ?? lookup.id(item));
-  const told = new Set(candidates).size === candidates.length ? candidates : found.map(lookup.id);
-  throw new EstratoError("not_found", `${lookup.kind} ${target}: ambiguous: ${told.join(", ")}`, {
+  const shown = new Set(candidates).size === candidates.length ? candidates : found.map(lookup.id);
+  throw new EstratoError("not_found", `${lookup.kind} ${target}: ambiguous: ${shown.join(", ")}`, {
     hint: "Name one of these.",
   });
 }

@@ -36,21 +36,21 @@ export function lockNetwork(world: World, name: string): Promise<HeldLocks> {
  * Null where libvirt serves no addresses on this network. Throws "usage" for an address that is none of this network,
  * "conflict" for one that somebody has, "host" where none is left.
  */
-export function chooseAddress(state: State, network: NetworkInfo, asked: string | null): string | null {
+export function chooseAddress(state: State, network: NetworkInfo, wanted: string | null): string | null {
   const { dhcp } = network;
-  if (asked !== null && !isIPv4(asked)) {
-    throw new EstratoError("usage", `address ${JSON.stringify(asked)}: not an IPv4 address`, {
+  if (wanted !== null && !isIPv4(wanted)) {
+    throw new EstratoError("usage", `address ${JSON.stringify(wanted)}: not an IPv4 address`, {
       hint: "Write it like 192.168.122.50.",
     });
   }
   if (dhcp === null) {
-    if (asked === null) return null;
-    throw new EstratoError("conflict", `address ${asked}: libvirt serves no addresses on network ${network.name}`, {
+    if (wanted === null) return null;
+    throw new EstratoError("conflict", `address ${wanted}: libvirt serves no addresses on network ${network.name}`, {
       hint: "Set the address inside the guest, or choose another network.",
     });
   }
   const taken = takenAddresses(state, network);
-  if (asked !== null) return checkedAddress(network.name, dhcp, taken, asked);
+  if (wanted !== null) return checkedAddress(network.name, dhcp, taken, wanted);
   for (let number = toNumber(dhcp.start); number <= toNumber(dhcp.end); number += 1) {
     const ip = toAddress(number);
     if (ip !== dhcp.gateway && !taken.has(ip)) return ip;
@@ -77,31 +77,32 @@ function checkedAddress(
   network: string,
   dhcp: NonNullable<NetworkInfo["dhcp"]>,
   taken: ReadonlyMap<string, string>,
-  asked: string,
+  wanted: string,
 ): string {
   const size = 2 ** (32 - dhcp.prefix);
   const first = Math.floor(toNumber(dhcp.gateway) / size) * size;
-  const number = toNumber(asked);
+  const number = toNumber(wanted);
   const hint = `Choose one from ${dhcp.start} to ${dhcp.end}, or leave --ip out.`;
   if (number < first || number >= first + size) {
     throw new EstratoError(
       "usage",
-      `address ${asked}: outside network ${network} (${toAddress(first)}/${dhcp.prefix})`,
+      `address ${wanted}: outside network ${network} (${toAddress(first)}/${dhcp.prefix})`,
       { hint },
     );
   }
   const role =
-    asked === dhcp.gateway
+    wanted === dhcp.gateway
       ? "the gateway"
       : number === first
         ? "the network's own address"
         : number === first + size - 1
           ? "the broadcast address"
           : null;
-  if (role !== null) throw new EstratoError("usage", `address ${asked}: it is ${role} of network ${network}`, { hint });
-  const who = taken.get(asked);
-  if (who !== undefined) throw new EstratoError("conflict", `address ${asked}: it is ${who}`, { hint });
-  return asked;
+  if (role !== null)
+    throw new EstratoError("usage", `address ${wanted}: it is ${role} of network ${network}`, { hint });
+  const who = taken.get(wanted);
+  if (who !== undefined) throw new EstratoError("conflict", `address ${wanted}: it is ${who}`, { hint });
+  return wanted;
 }
 
 /** A name for the reservation: libvirt refuses a second one of the same name on a network. */

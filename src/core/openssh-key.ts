@@ -44,9 +44,9 @@ export function parsePublicKey(text: string, what: string): PublicKey {
   }
   if (type === "ssh-ed25519" && fields[1]?.length !== 32) throw bad("the key is damaged");
   if (type === "ssh-rsa" && bitsOf(fields[2]) < LEAST_RSA_BITS) throw bad("its RSA key is too short to be used");
-  const said = comment.join(" ");
+  const commentText = comment.join(" ");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
-  if (/[\u0000-\u001f\u007f-\u009f]/.test(said)) throw bad("its comment holds a control character");
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(commentText)) throw bad("its comment holds a control character");
   return { type, line: [type, base64, ...comment].join(" "), fingerprint: fingerprintOf(bytes) };
 }
 

@@ -1,7 +1,6 @@
 /** `usage`: where the bytes are, what deleting each kind of thing would free, and what stays or waits though nothing points at it. */
-
+import { isBorrowedBackup } from "./graph/borrowed.ts";
 import { collect } from "./graph/collect.ts";
-import { isBackupLoan } from "./graph/loans.ts";
 import { layerGraph, type Pointer, standingOn } from "./graph/references.ts";
 import { exclusiveOf } from "./layers/freed.ts";
 import { readFacts } from "./layers/holders.ts";
@@ -132,7 +131,7 @@ function hiddenLayers(
     if (decision.kind === "keep") return { ...shared, fate: "kept", reason: decision.reason, by: decision.by };
     if (decision.kind === "defer") return { ...shared, fate: "deferred", reason: decision.reason, by: decision.by };
     const layer = state.layers[decision.layer];
-    if (decision.kind === "merge" && isBackupLoan(layer)) {
+    if (decision.kind === "merge" && isBorrowedBackup(layer)) {
       const reason = `${layer.borrowed.name} is read until it is pulled in`;
       return { ...shared, fate: "deferred", reason, by: standingOn(state, layer.id) };
     }

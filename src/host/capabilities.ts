@@ -21,13 +21,13 @@ export async function readCapabilities(virsh: Virsh): Promise<HostCapabilities> 
 }
 
 /** Puts the answers together: `virsh version --daemon`, `virsh capabilities`, /proc/cpuinfo, and our own user id. */
-export function parseCapabilities(told: {
+export function parseCapabilities(answers: {
   readonly version: string;
   readonly capabilities: string;
   readonly cpuinfo: string;
   readonly ownUid: number;
 }): HostCapabilities {
-  const root = parseXml(told.capabilities, "capabilities").documentElement as Element;
+  const root = parseXml(answers.capabilities, "capabilities").documentElement as Element;
   const hostArch = childText(root, "host", "cpu", "arch") ?? "";
   const guest = childrenNamed(root, "guest").find(
     (each) => childText(each, "os_type") === "hvm" && attribute(childNamed(each, "arch"), "name") === hostArch,
@@ -43,16 +43,16 @@ export function parseCapabilities(told: {
   const machines = listed.map((each) => each.textContent ?? "");
   const canonical = listed.map((each) => attribute(each, "canonical")).filter((name) => name !== null);
   const libvirtVersion =
-    /^Running against daemon: (\S+)$/m.exec(told.version)?.[1] ?? /libvirt (\S+)/.exec(told.version)?.[1] ?? "0";
+    /^Running against daemon: (\S+)$/m.exec(answers.version)?.[1] ?? /libvirt (\S+)/.exec(answers.version)?.[1] ?? "0";
   return {
-    kvm: offersKvm && hasVirtualization(hostArch, told.cpuinfo),
+    kvm: offersKvm && hasVirtualization(hostArch, answers.cpuinfo),
     arch: hostArch,
     machine: ["q35", "virt", "pc"].find((name) => machines.includes(name)) ?? machines[0] ?? "pc",
     machines: [...new Set([...machines, ...canonical])],
     emulator: childText(arch, "emulator") ?? `/usr/bin/qemu-system-${hostArch}`,
-    qemuUser: readQemuUser(root, told.ownUid),
+    qemuUser: readQemuUser(root, answers.ownUid),
     libvirtVersion,
-    qemuVersion: /^Running hypervisor: QEMU (\S+)$/m.exec(told.version)?.[1] ?? "0",
+    qemuVersion: /^Running hypervisor: QEMU (\S+)$/m.exec(answers.version)?.[1] ?? "0",
     maxChain: maxChainOf(libvirtVersion),
   };
 }

@@ -1,5 +1,4 @@
 /** The domains of this host as a list shows them, without reading their XML: parsing a hundred documents takes half a second. */
-
 import type { DomainOutline, DomainSummary } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { STATES } from "./domain-list.ts";
@@ -23,10 +22,13 @@ export async function domainOutlines(
     if (answer?.error != null) throw new EstratoError("failed", `virsh: ${answer.error}`);
   }
   const domains = parseOutlines(list?.text ?? "", stats?.text ?? "");
-  const asked = domains.filter(wanted);
-  const answers = asked.length === 0 ? [] : await virsh.batch(asked.map(({ uuid }) => ["domiflist", "--domain", uuid]));
+  const wantedDomains = domains.filter(wanted);
+  const answers =
+    wantedDomains.length === 0
+      ? []
+      : await virsh.batch(wantedDomains.map(({ uuid }) => ["domiflist", "--domain", uuid]));
   const interfaces = new Map(
-    asked.map(({ uuid }, index) => [
+    wantedDomains.map(({ uuid }, index) => [
       uuid,
       answers[index]?.error === null ? parseInterfaces(answers[index].text) : null,
     ]),

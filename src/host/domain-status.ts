@@ -1,5 +1,4 @@
 /** All that a verb must know of a domain before it touches it. */
-
 import type { DomainDefinition, DomainJob, DomainState, DomainStatus } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { blockJobWords, parseBlockJob } from "./block-job.ts";
@@ -63,17 +62,17 @@ async function takeCensus(virsh: Virsh): Promise<Census> {
 }
 
 async function readMany(virsh: Virsh, targets: readonly string[], census: Census): Promise<(DomainStatus | null)[]> {
-  const asked = targets.map((target) => [
+  const questions = targets.map((target) => [
     ["domstate", "--domain", target, "--reason"],
     ["dumpxml", "--domain", target, "--security-info", "--inactive"],
     ...(census.off.has(target) ? [] : [["dumpxml", "--domain", target, "--security-info"]]),
     ...(census.snapshots.has(target) ? [["snapshot-list", "--domain", target, "--name"]] : []),
     ...(census.checkpoints.has(target) ? [["checkpoint-list", "--domain", target, "--name"]] : []),
   ]);
-  const [answers] = await Promise.all([virsh.batch(asked.flat()), loadParser()]);
+  const [answers] = await Promise.all([virsh.batch(questions.flat()), loadParser()]);
   const statuses: (DomainStatus | null)[] = [];
   for (const [index, target] of targets.entries()) {
-    const own = answers.splice(0, asked[index]?.length ?? 0);
+    const own = answers.splice(0, questions[index]?.length ?? 0);
     if (own.some(isGone)) {
       statuses.push(null);
       continue;
@@ -106,7 +105,7 @@ async function readMany(virsh: Virsh, targets: readonly string[], census: Census
 
 /** All of one domain in one process; null where there is none. */
 async function readOne(virsh: Virsh, target: string): Promise<DomainStatus | null> {
-  const asked = virsh.batch([
+  const answering = virsh.batch([
     ["dominfo", "--domain", target],
     ["domstate", "--domain", target, "--reason"],
     ["dumpxml", "--domain", target, "--security-info", "--inactive"],
@@ -114,13 +113,13 @@ async function readOne(virsh: Virsh, target: string): Promise<DomainStatus | nul
     ["snapshot-list", "--domain", target, "--name"],
     ["checkpoint-list", "--domain", target, "--name"],
   ]);
-  const [answers] = await Promise.all([asked, loadParser()]);
+  const [answers] = await Promise.all([answering, loadParser()]);
   if (answers.some(isGone)) return null;
   const [info = "", state = "", inactive = "", live = "", snapshots = "", checkpoints = ""] = answers.map(textOf);
   return assemble(virsh, { ...parseDominfo(info), state, inactive, live, snapshots, checkpoints });
 }
 
-interface Told extends Pick<DomainStatus, "persistent" | "autostart" | "managedSave"> {
+interface Outputs extends Pick<DomainStatus, "persistent" | "autostart" | "managedSave"> {
   readonly state: string;
   readonly inactive: string;
   readonly live: string;
@@ -128,25 +127,25 @@ interface Told extends Pick<DomainStatus, "persistent" | "autostart" | "managedS
   readonly checkpoints: string;
 }
 
-async function assemble(virsh: Virsh, told: Told): Promise<DomainStatus> {
+async function assemble(virsh: Virsh, outputs: Outputs): Promise<DomainStatus> {
   const { parseDefinition } = await import("./domain-xml.ts");
-  const { state, reason } = parseState(told.state);
+  const { state, reason } = parseState(outputs.state);
   const isLive = state !== "shutoff" && state !== "crashed";
-  const live = isLive ? parseDefinition(told.live, virsh.folders) : null;
-  const inactive = await withNvram(parseDefinition(told.inactive, virsh.folders), live, virsh.folders);
+  const live = isLive ? parseDefinition(outputs.live, virsh.folders) : null;
+  const inactive = await withNvram(parseDefinition(outputs.inactive, virsh.folders), live, virsh.folders);
   return {
     uuid: inactive.uuid,
     name: inactive.name,
     state,
     reason,
-    persistent: told.persistent,
-    autostart: told.autostart,
-    managedSave: told.managedSave,
+    persistent: outputs.persistent,
+    autostart: outputs.autostart,
+    managedSave: outputs.managedSave,
     live,
     inactive,
-    snapshots: linesOf(told.snapshots),
-    checkpoints: linesOf(told.checkpoints),
-    jobs: isLive ? await jobsOf(virsh, inactive.uuid, told.live) : [],
+    snapshots: linesOf(outputs.snapshots),
+    checkpoints: linesOf(outputs.checkpoints),
+    jobs: isLive ? await jobsOf(virsh, inactive.uuid, outputs.live) : [],
   };
 }
 

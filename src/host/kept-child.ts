@@ -40,7 +40,7 @@ export function keepChild(command: Command, { env, inheritFds, nowMs, trace }: K
     detached: true, // Ctrl-C goes to us alone
   });
   const handles = [child, ...child.stdio.slice(0, 3)] as { ref(): void; unref(): void }[];
-  const said = { stdout: "", stderr: "" };
+  const output = { stdout: "", stderr: "" };
   let waiting: (() => void) | null = null;
   let isSpoilt = false;
   let failure: Error | null = null;
@@ -48,7 +48,7 @@ export function keepChild(command: Command, { env, inheritFds, nowMs, trace }: K
 
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream]?.setEncoding("utf8").on("data", (piece: string) => {
-      said[stream] += piece;
+      output[stream] += piece;
       if (waiting === null && stream === "stderr") isSpoilt = true;
       waiting?.();
     });
@@ -78,14 +78,14 @@ export function keepChild(command: Command, { env, inheritFds, nowMs, trace }: K
     },
     async ask(shownAs, input, exitOf) {
       const startedMs = nowMs();
-      said.stdout = ""; // the prompt
+      output.stdout = ""; // the prompt
       for (const handle of handles) handle.ref();
       try {
         const answer = await new Promise<ChildResult>((resolve, reject) => {
           waiting = () => {
-            const code = exit === undefined ? exitOf(said.stdout, said.stderr) : exit;
+            const code = exit === undefined ? exitOf(output.stdout, output.stderr) : exit;
             if (failure !== null) reject(notStarted(command, failure));
-            else if (exit !== undefined || code !== null) resolve({ exit: code, ...said });
+            else if (exit !== undefined || code !== null) resolve({ exit: code, ...output });
           };
           if (exit === undefined) child.stdin?.write(input);
           else waiting();
@@ -94,8 +94,8 @@ export function keepChild(command: Command, { env, inheritFds, nowMs, trace }: K
         return answer;
       } finally {
         waiting = null;
-        said.stdout = ""; // it may be long, or a secret
-        said.stderr = "";
+        output.stdout = ""; // it may be long, or a secret
+        output.stderr = "";
         for (const handle of handles) handle.unref();
       }
     },

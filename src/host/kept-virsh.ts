@@ -4,7 +4,6 @@
  * One answers questions, and one with each set of locks makes changes: it holds them as any child that changes things does, so that a lock
  * covers the command at work when we are killed, and no more than that one, for virsh then reads the end of its standard input.
  */
-
 import type { Command } from "../core/model/host.ts";
 import type { ChildResult, RunOptions } from "./child.ts";
 import type { KeptChild } from "./kept-child.ts";
@@ -73,8 +72,8 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
       if (Object.keys(others).length > 0 || !isReadable(lines)) return null;
       const kept = virshWith(inheritFds ?? []);
       if (kept.child.isBusy) return null;
-      const said = await kept.child.ask(shownAs, lines, exitOf);
-      const answer = { ...said, stderr: said.stderr.replace(NO_HISTORY, "") };
+      const result = await kept.child.ask(shownAs, lines, exitOf);
+      const answer = { ...result, stderr: result.stderr.replace(NO_HISTORY, "") };
       const isLost = kept.child.isSpoilt || CONNECTION_LOST.test(answer.stderr);
       if (isLost) kept.child.close();
       // Only a question is asked again: what became of a change, nobody knows.

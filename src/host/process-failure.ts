@@ -1,5 +1,4 @@
 /** What a child that failed is reported as. */
-
 import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 
@@ -86,8 +85,8 @@ export function lastWords(stderr: string): string | null {
     .split("\n")
     .map((line) => line.replace(/^\s*(error|qemu-img|xorriso : FAILURE)\s*:\s*/, "").trim())
     .filter((line) => line !== "" && !line.startsWith("@@"));
-  const said = lines.filter((line) => !/^Is another process using the image/.test(line)).at(-1);
-  return said === undefined ? null : printable(said);
+  const last = lines.filter((line) => !/^Is another process using the image/.test(line)).at(-1);
+  return last === undefined ? null : printable(last);
 }
 
 /** Text from a guest or a file, made harmless for a terminal and for one line. */

@@ -1,5 +1,4 @@
 /** What QEMU itself has open: the truth of a running guest (DESIGN.md, section 3). */
-
 import type { QemuDisk } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { diskAliases } from "./domain-xml.ts";
@@ -26,8 +25,9 @@ export async function flushDisk(virsh: Virsh, uuid: string, device: string): Pro
   if (!qdev) throw new EstratoError("not_found", `${uuid}: QEMU has no disk ${device}`);
   // QMP has no command for it; the monitor's own `qemu-io` says nothing where all went well
   const flush = `qemu-io -d ${qdev} "flush"`;
-  const said = (await virsh.output(["qemu-monitor-command", "--domain", uuid, "--hmp", flush])).trim();
-  if (said !== "") throw new EstratoError("failed", `${uuid}: QEMU did not flush ${device}: ${printable(said)}`);
+  const complaint = (await virsh.output(["qemu-monitor-command", "--domain", uuid, "--hmp", flush])).trim();
+  if (complaint !== "")
+    throw new EstratoError("failed", `${uuid}: QEMU did not flush ${device}: ${printable(complaint)}`);
 }
 
 /** The disks of a running domain with the chain of files that QEMU holds, top first. "not_found" without such a domain, "conflict" where it is off. */

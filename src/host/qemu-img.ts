@@ -170,8 +170,8 @@ export async function sameContent(processes: Processes, virsh: Virsh, a: ImageFi
   const [one, other] = [await openArguments(processes, a, "-f"), await openArguments(processes, b, "-F")];
   const { command, result } = await withSecret(virsh, secret, async (object, how) => {
     const names = [...one.options, ...other.options, one.name, other.name];
-    const asked = qemuImg("compare", "-U", ...object, ...names);
-    return { command: asked, result: await processes.run(asked, how) };
+    const compare = qemuImg("compare", "-U", ...object, ...names);
+    return { command: compare, result: await processes.run(compare, how) };
   });
   if (result.exit === 0) return true;
   if (result.exit === 1) return false;

@@ -112,9 +112,9 @@ export async function readPassphrase(path: string): Promise<Buffer> {
     throw refuse("host", why, "Name the file that holds the passphrase.", cause);
   }
   try {
-    const facts = await file.stat();
-    if (!facts.isFile()) throw refuse("host", "it is no regular file", "Name the file that holds the passphrase.");
-    if (facts.size > LARGEST_BYTES) {
+    const found = await file.stat();
+    if (!found.isFile()) throw refuse("host", "it is no regular file", "Name the file that holds the passphrase.");
+    if (found.size > LARGEST_BYTES) {
       throw refuse("usage", `larger than ${LARGEST_BYTES} bytes: no passphrase`, "Check that it is the file you mean.");
     }
     const bytes = await file.readFile();

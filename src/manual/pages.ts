@@ -2,7 +2,7 @@
 import { GLOBAL_OPTIONS } from "../commands/framework/globals.ts";
 import { argumentWord, optionHelp, optionWords, usageLine } from "../commands/framework/help.ts";
 import type { Catalogue, Noun, Options, Verb } from "../commands/framework/tree.ts";
-import { ENVIRONMENT, EXIT_STATUS, type Fact, FILES, SETTINGS } from "./facts.ts";
+import { ENVIRONMENT, EXIT_STATUS, type Fact, FILES, SETTINGS } from "./documented.ts";
 import { code, escaped, header, heading, item, paragraphs, subheading } from "./roff.ts";
 
 /** File name → text. */

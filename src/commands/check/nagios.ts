@@ -4,13 +4,13 @@ import type { Facts } from "../../core/check/measure.ts";
 import { printable } from "../../ui/text.ts";
 
 export function nagiosLine(facts: Facts, limits: Limits, { level, problems }: Judgement): string {
-  const said = problems.length > 0 ? problems.join("; ") : wellText(facts);
-  return `${statusText(level, said)} | ${performance(facts, limits).join(" ")}\n`;
+  const text = problems.length > 0 ? problems.join("; ") : wellText(facts);
+  return `${statusText(level, text)} | ${performance(facts, limits).join(" ")}\n`;
 }
 
 /** For what keeps it from being known, too. A bar would begin the figures. */
-export function statusText(level: Judgement["level"], said: string): string {
-  return `${LEVELS[level]} - ${printable(said).replaceAll("|", "/")}`;
+export function statusText(level: Judgement["level"], text: string): string {
+  return `${LEVELS[level]} - ${printable(text).replaceAll("|", "/")}`;
 }
 
 function wellText({ schedules, now }: Facts): string {

@@ -92,8 +92,8 @@ function verbHelp(name: string, verb: Verb): string {
 }
 
 function nounHelp(name: string, summary: string, noun: Noun): string {
-  const verbs = Object.entries(noun.verbs).map(([verb, { summary: said, aliases = [] }]): Row => {
-    return [[verb, ...aliases].join(", "), said];
+  const verbs = Object.entries(noun.verbs).map(([verb, { summary: summaryLine, aliases = [] }]): Row => {
+    return [[verb, ...aliases].join(", "), summaryLine];
   });
   return [
     `${summary}.\n\n${paragraphs(noun.description)}`,

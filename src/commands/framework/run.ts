@@ -81,10 +81,10 @@ async function printed(
   if (shape === "nothing" || (rows.length === 0 && !several)) return "";
   const isPlain = wish.format === null && wish.query === null && wish.columns.length === 0;
   if (onRequest && isPlain) return "";
-  const asked = wish.query !== null || wish.columns.length > 0 || (wish.format ?? "table") !== "table";
+  const isShaped = wish.query !== null || wish.columns.length > 0 || (wish.format ?? "table") !== "table";
   // Rows of a list can be chosen, and cut up by a pipe.
   const chosen = wish.sort !== null || wish.filters.length > 0 || wish.limit !== null || !(await page()).isTerminal;
-  const drawn = !asked && !(shape === "list" && chosen);
+  const drawn = !isShaped && !(shape === "list" && chosen);
   const own = drawn && draw !== null ? draw(rows, (await page()).painter) : null;
   if (own !== null) return own;
   return renderRows(rows, shape === "list" ? "list" : several ? "each" : "one", columns, selection, await page());

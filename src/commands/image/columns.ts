@@ -12,20 +12,20 @@ export const imageColumns = [
   text<ImageView>("visibility", (image) => image.visibility, { listed: false }),
   nested<ImageView>("shared_with", (image) => [...image.sharedWith], {
     listed: false,
-    told: (users) => (Array.isArray(users) ? users.join(", ") : ""),
+    forPeople: (users) => (Array.isArray(users) ? users.join(", ") : ""),
   }),
   status<ImageView>("status", (image) => image.status),
   nested<ImageView>(
     "disks",
     (image) => image.disks.map(({ device, sizeBytes }) => ({ device, size_bytes: sizeBytes })),
-    { listed: false, told: disksForPeople },
+    { listed: false, forPeople: disksForPeople },
   ),
   size<ImageView>("size_bytes", (image) => image.sizeBytes),
   size<ImageView>("min_disk_bytes", (image) => image.minDiskBytes, { listed: false }),
   size<ImageView>("min_ram_bytes", (image) => image.minRamBytes, { listed: false }),
   nested<ImageView>("source", ({ source }) => source && { kind: source.kind, id: source.id, name: source.name }, {
     listed: false,
-    told: (source) => (isObject(source) ? `${source.kind} ${source.name}` : ""),
+    forPeople: (source) => (isObject(source) ? `${source.kind} ${source.name}` : ""),
   }),
   time<ImageView>("created_at", (image) => image.createdAt),
   flag<ImageView>("protected", (image) => image.protected, { listed: false }),

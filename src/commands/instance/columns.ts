@@ -18,7 +18,7 @@ export const instanceColumns: readonly Column<InstanceView>[] = [
   words("macs", (row) => row.macs, { listed: false }),
   nested("volumes", (row) => row.volumes.map((volume) => ({ ...volume })), {
     listed: false,
-    told: (volumes) => (volumes as unknown as InstanceView["volumes"]).map(volumeText).join(", "),
+    forPeople: (volumes) => (volumes as unknown as InstanceView["volumes"]).map(volumeText).join(", "),
   }),
   time("created_at", (row) => row.created_at, { listed: false }),
   flag("managed", (row) => row.managed, { listed: false }),
@@ -33,7 +33,7 @@ export const instanceDetailColumns: readonly Column<InstanceDetail>[] = [
   words("networks", (row) => row.networks),
   text("current_snapshot", (row) => row.current_snapshot),
   nested("disks", (row) => row.disks.map((disk) => ({ ...disk })), {
-    told: (disks) =>
+    forPeople: (disks) =>
       (disks as unknown as InstanceDetail["disks"])
         .map((disk) => `${disk.device}: ${disk.source ?? "empty"}`)
         .join(", "),

@@ -1,12 +1,11 @@
 /** `backup verify --boot`: the last proof. A throw-away guest without a network starts from the backup, which it cannot change. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import type { Action } from "../model/action.ts";
 import { isPlan, perform, run, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { withLocks } from "../with-locks.ts";
 import { type Backup, diskChain } from "./backup.ts";
 import { guestSteps } from "./boot-guest.ts";
 import { awaitBoot, type BootProof } from "./boot-wait.ts";
@@ -87,7 +86,7 @@ async function bootBackup(
 ): Promise<number> {
   const first = await findBackup(world, targets, word);
   const uuid = world.ids.uuid();
-  return exclusive(world, [uuid, first.target], async (locks) => {
+  return withLocks(world, [uuid, first.target], async (locks) => {
     const known = new Map((await backupsIn(world, first.target)).map((one) => [one.id, one]));
     const backup = requireWhole(known.get(first.id) ?? first);
     const { disks, encrypted } = backup.manifest;

@@ -1,10 +1,9 @@
 /** `backup delete`, and what rotation removes: a backup goes, and what stands on it takes over the data that it still needs. */
-
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
-import { exclusive } from "../exclusive.ts";
 import { type PlanView, run } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 import { type Backup, standingOnBackup } from "./backup.ts";
 import { type DeleteData, deleteBackupKind, deleteSteps, requireMerging } from "./delete-recovery.ts";
 import { findBackup } from "./find.ts";
@@ -30,7 +29,7 @@ export async function deleteBackup(
   requireUnread(await backupsIn(world, first.target), first.id);
   const what = first.manifest === null ? first.id : labelOf(first);
   if (!(await confirmed(world, { text: `Delete backup ${what}?`, loses: [`backup ${what}`] }))) return null;
-  return exclusive(world, [first.target], async (locks) => {
+  return withLocks(world, [first.target], async (locks) => {
     await sweep(world, locks, first.target);
     return deleteLocked(world, locks, first.target, first.id, passphraseFile);
   });

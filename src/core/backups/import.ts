@@ -12,7 +12,7 @@ import type { ImageFile } from "../model/host.ts";
 import type { Image, Layer } from "../model/state.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
-import type { Loan } from "../sharing/borrow.ts";
+import type { BorrowedImage } from "../sharing/borrow.ts";
 import { requireSpace } from "../space.ts";
 import type { WholeBackup } from "./find.ts";
 import type { BackupDisk, Manifest } from "./manifest.ts";
@@ -24,7 +24,7 @@ export interface Import {
   readonly image: Image;
   readonly layers: readonly Layer[];
   /** In place of layers of our own: those that stand for the backup's files. */
-  readonly loan: Loan | null;
+  readonly loan: BorrowedImage | null;
   /** What the layers are copies of, one each. */
   readonly from: readonly ImageFile[];
   /** What comes with the disks is read there, by the names that its manifest has for it. */
@@ -64,11 +64,11 @@ export async function planImport(
     bytes += secret === null && image !== undefined ? await world.host.convertedBytes(image) : sizeBytes;
   }
   await requireSpace(world, bytes, `restoring backup ${manifest.id}`);
-  return { ...asImage(world, backup, id, disks, layers), layers, loan: null, from, secret };
+  return { ...imageFromBackup(world, backup, id, disks, layers), layers, loan: null, from, secret };
 }
 
 /** The image that these layers are for a moment, and what comes with it. */
-export function asImage(
+export function imageFromBackup(
   world: World,
   { manifest, target }: WholeBackup,
   id: string,

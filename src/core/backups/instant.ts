@@ -1,7 +1,6 @@
 /** `backup restore --instant`: the instance runs at once, and what it reads from the backup is pulled in under it. Said again, it goes on with that. */
-
+import { borrowedBackupsOf } from "../graph/borrowed.ts";
 import { collect } from "../graph/collect.ts";
-import { backupLoansOf } from "../graph/loans.ts";
 import type { CreateInstanceOptions } from "../instances/create.ts";
 import { readFacts } from "../layers/holders.ts";
 import { mergeSteps } from "../layers/merge.ts";
@@ -60,7 +59,7 @@ async function findMade(world: World, { targets, backup }: RestoreFrom, name: st
   if (instance === undefined || !isBackupId(id)) return null;
   if (id === backup) return instance;
   // A name means the newest of that name: there may be another one by now.
-  const named = backupLoansOf(state, instance.id).length > 0 ? await findBackup(world, targets, id) : null;
+  const named = borrowedBackupsOf(state, instance.id).length > 0 ? await findBackup(world, targets, id) : null;
   return named?.manifest?.name === backup ? instance : null;
 }
 
@@ -70,7 +69,7 @@ async function sameAgain(
   { id, name }: Instance,
 ): Promise<{ readonly backup: string; readonly line: string } | null> {
   const state = await world.store.read();
-  const loan = backupLoansOf(state, id)[0]?.borrowed;
+  const loan = borrowedBackupsOf(state, id)[0]?.borrowed;
   if (loan === undefined) return null;
   const known = state.targets[loan.backup.target] !== undefined;
   const where = known ? "" : ` --target ${loan.backup.target}`;
@@ -80,7 +79,7 @@ async function sameAgain(
 
 async function planPull(world: World, { id }: Instance): Promise<PlanView> {
   const state = await world.store.read();
-  const layers = backupLoansOf(state, id).map((layer) => layer.id);
+  const layers = borrowedBackupsOf(state, id).map((layer) => layer.id);
   const decisions = collect(state, await readFacts(world, state, layers)).filter((one) => layers.includes(one.layer));
   const steps = decisions.flatMap((one) =>
     one.kind === "merge" || one.kind === "free" ? mergeSteps(state, one, false) : [],

@@ -1,8 +1,8 @@
 /** `backup protect` and `unprotect`: a mark in the manifest, so that it goes where the backup goes. */
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 import { findBackup, requireWhole } from "./find.ts";
 import { type BackupView, backupsIn, viewBackup } from "./list.ts";
 import { manifestText } from "./manifest.ts";
@@ -17,7 +17,7 @@ export async function setProtected(
   on: boolean,
 ): Promise<BackupView | PlanView> {
   const { id, target } = await findBackup(world, targets, word);
-  return exclusive(world, [target], async () => {
+  return withLocks(world, [target], async () => {
     const found = (await backupsIn(world, target)).find((one) => one.id === id);
     if (found === undefined) throw new EstratoError("not_found", `backup ${word}: not found`);
     const backup = requireWhole(found);

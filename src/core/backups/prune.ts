@@ -1,6 +1,6 @@
 /** `backup prune`: a policy laid on all series of backups in some targets, with the reason for each that stays or goes. */
-import { exclusive } from "../exclusive.ts";
 import type { World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 import type { Backup } from "./backup.ts";
 import { sweep } from "./leftovers.ts";
 import { backupsIn } from "./list.ts";
@@ -36,7 +36,7 @@ export async function pruneBackups(
   checkRetention(retention);
   const pruned: Pruned[] = [];
   for (const target of targets) {
-    await exclusive(world, [target], async (locks) => {
+    await withLocks(world, [target], async (locks) => {
       await sweep(world, locks, target);
       for (const { name, ...series } of seriesIn(await backupsIn(world, target), filter)) {
         const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, retention);

@@ -1,13 +1,13 @@
 /** Pulling in what an instance that was booted from a backup still reads there. It is the merge of a layer like any other, but nobody waits for it unasked. */
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
+import { type BorrowedBackup, borrowedBackupsOf, isBorrowedBackup } from "../graph/borrowed.ts";
 import type { Decision } from "../graph/decisions.ts";
-import { type BackupLoan, backupLoansOf, isBackupLoan } from "../graph/loans.ts";
 import { standingOn } from "../graph/references.ts";
 import { locksFor, settle } from "../layers/collect.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { recheckBackupLoan } from "./loan.ts";
+import { withLocks } from "../with-locks.ts";
+import { recheckBorrowedBackup } from "./borrow.ts";
 
 /**
  * Pulls in what an instance's disks, running or not, and its snapshots read there, one after the other. Afterwards no backup is needed for it, and none is in use by it.
@@ -15,13 +15,13 @@ import { recheckBackupLoan } from "./loan.ts";
  * and what has been pulled stays pulled.
  */
 export async function pullInstance(world: World, uuid: string): Promise<void> {
-  for (const layer of backupLoansOf(await world.store.read(), uuid)) await pull(world, layer);
+  for (const layer of borrowedBackupsOf(await world.store.read(), uuid)) await pull(world, layer);
 }
 
 /** The same for all instances; what cannot be pulled now is told in a note. */
 export async function pullAll(world: World): Promise<void> {
   for (const layer of Object.values((await world.store.read()).layers)) {
-    if (!isBackupLoan(layer)) continue;
+    if (!isBorrowedBackup(layer)) continue;
     try {
       await pull(world, layer);
     } catch (error) {
@@ -31,19 +31,19 @@ export async function pullAll(world: World): Promise<void> {
   }
 }
 
-async function pull(world: World, layer: BackupLoan): Promise<void> {
+async function pull(world: World, layer: BorrowedBackup): Promise<void> {
   const seen = await world.store.read();
   if (seen.layers[layer.id] === undefined) return;
-  await exclusive(world, locksFor(seen, layer.id), async (locks) => {
+  await withLocks(world, locksFor(seen, layer.id), async (locks) => {
     const state = await world.store.read();
     if (state.layers[layer.id] === undefined) return; // what was begun has been finished
-    await recheckBackupLoan(world, layer);
+    await recheckBorrowedBackup(world, layer);
     const decision = await settle(world, locks, layer.id);
     if (decision?.kind !== "free" && decision?.kind !== "merge") throw notNow(state, layer, decision);
   });
 }
 
-function notNow(state: State, layer: BackupLoan, decision: Decision | null): EstratoError {
+function notNow(state: State, layer: BorrowedBackup, decision: Decision | null): EstratoError {
   const who = standingOn(state, layer.id).join(", ");
   const why = decision !== null && "reason" in decision ? decision.reason : "something else is at work there";
   const by = decision?.kind === "defer" ? decision.by : [];

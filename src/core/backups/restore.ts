@@ -1,22 +1,21 @@
 /** `backup restore`: to a new instance, in the place of the one it was taken of, or one disk as a volume. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
-import { takeLoan } from "../graph/loans.ts";
+import { markBorrowed } from "../graph/borrowed.ts";
 import { forgetSecret } from "../layers/secrets.ts";
 import type { Image, Layer } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { type PlanView, planView, run, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, OpenEntry, Outcome, World } from "../ports.ts";
-import type { Loan } from "../sharing/borrow.ts";
+import type { BorrowedImage } from "../sharing/borrow.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { withLocks } from "../with-locks.ts";
 import { ancestorsOf, type Backup } from "./backup.ts";
+import { borrowBackup } from "./borrow.ts";
 import { findBackup, requireNoProblems, requireWhole, type WholeBackup } from "./find.ts";
 import { dropImport, type Import, importSteps, planImport } from "./import.ts";
 import { giveKey, planKey, requireKey } from "./key.ts";
 import { backupsIn } from "./list.ts";
-import { planLoan } from "./loan.ts";
 import type { Manifest } from "./manifest.ts";
 import { examineAll } from "./verify.ts";
 
@@ -59,7 +58,7 @@ export interface RestoreRequest {
 /** What `use` is handed: an image that holds what the backup held, and is gone afterwards. One that is booted from is not recorded: `loan` has it. */
 export interface Restored {
   readonly image: Image;
-  readonly loan: Loan | null;
+  readonly loan: BorrowedImage | null;
   readonly manifest: Manifest;
   readonly locks: HeldLocks;
 }
@@ -78,7 +77,7 @@ export async function restore<T>(
   const id = request.boots === undefined ? world.ids.next("img") : first.id;
   const names = [id, first.target, ...request.locks(first.manifest)];
   const { passphraseFile } = request;
-  return exclusive(world, names, async (locks) => {
+  return withLocks(world, names, async (locks) => {
     const known = new Map((await backupsIn(world, first.target)).map((one) => [one.id, one]));
     const backup = foundAgain(known, first);
     const { encrypted } = backup.manifest;
@@ -128,7 +127,7 @@ async function planFrom(
   { disks, boots }: RestoreRequest,
   secret: string | null,
 ): Promise<Import> {
-  if (boots !== undefined) return planLoan(world, backup, known, { id, devices: disks, name: boots }, secret);
+  if (boots !== undefined) return borrowBackup(world, backup, known, { id, devices: disks, name: boots }, secret);
   await requireSound(world, backup, known);
   return planImport(world, backup, id, disks, secret);
 }
@@ -136,10 +135,10 @@ async function planFrom(
 const MAKE: Step = { id: "make-wanted", title: "Make of it what was asked for" };
 
 /** What people are told of that is not planned before its turn comes. */
-function useSteps(loan: Loan | null): Step[] {
+function useSteps(loan: BorrowedImage | null): Step[] {
   if (loan === null) return [MAKE];
   const { layers, image } = loan;
-  const marks = layers.flatMap(({ borrowed }) => (borrowed === undefined ? [] : [takeLoan(borrowed)]));
+  const marks = layers.flatMap(({ borrowed }) => (borrowed === undefined ? [] : [markBorrowed(borrowed)]));
   return [
     { id: "mark-read", title: "Say in the backup that it is read", shown: marks },
     { id: "make-guest", title: "Make new disks on its files, define the instance and start it" },

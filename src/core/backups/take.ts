@@ -1,11 +1,10 @@
 /** A backup, and then what its policy leaves of those before it. */
-
-import { exclusive } from "../exclusive.ts";
 import { findInstance } from "../instances/find.ts";
 import type { PlanView } from "../operation.ts";
 import { isPlan } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";
+import { withLocks } from "../with-locks.ts";
 import type { Backup } from "./backup.ts";
 import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
 import { deleteLocked } from "./delete.ts";
@@ -39,7 +38,7 @@ export async function backupAndRotate(
 ): Promise<BackupView | PlanView> {
   checkRetention({ policy, zone });
   const { status } = await findInstance(world, options.instance);
-  const taken = await exclusive(world, [status.uuid, options.target], async (locks) => {
+  const taken = await withLocks(world, [status.uuid, options.target], async (locks) => {
     await sweep(world, locks, options.target);
     const made = await createBackupLocked(world, locks, status.uuid, options);
     const series = { instance: status.uuid, type: options.type };

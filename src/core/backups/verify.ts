@@ -1,8 +1,8 @@
 /** `backup verify`: is what is in the target what was written? Every byte of every file is read. */
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import type { World } from "../ports.ts";
 import { recoverAll } from "../recovery.ts";
+import { withLocks } from "../with-locks.ts";
 import { ancestorsOf, type Backup } from "./backup.ts";
 import { type Examined, examineDisk, wrong } from "./examine-disk.ts";
 import { findBackup } from "./find.ts";
@@ -50,7 +50,7 @@ async function verifyThese(world: World, target: string, wanted: (backup: Backup
   const read = await readThese(world, target, wanted, true);
   const doubtful = new Set(read.filter(({ status }) => status === "damaged").map(({ id }) => id));
   if (doubtful.size === 0) return read;
-  const again = await exclusive(world, [target], () => readThese(world, target, ({ id }) => doubtful.has(id), false));
+  const again = await withLocks(world, [target], () => readThese(world, target, ({ id }) => doubtful.has(id), false));
   return read.flatMap((one) => (doubtful.has(one.id) ? again.filter(({ id }) => id === one.id) : [one]));
 }
 

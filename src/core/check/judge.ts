@@ -31,10 +31,10 @@ interface Problem {
 }
 
 /** The level is that of the worst problem. `asked`: the one instance that it is about, which then must be looked after by somebody. */
-export function judge(facts: Facts, limits: Limits, asked: string | null): Judgement {
+export function judge(facts: Facts, limits: Limits, wanted: string | null): Judgement {
   const found: Problem[] = [
     ...facts.schedules.flatMap((one) => judgeSchedule(facts, limits, one)),
-    ...(asked !== null && facts.schedules.length === 0 ? judgeUnscheduled(facts, limits, asked) : []),
+    ...(wanted !== null && facts.schedules.length === 0 ? judgeUnscheduled(facts, limits, wanted) : []),
     ...facts.unreadable.map((text): Problem => ({ level: 2, text })),
     ...facts.folders.flatMap(({ path, freeBytes }) =>
       tooLittle(freeBytes, limits.warningFreeBytes, limits.criticalFreeBytes, `${path}: ${size(freeBytes)} free`),
@@ -70,12 +70,12 @@ function judgeSchedule(facts: Facts, limits: Limits, one: ScheduleFacts): Proble
 }
 
 /** Backups that a person, or another cron line, takes. */
-function judgeUnscheduled({ newestBackupAt, now }: Facts, limits: Limits, asked: string): Problem[] {
-  if (newestBackupAt === null) return [{ level: 3, text: `${asked} has no schedule and no backup` }];
+function judgeUnscheduled({ newestBackupAt, now }: Facts, limits: Limits, wanted: string): Problem[] {
+  if (newestBackupAt === null) return [{ level: 3, text: `${wanted} has no schedule and no backup` }];
   const ageMs = now.getTime() - newestBackupAt.getTime();
   if (limits.warningAgeMs === null && limits.criticalAgeMs === null)
-    return [{ level: 3, text: `${asked} has no schedule; its newest backup is ${age(ageMs)} old` }];
-  return tooOld(ageMs, limits, `${asked}: the newest backup is ${age(ageMs)} old`);
+    return [{ level: 3, text: `${wanted} has no schedule; its newest backup is ${age(ageMs)} old` }];
+  return tooOld(ageMs, limits, `${wanted}: the newest backup is ${age(ageMs)} old`);
 }
 
 function tooOld(ageMs: number, { warningAgeMs, criticalAgeMs }: Limits, text: string): Problem[] {

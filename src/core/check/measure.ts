@@ -1,7 +1,7 @@
 /** What `check` looks at: numbers and times, judged elsewhere. Reads only. */
 import { EstratoError } from "../../errors.ts";
 import { type BackupView, listBackups } from "../backups/list.ts";
-import { backupLoansOf, isBackupLoan } from "../graph/loans.ts";
+import { borrowedBackupsOf, isBorrowedBackup } from "../graph/borrowed.ts";
 import { depth, standingOn } from "../graph/references.ts";
 import { instanceId } from "../instances/find.ts";
 import type { JournalEntry } from "../model/journal.ts";
@@ -111,8 +111,8 @@ function factsOf(
   // What is there counts, not what was once said to be: a backup that somebody removed, or that is damaged, is none. But an expired snapshot
   // is gone as it should be.
   const trusted = isUnknown || (task.kind === "snapshot" && task.expireMs !== null);
-  const said = trusted && schedule.lastGoodAt !== null ? [new Date(schedule.lastGoodAt)] : [];
-  const goodAt = newest([...there, ...said]);
+  const remembered = trusted && schedule.lastGoodAt !== null ? [new Date(schedule.lastGoodAt)] : [];
+  const goodAt = newest([...there, ...remembered]);
   const { last } = schedule;
   const shelved = state.instances[instance]?.shelved != null;
   // What was skipped while it was shelved is not late when it no longer is.
@@ -153,7 +153,8 @@ function chainsOf(state: State, instance: string | null): Facts["chains"] {
 
 /** Where a disk of a backup is being pulled in now, or was when it was interrupted, it is at work or among the interrupted. */
 function readingOf(state: State, instance: string | null): Facts["reading"] {
-  const all = instance === null ? Object.values(state.layers).filter(isBackupLoan) : backupLoansOf(state, instance);
+  const all =
+    instance === null ? Object.values(state.layers).filter(isBorrowedBackup) : borrowedBackupsOf(state, instance);
   const readers = new Map<string, string[]>();
   const busy = new Set(all.flatMap(({ busy: mark, borrowed }) => (mark === null ? [] : [borrowed.backup.id])));
   for (const { id, borrowed } of all) {

@@ -86,13 +86,13 @@ export async function repair(world: World): Promise<Examined[]> {
   const done: Examined[] = [];
   for (const finding of await examine(world)) {
     if (finding.mending !== null)
-      done.push({ ...said(finding), result: (await mend(world, finding)) ? "mended" : "left" });
+      done.push({ ...rowOf(finding), result: (await mend(world, finding)) ? "mended" : "left" });
   }
   const { collect } = await import("../layers/collect.ts");
   await collect(world);
   await (await import("../backups/pull.ts")).pullAll(world);
   const mended = done.filter((one) => one.result === "mended");
-  const left = (await examine(world)).map((finding) => ({ ...said(finding), result: "left" as const }));
+  const left = (await examine(world)).map((finding) => ({ ...rowOf(finding), result: "left" as const }));
   const pending = (await world.store.journal.list()).map(({ id }) => id);
   const unrecovered = failures
     .filter(({ entry }) => pending.includes(entry.id))
@@ -137,6 +137,6 @@ async function mend(world: World, finding: Finding): Promise<boolean> {
   }
 }
 
-function said(finding: Finding): { subject: string; problem: string; remedy: string } {
+function rowOf(finding: Finding): { subject: string; problem: string; remedy: string } {
   return { subject: finding.subject, problem: finding.problem, remedy: finding.remedy };
 }

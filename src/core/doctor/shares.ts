@@ -1,14 +1,14 @@
 /** Compares what others are told of shared images with the state, and what we borrow with what is there. */
 import { EstratoError } from "../../errors.ts";
-import { recheckBackupLoan } from "../backups/loan.ts";
-import { isBackupLoan, takeLoan } from "../graph/loans.ts";
+import { recheckBorrowedBackup } from "../backups/borrow.ts";
+import { isBorrowedBackup, markBorrowed } from "../graph/borrowed.ts";
 import { standingOn } from "../graph/references.ts";
 import { instancesOn } from "../layers/holders.ts";
 import type { Image, Layer, State } from "../model/state.ts";
 import { perform } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { audienceOf } from "../sharing/access.ts";
-import { recheckLoan } from "../sharing/borrow.ts";
+import { recheckBorrowedImage } from "../sharing/borrow.ts";
 import { cataloguePath, catalogueText, LONGEST_ENTRY_BYTES } from "../sharing/catalogue.ts";
 import { publish, SHARES_LOCK, useFolders } from "../sharing/publish.ts";
 import { type Finding, unmendable } from "./finding.ts";
@@ -19,11 +19,11 @@ export async function examineShares(world: World, state: State): Promise<Finding
   const findings: Finding[] = [];
   for (const image of Object.values(state.images)) {
     if (image.visibility === "private") continue;
-    const told = await world.host.readText(cataloguePath(paths, image.id), LONGEST_ENTRY_BYTES);
+    const published = await world.host.readText(cataloguePath(paths, image.id), LONGEST_ENTRY_BYTES);
     const folders = await Promise.all(
       useFolders(paths, image.id, audienceOf(image)).map((path) => world.host.fileInfo(path)),
     );
-    if (told?.text === catalogueText(state, image) && !folders.includes(null)) continue;
+    if (published?.text === catalogueText(state, image) && !folders.includes(null)) continue;
     findings.push({
       subject: `image ${image.name}`,
       problem: "it is shared, and what others are told of it is missing or old",
@@ -61,7 +61,7 @@ export async function examineBorrowed(world: World, state: State, layer: Layer):
   if (borrowed === undefined) return [];
   const users = standingOn(state, layer.id).join(", ") || "nothing";
   try {
-    await (isBackupLoan(layer) ? recheckBackupLoan(world, layer) : recheckLoan(world, layer));
+    await (isBorrowedBackup(layer) ? recheckBorrowedBackup(world, layer) : recheckBorrowedImage(world, layer));
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
     return [
@@ -77,12 +77,12 @@ export async function examineBorrowed(world: World, state: State, layer: Layer):
   return [
     {
       subject: layer.file,
-      problem: `${isBackupLoan(layer) ? borrowed.name : `${borrowed.owner}, whose it is,`} does not know that ${users} needs it`,
+      problem: `${isBorrowedBackup(layer) ? borrowed.name : `${borrowed.owner}, whose it is,`} does not know that ${users} needs it`,
       remedy: "Tell it.",
       mending: {
         locks: [...instancesOn(state, [layer.id]), layer.id],
         loses: [],
-        mend: (w, locks) => perform(w, locks, [takeLoan(borrowed)]),
+        mend: (w, locks) => perform(w, locks, [markBorrowed(borrowed)]),
       },
     },
   ];

@@ -2,8 +2,8 @@
 import { EstratoError } from "../../errors.ts";
 import type { State } from "../model/state.ts";
 import type { Free, Merge } from "./decisions.ts";
-import { lentLayers } from "./lent.ts";
 import { children, nameOf, pointersAt } from "./references.ts";
+import { sharedLayers } from "./shared-layers.ts";
 
 /**
  * Carries a decision into the draft. Repeating it changes nothing. Throws "integrity", the draft untouched, where the graph is no longer
@@ -29,7 +29,7 @@ export function applyDecision(draft: State, decision: Free | Merge): void {
 
 function requireUnreferenced(state: State, decision: Free | Merge): void {
   const pointer = pointersAt(state, decision.layer)[0];
-  if (lentLayers(state).has(decision.layer)) throw changed(decision.layer, "an image on it has been shared");
+  if (sharedLayers(state).has(decision.layer)) throw changed(decision.layer, "an image on it has been shared");
   if (pointer !== undefined) throw changed(decision.layer, `${nameOf(state, pointer)} points at it`);
   const expected = decision.kind === "free" ? [] : [decision.child];
   const standing = children(state, decision.layer);

@@ -6,7 +6,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { State } from "../model/state.ts";
 import type { CollectFacts, Decision, Defer, Free, Holder, Merge } from "./decisions.ts";
-import { lentLayers } from "./lent.ts";
 import { carriedLayers, chooseWay, heldBy, lastingObstacle, liveDisk, sameDisk } from "./merging.ts";
 import {
   chainOrNull,
@@ -17,6 +16,7 @@ import {
   layerGraph,
   standingOn,
 } from "./references.ts";
+import { sharedLayers } from "./shared-layers.ts";
 
 /**
  * One decision for each layer that nothing points at; frees first, then merges by the bytes they move, then what stays.
@@ -24,10 +24,10 @@ import {
  */
 export function collect(state: State, facts: CollectFacts): Decision[] {
   const graph = layerGraph(state);
-  const lent = lentLayers(state);
+  const shared = sharedLayers(state);
   return Object.keys(state.layers)
     .filter((id) => !graph.pointers.has(id))
-    .map((id) => decide(state, facts, graph, lent, id))
+    .map((id) => decide(state, facts, graph, shared, id))
     .sort((a, b) => rank(a) - rank(b));
 }
 
@@ -59,7 +59,7 @@ function decide(
   state: State,
   facts: CollectFacts,
   graph: LayerGraph,
-  lent: ReturnType<typeof lentLayers>,
+  shared: ReturnType<typeof sharedLayers>,
   id: string,
 ): Decision {
   const layer = state.layers[id];
@@ -72,7 +72,7 @@ function decide(
     const by = standing.flatMap((child) => standingOn(state, child, graph));
     return { kind: "keep", layer: id, because: "shared", reason: `${standing.length} layers stand on it`, by };
   }
-  const images = lent.get(id);
+  const images = shared.get(id);
   if (images !== undefined) {
     const by = images.map(({ name }) => `image ${name}`);
     return { kind: "keep", layer: id, because: "lent", reason: "others use it through a shared image", by };

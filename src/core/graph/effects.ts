@@ -23,9 +23,9 @@ import type { DiskFile } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
 import { freezeFile, thawFile } from "../modes.ts";
 import { applyDecision } from "./apply.ts";
+import { isBorrowedBackup, unmarkBorrowed } from "./borrowed.ts";
 import type { Abandon, Free, Merge } from "./decisions.ts";
 import { diskFileOf, secretOf } from "./files.ts";
-import { endLoan, isBackupLoan } from "./loans.ts";
 import { children, descendantHeads } from "./references.ts";
 
 /** A domain whose persistent definition is to be written without <backingStore> (encrypted disks: with the right one), and the files of its disks from now on. */
@@ -93,7 +93,7 @@ function giveUpMerge(state: State, layer: Layer, child: Layer, relink: boolean):
   const after = (draft: State) => {
     for (const { id } of [layer, child]) known(draft, id).busy = null;
   };
-  const loan = isBackupLoan(layer);
+  const loan = isBorrowedBackup(layer);
   // QEMU may have come further than the state: its header is to name the layer again, and no definition may say that it stands on nothing.
   const domainsToRedefine = loan ? redefinitions(state, child.id) : [];
   return {
@@ -121,7 +121,7 @@ function moveUp(state: State, layer: Layer, child: Layer, { live }: Merge): Movi
   const below = layer.parent === null ? null : known(state, layer.parent);
   const backing = below === null ? null : { path: below.file, format: below.format };
   // What a backup holds may take hours: nobody need wait for it, since all reads the same half-way too.
-  const how = isBackupLoan(layer) ? ({ mayStop: true } as const) : {};
+  const how = isBorrowedBackup(layer) ? ({ mayStop: true } as const) : {};
   if (live !== null) {
     const { instance: domain, device } = live;
     return { work: [{ do: "block-pull", domain, device, base: backing?.path ?? null, ...how }], settle: [] };
@@ -198,7 +198,7 @@ function locksOf(state: State, layer: string): string[] {
  * borrowed only our word goes that we use it.
  */
 function giveUp({ file: path, foreign, borrowed }: Layer): Action[] {
-  if (borrowed !== undefined) return endLoan(borrowed);
+  if (borrowed !== undefined) return unmarkBorrowed(borrowed);
   if (foreign === null) return [{ do: "unlink", path }];
   const { uid, gid, mode } = foreign;
   const owner: Action[] = uid === -1 ? [] : [{ do: "set-owner", path, uid, gid }]; // -1: it was adopted while it ran, and libvirt gives it back

@@ -4,7 +4,7 @@
  */
 import type { DiskFile, ImageFile } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
-import { isBackupLoan } from "./loans.ts";
+import { isBorrowedBackup } from "./borrowed.ts";
 import { chain } from "./references.ts";
 
 /** The secret of a layer, as an action's field; nothing where it is plain. */
@@ -25,7 +25,7 @@ export function diskFileOf(state: State, layer: Layer): DiskFile {
   const backing = below.flatMap((id) => {
     const one = state.layers[id];
     if (one === undefined) return [];
-    const files = isBackupLoan(one) ? one.borrowed.backup.files : [one.file];
+    const files = isBorrowedBackup(one) ? one.borrowed.backup.files : [one.file];
     return files.map((file) => ({ path: file, format: one.format }));
   });
   return { path, format, encryption: { secret, backing } };

@@ -1,8 +1,8 @@
 /** The table of merging: a layer that nothing points at, and the only one that stands on it. Which way, or why not. */
 import { dirname } from "node:path";
 import type { Layer, State, Volume } from "../model/state.ts";
+import { isBorrowedBackup } from "./borrowed.ts";
 import type { CollectFacts, Defer, Holder, Keep, Merge } from "./decisions.ts";
-import { isBackupLoan } from "./loans.ts";
 import { chainOrNull, descendants, instanceDisk, type LayerGraph } from "./references.ts";
 
 /**
@@ -46,7 +46,7 @@ export function lastingObstacle(layer: Layer, child: Layer, facts: CollectFacts)
     reason,
     by: [],
   });
-  if (layer.borrowed !== undefined && !isBackupLoan(layer))
+  if (layer.borrowed !== undefined && !isBorrowedBackup(layer))
     return keep("borrowed", `it belongs to ${layer.borrowed.owner}`);
   if (!layer.frozen) return keep("damaged", `${child.id} stands on it though it is not frozen`);
   if (child.file === layer.file) return keep("damaged", `${child.id} names the same file`);
@@ -76,11 +76,11 @@ export function liveDisk(state: State, layer: Layer, child: Layer, held: Held): 
   if (other !== undefined) return defer("two or more running disks use it", held.all);
   const disk = { instance: holder.instance, device: holder.device };
   const volume = volumeOf(state, disk);
-  const recorded =
+  const isRecorded =
     child.frozen === (holder.role === "backing") &&
     volume !== undefined &&
     chainOrNull(state, volume.head)?.includes(child.id) === true;
-  if (!recorded) return defer("what QEMU has open is not what is recorded", held.all);
+  if (!isRecorded) return defer("what QEMU has open is not what is recorded", held.all);
   if (child.frozen && liesElsewhere(layer, child))
     return defer("a running guest cannot take in what lies elsewhere", held.all);
   return disk;

@@ -18,13 +18,13 @@ export interface LayerGraph {
 export function* allPointers(state: State): Generator<{ readonly pointer: Pointer; readonly layer: string }> {
   for (const { id, head } of Object.values(state.volumes)) yield { pointer: { kind: "volume", id }, layer: head };
   for (const kind of ["snapshot", "image", "backup"] as const)
-    for (const { id, disks } of Object.values(holdersOf(state, kind)))
+    for (const { id, disks } of Object.values(recordsWithDisks(state, kind)))
       for (const { layer } of disks) yield { pointer: { kind, id }, layer };
 }
 
 type WithDisks = { readonly id: string; readonly disks: readonly { readonly layer: string }[] };
 
-function holdersOf(state: State, kind: "snapshot" | "image" | "backup"): Readonly<Record<string, WithDisks>> {
+function recordsWithDisks(state: State, kind: "snapshot" | "image" | "backup"): Readonly<Record<string, WithDisks>> {
   return { snapshot: state.snapshots, image: state.images, backup: state.bookmarks }[kind];
 }
 

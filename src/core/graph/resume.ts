@@ -4,9 +4,9 @@
  */
 import { EstratoError } from "../../errors.ts";
 import type { Layer, State } from "../model/state.ts";
+import { isBorrowedBackup } from "./borrowed.ts";
 import { blocked } from "./collect.ts";
 import type { Abandon, Defer, Merge, ResumeFacts } from "./decisions.ts";
-import { isBackupLoan } from "./loans.ts";
 import { carriedLayers, type Held, heldBy, liveDisk, sameDisk } from "./merging.ts";
 import { instanceDisk, layerGraph } from "./references.ts";
 
@@ -35,7 +35,7 @@ export function resumeMerge(state: State, facts: ResumeFacts, merge: Merge): Mer
     return { ...merge, live: null, carried, moved: true };
   }
   // The rest may take hours, and whoever recovers has come for something else: it is begun again by who asks for it.
-  if (isBackupLoan(layer) && standsUnchanged(held)) {
+  if (isBorrowedBackup(layer) && standsUnchanged(held)) {
     return { kind: "abandon", layer: layer.id, child: child.id, relink: held.all.length === 0 };
   }
   const live = liveDisk(state, layer, child, held);

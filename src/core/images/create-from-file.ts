@@ -1,7 +1,5 @@
 /** `image create --file`: a file from outside is checked, copied into a layer of ours, and checked again. */
-
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
@@ -11,6 +9,7 @@ import { requireName } from "../names.ts";
 import { type PlanView, run, type Step } from "../operation.ts";
 import type { HeldFile, World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
+import { withLocks } from "../with-locks.ts";
 import { type CreateImageData, createImageKind } from "./create-recovery.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { addImage, type NewImageOptions, newImage } from "./record.ts";
@@ -34,7 +33,7 @@ export async function createImageFromFile(world: World, options: CreateFromFileO
   requireName("image", name);
   const format = options.diskFormat ?? "qcow2";
   const id = world.ids.next("img");
-  return exclusive(world, [id, imageNameLock(name)], async (locks) => {
+  return withLocks(world, [id, imageNameLock(name)], async (locks) => {
     requireFreeImageName(await world.store.read(), name);
     await world.host.inspectUntrusted(file, format); // under the name that people know, for the messages' sake
     const held = await world.host.holdFile(file);
@@ -46,7 +45,7 @@ export async function createImageFromFile(world: World, options: CreateFromFileO
       await requireSpace(world, await world.host.convertedBytes({ path: held.path, format }), `image ${name}`);
       const data = plan(world, id, options, virtualSizeBytes);
       // A plan names the file as people do.
-      const steps = planSteps(world, data, world.dryRun ? { ...held, path: file } : held, stamp, format, name);
+      const steps = fromFileSteps(world, data, world.dryRun ? { ...held, path: file } : held, stamp, format, name);
       return await run(world, locks, { kind: createImageKind, data, steps, result: async () => data.image });
     } finally {
       await held.close();
@@ -79,7 +78,7 @@ function plan(world: World, id: string, options: CreateFromFileOptions, sizeByte
   return { image, layer, files: [`${layer.file}.part`, layer.file], through: null };
 }
 
-function planSteps(
+function fromFileSteps(
   world: World,
   data: FileData,
   held: HeldFile,

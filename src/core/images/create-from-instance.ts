@@ -1,7 +1,5 @@
 /** `image create --from-instance`: a snapshot is taken, and becomes the image. No data moves; the instance runs on. */
-
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import { findInstance } from "../instances/find.ts";
 import type { Image, State } from "../model/state.ts";
@@ -10,6 +8,7 @@ import { type PlanView, run, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { type CreateSnapshotOptions, createSnapshotLocked } from "../snapshots/create.ts";
 import { dropSnapshots } from "../snapshots/drop.ts";
+import { withLocks } from "../with-locks.ts";
 import { type CreateImageData, createImageKind, snapshotThrough } from "./create-recovery.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { addImage, type NewImageOptions, newImage } from "./record.ts";
@@ -31,7 +30,7 @@ export async function createImageFromInstance(
   requireName("image", options.name);
   const { status } = await findInstance(world, options.instance);
   const id = world.ids.next("img");
-  return exclusive(world, [id, imageNameLock(options.name), status.uuid], async (locks) => {
+  return withLocks(world, [id, imageNameLock(options.name), status.uuid], async (locks) => {
     requireFreeImageName(await world.store.read(), options.name);
     const data = plan(world, id, options, status.uuid, status.name);
     const request = snapshotRequest(options, status.uuid, `image-${id}`);

@@ -1,13 +1,12 @@
 /** `image create --from-snapshot`: the image points at the snapshot's layers. No data moves. */
-
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { copyCopies, copyFiles, copyNames } from "../firmware.ts";
 import type { Image, Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { type PlanView, run, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "../snapshots/find.ts";
+import { withLocks } from "../with-locks.ts";
 import { type CreateImageData, createImageKind } from "./create-recovery.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { addImage, type NewImageOptions, newImage } from "./record.ts";
@@ -30,12 +29,12 @@ export async function createImageFromSnapshot(
   const id = world.ids.next("img");
   // Under the lock of what the snapshot belongs to, as whoever deletes it would hold: its files stay while they are copied.
   const names = [id, imageNameLock(options.name), ...snapshotLocks(early, found)];
-  return exclusive(world, names, async (locks) => {
+  return withLocks(world, names, async (locks) => {
     const state = await world.store.read();
     requireFreeImageName(state, options.name);
     const snapshot = requireThere(state, found.id, options.snapshot);
     const data = plan(world, id, options, state, snapshot);
-    const steps = planSteps(world, data, snapshot, options.snapshot);
+    const steps = fromSnapshotSteps(world, data, snapshot, options.snapshot);
     return run(world, locks, { kind: createImageKind, data, steps, result: async () => data.image });
   });
 }
@@ -67,7 +66,7 @@ function plan(
   return { image, layer: null, files: copyFiles(world, copies), through: null };
 }
 
-function planSteps(world: World, data: CreateImageData, snapshot: Snapshot, target: string): Step[] {
+function fromSnapshotSteps(world: World, data: CreateImageData, snapshot: Snapshot, target: string): Step[] {
   const { image } = data;
   const { store } = world;
   const steps: Step[] = [];

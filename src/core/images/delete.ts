@@ -1,8 +1,6 @@
 /** `image delete`: the pointer goes; what stands on its layers keeps them, and the data goes with the last of it. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { unlinkCopies } from "../firmware.ts";
 import { standingOn } from "../graph/references.ts";
 import { freedByDropping } from "../layers/freed.ts";
@@ -12,6 +10,7 @@ import { isPlan, type PlanView, perform, run, type Step } from "../operation.ts"
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { findOwnImage } from "../sharing/find.ts";
 import { SHARES_LOCK } from "../sharing/publish.ts";
+import { withLocks } from "../with-locks.ts";
 import { findImageAgain } from "./find.ts";
 
 interface DeleteImageData {
@@ -31,7 +30,7 @@ export const deleteImageKind: Kind<DeleteImageData> = {
  */
 export async function deleteImage(world: World, target: string): Promise<PlanView | null> {
   const { id, visibility } = await findOwnImage(world, await world.store.read(), target, "delete");
-  return exclusive(world, visibility === "private" ? [id] : [id, SHARES_LOCK], async (locks) => {
+  return withLocks(world, visibility === "private" ? [id] : [id, SHARES_LOCK], async (locks) => {
     const early = await world.store.read();
     const shared = findImageAgain(early, id, target);
     requireDeletable(shared);
@@ -39,7 +38,7 @@ export async function deleteImage(world: World, target: string): Promise<PlanVie
     const state = await world.store.read();
     const image = findImageAgain(state, id, target);
     const note = stillNeeded(state, image);
-    const steps = planSteps(world, image);
+    const steps = deleteImageSteps(world, image);
     return run<DeleteImageData, null>(world, locks, {
       kind: deleteImageKind,
       data: { image },
@@ -88,7 +87,7 @@ function stillNeeded(state: State, image: Image): string | null {
   return `image ${image.name}: ${users.join(", ")} still ${users.length === 1 ? "stands" : "stand"} on it; its data goes with the last of them`;
 }
 
-function planSteps(world: World, image: Image): Step[] {
+function deleteImageSteps(world: World, image: Image): Step[] {
   const { definition } = image;
   const copies = unlinkCopies(world, image);
   const steps: Step[] = [

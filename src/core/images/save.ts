@@ -1,8 +1,6 @@
 /** `image save`: a self-standing copy of an image's disk, outside the store. */
-
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -11,6 +9,7 @@ import type { HeldLocks, World } from "../ports.ts";
 import { checkFiles } from "../sharing/borrow.ts";
 import { type FoundImage, findAnyImage } from "../sharing/find.ts";
 import { requireSpace } from "../space.ts";
+import { withLocks } from "../with-locks.ts";
 import { findImageAgain } from "./find.ts";
 import { type SaveData, saveImageKind } from "./save-recovery.ts";
 import { requireSaveTarget } from "./save-target.ts";
@@ -45,7 +44,7 @@ export async function saveImage(world: World, options: SaveImageOptions): Promis
   if (image === null) return saveShared(world, shared, options);
   const names = [image.id, ...chain(state, chooseDisk(image, options.disk).layer)];
   // The collector takes the lock of each layer that it moves: while we hold them, none of these moves.
-  return exclusive(world, names, async (locks) => {
+  return withLocks(world, names, async (locks) => {
     const now = await world.store.read();
     return copy(world, locks, requireStill(now, image.id, options, locks.names), image.name, options);
   });
@@ -65,7 +64,7 @@ function requireCompatible({ compress, format, passphraseFile }: SaveImageOption
 /** Of somebody else's image. Its lender may take it back meanwhile: QEMU's lock keeps its files from changing while they are read. */
 async function saveShared(world: World, shared: FoundImage, options: SaveImageOptions): Promise<PlanView | null> {
   const { files } = chooseDisk(shared, options.disk);
-  return exclusive(world, [shared.id], async (locks) => {
+  return withLocks(world, [shared.id], async (locks) => {
     await checkFiles(world, shared, files);
     return copy(world, locks, { file: files[0] ?? "", format: "qcow2", secret: null }, shared.name, options);
   });
@@ -82,7 +81,7 @@ async function copy(
 ): Promise<PlanView | null> {
   const data = await plan(world, options);
   await requireRoom(world, layer, data, `copy of image ${name}`);
-  const steps = planSteps(world, layer, data, options);
+  const steps = saveSteps(world, layer, data, options);
   return run(world, locks, { kind: saveImageKind, data, steps, result: async () => null });
 }
 
@@ -131,7 +130,7 @@ async function requireRoom(world: World, layer: Source, data: SaveData, what: st
   await requireSpace(world, await world.host.convertedBytes(imageOf(layer)), what, dirname(data.work));
 }
 
-function planSteps(world: World, layer: Source, data: SaveData, options: SaveImageOptions): Step[] {
+function saveSteps(world: World, layer: Source, data: SaveData, options: SaveImageOptions): Step[] {
   const { work } = data;
   const { to, format, compress } = options;
   const passphraseFile = options.passphraseFile ?? null;

@@ -1,12 +1,12 @@
 /** `image set`: what an image is called and demands; its content never changes. */
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import type { Image, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { type PlanView, perform, planView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { findOwnImage } from "../sharing/find.ts";
 import { publish, SHARES_LOCK } from "../sharing/publish.ts";
+import { withLocks } from "../with-locks.ts";
 import { findImageAgain } from "./find.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { type ImageView, viewImage } from "./view.ts";
@@ -30,7 +30,7 @@ export async function setImage(world: World, target: string, options: SetImageOp
   if (options.name !== null) requireName("image", options.name);
   const shares = found.visibility === "private" ? [] : [SHARES_LOCK];
   const names = [found.id, ...shares, ...(options.name === null ? [] : [imageNameLock(options.name)])];
-  return exclusive(world, names, async (locks) => {
+  return withLocks(world, names, async (locks) => {
     const change = (draft: State) => apply(draft, found.id, target, options);
     if (world.dryRun) {
       change(structuredClone(await world.store.read())); // refuses what the real run would refuse

@@ -1,7 +1,5 @@
 /** `instance create`: new heads on the layers of an image or a snapshot (or a volume as it is), an address of its own, a seed, a domain. Moves no data. */
-
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { awaitUnmerged, createFiles, markUses, storeVolumes } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
@@ -11,7 +9,8 @@ import { requireName } from "../names.ts";
 import { lockNetwork, requireNetwork } from "../networks.ts";
 import { type PlanView, run, type Step } from "../operation.ts";
 import type { World } from "../ports.ts";
-import { loaned, planLoan, withLoan } from "../sharing/borrow.ts";
+import { borrowedChoice, borrowImage, withBorrowed } from "../sharing/borrow.ts";
+import { withLocks } from "../with-locks.ts";
 import { recordAttached, wantedVolumes } from "./attached.ts";
 import { createInstanceKind } from "./create-recovery.ts";
 import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
@@ -35,16 +34,16 @@ export async function createInstance(world: World, options: CreateInstanceOption
   requireName("instance", name);
   const uuid = world.ids.uuid();
   const volumes = wantedVolumes(await world.store.read(), options);
-  return exclusive(world, [uuid, nameLock(name), ...volumes], async (locks) => {
+  return withLocks(world, [uuid, nameLock(name), ...volumes], async (locks) => {
     const stored = await world.store.read();
     await requireFreeName(world, stored, name);
-    const loan = options.loan ?? (await planLoan(world, stored, options.source));
-    const early = withLoan(stored, loan);
+    const loan = options.loan ?? (await borrowImage(world, stored, options.source));
+    const early = withBorrowed(stored, loan);
     const what = `instance ${name}`;
-    const choice = loaned(options.source, loan);
+    const choice = borrowedChoice(options.source, loan);
     const first = findSource(early, choice);
     const parents = first.disks.map((disk) => disk.layer);
-    const state = withLoan(await awaitUnmerged(world, parents, what), loan);
+    const state = withBorrowed(await awaitUnmerged(world, parents, what), loan);
     const source = findSource(state, choice);
     const shape = chooseShape(state, source, options);
     const publicKey = keyOf(state, options.keyName);
@@ -54,7 +53,7 @@ export async function createInstance(world: World, options: CreateInstanceOption
     try {
       const network = networkName === null ? null : await requireNetwork(world, networkName);
       // Read again: whoever held the network's lock before us has recorded an address.
-      const now = withLoan(await world.store.read(), loan);
+      const now = withBorrowed(await world.store.read(), loan);
       const plan = await planCreate(world, now, uuid, options, { source, shape, inherited, network });
       await noteEmulation(world);
       const steps = createSteps(world, now, plan, source, options, publicKey, async () => networkLock?.release());
@@ -86,7 +85,7 @@ function createSteps(
   source: InstanceSource,
   options: CreateInstanceOptions,
   publicKey: string | null,
-  recorded: () => Promise<void>,
+  onRecorded: () => Promise<void>,
 ): Step[] {
   const { instance, volumes, attached, nvram, tpm, seed, reservation } = plan.data;
   let current = planned;
@@ -108,7 +107,7 @@ function createSteps(
           recordAttached(draft, instance.id, attached);
         });
         current = await world.store.read();
-        await recorded(); // its address is recorded: the next create may choose
+        await onRecorded(); // its address is recorded: the next create may choose
       },
     },
   ];
@@ -153,8 +152,8 @@ function createSteps(
 }
 
 /** In the transaction that stores the layers. Throws "conflict" where the name or the source is no longer what it was. */
-function recordInstance(draft: State, source: InstanceSource, instance: Instance, isLoan: boolean): void {
-  if (!isLoan && !sourceExists(draft, source)) {
+function recordInstance(draft: State, source: InstanceSource, instance: Instance, isBorrowed: boolean): void {
+  if (!isBorrowed && !sourceExists(draft, source)) {
     throw new EstratoError("conflict", `instance ${instance.name}: ${source.label} has been deleted meanwhile`);
   }
   if (recordOfName(draft, instance.name)) {
@@ -174,17 +173,17 @@ export function keyOf(state: State, name: string | null): string | null {
 }
 
 function chooseNetwork(options: CreateInstanceOptions, inherited: InheritedDefinition | null): string | null {
-  const asked = options.network?.name ?? null;
-  if (inherited !== null && asked !== null && asked !== (inherited.network ?? "none")) {
+  const wanted = options.network?.name ?? null;
+  if (inherited !== null && wanted !== null && wanted !== (inherited.network ?? "none")) {
     throw new EstratoError(
       "usage",
-      `network ${asked}: the source brings its own definition, with network ${inherited.network ?? "none"}`,
+      `network ${wanted}: the source brings its own definition, with network ${inherited.network ?? "none"}`,
       {
         hint: "Leave --network out.",
       },
     );
   }
-  const name = inherited === null ? (asked ?? DEFAULT_NETWORK) : (inherited.network ?? "none");
+  const name = inherited === null ? (wanted ?? DEFAULT_NETWORK) : (inherited.network ?? "none");
   if (name !== "none") return name;
   if (options.ip === null) return null;
   throw new EstratoError("usage", `address ${options.ip}: without a network there is none`, {
@@ -193,10 +192,10 @@ function chooseNetwork(options: CreateInstanceOptions, inherited: InheritedDefin
 }
 
 /** Those who have been told: once for each command, however many instances it makes. */
-const told = new WeakSet<object>();
+const warned = new WeakSet<object>();
 
 async function noteEmulation(world: World): Promise<void> {
-  if (told.has(world.report) || (await world.host.capabilities()).kvm) return;
-  told.add(world.report);
+  if (warned.has(world.report) || (await world.host.capabilities()).kvm) return;
+  warned.add(world.report);
   world.report.note("KVM does not work on this host: instances run under software emulation, slowly");
 }

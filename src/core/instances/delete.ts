@@ -2,12 +2,10 @@
  * `instance delete`: dropping the pointers is all that the verb owes; the layers that were only this instance's are collected after.
  * Disks that were there before estrato are never deleted.
  */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
 import { confirmed } from "../confirm.ts";
-import { exclusive } from "../exclusive.ts";
 import { hasOwnTpm } from "../firmware.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Action } from "../model/action.ts";
@@ -20,6 +18,7 @@ import { setLines } from "../schedules/create.ts";
 import { CRONTAB_LOCK } from "../schedules/find.ts";
 import { unlinkShelf } from "../shelving/record.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { withLocks } from "../with-locks.ts";
 import { type Doomed, findDoomed, losses } from "./doomed.ts";
 import { forgetForeignVolumes } from "./foreign.ts";
 
@@ -75,7 +74,7 @@ export async function deleteInstance(
 ): Promise<PlanView | null> {
   const first = await findDoomed(world, target, options.keepVolumes);
   if (!(await confirmed(world, { text: `Delete instance ${first.name}?`, loses: losses(first) }))) return null;
-  const plan = await exclusive(world, [first.uuid, ...scheduleLocks(first)], async (locks) => {
+  const plan = await withLocks(world, [first.uuid, ...scheduleLocks(first)], async (locks) => {
     const doomed = await findDoomed(world, first.uuid, options.keepVolumes);
     if (scheduleLocks(doomed).some((name) => !locks.names.includes(name))) {
       throw new EstratoError("conflict", `instance ${doomed.name}: it has got a schedule meanwhile`, {
@@ -83,7 +82,7 @@ export async function deleteInstance(
       });
     }
     const data = await dataOf(world, doomed, await crontabOf(world, doomed));
-    const steps = planSteps(world, data);
+    const steps = deleteInstanceSteps(world, data);
     return run<DeleteData, null>(world, locks, {
       kind: deleteInstanceKind,
       target: data.name,
@@ -145,7 +144,7 @@ function ownNvram(world: World, status: DomainStatus | null): string[] {
   return path?.startsWith(`${world.store.paths.layersFolder}/`) ? [path] : [];
 }
 
-function planSteps(world: World, data: DeleteData): Step[] {
+function deleteInstanceSteps(world: World, data: DeleteData): Step[] {
   const steps: Step[] = [];
   const lines = removeLines(data);
   if (lines.length > 0) {

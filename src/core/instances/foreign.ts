@@ -1,8 +1,7 @@
 /** Giving disks back that were there before us, when their instance has been deleted. */
-
-import { exclusive } from "../exclusive.ts";
 import type { Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 
 /**
  * Forgets volumes of a deleted instance whose bytes lie in their original file again (what stood on it has been merged down into it);
@@ -12,22 +11,22 @@ import type { World } from "../ports.ts";
 export async function forgetForeignVolumes(world: World, volumes: readonly Volume[], instance: string): Promise<void> {
   if (volumes.length === 0) return;
   const ids = volumes.map((volume) => volume.id);
-  const notes = await exclusive(world, ids, async () => {
-    const said: string[] = [];
+  const notes = await withLocks(world, ids, async () => {
+    const stays: string[] = [];
     await world.store.update((draft) => {
       for (const { id, device } of volumes) {
         const volume = draft.volumes[id];
         const head = draft.layers[volume?.head ?? ""];
         if (volume === undefined || head === undefined || volume.instance !== null) continue;
         if (head.foreign === null) {
-          said.push(`${instance}: ${device} stays as volume ${id}: other things still stand on its original file`);
+          stays.push(`${instance}: ${device} stays as volume ${id}: other things still stand on its original file`);
           continue;
         }
         delete draft.volumes[id];
-        said.push(`${instance}: ${device} was there before estrato and stays: ${head.file}`);
+        stays.push(`${instance}: ${device} was there before estrato and stays: ${head.file}`);
       }
     });
-    return said;
+    return stays;
   });
   for (const note of notes) world.report.note(note);
 }

@@ -1,5 +1,4 @@
 /** Everything that creating an instance is about to make, decided before anything is touched. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { pathsOf, requireCopies } from "../firmware.ts";
@@ -10,7 +9,7 @@ import type { Instance, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { chooseAddress, reservationName } from "../networks.ts";
 import type { World } from "../ports.ts";
-import type { Loan } from "../sharing/borrow.ts";
+import type { BorrowedImage } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { type AttachedVolume, attachedVolumeSchema, planAttached, wantedVolumes } from "./attached.ts";
 import { devicesFor, type InheritedDefinition, type NewInterface, newInstanceDefinition } from "./definition.ts";
@@ -24,7 +23,7 @@ export interface CreateInstanceOptions {
   /** A volume is booted from as it is, and not copied. */
   readonly source: { readonly kind: "image" | "snapshot" | "volume"; readonly target: string };
   /** Holds the source, where that is not recorded here. */
-  readonly loan?: Loan;
+  readonly loan?: BorrowedImage;
   /** That are there, and are attached to it. */
   readonly volumes?: readonly string[];
   readonly flavor: string | null;

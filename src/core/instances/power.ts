@@ -1,10 +1,9 @@
 /** The frame of the verbs that switch one instance: find it, lock it, look again, act. libvirt's own action is atomic, so none is journaled. */
-
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import type { Action } from "../model/action.ts";
 import { type PlanView, runUnjournaled } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 import { type FoundInstance, findAgain, findInstance } from "./find.ts";
 
 /** What is to be done now; none where it is so already. */
@@ -29,7 +28,7 @@ export async function switchInstance(
   options: { readonly evenIfBroken?: boolean } = {},
 ): Promise<PlanView | null> {
   const { status } = await findInstance(world, target);
-  return exclusive(
+  return withLocks(
     world,
     [status.uuid],
     async (locks) => {

@@ -1,7 +1,6 @@
 /** `instance adopt` and `instance release`: into the layer graph and out of it again. */
 import { EstratoError } from "../../errors.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
-import { exclusive } from "../exclusive.ts";
 import { chain, descendants, nameOf, pointersAt } from "../graph/references.ts";
 import { collect } from "../layers/collect.ts";
 import type { Action } from "../model/action.ts";
@@ -9,6 +8,7 @@ import type { Layer, State, Volume } from "../model/state.ts";
 import { type PlanView, perform, planView } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
+import { withLocks } from "../with-locks.ts";
 import { ensureAdopted, volumesOf } from "./adopt.ts";
 import { findAgain, findInstance, isLive } from "./find.ts";
 import { wrongState } from "./power.ts";
@@ -16,7 +16,7 @@ import { wrongState } from "./power.ts";
 /** Takes a guest into the graph now, rather than with the first verb that needs layers. One that is adopted already is left alone. */
 export async function adoptInstance(world: World, target: string): Promise<PlanView | null> {
   const { status: first } = await findInstance(world, target);
-  return exclusive(world, [first.uuid], async () => {
+  return withLocks(world, [first.uuid], async () => {
     const { status } = await findAgain(world, first.uuid);
     refuseUnsafe(status);
     await ensureAdopted(world, status);
@@ -47,7 +47,7 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
     await world.store.update((draft) => dropBookmarks(draft, first.uuid));
     await collect(world);
   }
-  return exclusive(world, [first.uuid], async (locks) => {
+  return withLocks(world, [first.uuid], async (locks) => {
     const { status, state } = await findAgain(world, first.uuid);
     refuseUnsafe(status);
     await requireAgreement(world, state, status);

@@ -1,8 +1,6 @@
 /** `instance resize`: other vCPUs and other memory, by a flavor or by figures. Memory snapshots do not survive it, and it asks first. */
-
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
-import { exclusive } from "../exclusive.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { type PlanView, run } from "../operation.ts";
@@ -10,6 +8,7 @@ import type { HeldLocks, World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe } from "../truth.ts";
+import { withLocks } from "../with-locks.ts";
 import { ensureAdopted } from "./adopt.ts";
 import { type FoundInstance, findAgain, findInstance, isLive } from "./find.ts";
 import { wrongState } from "./power.ts";
@@ -40,7 +39,7 @@ export async function resizeInstance(world: World, target: string, options: Resi
   const seen = planResize(first, options);
   if (seen === null) return null;
   if (seen.dropped.length > 0 && !(await ask(world, first.state, seen))) return null;
-  return exclusive(world, [uuid], async (locks) => {
+  return withLocks(world, [uuid], async (locks) => {
     const found = await findAgain(world, uuid);
     const data = planResize(found, options);
     if (data === null) return null;

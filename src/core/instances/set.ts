@@ -1,12 +1,11 @@
 /** `instance set`: its name, its properties, whether it starts with the host. */
-
 import * as v from "valibot";
-import { exclusive } from "../exclusive.ts";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { type PlanView, run, runUnjournaled, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";
+import { withLocks } from "../with-locks.ts";
 import { ensureAdopted } from "./adopt.ts";
 import { findAgain, findInstance, isLive } from "./find.ts";
 import { nameLock, requireFreeName } from "./names.ts";
@@ -40,7 +39,7 @@ export async function setInstance(world: World, target: string, options: SetInst
   const { status: first } = await findInstance(world, target);
   const newName = options.name === null || options.name === first.name ? null : requireName("instance", options.name);
   const names = newName === null ? [first.uuid] : [first.uuid, nameLock(newName)];
-  return exclusive(world, names, async (locks) => {
+  return withLocks(world, names, async (locks) => {
     const { status, record, state } = await findAgain(world, first.uuid);
     const steps: Step[] = [];
     const changesProperties = Object.keys(options.properties).length > 0 || options.dropProperties.length > 0;

@@ -42,8 +42,8 @@ export async function addressesOf(world: World, status: DomainStatus, record: In
     status.live?.agentChannel &&
     (await world.host.agentPing(status.uuid, AGENT_PING_MS))
   ) {
-    const told = await agentAddresses(world, status.uuid);
-    if (told.length > 0) return told;
+    const fromAgent = await agentAddresses(world, status.uuid);
+    if (fromAgent.length > 0) return fromAgent;
   }
   return leasedAddresses(nics, networks);
 }

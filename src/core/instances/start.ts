@@ -1,6 +1,6 @@
 /** `instance start`, and what must be true of a definition before QEMU may open its disks for writing. */
 import { EstratoError } from "../../errors.ts";
-import { borrowedBelow, isBackupLoan } from "../graph/loans.ts";
+import { borrowedBelow, isBorrowedBackup } from "../graph/borrowed.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import type { PlanView } from "../operation.ts";
@@ -30,15 +30,15 @@ export function startInstance(world: World, target: string): Promise<PlanView | 
 export async function requireStartable(world: World, { status, record, state }: FoundInstance): Promise<void> {
   if (record !== null) await requireAgreement(world, state, status);
   requireNoLayerWritten(state, status);
-  await requireLoansSound(world, state, status);
+  await requireBorrowedSound(world, state, status);
 }
 
 /** What it reads of somebody else's, or of a backup, is still what was borrowed. */
-async function requireLoansSound(world: World, state: State, status: DomainStatus): Promise<void> {
+async function requireBorrowedSound(world: World, state: State, status: DomainStatus): Promise<void> {
   for (const { head } of volumesOf(state, status.uuid).values()) {
     const bottom = borrowedBelow(state, head);
-    if (isBackupLoan(bottom)) await (await import("../backups/loan.ts")).recheckBackupLoan(world, bottom);
-    else if (bottom !== null) await (await import("../sharing/borrow.ts")).recheckLoan(world, bottom);
+    if (isBorrowedBackup(bottom)) await (await import("../backups/borrow.ts")).recheckBorrowedBackup(world, bottom);
+    else if (bottom !== null) await (await import("../sharing/borrow.ts")).recheckBorrowedImage(world, bottom);
   }
 }
 

@@ -1,8 +1,8 @@
 /** Carries out what core/graph decides of the layers that nothing points at, one after the other, until all is quiet. */
 import { EstratoError } from "../../errors.ts";
+import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
 import type { Decision } from "../graph/decisions.ts";
-import { isBackupLoan } from "../graph/loans.ts";
 import { children, layerGraph } from "../graph/references.ts";
 import type { State } from "../model/state.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -16,7 +16,7 @@ export function candidates(state: State): string[] {
   const graph = layerGraph(state);
   return Object.values(state.layers).flatMap((layer) => {
     const standing = graph.children.get(layer.id)?.length ?? 0;
-    return graph.pointers.has(layer.id) || standing > (isBackupLoan(layer) ? 0 : 1) ? [] : [layer.id];
+    return graph.pointers.has(layer.id) || standing > (isBorrowedBackup(layer) ? 0 : 1) ? [] : [layer.id];
   });
 }
 

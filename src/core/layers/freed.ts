@@ -1,5 +1,4 @@
 /** What dropping something would free, and how: the figures of `exclusive_bytes` and of a deletion's dry run, from one reckoning. */
-
 import { exclusiveBytes, layersToMeasure } from "../graph/accounting.ts";
 import { applyDecision } from "../graph/apply.ts";
 import { collect, nextStep } from "../graph/collect.ts";
@@ -8,10 +7,10 @@ import type { State } from "../model/state.ts";
 import type { Step } from "../operation.ts";
 import type { World } from "../ports.ts";
 import { candidates } from "./collect.ts";
-import { readSizes } from "./facts.ts";
 import { readFacts, readRestingFacts } from "./holders.ts";
 import { mergeSteps } from "./merge.ts";
 import { mustPause } from "./pivot.ts";
+import { readSizes } from "./sizes.ts";
 
 export interface FreedPlan {
   /** Now and once nobody stands in the way. */

@@ -3,11 +3,10 @@
  * Making one moves no data. The pointer is stored before the file is made (DESIGN.md, invariant 3), so that collecting never
  * takes a layer away from under a head that is about to appear.
  */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { markBorrowed, unmarkBorrowed } from "../graph/borrowed.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
-import { endLoan, takeLoan } from "../graph/loans.ts";
 import type { Action } from "../model/action.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
@@ -89,13 +88,14 @@ export function planVolume(world: World, state: State, request: VolumeRequest): 
 }
 
 function chooseSize(request: VolumeRequest, parentBytes: number | null): number {
-  const asked = request.askedBytes;
-  if (asked === null && parentBytes !== null) return parentBytes;
-  if (asked === null) throw new EstratoError("usage", `${request.what}: it needs a size`, { hint: "Give one: 10G." });
-  if (parentBytes === null || asked >= parentBytes) return asked;
+  const wantedBytes = request.askedBytes;
+  if (wantedBytes === null && parentBytes !== null) return parentBytes;
+  if (wantedBytes === null)
+    throw new EstratoError("usage", `${request.what}: it needs a size`, { hint: "Give one: 10G." });
+  if (parentBytes === null || wantedBytes >= parentBytes) return wantedBytes;
   throw new EstratoError(
     "usage",
-    `${request.what}: ${asked} bytes are less than the ${parentBytes} of what it is made from`,
+    `${request.what}: ${wantedBytes} bytes are less than the ${parentBytes} of what it is made from`,
     {
       hint: "Ask for at least as much; a disk can grow but not shrink.",
     },
@@ -150,7 +150,7 @@ export async function storeVolumes(
 export function markUses(volumes: readonly NewVolume[], on: boolean): Action[] {
   return volumes.flatMap(({ loan }): Action[] => {
     if (loan?.borrowed === undefined) return [];
-    return on ? [takeLoan(loan.borrowed)] : endLoan(loan.borrowed);
+    return on ? [markBorrowed(loan.borrowed)] : unmarkBorrowed(loan.borrowed);
   });
 }
 

@@ -1,7 +1,7 @@
 /** Who has which layer open: QEMU's word for running guests, and guests that are off but must not have files moved under them. */
 import { EstratoError } from "../../errors.ts";
+import { borrowedBackupBelow } from "../graph/borrowed.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
-import { loanBelow } from "../graph/loans.ts";
 import { chain, descendantHeads } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { lostAmong } from "../instances/find.ts";
@@ -43,7 +43,7 @@ export async function readFacts(
   for (const uuid of instances) {
     const status = statuses.get(uuid);
     if (status === undefined) continue;
-    for (const [layer, holder] of await holdersOf(world, state, status, trustQemu, lost.get(uuid) ?? null))
+    for (const [layer, holder] of await holdersOfDomain(world, state, status, trustQemu, lost.get(uuid) ?? null))
       add(layer, holder);
   }
   const own = await readFiles(world, state, withNeighbours(state, layers));
@@ -86,7 +86,7 @@ function withNeighbours(state: State, layers: readonly string[]): Set<string> {
   return found;
 }
 
-async function holdersOf(
+async function holdersOfDomain(
   world: World,
   state: State,
   status: DomainStatus,
@@ -136,7 +136,7 @@ async function holdersOf(
       !trustQemu && live !== undefined && disk.chain[0] !== live && byFile.has(disk.chain[0] ?? "")
         ? { blocked: "libvirt names another head than QEMU writes" }
         : {};
-    const loan = loanBelow(state, volumes.get(disk.device)?.head ?? "");
+    const loan = borrowedBackupBelow(state, volumes.get(disk.device)?.head ?? "");
     disk.chain.forEach((file, index) => {
       const layer = byFile.get(file) ?? (index > 0 && loan?.file === file ? loan.id : undefined);
       if (layer !== undefined)

@@ -1,14 +1,13 @@
 /** One free or merge, journaled: the order of steps that makes a kill at any instant harmless (core/graph/effects.ts says why). */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { closeEntry, dataOf, openedEntry } from "../entries.ts";
+import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { isSameChain } from "../graph/collect.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
 import { imageOf } from "../graph/files.ts";
 import { differenceBytes } from "../graph/intervals.ts";
-import { isBackupLoan } from "../graph/loans.ts";
 import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import type { Action } from "../model/action.ts";
@@ -134,7 +133,8 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
 /** What people read of its two chief steps. */
 function titlesOf(state: State, decision: Free | Merge): { readonly work: string; readonly last: string } {
   const layer = state.layers[decision.layer];
-  if (isBackupLoan(layer)) return { work: `Pull ${layer.borrowed.name} in`, last: `Let go of ${layer.borrowed.name}` };
+  if (isBorrowedBackup(layer))
+    return { work: `Pull ${layer.borrowed.name} in`, last: `Let go of ${layer.borrowed.name}` };
   const work = decision.kind === "free" ? "Free the layer" : `Merge the layer ${decision.way === "up" ? "up" : "down"}`;
   return { work, last: "Remove the old file" };
 }
@@ -229,7 +229,7 @@ async function finishMerge(
       await letGoOn(world, last.decision, child, last.pause); // before it is recorded: after that nobody asks whether the guest goes on
     }
     if (effects !== null) await recordMerge(world, effects, mark);
-    if (isGivenUp) return isBackupLoan(layer) ? "halfway" : "back";
+    if (isGivenUp) return isBorrowedBackup(layer) ? "halfway" : "back";
   }
   const instance = decision.kind === "merge" ? (decision.live?.instance ?? null) : null;
   for (const path of unheld) await requireLeft(world, locks, instance, path);
@@ -248,7 +248,7 @@ async function resume(
   if (decision.live !== null) {
     const { instance, device } = decision.live;
     // libvirt may have worked on after our death. A commit of a head never ends by itself: it waits for a pivot. Nor is a backup's data waited for.
-    const abort = (decision.way === "down" && decision.head) || isBackupLoan(state.layers[decision.layer]);
+    const abort = (decision.way === "down" && decision.head) || isBorrowedBackup(state.layers[decision.layer]);
     await perform(world, locks, [{ do: "settle-job", domain: instance, device, abort }]);
   }
   const pair = pivotPair(state, decision);
@@ -281,7 +281,7 @@ async function refuseTorn(world: World, state: State, decision: Merge, facts: Re
   if (layer === undefined || child === undefined || holders.length === 0) return;
   const info = await world.host.imageInfo(child.file, { shared: true, format: child.format });
   if (info?.backing === layer.file) return;
-  const files = isBackupLoan(layer) ? layer.borrowed.backup.files : [layer.file];
+  const files = isBorrowedBackup(layer) ? layer.borrowed.backup.files : [layer.file];
   const own = await world.host.ownExtents(imageOf(child));
   const pulled = await Promise.all(files.map((file) => world.host.ownExtents(imageOf({ ...layer, file }))));
   if (pulled.every((extents) => differenceBytes(extents, own) === 0)) return;

@@ -1,10 +1,8 @@
 /** `schedule create`: a record, and the lines of the crontab that say when. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { checkPolicy, type RetentionPolicy } from "../backups/retention.ts";
 import { slotsOf } from "../backups/slots.ts";
-import { exclusive } from "../exclusive.ts";
 import { lookUpInstance } from "../instances/find.ts";
 import type { Action } from "../model/action.ts";
 import type { Schedule } from "../model/state.ts";
@@ -12,6 +10,7 @@ import { recordSchemas } from "../model/state.ts";
 import { requireFree, requireName } from "../names.ts";
 import { type PlanView, perform, run, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 import { parseCron } from "./cron-time.ts";
 import { CRONTAB_LOCK, markOf } from "./find.ts";
 import { type Hooks, requireHook } from "./hooks.ts";
@@ -60,7 +59,7 @@ export async function createSchedule(world: World, wanted: NewSchedule, launch: 
   if (wanted.task.kind === "backup") requireName("backup type", wanted.task.type);
   for (const path of [wanted.hooks?.before, wanted.hooks?.after]) if (path != null) await requireHook(world, path);
   const { status, record } = await lookUpInstance(world, wanted.instance);
-  return exclusive(world, [CRONTAB_LOCK], async (locks) => {
+  return withLocks(world, [CRONTAB_LOCK], async (locks) => {
     const taken = Object.values((await world.store.read()).schedules).map(({ name }) => name);
     requireFree("schedule", wanted.name, taken);
     const { file } = await world.host.crontab();
@@ -153,8 +152,8 @@ async function recordSchedule(world: World, schedule: Schedule): Promise<void> {
 /** Forward where record and lines are there; else neither is, afterwards. */
 async function recoverCreateSchedule(world: World, locks: HeldLocks, { schedule, file }: CreateData): Promise<Outcome> {
   const found = (await world.host.crontab()).text.split("\n");
-  const recorded = (await world.store.read()).schedules[schedule.id] !== undefined;
-  if (recorded && schedule.lines.every((line) => found.includes(line))) return "forward";
+  const isRecorded = (await world.store.read()).schedules[schedule.id] !== undefined;
+  if (isRecorded && schedule.lines.every((line) => found.includes(line))) return "forward";
   if (found.some((line) => line.endsWith(`# ${markOf(schedule.id)}`)))
     await perform(world, locks, [setLines(file, schedule.id, [])]);
   await world.store.update((draft) => {

@@ -1,9 +1,8 @@
 /** `schedule delete`: its lines of the crontab go, then the record. What it has made stays. */
-
 import * as v from "valibot";
-import { exclusive } from "../exclusive.ts";
 import { type PlanView, perform, run, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 import { setLines } from "./create.ts";
 import { CRONTAB_LOCK, findSchedule } from "./find.ts";
 
@@ -22,7 +21,7 @@ export const deleteScheduleKind: Kind<DeleteData> = {
 /** Throws "not_found", "conflict" while it is at work, "host" where there is no crontab. */
 export async function deleteSchedule(world: World, target: string): Promise<PlanView | null> {
   const { id } = findSchedule(await world.store.read(), target);
-  return exclusive(world, [CRONTAB_LOCK, id], async (locks) => {
+  return withLocks(world, [CRONTAB_LOCK, id], async (locks) => {
     const { name } = findSchedule(await world.store.read(), id);
     const { file } = await world.host.crontab();
     const steps: Step[] = [

@@ -1,6 +1,5 @@
 /** Who may read a layer's file, as the state says it: the one place from which modes and ACLs come. Pure. */
-
-import { lentLayers } from "../graph/lent.ts";
+import { sharedLayers } from "../graph/shared-layers.ts";
 import type { Action } from "../model/action.ts";
 import type { Image, Layer, State } from "../model/state.ts";
 import { freezeFile } from "../modes.ts";
@@ -54,6 +53,6 @@ const READ = 4;
 /** What gives a frozen layer's file the mode and the readers that the state says. Of one that is lent by no image: mode 0400 and nobody. */
 export function frozenAccess(state: State, layer: Layer): Extract<Action, { do: "set-access" | "set-mode" }> {
   if (layer.foreign !== null) return freezeFile(layer); // it may have ACLs of its owner's
-  const images = lentLayers(state).get(layer.id) ?? [];
+  const images = sharedLayers(state).get(layer.id) ?? [];
   return openTo(together(images), layer.file, READ, READ) as Extract<Action, { do: "set-access" }>;
 }

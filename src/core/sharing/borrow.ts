@@ -14,7 +14,7 @@ import { usesFolder } from "./catalogue.ts";
 import { type FoundImage, findAnyImage, sharedImages } from "./find.ts";
 
 /** A shared image as if it were ours, and the layers that stand for its files. Nothing of it is stored yet. */
-export interface Loan {
+export interface BorrowedImage {
   readonly image: Image;
   readonly layers: readonly Layer[];
 }
@@ -26,29 +26,32 @@ const QEMU_USERS = ["libvirt-qemu", "qemu"];
  * The loan that `choice` needs; null where it names nothing of somebody else's. Throws "not_found", "conflict" where the system's libvirt would use a user's
  * files, "host" where the image is not what its lender says.
  */
-export async function planLoan(
+export async function borrowImage(
   world: World,
   state: State,
   choice: Pick<SourceChoice, "kind" | "target"> | null,
-): Promise<Loan | null> {
+): Promise<BorrowedImage | null> {
   if (choice?.kind !== "image") return null;
   const { shared } = await findAnyImage(world, state, choice.target);
-  return shared === null ? null : borrow(world, shared);
+  return shared === null ? null : standIn(world, shared);
 }
 
 /** The state as it will be with the loan: what plans are made on. */
-export function withLoan(state: State, loan: Loan | null): State {
+export function withBorrowed(state: State, loan: BorrowedImage | null): State {
   if (loan === null) return state;
   const layers = Object.fromEntries(loan.layers.map((layer) => [layer.id, layer]));
   return { ...state, layers: { ...state.layers, ...layers }, images: { ...state.images, [loan.image.id]: loan.image } };
 }
 
 /** What was named, as `withLoan` finds it. */
-export function loaned<Choice extends { readonly target: string }>(choice: Choice, loan: Loan | null): Choice {
+export function borrowedChoice<Choice extends { readonly target: string }>(
+  choice: Choice,
+  loan: BorrowedImage | null,
+): Choice {
   return loan === null ? choice : { ...choice, target: loan.image.id };
 }
 
-async function borrow(world: World, shared: FoundImage): Promise<Loan> {
+async function standIn(world: World, shared: FoundImage): Promise<BorrowedImage> {
   if ((await world.host.capabilities()).qemuUser !== null) {
     throw new EstratoError(
       "conflict",
@@ -80,11 +83,11 @@ async function borrow(world: World, shared: FoundImage): Promise<Loan> {
       `image ${shared.name}: the variables of its UEFI firmware stay with ${shared.owner}; new ones are made`,
     );
   }
-  return { image: { ...asImage(shared), disks }, layers };
+  return { image: { ...imageFromShared(shared), disks }, layers };
 }
 
 /** The record that it would have here; its layers are not ours. */
-function asImage(shared: FoundImage): Image {
+function imageFromShared(shared: FoundImage): Image {
   const { id, name, owner, type, visibility, minDiskBytes, minRamBytes, createdAt, properties, uefi } = shared;
   return {
     ...{ id, name, owner, type, visibility, minDiskBytes, minRamBytes, createdAt, properties: { ...properties } },
@@ -138,7 +141,7 @@ export async function checkFiles(world: World, shared: FoundImage, files: readon
  * Checks again what a borrowed layer stands for, before a guest opens it: its lender may have put another file there since. Throws "conflict" where it is no
  * longer shared with us, "host" where it is not what it was.
  */
-export async function recheckLoan(world: World, { file, sizeBytes, borrowed }: Layer): Promise<void> {
+export async function recheckBorrowedImage(world: World, { file, sizeBytes, borrowed }: Layer): Promise<void> {
   if (borrowed === undefined) return;
   const images = await sharedImages(world);
   const shared = images.find(({ id, disks }) => id === borrowed.image && disks.some(({ files }) => files[0] === file));

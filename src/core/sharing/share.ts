@@ -1,8 +1,6 @@
 /** `image share` and `image unshare`: others read an image's files where they lie. No data moves. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { chain } from "../graph/references.ts";
 import { findImageAgain } from "../images/find.ts";
 import { type ImageView, viewImage } from "../images/view.ts";
@@ -10,6 +8,7 @@ import { awaitUnmerged } from "../layers/heads.ts";
 import type { Image, State } from "../model/state.ts";
 import { type PlanView, perform, repeat, run, type Step, unchanged } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 import { type Audience, audienceOf, audienceWords, NOBODY, setAudience } from "./access.ts";
 import { cataloguePath, catalogueText, LONGEST_ENTRY_BYTES } from "./catalogue.ts";
 import { findOwnImage } from "./find.ts";
@@ -50,7 +49,7 @@ export interface ShareWishes {
 export async function shareImage(world: World, target: string, wishes: ShareWishes): Promise<ImageView | PlanView> {
   const { id } = await findOwnImage(world, await world.store.read(), target, "share");
   const users = await usersNamed(world, wishes.users);
-  return exclusive(world, [id, SHARES_LOCK], async (locks) => {
+  return withLocks(world, [id, SHARES_LOCK], async (locks) => {
     const early = findImageAgain(await world.store.read(), id, target);
     const layers = early.disks.map(({ layer }) => layer);
     const state = await awaitUnmerged(world, layers, `image ${early.name}`);
@@ -89,7 +88,7 @@ export async function unshareImage(
   users: readonly string[],
 ): Promise<ImageView | PlanView> {
   const { id } = await findOwnImage(world, await world.store.read(), target, "unshare");
-  return exclusive(world, [id, SHARES_LOCK], async (locks) => {
+  return withLocks(world, [id, SHARES_LOCK], async (locks) => {
     const state = await world.store.read();
     const image = findImageAgain(state, id, target);
     const before = audienceOf(image);
@@ -192,8 +191,8 @@ async function recoverShare(
   if (image === undefined || (!sharing && isRecorded)) return "forward";
   if (sharing && !isRecorded) return "back";
   if (sharing) {
-    const told = await world.host.readText(cataloguePath(paths, id), LONGEST_ENTRY_BYTES);
-    if (told?.text !== catalogueText(state, image)) {
+    const published = await world.host.readText(cataloguePath(paths, id), LONGEST_ENTRY_BYTES);
+    if (published?.text !== catalogueText(state, image)) {
       for (const step of closing(world, state, image, without(after, before), before)) await repeat(world, locks, step);
       return "back";
     }

@@ -1,15 +1,13 @@
 /** `shelve --offload`: the layers of a shelved instance become self-standing compressed files, and the space of the old ones comes back. */
-
 import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
-import { connected } from "../layers/facts.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { newHeadLayer, newLayer } from "../layers/record.ts";
+import { connected } from "../layers/sizes.ts";
 import type { Action } from "../model/action.ts";
 import type { Layer, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
@@ -17,6 +15,7 @@ import { FROZEN } from "../modes.ts";
 import { isPlan, perform, run, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { withLocks } from "../with-locks.ts";
 import { type Shelf, shelfOf } from "./record.ts";
 
 /** One disk: the layer it is shelved in, the packed copy of that, and the volume's new empty head on the copy. */
@@ -70,7 +69,7 @@ export async function packShelf(world: World, uuid: string, folder: string | nul
   // All that may go with the old layers: what they stand on, and what stands on that.
   const layers = connected(state, disks).map(({ id }) => id);
   const before = await allocated(world, state, layers);
-  const data = await exclusive(world, [uuid, shelf.image.id], async (locks) => {
+  const data = await withLocks(world, [uuid, shelf.image.id], async (locks) => {
     const now = await world.store.read();
     if (shelfOf(now, uuid)?.shelved.offloaded !== false) return null;
     const plan = await planOffload(world, now, uuid, folder);

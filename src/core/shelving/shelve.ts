@@ -1,8 +1,6 @@
 /** `shelve`: an instance becomes an image and a record, and leaves libvirt. Moves no data. */
-
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
-import { exclusive } from "../exclusive.ts";
 import { saveFirmware } from "../firmware.ts";
 import { imageNameLock, requireFreeImageName } from "../images/names.ts";
 import { addImage } from "../images/record.ts";
@@ -17,6 +15,7 @@ import { type PlanView, perform, planView, run, type Step, unchanged } from "../
 import type { HeldLocks, World } from "../ports.ts";
 import { adoptHeads, createHead, definitionByVolume } from "../snapshots/heads.ts";
 import { refuseUnsafe } from "../truth.ts";
+import { withLocks } from "../with-locks.ts";
 import { offloadSteps, packShelf, planOffload } from "./offload.ts";
 import { requirePackingFolder } from "./packing-folder.ts";
 import { planShelve, type ShelveData } from "./plan.ts";
@@ -43,7 +42,7 @@ export async function shelveInstance(world: World, target: string, options: Shel
   if (options.offload && !(await mayPack(world, first.id, first.name, options.folder))) return null;
   const id = world.ids.next("img");
   const names = [first.id, id, imageNameLock(shelvedImageName(first.name))];
-  const plan = await exclusive(world, names, (locks) => shelveLocked(world, locks, first.id, id, options));
+  const plan = await withLocks(world, names, (locks) => shelveLocked(world, locks, first.id, id, options));
   if (plan !== null) return plan;
   if (options.offload) await packShelf(world, first.id, options.folder);
   return null;

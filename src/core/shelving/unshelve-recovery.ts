@@ -1,5 +1,4 @@
 /** What becomes of an instance whose unshelving did not end (DESIGN.md, section 5). */
-
 import * as v from "valibot";
 import type { Copy } from "../firmware.ts";
 import { copySchema } from "../firmware.ts";
@@ -50,14 +49,14 @@ export function recordUnshelved(draft: State, { uuid, image }: UnshelveData): vo
  */
 async function recoverUnshelve(world: World, locks: HeldLocks, data: UnshelveData): Promise<Outcome> {
   const status = await world.host.domainStatus(data.uuid);
-  const recorded = (await world.store.read()).instances[data.uuid]?.shelved?.image !== data.image.id;
-  if (!recorded && status === null) {
+  const isRecorded = (await world.store.read()).instances[data.uuid]?.shelved?.image !== data.image.id;
+  if (!isRecorded && status === null) {
     const placed: Action[] = data.nvram === null ? [] : [{ do: "unlink", path: data.nvram.to }];
     if (data.tpm?.own === true) placed.push({ do: "remove-tpm", domain: data.uuid });
     await perform(world, locks, placed);
     return "back";
   }
-  if (!recorded) {
+  if (!isRecorded) {
     if (data.autostart) await perform(world, locks, [{ do: "autostart", domain: data.uuid, on: true }]);
     await world.store.update((draft) => recordUnshelved(draft, data));
   }

@@ -1,7 +1,5 @@
 /** `unshelve`: the domain comes back as it was, on the disks as they were; the image goes. Moves no data. */
-
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { hasOwnTpm, pathsOf, requireCopies } from "../firmware.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { volumesOf } from "../instances/adopt.ts";
@@ -17,6 +15,7 @@ import { WRITABLE } from "../modes.ts";
 import { reservationName } from "../networks.ts";
 import { type PlanView, run, type Step, unchanged } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 import { requireNetworks } from "./networks.ts";
 import { requireDisksBack } from "./packing-folder.ts";
 import { findShelved, type Shelf, shelfOf, unlinkShelf } from "./record.ts";
@@ -37,7 +36,7 @@ export async function unshelveInstance(world: World, target: string): Promise<Pl
   }
   const { id, name } = record;
   const { image, was } = record.shelved;
-  const plan = await exclusive(world, [id, image, nameLock(name)], (locks) => unshelveLocked(world, locks, id));
+  const plan = await withLocks(world, [id, image, nameLock(name)], (locks) => unshelveLocked(world, locks, id));
   if (plan !== null) return plan;
   // Started last, on a head that has been merged with what was shelved (or has taken in what lay elsewhere): nothing moves under the running guest.
   if (was !== "off") await startInstance(world, id);

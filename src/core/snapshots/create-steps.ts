@@ -37,7 +37,7 @@ export const createDataSchema: v.GenericSchema<unknown, CreateData> = v.object({
 });
 
 /** Of a snapshot of an instance, or of one volume of it. `firmware`: the files to copy. `quiesce`: inside the switch; `required`: or fail. */
-export function planSteps(
+export function createSnapshotSteps(
   world: World,
   locks: HeldLocks,
   { status, firmware }: { readonly status: DomainStatus; readonly firmware: Firmware },

@@ -1,5 +1,4 @@
 /** `snapshot create --volume`: one volume alone, attached to an instance (running or not) or to nothing. */
-
 import { EstratoError } from "../../errors.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
@@ -17,10 +16,10 @@ import { volumeLabel, withVolume } from "../volumes/find.ts";
 import { headOf, requireIdle } from "../volumes/requirements.ts";
 import { type CreateSnapshotOptions, chooseQuiesce, leftOut, storedSnapshot } from "./create.ts";
 import { createSnapshotKind } from "./create-recovery.ts";
-import { type CreateData, planSteps, record } from "./create-steps.ts";
+import { type CreateData, createSnapshotSteps, record } from "./create-steps.ts";
 import { createHead, type HeadChange, newHead } from "./heads.ts";
 import { requireFreeSnapshotName, snapshotsOf } from "./names.ts";
-import { asked, volumeRecord } from "./record.ts";
+import { requestedFields, volumeRecord } from "./record.ts";
 
 export interface CreateVolumeSnapshotOptions
   extends Omit<CreateSnapshotOptions, "instance" | "excludeDisks" | "memory"> {
@@ -55,7 +54,7 @@ export async function createVolumeSnapshotLocked(
   const head = await planHead(world, state, volume, status);
   const quiesce = status !== null && (await chooseQuiesce(world, status, options.quiesce));
   const snapshot = volumeRecord(volume, head, {
-    ...asked(world, state, volume.id, options),
+    ...requestedFields(world, state, volume.id, options),
     id: world.ids.next("snap"),
     parent: snapshotBelow(state, volume),
     uefi: volume.uefi || status?.inactive.firmware === true,
@@ -66,7 +65,14 @@ export async function createVolumeSnapshotLocked(
   const steps =
     status === null
       ? stepsAtRest(world, data, head)
-      : planSteps(world, locks, { status, firmware: NO_FIRMWARE }, data, quiesce, options.quiesce === "require");
+      : createSnapshotSteps(
+          world,
+          locks,
+          { status, firmware: NO_FIRMWARE },
+          data,
+          quiesce,
+          options.quiesce === "require",
+        );
   const target = `${label}/${snapshot.name}`;
   const result = () => storedSnapshot(world, snapshot);
   return run(world, locks, { kind: createSnapshotKind, target, data, steps, result });
@@ -74,7 +80,7 @@ export async function createVolumeSnapshotLocked(
 
 async function planHead(world: World, state: State, volume: Volume, status: DomainStatus | null): Promise<HeadChange> {
   const what = `volume ${volumeLabel(state, volume)}`;
-  const recorded = headOf(state, volume);
+  const headLayer = headOf(state, volume);
   let liveBytes = 0;
   if (status === null) await requireIdle(world, state, volume);
   else {
@@ -83,12 +89,12 @@ async function planHead(world: World, state: State, volume: Volume, status: Doma
     liveBytes = facts.find((fact) => fact.volume.id === volume.id)?.liveSizeBytes ?? 0;
   }
   const { maxChain } = await world.host.capabilities();
-  const note = requireRoomInChain(state, recorded.id, maxChain, what);
+  const note = requireRoomInChain(state, headLayer.id, maxChain, what);
   if (note !== null) world.report.note(note);
   await requireSpace(world, EMPTY_HEAD_BYTES, `snapshot of ${what}`);
-  const info = await world.host.imageInfo(recorded.file, { shared: true, format: recorded.format });
-  if (info === null) throw new EstratoError("integrity", `${what}: ${recorded.file} is not there`);
-  const before: Layer = { ...recorded, sizeBytes: Math.max(recorded.sizeBytes, info.virtualSizeBytes, liveBytes) };
+  const info = await world.host.imageInfo(headLayer.file, { shared: true, format: headLayer.format });
+  if (info === null) throw new EstratoError("integrity", `${what}: ${headLayer.file} is not there`);
+  const before: Layer = { ...headLayer, sizeBytes: Math.max(headLayer.sizeBytes, info.virtualSizeBytes, liveBytes) };
   return newHead(world, state, volume, before, before, before.sizeBytes);
 }
 

@@ -1,7 +1,5 @@
 /** `snapshot create` of an instance: all its disks at one moment, on which new empty heads then stand. */
-
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { copyNames, firmwareOf } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { depth } from "../graph/references.ts";
@@ -14,12 +12,13 @@ import { type PlanView, run } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { type HeadFacts, refuseUnsafe, requireAgreement } from "../truth.ts";
+import { withLocks } from "../with-locks.ts";
 import { createSnapshotKind } from "./create-recovery.ts";
-import { type CreateData, planSteps } from "./create-steps.ts";
+import { type CreateData, createSnapshotSteps } from "./create-steps.ts";
 import { type HeadChange, newHead } from "./heads.ts";
 import { planMemory } from "./memory-file.ts";
 import { requireFreeSnapshotName } from "./names.ts";
-import { asked, instanceRecord } from "./record.ts";
+import { instanceRecord, requestedFields } from "./record.ts";
 import { obstacleOfHost } from "./restorable.ts";
 
 export interface CreateSnapshotOptions {
@@ -50,7 +49,7 @@ export async function createSnapshot(world: World, options: CreateSnapshotOption
   if (options.name !== null) requireName("snapshot", options.name);
   requireCompatible(options);
   const { status } = await findInstance(world, options.instance);
-  return exclusive(world, [status.uuid], (locks) => createSnapshotLocked(world, locks, status.uuid, options));
+  return withLocks(world, [status.uuid], (locks) => createSnapshotLocked(world, locks, status.uuid, options));
 }
 
 /** The same, under a lock that the caller holds. */
@@ -74,11 +73,17 @@ export async function createSnapshotLocked(
   const excluded = coveredDisks(status)
     .map((disk) => disk.device)
     .filter((device) => options.excludeDisks.includes(device));
-  const told = asked(world, state, uuid, options);
+  const fields = requestedFields(world, state, uuid, options);
   const firmware = await firmwareOf(world, status.inactive);
-  const snapshot = instanceRecord(state, status, heads, { ...told, id, excluded, memory, ...copyNames(id, firmware) });
+  const snapshot = instanceRecord(state, status, heads, {
+    ...fields,
+    id,
+    excluded,
+    memory,
+    ...copyNames(id, firmware),
+  });
   const data: CreateData = { uuid, snapshot, heads, excluded: leftOut(status, heads) };
-  const steps = planSteps(world, locks, { status, firmware }, data, quiesce, options.quiesce === "require");
+  const steps = createSnapshotSteps(world, locks, { status, firmware }, data, quiesce, options.quiesce === "require");
   return run(world, locks, {
     kind: createSnapshotKind,
     target: `${status.name}/${snapshot.name}`,

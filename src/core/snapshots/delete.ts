@@ -1,13 +1,12 @@
 /** `snapshot delete` and `prune`: dropping the pointer is all that the verb owes; the data that was only its own is collected after. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
-import { exclusive } from "../exclusive.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { type PlanView, perform, run, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
 
@@ -53,7 +52,7 @@ export async function deleteSnapshot(
     });
     if (!yes) return null;
   }
-  return exclusive(world, snapshotLocks(state, snapshot), async (locks) => {
+  return withLocks(world, snapshotLocks(state, snapshot), async (locks) => {
     const now = await world.store.read();
     const again = now.snapshots[snapshot.id];
     if (again === undefined) throw new EstratoError("not_found", `snapshot ${target}: not found`);

@@ -6,7 +6,7 @@ import type { HeadChange } from "./heads.ts";
 import { freeSnapshotName } from "./names.ts";
 
 /** What a person says of a new snapshot. */
-interface Asked {
+interface SnapshotRequest {
   readonly name: string | null; // null: made from the time
   readonly description: string | null;
   readonly properties: Readonly<Record<string, string>>;
@@ -14,11 +14,19 @@ interface Asked {
   readonly protect: boolean;
 }
 
-type Said = "name" | "automatic" | "owner" | "createdAt" | "expiresAt" | "protected" | "description" | "properties";
-type Told = Pick<Snapshot, Said>;
+type RequestedField =
+  | "name"
+  | "automatic"
+  | "owner"
+  | "createdAt"
+  | "expiresAt"
+  | "protected"
+  | "description"
+  | "properties";
+type RequestedFields = Pick<Snapshot, RequestedField>;
 
 /** As asked for. `of`: the instance's UUID or the volume's id. */
-export function asked(world: World, state: State, of: string, options: Asked): Told {
+export function requestedFields(world: World, state: State, of: string, options: SnapshotRequest): RequestedFields {
   const now = world.clock.now();
   return {
     name: options.name ?? freeSnapshotName(state, of, now),
@@ -33,7 +41,7 @@ export function asked(world: World, state: State, of: string, options: Asked): T
 }
 
 /** Kept by a revert for `keepMs`. `what`: "the disks", "the volume". */
-export function keptByRevert(world: World, state: State, of: string, keepMs: number, what: string): Told {
+export function keptByRevert(world: World, state: State, of: string, keepMs: number, what: string): RequestedFields {
   const now = world.clock.now();
   return {
     name: freeSnapshotName(state, of, now, "before-revert-"),
@@ -52,7 +60,7 @@ export function instanceRecord(
   state: State,
   status: DomainStatus,
   heads: readonly HeadChange[],
-  own: Told & Pick<Snapshot, "id" | "excluded" | "memory" | "nvram" | "tpm">,
+  own: RequestedFields & Pick<Snapshot, "id" | "excluded" | "memory" | "nvram" | "tpm">,
 ): Snapshot {
   const instance = state.instances[status.uuid];
   return {
@@ -81,7 +89,7 @@ export function instanceRecord(
 export function volumeRecord(
   volume: Volume,
   { before }: HeadChange,
-  own: Told & Pick<Snapshot, "id" | "parent" | "consistency" | "uefi">,
+  own: RequestedFields & Pick<Snapshot, "id" | "parent" | "consistency" | "uefi">,
 ): Snapshot {
   return {
     ...own,

@@ -128,9 +128,9 @@ export async function planRevert(
   await requireCopies(world, snapshot, `snapshot ${snapshotLabel(state, snapshot)}`);
   const present = await firmwareOf(world, status.inactive);
   const keep = () => {
-    const told = keptByRevert(world, state, status.uuid, options.keepMs, "the disks");
+    const fields = keptByRevert(world, state, status.uuid, options.keepMs, "the disks");
     const id = world.ids.next("snap");
-    const own = { ...told, id, excluded: [], memory: null, ...copyNames(id, present) };
+    const own = { ...fields, id, excluded: [], memory: null, ...copyNames(id, present) };
     return instanceRecord(state, status, heads, own);
   };
   const kept = options.discard ? null : keep();

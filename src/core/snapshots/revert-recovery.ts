@@ -1,5 +1,4 @@
 /** A revert that was killed, or that failed: undone where the guest still has what it had, else finished. */
-
 import { EstratoError } from "../../errors.ts";
 import { imageOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
@@ -34,8 +33,8 @@ async function recoverRevert(world: World, locks: HeldLocks, data: RevertData): 
       `instance ${data.instanceName}: libvirt has lost its domain while it was being reverted`,
       { hint: 'Run "estrato doctor".' },
     );
-  const recorded = (await world.store.read()).volumes[data.heads[0]?.volume ?? ""]?.head === data.heads[0]?.after.id;
-  if (!recorded && (await backIsRight(world, data, status))) {
+  const isRecorded = (await world.store.read()).volumes[data.heads[0]?.volume ?? ""]?.head === data.heads[0]?.after.id;
+  if (!isRecorded && (await backIsRight(world, data, status))) {
     await undo(world, locks, data);
     return "back";
   }

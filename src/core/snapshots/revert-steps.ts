@@ -1,5 +1,4 @@
 /** The steps of a revert, in the order in which each crash has an answer (DESIGN.md, section 5). */
-
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import { FROZEN, freezeFile, thawFile } from "../modes.ts";
@@ -13,7 +12,7 @@ import type { RevertData } from "./revert-plan.ts";
 export const START = "start";
 export const RESUME = "resume";
 
-export function planSteps(world: World, locks: HeldLocks, data: RevertData): Step[] {
+export function revertSteps(world: World, locks: HeldLocks, data: RevertData): Step[] {
   const { heads, kept, nvram, keep } = data;
   const steps: Step[] = [];
   if (kept !== null) {

@@ -1,5 +1,4 @@
 /** `snapshot revert` of one volume, at rest: it goes on from what its snapshot holds, in a new empty head; what it had is kept. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { findAgain } from "../instances/find.ts";
@@ -64,7 +63,7 @@ export async function revertVolume(
     await requireAtRest(world, state, volume, status);
     const data = planRevert(world, state, volume, snapshot, options);
     await requireSpace(world, EMPTY_HEAD_BYTES, `revert of volume ${volumeLabel(state, volume)}`);
-    const steps = planSteps(world, data);
+    const steps = revertVolumeSteps(world, data);
     const label = snapshotLabel(state, snapshot);
     const reverted = { instance: null, volume: volumeLabel(state, volume), snapshot: label, kept: data.kept };
     return run<RevertVolumeData, Reverted>(world, locks, {
@@ -105,16 +104,16 @@ function planRevert(
   }
   const head = newHead(world, state, volume, before, layer, layer.sizeBytes);
   const keep = () => {
-    const told = keptByRevert(world, state, volume.id, options.keepMs, "the volume");
+    const fields = keptByRevert(world, state, volume.id, options.keepMs, "the volume");
     const parent = snapshotBelow(state, volume);
     const own = { id: world.ids.next("snap"), parent, consistency: "offline", uefi: volume.uefi } as const;
-    return volumeRecord(volume, head, { ...told, ...own });
+    return volumeRecord(volume, head, { ...fields, ...own });
   };
   const kept = options.discard ? null : keep();
   return { uuid: volume.instance, head, kept };
 }
 
-function planSteps(world: World, data: RevertVolumeData): Step[] {
+function revertVolumeSteps(world: World, data: RevertVolumeData): Step[] {
   const { kept, head, uuid } = data;
   const steps: Step[] = [{ id: "make-new-head", title: "Make a new head", actions: [createHead(head)] }];
   if (kept !== null) {

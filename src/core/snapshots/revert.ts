@@ -1,15 +1,15 @@
 /** `snapshot revert` and `unrevert`: an instance goes on from what a snapshot holds, in new empty heads; what it had is kept. */
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import { type PlanView, run } from "../operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";
+import { withLocks } from "../with-locks.ts";
 import { findSnapshot, snapshotLabel } from "./find.ts";
 import { planRevert, type RevertData, type Reverted, type RevertOptions } from "./revert-plan.ts";
 import { revertKind } from "./revert-recovery.ts";
-import { planSteps } from "./revert-steps.ts";
+import { revertSteps } from "./revert-steps.ts";
 
 export type { Reverted, RevertOptions } from "./revert-plan.ts";
 
@@ -28,7 +28,7 @@ export async function revertSnapshot(
     const { revertVolume } = await import("./revert-volume.ts");
     return revertVolume(world, snapshot.id, options);
   }
-  return exclusive(world, [snapshot.instance], (locks) => revertLocked(world, locks, snapshot.id, null, options));
+  return withLocks(world, [snapshot.instance], (locks) => revertLocked(world, locks, snapshot.id, null, options));
 }
 
 /** Undoes the last revert, and itself. Throws "conflict" where there is nothing (left) to go back to. */
@@ -38,7 +38,7 @@ export async function unrevertSnapshot(
   options: RevertOptions,
 ): Promise<Reverted | PlanView> {
   const { status } = await findInstance(world, instance);
-  return exclusive(world, [status.uuid], async (locks) => {
+  return withLocks(world, [status.uuid], async (locks) => {
     const state = await world.store.read();
     const id = state.instances[status.uuid]?.undo ?? null;
     const kept = id === null ? undefined : state.snapshots[id];
@@ -72,7 +72,7 @@ export async function revertLocked(
   const adoption = await planAdoption(world, status, snapshot.excluded);
   const { state } = adoption;
   const data = await planRevert(world, state, status, snapshot, usedUp, options);
-  const steps = planSteps(world, locks, data);
+  const steps = revertSteps(world, locks, data);
   const label = snapshotLabel(state, snapshot);
   return run(world, locks, {
     kind: revertKind,

@@ -1,10 +1,10 @@
 /** `snapshot set` and `snapshot prune`. */
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import type { PlanView } from "../operation.ts";
 import type { World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 import { deleteSnapshot, expiredSnapshots } from "./delete.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
 import { snapshotsOf } from "./names.ts";
@@ -31,7 +31,7 @@ export async function setSnapshot(
   if (changes.name !== undefined) requireName("snapshot", changes.name);
   const state = await world.store.read();
   const snapshot = findSnapshot(state, target);
-  return exclusive(world, snapshotLocks(state, snapshot), async (): Promise<Snapshot | PlanView> => {
+  return withLocks(world, snapshotLocks(state, snapshot), async (): Promise<Snapshot | PlanView> => {
     if (!world.dryRun) return world.store.update((draft) => change(draft, snapshot.id, target, changes));
     change(structuredClone(await world.store.read()), snapshot.id, target, changes);
     return { steps: [{ title: "Record what is said of it", commands: [] }], notes: [], freesBytes: null };

@@ -1,5 +1,4 @@
 /** `volume attach`: a free volume becomes a disk of an instance, in its definition and, where it runs, in the guest. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { diskFileOf } from "../graph/files.ts";
@@ -63,7 +62,7 @@ export async function attachVolume(world: World, instance: string, target: strin
         volume: volume.id,
         disk: diskOf(state, volume, device ?? ""),
       };
-      const steps = planSteps(world, data);
+      const steps = attachSteps(world, data);
       return run(world, locks, {
         kind: attachKind,
         target: `${status.name} ${label}`,
@@ -80,8 +79,8 @@ export async function attachVolume(world: World, instance: string, target: strin
 /** The names that a next volume can have, in their order. Throws "conflict" where all are taken. */
 export function freeDevices(state: State, status: DomainStatus | null, taken: readonly string[] = []): string[] {
   const disks = [...(status?.inactive.disks ?? []), ...(status?.live?.disks ?? [])].map(({ device }) => device);
-  const recorded = status === null ? [] : volumesOf(state, status.uuid).keys();
-  const used = new Set([...taken, ...disks, ...recorded, SEED_DEVICE]);
+  const attached = status === null ? [] : volumesOf(state, status.uuid).keys();
+  const used = new Set([...taken, ...disks, ...attached, SEED_DEVICE]);
   const letters = Array.from({ length: 26 }, (_, index) => `vd${String.fromCharCode(97 + index)}`);
   const free = letters.filter((device) => !used.has(device));
   if (free.length > 0) return free;
@@ -97,7 +96,7 @@ export function diskOf(state: State, volume: Volume, device: string): NewDisk {
   return { device, ...diskFileOf(state, head), readonly: false, serial: volume.id.slice(0, 20) };
 }
 
-function planSteps(world: World, data: AttachData): Step[] {
+function attachSteps(world: World, data: AttachData): Step[] {
   return [
     {
       id: "attach-disk",

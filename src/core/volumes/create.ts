@@ -1,8 +1,6 @@
 /** `volume create`: an empty disk, or a new head on a layer of a snapshot or an image. Moves no data. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import {
   awaitUnmerged,
@@ -21,8 +19,9 @@ import type { State, Volume } from "../model/state.ts";
 import { requireFree, requireName } from "../names.ts";
 import { type PlanView, perform, run, type Step } from "../operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
-import { loaned, planLoan, withLoan } from "../sharing/borrow.ts";
+import { borrowedChoice, borrowImage, withBorrowed } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { withLocks } from "../with-locks.ts";
 import { requireDiskSize } from "./requirements.ts";
 import { findVolumeSource, type VolumeSource, type VolumeSourceChoice, volumeSourceExists } from "./source.ts";
 
@@ -55,17 +54,17 @@ export async function createVolume(world: World, options: CreateVolumeOptions): 
   if (options.sizeBytes !== null) requireDiskSize(what, options.sizeBytes);
   await requireEncryptable(world, what, options);
   const id = world.ids.next("vol");
-  return exclusive(world, [id], async (locks) => {
+  return withLocks(world, [id], async (locks) => {
     const stored = await world.store.read();
     requireFreeVolumeName(stored, options.name);
-    const loan = await planLoan(world, stored, options.source);
-    const early = withLoan(stored, loan);
-    const choice = options.source === null ? null : loaned(options.source, loan);
+    const loan = await borrowImage(world, stored, options.source);
+    const early = withBorrowed(stored, loan);
+    const choice = options.source === null ? null : borrowedChoice(options.source, loan);
     const first = choice === null ? null : findVolumeSource(early, choice);
-    const state = withLoan(await awaitUnmerged(world, first === null ? [] : [first.layer], what), loan);
+    const state = withBorrowed(await awaitUnmerged(world, first === null ? [] : [first.layer], what), loan);
     const source = choice === null ? null : findVolumeSource(state, choice);
     const made = await plan(world, state, id, options, source);
-    const steps = planSteps(world, state, made, source, options.passphraseFile ?? null);
+    const steps = createVolumeSteps(world, state, made, source, options.passphraseFile ?? null);
     return run<CreateData, Volume>(world, locks, {
       kind: createVolumeKind,
       target: options.name,
@@ -123,7 +122,7 @@ async function plan(
   });
 }
 
-function planSteps(
+function createVolumeSteps(
   world: World,
   planned: State,
   made: NewVolume,

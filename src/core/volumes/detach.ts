@@ -1,5 +1,4 @@
 /** `volume detach`: a disk leaves the guest, then the definition; the volume is free afterwards, and holds what was written. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { chain } from "../graph/references.ts";
@@ -69,7 +68,7 @@ export async function detachVolume(
         device: device ?? "",
         path: headOf(state, volume).file,
       };
-      const steps = planSteps(world, data, timeoutMs);
+      const steps = detachSteps(world, data, timeoutMs);
       return run(world, locks, {
         kind: detachKind,
         target: `${status.name} ${volumeLabel(state, volume)}`,
@@ -128,7 +127,7 @@ async function requireAgreementButFor(world: World, state: State, status: Domain
   });
 }
 
-function planSteps(world: World, data: DetachData, timeoutMs: number): Step[] {
+function detachSteps(world: World, data: DetachData, timeoutMs: number): Step[] {
   const { uuid, device } = data;
   return [
     { id: "detach-disk", title: "Detach the disk", actions: [{ do: "detach-disk", domain: uuid, device, timeoutMs }] },

@@ -1,9 +1,9 @@
 /** From what a person types to a volume, and the locks under which it stays what it is. */
 import { EstratoError } from "../../errors.ts";
-import { exclusive } from "../exclusive.ts";
 import type { State, Volume } from "../model/state.ts";
 import { find } from "../names.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { withLocks } from "../with-locks.ts";
 
 /** A volume as people call it: its name, INSTANCE/DEVICE where it has none, else its id. */
 export function volumeLabel(state: State, volume: Volume): string {
@@ -52,7 +52,7 @@ export async function withVolume<T>(
   for (let attempt = 1; ; attempt += 1) {
     const seen = findVolume(await world.store.read(), target);
     const names = [...new Set([...volumeLocks(seen), ...more])];
-    const done = await exclusive(world, names, async (locks) => {
+    const done = await withLocks(world, names, async (locks) => {
       const state = await world.store.read();
       const volume = state.volumes[seen.id];
       if (volume === undefined) throw new EstratoError("not_found", `volume ${target}: it has been deleted meanwhile`);

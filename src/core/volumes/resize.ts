@@ -1,5 +1,4 @@
 /** `volume resize`: a volume grows, under its running guest or at rest. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { imageOf } from "../graph/files.ts";
@@ -52,7 +51,7 @@ export async function resizeVolume(world: World, target: string, sizeBytes: numb
     }
     await requireGrowable(world, head, label);
     const data: ResizeData = { uuid: volume.instance, device: volume.device, head, sizeBytes };
-    const steps = planSteps(world, data, status);
+    const steps = resizeSteps(world, data, status);
     return run(world, locks, { kind: resizeVolumeKind, target: label, data, steps, result: async () => volume });
   });
 }
@@ -79,7 +78,7 @@ async function requireGrowable(world: World, head: Layer, label: string): Promis
   });
 }
 
-function planSteps(world: World, data: ResizeData, status: DomainStatus | null): Step[] {
+function resizeSteps(world: World, data: ResizeData, status: DomainStatus | null): Step[] {
   const { uuid, device, head, sizeBytes } = data;
   const action: Action =
     status === null || status.live === null || uuid === null || device === null

@@ -27,8 +27,8 @@ const WORDS: Readonly<Record<string, string>> = { id: "ID", vcpus: "VCPUs", ram:
 /** `ram_bytes` → RAM, `created_at` → Created, `key_name` → Key name. */
 function headerOf(key: string): string {
   const words = key.replace(/_(bytes|at)$/, "").split("_");
-  const told = words.map((word) => WORDS[word] ?? word).join(" ");
-  return told.charAt(0).toUpperCase() + told.slice(1);
+  const label = words.map((word) => WORDS[word] ?? word).join(" ");
+  return label.charAt(0).toUpperCase() + label.slice(1);
 }
 
 function column<Row>(
@@ -82,9 +82,9 @@ export function words<Row>(key: string, value: (row: Row) => readonly string[], 
 export function nested<Row>(
   key: string,
   value: (row: Row) => Json,
-  extras?: ColumnExtras & { readonly told?: (value: Json) => string },
+  extras?: ColumnExtras & { readonly forPeople?: (value: Json) => string },
 ): Column<Row> {
-  return column(key, value, extras, extras?.told ? { text: extras.told } : {});
+  return column(key, value, extras, extras?.forPeople ? { text: extras.forPeople } : {});
 }
 
 const GOOD = ["active", "available", "in-use", "complete", "ready", "done", "ok"];

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { restoreInstant } from "../../../../src/core/backups/instant.ts";
 import { repair } from "../../../../src/core/doctor/doctor.ts";
-import { backupLoansOf } from "../../../../src/core/graph/loans.ts";
+import { borrowedBackupsOf } from "../../../../src/core/graph/borrowed.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
@@ -61,7 +61,7 @@ async function happen(scene: Scene, meanwhile: Meanwhile): Promise<void> {
 async function requireKept({ on, where, backups, held }: Scene): Promise<void> {
   expect(await contents(on), where).toEqual(backups);
   const uuid = await restoredUuid(on);
-  const loans = uuid === null ? [] : backupLoansOf(await stateOf(on), uuid);
+  const loans = uuid === null ? [] : borrowedBackupsOf(await stateOf(on), uuid);
   expect(marks(on).sort(), where).toEqual(loans.map(({ borrowed }) => borrowed.marker).sort());
   if (uuid !== null) expect(await disksOfRestored(on), where).toEqual(held);
 }

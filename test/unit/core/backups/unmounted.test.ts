@@ -5,10 +5,10 @@ import { listBackups } from "../../../../src/core/backups/list.ts";
 import { pruneBackups } from "../../../../src/core/backups/prune.ts";
 import { verifyAll } from "../../../../src/core/backups/verify.ts";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
-import { exclusive } from "../../../../src/core/exclusive.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
 import type { World } from "../../../../src/core/ports.ts";
 import { recoverAll } from "../../../../src/core/recovery.ts";
+import { withLocks } from "../../../../src/core/with-locks.ts";
 import { Crash } from "../../../fake/store.ts";
 import { requireSound } from "../crashes.ts";
 import { ENDINGS, type Ending, endsOf, everyEnd } from "../ends.ts";
@@ -71,7 +71,7 @@ async function endEverywhere(ending: Ending, work: (world: World & Process) => P
     await recoverAll(world);
     await collect(world);
     // Whatever has to wait for the target: the instance does not.
-    await exclusive(command(on), [UUID], async () => {});
+    await withLocks(command(on), [UUID], async () => {});
     move(on, AWAY, TARGET);
     if (parts(on).length > 0) left += 1;
     const [name, next] = Object.entries(NEXT)[index % 4] as [string, (typeof NEXT)[string]];

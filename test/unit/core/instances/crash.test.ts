@@ -1,12 +1,12 @@
 /** Killed at any instant: the next command leaves the instance there whole, or nothing of it. */
 import { describe, expect, test } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
-import { exclusive } from "../../../../src/core/exclusive.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { setInstance } from "../../../../src/core/instances/set.ts";
 import type { World } from "../../../../src/core/ports.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { withLocks } from "../../../../src/core/with-locks.ts";
 import { ENDINGS, everyEnd } from "../ends.ts";
 import type { Process } from "../process.ts";
 import { command, creation, type Estate, newEstate, stateOf, wrongs } from "./world.ts";
@@ -14,7 +14,7 @@ import { command, creation, type Estate, newEstate, stateOf, wrongs } from "./wo
 /** Any verb does it: recovers what a dead command left, and collects. */
 async function nextCommand(estate: Estate): Promise<Process> {
   const world = command(estate);
-  await exclusive(world, ["another"], async () => {});
+  await withLocks(world, ["another"], async () => {});
   return world;
 }
 

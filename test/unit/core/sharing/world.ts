@@ -1,7 +1,7 @@
 /** Two stores on one machine: alice's, with the image golden on a chain of two layers, and bob's, who has nothing. */
-import { exclusive } from "../../../../src/core/exclusive.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import type { World } from "../../../../src/core/ports.ts";
+import { withLocks } from "../../../../src/core/with-locks.ts";
 import { fakeClock, fakeIds } from "../../../fake/clock.ts";
 import { type FakeMachine, fakeMachine } from "../../../fake/host.ts";
 import { type FakeDisk, fakeDisk } from "../../../fake/store.ts";
@@ -81,7 +81,7 @@ export function as(on: Hosted, user: User, how: How = {}): Process {
 /** Any verb does it: recovers what a dead command left, and collects. */
 export async function next(on: Hosted, user: User): Promise<Process> {
   const world = as(on, user);
-  await exclusive(world, ["another"], async () => {});
+  await withLocks(world, ["another"], async () => {});
   return world;
 }
 

@@ -1,13 +1,13 @@
 /** One instance that estrato made, with a snapshot, UEFI or not, to be shelved and brought back; and what must be true of it at any time. */
 import { expect } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
-import { exclusive } from "../../../../src/core/exclusive.ts";
 import { findings } from "../../../../src/core/graph/invariants.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { setInstance } from "../../../../src/core/instances/set.ts";
 import type { Instance } from "../../../../src/core/model/state.ts";
 import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { withLocks } from "../../../../src/core/with-locks.ts";
 import { SYSTEM_FOLDERS, tpmFolder } from "../../../../src/host/libvirt-folders.ts";
 import { fakeClock } from "../../../fake/clock.ts";
 import type { Content } from "../../../fake/host.ts";
@@ -100,7 +100,7 @@ export async function domainState(on: Bed): Promise<string> {
 /** Any verb does it: recovers what a dead command left, and collects. */
 export async function nextCommand(on: Bed): Promise<Process> {
   const world = command(on);
-  await exclusive(world, ["another"], async () => {});
+  await withLocks(world, ["another"], async () => {});
   return world;
 }
 

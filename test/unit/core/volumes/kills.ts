@@ -1,6 +1,6 @@
 /** Ends a command on volumes badly at every point, and looks at what the next command leaves. */
 import { expect } from "vitest";
-import { exclusive } from "../../../../src/core/exclusive.ts";
+import { withLocks } from "../../../../src/core/with-locks.ts";
 import { type Ending, everyEnd } from "../ends.ts";
 import { wrongs } from "../instances/world.ts";
 import { type Bed, command, type Process, stateOf } from "../world.ts";
@@ -24,7 +24,7 @@ export async function endEverywhere(
       if (runs && meanwhile === "the guest stops and starts")
         await host.perform({ do: "start", domain: "web1", paused: false }).catch(() => undefined);
       const where = `${point}; then ${meanwhile}`;
-      await exclusive(command(estate), ["another"], async () => {});
+      await withLocks(command(estate), ["another"], async () => {});
       expect(await wrongs(estate), where).toEqual([]);
       expect(estate.disk.locks.size, where).toBe(0);
       for (const layer of Object.values((await stateOf(estate)).layers)) {

@@ -3,12 +3,12 @@ import type { Image, State } from "../model/state.ts";
 import { chainOrNull } from "./references.ts";
 
 /** By layer: the shared images that stand on it or are it. */
-export function lentLayers(state: State): ReadonlyMap<string, readonly Image[]> {
-  const lent = new Map<string, Image[]>();
+export function sharedLayers(state: State): ReadonlyMap<string, readonly Image[]> {
+  const shared = new Map<string, Image[]>();
   for (const image of Object.values(state.images)) {
     if (image.visibility === "private") continue;
     const layers = new Set(image.disks.flatMap(({ layer }) => chainOrNull(state, layer) ?? [layer]));
-    for (const id of layers) lent.set(id, [...(lent.get(id) ?? []), image]);
+    for (const id of layers) shared.set(id, [...(shared.get(id) ?? []), image]);
   }
-  return lent;
+  return shared;
 }

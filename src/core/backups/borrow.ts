@@ -4,14 +4,14 @@
  * what the manifest says.
  */
 import { EstratoError } from "../../errors.ts";
-import type { BackupLoan } from "../graph/loans.ts";
+import type { BorrowedBackup } from "../graph/borrowed.ts";
 import { newLayer } from "../layers/record.ts";
 import type { World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
 import { type Backup, type ChainFile, diskChain } from "./backup.ts";
 import { headerProblems } from "./examine-disk.ts";
 import { requireNoProblems, type WholeBackup } from "./find.ts";
-import { asImage, chooseDisks, type Import } from "./import.ts";
+import { chooseDisks, type Import, imageFromBackup } from "./import.ts";
 import type { BackupDisk } from "./manifest.ts";
 import { MANIFEST, useNote } from "./parts.ts";
 import { requireTarget, storeIdOf } from "./targets/identity.ts";
@@ -25,7 +25,7 @@ import { smallProblems } from "./verify.ts";
  * are compared with the manifests, and all else with its checksums. Throws "integrity" where they differ, "conflict"
  * for disks that would be encrypted otherwise than they were, "host" where there is no room for what will be pulled.
  */
-export async function planLoan(
+export async function borrowBackup(
   world: World,
   backup: WholeBackup,
   known: ReadonlyMap<string, Backup>,
@@ -50,7 +50,7 @@ export async function planLoan(
   const owner = { uid: kept?.uid ?? 0, gid: kept?.gid ?? 0 };
   const mark = useNoteText(world, await storeIdOf(world), wanted.name);
   const layers = chains.map((chain) => standIn(world, backup, stored, chain, wanted.id, { owner, mark, secret }));
-  const parts = asImage(world, backup, wanted.id, disks, layers);
+  const parts = imageFromBackup(world, backup, wanted.id, disks, layers);
   const loan = { image: { ...parts.image, name: `backup ${backup.id}` }, layers };
   return { ...parts, layers: [], loan, from: [], secret };
 }
@@ -70,8 +70,8 @@ function standIn(
   stored: StoredBackup,
   chain: readonly ChainFile[],
   image: string,
-  { secret, ...own }: { readonly secret: string | null } & Pick<BackupLoan["borrowed"]["backup"], "owner" | "mark">,
-): BackupLoan {
+  { secret, ...own }: { readonly secret: string | null } & Pick<BorrowedBackup["borrowed"]["backup"], "owner" | "mark">,
+): BorrowedBackup {
   const layer = newLayer(world, { sizeBytes: chain[0]?.disk.sizeBytes ?? 0, frozen: true, secret });
   const files = chain.map(({ backup, file }) => backup.image(file).path);
   const borrowed = {
@@ -126,7 +126,7 @@ async function fileProblems(
  * Checks again what stands for a backup, before a guest opens it: its target may be gone, or another one. Throws "host"
  * where it is not there, "integrity" where it is not what it was.
  */
-export async function recheckBackupLoan(world: World, layer: BackupLoan): Promise<void> {
+export async function recheckBorrowedBackup(world: World, layer: BorrowedBackup): Promise<void> {
   const { id, target: name, files } = layer.borrowed.backup;
   const what = `backup ${id}, from which it still reads`;
   const target = openTarget(world, name);

@@ -4,7 +4,7 @@ import type { PlanView } from "./operation.ts";
 import type { StorePort } from "./ports.ts";
 
 /** Makes `change` and returns what it returns; with `dryRun` tries it on a copy (throwing as it would) and returns the plan. */
-export async function recorded<T>(
+export async function changeState<T>(
   store: StorePort,
   dryRun: boolean,
   title: string,

@@ -6,11 +6,11 @@ import { chainOrNull } from "./references.ts";
 export type Borrowed = NonNullable<Layer["borrowed"]>;
 
 /** A borrowed layer that stands for a disk of a backup. */
-export interface BackupLoan extends Layer {
+export interface BorrowedBackup extends Layer {
   readonly borrowed: Borrowed & { readonly backup: NonNullable<Borrowed["backup"]> };
 }
 
-export function isBackupLoan(layer: Layer | null | undefined): layer is BackupLoan {
+export function isBorrowedBackup(layer: Layer | null | undefined): layer is BorrowedBackup {
   return layer?.borrowed?.backup !== undefined;
 }
 
@@ -21,24 +21,24 @@ export function borrowedBelow(state: State, layer: string): Layer | null {
 }
 
 /** What stands for a backup at the bottom of a chain; null where another layer is there. */
-export function loanBelow(state: State, layer: string): BackupLoan | null {
+export function borrowedBackupBelow(state: State, layer: string): BorrowedBackup | null {
   const bottom = borrowedBelow(state, layer);
-  return isBackupLoan(bottom) ? bottom : null;
+  return isBorrowedBackup(bottom) ? bottom : null;
 }
 
 /** What the disks of an instance and of its snapshots still read from backups, each once. */
-export function backupLoansOf(state: State, uuid: string): BackupLoan[] {
+export function borrowedBackupsOf(state: State, uuid: string): BorrowedBackup[] {
   const own = ({ instance }: { readonly instance: string | null }) => instance === uuid;
   const tops = [
     ...Object.values(state.volumes).flatMap((volume) => (own(volume) ? [volume.head] : [])),
     ...Object.values(state.snapshots).flatMap((one) => (own(one) ? one.disks.map(({ layer }) => layer) : [])),
   ];
-  const loans = tops.flatMap((top) => loanBelow(state, top) ?? []);
-  return [...new Map(loans.map((layer) => [layer.id, layer])).values()];
+  const backups = tops.flatMap((top) => borrowedBackupBelow(state, top) ?? []);
+  return [...new Map(backups.map((layer) => [layer.id, layer])).values()];
 }
 
 /** Tells the lender that we use what is his. Idempotent. */
-export function takeLoan({ marker: path, backup }: Borrowed): Action {
+export function markBorrowed({ marker: path, backup }: Borrowed): Action {
   return backup === undefined ? { do: "mark-use", path, on: true } : { do: "write-file", path, text: backup.mark };
 }
 
@@ -46,7 +46,7 @@ export function takeLoan({ marker: path, backup }: Borrowed): Action {
  * Tells him that we no longer do. Of a backup the files go back to whose they were: libvirt leaves what a guest stood on to QEMU's user (measured on 9.0).
  * What is not there any more is passed over. Idempotent.
  */
-export function endLoan({ marker: path, backup }: Borrowed): Action[] {
+export function unmarkBorrowed({ marker: path, backup }: Borrowed): Action[] {
   if (backup === undefined) return [{ do: "mark-use", path, on: false }];
   const owners = backup.files.map((file): Action => ({ do: "set-owner", path: file, ...backup.owner, ofLink: true }));
   return [...owners, { do: "unlink", path }];

@@ -10,7 +10,7 @@ import { recoverAll, recoverHeld } from "./recovery.ts";
  * Throws "conflict" where another command holds one of them for longer than the lock time-out.
  * `evenIfBroken`: also where something on them cannot be recovered (a note has said so): for stopping a guest, which may be the way out.
  */
-export async function exclusive<T>(
+export async function withLocks<T>(
   world: World,
   names: readonly string[],
   body: (locks: HeldLocks) => Promise<T>,
