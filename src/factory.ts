@@ -145,7 +145,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       store(),
       host(),
       settings(),
-      import("./core/kinds.ts"),
+      import("./core/operations/kinds.ts"),
     ]);
     const named = read.get("image_stores").value?.split(",") ?? [];
     return {

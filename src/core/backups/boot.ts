@@ -2,10 +2,10 @@
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
-import { isPlan, perform, run, type Step } from "../operation.ts";
+import { isPlan, perform, run, type Step } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
-import { withLocks } from "../with-locks.ts";
 import { type Backup, diskChain } from "./backup.ts";
 import { guestSteps } from "./boot-guest.ts";
 import { awaitBoot, type BootProof } from "./boot-wait.ts";

@@ -6,7 +6,7 @@ import { findAgain } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { isPlan, type PlanView, run, type Step } from "../operation.ts";
+import { isPlan, type PlanView, run, type Step } from "../operations/operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { createSnapshotLocked } from "../snapshots/create.ts";
 import type { Backup } from "./backup.ts";

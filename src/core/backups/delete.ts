@@ -1,9 +1,9 @@
 /** `backup delete`, and what rotation removes: a backup goes, and what stands on it takes over the data that it still needs. */
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
-import { type PlanView, run } from "../operation.ts";
+import { type PlanView, run } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { withLocks } from "../with-locks.ts";
 import { type Backup, standingOnBackup } from "./backup.ts";
 import { type DeleteData, deleteBackupKind, deleteSteps, requireMerging } from "./delete-recovery.ts";
 import { findBackup } from "./find.ts";

@@ -1,8 +1,8 @@
 /** `backup protect` and `unprotect`: a mark in the manifest, so that it goes where the backup goes. */
 import { EstratoError } from "../../errors.ts";
-import type { PlanView } from "../operation.ts";
+import type { PlanView } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
-import { withLocks } from "../with-locks.ts";
 import { findBackup, requireWhole } from "./find.ts";
 import { type BackupView, backupsIn, viewBackup } from "./list.ts";
 import { manifestText } from "./manifest.ts";

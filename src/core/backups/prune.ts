@@ -1,6 +1,7 @@
 /** `backup prune`: a policy laid on all series of backups in some targets, with the reason for each that stays or goes. */
+
+import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
-import { withLocks } from "../with-locks.ts";
 import type { Backup } from "./backup.ts";
 import { sweep } from "./leftovers.ts";
 import { backupsIn } from "./list.ts";

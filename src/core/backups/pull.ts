@@ -5,8 +5,8 @@ import type { Decision } from "../graph/decisions.ts";
 import { standingOn } from "../graph/references.ts";
 import { locksFor, settle } from "../layers/collect.ts";
 import type { State } from "../model/state.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
-import { withLocks } from "../with-locks.ts";
 import { recheckBorrowedBackup } from "./borrow.ts";
 
 /**

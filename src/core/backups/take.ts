@@ -1,10 +1,10 @@
 /** A backup, and then what its policy leaves of those before it. */
 import { findInstance } from "../instances/find.ts";
-import type { PlanView } from "../operation.ts";
-import { isPlan } from "../operation.ts";
+import type { PlanView } from "../operations/operation.ts";
+import { isPlan } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";
-import { withLocks } from "../with-locks.ts";
 import type { Backup } from "./backup.ts";
 import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
 import { deleteLocked } from "./delete.ts";

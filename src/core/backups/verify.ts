@@ -1,8 +1,8 @@
 /** `backup verify`: is what is in the target what was written? Every byte of every file is read. */
 import { EstratoError } from "../../errors.ts";
+import { recoverAll } from "../operations/recovery.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
-import { recoverAll } from "../recovery.ts";
-import { withLocks } from "../with-locks.ts";
 import { ancestorsOf, type Backup } from "./backup.ts";
 import { type Examined, examineDisk, wrong } from "./examine-disk.ts";
 import { findBackup } from "./find.ts";

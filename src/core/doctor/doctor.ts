@@ -1,11 +1,11 @@
 /** `doctor`: compares store, files and libvirt, names each difference, and mends what can be mended without guessing. */
 import { EstratoError } from "../../errors.ts";
 import { findings as structure } from "../graph/invariants.ts";
-import { takeLocks } from "../locks.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State } from "../model/state.ts";
+import { takeLocks } from "../operations/locks.ts";
+import { recoverAll } from "../operations/recovery.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { recoverAll } from "../recovery.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
 import { examineInstances } from "./instances.ts";

@@ -1,7 +1,7 @@
 import { NO_FIRMWARE } from "../firmware.ts";
 import type { Image } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { type PlanView, run, type Step } from "../operation.ts";
+import { type PlanView, run, type Step } from "../operations/operation.ts";
 import type { World } from "../ports.ts";
 import { createVolumeSnapshotLocked } from "../snapshots/create-volume.ts";
 import { volumeLabel, withVolume } from "../volumes/find.ts";

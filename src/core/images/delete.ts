@@ -6,11 +6,11 @@ import { standingOn } from "../graph/references.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Image, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
-import { isPlan, type PlanView, perform, run, type Step } from "../operation.ts";
+import { isPlan, type PlanView, perform, run, type Step } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { findOwnImage } from "../sharing/find.ts";
 import { SHARES_LOCK } from "../sharing/publish.ts";
-import { withLocks } from "../with-locks.ts";
 import { findImageAgain } from "./find.ts";
 
 interface DeleteImageData {

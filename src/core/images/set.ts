@@ -2,11 +2,11 @@
 import { EstratoError } from "../../errors.ts";
 import type { Image, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { type PlanView, perform, planView } from "../operation.ts";
+import { type PlanView, perform, planView } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { findOwnImage } from "../sharing/find.ts";
 import { publish, SHARES_LOCK } from "../sharing/publish.ts";
-import { withLocks } from "../with-locks.ts";
 import { findImageAgain } from "./find.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { type ImageView, viewImage } from "./view.ts";

@@ -1,7 +1,7 @@
 /** Giving disks back that were there before us, when their instance has been deleted. */
 import type { Volume } from "../model/state.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
-import { withLocks } from "../with-locks.ts";
 
 /**
  * Forgets volumes of a deleted instance whose bytes lie in their original file again (what stood on it has been merged down into it);

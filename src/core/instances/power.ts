@@ -1,9 +1,9 @@
 /** The frame of the verbs that switch one instance: find it, lock it, look again, act. libvirt's own action is atomic, so none is journaled. */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
-import { type PlanView, runUnjournaled } from "../operation.ts";
+import { type PlanView, runUnjournaled } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { withLocks } from "../with-locks.ts";
 import { type FoundInstance, findAgain, findInstance } from "./find.ts";
 
 /** What is to be done now; none where it is so already. */

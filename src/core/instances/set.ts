@@ -2,10 +2,10 @@
 import * as v from "valibot";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { type PlanView, run, runUnjournaled, type Step } from "../operation.ts";
+import { type PlanView, run, runUnjournaled, type Step } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";
-import { withLocks } from "../with-locks.ts";
 import { ensureAdopted } from "./adopt.ts";
 import { findAgain, findInstance, isLive } from "./find.ts";
 import { nameLock, requireFreeName } from "./names.ts";

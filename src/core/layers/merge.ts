@@ -1,7 +1,6 @@
 /** One free or merge, journaled: the order of steps that makes a kill at any instant harmless (core/graph/effects.ts says why). */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { closeEntry, dataOf, openedEntry } from "../entries.ts";
 import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { isSameChain } from "../graph/collect.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
@@ -15,7 +14,8 @@ import type { JournalEntry } from "../model/journal.ts";
 import { actionSchema } from "../model/journal-data.ts";
 import type { Layer, State } from "../model/state.ts";
 import { thawFile } from "../modes.ts";
-import { perform, run, type Step } from "../operation.ts";
+import { closeEntry, dataOf, openedEntry } from "../operations/entries.ts";
+import { perform, run, type Step } from "../operations/operation.ts";
 import type { HeldLocks, Kind, OpenEntry, Outcome, World } from "../ports.ts";
 import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";

@@ -1,6 +1,6 @@
 /** What is remembered of operations: under way (the journal) and done (the log for people). */
 
-/** The kinds of operations, as the journal names them. Each is in the table of kinds (core/kinds.ts): the compiler sees to it. */
+/** The kinds of operations, as the journal names them. Each is in the table of kinds (core/operations/kinds.ts): the compiler sees to it. */
 export type KindName =
   | "backup.boot"
   | "backup.create"

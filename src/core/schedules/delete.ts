@@ -1,8 +1,8 @@
 /** `schedule delete`: its lines of the crontab go, then the record. What it has made stays. */
 import * as v from "valibot";
-import { type PlanView, perform, run, type Step } from "../operation.ts";
+import { type PlanView, perform, run, type Step } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
-import { withLocks } from "../with-locks.ts";
 import { setLines } from "./create.ts";
 import { CRONTAB_LOCK, findSchedule } from "./find.ts";
 

@@ -12,10 +12,10 @@ import type { Action } from "../model/action.ts";
 import type { Layer, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { FROZEN } from "../modes.ts";
-import { isPlan, perform, run, type Step } from "../operation.ts";
+import { isPlan, perform, run, type Step } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
-import { withLocks } from "../with-locks.ts";
 import { type Shelf, shelfOf } from "./record.ts";
 
 /** One disk: the layer it is shelved in, the packed copy of that, and the volume's new empty head on the copy. */

@@ -8,7 +8,7 @@ import type { DomainStatus } from "../model/host.ts";
 import type { Layer, Snapshot, State, Volume } from "../model/state.ts";
 import { freezeFile } from "../modes.ts";
 import { requireName } from "../names.ts";
-import { type PlanView, run, type Step } from "../operation.ts";
+import { type PlanView, run, type Step } from "../operations/operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";

@@ -4,9 +4,9 @@ import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Snapshot, State } from "../model/state.ts";
-import { type PlanView, perform, run, type Step } from "../operation.ts";
+import { type PlanView, perform, run, type Step } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
-import { withLocks } from "../with-locks.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
 

@@ -7,7 +7,7 @@ import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { freezeFile, thawFile } from "../modes.ts";
-import { type PlanView, perform, repeat, run, type Step } from "../operation.ts";
+import { type PlanView, perform, repeat, run, type Step } from "../operations/operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";

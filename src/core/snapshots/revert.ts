@@ -2,10 +2,10 @@
 import { EstratoError } from "../../errors.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
-import { type PlanView, run } from "../operation.ts";
+import { type PlanView, run } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";
-import { withLocks } from "../with-locks.ts";
 import { findSnapshot, snapshotLabel } from "./find.ts";
 import { planRevert, type RevertData, type Reverted, type RevertOptions } from "./revert-plan.ts";
 import { revertKind } from "./revert-recovery.ts";

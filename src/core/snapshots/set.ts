@@ -2,9 +2,9 @@
 import { EstratoError } from "../../errors.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import type { PlanView } from "../operation.ts";
+import type { PlanView } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
-import { withLocks } from "../with-locks.ts";
 import { deleteSnapshot, expiredSnapshots } from "./delete.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
 import { snapshotsOf } from "./names.ts";

@@ -1,5 +1,5 @@
 /** Before a head is unlinked: does anybody hold it? */
-import { perform } from "../operation.ts";
+import { perform } from "../operations/operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 
 /** Before a head is unlinked: qemu-img opens it twice, without -U (DESIGN.md, section 3). Throws "conflict" where it is held. */

@@ -8,7 +8,7 @@ import { SEED_DEVICE } from "../instances/seed.ts";
 import type { DomainStatus, NewDisk } from "../model/host.ts";
 import { newDiskSchema } from "../model/journal-data.ts";
 import type { State, Volume } from "../model/state.ts";
-import { type PlanView, perform, run, type Step, unchanged } from "../operation.ts";
+import { type PlanView, perform, run, type Step, unchanged } from "../operations/operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";

@@ -17,11 +17,11 @@ import { defineSecret, forgetSecret } from "../layers/secrets.ts";
 import type { Action } from "../model/action.ts";
 import type { State, Volume } from "../model/state.ts";
 import { requireFree, requireName } from "../names.ts";
-import { type PlanView, perform, run, type Step } from "../operation.ts";
+import { type PlanView, perform, run, type Step } from "../operations/operation.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { borrowedChoice, borrowImage, withBorrowed } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
-import { withLocks } from "../with-locks.ts";
 import { requireDiskSize } from "./requirements.ts";
 import { findVolumeSource, type VolumeSource, type VolumeSourceChoice, volumeSourceExists } from "./source.ts";
 

@@ -5,7 +5,7 @@ import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { State, Volume } from "../model/state.ts";
-import { type PlanView, run, type Step } from "../operation.ts";
+import { type PlanView, run, type Step } from "../operations/operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { findVolume, volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle } from "./requirements.ts";

@@ -6,7 +6,7 @@ import { volumesOf } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State, Volume } from "../model/state.ts";
-import { type PlanView, perform, run, type Step, unchanged } from "../operation.ts";
+import { type PlanView, perform, run, type Step, unchanged } from "../operations/operation.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { disagreement, headFacts, refuseUnsafe } from "../truth.ts";

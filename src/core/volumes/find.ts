@@ -2,8 +2,8 @@
 import { EstratoError } from "../../errors.ts";
 import type { State, Volume } from "../model/state.ts";
 import { find } from "../names.ts";
+import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { withLocks } from "../with-locks.ts";
 
 /** A volume as people call it: its name, INSTANCE/DEVICE where it has none, else its id. */
 export function volumeLabel(state: State, volume: Volume): string {

@@ -7,7 +7,7 @@ import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
-import { type PlanView, run, type Step } from "../operation.ts";
+import { type PlanView, run, type Step } from "../operations/operation.ts";
 import type { Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";

@@ -4,7 +4,7 @@ import { examine, repair } from "../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../src/core/graph/invariants.ts";
 import { startInstance } from "../../../src/core/instances/start.ts";
 import { collect } from "../../../src/core/layers/collect.ts";
-import { recoverAll } from "../../../src/core/recovery.ts";
+import { recoverAll } from "../../../src/core/operations/recovery.ts";
 import { createSnapshot } from "../../../src/core/snapshots/create.ts";
 import type { Content } from "../../fake/host.ts";
 import { type Ending, everyEnd, type Work } from "./ends.ts";

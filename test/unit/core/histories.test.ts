@@ -7,7 +7,7 @@ import { deleteImage } from "../../../src/core/images/delete.ts";
 import { startInstance } from "../../../src/core/instances/start.ts";
 import { stopInstance } from "../../../src/core/instances/stop.ts";
 import { collect } from "../../../src/core/layers/collect.ts";
-import { recoverAll } from "../../../src/core/recovery.ts";
+import { recoverAll } from "../../../src/core/operations/recovery.ts";
 import { createSnapshot } from "../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../src/core/snapshots/delete.ts";
 import { revertSnapshot, unrevertSnapshot } from "../../../src/core/snapshots/revert.ts";

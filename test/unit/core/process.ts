@@ -1,5 +1,5 @@
 /** Commands on a host and a store in memory, each in a process of its own. Any can be killed, and libvirt can go away under any. */
-import { kinds } from "../../../src/core/kinds.ts";
+import { kinds } from "../../../src/core/operations/kinds.ts";
 import type { Reporter, World } from "../../../src/core/ports.ts";
 import { type FakeClock, fakeClock, fakeIds } from "../../fake/clock.ts";
 import { type CrashPhase, type FakeHost, type FakeMachine, fakeHost, fakeMachine } from "../../fake/host.ts";

@@ -4,7 +4,7 @@ import { examine } from "../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../src/core/graph/invariants.ts";
 import { startInstance } from "../../../src/core/instances/start.ts";
 import { collect } from "../../../src/core/layers/collect.ts";
-import { recoverAll } from "../../../src/core/recovery.ts";
+import { recoverAll } from "../../../src/core/operations/recovery.ts";
 import type { Content } from "../../fake/host.ts";
 import { type Contents, type Recorded, readAll } from "./recorded.ts";
 import { type Bed, command, stateOf, virsh } from "./world.ts";

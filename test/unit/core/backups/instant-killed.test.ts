@@ -6,7 +6,7 @@ import { borrowedBackupsOf } from "../../../../src/core/graph/borrowed.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
-import { recoverAll } from "../../../../src/core/recovery.ts";
+import { recoverAll } from "../../../../src/core/operations/recovery.ts";
 import type { Content } from "../../../fake/host.ts";
 import { MEANWHILE, type Meanwhile, requireSound } from "../crashes.ts";
 import { come, ENDINGS, type End, endsOf } from "../ends.ts";

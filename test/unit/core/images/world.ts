@@ -3,7 +3,7 @@
 import type { NewImageOptions } from "../../../../src/core/images/record.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
 import type { State } from "../../../../src/core/model/state.ts";
-import { recoverAll } from "../../../../src/core/recovery.ts";
+import { recoverAll } from "../../../../src/core/operations/recovery.ts";
 import { type Ending, everyEnd } from "../ends.ts";
 import { type Bed, command, type Process } from "../world.ts";
 

@@ -6,7 +6,7 @@ import { createImageFromSnapshot } from "../../../../src/core/images/create-from
 import { deleteImage } from "../../../../src/core/images/delete.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
 import type { State } from "../../../../src/core/model/state.ts";
-import { recoverAll } from "../../../../src/core/recovery.ts";
+import { recoverAll } from "../../../../src/core/operations/recovery.ts";
 import { createVolumeSnapshot } from "../../../../src/core/snapshots/create-volume.ts";
 import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";

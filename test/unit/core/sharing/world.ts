@@ -1,7 +1,7 @@
 /** Two stores on one machine: alice's, with the image golden on a chain of two layers, and bob's, who has nothing. */
 import type { State } from "../../../../src/core/model/state.ts";
+import { withLocks } from "../../../../src/core/operations/with-locks.ts";
 import type { World } from "../../../../src/core/ports.ts";
-import { withLocks } from "../../../../src/core/with-locks.ts";
 import { fakeClock, fakeIds } from "../../../fake/clock.ts";
 import { type FakeMachine, fakeMachine } from "../../../fake/host.ts";
 import { type FakeDisk, fakeDisk } from "../../../fake/store.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
-import { recoverAll } from "../../../../src/core/recovery.ts";
+import { recoverAll } from "../../../../src/core/operations/recovery.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { endEverywhere, requireSound } from "../crashes.ts";
 import { ENDINGS } from "../ends.ts";

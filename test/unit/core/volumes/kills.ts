@@ -1,6 +1,6 @@
 /** Ends a command on volumes badly at every point, and looks at what the next command leaves. */
 import { expect } from "vitest";
-import { withLocks } from "../../../../src/core/with-locks.ts";
+import { withLocks } from "../../../../src/core/operations/with-locks.ts";
 import { type Ending, everyEnd } from "../ends.ts";
 import { wrongs } from "../instances/world.ts";
 import { type Bed, command, type Process, stateOf } from "../world.ts";

@@ -1,8 +1,8 @@
 /** The journal's entries as core writes and reads them: whose child each is, and that what they remember has the shape that recovery expects. */
 import * as v from "valibot";
-import { EstratoError } from "../errors.ts";
-import type { JournalEntry } from "./model/journal.ts";
-import type { Kind, OpenEntry, World } from "./ports.ts";
+import { EstratoError } from "../../errors.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { Kind, OpenEntry, World } from "../ports.ts";
 
 /** Durable when it returns. An entry of that id is replaced as a whole. */
 export function openEntry(world: World, entry: JournalEntry): Promise<void> {

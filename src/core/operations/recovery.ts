@@ -1,10 +1,10 @@
 /** Finds operations that never ended (their owner is dead: its locks are free) and hands each to the code that knows its kind. */
-import { EstratoError } from "../errors.ts";
+import { EstratoError } from "../../errors.ts";
+import { requireNoneLost } from "../instances/find.ts";
+import type { JournalEntry, KindName } from "../model/journal.ts";
+import type { HeldLocks, Outcome, World } from "../ports.ts";
 import { childrenOf, closeEntry, dataOf, openedEntry } from "./entries.ts";
-import { requireNoneLost } from "./instances/find.ts";
 import { joined, takeLocks } from "./locks.ts";
-import type { JournalEntry, KindName } from "./model/journal.ts";
-import type { HeldLocks, Outcome, World } from "./ports.ts";
 
 /** Operations that have not ended, the newest first. */
 async function pending(world: World): Promise<JournalEntry[]> {

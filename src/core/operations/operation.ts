@@ -2,12 +2,12 @@
  * How every change is made: journal, then act, then record (DESIGN.md, invariant 2). An operation is a value: a kind, what the journal remembers of
  * it, an ordered list of steps. `run` plans it, journals it, performs it, and ends it where it failed.
  */
-import { EstratoError } from "../errors.ts";
+import { EstratoError } from "../../errors.ts";
+import type { Action, EarlySums } from "../model/action.ts";
+import type { Command } from "../model/host.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { childrenOf, closeEntry, openEntry, openedEntry } from "./entries.ts";
-import type { Action, EarlySums } from "./model/action.ts";
-import type { Command } from "./model/host.ts";
-import type { JournalEntry } from "./model/journal.ts";
-import type { HeldLocks, Kind, Outcome, World } from "./ports.ts";
 import { endEntry } from "./recovery.ts";
 
 /**

@@ -1,12 +1,12 @@
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
-import { closeEntry, dataOf } from "../../../src/core/entries.ts";
-import { kinds } from "../../../src/core/kinds.ts";
-import type { JournalEntry } from "../../../src/core/model/journal.ts";
-import { run } from "../../../src/core/operation.ts";
-import type { Kind } from "../../../src/core/ports.ts";
-import { recoverAll } from "../../../src/core/recovery.ts";
-import { type Bed, bed, command } from "./world.ts";
+import type { JournalEntry } from "../../../../src/core/model/journal.ts";
+import { closeEntry, dataOf } from "../../../../src/core/operations/entries.ts";
+import { kinds } from "../../../../src/core/operations/kinds.ts";
+import { run } from "../../../../src/core/operations/operation.ts";
+import { recoverAll } from "../../../../src/core/operations/recovery.ts";
+import type { Kind } from "../../../../src/core/ports.ts";
+import { type Bed, bed, command } from "../world.ts";
 
 interface Data {
   readonly word: string;

@@ -1,7 +1,7 @@
 /** The frame around every verb that changes something: recover, lock, work, collect. */
-import { EstratoError } from "../errors.ts";
+import { EstratoError } from "../../errors.ts";
+import type { HeldLocks, World } from "../ports.ts";
 import { takeLocks } from "./locks.ts";
-import type { HeldLocks, World } from "./ports.ts";
 import { recoverAll, recoverHeld } from "./recovery.ts";
 
 /**
@@ -26,7 +26,7 @@ export async function withLocks<T>(
     await locks.release();
   }
   if (!world.dryRun) {
-    const { collect } = await import("./layers/collect.ts");
+    const { collect } = await import("../layers/collect.ts");
     await collect(world);
   }
   return result;

@@ -1,6 +1,6 @@
 /** Kernel locks, and for a backup target the one in it too: two stores may keep their backups in one target, and neither knows the locks of the other. */
-import { isTargetName, openTarget } from "./backups/targets/open.ts";
-import type { HeldLocks, World } from "./ports.ts";
+import { isTargetName, openTarget } from "../backups/targets/open.ts";
+import type { HeldLocks, World } from "../ports.ts";
 
 /**
  * Takes the locks `names`; "conflict" where one is held for longer than `timeoutMs`. A backup target that is there is locked for other stores as

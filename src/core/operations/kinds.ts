@@ -1,0 +1,33 @@
+/** Every kind of operation there is: what recovery is handed, so that it knows none by itself. */
+import type { KindTable } from "../ports.ts";
+
+export const kinds: KindTable = {
+  "backup.boot": async () => (await import("../backups/boot.ts")).bootKind,
+  "backup.create": async () => (await import("../backups/create-recovery.ts")).createBackupKind,
+  "backup.delete": async () => (await import("../backups/delete-recovery.ts")).deleteBackupKind,
+  "backup.restore": async () => (await import("../backups/restore.ts")).restoreKind,
+  "image.create": async () => (await import("../images/create-recovery.ts")).createImageKind,
+  "image.delete": async () => (await import("../images/delete.ts")).deleteImageKind,
+  "image.save": async () => (await import("../images/save-recovery.ts")).saveImageKind,
+  "image.share": async () => (await import("../sharing/share.ts")).shareKind,
+  "image.unshare": async () => (await import("../sharing/share.ts")).unshareKind,
+  "instance.create": async () => (await import("../instances/create-recovery.ts")).createInstanceKind,
+  "instance.delete": async () => (await import("../instances/delete.ts")).deleteInstanceKind,
+  "instance.offload": async () => (await import("../shelving/offload.ts")).offloadKind,
+  "instance.rename": async () => (await import("../instances/set.ts")).renameKind,
+  "instance.resize": async () => (await import("../instances/resize-recovery.ts")).resizeKind,
+  "instance.shelve": async () => (await import("../shelving/shelve-recovery.ts")).shelveKind,
+  "instance.unshelve": async () => (await import("../shelving/unshelve-recovery.ts")).unshelveKind,
+  "layer.merge": async () => (await import("../layers/merge.ts")).mergeKind,
+  "schedule.create": async () => (await import("../schedules/create.ts")).createScheduleKind,
+  "schedule.delete": async () => (await import("../schedules/delete.ts")).deleteScheduleKind,
+  "snapshot.create": async () => (await import("../snapshots/create-recovery.ts")).createSnapshotKind,
+  "snapshot.delete": async () => (await import("../snapshots/delete.ts")).deleteSnapshotKind,
+  "snapshot.revert": async () => (await import("../snapshots/revert-recovery.ts")).revertKind,
+  "snapshot.revert-volume": async () => (await import("../snapshots/revert-volume.ts")).revertVolumeKind,
+  "volume.attach": async () => (await import("../volumes/attach.ts")).attachKind,
+  "volume.create": async () => (await import("../volumes/create.ts")).createVolumeKind,
+  "volume.delete": async () => (await import("../volumes/delete.ts")).deleteVolumeKind,
+  "volume.detach": async () => (await import("../volumes/detach.ts")).detachKind,
+  "volume.resize": async () => (await import("../volumes/resize.ts")).resizeVolumeKind,
+};
