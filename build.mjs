@@ -5,8 +5,8 @@ import { build } from "esbuild";
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 /**
- * Node's own modules that cost milliseconds to load and that most lines never call: their functions become ones that load them when called.
- * Classes and constants have no such stand-in: the build fails where ours import one of these.
+ * Node's own modules that cost milliseconds to load and that most lines never call: their functions become ones that
+ * load them when called. Classes and constants have no such stand-in: the build fails where ours import one of these.
  */
 const LATE = ["crypto", "child_process", "perf_hooks", "os"];
 const lateBuiltins = {
@@ -34,7 +34,10 @@ const lateBuiltins = {
   },
 };
 
-/** What packages load for things that we never ask of them, and touch in no other case: conf's schemas and migrations, and the names of HTML's characters. */
+/**
+ * What packages load for things that we never ask of them, and touch in no other case: conf's schemas and migrations,
+ * and the names of HTML's characters.
+ */
 export const UNUSED = [
   {
     of: "/node_modules/conf/",
@@ -61,8 +64,9 @@ const withoutUnused = {
 };
 
 /**
- * What nearly every line loads, bound into one file of dist/: a module costs Node some 0.4 ms to find, read and link, and the bundler makes one
- * file for each set of verbs that share something. What every line comes through loads all of these, so that they are shared by all.
+ * What nearly every line loads, bound into one file of dist/: a module costs Node some 0.4 ms to find, read and link,
+ * and the bundler makes one file for each set of verbs that share something. What every line comes through loads all of
+ * these, so that they are shared by all.
  */
 const SHARED = [
   "src/commands/framework/arguments.ts",

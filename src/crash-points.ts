@@ -1,4 +1,7 @@
-/** Where tests end the process with SIGKILL, and how they learn which steps there are. Nothing happens unless their variables are set. */
+/**
+ * Where tests end the process with SIGKILL, and how they learn which steps there are. Nothing happens unless their
+ * variables are set.
+ */
 import { appendFileSync } from "node:fs";
 
 export interface StepEvent {

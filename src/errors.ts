@@ -24,8 +24,8 @@ export interface ErrorDetail {
 }
 
 /**
- * The exit code is said by others: a program that was given the terminal (ssh, a console) ended so, or monitoring wants it so (`check`).
- * What there is to say has been said. Thrown only where the code is not 0.
+ * The exit code is said by others: a program that was given the terminal (ssh, a console) ended so, or monitoring wants
+ * it so (`check`). What there is to say has been said. Thrown only where the code is not 0.
  */
 export class ChildExit extends Error {
   readonly exit: number;

@@ -1,4 +1,7 @@
-/** What the options that every command takes hold, in a form that whoever needs them can know: the factory and the reporter too. */
+/**
+ * What the options that every command takes hold, in a form that whoever needs them can know: the factory and the
+ * reporter too.
+ */
 import type { ColourWish } from "./ui/colour.ts";
 import type { Format } from "./ui/output/options.ts";
 

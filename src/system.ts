@@ -26,8 +26,8 @@ export const realIds: Ids = {
 };
 
 /**
- * The name of the user who calls; behind sudo, the one who called sudo. SUDO_USER counts for root alone: anyone else may set it.
- * `nameOfUser` is asked for the name of the process's own user.
+ * The name of the user who calls; behind sudo, the one who called sudo. SUDO_USER counts for root alone: anyone else
+ * may set it. `nameOfUser` is asked for the name of the process's own user.
  */
 export function callingUser(
   env: Readonly<Record<string, string | undefined>>,

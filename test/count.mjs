@@ -1,4 +1,5 @@
-// Adds up the reports of the suites: prints where the time went, and the one line that counts. Exits 1 where anything failed, was skipped, or nothing ran.
+// Adds up the reports of the suites: prints where the time went, and the one line that counts. Exits 1 where anything
+// failed, was skipped, or nothing ran.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 const [folder, failedRuns] = process.argv.slice(2);
@@ -26,7 +27,10 @@ function tell({ fullName, failureMessages }, report) {
   console.log(`failed: ${fullName} (${report})\n${why.slice(0, 40).join("\n")}`);
 }
 
-/** A test host is a row: seconds, CPU seconds (guests too), guests booted, guests resumed from a memory. Of the unit tests each slow file is one. */
+/**
+ * A test host is a row: seconds, CPU seconds (guests too), guests booted, guests resumed from a memory. Of the unit
+ * tests each slow file is one.
+ */
 function rowsOf(run, report) {
   const [suite, ...words] = run.split("-");
   const [seconds, user, system] = textOf(`${folder}/${run}.time`).trim().split("\n").at(-1).split(" ").map(Number);

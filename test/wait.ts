@@ -1,4 +1,7 @@
-/** Waiting for what is to happen: soon at first, since most of it is quick, and seldom after a while, since looking costs something. */
+/**
+ * Waiting for what is to happen: soon at first, since most of it is quick, and seldom after a while, since looking
+ * costs something.
+ */
 
 const FIRST_MS = 15;
 const LAST_MS = 500;

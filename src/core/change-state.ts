@@ -3,7 +3,10 @@ import type { State } from "./model/state.ts";
 import type { PlanView } from "./operations/operation.ts";
 import type { StorePort } from "./ports.ts";
 
-/** Makes `change` and returns what it returns; with `dryRun` tries it on a copy (throwing as it would) and returns the plan. */
+/**
+ * Makes `change` and returns what it returns; with `dryRun` tries it on a copy (throwing as it would) and returns the
+ * plan.
+ */
 export async function changeState<T>(
   store: StorePort,
   dryRun: boolean,

@@ -1,6 +1,7 @@
 /**
- * What a guest's firmware keeps outside its disks: its variables (NVRAM) and the state of an emulated TPM. Small files, which travel with every
- * snapshot, image and shelf. An encrypted TPM state (`<encryption secret='…'/>`) travels as it is, and needs the same libvirt secret.
+ * What a guest's firmware keeps outside its disks: its variables (NVRAM) and the state of an emulated TPM. Small files,
+ * which travel with every snapshot, image and shelf. An encrypted TPM state (`<encryption secret='…'/>`) travels as it
+ * is, and needs the same libvirt secret.
  */
 import * as v from "valibot";
 import { EstratoError } from "../errors.ts";
@@ -49,7 +50,10 @@ function tpmName(id: string): string {
   return `${id}.tpm`;
 }
 
-/** Copies of a guest's files, under `names`; no step where there is nothing to copy. The guest may run: each file is of one moment. */
+/**
+ * Copies of a guest's files, under `names`; no step where there is nothing to copy. The guest may run: each file is of
+ * one moment.
+ */
 export function saveFirmware(world: World, present: Firmware, names: Firmware): Step[] {
   const actions: Action[] = [];
   const { paths } = world.store;
@@ -82,7 +86,10 @@ export function unlinkCopies(world: World, copies: Firmware): Action[] {
   return copyFiles(world, copies).map((path) => ({ do: "unlink", path }));
 }
 
-/** Is what libvirt keeps of its TPM ours to remove with it? That of a guest which was there before us stays, like its disks. */
+/**
+ * Is what libvirt keeps of its TPM ours to remove with it? That of a guest which was there before us stays, like its
+ * disks.
+ */
 export function hasOwnTpm(state: State, uuid: string, definition: DomainDefinition | null): boolean {
   return state.instances[uuid]?.origin === "created" && definition !== null && definition.tpm !== null;
 }

@@ -53,7 +53,10 @@ export async function createKeypair(
   });
 }
 
-/** Records the public key in the text of a .pub file. Throws "usage" for what is none, "conflict" where the name is taken. */
+/**
+ * Records the public key in the text of a .pub file. Throws "usage" for what is none, "conflict" where the name is
+ * taken.
+ */
 export async function importKeypair(world: KeypairWorld, name: string, text: string): Promise<Keypair | PlanView> {
   requireName("keypair", name);
   const keypair = recordOf(world, name, parsePublicKey(text, `public key of ${name}`));

@@ -4,7 +4,10 @@ import { EstratoError } from "../errors.ts";
 const LONGEST_CHARACTERS = 128;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what a name must not hold
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-/** Marks that turn the direction of what follows on a terminal, and half a surrogate pair: neither can be read nor typed. */
+/**
+ * Marks that turn the direction of what follows on a terminal, and half a surrogate pair: neither can be read nor
+ * typed.
+ */
 const UNREADABLE = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]|\p{Surrogate}/u;
 
 /** Why `name` is no name, in a few words; null where it is one. */
@@ -50,7 +53,10 @@ export interface Lookup<T> {
   readonly paths?: (item: T) => readonly string[];
 }
 
-/** The one that `target` means: by id, else by name, else by path. Throws "not_found" where there is none, or several (listed). */
+/**
+ * The one that `target` means: by id, else by name, else by path. Throws "not_found" where there is none, or several
+ * (listed).
+ */
 export function find<T>(lookup: Lookup<T>, target: string): T {
   const items = [...lookup.items];
   const byId = items.find((item) => lookup.id(item) === target);

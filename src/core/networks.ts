@@ -1,6 +1,7 @@
 /**
- * Addresses of libvirt's networks. Ours are reserved before the first boot, so that they are known and stay, and two clones with one
- * machine-id don't get the same lease (LIBVIRT.md, "Addresses"). libvirt checks none of what is refused here.
+ * Addresses of libvirt's networks. Ours are reserved before the first boot, so that they are known and stay, and two
+ * clones with one machine-id don't get the same lease (LIBVIRT.md, "Addresses"). libvirt checks none of what is refused
+ * here.
  */
 import { isIPv4 } from "node:net";
 import { EstratoError } from "../errors.ts";
@@ -60,7 +61,10 @@ export function chooseAddress(state: State, network: NetworkInfo, wanted: string
   });
 }
 
-/** Who has what: reservations and leases as libvirt knows them, and what is recorded for instances of ours, defined or not. */
+/**
+ * Who has what: reservations and leases as libvirt knows them, and what is recorded for instances of ours, defined or
+ * not.
+ */
 function takenAddresses(state: State, network: NetworkInfo): Map<string, string> {
   const taken = new Map<string, string>();
   for (const lease of network.leases) taken.set(lease.ip, `leased to ${lease.mac}`);

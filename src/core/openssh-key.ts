@@ -1,4 +1,7 @@
-/** Keys in OpenSSH's forms: the line of an authorized_keys file, and the private key file (PROTOCOL and PROTOCOL.key of OpenSSH). */
+/**
+ * Keys in OpenSSH's forms: the line of an authorized_keys file, and the private key file (PROTOCOL and PROTOCOL.key of
+ * OpenSSH).
+ */
 import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
 import { EstratoError } from "../errors.ts";
 

@@ -1,6 +1,6 @@
 /**
- * What core needs of the world, as interfaces that core owns: one for each that it speaks to. The factory hands in src/host and src/store;
- * tests hand in fakes. Everything may throw EstratoError.
+ * What core needs of the world, as interfaces that core owns: one for each that it speaks to. The factory hands in
+ * src/host and src/store; tests hand in fakes. Everything may throw EstratoError.
  */
 import type * as v from "valibot";
 import type { KindName } from "./model/journal.ts";
@@ -51,7 +51,10 @@ export interface Reporter {
   confirm(question: { readonly text: string; readonly loses: readonly string[] }): Promise<boolean>;
 }
 
-/** What recovery did with an operation that had not ended: finished it, undid it, or left it half-way, where all is as right as at either end. */
+/**
+ * What recovery did with an operation that had not ended: finished it, undid it, or left it half-way, where all is as
+ * right as at either end.
+ */
 export type Outcome = "forward" | "back" | "halfway";
 
 /** The entry that an operation stands under while it is recovered. */
@@ -74,7 +77,9 @@ export interface Kind<Data> {
   readonly older?: Readonly<Record<number, (data: unknown) => unknown>>;
   /** Ends or undoes what was begun, looking at the world as it is. Repeatable. */
   recover(world: World, locks: HeldLocks, data: Data, entry: OpenEntry<Data>): Promise<Outcome>;
-  /** The same where the command itself is still there to say that it failed; `recover` where that makes no difference. */
+  /**
+   * The same where the command itself is still there to say that it failed; `recover` where that makes no difference.
+   */
   fail?(world: World, locks: HeldLocks, data: Data, entry: OpenEntry<Data>): Promise<Outcome>;
 }
 

@@ -2,7 +2,9 @@
 import { EstratoError } from "../errors.ts";
 import type { World } from "./ports.ts";
 
-/** Left free besides what an operation needs: room for the state, the journal and a growing head to be noticed in time. */
+/**
+ * Left free besides what an operation needs: room for the state, the journal and a growing head to be noticed in time.
+ */
 const RESERVE_BYTES = 64 * 1024 * 1024;
 /** An empty qcow2 file and its first tables. */
 export const EMPTY_HEAD_BYTES = 1024 * 1024;

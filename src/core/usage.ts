@@ -1,4 +1,7 @@
-/** `usage`: where the bytes are, what deleting each kind of thing would free, and what stays or waits though nothing points at it. */
+/**
+ * `usage`: where the bytes are, what deleting each kind of thing would free, and what stays or waits though nothing
+ * points at it.
+ */
 import { isBorrowedBackup } from "./graph/borrowed.ts";
 import { collect } from "./graph/collect.ts";
 import { layerGraph, type Pointer, standingOn } from "./graph/references.ts";
@@ -13,7 +16,10 @@ export interface UsageRow {
   readonly count: number;
   /** What guests see, or would: the sum of the sizes of all disks. Null where no guest sees any. */
   readonly virtualBytes: number | null;
-  /** On the disk: the files of the layers that these things point at directly. A layer that several kinds point at counts for each; in "total" once. */
+  /**
+   * On the disk: the files of the layers that these things point at directly. A layer that several kinds point at
+   * counts for each; in "total" once.
+   */
   readonly allocatedBytes: number;
   /** What deleting all of this kind would free, sooner or later. Null for "hidden". */
   readonly exclusiveBytes: number | null;

@@ -1,4 +1,7 @@
-/** The values that people write: sizes, durations, times, counts, properties. Each throws "usage", naming `what` was wrong. */
+/**
+ * The values that people write: sizes, durations, times, counts, properties. Each throws "usage", naming `what` was
+ * wrong.
+ */
 import { EstratoError } from "../errors.ts";
 
 const POWERS: Readonly<Record<string, number>> = { "": 0, B: 0, K: 1, M: 2, G: 3, T: 4, P: 5 };

@@ -10,7 +10,10 @@ import { failure } from "./process-failure.ts";
 
 type SetAccess = Extract<Action, { do: "set-access" }>;
 
-/** The commands of "set-access". The mode's middle digit is the ACL's mask: chmod(1) on such a file would change what its readers may. */
+/**
+ * The commands of "set-access". The mode's middle digit is the ACL's mask: chmod(1) on such a file would change what
+ * its readers may.
+ */
 export function accessCommands({ path, mode, readers }: SetAccess): Command[] {
   if (readers.length === 0) {
     return [

@@ -47,7 +47,10 @@ interface GuestInterface {
   readonly "ip-addresses"?: readonly { readonly "ip-address"?: unknown }[];
 }
 
-/** Reads what the agent says of the guest's interfaces. A guest may say anything: only what looks like an address passes. */
+/**
+ * Reads what the agent says of the guest's interfaces. A guest may say anything: only what looks like an address
+ * passes.
+ */
 export function parseInterfaces(answer: unknown): string[] {
   const interfaces = Array.isArray(answer) ? (answer as readonly GuestInterface[]) : [];
   const addresses = interfaces

@@ -57,7 +57,9 @@ export function parseCapabilities(answers: {
   };
 }
 
-/** /dev/kvm may open and not work: on x86 the processor must show it (LIBVIRT.md, "A test host that needs no hardware"). */
+/**
+ * /dev/kvm may open and not work: on x86 the processor must show it (LIBVIRT.md, "A test host that needs no hardware").
+ */
 function hasVirtualization(arch: string, cpuinfo: string): boolean {
   return arch !== "x86_64" && arch !== "i686" ? true : /^flags\s*:.*\b(vmx|svm)\b/m.test(cpuinfo);
 }

@@ -1,6 +1,6 @@
 /**
- * The crontab that our lines stand in: /etc/cron.d/estrato for root, else the user's own through crontab(1). Each of our lines ends in a mark;
- * no other line is ever touched. Sources: crontab(5) and crontab(1) of Debian's cron.
+ * The crontab that our lines stand in: /etc/cron.d/estrato for root, else the user's own through crontab(1). Each of
+ * our lines ends in a mark; no other line is ever touched. Sources: crontab(5) and crontab(1) of Debian's cron.
  */
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -18,7 +18,10 @@ const LONGEST_LINE = 990;
 const LIST: Command = { program: "crontab", args: ["-l"] };
 const INSTALL: Command = { program: "crontab", args: ["-"] };
 
-/** The line of an entry. A system file names the user whom it runs as. Throws "host" where something in it cannot stand in a crontab. */
+/**
+ * The line of an entry. A system file names the user whom it runs as. Throws "host" where something in it cannot stand
+ * in a crontab.
+ */
 export function cronLine(isSystem: boolean, { when, environment, command, mark }: CronEntry): string {
   const set = Object.entries(environment).map(([name, value]) => `${name}=${quoted(value)}`);
   const words = [...set, ...[command.program, ...command.args].map(quoted)].join(" ");
@@ -45,7 +48,10 @@ function quoted(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
 }
 
-/** What is there now. Throws "host" where there is no crontab(1): for root too, since a folder /etc/cron.d alone runs nothing. */
+/**
+ * What is there now. Throws "host" where there is no crontab(1): for root too, since a folder /etc/cron.d alone runs
+ * nothing.
+ */
 export async function readCrontab(processes: Processes, uid: number): Promise<Crontab> {
   const listed = await processes.run(LIST);
   if (uid === 0) return { file: SYSTEM_FILE, text: await readSystem(SYSTEM_FILE) };

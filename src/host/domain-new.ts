@@ -5,7 +5,8 @@ import { escapeXml } from "./xml.ts";
 
 /**
  * A new domain: virtio disks and network cards, the agent's channel, a serial console with a log, a random number
- * generator, and a screen that only this host can reach (a screenshot needs one). "usage" for text that XML cannot hold.
+ * generator, and a screen that only this host can reach (a screenshot needs one). "usage" for text that XML cannot
+ * hold.
  */
 export function newDefinition(spec: NewDomain, host: HostCapabilities): string {
   const kib = Math.floor(spec.ramBytes / 1024);
@@ -132,8 +133,8 @@ export function encryptionXml(secret: string): string {
 }
 
 /**
- * The chain below an encrypted disk. It does not say that it ends there: libvirt looks into the last file, and refuses a guest whose definition
- * leaves out layers, who would read zeros in their place (measured).
+ * The chain below an encrypted disk. It does not say that it ends there: libvirt looks into the last file, and refuses
+ * a guest whose definition leaves out layers, who would read zeros in their place (measured).
  */
 function backingXml({ secret, backing }: DiskEncryption): string {
   return backing.reduceRight(

@@ -1,4 +1,7 @@
-/** The domains of this host as a list shows them, without reading their XML: parsing a hundred documents takes half a second. */
+/**
+ * The domains of this host as a list shows them, without reading their XML: parsing a hundred documents takes half a
+ * second.
+ */
 import type { DomainOutline, DomainSummary } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { STATES } from "./domain-list.ts";
@@ -7,8 +10,8 @@ import type { Virsh } from "./virsh.ts";
 type Interface = DomainOutline["interfaces"][number];
 
 /**
- * All domains, in one process: what `list` and `domstats` say. A second one asks for the interfaces of those that are `wanted`.
- * A domain that went in between is left out.
+ * All domains, in one process: what `list` and `domstats` say. A second one asks for the interfaces of those that are
+ * `wanted`. A domain that went in between is left out.
  */
 export async function domainOutlines(
   virsh: Virsh,
@@ -57,7 +60,9 @@ export function parseOutlines(list: string, stats: string): Omit<DomainOutline, 
   });
 }
 
-/** Reads `domiflist`: a table whose second, third and last columns are type, source and MAC; a source may hold spaces. */
+/**
+ * Reads `domiflist`: a table whose second, third and last columns are type, source and MAC; a source may hold spaces.
+ */
 export function parseInterfaces(text: string): Interface[] {
   return text.split("\n").flatMap((line) => {
     const [, type, source, mac] =

@@ -9,13 +9,19 @@ import { loadParser } from "./xml.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** One domain by UUID or name; null where there is none. One process, or two where libvirt would take the name for a number or a UUID. */
+/**
+ * One domain by UUID or name; null where there is none. One process, or two where libvirt would take the name for a
+ * number or a UUID.
+ */
 export async function domainStatus(virsh: Virsh, domain: string): Promise<DomainStatus | null> {
   const uuid = await certainTarget(virsh, domain);
   return uuid === null ? null : readOne(virsh, uuid);
 }
 
-/** Many domains (without `domains`: all), in two processes for a hundred of them, keyed by UUID. Those that are not there are left out. */
+/**
+ * Many domains (without `domains`: all), in two processes for a hundred of them, keyed by UUID. Those that are not
+ * there are left out.
+ */
 export async function domainStatuses(virsh: Virsh, domains?: readonly string[]): Promise<Map<string, DomainStatus>> {
   const found = new Map<string, DomainStatus>();
   if (domains?.length === 0) return found;
@@ -31,7 +37,9 @@ export async function domainStatuses(virsh: Virsh, domains?: readonly string[]):
   return found;
 }
 
-/** virsh looks a name up as a number and as a UUID first: a domain called "5" would be another domain's running number. */
+/**
+ * virsh looks a name up as a number and as a UUID first: a domain called "5" would be another domain's running number.
+ */
 async function certainTarget(virsh: Virsh, domain: string): Promise<string | null> {
   if (UUID.test(domain) || !/^[0-9a-f-]+$/i.test(domain)) return domain;
   return (await listDomains(virsh)).find(({ name }) => name === domain)?.uuid ?? null;
@@ -162,8 +170,8 @@ async function jobsOf(virsh: Virsh, uuid: string, live: string): Promise<DomainJ
 }
 
 /**
- * Where libvirt chooses the firmware itself (`<os firmware='efi'>`), the persistent definition of 9.0 does not name the NVRAM: the running
- * guest does, and of one that is off it lies where libvirt always puts it (measured).
+ * Where libvirt chooses the firmware itself (`<os firmware='efi'>`), the persistent definition of 9.0 does not name the
+ * NVRAM: the running guest does, and of one that is off it lies where libvirt always puts it (measured).
  */
 async function withNvram(
   inactive: DomainDefinition,

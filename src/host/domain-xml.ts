@@ -1,11 +1,13 @@
 /** What a domain's XML says. Source of the words: libvirt.org/formatdomain.html. */
-
 import type { DomainDefinition, DomainDisk, DomainInterface } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { type LibvirtFolders, SYSTEM_FOLDERS, tpmFolder } from "./libvirt-folders.ts";
 import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
 
-/** What was read last, newest last: one command asks for the same document many times, and parsing costs more than asking. Nobody changes these. */
+/**
+ * What was read last, newest last: one command asks for the same document many times, and parsing costs more than
+ * asking. Nobody changes these.
+ */
 const recent = new Map<string, Element>();
 const KEPT_DOCUMENTS = 8;
 
@@ -21,7 +23,10 @@ function rootOf(xml: string): Element {
   return root;
 }
 
-/** Reads a definition; `folders`: of the libvirt that it is of. "failed" where the text is no domain's XML or lacks a name or UUID. */
+/**
+ * Reads a definition; `folders`: of the libvirt that it is of. "failed" where the text is no domain's XML or lacks a
+ * name or UUID.
+ */
 export function parseDefinition(xml: string, folders = SYSTEM_FOLDERS): DomainDefinition {
   const root = rootOf(xml);
   const name = childText(root, "name");
@@ -111,7 +116,10 @@ function readNvram(root: Element): string | null {
   return attribute(childNamed(nvram, "source"), "file") ?? (nvram.textContent?.trim() || null);
 }
 
-/** swtpm's file, where libvirt puts it by the UUID or, since 10.10, where `<source type='dir' path='…'/>` (or 'file') says. */
+/**
+ * swtpm's file, where libvirt puts it by the UUID or, since 10.10, where `<source type='dir' path='…'/>` (or 'file')
+ * says.
+ */
 function readTpm(devices: Element, uuid: string, folders: LibvirtFolders): string | null {
   const backends = childrenNamed(devices, "tpm").map((tpm) => childNamed(tpm, "backend"));
   const backend = backends.find((one) => attribute(one, "type") === "emulator");

@@ -52,7 +52,9 @@ export async function listFolder(path: string): Promise<string[]> {
   }
 }
 
-/** Bytes that this process may still write in the file system of `path`, or of the nearest folder above it that exists. */
+/**
+ * Bytes that this process may still write in the file system of `path`, or of the nearest folder above it that exists.
+ */
 export async function freeBytes(path: string): Promise<number> {
   for (let at = path; ; at = dirname(at)) {
     try {
@@ -114,9 +116,9 @@ export async function copyFile(from: string, to: string, mode: number): Promise<
 }
 
 /**
- * Gives a file its name, durably. Without `replace` link(2) sees to it that nothing that came to be there meanwhile is lost: "conflict" then.
- * Where a file system knows no hard links, a look must do. With `replace` only a regular file gives way: rename(2) would as readily put
- * the new one in the place of a device or a link.
+ * Gives a file its name, durably. Without `replace` link(2) sees to it that nothing that came to be there meanwhile is
+ * lost: "conflict" then. Where a file system knows no hard links, a look must do. With `replace` only a regular file
+ * gives way: rename(2) would as readily put the new one in the place of a device or a link.
  */
 export async function moveFile(from: string, to: string, replace: boolean): Promise<void> {
   if (replace) {

@@ -18,7 +18,10 @@ export async function makeFolder(path: string): Promise<void> {
   await syncPath(dirname(path));
 }
 
-/** "conflict" where something is in it: the look and the removal are one step of the kernel's. Done where it is not there. */
+/**
+ * "conflict" where something is in it: the look and the removal are one step of the kernel's. Done where it is not
+ * there.
+ */
 export async function removeFolder(path: string): Promise<void> {
   try {
     await rmdir(path);
@@ -41,7 +44,10 @@ export async function moveFolder(from: string, to: string): Promise<void> {
   await syncPath(dirname(to));
 }
 
-/** A folder and the files in it. "conflict", with all left as it is, where there is a folder in it: that is none of ours. Durable. */
+/**
+ * A folder and the files in it. "conflict", with all left as it is, where there is a folder in it: that is none of
+ * ours. Durable.
+ */
 export async function discardFolder(path: string): Promise<void> {
   if ((await fileInfo(path)) === null) return;
   const entries = await readdir(path, { withFileTypes: true });
@@ -71,10 +77,14 @@ export async function writeWhole(path: string, text: string, mode = 0o600): Prom
   await syncPath(dirname(path));
 }
 
-/** A regular file of at most `maxBytes` that we may read, and its owner, who wrote it or let it be written; null for anything else. */
+/**
+ * A regular file of at most `maxBytes` that we may read, and its owner, who wrote it or let it be written; null for
+ * anything else.
+ */
 export async function readText(path: string, maxBytes: number): Promise<{ text: string; uid: number } | null> {
   try {
-    // No link is followed, since who owns the folder could point it anywhere; without O_NONBLOCK a pipe would hold us up.
+    // No link is followed, since who owns the folder could point it anywhere; without O_NONBLOCK a pipe would hold us
+    // up.
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const stat = await file.stat();

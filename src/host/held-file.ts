@@ -1,4 +1,7 @@
-/** A file from outside, kept open: its owner may rename it, or put another in its place, but what we have open stays what it is. */
+/**
+ * A file from outside, kept open: its owner may rename it, or put another in its place, but what we have open stays
+ * what it is.
+ */
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { EstratoError } from "../errors.ts";

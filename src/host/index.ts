@@ -64,7 +64,10 @@ function fileHost(processes: Processes) {
   };
 }
 
-/** The machine's users, its crontab, programs and every change: what core's MachinePort asks for. `uid`: whose crontab it is. */
+/**
+ * The machine's users, its crontab, programs and every change: what core's MachinePort asks for. `uid`: whose crontab
+ * it is.
+ */
 function machineHost(processes: Processes, virsh: Virsh, uid: number) {
   return {
     users: async (key?: string): Promise<HostUser[]> => (await import("./users.ts")).users(processes, key),

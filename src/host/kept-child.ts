@@ -10,9 +10,9 @@ export interface KeptChild {
   /** It has ended or will, or it complained although nobody asked: what it is connected with may be gone. */
   readonly isSpoilt: boolean;
   /**
-   * Writes to its standard input and waits for the answer, one at a time. `exitOf` is given what came since and returns the
-   * answer's exit code, or null as long as it is not whole. A child that ends meanwhile answers with its own exit code.
-   * Traced as `shownAs`. "host" where the program is not installed.
+   * Writes to its standard input and waits for the answer, one at a time. `exitOf` is given what came since and returns
+   * the answer's exit code, or null as long as it is not whole. A child that ends meanwhile answers with its own exit
+   * code. Traced as `shownAs`. "host" where the program is not installed.
    */
   ask(shownAs: Command, input: string, exitOf: (stdout: string, stderr: string) => number | null): Promise<ChildResult>;
   /** Closes its standard input: it ends after what it is doing. It is spoilt then. */
@@ -29,8 +29,8 @@ interface KeepOptions {
 }
 
 /**
- * Starts it. Between two questions it keeps this process from nothing: when we end, its standard input does, and so does it;
- * killed in the middle of a question, we leave it with that one alone.
+ * Starts it. Between two questions it keeps this process from nothing: when we end, its standard input does, and so
+ * does it; killed in the middle of a question, we leave it with that one alone.
  */
 export function keepChild(command: Command, { env, inheritFds, nowMs, trace }: KeepOptions): KeptChild {
   const child = spawn(command.program, [...command.args], {

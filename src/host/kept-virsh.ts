@@ -1,8 +1,10 @@
 /**
- * virsh processes that are kept: a command costs half a millisecond in one, and fifteen in a process of its own (measured).
+ * virsh processes that are kept: a command costs half a millisecond in one, and fifteen in a process of its own
+ * (measured).
  *
- * One answers questions, and one with each set of locks makes changes: it holds them as any child that changes things does, so that a lock
- * covers the command at work when we are killed, and no more than that one, for virsh then reads the end of its standard input.
+ * One answers questions, and one with each set of locks makes changes: it holds them as any child that changes things
+ * does, so that a lock covers the command at work when we are killed, and no more than that one, for virsh then reads
+ * the end of its standard input.
  */
 import type { Command } from "../core/model/host.ts";
 import type { ChildResult, RunOptions } from "./child.ts";
@@ -10,7 +12,10 @@ import type { KeptChild } from "./kept-child.ts";
 import type { Processes } from "./process.ts";
 
 export interface KeptVirsh {
-  /** Null where this wants a process of its own: a time limit, a signal, a line that virsh would not read as it is, or virsh is at work. */
+  /**
+   * Null where this wants a process of its own: a time limit, a signal, a line that virsh would not read as it is, or
+   * virsh is at work.
+   */
   ask(shownAs: Command, lines: string, exitOf: ExitOf, options: RunOptions): Promise<ChildResult | null>;
   /** Starts the one that will be asked with these locks. */
   prepare(fds: readonly number[]): void;
@@ -20,12 +25,15 @@ export interface KeptVirsh {
 
 type ExitOf = (stdout: string, stderr: string) => number | null;
 
-/** A virsh that was built without readline(3) takes what is beyond 1,023 bytes for the next line (libvirt, tools/vsh.c): half a command could run. */
+/**
+ * A virsh that was built without readline(3) takes what is beyond 1,023 bytes for the next line (libvirt, tools/vsh.c):
+ * half a command could run.
+ */
 const MAX_LINE_CHARACTERS = 1_000;
 
 /**
- * readline takes all else for keys: a tab would complete, an escape edit. The user's own settings of keys stay out of it, and our
- * commands out of the user's history (no folder can be made there).
+ * readline takes all else for keys: a tab would complete, an escape edit. The user's own settings of keys stay out of
+ * it, and our commands out of the user's history (no folder can be made there).
  */
 const READABLE = /^[\x20-\x7e\n]*$/;
 const ENVIRONMENT = { INPUTRC: "/dev/null", XDG_CACHE_HOME: "/dev/null", TERM: "dumb" };
@@ -33,7 +41,10 @@ const ENVIRONMENT = { INPUTRC: "/dev/null", XDG_CACHE_HOME: "/dev/null", TERM: "
 /** virsh finds its connection gone, and opens it again by itself. What it was just asked is lost, or not. */
 const CONNECTION_LOST = /^error: (?:Disconnected from|Reconnected to|Failed to reconnect|failed to connect)/m;
 
-/** virsh itself starts the daemon of a user's session, which would keep its logs where our environment says: nowhere. Whatever starts it must be as usual. */
+/**
+ * virsh itself starts the daemon of a user's session, which would keep its logs where our environment says: nowhere.
+ * Whatever starts it must be as usual.
+ */
 const STARTS_DAEMON = /\/session\b/;
 
 /** Keeps none: each command has a process of its own. */

@@ -1,4 +1,7 @@
-/** Where libvirt keeps what belongs to a guest beside its disks (read in src/qemu/qemu_conf.c, measured on 9.0 and 11.3). */
+/**
+ * Where libvirt keeps what belongs to a guest beside its disks (read in src/qemu/qemu_conf.c, measured on 9.0 and
+ * 11.3).
+ */
 import { homedir } from "node:os";
 
 export interface LibvirtFolders {

@@ -1,5 +1,4 @@
 /** libvirt's networks: their DHCP range, reservations and leases. Source: libvirt.org/formatnetwork.html. */
-
 import type { NetworkInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import type { Virsh } from "./virsh.ts";

@@ -34,8 +34,8 @@ export function interrupted({ program }: Command): EstratoError {
 }
 
 /**
- * "failed", with the child's last meaningful words; "conflict" where an image is in use, "host" where libvirt does not answer or holds a wrong passphrase,
- * or where QEMU's user cannot reach a file.
+ * "failed", with the child's last meaningful words; "conflict" where an image is in use, "host" where libvirt does not
+ * answer or holds a wrong passphrase, or where QEMU's user cannot reach a file.
  */
 export function failure(command: Command, result: { exit: number | null; stderr: string }): EstratoError {
   const words = lastWords(result.stderr);
@@ -79,7 +79,10 @@ export function commandLabel(command: Command): string {
   return verb && /^[a-z][a-z-]*$/.test(verb) ? `${command.program} ${verb}` : command.program;
 }
 
-/** The last line of a child's complaint that says something, on one line, without control characters. Null where it said nothing. */
+/**
+ * The last line of a child's complaint that says something, on one line, without control characters. Null where it said
+ * nothing.
+ */
 export function lastWords(stderr: string): string | null {
   const lines = stderr
     .split("\n")

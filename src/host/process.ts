@@ -17,7 +17,10 @@ export interface ProcessOptions {
 }
 
 export interface Processes {
-  /** Runs to the end and reports the exit code as it is. "host" where the program is not installed, "interrupted" where `signal` cut it. */
+  /**
+   * Runs to the end and reports the exit code as it is. "host" where the program is not installed, "interrupted" where
+   * `signal` cut it.
+   */
   run(command: Command, options?: RunOptions): Promise<ChildResult>;
   /** The same, but any exit code but 0 is "failed", with the child's last words. Returns standard output. */
   output(command: Command, options?: RunOptions): Promise<string>;

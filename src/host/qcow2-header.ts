@@ -69,7 +69,10 @@ export function readQcow2Header(bytes: Buffer): Qcow2Header | string {
   };
 }
 
-/** The file that a header names as what it stands on, and its format; null where it names none, or not within these bytes. */
+/**
+ * The file that a header names as what it stands on, and its format; null where it names none, or not within these
+ * bytes.
+ */
 export function readBacking(bytes: Buffer, header: Qcow2Header): { file: string; format: string | null } | null {
   const start = Number(header.backingFileOffset);
   const length = header.backingFileLengthBytes;

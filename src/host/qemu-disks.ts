@@ -30,7 +30,10 @@ export async function flushDisk(virsh: Virsh, uuid: string, device: string): Pro
     throw new EstratoError("failed", `${uuid}: QEMU did not flush ${device}: ${printable(complaint)}`);
 }
 
-/** The disks of a running domain with the chain of files that QEMU holds, top first. "not_found" without such a domain, "conflict" where it is off. */
+/**
+ * The disks of a running domain with the chain of files that QEMU holds, top first. "not_found" without such a domain,
+ * "conflict" where it is off.
+ */
 export async function qemuDisks(virsh: Virsh, uuid: string): Promise<QemuDisk[]> {
   const { aliases, blocks } = await readBlocks(virsh, uuid);
   return disksOf(blocks, aliases);

@@ -12,7 +12,10 @@ export function qemuImg(...args: readonly string[]): Command {
   return { program: "qemu-img", args };
 }
 
-/** A file name that cannot be taken for one of QEMU's protocols or options: it begins with a slash. A relative one is a fault of ours. */
+/**
+ * A file name that cannot be taken for one of QEMU's protocols or options: it begins with a slash. A relative one is a
+ * fault of ours.
+ */
 export function absolutePath(path: string): string {
   if (!path.startsWith("/") || path.includes("\0")) {
     throw new EstratoError("failed", `${path}: not an absolute path`);
@@ -30,8 +33,9 @@ export function secretId(index = 0): string {
 }
 
 /**
- * The name of an encrypted qcow2 file that says which secret opens it, and each of the `below` files that it stands on. Null: it is opened
- * without what it stands on. (A plain file needs no more than its path: what it stands on is in its header.)
+ * The name of an encrypted qcow2 file that says which secret opens it, and each of the `below` files that it stands on.
+ * Null: it is opened without what it stands on. (A plain file needs no more than its path: what it stands on is in its
+ * header.)
  */
 export function encryptedName(path: string, below: number | null): string {
   const key = { "encrypt.key-secret": secretId() };
@@ -91,7 +95,10 @@ export async function imageInfo(
   throw failure(command, result);
 }
 
-/** The extents that a file itself holds. It is opened without what it stands on, so a chain with a gap answers too. A running guest may have it open. */
+/**
+ * The extents that a file itself holds. It is opened without what it stands on, so a chain with a gap answers too. A
+ * running guest may have it open.
+ */
 export async function ownExtents(processes: Processes, virsh: Virsh, image: ImageFile): Promise<Extent[]> {
   const { path, format, secret } = image;
   const reader = createExtentReader(format);
@@ -111,7 +118,9 @@ async function openArguments(processes: Processes, image: ImageFile, formatOptio
   return { options: [], name: encryptedName(path, await filesBelow(processes, path)) };
 }
 
-/** Where in a qcow2 file the data lies that it holds itself. Compressed data, which lies at no fixed place, is left out. */
+/**
+ * Where in a qcow2 file the data lies that it holds itself. Compressed data, which lies at no fixed place, is left out.
+ */
 export async function dataPlaces(
   processes: Processes,
   virsh: Virsh,
@@ -134,7 +143,10 @@ function aloneName(path: string, format: string): string {
   return `json:${JSON.stringify(alone)}`;
 }
 
-/** What a new qcow2 file with this content, that of all it stands on included, takes at most. A running guest may have it open. */
+/**
+ * What a new qcow2 file with this content, that of all it stands on included, takes at most. A running guest may have
+ * it open.
+ */
 export async function convertedBytes(processes: Processes, virsh: Virsh, image: ImageFile): Promise<number> {
   const { options, name } = await openArguments(processes, image, "-f");
   return withSecret(virsh, image.secret, async (object, how) => {
@@ -144,8 +156,8 @@ export async function convertedBytes(processes: Processes, virsh: Virsh, image: 
 }
 
 /**
- * How many faults qemu-img finds in a qcow2 file's tables: clusters beyond its end (they read as zeros, and no copy would complain), crossed
- * references. Leaked clusters are no fault. "failed" where it cannot be examined.
+ * How many faults qemu-img finds in a qcow2 file's tables: clusters beyond its end (they read as zeros, and no copy
+ * would complain), crossed references. Leaked clusters are no fault. "failed" where it cannot be examined.
  */
 export async function countFaults(
   processes: Processes,

@@ -1,6 +1,7 @@
 /**
- * Passphrases of encrypted images. libvirt keeps them; a value comes to virsh and qemu-img as a file without a name, in memory, whose descriptor
- * the child inherits: it is in no argument, no environment and no folder, and this module never shows one.
+ * Passphrases of encrypted images. libvirt keeps them; a value comes to virsh and qemu-img as a file without a name, in
+ * memory, whose descriptor the child inherits: it is in no argument, no environment and no folder, and this module
+ * never shows one.
  */
 import { constants } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
@@ -22,7 +23,10 @@ export function secretPath(index = 0): string {
   return `/dev/fd/${3 + index}`;
 }
 
-/** Runs `use` with the descriptors of `values`, in their order, before those of `options`: what the child is to inherit. They are gone afterwards. */
+/**
+ * Runs `use` with the descriptors of `values`, in their order, before those of `options`: what the child is to inherit.
+ * They are gone afterwards.
+ */
 export async function withSecretFds<T>(
   values: readonly Buffer[],
   options: RunOptions,
@@ -97,8 +101,8 @@ export function secretXml(uuid: string, description: string): string {
 }
 
 /**
- * The passphrase that a file holds, a newline at its end left out. Throws "host" where it cannot be read or is no regular file, "usage" where it is
- * empty or no passphrase (QEMU wants UTF-8 without NUL).
+ * The passphrase that a file holds, a newline at its end left out. Throws "host" where it cannot be read or is no
+ * regular file, "usage" where it is empty or no passphrase (QEMU wants UTF-8 without NUL).
  */
 export async function readPassphrase(path: string): Promise<Buffer> {
   const refuse = (code: "host" | "usage", why: string, hint: string, cause?: unknown) =>

@@ -23,7 +23,10 @@ export function seedCommand(output: string, folder: string, writer = WRITERS[0])
   return { program: writer?.program ?? "", args: [...(writer?.args ?? []), ...options] };
 }
 
-/** Writes the seed through a temporary name, mode 0600, on the disk when it returns. "host" where no program can write one. */
+/**
+ * Writes the seed through a temporary name, mode 0600, on the disk when it returns. "host" where no program can write
+ * one.
+ */
 export async function createSeed(processes: Processes, action: SeedAction): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "estrato-seed-")); // mode 0700
   const part = temporaryName(action.path);

@@ -7,8 +7,8 @@ export const SSH_PORT = 22;
 const MOST_CHARACTERS = 8192;
 
 /**
- * True when the server says its version ("SSH-2.0-…") within the limit. False where the connection is refused or lost, where nobody answers,
- * and where something else does. `signal` ends it at once, with false. Never throws.
+ * True when the server says its version ("SSH-2.0-…") within the limit. False where the connection is refused or lost,
+ * where nobody answers, and where something else does. `signal` ends it at once, with false. Never throws.
  */
 export function sshGreets(
   address: string,

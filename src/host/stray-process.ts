@@ -1,9 +1,15 @@
-/** A QEMU that goes on without libvirt: a libvirtd that cannot read its own note of a guest takes it for one that is off. */
+/**
+ * A QEMU that goes on without libvirt: a libvirtd that cannot read its own note of a guest takes it for one that is
+ * off.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { parseState } from "./domain-status.ts";
 import type { Virsh } from "./virsh.ts";
 
-/** By UUID: the process of each of these domains that runs though libvirt says that it is off. One look at the machine's processes for all of them. */
+/**
+ * By UUID: the process of each of these domains that runs though libvirt says that it is off. One look at the machine's
+ * processes for all of them.
+ */
 export async function strayProcesses(virsh: Virsh, uuids: readonly string[]): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   if (uuids.length === 0) return found;
@@ -18,7 +24,10 @@ export async function strayProcesses(virsh: Virsh, uuids: readonly string[]): Pr
   return found;
 }
 
-/** By the UUID of their domain. Nothing else tells: libvirt's own file with the process's number is gone by then, or is not to be trusted. */
+/**
+ * By the UUID of their domain. Nothing else tells: libvirt's own file with the process's number is gone by then, or is
+ * not to be trusted.
+ */
 function qemuProcesses(): Map<string, number> {
   const found = new Map<string, number>();
   for (const pid of readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))) {

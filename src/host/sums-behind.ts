@@ -1,9 +1,10 @@
 /**
  * Checksums of a file while qemu-img writes it, taken behind it, so that a copy costs no second reading.
  *
- * `convert` without -W writes one piece of at most 2 MiB after the other, in the guest's order (qemu-img(1)). Where its data lies in that same order in
- * the file, data so far behind the file's end belongs to pieces that were finished before. The header and the tables are written anew until the end:
- * blocks with anything of these have sums that say nothing.
+ * `convert` without -W writes one piece of at most 2 MiB after the other, in the guest's order (qemu-img(1)). Where its
+ * data lies in that same order in the file, data so far behind the file's end belongs to pieces that were finished
+ * before. The header and the tables are written anew until the end: blocks with anything of these have sums that say
+ * nothing.
  */
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
@@ -15,14 +16,15 @@ const BEHIND_BYTES = 16 * 1024 * 1024;
 const LOOK_EVERY_MS = 20;
 
 /**
- * Carries out `write`, which writes `path`, a file that is there. Afterwards: the sums of its first so many blocks; none where the file was replaced or
- * could not be read. Throws what `write` throws.
+ * Carries out `write`, which writes `path`, a file that is there. Afterwards: the sums of its first so many blocks;
+ * none where the file was replaced or could not be read. Throws what `write` throws.
  */
 export async function sumsBehind(path: string, blockBytes: number, write: () => Promise<void>): Promise<string[]> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   const ending = new AbortController();
   try {
-    const reading = readOn(file, path, blockBytes, ending.signal).catch(() => []); // whoever reads all of it tells what is wrong
+    // Whoever reads all of it tells what is wrong
+    const reading = readOn(file, path, blockBytes, ending.signal).catch(() => []);
     await write().finally(() => ending.abort());
     const sums = await reading;
     const [read, named] = [await file.stat(), await stat(path)];

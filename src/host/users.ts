@@ -1,5 +1,4 @@
 /** The users of this host, as its name service knows them (getent(1)): passwd, and directories behind it. */
-
 import type { HostUser } from "../core/model/host.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";

@@ -25,7 +25,10 @@ export interface Virsh {
   output(args: readonly string[], options?: RunOptions): Promise<string>;
   /** Runs one command and reports the exit code as it is. */
   run(args: readonly string[], options?: RunOptions): Promise<ChildResult>;
-  /** Runs many commands at once, as far as their length allows; each has its own answer, in order. "failed" or "host" where virsh itself cannot work. */
+  /**
+   * Runs many commands at once, as far as their length allows; each has its own answer, in order. "failed" or "host"
+   * where virsh itself cannot work.
+   */
   batch(commands: readonly (readonly string[])[], options?: RunOptions): Promise<VirshAnswer[]>;
   /** Starts a virsh that holds these locks, for who is about to need it. */
   prepare(options: RunOptions): void;
@@ -80,7 +83,8 @@ const newNonce = () => randomBytes(6).toString("hex");
 /**
  * The text of a batch. Measured on 9.0 and 11.3: a command that fails does not end the batch, its complaint goes to
  * stderr, and the exit code is the last command's alone. A marker before each command, on both streams, says whose
- * words are whose; the nonce keeps a guest's XML from imitating one, and a kept virsh, which repeats what it reads, too.
+ * words are whose; the nonce keeps a guest's XML from imitating one, and a kept virsh, which repeats what it reads,
+ * too.
  */
 export function batchText(commands: readonly (readonly string[])[], nonce: string): string {
   const parts = commands.map((args, index) => `${marker(nonce, index)}; ${args.map(quoteArgument).join(" ")}`);
@@ -112,7 +116,10 @@ function onlyAnswer({ exit, stdout, stderr }: ChildResult, nonce: string): Child
   };
 }
 
-/** Splits what a batch said. Null where the batch did not come to its end (no connection, or a command unknown to this virsh). */
+/**
+ * Splits what a batch said. Null where the batch did not come to its end (no connection, or a command unknown to this
+ * virsh).
+ */
 export function parseBatch(
   result: { readonly stdout: string; readonly stderr: string },
   nonce: string,
@@ -146,7 +153,10 @@ function sections(text: string, nonce: string): Map<number, string> {
   return found;
 }
 
-/** Quotes an argument for virsh's own parser: inside single quotes nothing is special (measured: `;`, `\`, `"` and newlines). */
+/**
+ * Quotes an argument for virsh's own parser: inside single quotes nothing is special (measured: `;`, `\`, `"` and
+ * newlines).
+ */
 export function quoteArgument(argument: string): string {
   if (argument.includes("\0")) throw new EstratoError("usage", "a NUL character cannot be passed to virsh");
   if (/^[A-Za-z0-9_/.:=-]+$/.test(argument)) return argument;

@@ -8,7 +8,9 @@ export type { Document, Element } from "@xmldom/xmldom";
 
 let loaded: typeof Xmldom | undefined;
 
-/** The bundler resolves the bare require() and evaluates the package at its first use; unbundled there is no require. */
+/**
+ * The bundler resolves the bare require() and evaluates the package at its first use; unbundled there is no require.
+ */
 function xmldom(): typeof Xmldom {
   loaded ??=
     typeof require === "function"
@@ -22,7 +24,10 @@ export async function loadParser(): Promise<void> {
   xmldom();
 }
 
-/** Parses a document whose root must be `root`. "failed" where it is not well-formed, or has a document type (nothing of libvirt's has one). */
+/**
+ * Parses a document whose root must be `root`. "failed" where it is not well-formed, or has a document type (nothing of
+ * libvirt's has one).
+ */
 export function parseXml(text: string, root: string): Document {
   if (/<!DOCTYPE/i.test(text)) throw new EstratoError("failed", `XML of a ${root}: a document type is not allowed`);
   const { DOMParser, onErrorStopParsing } = xmldom();
@@ -40,7 +45,10 @@ export function serializeXml(document: Document): string {
   return new (xmldom().XMLSerializer)().serializeToString(document);
 }
 
-/** Text for an element's content or an attribute in either kind of quotes. "usage" for characters that XML cannot hold, and for line breaks: no name or path of ours has one. */
+/**
+ * Text for an element's content or an attribute in either kind of quotes. "usage" for characters that XML cannot hold,
+ * and for line breaks: no name or path of ours has one.
+ */
 export function escapeXml(text: string): string {
   if (!isXmlSafe(text)) {
     throw new EstratoError("usage", "a control character cannot be part of a definition");

@@ -6,13 +6,13 @@ import { discard, syncFolder } from "./durable-file.ts";
 import { hostError } from "./host-error.ts";
 
 /**
- * Replaces `file` (NAME.json) by `value`, whose text is `text`. The caller holds the lock of that file. Durable when it returns;
- * after a throw ("host") the old file is untouched.
+ * Replaces `file` (NAME.json) by `value`, whose text is `text`. The caller holds the lock of that file. Durable when it
+ * returns; after a throw ("host") the old file is untouched.
  *
- * conf writes NAME.next.json beside it, and the whole of that file is compared before it takes the place of the old one:
- * conf's writer (atomically) renames after a single write(2) without looking at how much of it was written, so that a disk that fills
- * up in the middle would put half a file in place of a good one. It fsyncs the file but not the folder, and where the
- * environment has SNAP it writes in place. All of that may happen to NAME.next.json.
+ * conf writes NAME.next.json beside it, and the whole of that file is compared before it takes the place of the old
+ * one: conf's writer (atomically) renames after a single write(2) without looking at how much of it was written, so
+ * that a disk that fills up in the middle would put half a file in place of a good one. It fsyncs the file but not the
+ * folder, and where the environment has SNAP it writes in place. All of that may happen to NAME.next.json.
  */
 export async function replaceThroughConf(
   file: string,
@@ -25,7 +25,8 @@ export async function replaceThroughConf(
   const next = join(folder, `${configName}.json`);
   const Conf = await loadConf();
   try {
-    removeLeftovers(folder, `${configName}.json`); // conf reads what is there, and what a killed writer left may be anything
+    // Conf reads what is there, and what a killed writer left may be anything
+    removeLeftovers(folder, `${configName}.json`);
     const conf = new Conf({
       cwd: folder,
       configName,
@@ -63,8 +64,8 @@ function syncFile(path: string): void {
 }
 
 /**
- * conf is loaded by writers alone: it costs a tenth of a short command. Loading it also loads when-exit, which takes every signal,
- * and answers a Ctrl-C by sending it once more: main would count two. What it hooked is taken off again.
+ * conf is loaded by writers alone: it costs a tenth of a short command. Loading it also loads when-exit, which takes
+ * every signal, and answers a Ctrl-C by sending it once more: main would count two. What it hooked is taken off again.
  */
 async function loadConf(): Promise<typeof import("conf").default> {
   const before = new Map(SIGNALS.map((signal) => [signal, new Set(process.rawListeners(signal))]));

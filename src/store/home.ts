@@ -11,7 +11,8 @@ export interface Caller {
 
 /**
  * The home folder of the store, absolute: --store, else ESTRATO_HOME, else /var/lib/estrato for root and
- * $XDG_DATA_HOME/estrato for others (XDG Base Directory Specification: one that is not absolute is ignored). Touches no disk.
+ * $XDG_DATA_HOME/estrato for others (XDG Base Directory Specification: one that is not absolute is ignored). Touches no
+ * disk.
  */
 export function resolveHome({ flag, env, uid }: Caller): string {
   const named = flag || env.ESTRATO_HOME;

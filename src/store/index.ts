@@ -27,7 +27,9 @@ export interface StoreOptions {
   readonly searchPath?: string | undefined;
 }
 
-/** Opens the store in `home`. Touches no disk: reading an unused store makes nothing, the first write makes the folders. */
+/**
+ * Opens the store in `home`. Touches no disk: reading an unused store makes nothing, the first write makes the folders.
+ */
 export function openStore({ home, systemMode, now = () => new Date(), searchPath }: StoreOptions): Store {
   const paths = pathsInStore(home);
   let made = false;

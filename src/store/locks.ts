@@ -1,13 +1,13 @@
 /**
- * Kernel locks (flock(2)) on lock files. The lock belongs to a descriptor that we opened: the kernel drops it when the last process that has that
- * descriptor ends, however it ends. So nothing is written into the file that could be stale, and a child that inherits the
- * descriptor keeps the lock beyond our death.
+ * Kernel locks (flock(2)) on lock files. The lock belongs to a descriptor that we opened: the kernel drops it when the
+ * last process that has that descriptor ends, however it ends. So nothing is written into the file that could be stale,
+ * and a child that inherits the descriptor keeps the lock beyond our death.
  *
- * Lock files are never unlinked: who unlinks one that another waits on hands out the same lock twice, once by the old file and once by
- * the new one of that name. An empty file per name is all it costs.
+ * Lock files are never unlinked: who unlinks one that another waits on hands out the same lock twice, once by the old
+ * file and once by the new one of that name. An empty file per name is all it costs.
  */
-// Node has no flock(2), so flock(1) takes the lock on a descriptor it inherits. src/host/process.ts starts all other children;
-// the store may not know it, and this one child changes nothing but the lock.
+// Node has no flock(2), so flock(1) takes the lock on a descriptor it inherits. src/host/process.ts starts all other
+// children; the store may not know it, and this one child changes nothing but the lock.
 import { spawn } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
@@ -49,8 +49,9 @@ export async function lockFile(path: string, request: LockRequest): Promise<File
 }
 
 /**
- * Locks a file of a folder that several stores use, whole hosts apart where its file system carries locks (NFS does since version 4; to version 3 the server's
- * lock daemon). Null where it carries none, and where there is no such file or it is another user's. Throws as lockFile.
+ * Locks a file of a folder that several stores use, whole hosts apart where its file system carries locks (NFS does
+ * since version 4; to version 3 the server's lock daemon). Null where it carries none, and where there is no such file
+ * or it is another user's. Throws as lockFile.
  */
 export async function lockSharedFile(path: string, request: LockRequest): Promise<FileLock | null> {
   const fd = openSharedFile(path);
@@ -119,7 +120,10 @@ export interface HeldFileLocks {
   release(): Promise<void>;
 }
 
-/** A backup target is a path: what cannot stand in a file name is percent-encoded, which keeps different names different. */
+/**
+ * A backup target is a path: what cannot stand in a file name is percent-encoded, which keeps different names
+ * different.
+ */
 function lockFileName(name: string): string {
   const encoded = encodeURIComponent(name);
   if (name === "" || encoded.length > 240) {
@@ -137,7 +141,10 @@ function openLockFile(path: string): number {
   }
 }
 
-/** Null where it is not there, or not ours to open. A file system that is mounted read-only is locked as well: others may write to it. */
+/**
+ * Null where it is not there, or not ours to open. A file system that is mounted read-only is locked as well: others
+ * may write to it.
+ */
 function openSharedFile(path: string): number | null {
   for (const access of [constants.O_RDWR, constants.O_RDONLY]) {
     try {

@@ -1,5 +1,4 @@
 /** The way from each older shape of the state to ours. */
-
 import { STATE_VERSION } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
 

@@ -29,7 +29,10 @@ export interface PathsInStore {
   knownHosts(uuid: string): string;
 }
 
-/** The paths of the store in `home` (absolute). Touches no disk. The functions throw "usage" for a name that would leave its folder. */
+/**
+ * The paths of the store in `home` (absolute). Touches no disk. The functions throw "usage" for a name that would leave
+ * its folder.
+ */
 export function pathsInStore(home: string): PathsInStore {
   const layersFolder = join(home, "layers");
   const recordsFolder = join(home, "records");

@@ -30,8 +30,8 @@ export function readSettingsFile(path: string): Record<string, unknown> {
 }
 
 /**
- * Changes the file under a lock, so that two who set at once both have set. Durable when it returns; folder and file are made
- * where they are not there.
+ * Changes the file under a lock, so that two who set at once both have set. Durable when it returns; folder and file
+ * are made where they are not there.
  */
 export async function changeSettingsFile(
   path: string,

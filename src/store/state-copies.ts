@@ -14,8 +14,9 @@ export interface GoodCopy<T> {
 
 /**
  * Copies the state that was just stored and drops the oldest beyond the five newest. The state lock is held.
- * A copy, no hard link: whoever damages state.json in place must not damage its copy with it. Named by a counter, which alone says the order
- * (clocks go back), and by `now` for people. Not fsynced: state.json is, and a copy torn by a power cut is passed over.
+ * A copy, no hard link: whoever damages state.json in place must not damage its copy with it. Named by a counter, which
+ * alone says the order (clocks go back), and by `now` for people. Not fsynced: state.json is, and a copy torn by a
+ * power cut is passed over.
  */
 export function keepCopy(stateFile: string, folder: string, now: Date): void {
   const kept = copiesIn(folder);

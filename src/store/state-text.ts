@@ -44,11 +44,11 @@ export function parseRaw(text: string, where: string): RawState {
 }
 
 /**
- * Checks a value against the schema and gives that same value back, not valibot's copy: the copy has lost every key that
- * the schema does not name (and any named like a member of Object.prototype). The shape changes only with its version and a newer
- * version is refused, so an unknown key is someone's note or a later estrato's addition, and is carried along untouched.
- * `looseObject` would do the same at the price of the types: every misspelt key would compile. The schema has no defaults: what an older state
- * lacks is filled in by its migration.
+ * Checks a value against the schema and gives that same value back, not valibot's copy: the copy has lost every key
+ * that the schema does not name (and any named like a member of Object.prototype). The shape changes only with its
+ * version and a newer version is refused, so an unknown key is someone's note or a later estrato's addition, and is
+ * carried along untouched. `looseObject` would do the same at the price of the types: every misspelt key would compile.
+ * The schema has no defaults: what an older state lacks is filled in by its migration.
  */
 export function validState(raw: unknown, where: string): State {
   const fault = faultIn(raw);
@@ -74,7 +74,10 @@ function faultIn(raw: unknown): string | null {
   return path === null ? issue.message : `${path}: ${issue.message}`;
 }
 
-/** Tables keyed by what users name get no prototype: `flavors["constructor"]` is undefined, and `__proto__` a key like any other. */
+/**
+ * Tables keyed by what users name get no prototype: `flavors["constructor"]` is undefined, and `__proto__` a key like
+ * any other.
+ */
 function withBareTables(state: State): State {
   for (const table of TABLES) {
     const rows: Record<string, unknown> = bare(state[table]);

@@ -6,7 +6,10 @@ export type ColourWish = "auto" | "always" | "never";
 
 export const plainPainter: Painter = (_paint, text) => text;
 
-/** May we colour what goes to this stream? `--color` over NO_COLOR (no-color.org: set and not empty) over what the terminal can. */
+/**
+ * May we colour what goes to this stream? `--color` over NO_COLOR (no-color.org: set and not empty) over what the
+ * terminal can.
+ */
 export function colourAllowed(
   wish: ColourWish,
   isTerminal: boolean,

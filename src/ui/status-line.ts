@@ -1,4 +1,7 @@
-/** One line on stderr that says what is going on, gone again before anything else is written. Nothing of it off a terminal. */
+/**
+ * One line on stderr that says what is going on, gone again before anything else is written. Nothing of it off a
+ * terminal.
+ */
 import { fitted, printable } from "./text.ts";
 
 export interface StatusLine {

@@ -5,7 +5,10 @@
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** One line without control characters: each is shown escaped (`\n`, `\x1b`), so that a name can neither move a cursor nor forge a row. */
+/**
+ * One line without control characters: each is shown escaped (`\n`, `\x1b`), so that a name can neither move a cursor
+ * nor forge a row.
+ */
 export function printable(text: string): string {
   return text.replace(UNSAFE, (character) => {
     const code = character.charCodeAt(0);

@@ -1,4 +1,5 @@
-// Backups of a 1 GiB disk, half full and 1 % changed, against qemu-img convert and virtnbdbackup (Debian's package) in one run.
+// Backups of a 1 GiB disk, half full and 1 % changed, against qemu-img convert and virtnbdbackup (Debian's package) in
+// one run.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// Speed as ratios in one run: estrato against virsh, qemu-img and bare node on the same machine, at the same minute. Printed, never asserted.
+// Speed as ratios in one run: estrato against virsh, qemu-img and bare node on the same machine, at the same minute.
+// Printed, never asserted.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -192,7 +193,10 @@ function deletion() {
   );
 }
 
-/** The same guest twice: one saved and resumed by estrato, one by virsh alone. Each round saves, and then resumes what it saved. */
+/**
+ * The same guest twice: one saved and resumed by estrato, one by virsh alone. Each round saves, and then resumes what
+ * it saved.
+ */
 function memory() {
   if (spawnSync(program, ["image", "show", "base"], { env }).status !== 0)
     estrato("image", "create", "base", "--file", process.env.ESTRATO_BED_GUEST, "--disk-format", "qcow2");

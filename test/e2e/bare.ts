@@ -1,4 +1,7 @@
-/** A guest without an operating system, for what is about bytes and libvirt alone: QEMU is up in half a second, where a boot takes many. */
+/**
+ * A guest without an operating system, for what is about bytes and libvirt alone: QEMU is up in half a second, where a
+ * boot takes many.
+ */
 import { readFileSync } from "node:fs";
 import { sure } from "./processes.ts";
 import { type Rig, virsh } from "./rig.ts";

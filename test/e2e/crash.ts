@@ -21,8 +21,8 @@ export interface KillPoint {
 }
 
 /**
- * Runs the command once to its end and returns every point where its operations can be killed: before each step, and after the last one.
- * (After a step is the same moment as before the next.)
+ * Runs the command once to its end and returns every point where its operations can be killed: before each step, and
+ * after the last one. (After a step is the same moment as before the next.)
  */
 export async function killPoints(rig: Killable, ...command: string[]): Promise<KillPoint[]> {
   const file = `${rig.folder}/steps.jsonl`;
@@ -43,7 +43,9 @@ export async function killPoints(rig: Killable, ...command: string[]): Promise<K
   return [...points.values()];
 }
 
-/** Runs the command with the kill armed. Throws where it was not killed: a point that is never reached tests nothing. */
+/**
+ * Runs the command with the kill armed. Throws where it was not killed: a point that is never reached tests nothing.
+ */
 export async function killAt(rig: Killable, point: KillPoint, ...command: string[]): Promise<void> {
   const ran = await rig.estratoWith({ ESTRATO_TEST_CRASH: point.at }, ...command);
   if (ran.signal !== "SIGKILL")

@@ -1,4 +1,7 @@
-/** Encrypted volumes on real guests: after each operation every layer is LUKS, and neither the data nor the passphrase is to be found anywhere. */
+/**
+ * Encrypted volumes on real guests: after each operation every layer is LUKS, and neither the data nor the passphrase
+ * is to be found anywhere.
+ */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

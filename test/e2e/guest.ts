@@ -1,9 +1,14 @@
-/** Shell lines in the guests of the tests: by their agent, at a fraction of what ssh costs an emulated guest, and by ssh, as people do it. */
+/**
+ * Shell lines in the guests of the tests: by their agent, at a fraction of what ssh costs an emulated guest, and by
+ * ssh, as people do it.
+ */
 
 import { PATIENCE_MS, pauses } from "../wait.ts";
 import { type Ran, run } from "./processes.ts";
 
-/** Of a line that has not been carried out, since nobody was there, or file systems are frozen: it may be sent again. */
+/**
+ * Of a line that has not been carried out, since nobody was there, or file systems are frozen: it may be sent again.
+ */
 const NOT_YET = /not (connected|responding|available)|frozen|[Ff]ailed to connect|[Cc]annot recv|disabled/;
 
 /** One of the guest's agent, of libvirt at `uri` if it is not the usual. Returns what is in "return". */

@@ -5,8 +5,8 @@ import { sure } from "./processes.ts";
 import { guestImage, makeRig, type Rig, small, virsh } from "./rig.ts";
 
 /**
- * A program in front of the real one, which it kills -9 after a while, once, in one of the calls that match: by its arguments, or by a line
- * of its standard input, where virsh is kept for many commands.
+ * A program in front of the real one, which it kills -9 after a while, once, in one of the calls that match: by its
+ * arguments, or by a line of its standard input, where virsh is kept for many commands.
  */
 const killer = (real: string) => `#!/bin/sh
 case "$*" in

@@ -39,7 +39,10 @@ describe("kill -9 of an instance that boots from a backup", () => {
   const runs = async () => (await virsh("list", "--name")).split("\n").includes("web2");
   const jobOf = (device: string) => virsh("blockjob", "web2", device, "--info", "--raw");
 
-  /** The backup is what it was, and the instance, which needs it no longer, holds what it held; its second disk, which the guest leaves alone, bit by bit. */
+  /**
+   * The backup is what it was, and the instance, which needs it no longer, holds what it held; its second disk, which
+   * the guest leaves alone, bit by bit.
+   */
   const requireWhole = async (where: string) => {
     expect(marks(), where).toEqual([]);
     expect(await rig.json("doctor"), where).toEqual([]);

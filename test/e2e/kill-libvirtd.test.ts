@@ -26,7 +26,10 @@ describe("libvirtd killed at many instants", () => {
     await rig.ok("snapshot", "create", "web1", "kept");
   });
 
-  /** After any of them: repaired (with a stop and start where libvirt lies), everything that was synced is there, nothing is frozen. */
+  /**
+   * After any of them: repaired (with a stop and start where libvirt lies), everything that was synced is there,
+   * nothing is frozen.
+   */
   const requireWhole = async (copy: string, last: string) => {
     const healed = await rig.estrato("doctor", "--repair", "-y", "--lock-timeout", "60s");
     if (healed.code === 9) {
@@ -54,8 +57,8 @@ describe("libvirtd killed at many instants", () => {
   });
 
   /**
-   * libvirt 9.0 and 11.3 die now and then of a question about a job that they have found again (segmentation fault in the QEMU driver): as systemd
-   * does, it is started anew.
+   * libvirt 9.0 and 11.3 die now and then of a question about a job that they have found again (segmentation fault in
+   * the QEMU driver): as systemd does, it is started anew.
    */
   const repair = async () => {
     const once = () => rig.estrato("doctor", "--repair", "-y", "--lock-timeout", "60s");

@@ -20,7 +20,10 @@ describe("libvirtd gone in the midst of an operation that began another, and bac
   const snapshots = async () => (await rig.json<{ name: string }[]>("snapshot", "list")).map(({ name }) => name);
   let byte = 0x40;
 
-  /** Runs the command, stops it behind that step of the snapshot in it, takes libvirtd away, and lets it go on to its end. */
+  /**
+   * Runs the command, stops it behind that step of the snapshot in it, takes libvirtd away, and lets it go on to its
+   * end.
+   */
   const withoutLibvirtd = async (at: string, command: readonly string[]): Promise<number | null> => {
     const child = rig.start({ ESTRATO_TEST_STOP: at }, ...command);
     const ended = new Promise<number | null>((done) => child.once("exit", done));

@@ -1,4 +1,7 @@
-/** What every e2e test stands on: the built program with a store of its own, inside a private test host with real guests. */
+/**
+ * What every e2e test stands on: the built program with a store of its own, inside a private test host with real
+ * guests.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -22,8 +25,8 @@ export const virsh = (...args: string[]) => sure("virsh", "--quiet", ...args);
 export const libvirtd = (verb: "start" | "stop" | "kill" | "restart") => sure(join(bedFolder, "libvirtd"), verb);
 
 /**
- * As near to a reboot of the host as a bed allows: libvirtd and every QEMU end at once, and what they keep in memory file systems is gone.
- * Networks that do not start with the host are off afterwards, as there.
+ * As near to a reboot of the host as a bed allows: libvirtd and every QEMU end at once, and what they keep in memory
+ * file systems is gone. Networks that do not start with the host are off afterwards, as there.
  */
 export async function reboot(): Promise<void> {
   await libvirtd("kill");
@@ -59,8 +62,8 @@ export interface Rig {
   /** Started and left running. */
   start(env: Record<string, string>, ...args: string[]): ChildProcess;
   /**
-   * Runs a shell line in a guest and returns its stdout; waits until it answers. Said for the first time to one of this name it goes by ssh, to
-   * the address and with the key that the instance was given; later by its agent.
+   * Runs a shell line in a guest and returns its stdout; waits until it answers. Said for the first time to one of this
+   * name it goes by ssh, to the address and with the key that the instance was given; later by its agent.
    */
   guest(instance: string, line: string): Promise<string>;
   /** The same by ssh each time: where libvirt, and with it the agent, may know nothing of a guest that goes on. */
@@ -188,8 +191,8 @@ export async function makeRig(): Promise<Rig> {
 }
 
 /**
- * Starts a command that pulls something into this disk of a running guest, and returns while it does, slowed down so that it does not end by itself.
- * Where it was too quick, `again` undoes it, and it is tried once more.
+ * Starts a command that pulls something into this disk of a running guest, and returns while it does, slowed down so
+ * that it does not end by itself. Where it was too quick, `again` undoes it, and it is tried once more.
  */
 export async function whilePulling(
   instance: string,

@@ -217,7 +217,8 @@ describe("shelving", () => {
     const tpm = `/var/lib/libvirt/swtpm/${uuid}/tpm2/tpm2-00.permall`;
     const before = [await sum(await nvram()), await sum(tpm)];
     await rig.ok("shelve", "uefi");
-    await sure("sh", "-c", "rm -f /var/lib/libvirt/qemu/nvram/uefi_VARS.fd"); // another guest of that name may have come and gone
+    // Another guest of that name may have come and gone
+    await sure("sh", "-c", "rm -f /var/lib/libvirt/qemu/nvram/uefi_VARS.fd");
     await rig.heal();
     await rig.ok("unshelve", "uefi");
     expect([await sum(await nvram()), await sum(tpm)]).toEqual(before);

@@ -30,7 +30,10 @@ export function fakeClock(time: string | Date = "2025-01-01T00:00:00.000Z"): Fak
   };
 }
 
-/** vol-00000000000000001, vol-00000000000000002, …: well-formed, and one count for each prefix, for UUIDs and for MACs. `first`: the first digit of each. */
+/**
+ * vol-00000000000000001, vol-00000000000000002, …: well-formed, and one count for each prefix, for UUIDs and for MACs.
+ * `first`: the first digit of each.
+ */
 export function fakeIds(first = "0"): Ids {
   const counts = new Map<string, number>();
   const count = (kind: string): number => {

@@ -76,7 +76,10 @@ export function attach(machine: FakeMachine, { domain: name, disk }: Of<"attach-
   }
 }
 
-/** A guest that does not hear the button does not let go of a disk either. Half: out of the guest only, which comes first. */
+/**
+ * A guest that does not hear the button does not let go of a disk either. Half: out of the guest only, which comes
+ * first.
+ */
 export function detach(
   machine: FakeMachine,
   { domain: name, device, timeoutMs }: Of<"detach-disk">,

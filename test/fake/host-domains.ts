@@ -133,7 +133,10 @@ export function giveToQemu(machine: FakeMachine, chain: readonly string[]): void
   if (user) for (const path of chain) Object.assign(fileAt(machine, path), user);
 }
 
-/** libvirt believes a <backingStore> that a definition holds; where the file says otherwise, the guest fails to start (LIBVIRT.md, trap 14). */
+/**
+ * libvirt believes a <backingStore> that a definition holds; where the file says otherwise, the guest fails to start
+ * (LIBVIRT.md, trap 14).
+ */
 function requireBelievedChain(machine: FakeMachine, xml: string, device: string): void {
   const believed = new RegExp(`<!--chain ${device} (.*?)-->`).exec(xml)?.[1];
   const source = parseDefinition(xml).disks.find((disk) => disk.device === device)?.source ?? "";
@@ -155,7 +158,10 @@ export function destroy(machine: FakeMachine, domain: string, reason: string): v
   if (!found.persistent) machine.domains.delete(parseDefinition(found.inactive).uuid);
 }
 
-/** What libvirt notes after a switch, a pull, a commit or a pivot: the head in both definitions, and the chain in the persistent one. */
+/**
+ * What libvirt notes after a switch, a pull, a commit or a pivot: the head in both definitions, and the chain in the
+ * persistent one.
+ */
 export function noteHead(found: FakeDomain, device: string, chain: readonly string[], format: string): void {
   const path = chain[0] ?? "";
   const secret =

@@ -125,7 +125,10 @@ export function commitInto(machine: FakeMachine, layers: readonly string[], base
   target.sizeBytes = Math.max(target.sizeBytes, ...sizes);
 }
 
-/** The file gets all by which its old backing differs from the new one; then, if it comes to that, its header is switched. */
+/**
+ * The file gets all by which its old backing differs from the new one; then, if it comes to that, its header is
+ * switched.
+ */
 export function rebaseOnto(machine: FakeMachine, path: string, backing: FakeFile["backing"], reach: Reach): void {
   const file = fileAt(machine, path);
   const before = file.backing ? readChain(machine, chainAt(machine, file.backing.path)) : new Map<number, string>();

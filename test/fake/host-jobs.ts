@@ -11,7 +11,9 @@ type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
 type BlockAction = Of<"block-pull" | "block-commit" | "block-commit-active">;
 
-/** Half: the job is under way without us. libvirt ends a pull or a commit by itself; an active commit waits for a pivot. */
+/**
+ * Half: the job is under way without us. libvirt ends a pull or a commit by itself; an active commit waits for a pivot.
+ */
 export function blockJob(machine: FakeMachine, action: BlockAction, reach: Reach): void {
   const domain = requireRunning(machine, action.domain);
   const disk = openDisk(domain, action.device);

@@ -1,10 +1,15 @@
-/** What outlives a process: the files, domains and networks of a simulated host. Hand one machine to a second fakeHost to play the next command. */
+/**
+ * What outlives a process: the files, domains and networks of a simulated host. Hand one machine to a second fakeHost
+ * to play the next command.
+ */
 import type { HostCapabilities, HostUser, NetworkInfo } from "../../src/core/model/host.ts";
 
 /** The content of one cluster: a word, or null for zeros that mask what lies below. */
 export type ClusterValue = string | null;
 
-/** A file. `clusters` is what the file itself holds, by cluster number; `text` is the content of one that is no disk. */
+/**
+ * A file. `clusters` is what the file itself holds, by cluster number; `text` is the content of one that is no disk.
+ */
 export interface FakeFile {
   format: string;
   sizeBytes: number;

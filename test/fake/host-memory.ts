@@ -12,7 +12,10 @@ export function savedMemory(machine: FakeMachine, domain: FakeDomain): FakeFile 
   return newFile({ format: "raw", sizeBytes: 2 ** 20, text: domain.live, memory });
 }
 
-/** Resumed on disks of another instant it would write its page cache over them: no test may come to a memory that is "torn". */
+/**
+ * Resumed on disks of another instant it would write its page cache over them: no test may come to a memory that is
+ * "torn".
+ */
 export function restoreMemory(machine: FakeMachine, action: Extract<Action, { do: "restore-memory" }>): void {
   const domain = domainAt(machine, action.domain);
   if (domain.live !== null) throw new EstratoError("conflict", `${action.domain}: the domain is running`);

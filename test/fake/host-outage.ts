@@ -19,8 +19,8 @@ const SILENT: ReadonlySet<string> = new Set<keyof HostPort | Action["do"]>([
 const ANSWERS: Partial<Record<keyof HostPort, unknown>> = { agentPing: false };
 
 /**
- * From the index-th action on (from 0, in the order of `performed`) libvirt answers nothing. That action, where it speaks to libvirt: not done ("before"),
- * half done ("midway") or done ("after"); either way it fails.
+ * From the index-th action on (from 0, in the order of `performed`) libvirt answers nothing. That action, where it
+ * speaks to libvirt: not done ("before"), half done ("midway") or done ("after"); either way it fails.
  */
 export function withOutage(host: FakeHost, at: { readonly index: number; readonly phase: CrashPhase }): void {
   const { perform } = host;

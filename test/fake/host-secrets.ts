@@ -34,7 +34,10 @@ function requireKey(machine: FakeMachine, path: string, value: string | null): v
   throw new EstratoError(code, `qemu-img: Could not open '${path}': ${why}`);
 }
 
-/** The files that QEMU opens for a disk: libvirt believes the chain that an encrypted disk's definition names, and opens no file without its secret. */
+/**
+ * The files that QEMU opens for a disk: libvirt believes the chain that an encrypted disk's definition names, and opens
+ * no file without its secret.
+ */
 export function filesOf(
   machine: FakeMachine,
   disk: Pick<DomainDisk, "source" | "format" | "secret" | "backing">,

@@ -60,7 +60,9 @@ export interface FakeHost extends HostPort {
   addFile(path: string, file?: Partial<Omit<FakeFile, "clusters">> & { readonly content?: Content }): void;
   /** Defines a domain that estrato did not make; returns its UUID. */
   addDomain(spec: Parameters<typeof foreignXml>[0] & { readonly running?: boolean; readonly agent?: boolean }): string;
-  /** The guest writes a word into a cluster of a disk; null: it discards it. Refused while it is off, paused or frozen. */
+  /**
+   * The guest writes a word into a cluster of a disk; null: it discards it. Refused while it is off, paused or frozen.
+   */
   guestWrite(domain: string, device: string, cluster: number, value: string | null): void;
   /** QEMU dies as by kill -9: a job that was under way leaves its files as they are at worst. */
   killQemu(domain: string): void;

@@ -1,4 +1,7 @@
-/** Which calls of a host speak to libvirt: what an outage of libvirtd takes away. A unit test compares this with the real host. */
+/**
+ * Which calls of a host speak to libvirt: what an outage of libvirtd takes away. A unit test compares this with the
+ * real host.
+ */
 import type { Action } from "../../src/core/model/action.ts";
 import type { HostPort } from "../../src/core/ports.ts";
 

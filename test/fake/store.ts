@@ -31,7 +31,10 @@ export interface FakeStoreOptions {
 
 export interface FakeStore extends StorePort {
   readonly disk: FakeDisk;
-  /** Every write so far: `update`, `journal.open op-…`, `journal.close op-…`, `record.write NAME`, `record.remove NAME`, `restore`. */
+  /**
+   * Every write so far: `update`, `journal.open op-…`, `journal.close op-…`, `record.write NAME`, `record.remove NAME`,
+   * `restore`.
+   */
   readonly writes: readonly string[];
   /** Ends this process now: its locks are free and every further call throws Crash. */
   crash(): void;

@@ -1,4 +1,7 @@
-/** What every HostPort must keep: run on the fake host and on the real one, so that what core is tested with is what it meets. */
+/**
+ * What every HostPort must keep: run on the fake host and on the real one, so that what core is tested with is what it
+ * meets.
+ */
 import { afterEach, beforeEach, describe } from "vitest";
 import { agentContract } from "./contract-agent.ts";
 import { domainContract } from "./contract-domains.ts";

@@ -1,4 +1,7 @@
-/** The rig on a real host: qemu-img makes the disks, and QEMU's own console writes for guests that have no operating system. */
+/**
+ * The rig on a real host: qemu-img makes the disks, and QEMU's own console writes for guests that have no operating
+ * system.
+ */
 import { execFile } from "node:child_process";
 import { chmod, mkdtemp, open, readFile, rm, writeFile as writeText } from "node:fs/promises";
 import { join } from "node:path";

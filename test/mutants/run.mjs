@@ -1,7 +1,8 @@
 // Puts faults into src/core, src/host and src/store, one at a time, and tells which of them no unit test notices.
-//   node test/mutants/run.mjs [--count 50] [--seed 1] [--skip 0] [--seconds 300] [--near | --all] [--under src/core/layers]
-// Each goes into a copy of the tree; the tests of its folder run there until the first fails, and then, without --near, all that import its file.
-// Without --all the long suites (every point of a crash) are left out: what lives then is to be tried with --all and the same seed. By hand: it takes hours.
+// node test/mutants/run.mjs [--count 50] [--seed 1] [--skip 0] [--seconds 300] [--near | --all] [--under
+// src/core/layers] Each goes into a copy of the tree; the tests of its folder run there until the first fails, and
+// then, without --near, all that import its file. Without --all the long suites (every point of a crash) are left out:
+// what lives then is to be tried with --all and the same seed. By hand: it takes hours.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {

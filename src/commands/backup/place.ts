@@ -1,4 +1,7 @@
-/** Which folder: the option --target, else the setting backup_target, else (to look in) those where this store has put backups. */
+/**
+ * Which folder: the option --target, else the setting backup_target, else (to look in) those where this store has put
+ * backups.
+ */
 import { resolve } from "node:path";
 import type { World } from "../../core/ports.ts";
 import { EstratoError } from "../../errors.ts";

@@ -1,4 +1,7 @@
-/** The one line that Nagios and its kin read: STATUS - text | label=value;warning;critical… (monitoring-plugins' guidelines). */
+/**
+ * The one line that Nagios and its kin read: STATUS - text | label=value;warning;critical… (monitoring-plugins'
+ * guidelines).
+ */
 import { age, type Judgement, LEVELS, type Limits } from "../../core/check/judge.ts";
 import type { Facts } from "../../core/check/measure.ts";
 import { printable } from "../../ui/text.ts";

@@ -1,7 +1,10 @@
 import { rest } from "../framework/arguments.ts";
 import { verb } from "../framework/verb.ts";
 
-/** Called by the scripts of `completion`. Prints lines of VALUE<tab>DESCRIPTION, and never an error: a shell would show it in the middle of a line. */
+/**
+ * Called by the scripts of `completion`. Prints lines of VALUE<tab>DESCRIPTION, and never an error: a shell would show
+ * it in the middle of a line.
+ */
 export default verb({
   description: "Completes the last of the words that stand behind the program's name.",
   arguments: { words: rest("WORD", "the line so far; the last word is the one to complete") },

@@ -1,6 +1,12 @@
-/** What `completion SHELL` prints. Each asks `estrato __complete` for lines of VALUE<tab>DESCRIPTION; ":file" and ":folder" mean that the shell knows better. */
+/**
+ * What `completion SHELL` prints. Each asks `estrato __complete` for lines of VALUE<tab>DESCRIPTION; ":file" and
+ * ":folder" mean that the shell knows better.
+ */
 
-/** bash splits words at "=" and ":": the words go as they are, and what is already typed before the last "=" is cut off again. */
+/**
+ * bash splits words at "=" and ":": the words go as they are, and what is already typed before the last "=" is cut off
+ * again.
+ */
 const bash = `# bash completion for estrato: eval "$(estrato completion bash)"
 _estrato() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" line value

@@ -25,7 +25,10 @@ export interface ArgumentSpec<T> {
   /** The question at a terminal where it is missing; null: it may be missing. */
   readonly ask: string | null;
   readonly many: boolean;
-  /** The key of an option that stands in for it: where that is given, the words on the line are for the arguments behind it. */
+  /**
+   * The key of an option that stands in for it: where that is given, the words on the line are for the arguments behind
+   * it.
+   */
   readonly unless: string | null;
   /** From the words on the line (none: []). */
   readonly take: (words: readonly string[]) => T;

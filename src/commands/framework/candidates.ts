@@ -8,7 +8,9 @@ export interface Candidate {
   readonly description: string;
 }
 
-/** From what is remembered alone: one file is read. [] for what has no names, and for files, which a shell knows better. */
+/**
+ * From what is remembered alone: one file is read. [] for what has no names, and for files, which a shell knows better.
+ */
 export async function candidates(
   kind: Completion,
   { store, settings }: Pick<Factory, "store" | "settings">,

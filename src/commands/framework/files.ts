@@ -6,7 +6,10 @@ import type { Streams } from "../../ui/streams.ts";
 
 const LARGEST_BYTES = 1024 * 1024;
 
-/** The text of a file. Throws "host" where it cannot be read or is larger than 1 MiB; `signal` ends the reading of stdin. */
+/**
+ * The text of a file. Throws "host" where it cannot be read or is larger than 1 MiB; `signal` ends the reading of
+ * stdin.
+ */
 export async function readTextFile(
   path: string,
   streams: Pick<Streams, "stdin">,

@@ -6,7 +6,10 @@ import { type Candidate, candidates } from "./candidates.ts";
 import { usageLine } from "./help.ts";
 import type { Verb } from "./tree.ts";
 
-/** The operands as the arguments they are. Asks for what is missing. Throws "usage" where nobody can be asked, or for one too many. */
+/**
+ * The operands as the arguments they are. Asks for what is missing. Throws "usage" where nobody can be asked, or for
+ * one too many.
+ */
 export async function takeArguments(
   name: string,
   verb: Verb,

@@ -1,4 +1,7 @@
-/** `--passphrase-file FILE`, by itself for what is opened; for what is made `--encrypt --passphrase-file FILE`: one does not go without the other. */
+/**
+ * `--passphrase-file FILE`, by itself for what is opened; for what is made `--encrypt --passphrase-file FILE`: one does
+ * not go without the other.
+ */
 import { resolve } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { flag, text } from "./options.ts";

@@ -1,5 +1,4 @@
 /** What a verb prints: declared beforehand, so that a wrong -c fails before anything is done. */
-
 import type { Painter } from "../../ui/colour.ts";
 import type { Column } from "../../ui/output/columns.ts";
 import type { Plan } from "../../ui/plan.ts";

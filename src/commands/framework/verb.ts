@@ -1,7 +1,8 @@
 /**
  * How to write a verb.
  *
- * 1. One file `src/commands/NOUN/VERB.ts`. It declares what the line may hold and what is printed, and calls one function of core:
+ * 1. One file `src/commands/NOUN/VERB.ts`. It declares what the line may hold and what is printed, and calls one
+ *    function of core:
  *
  *      import { resizeVolume } from "../../core/volumes/resize.ts";
  *      import { one } from "../framework/arguments.ts";
@@ -23,22 +24,28 @@
  *        },
  *      });
  *
- *    The key of an option is its name (`keyName` is `--key-name`). What was not given is null, a flag false, a repeated option [].
- *    An argument that is missing is asked for at a terminal (a list to choose from where `complete` names a kind), else exit 2.
- *    Malformed values, unknown columns and bad queries have failed (exit 2) before run() is called.
- * 2. `run` returns what was declared: rows (`result.list`), one thing or several (`result.one`), a plan where world.dryRun is set, or
- *    null. It is printed in the format that was asked for; nothing else may write to stdout, but for `result.nothing` with streams.stdout.
- *    Types of what is remembered come from src/core/model: commands may not import the store or the host.
- * 3. Columns are shared by the verbs of a noun: `columns.ts` beside them, from the builders in `src/ui/output/columns.ts`. Their keys are
- *    the keys of the JSON object; those with `listed: false` are not in the table of a list.
- * 4. Several targets: `many("INSTANCE", …)` and `return eachTarget(context, args.instances, { kind: "instance", verb: "stop" }, (target) => …)`
- *    from `targets.ts`. It tries all, reports each failure, and gives the exit code of CLI.md.
- * 5. Errors: throw EstratoError; never print them, never exit. Notes: `world.report.note`. Questions: core's `world.report.confirm`.
- * 6. List it in `src/commands/NOUN/index.ts`: `create: { summary: "Make a volume", load: () => import("./create.ts") }`.
- *    A verb without a noun is one line in `src/program.ts`.
+ *    The key of an option is its name (`keyName` is `--key-name`). What was not given is null, a flag false, a repeated
+ *    option []. An argument that is missing is asked for at a terminal (a list to choose from where `complete` names a
+ *    kind), else exit 2. Malformed values, unknown columns and bad queries have failed (exit 2) before run() is called.
+ * 2. `run` returns what was declared: rows (`result.list`), one thing or several (`result.one`), a plan where
+ *    world.dryRun is set, or null. It is printed in the format that was asked for; nothing else may write to stdout,
+ *    but for `result.nothing` with streams.stdout. Types of what is remembered come from src/core/model: commands may
+ *    not import the store or the host.
+ * 3. Columns are shared by the verbs of a noun: `columns.ts` beside them, from the builders in
+ *    `src/ui/output/columns.ts`. Their keys are the keys of the JSON object; those with `listed: false` are not in the
+ *    table of a list.
+ * 4. Several targets: `many("INSTANCE", …)` and
+ *    `return eachTarget(context, args.instances, { kind: "instance", verb: "stop" }, (target) => …)` from `targets.ts`.
+ *    It tries all, reports each failure, and gives the exit code of CLI.md.
+ * 5. Errors: throw EstratoError; never print them, never exit. Notes: `world.report.note`. Questions: core's
+ *    `world.report.confirm`.
+ * 6. List it in `src/commands/NOUN/index.ts`:
+ *    `create: { summary: "Make a volume", load: () => import("./create.ts") }`. A verb without a noun is one line in
+ *    `src/program.ts`.
  * 7. Test it through `runLine(["volume", "list"], …)` of test/unit/commands/line.ts, with a fake store and host.
  *
- * A list must start fast: import at the top only what every run of the verb needs, the rest with `await import()` inside run().
+ * A list must start fast: import at the top only what every run of the verb needs, the rest with `await import()`
+ * inside run().
  */
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
 import type { Any, Arguments, Context, Example, Options, Verb } from "./tree.ts";

@@ -1,4 +1,7 @@
-/** `--file -`: an image that comes through a pipe. It is kept in a file that has no name, so that nothing of it outlives us. */
+/**
+ * `--file -`: an image that comes through a pipe. It is kept in a file that has no name, so that nothing of it outlives
+ * us.
+ */
 import { closeSync, openSync, rmSync, write } from "node:fs";
 import { promisify } from "node:util";
 import type { World } from "../../core/ports.ts";

@@ -1,5 +1,4 @@
 /** What the verbs of volumes have in common. */
-
 import type { Volume } from "../../core/model/state.ts";
 import type { PlanView } from "../../core/operations/operation.ts";
 import type { World } from "../../core/ports.ts";

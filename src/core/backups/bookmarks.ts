@@ -1,4 +1,7 @@
-/** Bookmarks: the frozen layers that an instance's newest backup in a target was taken from, on which an incremental one builds. */
+/**
+ * Bookmarks: the frozen layers that an instance's newest backup in a target was taken from, on which an incremental one
+ * builds.
+ */
 import type { Bookmark, State } from "../model/state.ts";
 
 /** The bookmark of an instance in a target; null where the next backup must be full. */
@@ -7,7 +10,10 @@ export function bookmarkOf(state: State, instance: string, target: string): Book
   return found ?? null;
 }
 
-/** Forgets an instance's bookmarks, all or that in one target: its next backup there is full. The layers are the collector's. Idempotent. */
+/**
+ * Forgets an instance's bookmarks, all or that in one target: its next backup there is full. The layers are the
+ * collector's. Idempotent.
+ */
 export function dropBookmarks(draft: State, instance: string, target: string | null = null): void {
   for (const one of Object.values(draft.bookmarks)) {
     if (one.instance === instance && (target === null || one.target === target)) delete draft.bookmarks[one.id];

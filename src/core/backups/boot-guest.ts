@@ -1,5 +1,4 @@
 /** The throw-away guest that boots from a backup: overlays that take what it writes, and no network. */
-
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DiskFile } from "../model/host.ts";
@@ -62,7 +61,10 @@ export async function guestSteps(world: World, guest: BootGuest): Promise<Step[]
   ];
 }
 
-/** libvirt opens an encrypted chain only where the definition names each file of it, with the secret (LIBVIRT.md, trap 22). */
+/**
+ * libvirt opens an encrypted chain only where the definition names each file of it, with the secret (LIBVIRT.md, trap
+ * 22).
+ */
 function overlayFile({ backup, target, known, secret }: BootGuest, disk: BackupDisk, path: string): DiskFile {
   if (secret === null) return { path, format: "qcow2" };
   const backing = diskChain(target, backup.id, disk, known).map((one) => one.backup.image(one.file));

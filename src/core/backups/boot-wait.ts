@@ -14,7 +14,10 @@ const PING_MS = 1_000;
 /** libvirt begins a new log at 2 MiB, unless virtlogd is told otherwise. */
 const LARGEST_LOG_BYTES = 64 * 1024 * 1024;
 
-/** Returns how long it took, in ms. Throws "timeout" where it takes longer, "integrity" where the guest is off before. `what`: of which backup. */
+/**
+ * Returns how long it took, in ms. Throws "timeout" where it takes longer, "integrity" where the guest is off before.
+ * `what`: of which backup.
+ */
 export async function awaitBoot(
   world: World,
   uuid: string,

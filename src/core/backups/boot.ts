@@ -1,4 +1,7 @@
-/** `backup verify --boot`: the last proof. A throw-away guest without a network starts from the backup, which it cannot change. */
+/**
+ * `backup verify --boot`: the last proof. A throw-away guest without a network starts from the backup, which it cannot
+ * change.
+ */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
@@ -51,7 +54,10 @@ export interface BootOptions extends BootProof {
   readonly passphraseFile: string | null;
 }
 
-/** Throws "usage" where one of them (null: of all in the targets) is encrypted and nobody said with what: better before all are read than after. */
+/**
+ * Throws "usage" where one of them (null: of all in the targets) is encrypted and nobody said with what: better before
+ * all are read than after.
+ */
 export async function requireOpener(
   world: World,
   targets: readonly string[],
@@ -75,8 +81,9 @@ async function found(world: World, targets: readonly string[], word: string): Pr
 }
 
 /**
- * Starts a guest on overlays of the backup's disks and waits until it is up; then nothing of it is left. Returns how long that took, in ms.
- * Throws "timeout" where it is not up in time; "integrity" where the guest powers off or dies before; "host" for a passphrase that does not open it.
+ * Starts a guest on overlays of the backup's disks and waits until it is up; then nothing of it is left. Returns how
+ * long that took, in ms. Throws "timeout" where it is not up in time; "integrity" where the guest powers off or dies
+ * before; "host" for a passphrase that does not open it.
  */
 async function bootBackup(
   world: World,

@@ -16,7 +16,10 @@ export interface DiskMoment {
   readonly layer: string;
 }
 
-/** What is copied of a disk: all that its layer reads as (`parent` null), or what those layers hold, on the backup `parent`. */
+/**
+ * What is copied of a disk: all that its layer reads as (`parent` null), or what those layers hold, on the backup
+ * `parent`.
+ */
 export interface DiskCopy extends DiskMoment {
   readonly parent: string | null;
   readonly layers: readonly string[]; // oldest first; of a full copy the one on top

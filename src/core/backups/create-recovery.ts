@@ -1,5 +1,4 @@
 /** A backup that was killed, or that failed: recorded where it got its name, else nothing of it stays. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { snapshotThrough } from "../images/create-recovery.ts";
@@ -22,7 +21,9 @@ export interface BackupData {
   readonly part: string;
   /** The snapshot that it is taken through, and that goes when it is done. */
   readonly through: { readonly instance: string; readonly snapshot: string };
-  /** libvirt's secret for the time of the backup, which holds the passphrase of what is written; null: not encrypted. */
+  /**
+   * libvirt's secret for the time of the backup, which holds the passphrase of what is written; null: not encrypted.
+   */
   readonly secret: string | null;
   readonly content: Pick<Manifest, "name" | "type" | "instance" | "owner" | "compressed">;
 }
@@ -49,7 +50,10 @@ export function snapshotOf(state: State, data: BackupData): Snapshot {
   return snapshot;
 }
 
-/** In one transaction the bookmark takes over the snapshot's layers, and the one before it goes; the snapshot's files before that. Repeatable. */
+/**
+ * In one transaction the bookmark takes over the snapshot's layers, and the one before it goes; the snapshot's files
+ * before that. Repeatable.
+ */
 export async function recordBackup(world: World, data: BackupData): Promise<void> {
   const { id, target, through } = data;
   // Once its record is gone, nothing would know of them; the backup has copies of its own.
@@ -64,8 +68,8 @@ export async function recordBackup(world: World, data: BackupData): Promise<void
 }
 
 /**
- * Its name decides: it gets it when all in it is on the disk. Repeatable. A target that is not there keeps no instance from working: what was
- * begun in it is removed when it is back (leftovers.ts).
+ * Its name decides: it gets it when all in it is on the disk. Repeatable. A target that is not there keeps no instance
+ * from working: what was begun in it is removed when it is back (leftovers.ts).
  */
 async function recoverCreateBackup(world: World, locks: HeldLocks, data: BackupData): Promise<Outcome> {
   await perform(world, locks, dropKey(data.secret));

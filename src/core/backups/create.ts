@@ -1,5 +1,7 @@
-/** `backup create`: a moment of an instance's disks, copied into a folder of its own that can be read without this store. */
-
+/**
+ * `backup create`: a moment of an instance's disks, copied into a folder of its own that can be read without this
+ * store.
+ */
 import { EstratoError } from "../../errors.ts";
 import { coveredDisks, planAdoption, volumesOf } from "../instances/adopt.ts";
 import { findAgain } from "../instances/find.ts";
@@ -34,9 +36,10 @@ export interface CreateBackupOptions {
 }
 
 /**
- * Takes a backup, under the locks of the instance and the target, which the caller holds. Afterwards it is in the target, whole and on the
- * disk, and the layers that it was taken from are bookmarked; the instance was never paused for the copy. Throws what a snapshot throws, and
- * "host" where the target is not there or full; nothing of a backup that failed is left. A dry run returns the plan.
+ * Takes a backup, under the locks of the instance and the target, which the caller holds. Afterwards it is in the
+ * target, whole and on the disk, and the layers that it was taken from are bookmarked; the instance was never paused
+ * for the copy. Throws what a snapshot throws, and "host" where the target is not there or full; nothing of a backup
+ * that failed is left. A dry run returns the plan.
  */
 export async function createBackupLocked(
   world: World,

@@ -1,4 +1,7 @@
-/** `backup delete`, and what rotation removes: a backup goes, and what stands on it takes over the data that it still needs. */
+/**
+ * `backup delete`, and what rotation removes: a backup goes, and what stands on it takes over the data that it still
+ * needs.
+ */
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
 import { type PlanView, run } from "../operations/operation.ts";
@@ -15,8 +18,9 @@ import { openTarget } from "./targets/open.ts";
 import { requireUnread } from "./uses.ts";
 
 /**
- * Deletes one, anywhere in a chain; all others read the same afterwards. Asks first; null where the answer was no, or when it is done.
- * Throws "conflict" for a protected one and for one that an instance still reads from, "usage" where an encrypted one must be merged and `passphraseFile` is null. Damaged ones go too, where nothing stands on them.
+ * Deletes one, anywhere in a chain; all others read the same afterwards. Asks first; null where the answer was no, or
+ * when it is done. Throws "conflict" for a protected one and for one that an instance still reads from, "usage" where
+ * an encrypted one must be merged and `passphraseFile` is null. Damaged ones go too, where nothing stands on them.
  */
 export async function deleteBackup(
   world: World,

@@ -46,7 +46,10 @@ export async function findBackup(world: World, targets: readonly string[], word:
   throw notFound("backup", word);
 }
 
-/** Throws "integrity" with the first of what is wrong with its files: what is not what was written is better told now than found in a guest. */
+/**
+ * Throws "integrity" with the first of what is wrong with its files: what is not what was written is better told now
+ * than found in a guest.
+ */
 export function requireNoProblems({ id }: Backup, [problem]: readonly string[]): void {
   if (problem === undefined) return;
   throw new EstratoError("integrity", `backup ${id}: ${problem}`, {

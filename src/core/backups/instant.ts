@@ -1,4 +1,7 @@
-/** `backup restore --instant`: the instance runs at once, and what it reads from the backup is pulled in under it. Said again, it goes on with that. */
+/**
+ * `backup restore --instant`: the instance runs at once, and what it reads from the backup is pulled in under it. Said
+ * again, it goes on with that.
+ */
 import { borrowedBackupsOf } from "../graph/borrowed.ts";
 import { collect } from "../graph/collect.ts";
 import type { CreateInstanceOptions } from "../instances/create.ts";
@@ -14,8 +17,9 @@ import { pullInstance } from "./pull.ts";
 import { bootInstance, type RestoreFrom } from "./restore-to.ts";
 
 /**
- * Makes an instance that boots from the backup, and pulls in what it reads there; with `wait` false it returns before that. An instance of that name which
- * was made so is not made anew. Throws what a restore and a pull throw; where a pull fails the instance stays, and reads right.
+ * Makes an instance that boots from the backup, and pulls in what it reads there; with `wait` false it returns before
+ * that. An instance of that name which was made so is not made anew. Throws what a restore and a pull throw; where a
+ * pull fails the instance stays, and reads right.
  */
 export async function restoreInstant(
   world: World,

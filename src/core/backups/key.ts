@@ -1,13 +1,17 @@
 /**
- * The passphrase of encrypted backups. Its owner names the file that holds it; for the time of an operation libvirt keeps it as a secret, so that
- * every program gets it in the one way there is, and what was cut off can be finished without asking again.
+ * The passphrase of encrypted backups. Its owner names the file that holds it; for the time of an operation libvirt
+ * keeps it as a secret, so that every program gets it in the one way there is, and what was cut off can be finished
+ * without asking again.
  */
 import { EstratoError } from "../../errors.ts";
 import { defineSecret } from "../layers/secrets.ts";
 import type { Action } from "../model/action.ts";
 import type { World } from "../ports.ts";
 
-/** The id of the secret that an operation will use; null where nothing is encrypted. Throws "host" or "usage" where the file holds no passphrase. */
+/**
+ * The id of the secret that an operation will use; null where nothing is encrypted. Throws "host" or "usage" where the
+ * file holds no passphrase.
+ */
 export async function planKey(world: World, passphraseFile: string | null): Promise<string | null> {
   if (passphraseFile === null) return null;
   await world.host.checkPassphrase(passphraseFile);

@@ -1,6 +1,6 @@
 /**
- * Backups that were never finished and whose target was not there when their operation was undone. They are this store's, which their names
- * say; those of another store are its own affair.
+ * Backups that were never finished and whose target was not there when their operation was undone. They are this
+ * store's, which their names say; those of another store are its own affair.
  */
 import type { State } from "../model/state.ts";
 import { perform } from "../operations/operation.ts";

@@ -1,4 +1,6 @@
-/** What a backup says of itself: the file that makes a folder a backup. Its format is described in estrato-backup(7). */
+/**
+ * What a backup says of itself: the file that makes a folder a backup. Its format is described in estrato-backup(7).
+ */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
@@ -72,7 +74,9 @@ export async function readManifest(backup: BackupFiles): Promise<Manifest | null
   return text === null ? null : parseManifest(text, backup.nameOf(MANIFEST));
 }
 
-/** Throws "integrity" where the text is no manifest, or not the one that was written. `where` names it for the messages. */
+/**
+ * Throws "integrity" where the text is no manifest, or not the one that was written. `where` names it for the messages.
+ */
 function parseManifest(text: string, where: string): Manifest {
   const damaged = (why: string) =>
     new EstratoError("integrity", `${where}: ${why}`, {

@@ -1,5 +1,6 @@
-/** Which blocks of a merged file are as they were: these need not be read again, so that a merge costs what it moves. */
-
+/**
+ * Which blocks of a merged file are as they were: these need not be read again, so that a merge costs what it moves.
+ */
 import type { DataPlace, Extent } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import type { BackupDisk } from "./manifest.ts";
@@ -7,8 +8,8 @@ import { BLOCK_BYTES, parseSums } from "./sums.ts";
 import type { BackupFile, BackupFiles } from "./targets/target.ts";
 
 /**
- * The sums of the blocks that the merge cannot have touched: those that hold nothing but data which the one above did not hold.
- * What changed by itself there is still found, since its old sum stays.
+ * The sums of the blocks that the merge cannot have touched: those that hold nothing but data which the one above did
+ * not hold. What changed by itself there is still found, since its old sum stays.
  */
 export async function unchangedSums(
   world: World,
@@ -26,7 +27,10 @@ export async function unchangedSums(
   return sums.map((sum, index) => (untouched[index] ? sum : null));
 }
 
-/** For each block of a file whether it holds nothing but data that lies at `places` and that `written` does not name. Both lists are in the guest's order. */
+/**
+ * For each block of a file whether it holds nothing but data that lies at `places` and that `written` does not name.
+ * Both lists are in the guest's order.
+ */
 export function untouchedBlocks(
   count: number,
   blockBytes: number,

@@ -9,7 +9,10 @@ import { manifestText } from "./manifest.ts";
 import { MANIFEST } from "./parts.ts";
 import { openTarget } from "./targets/open.ts";
 
-/** Rotation, prune and delete leave a protected backup alone. Idempotent. The manifest is either the old or the new one, so no journal is needed. */
+/**
+ * Rotation, prune and delete leave a protected backup alone. Idempotent. The manifest is either the old or the new one,
+ * so no journal is needed.
+ */
 export async function setProtected(
   world: World,
   targets: readonly string[],

@@ -1,5 +1,6 @@
-/** `backup prune`: a policy laid on all series of backups in some targets, with the reason for each that stays or goes. */
-
+/**
+ * `backup prune`: a policy laid on all series of backups in some targets, with the reason for each that stays or goes.
+ */
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import type { Backup } from "./backup.ts";
@@ -24,8 +25,9 @@ export interface PruneFilter {
 }
 
 /**
- * Removes what the policy does not keep, each series (instance and type) by itself; a dry run only says what would go. Damaged backups
- * are neither counted nor removed. Throws "usage" for an empty policy or an unknown zone, "host" where a target is not there.
+ * Removes what the policy does not keep, each series (instance and type) by itself; a dry run only says what would go.
+ * Damaged backups are neither counted nor removed. Throws "usage" for an empty policy or an unknown zone, "host" where
+ * a target is not there.
  */
 export async function pruneBackups(
   world: World,

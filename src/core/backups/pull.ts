@@ -1,4 +1,7 @@
-/** Pulling in what an instance that was booted from a backup still reads there. It is the merge of a layer like any other, but nobody waits for it unasked. */
+/**
+ * Pulling in what an instance that was booted from a backup still reads there. It is the merge of a layer like any
+ * other, but nobody waits for it unasked.
+ */
 import { EstratoError } from "../../errors.ts";
 import { type BorrowedBackup, borrowedBackupsOf, isBorrowedBackup } from "../graph/borrowed.ts";
 import type { Decision } from "../graph/decisions.ts";
@@ -10,9 +13,10 @@ import type { World } from "../ports.ts";
 import { recheckBorrowedBackup } from "./borrow.ts";
 
 /**
- * Pulls in what an instance's disks, running or not, and its snapshots read there, one after the other. Afterwards no backup is needed for it, and none is in use by it.
- * Throws "conflict" where the guest must be stopped first, "host" where the target is not there, "interrupted": then the instance goes on as before,
- * and what has been pulled stays pulled.
+ * Pulls in what an instance's disks, running or not, and its snapshots read there, one after the other. Afterwards no
+ * backup is needed for it, and none is in use by it. Throws "conflict" where the guest must be stopped first, "host"
+ * where the target is not there, "interrupted": then the instance goes on as before, and what has been pulled stays
+ * pulled.
  */
 export async function pullInstance(world: World, uuid: string): Promise<void> {
   for (const layer of borrowedBackupsOf(await world.store.read(), uuid)) await pull(world, layer);

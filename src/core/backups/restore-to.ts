@@ -1,5 +1,4 @@
 /** What a backup can be restored to. */
-
 import { copyCopies, copyNames } from "../firmware.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { type CreateInstanceOptions, createInstance } from "../instances/create.ts";
@@ -22,8 +21,8 @@ export interface RestoreFrom {
 }
 
 /**
- * A new instance, with a UUID, addresses and a seed of its own, as one of an image has. What `options` leave open is as it was: key (where this
- * store knows it), vCPUs, memory and the flavor's name.
+ * A new instance, with a UUID, addresses and a seed of its own, as one of an image has. What `options` leave open is as
+ * it was: key (where this store knows it), vCPUs, memory and the flavor's name.
  */
 export function restoreInstance(
   world: World,
@@ -33,7 +32,10 @@ export function restoreInstance(
   return instanceOf(world, { ...from, locks: () => [] }, options);
 }
 
-/** The same, which boots at once from the backup where it lies, and reads there what `pullInstance` has not pulled in yet. */
+/**
+ * The same, which boots at once from the backup where it lies, and reads there what `pullInstance` has not pulled in
+ * yet.
+ */
 export function bootInstance(
   world: World,
   from: RestoreFrom,
@@ -70,7 +72,9 @@ async function instanceOf(
   });
 }
 
-/** One disk, as a volume that is attached to nothing. Throws "usage" where the backup has several and none is chosen. */
+/**
+ * One disk, as a volume that is attached to nothing. Throws "usage" where the backup has several and none is chosen.
+ */
 export async function restoreVolume(world: World, from: RestoreFrom, name: string): Promise<Volume | PlanView> {
   await requireNewVolume(world, from, name);
   return restore(world, { ...from, locks: () => [] }, async (within, { image }) => {
@@ -81,8 +85,9 @@ export async function restoreVolume(world: World, from: RestoreFrom, name: strin
 }
 
 /**
- * The instance that it was taken of goes on from it: a revert, with what was there kept as an automatic snapshot. Its disks that are not in
- * the backup stay as they are. Throws "conflict" where a disk of the backup is no longer attached.
+ * The instance that it was taken of goes on from it: a revert, with what was there kept as an automatic snapshot. Its
+ * disks that are not in the backup stay as they are. Throws "conflict" where a disk of the backup is no longer
+ * attached.
  */
 export async function restoreInPlace(
   world: World,

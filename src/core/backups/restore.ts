@@ -55,7 +55,10 @@ export interface RestoreRequest {
   readonly boots?: string;
 }
 
-/** What `use` is handed: an image that holds what the backup held, and is gone afterwards. One that is booted from is not recorded: `loan` has it. */
+/**
+ * What `use` is handed: an image that holds what the backup held, and is gone afterwards. One that is booted from is
+ * not recorded: `loan` has it.
+ */
 export interface Restored {
   readonly image: Image;
   readonly loan: BorrowedImage | null;
@@ -64,8 +67,9 @@ export interface Restored {
 }
 
 /**
- * Reads a backup whole (a flipped byte is "integrity", and nothing is made of it), copies it back, and lets `use` make of it what was asked for.
- * One that is booted from is neither read whole nor copied. A dry run returns the plan of the copy.
+ * Reads a backup whole (a flipped byte is "integrity", and nothing is made of it), copies it back, and lets `use` make
+ * of it what was asked for. One that is booted from is neither read whole nor copied. A dry run returns the plan of the
+ * copy.
  */
 export async function restore<T>(
   world: World,

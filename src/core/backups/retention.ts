@@ -17,7 +17,10 @@ export interface Verdict {
   readonly id: string;
   readonly createdAt: string;
   readonly keep: boolean;
-  /** Every rule that keeps it, or the one reason why it goes: "daily slot 2026-11-20", "last 3", "protected", "beyond rotation 7". */
+  /**
+   * Every rule that keeps it, or the one reason why it goes: "daily slot 2026-11-20", "last 3", "protected", "beyond
+   * rotation 7".
+   */
   readonly why: readonly string[];
 }
 
@@ -27,15 +30,16 @@ const KEEP_RULES = ["last", ...PERIODS, "withinMs"] as const;
  * A verdict for each backup, newest first (of one instant: by id).
  *
  * Protected ones, and those dated later than `now`, stay and are not counted: no rule sees them.
- * `rotation: N` keeps the N newest of the others. The rest is as in restic (`restic forget`, internal/data/snapshot_policy.go):
- * each rule looks at all others, newest first, and what any rule keeps stays. `last: N` keeps the N newest; `daily: N` the newest of
- * each of the N latest days that have one, in the calendar of `zone` (see slots.ts; weeks are ISO's). While a rule has slots left when
- * it comes to the oldest backup, it keeps that too, even in a slot that is taken, so that history grows to its full length.
- * `withinMs` keeps what is less than so long older than the newest one (not than `now`: where backups stopped, the last ones stay);
- * unlike restic's its days have 24 hours, on which the calendar has no say.
+ * `rotation: N` keeps the N newest of the others. The rest is as in restic (`restic forget`,
+ * internal/data/snapshot_policy.go): each rule looks at all others, newest first, and what any rule keeps stays.
+ * `last: N` keeps the N newest; `daily: N` the newest of each of the N latest days that have one, in the calendar of
+ * `zone` (see slots.ts; weeks are ISO's). While a rule has slots left when it comes to the oldest backup, it keeps that
+ * too, even in a slot that is taken, so that history grows to its full length. `withinMs` keeps what is less than so
+ * long older than the newest one (not than `now`: where backups stopped, the last ones stay); unlike restic's its days
+ * have 24 hours, on which the calendar has no say.
  *
- * Throws "usage" for a policy that keeps nothing, names both kinds, or holds a malformed number, and for an unknown zone; "integrity"
- * for a backup without a readable date.
+ * Throws "usage" for a policy that keeps nothing, names both kinds, or holds a malformed number, and for an unknown
+ * zone; "integrity" for a backup without a readable date.
  */
 export function retain(backups: readonly Kept[], policy: RetentionPolicy, zone: string, now: Date): Verdict[] {
   checkPolicy(policy);

@@ -35,9 +35,9 @@ function formatOf(zone: string): Intl.DateTimeFormat {
 }
 
 /**
- * The names of the slots that `timeMs` (UTC) falls into in `zone` (IANA), as 2026-11-20T13+01:00, 2026-11-20, 2026-W47, 2026-11, 2026.
- * An hour's name holds the offset from UTC, so that the hour that comes twice when clocks go back is two hours.
- * Throws "usage" for an unknown zone.
+ * The names of the slots that `timeMs` (UTC) falls into in `zone` (IANA), as 2026-11-20T13+01:00, 2026-11-20, 2026-W47,
+ * 2026-11, 2026. An hour's name holds the offset from UTC, so that the hour that comes twice when clocks go back is two
+ * hours. Throws "usage" for an unknown zone.
  */
 export function slotsOf(timeMs: number, zone: string): Readonly<Record<Period, string>> {
   const parts: Partial<Record<Intl.DateTimeFormatPartTypes, string>> = {};

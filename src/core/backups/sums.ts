@@ -1,4 +1,7 @@
-/** The checksums of a backup's disk: a line for each block of its file, so that a changed block is found and named, and a merge reads only what it changed. */
+/**
+ * The checksums of a backup's disk: a line for each block of its file, so that a changed block is found and named, and
+ * a merge reads only what it changed.
+ */
 import { EstratoError } from "../../errors.ts";
 import type { BlockSums } from "../model/host.ts";
 

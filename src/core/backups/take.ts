@@ -20,7 +20,10 @@ export interface Retention {
   readonly zone: string;
 }
 
-/** Throws "usage" for an empty policy and for a zone that this machine does not know: before anything is taken or removed. */
+/**
+ * Throws "usage" for an empty policy and for a zone that this machine does not know: before anything is taken or
+ * removed.
+ */
 export function checkRetention({ policy, zone }: Retention): void {
   checkPolicy(policy);
   slotsOf(0, zone);
@@ -28,7 +31,8 @@ export function checkRetention({ policy, zone }: Retention): void {
 
 /**
  * Takes a backup and, once it is whole, removes what the policy does not keep of the same instance, type and target.
- * Throws what `createBackupLocked` throws; where removing fails the backup is there all the same. Snapshots that have expired go too.
+ * Throws what `createBackupLocked` throws; where removing fails the backup is there all the same. Snapshots that have
+ * expired go too.
  */
 export async function backupAndRotate(
   world: World,
@@ -68,8 +72,8 @@ export interface Place {
 }
 
 /**
- * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from is kept this time, which a
- * note says: the night must not fail for it. Returns the verdicts, the newest first.
+ * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from
+ * is kept this time, which a note says: the night must not fail for it. Returns the verdicts, the newest first.
  */
 export async function removeUnkept(
   world: World,

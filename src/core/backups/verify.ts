@@ -17,7 +17,8 @@ export interface Verified {
   readonly id: string;
   readonly name: string | null;
   readonly instance: string | null;
-  readonly status: "ok" | "damaged" | "unbootable"; // unbootable: its bytes are those that were written, and yet no guest comes up
+  // Unbootable: its bytes are those that were written, and yet no guest comes up
+  readonly status: "ok" | "damaged" | "unbootable";
   /** Each names a file, and where in it. */
   readonly problems: readonly string[];
   readonly read_bytes: number;
@@ -37,14 +38,18 @@ export async function verifyBackup(world: World, targets: readonly string[], wor
 }
 
 /**
- * All of a target, each file read once. Backups may be taken, merged and removed meanwhile, by this store or another: what was removed is left out.
- * Throws "conflict" where something looks damaged, and who works there leaves no time to look again.
+ * All of a target, each file read once. Backups may be taken, merged and removed meanwhile, by this store or another:
+ * what was removed is left out. Throws "conflict" where something looks damaged, and who works there leaves no time to
+ * look again.
  */
 export async function verifyAll(world: World, target: string): Promise<Verified[]> {
   return verifyThese(world, target, () => true);
 }
 
-/** Holds no lock, so that a night's backup need not wait for a day's reading: whose bytes are those of its manifest is sound. What differs is read again under the lock, since a merge may have been at it. */
+/**
+ * Holds no lock, so that a night's backup need not wait for a day's reading: whose bytes are those of its manifest is
+ * sound. What differs is read again under the lock, since a merge may have been at it.
+ */
 async function verifyThese(world: World, target: string, wanted: (backup: Backup) => boolean): Promise<Verified[]> {
   if (!world.dryRun) await recoverAll(world);
   const read = await readThese(world, target, wanted, true);
@@ -98,7 +103,10 @@ function verdict(backup: Backup, { problems, readBytes }: Examined): Verified {
   };
 }
 
-/** Reads these, each once for all who hand in the same `seen`. One that has no manifest is passed over: its backup says so. */
+/**
+ * Reads these, each once for all who hand in the same `seen`. One that has no manifest is passed over: its backup says
+ * so.
+ */
 export async function examineAll(
   world: World,
   ids: readonly string[],

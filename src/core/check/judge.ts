@@ -30,7 +30,10 @@ interface Problem {
   readonly text: string;
 }
 
-/** The level is that of the worst problem. `asked`: the one instance that it is about, which then must be looked after by somebody. */
+/**
+ * The level is that of the worst problem. `asked`: the one instance that it is about, which then must be looked after
+ * by somebody.
+ */
 export function judge(facts: Facts, limits: Limits, wanted: string | null): Judgement {
   const found: Problem[] = [
     ...facts.schedules.flatMap((one) => judgeSchedule(facts, limits, one)),

@@ -46,7 +46,10 @@ export interface Facts {
   readonly reading: readonly { readonly backup: string; readonly by: readonly string[] }[];
 }
 
-/** All, or what concerns one instance (its name or id). Throws "not_found", and whatever keeps the state from being read. */
+/**
+ * All, or what concerns one instance (its name or id). Throws "not_found", and whatever keeps the state from being
+ * read.
+ */
 export async function measure(world: World, target: string | null): Promise<Facts> {
   const state = await world.store.read();
   const instance = target === null ? null : await instanceId(world, target);
@@ -108,8 +111,8 @@ function factsOf(
           .filter((one) => one.instance_id === instance && one.type === task.type && one.target === task.target)
           .flatMap(dateOf);
   const isUnknown = task.kind === "backup" && unreadable.has(task.target);
-  // What is there counts, not what was once said to be: a backup that somebody removed, or that is damaged, is none. But an expired snapshot
-  // is gone as it should be.
+  // What is there counts, not what was once said to be: a backup that somebody removed, or that is damaged, is none.
+  // But an expired snapshot is gone as it should be.
   const trusted = isUnknown || (task.kind === "snapshot" && task.expireMs !== null);
   const remembered = trusted && schedule.lastGoodAt !== null ? [new Date(schedule.lastGoodAt)] : [];
   const goodAt = newest([...there, ...remembered]);
@@ -151,7 +154,10 @@ function chainsOf(state: State, instance: string | null): Facts["chains"] {
     .sort((a, b) => a.instance.localeCompare(b.instance));
 }
 
-/** Where a disk of a backup is being pulled in now, or was when it was interrupted, it is at work or among the interrupted. */
+/**
+ * Where a disk of a backup is being pulled in now, or was when it was interrupted, it is at work or among the
+ * interrupted.
+ */
 function readingOf(state: State, instance: string | null): Facts["reading"] {
   const all =
     instance === null ? Object.values(state.layers).filter(isBorrowedBackup) : borrowedBackupsOf(state, instance);

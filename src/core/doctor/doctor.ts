@@ -1,4 +1,6 @@
-/** `doctor`: compares store, files and libvirt, names each difference, and mends what can be mended without guessing. */
+/**
+ * `doctor`: compares store, files and libvirt, names each difference, and mends what can be mended without guessing.
+ */
 import { EstratoError } from "../../errors.ts";
 import { findings as structure } from "../graph/invariants.ts";
 import type { JournalEntry } from "../model/journal.ts";
@@ -77,8 +79,8 @@ async function examinePending(world: World, state: State, entry: JournalEntry): 
 }
 
 /**
- * Recovers what never ended, mends what can be mended (asking where it must choose), collects, and pulls in what instances still read from backups.
- * Afterwards every difference left is in the answer with result "left".
+ * Recovers what never ended, mends what can be mended (asking where it must choose), collects, and pulls in what
+ * instances still read from backups. Afterwards every difference left is in the answer with result "left".
  */
 export async function repair(world: World): Promise<Examined[]> {
   const failures: { entry: JournalEntry; error: unknown }[] = [];

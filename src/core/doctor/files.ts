@@ -53,7 +53,8 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
       problem: `its mode is ${mode(file.mode)}, and should be ${mode(wanted.mode)}: it is ${layer.frozen ? "frozen" : "a head"}`,
       remedy: "Set the mode.",
       mending: {
-        // Its file may have been frozen by a command that has not recorded it yet, or opened by a merge: under their locks, it has not.
+        // Its file may have been frozen by a command that has not recorded it yet, or opened by a merge: under their
+        // locks, it has not.
         locks: [...instancesOn(state, [layer.id]), layer.id],
         loses: [],
         mend: async (w, locks) => {
@@ -127,7 +128,10 @@ async function knownFiles(world: World, state: State): Promise<Set<string>> {
   return known;
 }
 
-/** Throws "conflict" where a command that began after we looked may have made the file: it is named in the journal, and then in the state. */
+/**
+ * Throws "conflict" where a command that began after we looked may have made the file: it is named in the journal, and
+ * then in the state.
+ */
 export async function requireOrphan(world: World, path: string): Promise<void> {
   const pending = await world.store.journal.list();
   const known = await knownFiles(world, await world.store.read());

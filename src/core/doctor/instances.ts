@@ -1,5 +1,4 @@
 /** Compares the instances that we remember with libvirt and QEMU. */
-
 import { missingCopies } from "../firmware.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
@@ -141,7 +140,9 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
   return findings;
 }
 
-/** A plain disk's definition leaves its chain to the files; an encrypted one's names all of it, each with the secret. */
+/**
+ * A plain disk's definition leaves its chain to the files; an encrypted one's names all of it, each with the secret.
+ */
 function examineChains(state: State, status: DomainStatus): Finding[] {
   const volumes = volumesOf(state, status.uuid);
   const mending = (disks: readonly (DiskFile & { readonly device: string })[]): Finding["mending"] => ({
@@ -167,7 +168,10 @@ function examineChains(state: State, status: DomainStatus): Finding[] {
   });
 }
 
-/** Somebody took it out behind our back. What estrato made can be put back as it makes it; of a disk from before it, only its owner knows how. */
+/**
+ * Somebody took it out behind our back. What estrato made can be put back as it makes it; of a disk from before it,
+ * only its owner knows how.
+ */
 function lostDisk(state: State, status: DomainStatus, { device, volume }: HeadFacts): Finding {
   const subject = `instance ${status.name}`;
   const problem = `its definition has no disk ${device}, which ${volumeLabel(state, volume)} is`;

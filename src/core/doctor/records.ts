@@ -1,12 +1,14 @@
 /** Compares what snapshots and images keep beside their layers with the files that are there. */
-
 import { missingCopies } from "../firmware.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
-/** Every definition, NVRAM and TPM state that a snapshot or an image names is there. Those of shelved instances are looked at with them. */
+/**
+ * Every definition, NVRAM and TPM state that a snapshot or an image names is there. Those of shelved instances are
+ * looked at with them.
+ */
 export async function examineKept(world: World, state: State): Promise<Finding[]> {
   const { paths } = world.store;
   const records = new Set(await world.store.listRecords());

@@ -1,4 +1,6 @@
-/** Compares the schedules with the crontab: each has its lines there, and no line of ours calls what is not remembered. */
+/**
+ * Compares the schedules with the crontab: each has its lines there, and no line of ours calls what is not remembered.
+ */
 import { EstratoError } from "../../errors.ts";
 import type { Crontab } from "../model/host.ts";
 import type { Schedule, State } from "../model/state.ts";

@@ -1,5 +1,7 @@
-/** Finds domains that would write to a layer that is not theirs: what stands on it would be destroyed, and nothing in the record says who did it. */
-
+/**
+ * Finds domains that would write to a layer that is not theirs: what stands on it would be destroyed, and nothing in
+ * the record says who did it.
+ */
 import { nameOf, pointersAt, standingOn } from "../graph/references.ts";
 import { coveredDisks, volumesOf } from "../instances/adopt.ts";
 import type { Layer, State } from "../model/state.ts";

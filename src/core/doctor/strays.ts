@@ -1,6 +1,6 @@
 /**
- * Snapshots that a backup or an image was made through, and that stayed: 0.1.0 could end such an operation while the snapshot that it had begun was
- * still to be finished. Nothing else ever removes them.
+ * Snapshots that a backup or an image was made through, and that stayed: 0.1.0 could end such an operation while the
+ * snapshot that it had begun was still to be finished. Nothing else ever removes them.
  */
 import type { Snapshot, State } from "../model/state.ts";
 import { deleteLocked } from "../snapshots/delete.ts";

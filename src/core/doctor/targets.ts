@@ -1,5 +1,4 @@
 /** Looks into the backup targets that are there for what this store has begun in them and never finished. */
-
 import { leftoversIn, sweep } from "../backups/leftovers.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";

@@ -1,5 +1,7 @@
-/** Notes in the targets that say that an instance of ours still reads from a backup, though none does: the target was not there when it was let go of. */
-
+/**
+ * Notes in the targets that say that an instance of ours still reads from a backup, though none does: the target was
+ * not there when it was let go of.
+ */
 import { backupsIn } from "../backups/list.ts";
 import { useNote } from "../backups/parts.ts";
 import { isThere } from "../backups/targets/identity.ts";

@@ -26,9 +26,9 @@ export interface Freed {
 }
 
 /**
- * What dropping these pointers would free beyond what is waiting to be collected anyway. Both numbers together are the promise,
- * which does not depend on who runs. A merge's survivor is reckoned as its own file and the extents that it lacks; zeros that mask count
- * as data, which a merge may make of them: the promise is rather too small than too large.
+ * What dropping these pointers would free beyond what is waiting to be collected anyway. Both numbers together are the
+ * promise, which does not depend on who runs. A merge's survivor is reckoned as its own file and the extents that it
+ * lacks; zeros that mask count as data, which a merge may make of them: the promise is rather too small than too large.
  */
 export function exclusiveBytes(
   state: State,
@@ -44,7 +44,10 @@ export function exclusiveBytes(
   return { freedNowBytes, deferredBytes: promise - freedNowBytes };
 }
 
-/** The layers whose measures `exclusiveBytes` asks for, so that they can be fetched before. Found by the same simulation with none. */
+/**
+ * The layers whose measures `exclusiveBytes` asks for, so that they can be fetched before. Found by the same simulation
+ * with none.
+ */
 export function layersToMeasure(state: State, pointers: readonly Pointer[], holding: HoldingFacts): string[] {
   const touched = new Set<string>();
   const fileBytes = (layer: string) => {
@@ -69,8 +72,8 @@ interface Collected {
 }
 
 /**
- * The part of the state that dropping the pointers can concern: the whole trees that they point into, and what else does.
- * A damaged chain counts from the layer itself up: nothing of it is collected.
+ * The part of the state that dropping the pointers can concern: the whole trees that they point into, and what else
+ * does. A damaged chain counts from the layer itself up: nothing of it is collected.
  */
 function treesOf(state: State, pointers: readonly Pointer[]): State {
   const ids = new Set(pointers.map(({ id }) => id));

@@ -6,8 +6,9 @@ import { children, nameOf, pointersAt } from "./references.ts";
 import { sharedLayers } from "./shared-layers.ts";
 
 /**
- * Carries a decision into the draft. Repeating it changes nothing. Throws "integrity", the draft untouched, where the graph is no longer
- * the one that the decision was made for: a pointer or a layer has come since. (The mark `busy` keeps that from happening.)
+ * Carries a decision into the draft. Repeating it changes nothing. Throws "integrity", the draft untouched, where the
+ * graph is no longer the one that the decision was made for: a pointer or a layer has come since. (The mark `busy`
+ * keeps that from happening.)
  */
 export function applyDecision(draft: State, decision: Free | Merge): void {
   const layer = draft.layers[decision.layer];

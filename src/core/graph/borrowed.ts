@@ -1,4 +1,7 @@
-/** Layers that are not ours: how their lender is told that we use them, and those among them that are a backup's, which are only there until they are pulled. */
+/**
+ * Layers that are not ours: how their lender is told that we use them, and those among them that are a backup's, which
+ * are only there until they are pulled.
+ */
 import type { Action } from "../model/action.ts";
 import type { Layer, State } from "../model/state.ts";
 import { chainOrNull } from "./references.ts";
@@ -43,8 +46,8 @@ export function markBorrowed({ marker: path, backup }: Borrowed): Action {
 }
 
 /**
- * Tells him that we no longer do. Of a backup the files go back to whose they were: libvirt leaves what a guest stood on to QEMU's user (measured on 9.0).
- * What is not there any more is passed over. Idempotent.
+ * Tells him that we no longer do. Of a backup the files go back to whose they were: libvirt leaves what a guest stood
+ * on to QEMU's user (measured on 9.0). What is not there any more is passed over. Idempotent.
  */
 export function unmarkBorrowed({ marker: path, backup }: Borrowed): Action[] {
   if (backup === undefined) return [{ do: "mark-use", path, on: false }];

@@ -20,7 +20,8 @@ import { sharedLayers } from "./shared-layers.ts";
 
 /**
  * One decision for each layer that nothing points at; frees first, then merges by the bytes they move, then what stays.
- * They are alternatives of one instant: perform the first free or merge, and ask again, since each changes the graph for the next.
+ * They are alternatives of one instant: perform the first free or merge, and ask again, since each changes the graph
+ * for the next.
  */
 export function collect(state: State, facts: CollectFacts): Decision[] {
   const graph = layerGraph(state);
@@ -37,8 +38,8 @@ export function nextStep(decisions: readonly Decision[]): Free | Merge | undefin
 }
 
 /**
- * Is all that was known of a layer's chain when it was decided on still so? Nobody but images may stand on it, whose locks are not asked for: then
- * two commands may decide on neighbours at the same time.
+ * Is all that was known of a layer's chain when it was decided on still so? Nobody but images may stand on it, whose
+ * locks are not asked for: then two commands may decide on neighbours at the same time.
  */
 export function isSameChain(before: State, now: State, layer: string): boolean {
   return isDeepStrictEqual(chainAround(before, layer), chainAround(now, layer));
@@ -123,8 +124,8 @@ export function blocked(state: State, facts: CollectFacts, id: string, child: st
 }
 
 /**
- * One layer stands on `id`, so whoever runs on either runs on both, and whoever runs on a layer above runs on these too.
- * Where QEMU says otherwise its chain is not the recorded one, and nothing may be moved by the record.
+ * One layer stands on `id`, so whoever runs on either runs on both, and whoever runs on a layer above runs on these
+ * too. Where QEMU says otherwise its chain is not the recorded one, and nothing may be moved by the record.
  */
 function mismatch(state: State, facts: CollectFacts, graph: LayerGraph, id: string, child: string): Defer | null {
   const { layer: under, child: over } = heldBy(facts, id, child);

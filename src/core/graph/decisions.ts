@@ -7,9 +7,10 @@ export interface Holder {
   /** "head": the guest writes it. "backing": it lies somewhere below what the guest writes. */
   readonly role: "head" | "backing";
   /**
-   * Why nothing may be moved under this guest now, in words of their own: "a block job is under way", "libvirt names another file than QEMU",
-   * "QEMU does not answer". A guest that is off is handed in too, with `blocked`, on all layers of its chain, where something of its own would break:
-   * a managed save, snapshots or checkpoints of libvirt's, an operation in the journal that has not ended.
+   * Why nothing may be moved under this guest now, in words of their own: "a block job is under way", "libvirt names
+   * another file than QEMU", "QEMU does not answer". A guest that is off is handed in too, with `blocked`, on all
+   * layers of its chain, where something of its own would break: a managed save, snapshots or checkpoints of libvirt's,
+   * an operation in the journal that has not ended.
    */
   readonly blocked?: string;
 }
@@ -30,26 +31,38 @@ export interface ResumeFacts extends CollectFacts {
   definedFile(instance: string, device: string): string | null;
 }
 
-/** Nothing stands on it and nothing points at it: its file goes. A foreign file stays, gets its owner and mode back, and is forgotten; a borrowed one is only forgotten. */
+/**
+ * Nothing stands on it and nothing points at it: its file goes. A foreign file stays, gets its owner and mode back, and
+ * is forgotten; a borrowed one is only forgotten.
+ */
 export interface Free {
   readonly kind: "free";
   readonly layer: string;
 }
 
-/** The layer and the only one that stands on it become one; the upper one's id lives on. Plain data: the journal holds it. */
+/**
+ * The layer and the only one that stands on it become one; the upper one's id lives on. Plain data: the journal holds
+ * it.
+ */
 export interface Merge {
   readonly kind: "merge";
   /** The layer that goes: nothing points at it. */
   readonly layer: string;
   /** The only layer that stands on it. */
   readonly child: string;
-  /** "up": the child's file absorbs the layer's data. "down": the child's data goes into the layer's file, which is the child's from then on. */
+  /**
+   * "up": the child's file absorbs the layer's data. "down": the child's data goes into the layer's file, which is the
+   * child's from then on.
+   */
   readonly way: "up" | "down";
   /** The running guest's disk that does it by a block job; null: qemu-img does it, nobody runs on it. */
   readonly live: { readonly instance: string; readonly device: string } | null;
   /** The child is a volume's head. With "down" and `live`: commit --active and a pivot. */
   readonly head: boolean;
-  /** Layers on the child whose header is not ours to write: QEMU re-points them itself, or has done so. Only with "down". */
+  /**
+   * Layers on the child whose header is not ours to write: QEMU re-points them itself, or has done so. Only with
+   * "down".
+   */
   readonly carried: readonly string[];
   /** Recovery found the data moved already: it must not be moved again, a guest may have written since. */
   readonly moved: boolean;
@@ -58,8 +71,8 @@ export interface Merge {
 }
 
 /**
- * Of recovery only: a merge "up" that a guest, started meanwhile, keeps from going on, or that takes in what a backup holds, is given up: half of it
- * absorbed, the child reads the same.
+ * Of recovery only: a merge "up" that a guest, started meanwhile, keeps from going on, or that takes in what a backup
+ * holds, is given up: half of it absorbed, the child reads the same.
  */
 export interface Abandon {
   readonly kind: "abandon";

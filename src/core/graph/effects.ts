@@ -1,21 +1,25 @@
 /**
  * From a decision to what the host has to do, what the state becomes, and in which order.
  *
- * 1. In one transaction on the state: decide again, mark `busy` on `marks`; locks on `locks` are held already. Journal: the decision and `cleanup`.
- * 2. `work`: the data moves. "up": the child's file gets what it lacks and reads the same at every instant. "down": the layer's own content
- *    is void from the first byte, but nothing points at it and the child still has its own file, which masks whatever was half written:
- *    reading through the child's old file is right at all times, until step 4.
- * 3. `settle`: siblings are re-pointed, definitions name the file that is the child's from now on, modes are put back. Idempotent, each of them.
- *    For a head going "down" the redefinition is the point of no return: a guest started after it writes into the new file.
+ * 1. In one transaction on the state: decide again, mark `busy` on `marks`; locks on `locks` are held already. Journal:
+ *    the decision and `cleanup`.
+ * 2. `work`: the data moves. "up": the child's file gets what it lacks and reads the same at every instant. "down": the
+ *    layer's own content is void from the first byte, but nothing points at it and the child still has its own file,
+ *    which masks whatever was half written: reading through the child's old file is right at all times, until step 4.
+ * 3. `settle`: siblings are re-pointed, definitions name the file that is the child's from now on, modes are put back.
+ *    Idempotent, each of them. For a head going "down" the redefinition is the point of no return: a guest started
+ *    after it writes into the new file.
  * 4. `after`, on the state: from here the record names the new file.
- * 5. Files in `unheld` are asked with `qemu-img info` without -U, twice after a pivot; then `cleanup`: the old file goes last of all. Journal closed.
+ * 5. Files in `unheld` are asked with `qemu-img info` without -U, twice after a pivot; then `cleanup`: the old file
+ *    goes last of all. Journal closed.
  *
- * A kill in between: recovery asks `resumeMerge` (resume.ts), which keeps to the same way and knows from QEMU and the definition whether step 2
- * had ended, and goes through steps 2 to 5 again. Where the layer is no longer in the state only step 5 is left: `cleanup` from the journal.
+ * A kill in between: recovery asks `resumeMerge` (resume.ts), which keeps to the same way and knows from QEMU and the
+ * definition whether step 2 had ended, and goes through steps 2 to 5 again. Where the layer is no longer in the state
+ * only step 5 is left: `cleanup` from the journal.
  *
- * A pivot is taken apart by layers/pivot.ts: the guest is suspended around it, and resumed only when QEMU's top and libvirt's persistent
- * definition are both the new file. Then a guest that is off and whose definition names the old file has written nothing into the new one,
- * and committing again loses nothing (LIBVIRT.md, trap 12).
+ * A pivot is taken apart by layers/pivot.ts: the guest is suspended around it, and resumed only when QEMU's top and
+ * libvirt's persistent definition are both the new file. Then a guest that is off and whose definition names the old
+ * file has written nothing into the new one, and committing again loses nothing (LIBVIRT.md, trap 12).
  */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
@@ -28,7 +32,10 @@ import type { Abandon, Free, Merge } from "./decisions.ts";
 import { diskFileOf, secretOf } from "./files.ts";
 import { children, descendantHeads } from "./references.ts";
 
-/** A domain whose persistent definition is to be written without <backingStore> (encrypted disks: with the right one), and the files of its disks from now on. */
+/**
+ * A domain whose persistent definition is to be written without <backingStore> (encrypted disks: with the right one),
+ * and the files of its disks from now on.
+ */
 interface Redefinition {
   readonly uuid: string;
   readonly disks: readonly (DiskFile & { readonly device: string })[];
@@ -51,7 +58,10 @@ export interface Effects {
   readonly marks: readonly string[];
 }
 
-/** The effects of a decision or of what recovery made of it. Throws "integrity" where the decision's layers are not in the state. */
+/**
+ * The effects of a decision or of what recovery made of it. Throws "integrity" where the decision's layers are not in
+ * the state.
+ */
 export function mergeEffects(state: State, decision: Free | Merge | Abandon): Effects {
   const layer = known(state, decision.layer);
   if (decision.kind === "abandon") return giveUpMerge(state, layer, known(state, decision.child), decision.relink);
@@ -94,7 +104,8 @@ function giveUpMerge(state: State, layer: Layer, child: Layer, relink: boolean):
     for (const { id } of [layer, child]) known(draft, id).busy = null;
   };
   const loan = isBorrowedBackup(layer);
-  // QEMU may have come further than the state: its header is to name the layer again, and no definition may say that it stands on nothing.
+  // QEMU may have come further than the state: its header is to name the layer again, and no definition may say that it
+  // stands on nothing.
   const domainsToRedefine = loan ? redefinitions(state, child.id) : [];
   return {
     work: loan && relink ? [...thaw(child), relinkTo(layer, child)] : [],
@@ -127,7 +138,8 @@ function moveUp(state: State, layer: Layer, child: Layer, { live }: Merge): Movi
     return { work: [{ do: "block-pull", domain, device, base: backing?.path ?? null, ...how }], settle: [] };
   }
   return {
-    // A pull that died with its QEMU may have switched the header before its last tables were written: over the layer the child always reads right.
+    // A pull that died with its QEMU may have switched the header before its last tables were written: over the layer
+    // the child always reads right.
     work: [
       ...thaw(child),
       relinkTo(layer, child),
@@ -148,7 +160,8 @@ function moveDown(state: State, layer: Layer, child: Layer, { live, head, carrie
   // QEMU writes the new name into the header of the layer above: a frozen one must let it.
   const opened = siblings.filter(({ id }) => carried.includes(id));
   return {
-    // qemu-img opens what it commits for writing, though it writes nothing there: a user who is not root needs the mode.
+    // qemu-img opens what it commits for writing, though it writes nothing there: a user who is not root needs the
+    // mode.
     work: [
       thawFile(layer),
       ...(live === null ? thaw(child) : []),
@@ -176,7 +189,10 @@ function commit(layer: Layer, child: Layer, live: Merge["live"], head: boolean):
   return { do: "block-commit", domain, device, top: child.file, base: layer.file };
 }
 
-/** All domains that read the layer, each with all of its disks that do: a stale <backingStore> in any of them keeps it from starting. */
+/**
+ * All domains that read the layer, each with all of its disks that do: a stale <backingStore> in any of them keeps it
+ * from starting.
+ */
 function redefinitions(state: State, layer: string): Redefinition[] {
   const disks = new Map<string, Redefinition["disks"][number][]>();
   for (const { instance, device, head } of descendantHeads(state, layer)) {
@@ -194,14 +210,15 @@ function locksOf(state: State, layer: string): string[] {
 }
 
 /**
- * Our own file goes; a user's own stays where it is and gets its owner and mode back (owner first: chown clears bits of the mode); of one that is
- * borrowed only our word goes that we use it.
+ * Our own file goes; a user's own stays where it is and gets its owner and mode back (owner first: chown clears bits of
+ * the mode); of one that is borrowed only our word goes that we use it.
  */
 function giveUp({ file: path, foreign, borrowed }: Layer): Action[] {
   if (borrowed !== undefined) return unmarkBorrowed(borrowed);
   if (foreign === null) return [{ do: "unlink", path }];
   const { uid, gid, mode } = foreign;
-  const owner: Action[] = uid === -1 ? [] : [{ do: "set-owner", path, uid, gid }]; // -1: it was adopted while it ran, and libvirt gives it back
+  // -1: it was adopted while it ran, and libvirt gives it back
+  const owner: Action[] = uid === -1 ? [] : [{ do: "set-owner", path, uid, gid }];
   return [...owner, { do: "set-mode", path, mode }];
 }
 

@@ -1,6 +1,6 @@
 /**
- * A layer in the words of the host: the only place that says how an encrypted one is opened, so that nobody can forget it. All layers of a chain have one
- * secret: a volume is encrypted from its first layer on.
+ * A layer in the words of the host: the only place that says how an encrypted one is opened, so that nobody can forget
+ * it. All layers of a chain have one secret: a volume is encrypted from its first layer on.
  */
 import type { DiskFile, ImageFile } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -17,7 +17,10 @@ export function imageOf(layer: Pick<Layer, "file" | "format" | "secret">): Image
   return { path: layer.file, format: layer.format, ...secretOf(layer) };
 }
 
-/** A layer as the file of a disk, with the chain that its definition must name where it is encrypted. It may be one that the state does not hold yet. */
+/**
+ * A layer as the file of a disk, with the chain that its definition must name where it is encrypted. It may be one that
+ * the state does not hold yet.
+ */
 export function diskFileOf(state: State, layer: Layer): DiskFile {
   const { file: path, format, secret, parent } = layer;
   if (secret === null) return { path, format };

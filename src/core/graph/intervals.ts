@@ -1,4 +1,6 @@
-/** Arithmetic on extents: sorted lists of byte ranges that neither overlap nor touch ("normal"). All results are normal. */
+/**
+ * Arithmetic on extents: sorted lists of byte ranges that neither overlap nor touch ("normal"). All results are normal.
+ */
 import type { Extent } from "../model/host.ts";
 
 /** Sorts, joins what overlaps or touches, and drops what is empty. */

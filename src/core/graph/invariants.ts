@@ -2,7 +2,10 @@
 import type { Layer, State } from "../model/state.ts";
 import { allPointers, nameOf } from "./references.ts";
 
-/** Every breach, one sentence without a full stop each; [] where the graph is sound. Never throws, whatever the state holds. */
+/**
+ * Every breach, one sentence without a full stop each; [] where the graph is sound. Never throws, whatever the state
+ * holds.
+ */
 export function findings(state: State): string[] {
   const layers = Object.entries(state.layers);
   return [

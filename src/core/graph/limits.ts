@@ -1,4 +1,7 @@
-/** A chain may not grow without bound: QEMU opens every file of it, and some libvirts cannot start long ones (LIBVIRT.md, "Where versions differ"). */
+/**
+ * A chain may not grow without bound: QEMU opens every file of it, and some libvirts cannot start long ones
+ * (LIBVIRT.md, "Where versions differ").
+ */
 import { EstratoError } from "../../errors.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { chain, children, depth, pointersAt } from "./references.ts";
@@ -7,9 +10,9 @@ import { chain, children, depth, pointersAt } from "./references.ts";
 const NOTE_LAYERS = 16;
 
 /**
- * May one more layer come on top of `head`? Returns a note for the user once the chain would be longer than 16 layers, else null.
- * `what` begins the sentence: "instance web1: disk vda". `maxChain`: what this host can start (HostCapabilities).
- * Throws "conflict" where it would be longer than `maxChain`, with the way out as the hint.
+ * May one more layer come on top of `head`? Returns a note for the user once the chain would be longer than 16 layers,
+ * else null. `what` begins the sentence: "instance web1: disk vda". `maxChain`: what this host can start
+ * (HostCapabilities). Throws "conflict" where it would be longer than `maxChain`, with the way out as the hint.
  */
 export function requireRoomInChain(state: State, head: string, maxChain: number, what: string): string | null {
   const ids = chain(state, head);

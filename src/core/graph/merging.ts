@@ -7,9 +7,9 @@ import { chainOrNull, descendants, instanceDisk, type LayerGraph } from "./refer
 
 /**
  * How many times fewer bytes a pivot must move before a running guest's head is committed down rather than pulled up.
- * A pull has no moment of switching: killed anywhere, the head reads the same. A pivot has one, and a libvirtd that dies in it tells a lie
- * for good (LIBVIRT.md, trap 12), which costs the user a stop and a start. Against that stand only time and disk wear:
- * below eight times they are not worth it, and a small layer under a small head never is.
+ * A pull has no moment of switching: killed anywhere, the head reads the same. A pivot has one, and a libvirtd that
+ * dies in it tells a lie for good (LIBVIRT.md, trap 12), which costs the user a stop and a start. Against that stand
+ * only time and disk wear: below eight times they are not worth it, and a small layer under a small head never is.
  */
 export const PIVOT_FACTOR = 8;
 /** A pull of no more than this takes seconds: no ratio makes a pivot worth while. */
@@ -32,7 +32,10 @@ export function heldBy(facts: CollectFacts, layer: string, child: string): Held 
   return { layer: below, child: above, all };
 }
 
-/** Is it the same disk of the same guest? One guest with a layer under two of its disks holds it twice: QEMU locks by open file. */
+/**
+ * Is it the same disk of the same guest? One guest with a layer under two of its disks holds it twice: QEMU locks by
+ * open file.
+ */
 export function sameDisk(a: { instance: string; device: string }, b: { instance: string; device: string }): boolean {
   return a.instance === b.instance && a.device === b.device;
 }
@@ -53,7 +56,8 @@ export function lastingObstacle(layer: Layer, child: Layer, facts: CollectFacts)
   if (child.sizeBytes < layer.sizeBytes) return keep("size", `${child.id}, which stands on it, is smaller`);
   if (child.secret !== layer.secret)
     return keep("encryption", `${child.id}, which stands on it, is encrypted otherwise`);
-  // A file that was there before us is never unlinked (down) nor rewritten with another's data (up): it may have users that we don't know.
+  // A file that was there before us is never unlinked (down) nor rewritten with another's data (up): it may have users
+  // that we don't know.
   if (child.foreign !== null) return keep("foreign", `${child.file}, which stands on it, is not ours to rewrite`);
   if (layer.foreign === null) return null;
   const device = facts.deviceBytes(layer.id);

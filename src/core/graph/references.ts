@@ -2,19 +2,27 @@
 import { EstratoError } from "../../errors.ts";
 import type { State, Volume } from "../model/state.ts";
 
-/** What keeps a layer alive: a volume by its head, a snapshot, an image or a backup's bookmark by its disks. Automatic snapshots count like all others. */
+/**
+ * What keeps a layer alive: a volume by its head, a snapshot, an image or a backup's bookmark by its disks. Automatic
+ * snapshots count like all others.
+ */
 export interface Pointer {
   readonly kind: "volume" | "snapshot" | "image" | "backup";
   readonly id: string;
 }
 
-/** Both directions of the graph at one instant: an index for those who ask about every layer. Stale as soon as the state changes. */
+/**
+ * Both directions of the graph at one instant: an index for those who ask about every layer. Stale as soon as the state
+ * changes.
+ */
 export interface LayerGraph {
   readonly children: ReadonlyMap<string, readonly string[]>;
   readonly pointers: ReadonlyMap<string, readonly Pointer[]>;
 }
 
-/** Every (pointer, layer) pair of the state, dangling ones included; in the order volumes, snapshots, images, backups. */
+/**
+ * Every (pointer, layer) pair of the state, dangling ones included; in the order volumes, snapshots, images, backups.
+ */
 export function* allPointers(state: State): Generator<{ readonly pointer: Pointer; readonly layer: string }> {
   for (const { id, head } of Object.values(state.volumes)) yield { pointer: { kind: "volume", id }, layer: head };
   for (const kind of ["snapshot", "image", "backup"] as const)
@@ -72,7 +80,10 @@ export function chain(state: State, layer: string): string[] {
   });
 }
 
-/** How many files QEMU opens to read this layer: 1 for a self-standing one. Throws "integrity" where the chain is broken. */
+/**
+ * How many files QEMU opens to read this layer: 1 for a self-standing one. Throws "integrity" where the chain is
+ * broken.
+ */
 export function depth(state: State, layer: string): number {
   const ids = chain(state, layer);
   return ids.length - 1 + (state.layers[ids.at(-1) ?? ""]?.borrowed?.depth ?? 1);
@@ -86,13 +97,19 @@ export function descendants(state: State, layer: string, graph: LayerGraph = lay
   return [...found];
 }
 
-/** The volumes whose disk reads this layer: its own, where it is a head, and those of every head above it. `instance` is null for a free volume. */
+/**
+ * The volumes whose disk reads this layer: its own, where it is a head, and those of every head above it. `instance` is
+ * null for a free volume.
+ */
 export function descendantHeads(state: State, layer: string, graph?: LayerGraph): Volume[] {
   const standing = new Set([layer, ...descendants(state, layer, graph)]);
   return Object.values(state.volumes).filter(({ head }) => standing.has(head));
 }
 
-/** Who stands on the layer or points at it, directly or not, in words for messages: "instance web1 vda", "snapshot web1/s1", "image golden". Each once. */
+/**
+ * Who stands on the layer or points at it, directly or not, in words for messages: "instance web1 vda", "snapshot
+ * web1/s1", "image golden". Each once.
+ */
 export function standingOn(state: State, layer: string, graph: LayerGraph = layerGraph(state)): string[] {
   const names = [layer, ...descendants(state, layer, graph)]
     .flatMap((id) => graph.pointers.get(id) ?? [])
@@ -100,7 +117,10 @@ export function standingOn(state: State, layer: string, graph: LayerGraph = laye
   return [...new Set(names)];
 }
 
-/** A pointer in words: "instance web1 vda", "volume data", "snapshot web1/s1", "image golden", "backup bak-…". Falls back on ids. */
+/**
+ * A pointer in words: "instance web1 vda", "volume data", "snapshot web1/s1", "image golden", "backup bak-…". Falls
+ * back on ids.
+ */
 export function nameOf(state: State, { kind, id }: Pointer): string {
   if (kind === "image") return `image ${state.images[id]?.name ?? id}`;
   if (kind === "backup") return `backup ${id}`;

@@ -1,4 +1,7 @@
-/** Layers that others read behind our back: those under an image that is shared. While it is, their files stay as and where they are. */
+/**
+ * Layers that others read behind our back: those under an image that is shared. While it is, their files stay as and
+ * where they are.
+ */
 import type { Image, State } from "../model/state.ts";
 import { chainOrNull } from "./references.ts";
 

@@ -17,16 +17,20 @@ import { addImage, type NewImageOptions, newImage } from "./record.ts";
 export interface CreateFromFileOptions extends NewImageOptions {
   readonly file: string; // absolute path
   readonly calledAs?: string; // what people call it, where that is not its path
-  /** Null: only a file with qcow2's magic is taken. The format of a raw file is never guessed: its content is the guest's. */
+  /**
+   * Null: only a file with qcow2's magic is taken. The format of a raw file is never guessed: its content is the
+   * guest's.
+   */
   readonly diskFormat: "qcow2" | "raw" | null;
 }
 
 const FIRST_DEVICE = "vda";
 
 /**
- * Makes an image of type "base". Afterwards a frozen, self-standing qcow2 layer holds what the file held, and the file is as it was.
- * Throws "usage" or "conflict" for the name, "host" for a file that is not what it claims, names another file, or does not fit,
- * "conflict" where the file changed while it was read; nothing is left behind then. A dry run returns the plan.
+ * Makes an image of type "base". Afterwards a frozen, self-standing qcow2 layer holds what the file held, and the file
+ * is as it was. Throws "usage" or "conflict" for the name, "host" for a file that is not what it claims, names another
+ * file, or does not fit, "conflict" where the file changed while it was read; nothing is left behind then. A dry run
+ * returns the plan.
  */
 export async function createImageFromFile(world: World, options: CreateFromFileOptions): Promise<Image | PlanView> {
   const { name, file } = options;
@@ -53,7 +57,9 @@ export async function createImageFromFile(world: World, options: CreateFromFileO
   });
 }
 
-/** A download that was cut off has a good header; what it lacks would read as zeros, and the copy would not complain. */
+/**
+ * A download that was cut off has a good header; what it lacks would read as zeros, and the copy would not complain.
+ */
 async function requireSound(world: World, path: string, file: string): Promise<void> {
   const faults = await world.host.countFaults({ path });
   if (faults === 0) return;
@@ -127,8 +133,8 @@ async function requireUnchanged(held: HeldFile, stamp: string, file: string): Pr
 }
 
 /**
- * Format, size, backing and mode are as planned. The content is not compared: qemu-img answers for every read and write of the copy,
- * and reading both once more would double the time.
+ * Format, size, backing and mode are as planned. The content is not compared: qemu-img answers for every read and write
+ * of the copy, and reading both once more would double the time.
  */
 async function requireWhole(world: World, layer: Layer, name: string): Promise<void> {
   const [info, file] = await Promise.all([

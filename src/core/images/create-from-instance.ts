@@ -20,8 +20,8 @@ export interface CreateFromInstanceOptions extends NewImageOptions {
 
 /**
  * Makes an image of type "snapshot" of what the instance's disks hold now, quiesced where its agent answers.
- * Afterwards only the image remains of the snapshot that was taken for it: both or neither, whatever happens in between.
- * Throws what taking a snapshot throws, and "usage" or "conflict" for the name. A dry run returns the plan.
+ * Afterwards only the image remains of the snapshot that was taken for it: both or neither, whatever happens in
+ * between. Throws what taking a snapshot throws, and "usage" or "conflict" for the name. A dry run returns the plan.
  */
 export async function createImageFromInstance(
   world: World,
@@ -91,7 +91,10 @@ function plan(
   };
 }
 
-/** In one transaction the image takes over the snapshot's layers and the files that hold its definition and what its firmware kept, and the snapshot goes. */
+/**
+ * In one transaction the image takes over the snapshot's layers and the files that hold its definition and what its
+ * firmware kept, and the snapshot goes.
+ */
 export async function becomeImage(world: World, data: CreateImageData): Promise<void> {
   await world.store.update((draft: State) => {
     const snapshot = snapshotThrough(draft, data.through);

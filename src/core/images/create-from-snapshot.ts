@@ -16,8 +16,9 @@ export interface CreateFromSnapshotOptions extends NewImageOptions {
 }
 
 /**
- * Makes an image of type "snapshot", with copies of the snapshot's definition and of what its firmware kept. Afterwards the two don't depend on each other:
- * either can be deleted. Throws "usage", "conflict" or "not_found" before anything is changed. A dry run returns the plan.
+ * Makes an image of type "snapshot", with copies of the snapshot's definition and of what its firmware kept. Afterwards
+ * the two don't depend on each other: either can be deleted. Throws "usage", "conflict" or "not_found" before anything
+ * is changed. A dry run returns the plan.
  */
 export async function createImageFromSnapshot(
   world: World,
@@ -27,7 +28,8 @@ export async function createImageFromSnapshot(
   const early = await world.store.read();
   const found = findSnapshot(early, options.snapshot);
   const id = world.ids.next("img");
-  // Under the lock of what the snapshot belongs to, as whoever deletes it would hold: its files stay while they are copied.
+  // Under the lock of what the snapshot belongs to, as whoever deletes it would hold: its files stay while they are
+  // copied.
   const names = [id, imageNameLock(options.name), ...snapshotLocks(early, found)];
   return withLocks(world, names, async (locks) => {
     const state = await world.store.read();

@@ -15,8 +15,9 @@ export interface CreateFromVolumeOptions extends NewImageOptions {
 }
 
 /**
- * Makes an image of type "snapshot" of what the volume holds now, quiesced where its instance's agent answers. Afterwards only the image
- * remains of the snapshot that was taken for it. Throws what taking it throws, and "usage" or "conflict" for the name. A dry run returns the plan.
+ * Makes an image of type "snapshot" of what the volume holds now, quiesced where its instance's agent answers.
+ * Afterwards only the image remains of the snapshot that was taken for it. Throws what taking it throws, and "usage" or
+ * "conflict" for the name. A dry run returns the plan.
  */
 export async function createImageFromVolume(world: World, options: CreateFromVolumeOptions): Promise<Image | PlanView> {
   requireName("image", options.name);

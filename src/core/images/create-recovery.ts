@@ -11,7 +11,9 @@ export interface CreateImageData {
   readonly image: Image;
   /** The layer that is made for it; null where it points at layers that are there. */
   readonly layer: Layer | null;
-  /** Absolute paths of every file that is made for it, temporary ones too; its definition is a record of the store's. */
+  /**
+   * Absolute paths of every file that is made for it, temporary ones too; its definition is a record of the store's.
+   */
   readonly files: readonly string[];
   /** The snapshot that is taken for it, and goes as soon as the image stands. */
   readonly through: { readonly instance: string | null; readonly volume?: string; readonly snapshot: string } | null;
@@ -46,8 +48,8 @@ export function snapshotThrough(state: State, through: CreateImageData["through"
 }
 
 /**
- * Its record is stored last and in one transaction, so that it decides: there, the image is done; not there, all that was made for it goes.
- * Repeatable.
+ * Its record is stored last and in one transaction, so that it decides: there, the image is done; not there, all that
+ * was made for it goes. Repeatable.
  */
 async function recoverCreateImage(world: World, locks: HeldLocks, data: CreateImageData): Promise<Outcome> {
   const state = await world.store.read();

@@ -26,7 +26,8 @@ export const deleteImageKind: Kind<DeleteImageData> = {
 
 /**
  * Deletes an image. No instance, snapshot or other image changes its content; a note says who still stands on it.
- * Throws "not_found", "conflict" for a protected or shelved one. A dry run returns the plan and the bytes it would free.
+ * Throws "not_found", "conflict" for a protected or shelved one. A dry run returns the plan and the bytes it would
+ * free.
  */
 export async function deleteImage(world: World, target: string): Promise<PlanView | null> {
   const { id, visibility } = await findOwnImage(world, await world.store.read(), target, "delete");

@@ -10,7 +10,9 @@ export function findImage(state: State, target: string): Image {
   );
 }
 
-/** The image of this id, looked for again now that its lock is held. Throws "not_found" in the words that were typed. */
+/**
+ * The image of this id, looked for again now that its lock is held. Throws "not_found" in the words that were typed.
+ */
 export function findImageAgain(state: State, id: string, target: string): Image {
   const image = Object.hasOwn(state.images, id) ? state.images[id] : undefined;
   if (image === undefined) throw notFound("image", target);

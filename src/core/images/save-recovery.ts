@@ -29,7 +29,10 @@ async function recoverSave(world: World, locks: HeldLocks, { work, to, before }:
   return now !== null && now !== before ? "forward" : "back";
 }
 
-/** What cannot be removed lies in a folder of the user's, where nothing of ours needs it: no reason to let his image stand still. */
+/**
+ * What cannot be removed lies in a folder of the user's, where nothing of ours needs it: no reason to let his image
+ * stand still.
+ */
 async function remove(world: World, locks: HeldLocks, path: string): Promise<void> {
   try {
     await perform(world, locks, [{ do: "unlink", path }]);

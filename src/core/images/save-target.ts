@@ -5,8 +5,9 @@ import type { World } from "../ports.ts";
 import { stampOf } from "./save-recovery.ts";
 
 /**
- * Checks `path` (absolute) before anything is made, and returns the stamp of the file that `force` allows to replace, null where there is none.
- * Throws "not_found" for a folder that is not there, "conflict" for a file that is, and for one that an instance or an image lives in.
+ * Checks `path` (absolute) before anything is made, and returns the stamp of the file that `force` allows to replace,
+ * null where there is none. Throws "not_found" for a folder that is not there, "conflict" for a file that is, and for
+ * one that an instance or an image lives in.
  */
 export async function requireSaveTarget(world: World, path: string, force: boolean): Promise<string | null> {
   const folder = dirname(path);

@@ -32,9 +32,10 @@ export type SaveTarget =
 const PRIVATE_MODE = 0o600;
 
 /**
- * Copies one disk of an image into a file that stands on nothing, mode 0600. It gets its name only when it is whole, and
- * replaces nothing that it was not told to replace. No merge moves the image's layers meanwhile.
- * An encrypted image leaves only encrypted. Throws "not_found", "usage", "conflict" or "host" before anything is made. A dry run returns the plan.
+ * Copies one disk of an image into a file that stands on nothing, mode 0600. It gets its name only when it is whole,
+ * and replaces nothing that it was not told to replace. No merge moves the image's layers meanwhile. An encrypted image
+ * leaves only encrypted. Throws "not_found", "usage", "conflict" or "host" before anything is made. A dry run returns
+ * the plan.
  */
 export async function saveImage(world: World, options: SaveImageOptions): Promise<PlanView | null> {
   requireCompatible(options);
@@ -61,7 +62,10 @@ function requireCompatible({ compress, format, passphraseFile }: SaveImageOption
   if (compress) refuse("--encrypt and --compress: what is encrypted cannot be compressed", "Leave one of them out.");
 }
 
-/** Of somebody else's image. Its lender may take it back meanwhile: QEMU's lock keeps its files from changing while they are read. */
+/**
+ * Of somebody else's image. Its lender may take it back meanwhile: QEMU's lock keeps its files from changing while they
+ * are read.
+ */
 async function saveShared(world: World, shared: FoundImage, options: SaveImageOptions): Promise<PlanView | null> {
   const { files } = chooseDisk(shared, options.disk);
   return withLocks(world, [shared.id], async (locks) => {

@@ -22,8 +22,8 @@ export interface SetImageOptions {
 }
 
 /**
- * Changes the record in one transaction, and returns it. Throws "not_found", "usage", "conflict" where the new name is taken.
- * A dry run returns the plan.
+ * Changes the record in one transaction, and returns it. Throws "not_found", "usage", "conflict" where the new name is
+ * taken. A dry run returns the plan.
  */
 export async function setImage(world: World, target: string, options: SetImageOptions): Promise<Image | PlanView> {
   const found = await findOwnImage(world, await world.store.read(), target, "change");

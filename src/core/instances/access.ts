@@ -15,9 +15,9 @@ export interface SshOptions {
 }
 
 /**
- * The ssh command to an instance. What is known of its host key is kept for this instance alone, under its UUID: a clone at an address
- * that another had is no stranger. Returns when the guest's ssh answers. Throws "conflict" where it is off, "not_found" where it has no address,
- * "unreachable" where its ssh does not answer in time.
+ * The ssh command to an instance. What is known of its host key is kept for this instance alone, under its UUID: a
+ * clone at an address that another had is no stranger. Returns when the guest's ssh answers. Throws "conflict" where it
+ * is off, "not_found" where it has no address, "unreachable" where its ssh does not answer in time.
  */
 export async function sshCommand(world: World, target: string, options: SshOptions): Promise<Command> {
   const found = await findInstance(world, target);
@@ -46,7 +46,10 @@ function sshQuoted(path: string): string {
   return `"${path.replaceAll("%", "%%")}"`;
 }
 
-/** The command that connects the terminal with the guest's serial console. Throws "conflict" where it is off, "usage" for a bad escape. */
+/**
+ * The command that connects the terminal with the guest's serial console. Throws "conflict" where it is off, "usage"
+ * for a bad escape.
+ */
 async function consoleCommand(world: World, target: string, escapeKey: string | null): Promise<Command> {
   if (escapeKey !== null && !/^(\^[@-_a-z]|[!-~])$/.test(escapeKey)) {
     throw new EstratoError("usage", `--escape ${JSON.stringify(escapeKey)}: not a character`, {
@@ -81,7 +84,10 @@ export async function consoleLogPath(world: World, target: string): Promise<stri
   });
 }
 
-/** Writes a picture of the guest's screen to `path` (PNG where this QEMU can, else PPM). Throws "conflict" where it is off. */
+/**
+ * Writes a picture of the guest's screen to `path` (PNG where this QEMU can, else PPM). Throws "conflict" where it is
+ * off.
+ */
 export async function takeScreenshot(world: World, target: string, path: string): Promise<void> {
   const { status } = await findInstance(world, target);
   if (!isLive(status)) throw isOff(status.name);

@@ -25,8 +25,8 @@ export function volumesOf(state: State, uuid: string): Map<string, Volume> {
 /**
  * Makes sure that the instance and each of its writable disks are in the graph, under the instance's lock.
  * A disk that is new becomes a volume whose bottom layer is foreign: its file is never moved or deleted by us.
- * Returns the state in which it is so; a dry run stores nothing. Throws "host" for a disk that is neither file nor block device
- * (unless `except` names it), "conflict" for one that another instance uses.
+ * Returns the state in which it is so; a dry run stores nothing. Throws "host" for a disk that is neither file nor
+ * block device (unless `except` names it), "conflict" for one that another instance uses.
  */
 export async function ensureAdopted(
   world: World,
@@ -50,8 +50,8 @@ export function leaveOut(device: string): string {
 }
 
 /**
- * The same for who can still refuse for other reasons: nothing is stored before store(). `wayOut` is the hint for a disk that cannot become a
- * volume; without it, to detach the disk.
+ * The same for who can still refuse for other reasons: nothing is stored before store(). `wayOut` is the hint for a
+ * disk that cannot become a volume; without it, to detach the disk.
  */
 export async function planAdoption(
   world: World,
@@ -136,7 +136,10 @@ async function foreignLayer(
   };
 }
 
-/** While a guest runs its files belong to QEMU's user, and libvirt alone knows whom they belonged to: it gives them back when the guest stops. */
+/**
+ * While a guest runs its files belong to QEMU's user, and libvirt alone knows whom they belonged to: it gives them back
+ * when the guest stops.
+ */
 async function ownerBefore(world: World, status: DomainStatus, file: { readonly uid: number; readonly gid: number }) {
   if (status.live !== null && (await world.host.capabilities()).qemuUser?.uid === file.uid) return LEFT_TO_LIBVIRT;
   return { uid: file.uid, gid: file.gid };

@@ -1,4 +1,7 @@
-/** Volumes that are there already and become disks of a new instance: it did not make them, so it does not take them with it. */
+/**
+ * Volumes that are there already and become disks of a new instance: it did not make them, so it does not take them
+ * with it.
+ */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import type { NewDisk } from "../model/host.ts";
@@ -26,7 +29,10 @@ interface Wish {
   readonly volumes?: readonly string[];
 }
 
-/** The ids of the volumes that are to be attached, the one to boot from first. Throws "not_found"; "usage" where one is named twice. */
+/**
+ * The ids of the volumes that are to be attached, the one to boot from first. Throws "not_found"; "usage" where one is
+ * named twice.
+ */
 export function wantedVolumes(state: State, { source, volumes = [] }: Wish): string[] {
   const targets = [...(source.kind === "volume" ? [source.target] : []), ...volumes];
   const ids = targets.map((target) => findVolume(state, target).id);

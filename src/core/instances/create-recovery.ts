@@ -1,5 +1,4 @@
 /** What becomes of an instance whose creation did not end. */
-
 import { EstratoError } from "../../errors.ts";
 import { forgetVolumes, isUnwritten, markUses } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
@@ -18,8 +17,9 @@ export const createInstanceKind: Kind<CreateData> = {
 };
 
 /**
- * After a crash. Forward where the domain is defined: all that it needs was made before, and somebody may have used it since, so it
- * stays as it is. It is not started: the crash may be a week old, and `instance start` is there. Back otherwise.
+ * After a crash. Forward where the domain is defined: all that it needs was made before, and somebody may have used it
+ * since, so it stays as it is. It is not started: the crash may be a week old, and `instance start` is there. Back
+ * otherwise.
  */
 async function recoverInstanceCreate(world: World, locks: HeldLocks, data: CreateData): Promise<Outcome> {
   const status = await world.host.domainStatus(data.instance.id);

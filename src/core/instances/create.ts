@@ -1,4 +1,7 @@
-/** `instance create`: new heads on the layers of an image or a snapshot (or a volume as it is), an address of its own, a seed, a domain. Moves no data. */
+/**
+ * `instance create`: new heads on the layers of an image or a snapshot (or a volume as it is), an address of its own, a
+ * seed, a domain. Moves no data.
+ */
 import { EstratoError } from "../../errors.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { awaitUnmerged, createFiles, markUses, storeVolumes } from "../layers/heads.ts";
@@ -25,9 +28,9 @@ export type { CreateInstanceOptions } from "./plan.ts";
 const DEFAULT_NETWORK = "default";
 
 /**
- * Creates one instance. Afterwards its records are stored, its domain is defined and, with `start`, runs; where this throws, nothing of
- * it is left behind. Throws "usage", "not_found", "conflict" (a name or an address that is taken), "host".
- * A dry run returns the plan and changes nothing.
+ * Creates one instance. Afterwards its records are stored, its domain is defined and, with `start`, runs; where this
+ * throws, nothing of it is left behind. Throws "usage", "not_found", "conflict" (a name or an address that is taken),
+ * "host". A dry run returns the plan and changes nothing.
  */
 export async function createInstance(world: World, options: CreateInstanceOptions): Promise<Instance | PlanView> {
   const { name } = options;
@@ -136,7 +139,8 @@ function createSteps(
     {
       id: "define-domain",
       title: "Define the domain",
-      // Encrypted disks name all that they stand on: as with their files, a merge that we waited for may have moved that.
+      // Encrypted disks name all that they stand on: as with their files, a merge that we waited for may have moved
+      // that.
       get actions(): readonly Action[] {
         const encrypted = volumes.filter(({ layer }) => layer.secret !== null);
         const disks = encrypted.map(({ layer, volume }) => [volume.device ?? "", diskFileOf(current, layer)]);
@@ -151,7 +155,9 @@ function createSteps(
   return steps;
 }
 
-/** In the transaction that stores the layers. Throws "conflict" where the name or the source is no longer what it was. */
+/**
+ * In the transaction that stores the layers. Throws "conflict" where the name or the source is no longer what it was.
+ */
 function recordInstance(draft: State, source: InstanceSource, instance: Instance, isBorrowed: boolean): void {
   if (!isBorrowed && !sourceExists(draft, source)) {
     throw new EstratoError("conflict", `instance ${instance.name}: ${source.label} has been deleted meanwhile`);

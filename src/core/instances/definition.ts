@@ -35,9 +35,10 @@ export interface InheritedDefinition {
 }
 
 /**
- * A guest that was installed for UEFI boots only with such firmware, which its definition alone names, and what its TPM has sealed it finds only in
- * that: there the new instance inherits the definition. All others get a plain one, so that nothing of the old guest's host (passed-through
- * devices, shared folders, ports) comes along. A volume brings none: where it is a UEFI guest's, the plain definition has UEFI.
+ * A guest that was installed for UEFI boots only with such firmware, which its definition alone names, and what its TPM
+ * has sealed it finds only in that: there the new instance inherits the definition. All others get a plain one, so that
+ * nothing of the old guest's host (passed-through devices, shared folders, ports) comes along. A volume brings none:
+ * where it is a UEFI guest's, the plain definition has UEFI.
  */
 export async function inheritedDefinition(world: World, source: InstanceSource): Promise<InheritedDefinition | null> {
   if (source.definition === null) {
@@ -57,7 +58,9 @@ export async function inheritedDefinition(world: World, source: InstanceSource):
   return { xml, uefi, network: definition.interfaces[0]?.network ?? null };
 }
 
-/** The devices that the source's disks get: their own where a definition is inherited, else vda, vdb, … in their order. */
+/**
+ * The devices that the source's disks get: their own where a definition is inherited, else vda, vdb, … in their order.
+ */
 export function devicesFor(source: InstanceSource, inherited: InheritedDefinition | null): string[] {
   return source.disks.map((disk, index) => (inherited === null ? `vd${String.fromCharCode(97 + index)}` : disk.device));
 }

@@ -1,6 +1,6 @@
 /**
- * `instance delete`: dropping the pointers is all that the verb owes; the layers that were only this instance's are collected after.
- * Disks that were there before estrato are never deleted.
+ * `instance delete`: dropping the pointers is all that the verb owes; the layers that were only this instance's are
+ * collected after. Disks that were there before estrato are never deleted.
  */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
@@ -39,7 +39,8 @@ interface DeleteData {
   readonly tpm: boolean; // what libvirt keeps of its TPM goes with it
   readonly image: Image | null; // that it is shelved in
   readonly schedules: readonly { readonly id: string; readonly name: string }[];
-  readonly crontab: { readonly file: string | null } | null; // that their lines stand in; null: there is none to take them out of
+  // That their lines stand in; null: there is none to take them out of
+  readonly crontab: { readonly file: string | null } | null;
 }
 
 export const deleteInstanceKind: Kind<DeleteData> = {
@@ -64,8 +65,9 @@ export const deleteInstanceKind: Kind<DeleteData> = {
 
 /**
  * Deletes an instance, running or not, with its snapshots and the volumes that its creation made; others are detached.
- * Its schedules go too. Images, backups and snapshots of volumes stay. Asks first; null where the answer was no, or when it is done; a dry run returns the plan.
- * Throws "conflict" for a protected snapshot and for what undefining would break (a managed save, libvirt's own snapshots).
+ * Its schedules go too. Images, backups and snapshots of volumes stay. Asks first; null where the answer was no, or
+ * when it is done; a dry run returns the plan. Throws "conflict" for a protected snapshot and for what undefining would
+ * break (a managed save, libvirt's own snapshots).
  */
 export async function deleteInstance(
   world: World,

@@ -27,8 +27,8 @@ export interface Doomed {
 }
 
 /**
- * Sorts out what an instance's deletion means. Throws "not_found"; "conflict" where a snapshot of it is protected, or where libvirt holds
- * something that undefining would break or be refused for.
+ * Sorts out what an instance's deletion means. Throws "not_found"; "conflict" where a snapshot of it is protected, or
+ * where libvirt holds something that undefining would break or be refused for.
  */
 export async function findDoomed(world: World, target: string, keepVolumes: boolean): Promise<Doomed> {
   const { state, status, record } = await lookUpInstance(world, target);

@@ -18,7 +18,10 @@ export interface LookedUpInstance {
   readonly state: State;
 }
 
-/** The instance of this id or name, whether libvirt still has it or not. Throws "not_found" where neither knows it, or both know another. */
+/**
+ * The instance of this id or name, whether libvirt still has it or not. Throws "not_found" where neither knows it, or
+ * both know another.
+ */
 export async function lookUpInstance(world: World, target: string): Promise<LookedUpInstance> {
   const [state, found] = await Promise.all([world.store.read(), world.host.domainStatus(target)]);
   // virsh also takes the number of a running domain, which is no name of ours.
@@ -52,8 +55,8 @@ export async function instanceId(world: World, target: string): Promise<string> 
 }
 
 /**
- * The instance of this id or name. Throws "not_found"; "conflict" where it is shelved; "integrity" where we remember one whose domain libvirt
- * has lost.
+ * The instance of this id or name. Throws "not_found"; "conflict" where it is shelved; "integrity" where we remember
+ * one whose domain libvirt has lost.
  */
 export async function findInstance(world: World, target: string): Promise<FoundInstance> {
   const { status, record, state } = await lookUpInstance(world, target);
@@ -68,14 +71,20 @@ export async function findInstance(world: World, target: string): Promise<FoundI
   });
 }
 
-/** Reads a domain again, now that its lock is held and it is to be changed. Throws as findInstance, and as requireNoneLost. */
+/**
+ * Reads a domain again, now that its lock is held and it is to be changed. Throws as findInstance, and as
+ * requireNoneLost.
+ */
 export async function findAgain(world: World, uuid: string): Promise<FoundInstance> {
   const found = await findInstance(world, uuid);
   await requireNoneLost(world, [found.status]);
   return found;
 }
 
-/** Throws "integrity" where a guest runs though libvirt says that it is off: its disks change while we take them for at rest. */
+/**
+ * Throws "integrity" where a guest runs though libvirt says that it is off: its disks change while we take them for at
+ * rest.
+ */
 export async function requireNoneLost(world: World, statuses: readonly DomainStatus[]): Promise<void> {
   const lost = await lostAmong(world, statuses);
   for (const { uuid, name } of statuses) {

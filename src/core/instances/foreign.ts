@@ -4,9 +4,9 @@ import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 
 /**
- * Forgets volumes of a deleted instance whose bytes lie in their original file again (what stood on it has been merged down into it);
- * collecting then gives the file its owner and mode back. One that is not back yet stays as a free volume: what it holds is nowhere else.
- * Says in a note what became of each.
+ * Forgets volumes of a deleted instance whose bytes lie in their original file again (what stood on it has been merged
+ * down into it); collecting then gives the file its owner and mode back. One that is not back yet stays as a free
+ * volume: what it holds is nowhere else. Says in a note what became of each.
  */
 export async function forgetForeignVolumes(world: World, volumes: readonly Volume[], instance: string): Promise<void> {
   if (volumes.length === 0) return;

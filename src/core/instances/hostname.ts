@@ -2,7 +2,10 @@
 
 const LONGEST_LABEL = 63; // RFC 1035, section 2.3.4
 
-/** `name` as one label of RFC 1123: lower case letters, digits and inner dashes; "instance" where nothing of it can stay. */
+/**
+ * `name` as one label of RFC 1123: lower case letters, digits and inner dashes; "instance" where nothing of it can
+ * stay.
+ */
 export function hostnameOf(name: string): string {
   const label = name
     .normalize("NFKD")

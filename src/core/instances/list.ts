@@ -10,9 +10,9 @@ export interface ListOptions {
 }
 
 /**
- * All instances by name: those that estrato made or adopted, those it has never touched, and those whose domain libvirt has lost
- * (status `error`; `build` while it is being created). Addresses as reserved, else, of those that run, as leased; no agent is asked.
- * Changes nothing.
+ * All instances by name: those that estrato made or adopted, those it has never touched, and those whose domain libvirt
+ * has lost (status `error`; `build` while it is being created). Addresses as reserved, else, of those that run, as
+ * leased; no agent is asked. Changes nothing.
  */
 export async function listInstances(world: World, { macs }: ListOptions): Promise<InstanceView[]> {
   const state = await world.store.read();

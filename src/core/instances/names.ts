@@ -8,7 +8,9 @@ import type { World } from "../ports.ts";
 /** Beyond this many bytes a lock's file name could be too long once encoded (each byte may become three). */
 const LONGEST_PLAIN_BYTES = 60;
 
-/** The lock that makes two creates, or renames, to one name at once impossible. Its name is what the second one is told. */
+/**
+ * The lock that makes two creates, or renames, to one name at once impossible. Its name is what the second one is told.
+ */
 export function nameLock(name: string): string {
   if (Buffer.byteLength(name) <= LONGEST_PLAIN_BYTES) return `instance ${name}`;
   return `instance ${createHash("sha256").update(name).digest("hex")}`;
@@ -21,7 +23,10 @@ export function instanceNames(name: string, count: number | null): string[] {
   return names;
 }
 
-/** Throws "conflict" where a domain or a record has this name; call it under the name's lock. `except`: the UUID that may have it. */
+/**
+ * Throws "conflict" where a domain or a record has this name; call it under the name's lock. `except`: the UUID that
+ * may have it.
+ */
 export async function requireFreeName(
   world: World,
   state: State,

@@ -103,7 +103,8 @@ export async function planCreate(
     );
   }
   const kept = pathsOf(world, source);
-  // A file of libvirt's own naming would wait for the next instance of this name; QEMU's user can reach one beside the heads.
+  // A file of libvirt's own naming would wait for the next instance of this name; QEMU's user can reach one beside the
+  // heads.
   const nvramFile = world.store.paths.layer(uuid).replace(/\.qcow2$/, ".fd");
   const nvram = uefi ? { from: kept.nvram, to: nvramFile } : null;
   const seed = world.store.paths.seed(uuid);

@@ -1,4 +1,7 @@
-/** The frame of the verbs that switch one instance: find it, lock it, look again, act. libvirt's own action is atomic, so none is journaled. */
+/**
+ * The frame of the verbs that switch one instance: find it, lock it, look again, act. libvirt's own action is atomic,
+ * so none is journaled.
+ */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
 import { type PlanView, runUnjournaled } from "../operations/operation.ts";
@@ -19,7 +22,8 @@ export const ALREADY: Switching = { title: "Nothing to do", actions: [] };
 
 /**
  * Runs `decide` under the instance's lock and performs what it says. A dry run returns the plan.
- * `evenIfBroken`: also where an operation on it that died cannot be recovered, since stopping may be the way to recover it.
+ * `evenIfBroken`: also where an operation on it that died cannot be recovered, since stopping may be the way to recover
+ * it.
  */
 export async function switchInstance(
   world: World,

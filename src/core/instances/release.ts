@@ -13,7 +13,10 @@ import { ensureAdopted, volumesOf } from "./adopt.ts";
 import { findAgain, findInstance, isLive } from "./find.ts";
 import { wrongState } from "./power.ts";
 
-/** Takes a guest into the graph now, rather than with the first verb that needs layers. One that is adopted already is left alone. */
+/**
+ * Takes a guest into the graph now, rather than with the first verb that needs layers. One that is adopted already is
+ * left alone.
+ */
 export async function adoptInstance(world: World, target: string): Promise<PlanView | null> {
   const { status: first } = await findInstance(world, target);
   return withLocks(world, [first.uuid], async () => {
@@ -27,9 +30,9 @@ export async function adoptInstance(world: World, target: string): Promise<PlanV
 }
 
 /**
- * Forgets an adopted guest. Afterwards its disks are the files it had before, with the owner and mode they had, and hold what the guest
- * last wrote; estrato knows nothing of it. One that is not adopted is left alone.
- * Throws "conflict" for an instance that estrato made, and where something stands on its layers or a merge waits for it to stop.
+ * Forgets an adopted guest. Afterwards its disks are the files it had before, with the owner and mode they had, and
+ * hold what the guest last wrote; estrato knows nothing of it. One that is not adopted is left alone. Throws "conflict"
+ * for an instance that estrato made, and where something stands on its layers or a merge waits for it to stop.
  */
 export async function releaseInstance(world: World, target: string): Promise<PlanView | null> {
   const { status: first, record } = await findInstance(world, target);
@@ -41,8 +44,8 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
       "Delete it, or save its disks with image create and image save.",
     );
   }
-  // It may have been stopped by others than us since: what waited for that can be merged now. A bookmark must not be in the way:
-  // without it the next backup is a full one, and would be after an adoption anyway.
+  // It may have been stopped by others than us since: what waited for that can be merged now. A bookmark must not be in
+  // the way: without it the next backup is a full one, and would be after an adoption anyway.
   if (!world.dryRun) {
     await world.store.update((draft) => dropBookmarks(draft, first.uuid));
     await collect(world);

@@ -1,4 +1,7 @@
-/** The steps of a resize. Before the definition nothing has changed but that it may be off; after it there is only forward. */
+/**
+ * The steps of a resize. Before the definition nothing has changed but that it may be off; after it there is only
+ * forward.
+ */
 import * as v from "valibot";
 import type { Action } from "../model/action.ts";
 import type { Step } from "../operations/operation.ts";

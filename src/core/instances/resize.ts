@@ -1,4 +1,7 @@
-/** `instance resize`: other vCPUs and other memory, by a flavor or by figures. Memory snapshots do not survive it, and it asks first. */
+/**
+ * `instance resize`: other vCPUs and other memory, by a flavor or by figures. Memory snapshots do not survive it, and
+ * it asks first.
+ */
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -28,9 +31,10 @@ export interface ResizeOptions {
 }
 
 /**
- * Gives an instance other vCPUs or memory. A snapshot with memory resumes only in a machine of its own size: those are named, and go after
- * a yes; snapshots of disks stay. Null where the answer was no, or when it is done; a dry run returns the plan.
- * Throws "usage", "not_found" (the flavor), "conflict" where it runs and `restart` was not asked for, or a snapshot with memory is protected.
+ * Gives an instance other vCPUs or memory. A snapshot with memory resumes only in a machine of its own size: those are
+ * named, and go after a yes; snapshots of disks stay. Null where the answer was no, or when it is done; a dry run
+ * returns the plan. Throws "usage", "not_found" (the flavor), "conflict" where it runs and `restart` was not asked for,
+ * or a snapshot with memory is protected.
  */
 export async function resizeInstance(world: World, target: string, options: ResizeOptions): Promise<PlanView | null> {
   requireChoice(options);

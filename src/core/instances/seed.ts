@@ -13,12 +13,14 @@ export interface SeedContents {
 }
 
 /**
- * The device of the seed: the last letter, since volumes that are attached later take the next free one, and 24 of them fit in between.
- * Only a name inside the definition: the guest finds the seed by its label.
+ * The device of the seed: the last letter, since volumes that are attached later take the next free one, and 24 of them
+ * fit in between. Only a name inside the definition: the guest finds the seed by its label.
  */
 export const SEED_DEVICE = "vdz";
 
-/** The action that makes the seed at `path`. Values are JSON strings, which YAML reads as they are whatever they hold. */
+/**
+ * The action that makes the seed at `path`. Values are JSON strings, which YAML reads as they are whatever they hold.
+ */
 export function createSeed(path: string, contents: SeedContents): Action {
   return { do: "create-seed", path, metaData: metaData(contents), userData: userData(contents), networkConfig: null };
 }

@@ -32,8 +32,8 @@ export const renameKind: Kind<RenameData> = {
 };
 
 /**
- * Sets what is named; setting what is so already is fine. A property needs a record, so an instance that estrato did not make is adopted.
- * Throws "conflict" where a running one is to be renamed, or the name is taken.
+ * Sets what is named; setting what is so already is fine. A property needs a record, so an instance that estrato did
+ * not make is adopted. Throws "conflict" where a running one is to be renamed, or the name is taken.
  */
 export async function setInstance(world: World, target: string, options: SetInstanceOptions): Promise<PlanView | null> {
   const { status: first } = await findInstance(world, target);

@@ -22,8 +22,9 @@ export interface Shape {
 const DEFAULT_FLAVOR = "small";
 
 /**
- * A flavor, or figures of one's own; what is not said comes from the snapshot's guest, else from the flavor `small`, whose disk grows
- * to what the image needs. Throws "usage" for a combination of both or for less than the image needs, "not_found" for an unknown flavor.
+ * A flavor, or figures of one's own; what is not said comes from the snapshot's guest, else from the flavor `small`,
+ * whose disk grows to what the image needs. Throws "usage" for a combination of both or for less than the image needs,
+ * "not_found" for an unknown flavor.
  */
 export function chooseShape(state: State, source: InstanceSource, choice: ShapeChoice): Shape {
   const own = choice.vcpus !== null || choice.ramBytes !== null || choice.diskBytes !== null;

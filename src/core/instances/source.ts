@@ -1,5 +1,4 @@
 /** What a new instance is made from: an image, a snapshot or a volume, as one thing. */
-
 import { NO_FIRMWARE } from "../firmware.ts";
 import { findImage } from "../images/find.ts";
 import type { State } from "../model/state.ts";

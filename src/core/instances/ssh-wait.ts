@@ -9,7 +9,10 @@ export const DEFAULT_SSH_WAIT_MS = 60_000;
 
 const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 1_000;
-/** A busy guest may take seconds between the connection and the greeting; nobody at all answers at an address that it has left. */
+/**
+ * A busy guest may take seconds between the connection and the greeting; nobody at all answers at an address that it
+ * has left.
+ */
 const FIRST_LOOK_MS = 1_000;
 const LAST_LOOK_MS = 10_000;
 
@@ -23,9 +26,9 @@ export async function sshAddress(world: World, { status, record }: FoundInstance
 }
 
 /**
- * Returns the address at which the guest's ssh server greets. It is looked up anew each time, since a guest that boots may take another than
- * it had. Throws "unreachable" where none greets within `timeoutMs`; "conflict" at once where it is off; "not_found" where it has no address
- * then, or can have none. Changes nothing.
+ * Returns the address at which the guest's ssh server greets. It is looked up anew each time, since a guest that boots
+ * may take another than it had. Throws "unreachable" where none greets within `timeoutMs`; "conflict" at once where it
+ * is off; "not_found" where it has no address then, or can have none. Changes nothing.
  */
 export async function waitForSsh(world: World, target: string, timeoutMs: number): Promise<string> {
   const startMs = world.clock.now().getTime();

@@ -12,8 +12,8 @@ import { ALREADY, switchInstance, wrongState } from "./power.ts";
 
 /**
  * Starts an instance; one that runs already is left alone. Afterwards it runs.
- * Throws "conflict" for a paused one, "integrity" where its definition names other files than its heads: a guest that writes
- * into a layer destroys what stands on it.
+ * Throws "conflict" for a paused one, "integrity" where its definition names other files than its heads: a guest that
+ * writes into a layer destroys what stands on it.
  */
 export function startInstance(world: World, target: string): Promise<PlanView | null> {
   return switchInstance(world, target, async ({ status, record, state }) => {
@@ -42,7 +42,9 @@ async function requireBorrowedSound(world: World, state: State, status: DomainSt
   }
 }
 
-/** Also for guests that were never adopted: their definition may name a file that somebody else's snapshots stand on. */
+/**
+ * Also for guests that were never adopted: their definition may name a file that somebody else's snapshots stand on.
+ */
 function requireNoLayerWritten(state: State, status: DomainStatus): void {
   const own = new Set(Object.values(state.volumes).flatMap((one) => (one.instance === status.uuid ? [one.head] : [])));
   for (const disk of coveredDisks(status)) {

@@ -18,9 +18,10 @@ export interface StopOptions {
 }
 
 /**
- * Stops an instance; one that is off is left alone. Orderly, by the agent or ACPI; as in OpenStack, one that has not gone off in time is
- * powered off, which a note says. Afterwards it is off (with `wait`), and what waited for that is collected.
- * Works also where an operation on it could not be recovered. Throws "conflict" for a paused one without `force`.
+ * Stops an instance; one that is off is left alone. Orderly, by the agent or ACPI; as in OpenStack, one that has not
+ * gone off in time is powered off, which a note says. Afterwards it is off (with `wait`), and what waited for that is
+ * collected. Works also where an operation on it could not be recovered. Throws "conflict" for a paused one without
+ * `force`.
  */
 export function stopInstance(world: World, target: string, options: StopOptions): Promise<PlanView | null> {
   return switchInstance(
@@ -69,8 +70,8 @@ export async function shutDown(
 }
 
 /**
- * Reboots a running instance: orderly, or with `hard` as by its reset button; a hard reboot of one that is off starts it, as in OpenStack.
- * Throws "conflict" where it does not run.
+ * Reboots a running instance: orderly, or with `hard` as by its reset button; a hard reboot of one that is off starts
+ * it, as in OpenStack. Throws "conflict" where it does not run.
  */
 export function rebootInstance(
   world: World,

@@ -29,8 +29,8 @@ export function parseGoal(text: string): WaitGoal {
 }
 
 /**
- * Returns when the instance is as wished. Throws "timeout" after `timeoutMs`; "conflict" at once where it is off and so can never get an
- * address or an agent. Changes nothing.
+ * Returns when the instance is as wished. Throws "timeout" after `timeoutMs`; "conflict" at once where it is off and so
+ * can never get an address or an agent. Changes nothing.
  */
 export async function waitForInstance(world: World, target: string, goal: WaitGoal, timeoutMs: number): Promise<void> {
   const startMs = world.clock.now().getTime();

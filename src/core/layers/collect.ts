@@ -1,4 +1,6 @@
-/** Carries out what core/graph decides of the layers that nothing points at, one after the other, until all is quiet. */
+/**
+ * Carries out what core/graph decides of the layers that nothing points at, one after the other, until all is quiet.
+ */
 import { EstratoError } from "../../errors.ts";
 import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
@@ -9,8 +11,9 @@ import type { HeldLocks, World } from "../ports.ts";
 import { locksOn, readFacts } from "./holders.ts";
 
 /**
- * Layers that could go: nothing points at them, and at most one layer stands on them. Costs no look at the machine. Not a backup's that are still
- * read: what they hold may take hours to pull in, and no other command is to wait for that (`settle` does it).
+ * Layers that could go: nothing points at them, and at most one layer stands on them. Costs no look at the machine. Not
+ * a backup's that are still read: what they hold may take hours to pull in, and no other command is to wait for that
+ * (`settle` does it).
  */
 export function candidates(state: State): string[] {
   const graph = layerGraph(state);
@@ -21,8 +24,8 @@ export function candidates(state: State): string[] {
 }
 
 /**
- * Frees and merges all that can be freed or merged now. Never waits for another command, and never fails the verb that called it:
- * what does not go now goes the next time, and a note says why.
+ * Frees and merges all that can be freed or merged now. Never waits for another command, and never fails the verb that
+ * called it: what does not go now goes the next time, and a note says why.
  */
 export async function collect(world: World): Promise<void> {
   const [failed, passed] = [new Set<string>(), new Set<string>()];
@@ -53,7 +56,8 @@ async function attempt(world: World, seen: State, layer: string): Promise<boolea
   try {
     locks = await world.store.lock(locksFor(seen, layer), 0);
   } catch (error) {
-    if (error instanceof EstratoError && error.code === "conflict") return false; // somebody works there, and collects after it
+    // Somebody works there, and collects after it
+    if (error instanceof EstratoError && error.code === "conflict") return false;
     throw error;
   }
   try {
@@ -68,8 +72,9 @@ async function attempt(world: World, seen: State, layer: string): Promise<boolea
 export const locksFor = (state: State, layer: string): string[] => [...locksOn(state, [layer]), layer];
 
 /**
- * Decides on one layer and, where it can be freed or merged now, does it. Returns the decision; null where the layer is gone, or the locks are not
- * those that it needs, an operation under them has not ended, or another has begun on the layer's chain.
+ * Decides on one layer and, where it can be freed or merged now, does it. Returns the decision; null where the layer is
+ * gone, or the locks are not those that it needs, an operation under them has not ended, or another has begun on the
+ * layer's chain.
  */
 export async function settle(world: World, locks: HeldLocks, layer: string): Promise<Decision | null> {
   // Asked again, now that nobody can change the answer.
@@ -85,8 +90,9 @@ export async function settle(world: World, locks: HeldLocks, layer: string): Pro
 }
 
 /**
- * An operation that never ended must be recovered before anything under it moves; and one under way may still need a file that nothing points at any more.
- * Asked after the state: who took the last pointer away had his entry open before.
+ * An operation that never ended must be recovered before anything under it moves; and one under way may still need a
+ * file that nothing points at any more. Asked after the state: who took the last pointer away had his entry open
+ * before.
  */
 async function pendingOn(world: World, state: State, locks: HeldLocks, layer: string): Promise<boolean> {
   const moving = [layer, ...children(state, layer)];

@@ -1,4 +1,7 @@
-/** What dropping something would free, and how: the figures of `exclusive_bytes` and of a deletion's dry run, from one reckoning. */
+/**
+ * What dropping something would free, and how: the figures of `exclusive_bytes` and of a deletion's dry run, from one
+ * reckoning.
+ */
 import { exclusiveBytes, layersToMeasure } from "../graph/accounting.ts";
 import { applyDecision } from "../graph/apply.ts";
 import { collect, nextStep } from "../graph/collect.ts";

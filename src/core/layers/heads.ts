@@ -1,7 +1,7 @@
 /**
  * New volumes: empty heads on layers that are there already, or on nothing.
- * Making one moves no data. The pointer is stored before the file is made (DESIGN.md, invariant 3), so that collecting never
- * takes a layer away from under a head that is about to appear.
+ * Making one moves no data. The pointer is stored before the file is made (DESIGN.md, invariant 3), so that collecting
+ * never takes a layer away from under a head that is about to appear.
  */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
@@ -120,7 +120,8 @@ export async function awaitUnmerged(world: World, parents: readonly string[], wh
 
 /**
  * Stores the records of new volumes, and what `also` adds to the same transaction, before any file is made.
- * Waits for merges below them. Throws "conflict" where a layer they stand on has gone, or grown, since they were planned.
+ * Waits for merges below them. Throws "conflict" where a layer they stand on has gone, or grown, since they were
+ * planned.
  */
 export async function storeVolumes(
   world: World,
@@ -146,7 +147,10 @@ export async function storeVolumes(
   }
 }
 
-/** What says to the lenders that these volumes use files of theirs, or no longer do. Before the files are made, and after they have gone. */
+/**
+ * What says to the lenders that these volumes use files of theirs, or no longer do. Before the files are made, and
+ * after they have gone.
+ */
 export function markUses(volumes: readonly NewVolume[], on: boolean): Action[] {
   return volumes.flatMap(({ loan }): Action[] => {
     if (loan?.borrowed === undefined) return [];
@@ -169,8 +173,8 @@ export function createFiles(state: State, volumes: readonly NewVolume[]): Action
 }
 
 /**
- * Is this head as it was made: nobody holds it, and nothing was written to it? Also true of a file that is not there, or that
- * qemu-img was killed over while making it. Throws "conflict" where somebody holds it.
+ * Is this head as it was made: nobody holds it, and nothing was written to it? Also true of a file that is not there,
+ * or that qemu-img was killed over while making it. Throws "conflict" where somebody holds it.
  */
 export async function isUnwritten(world: World, layer: Layer): Promise<boolean> {
   const file = await world.host.fileInfo(layer.file);

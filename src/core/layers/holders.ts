@@ -1,4 +1,7 @@
-/** Who has which layer open: QEMU's word for running guests, and guests that are off but must not have files moved under them. */
+/**
+ * Who has which layer open: QEMU's word for running guests, and guests that are off but must not have files moved under
+ * them.
+ */
 import { EstratoError } from "../../errors.ts";
 import { borrowedBackupBelow } from "../graph/borrowed.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
@@ -25,8 +28,9 @@ export function locksOn(state: State, layers: readonly string[]): string[] {
 }
 
 /**
- * Everything that the collector and the recovery of a merge ask about these layers. A guest of which libvirt names another head than QEMU writes
- * is blocked for new merges; recovery goes by QEMU alone (`trustQemu`), which is how it rolls forward to QEMU's top.
+ * Everything that the collector and the recovery of a merge ask about these layers. A guest of which libvirt names
+ * another head than QEMU writes is blocked for new merges; recovery goes by QEMU alone (`trustQemu`), which is how it
+ * rolls forward to QEMU's top.
  */
 export async function readFacts(
   world: World,
@@ -108,7 +112,8 @@ async function holdersOfDomain(
     }
     return found;
   }
-  // Several layers may stand for one borrowed file: a backup's is found by the disk, and in others nothing is ever moved, whoever holds them.
+  // Several layers may stand for one borrowed file: a backup's is found by the disk, and in others nothing is ever
+  // moved, whoever holds them.
   const volumes = volumesOf(state, status.uuid);
   const own = Object.values(state.layers).filter(({ borrowed }) => borrowed === undefined);
   const byFile = new Map(own.map((layer) => [layer.file, layer.id]));

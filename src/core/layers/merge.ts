@@ -1,4 +1,7 @@
-/** One free or merge, journaled: the order of steps that makes a kill at any instant harmless (core/graph/effects.ts says why). */
+/**
+ * One free or merge, journaled: the order of steps that makes a kill at any instant harmless (core/graph/effects.ts
+ * says why).
+ */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { isBorrowedBackup } from "../graph/borrowed.ts";
@@ -83,12 +86,14 @@ export function mergeSteps(state: State, decision: Free | Merge, pause: boolean)
 }
 
 /**
- * Carries out a decision that was made from `state` under the locks of all who stand on the layer. Afterwards the layer is gone, and all else reads as
- * before. False where somebody has begun something else on its chain since: then nothing has changed.
+ * Carries out a decision that was made from `state` under the locks of all who stand on the layer. Afterwards the layer
+ * is gone, and all else reads as before. False where somebody has begun something else on its chain since: then nothing
+ * has changed.
  */
 export async function carryOut(world: World, locks: HeldLocks, state: State, decision: Free | Merge): Promise<boolean> {
   const effects = mergeEffects(state, decision);
-  if (effects.locks.some((name) => !locks.names.includes(name))) return false; // somebody new stands on it: the next collecting asks again
+  // Somebody new stands on it: the next collecting asks again
+  if (effects.locks.some((name) => !locks.names.includes(name))) return false;
   const id = world.ids.next("op");
   const titles = titlesOf(state, decision);
   const pause = await mustPause(world, decision);
@@ -150,7 +155,10 @@ async function noteMissing(world: World, state: State, id: string): Promise<void
   );
 }
 
-/** False where the chain is no longer what was decided on: two marks on a layer, and one command would take away what the other moves. */
+/**
+ * False where the chain is no longer what was decided on: two marks on a layer, and one command would take away what
+ * the other moves.
+ */
 async function markBusy(world: World, decided: State, layer: string, effects: Effects, mark: string): Promise<boolean> {
   return world.store.update((draft) => {
     if (!isSameChain(decided, draft, layer)) return false;
@@ -226,7 +234,8 @@ async function finishMerge(
         await perform(world, locks, [...work, ...effects.settle]);
       }
     } finally {
-      await letGoOn(world, last.decision, child, last.pause); // before it is recorded: after that nobody asks whether the guest goes on
+      // Before it is recorded: after that nobody asks whether the guest goes on
+      await letGoOn(world, last.decision, child, last.pause);
     }
     if (effects !== null) await recordMerge(world, effects, mark);
     if (isGivenUp) return isBorrowedBackup(layer) ? "halfway" : "back";
@@ -247,7 +256,8 @@ async function resume(
 ): Promise<Merge | Abandon | null> {
   if (decision.live !== null) {
     const { instance, device } = decision.live;
-    // libvirt may have worked on after our death. A commit of a head never ends by itself: it waits for a pivot. Nor is a backup's data waited for.
+    // libvirt may have worked on after our death. A commit of a head never ends by itself: it waits for a pivot. Nor is
+    // a backup's data waited for.
     const abort = (decision.way === "down" && decision.head) || isBorrowedBackup(state.layers[decision.layer]);
     await perform(world, locks, [{ do: "settle-job", domain: instance, device, abort }]);
   }
@@ -271,9 +281,9 @@ async function resume(
 }
 
 /**
- * A QEMU that was killed at the end of a pull may have left the head's header switched, and the tables of what it had pulled unwritten (measured
- * on 7.2). With nobody on it the pull is repeated from the layer, which is there until all is recorded. Throws "conflict" where a guest was
- * started on such a head: the layer is needed, and he must stop first.
+ * A QEMU that was killed at the end of a pull may have left the head's header switched, and the tables of what it had
+ * pulled unwritten (measured on 7.2). With nobody on it the pull is repeated from the layer, which is there until all
+ * is recorded. Throws "conflict" where a guest was started on such a head: the layer is needed, and he must stop first.
  */
 async function refuseTorn(world: World, state: State, decision: Merge, facts: ResumeFacts): Promise<void> {
   const [layer, child] = [state.layers[decision.layer], state.layers[decision.child]];

@@ -1,8 +1,9 @@
 /**
- * A running guest's head goes down into the layer under it, and the guest goes on in that file: the one merge with a moment of switching.
- * libvirtd and we may die between QEMU's pivot and libvirt's note of it (LIBVIRT.md, trap 12). So that neither the guest's later writes
- * nor its earlier ones are lost then, the guest is suspended around the pivot, and the old head made read-only before it: nobody writes either file
- * in between, no start by the old definition succeeds, and the mode tells recovery that a pivot may have been.
+ * A running guest's head goes down into the layer under it, and the guest goes on in that file: the one merge with a
+ * moment of switching. libvirtd and we may die between QEMU's pivot and libvirt's note of it (LIBVIRT.md, trap 12). So
+ * that neither the guest's later writes nor its earlier ones are lost then, the guest is suspended around the pivot,
+ * and the old head made read-only before it: nobody writes either file in between, no start by the old definition
+ * succeeds, and the mode tells recovery that a pivot may have been.
  */
 import { EstratoError } from "../../errors.ts";
 import type { Free, Merge } from "../graph/decisions.ts";
@@ -17,7 +18,9 @@ export function pivoted(decision: Free | Merge): { readonly instance: string; re
   return decision.kind === "merge" && decision.way === "down" && decision.head ? decision.live : null;
 }
 
-/** Must the guest be suspended around the pivot? One that is paused writes nothing anyway, and is not ours to resume. */
+/**
+ * Must the guest be suspended around the pivot? One that is paused writes nothing anyway, and is not ours to resume.
+ */
 export async function mustPause(world: World, decision: Free | Merge): Promise<boolean> {
   const disk = pivoted(decision);
   if (disk === null) return false;
@@ -38,7 +41,10 @@ export function takenApart(work: readonly Action[], state: State, decision: Free
   });
 }
 
-/** What lets the guest go on afterwards, once its definition names the file that it is in: from then on the definition says where it writes. */
+/**
+ * What lets the guest go on afterwards, once its definition names the file that it is in: from then on the definition
+ * says where it writes.
+ */
 export function goingOn(state: State, decision: Free | Merge, pause: boolean): Action[] {
   const disk = pivoted(decision);
   const child = decision.kind === "merge" ? state.layers[decision.child] : undefined;
@@ -50,8 +56,8 @@ export function goingOn(state: State, decision: Free | Merge, pause: boolean): A
 export type PivotFound = "not begun" | "done" | "unknown";
 
 /**
- * Looks at a pivot that a kill cut short, where nobody runs on either file. Where both read the same nothing is left to be moved.
- * Where they differ somebody has let the guest go on before us: either file may be the one that he wrote.
+ * Looks at a pivot that a kill cut short, where nobody runs on either file. Where both read the same nothing is left to
+ * be moved. Where they differ somebody has let the guest go on before us: either file may be the one that he wrote.
  */
 export async function findPivot(world: World, layer: Layer, child: Layer): Promise<PivotFound> {
   const file = await world.host.fileInfo(child.file);
@@ -70,8 +76,8 @@ export function mustChoose(layer: Layer, child: Layer): EstratoError {
 }
 
 /**
- * Takes the veto back, and resumes the guest that we have suspended, where QEMU and the persistent definition agree on its head. `child`: the old head, while
- * it is recorded. Idempotent.
+ * Takes the veto back, and resumes the guest that we have suspended, where QEMU and the persistent definition agree on
+ * its head. `child`: the old head, while it is recorded. Idempotent.
  */
 export async function letGoOn(world: World, decision: Free | Merge, child: Layer | undefined, pause: boolean) {
   const disk = pivoted(decision);

@@ -1,4 +1,6 @@
-/** What the collector and the accounting must know of the machine: who holds which layer, and how many bytes lie where. */
+/**
+ * What the collector and the accounting must know of the machine: who holds which layer, and how many bytes lie where.
+ */
 import { imageOf } from "../graph/files.ts";
 import type { Extent } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";

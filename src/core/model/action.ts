@@ -6,7 +6,10 @@ import type { CopyEncryption, DiskFile, ImageFile, NewDisk } from "./host.ts";
  * Each is safe to repeat after a crash where its comment says "idempotent".
  */
 export type Action =
-  /** A new qcow2 file, mode 0600, owner as given by the host (QEMU's user where it must). Fails where the path exists, unless it is the same one from a crash: idempotent. */
+  /**
+   * A new qcow2 file, mode 0600, owner as given by the host (QEMU's user where it must). Fails where the path exists,
+   * unless it is the same one from a crash: idempotent.
+   */
   | {
       readonly do: "create-disk";
       readonly path: string;
@@ -15,8 +18,9 @@ export type Action =
       readonly secret?: string;
     }
   /**
-   * All disks in one virsh call onto heads that are there already (--reuse-external), running guests only. Sets the agent's time limit and quiesces inside the call.
-   * With `memory` the guest's memory goes to that new file in the same instant (mode 0600, on the disk afterwards); "conflict" where it exists. Not together with `quiesce`.
+   * All disks in one virsh call onto heads that are there already (--reuse-external), running guests only. Sets the
+   * agent's time limit and quiesces inside the call. With `memory` the guest's memory goes to that new file in the same
+   * instant (mode 0600, on the disk afterwards); "conflict" where it exists. Not together with `quiesce`.
    */
   | {
       readonly do: "switch-disks";
@@ -26,7 +30,10 @@ export type Action =
       readonly quiesce: boolean;
       readonly memory?: string;
     }
-  /** Resumes a saved memory on the disks that `xml` names (`memoryDefinition`, edited). The domain must be off and defined with the same disks before: "conflict" where it runs. */
+  /**
+   * Resumes a saved memory on the disks that `xml` names (`memoryDefinition`, edited). The domain must be off and
+   * defined with the same disks before: "conflict" where it runs.
+   */
   | {
       readonly do: "restore-memory";
       readonly domain: string;
@@ -34,7 +41,10 @@ export type Action =
       readonly xml: string;
       readonly paused: boolean;
     }
-  /** Into the persistent definition, and into the guest where it runs. Idempotent; "conflict" where another disk has that target. */
+  /**
+   * Into the persistent definition, and into the guest where it runs. Idempotent; "conflict" where another disk has
+   * that target.
+   */
   | { readonly do: "attach-disk"; readonly domain: string; readonly disk: NewDisk }
   /** Out of the guest where it runs (waits until it has let go; "timeout"), then out of the definition. Idempotent. */
   | { readonly do: "detach-disk"; readonly domain: string; readonly device: string; readonly timeoutMs: number }
@@ -42,13 +52,19 @@ export type Action =
   | { readonly do: "block-resize"; readonly domain: string; readonly device: string; readonly sizeBytes: number }
   /** Waits until libvirt has ended what it does for somebody who died (a memory that is being saved). Idempotent. */
   | { readonly do: "await-job"; readonly domain: string }
-  /** Sets the guest's clock by its agent: after a resume it is as old as the memory. No error where the agent is silent. Idempotent. */
+  /**
+   * Sets the guest's clock by its agent: after a resume it is as old as the memory. No error where the agent is silent.
+   * Idempotent.
+   */
   | { readonly do: "sync-clock"; readonly domain: string }
   /** Thaws the guest's file systems; no error where the agent is silent. Idempotent. */
   | { readonly do: "thaw"; readonly domain: string }
   /** Defines this document. Idempotent. */
   | { readonly do: "define"; readonly xml: string }
-  /** Reads the persistent definition, sets these disks' files, drops every <backingStore> that is not an encrypted disk's, defines it. Idempotent. */
+  /**
+   * Reads the persistent definition, sets these disks' files, drops every <backingStore> that is not an encrypted
+   * disk's, defines it. Idempotent.
+   */
   | {
       readonly do: "redefine";
       readonly domain: string;
@@ -57,7 +73,8 @@ export type Action =
   | { readonly do: "undefine"; readonly domain: string; readonly nvram: boolean } // idempotent
   | { readonly do: "start"; readonly domain: string; readonly paused: boolean } // idempotent: running is fine
   | { readonly do: "destroy"; readonly domain: string } // idempotent
-  | { readonly do: "shutdown"; readonly domain: string; readonly timeoutMs: number; readonly thenDestroy: boolean } // waits; "timeout" if not thenDestroy
+  // Waits; "timeout" if not thenDestroy
+  | { readonly do: "shutdown"; readonly domain: string; readonly timeoutMs: number; readonly thenDestroy: boolean }
   | { readonly do: "reboot"; readonly domain: string; readonly hard: boolean }
   | { readonly do: "suspend"; readonly domain: string } // idempotent
   | { readonly do: "resume"; readonly domain: string } // idempotent
@@ -72,7 +89,10 @@ export type Action =
       readonly base: string;
       readonly secret?: string;
     }
-  /** qemu-img rebase, safe mode: `file` gets all that lay between it and `backing`. Idempotent. `mayStop`: as of "block-pull". */
+  /**
+   * qemu-img rebase, safe mode: `file` gets all that lay between it and `backing`. Idempotent. `mayStop`: as of
+   * "block-pull".
+   */
   | {
       readonly do: "rebase";
       readonly file: string;
@@ -88,10 +108,11 @@ export type Action =
       readonly secret?: string;
     }
   /**
-   * blockpull of a running guest's head down to `base` (excluded; null: everything). Waits for the end, and until QEMU has
-   * written all of it. Idempotent while that guest runs. Where the guest died before this returned, the head's header may have
-   * dropped layers whose data it does not hold yet (measured on QEMU 7.2): "relink" it to what it stood on, then "rebase".
-   * `mayStop`: an interruption ends it half-way, "interrupted"; the head reads the same, and what it has stays.
+   * blockpull of a running guest's head down to `base` (excluded; null: everything). Waits for the end, and until QEMU
+   * has written all of it. Idempotent while that guest runs. Where the guest died before this returned, the head's
+   * header may have dropped layers whose data it does not hold yet (measured on QEMU 7.2): "relink" it to what it stood
+   * on, then "rebase". `mayStop`: an interruption ends it half-way, "interrupted"; the head reads the same, and what it
+   * has stays.
    */
   | {
       readonly do: "block-pull";
@@ -109,8 +130,8 @@ export type Action =
       readonly base: string;
     }
   /**
-   * blockcommit --active and pivot: the running guest goes on in `base`. Waits for the end. `part`: only up to where the pivot could be,
-   * the job going on (idempotent), or only the pivot of a job that has come so far.
+   * blockcommit --active and pivot: the running guest goes on in `base`. Waits for the end. `part`: only up to where
+   * the pivot could be, the job going on (idempotent), or only the pivot of a job that has come so far.
    */
   | {
       readonly do: "block-commit-active";
@@ -122,14 +143,16 @@ export type Action =
   /** Waits for, or aborts, a block job that goes on after a crash. Idempotent. */
   | { readonly do: "settle-job"; readonly domain: string; readonly device: string; readonly abort: boolean }
   /**
-   * A running QEMU closes what it has open of a file that no job of it uses and no disk that libvirt knows of: libvirtd died before it had told it, and
-   * never does so later. "conflict" where the guest does not let go of a disk on it. Idempotent; done where the domain is off or gone.
+   * A running QEMU closes what it has open of a file that no job of it uses and no disk that libvirt knows of: libvirtd
+   * died before it had told it, and never does so later. "conflict" where the guest does not let go of a disk on it.
+   * Idempotent; done where the domain is off or gone.
    */
   | { readonly do: "close-unused"; readonly domain: string; readonly path: string }
   | { readonly do: "set-mode"; readonly path: string; readonly mode: number } // idempotent
   /**
-   * Sets the mode of a file or folder, and who besides its owner may use it, whatever was set before: `readers` (user ids, by POSIX ACL) may do what the
-   * mode's middle digit says, the owning group nothing. "host" where there are readers and the file system or the host knows no ACLs. Idempotent.
+   * Sets the mode of a file or folder, and who besides its owner may use it, whatever was set before: `readers` (user
+   * ids, by POSIX ACL) may do what the mode's middle digit says, the owning group nothing. "host" where there are
+   * readers and the file system or the host knows no ACLs. Idempotent.
    */
   | { readonly do: "set-access"; readonly path: string; readonly mode: number; readonly readers: readonly number[] }
   /** Lets everybody pass through a folder, and takes nothing away. Idempotent. */
@@ -140,7 +163,10 @@ export type Action =
   | { readonly do: "remove-folder"; readonly path: string }
   /** A small file, whole or not at all, mode 0600 if not said, in the place of what was there. Durable. Idempotent. */
   | { readonly do: "write-file"; readonly path: string; readonly text: string; readonly mode?: number }
-  /** An empty file in a folder of somebody else's; "conflict" where that folder takes none from us. Off: removed, or out of our reach. Idempotent. */
+  /**
+   * An empty file in a folder of somebody else's; "conflict" where that folder takes none from us. Off: removed, or out
+   * of our reach. Idempotent.
+   */
   | { readonly do: "mark-use"; readonly path: string; readonly on: boolean }
   /** Absent is fine. `ofLink`: where somebody has put a link there, what it points at is left alone. Idempotent. */
   | {
@@ -154,13 +180,19 @@ export type Action =
   | { readonly do: "unlink"; readonly path: string } // idempotent: absent is fine
   /** A copy of a small file (NVRAM), through a temporary name, fsynced. Idempotent. */
   | { readonly do: "copy-file"; readonly from: string; readonly to: string; readonly mode: number }
-  /** A copy of what an emulated TPM keeps, mode 0400, fsynced; also while its guest runs. One that is there already stays. Never follows a link. Idempotent. */
+  /**
+   * A copy of what an emulated TPM keeps, mode 0400, fsynced; also while its guest runs. One that is there already
+   * stays. Never follows a link. Idempotent.
+   */
   | { readonly do: "save-tpm"; readonly from: string; readonly to: string }
   /** What this domain's TPM has kept from now on. "conflict" where it runs; it need not be defined yet. Idempotent. */
   | { readonly do: "place-tpm"; readonly domain: string; readonly from: string; readonly to: string }
   /** What libvirt keeps of the TPM of a domain (by UUID) that it no longer has; "conflict" where it has. Idempotent. */
   | { readonly do: "remove-tpm"; readonly domain: string }
-  /** qemu-img convert of a whole chain into a new self-standing file, through `to`.part and a rename; fsynced. Reports progress. Idempotent. */
+  /**
+   * qemu-img convert of a whole chain into a new self-standing file, through `to`.part and a rename; fsynced. Reports
+   * progress. Idempotent.
+   */
   | {
       readonly do: "convert";
       readonly from: string;
@@ -175,8 +207,9 @@ export type Action =
       readonly encrypt?: CopyEncryption;
     }
   /**
-   * What `layers` hold, each on the one before it, oldest first, as one qcow2 file on `backing` (a name that may be relative to `to`, so that
-   * both can move together). Only the layers' own clusters are read and written. Through `to`.part and a rename; fsynced. Idempotent.
+   * What `layers` hold, each on the one before it, oldest first, as one qcow2 file on `backing` (a name that may be
+   * relative to `to`, so that both can move together). Only the layers' own clusters are read and written. Through
+   * `to`.part and a rename; fsynced. Idempotent.
    */
   | {
       readonly do: "convert-delta";
@@ -189,7 +222,10 @@ export type Action =
       /** Of the file and of all that it stands on. Not together with `compress`. */
       readonly encrypt?: CopyEncryption;
     }
-  /** Gives a folder its name, durably. Idempotent: done where `from` has gone and `to` is there. "conflict" where both are. */
+  /**
+   * Gives a folder its name, durably. Idempotent: done where `from` has gone and `to` is there. "conflict" where both
+   * are.
+   */
   | { readonly do: "move-folder"; readonly from: string; readonly to: string }
   /** A folder and the files in it; "conflict" where there is a folder in it. Idempotent. */
   | { readonly do: "discard-folder"; readonly path: string }
@@ -203,7 +239,10 @@ export type Action =
       readonly sizeBytes: number;
       readonly secret?: string;
     }
-  /** Gives libvirt a secret whose value is what `file` holds now, a newline at its end left out. The value is in no argument, and nowhere else. Idempotent. */
+  /**
+   * Gives libvirt a secret whose value is what `file` holds now, a newline at its end left out. The value is in no
+   * argument, and nowhere else. Idempotent.
+   */
   | { readonly do: "define-secret"; readonly secret: string; readonly description: string; readonly file: string }
   | { readonly do: "undefine-secret"; readonly secret: string } // idempotent
   | {
@@ -213,15 +252,22 @@ export type Action =
       readonly ip: string;
       readonly name: string;
     } // idempotent
-  | { readonly do: "release-address"; readonly network: string; readonly mac: string; readonly ip: string } // idempotent
-  /** These lines in the place of all that end in `mark`, in `file` or (null) in the user's crontab; all others stay byte for byte. Idempotent. */
+  // Idempotent
+  | { readonly do: "release-address"; readonly network: string; readonly mac: string; readonly ip: string }
+  /**
+   * These lines in the place of all that end in `mark`, in `file` or (null) in the user's crontab; all others stay byte
+   * for byte. Idempotent.
+   */
   | {
       readonly do: "set-crontab";
       readonly file: string | null;
       readonly mark: string;
       readonly lines: readonly string[];
     }
-  /** Runs a program of the user's, in no shell. "failed" with its last words where it does not exit 0; "timeout", and then all that it started is ended. */
+  /**
+   * Runs a program of the user's, in no shell. "failed" with its last words where it does not exit 0; "timeout", and
+   * then all that it started is ended.
+   */
   | {
       readonly do: "run-hook";
       readonly path: string;
@@ -248,7 +294,10 @@ export interface PerformOptions {
   readonly sums?: EarlySums;
 }
 
-/** What is told of a copy: SHA-256 of its first so many blocks. Only those of blocks that hold nothing but data, which lies in the guest's order, are sums of the whole copy. */
+/**
+ * What is told of a copy: SHA-256 of its first so many blocks. Only those of blocks that hold nothing but data, which
+ * lies in the guest's order, are sums of the whole copy.
+ */
 export interface EarlySums {
   readonly blockBytes: number;
   readonly taken: (path: string, sums: readonly string[]) => void;

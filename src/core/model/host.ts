@@ -1,4 +1,7 @@
-/** What the machine can be asked and told, in typed values: the facts that the host answers with. Knows no snapshot and no image. */
+/**
+ * What the machine can be asked and told, in typed values: the facts that the host answers with. Knows no snapshot and
+ * no image.
+ */
 
 /** A disk of a domain as libvirt defines it. */
 export interface DomainDisk {
@@ -11,7 +14,10 @@ export interface DomainDisk {
   readonly readonly: boolean;
   readonly shareable: boolean;
   readonly serial: string | null;
-  /** The secret that opens it where it is encrypted (a UUID, or its usage where the definition says that); null where it is not. */
+  /**
+   * The secret that opens it where it is encrypted (a UUID, or its usage where the definition says that); null where it
+   * is not.
+   */
   readonly secret: string | null;
   /** What the definition says that it stands on, top first; null where it leaves that to the files. */
   readonly backing: readonly { readonly path: string | null; readonly secret: string | null }[] | null;
@@ -32,8 +38,8 @@ export interface DiskFile {
 }
 
 /**
- * A LUKS disk. libvirt starts it only where the definition names the secret for each file of the chain (measured on both generations): what
- * it stands on, top first, must be said with it.
+ * A LUKS disk. libvirt starts it only where the definition names the secret for each file of the chain (measured on
+ * both generations): what it stands on, top first, must be said with it.
  */
 export interface DiskEncryption {
   readonly secret: string; // libvirt's UUID of it
@@ -113,7 +119,10 @@ export interface DomainStatus extends DomainSummary {
 export interface DomainJob {
   readonly device: string;
   readonly type: string;
-  /** Only the definition still names it: QEMU ended it while libvirtd was away, and libvirt takes it for a job until the guest stops (measured on 11.3). */
+  /**
+   * Only the definition still names it: QEMU ended it while libvirtd was away, and libvirt takes it for a job until the
+   * guest stops (measured on 11.3).
+   */
   readonly ended?: true;
 }
 

@@ -1,6 +1,9 @@
 /** What is remembered of operations: under way (the journal) and done (the log for people). */
 
-/** The kinds of operations, as the journal names them. Each is in the table of kinds (core/operations/kinds.ts): the compiler sees to it. */
+/**
+ * The kinds of operations, as the journal names them. Each is in the table of kinds (core/operations/kinds.ts): the
+ * compiler sees to it.
+ */
 export type KindName =
   | "backup.boot"
   | "backup.create"
@@ -39,7 +42,10 @@ export interface JournalEntry {
   readonly id: string; // op-…
   readonly kind: string; // snapshot.create, …; one that we do not know was written by another version
   readonly version: number; // of the shape of `data`; an entry of 0.1.0 says none, and has 1
-  /** The operation that began this one, and that may not be closed before it; null: none. Left out in an entry of 0.1.0, which did not say. */
+  /**
+   * The operation that began this one, and that may not be closed before it; null: none. Left out in an entry of 0.1.0,
+   * which did not say.
+   */
   readonly parent?: string | null;
   readonly locks: readonly string[]; // held by whoever works on it; free means its owner is dead
   readonly createdAt: string;

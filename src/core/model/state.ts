@@ -2,8 +2,9 @@
 import * as v from "valibot";
 
 /**
- * Raised by one with each change of the shape, a new field too: an older program then refuses what it would misread, and no default fills in
- * what an older state lacks. `store/migrations.ts` holds the way from each older version, and a test a recorded state of each.
+ * Raised by one with each change of the shape, a new field too: an older program then refuses what it would misread,
+ * and no default fills in what an older state lacks. `store/migrations.ts` holds the way from each older version, and a
+ * test a recorded state of each.
  */
 export const STATE_VERSION = 2;
 
@@ -19,7 +20,8 @@ const layer = v.object({
   format: v.picklist(["qcow2", "raw"]),
   sizeBytes: bytes, // the virtual size; never smaller than the parent's
   frozen: v.boolean(), // false: the head of one volume
-  foreign: v.nullable(v.object({ uid: v.number(), gid: v.number(), mode: v.number() })), // was there before us: the owner (-1: libvirt gives it back) and mode to give back
+  // Was there before us: the owner (-1: libvirt gives it back) and mode to give back
+  foreign: v.nullable(v.object({ uid: v.number(), gid: v.number(), mode: v.number() })),
   secret: v.nullable(v.string()), // libvirt's secret UUID where encrypted
   busy: v.nullable(v.string()), // op-… of the merge that is rewriting it: no new file may be made on it
   // Somebody else's file, which stands for all that it stands on itself: only read, and never touched in any other way.
@@ -36,7 +38,8 @@ const layer = v.object({
           id: v.string(), // bak-…
           target: v.string(), // absolute path of the folder that the backup is in
           files: v.pipe(v.array(v.string()), v.minLength(1)), // that QEMU opens to read it, top first
-          owner: v.object({ uid: v.number(), gid: v.number() }), // whose the files are: libvirt gives them to QEMU's user
+          // Whose the files are: libvirt gives them to QEMU's user
+          owner: v.object({ uid: v.number(), gid: v.number() }),
           mark: v.string(), // what the marker says: who uses it
         }),
       ),
@@ -61,7 +64,10 @@ const volume = v.object({
   properties,
 });
 
-/** What libvirt no longer knows of an instance that is shelved. Its disks, definition (disks named by volume), NVRAM and TPM are those of the image. */
+/**
+ * What libvirt no longer knows of an instance that is shelved. Its disks, definition (disks named by volume), NVRAM and
+ * TPM are those of the image.
+ */
 const shelved = v.object({
   image: v.string(), // id
   at: time,
@@ -154,7 +160,10 @@ const image = v.object({
   properties,
 });
 
-/** Where the next incremental backup begins: the frozen layers that a backup was taken from. One for each instance and target. */
+/**
+ * Where the next incremental backup begins: the frozen layers that a backup was taken from. One for each instance and
+ * target.
+ */
 const bookmark = v.object({
   id: v.string(), // of the backup: bak-…
   instance: v.string(), // UUID
@@ -230,7 +239,8 @@ const schedule = v.object({
   catchUp: v.boolean(), // what was missed while the host was off is made up for
   lines: v.array(v.string()), // of the crontab
   last: v.nullable(
-    v.object({ startedAt: time, ms: milliseconds, result: v.string(), message: v.nullable(v.string()) }), // result: done, skipped (the instance is shelved), warned (a hook failed), or the code of the error
+    // Result: done, skipped (the instance is shelved), warned (a hook failed), or the code of the error
+    v.object({ startedAt: time, ms: milliseconds, result: v.string(), message: v.nullable(v.string()) }),
   ),
   lastGoodAt: v.nullable(time), // when the last one that went well began
   owner: v.string(),
@@ -247,7 +257,8 @@ export const stateSchema = v.object({
   flavors: v.record(v.string(), flavor),
   keypairs: v.record(v.string(), keypair),
   bookmarks: v.record(v.string(), bookmark), // by backup
-  storeId: v.nullable(v.string()), // tells this store's unfinished backups in a target from another's; null: none was begun yet
+  // Tells this store's unfinished backups in a target from another's; null: none was begun yet
+  storeId: v.nullable(v.string()),
   targets: v.record(v.string(), v.string()), // folders of backups: path → the id that its marker holds
   schedules: v.record(v.string(), schedule),
 });

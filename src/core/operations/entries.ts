@@ -1,4 +1,7 @@
-/** The journal's entries as core writes and reads them: whose child each is, and that what they remember has the shape that recovery expects. */
+/**
+ * The journal's entries as core writes and reads them: whose child each is, and that what they remember has the shape
+ * that recovery expects.
+ */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import type { JournalEntry } from "../model/journal.ts";
@@ -15,7 +18,10 @@ export function openedEntry<Data>(world: World, kind: Kind<Data>, entry: Journal
   return { id, command, createdAt, remember: (data) => openEntry(world, { ...entry, version: kind.version, data }) };
 }
 
-/** The one place where an operation ends. Throws "integrity" while one that it began is open: that one's undoing, or its end, is this one's too. */
+/**
+ * The one place where an operation ends. Throws "integrity" while one that it began is open: that one's undoing, or its
+ * end, is this one's too.
+ */
 export async function closeEntry(world: World, entry: JournalEntry): Promise<void> {
   const [child] = await childrenOf(world, entry);
   if (child !== undefined) {
@@ -38,8 +44,8 @@ export async function childrenOf(world: World, entry: JournalEntry): Promise<Jou
 }
 
 /**
- * 0.1.0 did not write down who began whom. But locks are held by one process at a time: what was opened later under one of an open entry's locks was
- * begun by it.
+ * 0.1.0 did not write down who began whom. But locks are held by one process at a time: what was opened later under one
+ * of an open entry's locks was begun by it.
  */
 function isChild(one: JournalEntry, entry: JournalEntry, later: boolean): boolean {
   if (one.parent !== undefined) return one.parent === entry.id;
@@ -47,8 +53,8 @@ function isChild(one: JournalEntry, entry: JournalEntry, later: boolean): boolea
 }
 
 /**
- * What an entry remembers, in the shape that its kind has now. Throws "integrity" where it was written by a newer estrato, or is not what
- * that kind writes: nothing is recovered by guessing.
+ * What an entry remembers, in the shape that its kind has now. Throws "integrity" where it was written by a newer
+ * estrato, or is not what that kind writes: nothing is recovered by guessing.
  */
 export function dataOf<Data>(kind: Kind<Data>, entry: JournalEntry): Data {
   if (entry.version > kind.version) throw foreign(entry);

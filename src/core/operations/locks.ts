@@ -1,10 +1,14 @@
-/** Kernel locks, and for a backup target the one in it too: two stores may keep their backups in one target, and neither knows the locks of the other. */
+/**
+ * Kernel locks, and for a backup target the one in it too: two stores may keep their backups in one target, and neither
+ * knows the locks of the other.
+ */
 import { isTargetName, openTarget } from "../backups/targets/open.ts";
 import type { HeldLocks, World } from "../ports.ts";
 
 /**
- * Takes the locks `names`; "conflict" where one is held for longer than `timeoutMs`. A backup target that is there is locked for other stores as
- * well. Where that cannot be, a note says so and the work goes on: one store alone is safe by its own locks.
+ * Takes the locks `names`; "conflict" where one is held for longer than `timeoutMs`. A backup target that is there is
+ * locked for other stores as well. Where that cannot be, a note says so and the work goes on: one store alone is safe
+ * by its own locks.
  */
 export async function takeLocks(world: World, names: readonly string[], timeoutMs: number): Promise<HeldLocks> {
   let held = await world.store.lock(names, timeoutMs, world.signal);

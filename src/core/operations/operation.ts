@@ -1,6 +1,7 @@
 /**
- * How every change is made: journal, then act, then record (DESIGN.md, invariant 2). An operation is a value: a kind, what the journal remembers of
- * it, an ordered list of steps. `run` plans it, journals it, performs it, and ends it where it failed.
+ * How every change is made: journal, then act, then record (DESIGN.md, invariant 2). An operation is a value: a kind,
+ * what the journal remembers of it, an ordered list of steps. `run` plans it, journals it, performs it, and ends it
+ * where it failed.
  */
 import { EstratoError } from "../../errors.ts";
 import type { Action, EarlySums } from "../model/action.ts";
@@ -11,7 +12,8 @@ import { childrenOf, closeEntry, openEntry, openedEntry } from "./entries.ts";
 import { endEntry } from "./recovery.ts";
 
 /**
- * One thing to do: host actions, or a run function (a change of the state, a comparison), or both, actions first; or another operation, a child.
+ * One thing to do: host actions, or a run function (a change of the state, a comparison), or both, actions first; or
+ * another operation, a child.
  */
 export interface Step {
   /** Tells it from the others of its operation: recovery and tests go by it. */
@@ -24,7 +26,10 @@ export interface Step {
   /** What `run` is about to perform itself, where the way depends on how it goes: for the plan that people see. */
   readonly shown?: readonly Action[];
   readonly run?: () => Promise<void>;
-  /** Runs other operations through `within`: the children of this one. A plan shows the steps of its answer, a plan, in the place of this. */
+  /**
+   * Runs other operations through `within`: the children of this one. A plan shows the steps of its answer, a plan, in
+   * the place of this.
+   */
   readonly child?: (within: World) => Promise<unknown>;
 }
 
@@ -107,16 +112,20 @@ function tellStall(world: World, ms: number): void {
   world.report.detail?.(`the guest stood still for ${Math.round(ms)} ms`);
 }
 
-/** Performs a step (not one that is another operation) once more: for recoveries that go forward by the steps that were left. */
+/**
+ * Performs a step (not one that is another operation) once more: for recoveries that go forward by the steps that were
+ * left.
+ */
 export async function repeat(world: World, locks: HeldLocks, step: Step): Promise<void> {
   await perform(world, locks, step.actions ?? []);
   await step.run?.();
 }
 
 /**
- * Runs an operation under locks that the caller holds, and returns what it made; in a dry run its plan, and nothing is changed.
- * Afterwards it is done and recorded, or, where it threw, undone or finished by the same code that a crash would call;
- * only where that fails too does the journal entry stay, for the next command. A child's entry is closed before its parent's, whichever way both end.
+ * Runs an operation under locks that the caller holds, and returns what it made; in a dry run its plan, and nothing is
+ * changed. Afterwards it is done and recorded, or, where it threw, undone or finished by the same code that a crash
+ * would call; only where that fails too does the journal entry stay, for the next command. A child's entry is closed
+ * before its parent's, whichever way both end.
  */
 export async function run<Data, Result>(
   world: World,
@@ -149,8 +158,8 @@ export async function run<Data, Result>(
 }
 
 /**
- * Steps of which each is one change, whole or not there: they need no entry in the journal. Returns `result`; in a dry run the plan, and nothing is
- * changed.
+ * Steps of which each is one change, whole or not there: they need no entry in the journal. Returns `result`; in a dry
+ * run the plan, and nothing is changed.
  */
 export async function runUnjournaled<Result>(
   world: World,

@@ -1,4 +1,7 @@
-/** Finds operations that never ended (their owner is dead: its locks are free) and hands each to the code that knows its kind. */
+/**
+ * Finds operations that never ended (their owner is dead: its locks are free) and hands each to the code that knows its
+ * kind.
+ */
 import { EstratoError } from "../../errors.ts";
 import { requireNoneLost } from "../instances/find.ts";
 import type { JournalEntry, KindName } from "../model/journal.ts";
@@ -12,8 +15,9 @@ async function pending(world: World): Promise<JournalEntry[]> {
 }
 
 /**
- * Ends what an entry began, forward or back; before it all that it began itself, the newest first. `held`: locks of ours; those that are missing are
- * taken for it. Throws what recovery throws: the entry stays then, and every entry that waits for it.
+ * Ends what an entry began, forward or back; before it all that it began itself, the newest first. `held`: locks of
+ * ours; those that are missing are taken for it. Throws what recovery throws: the entry stays then, and every entry
+ * that waits for it.
  */
 export async function endEntry(world: World, held: HeldLocks, entry: JournalEntry): Promise<void> {
   const load = Object.hasOwn(world.kinds, entry.kind) ? world.kinds[entry.kind as KindName] : undefined;

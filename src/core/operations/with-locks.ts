@@ -5,10 +5,10 @@ import { takeLocks } from "./locks.ts";
 import { recoverAll, recoverHeld } from "./recovery.ts";
 
 /**
- * Runs `body` while holding the kernel locks `names` (an instance's UUID, a volume's or an image's id, a backup target's path).
- * Before it, whatever a dead command left behind is recovered; after it, what became free is collected.
- * Throws "conflict" where another command holds one of them for longer than the lock time-out.
- * `evenIfBroken`: also where something on them cannot be recovered (a note has said so): for stopping a guest, which may be the way out.
+ * Runs `body` while holding the kernel locks `names` (an instance's UUID, a volume's or an image's id, a backup
+ * target's path). Before it, whatever a dead command left behind is recovered; after it, what became free is collected.
+ * Throws "conflict" where another command holds one of them for longer than the lock time-out. `evenIfBroken`: also
+ * where something on them cannot be recovered (a note has said so): for stopping a guest, which may be the way out.
  */
 export async function withLocks<T>(
   world: World,

@@ -18,7 +18,10 @@ export interface FilePort {
   listFolder(path: string): Promise<string[]>;
   /** A small regular file from outside and who owns it; null where there is none that we may read, or it is larger. */
   readText(path: string, maxBytes: number): Promise<{ readonly text: string; readonly uid: number } | null>;
-  /** Opens a file from outside and keeps it open, so that what was checked is what will be read, whatever becomes of its name. "not_found", "host". */
+  /**
+   * Opens a file from outside and keeps it open, so that what was checked is what will be read, whatever becomes of its
+   * name. "not_found", "host".
+   */
   holdFile(path: string): Promise<HeldFile>;
   /**
    * SHA-256 of each block of a file. A block for which `known` has a sum is not read: that one is taken. "not_found".
@@ -29,7 +32,10 @@ export interface FilePort {
     blockBytes: number,
     options?: { readonly known?: readonly (string | null)[]; readonly onProgress?: (fraction: number) => void },
   ): Promise<BlockSums>;
-  /** The folders above `path` (absolute) through which the user may not pass, outermost first. Null for `user` means everybody. "host" where ACLs cannot be read. */
+  /**
+   * The folders above `path` (absolute) through which the user may not pass, outermost first. Null for `user` means
+   * everybody. "host" where ACLs cannot be read.
+   */
   blockedFolders(path: string, user: HostUser | null): Promise<string[]>;
   freeBytes(path: string): Promise<number>;
   /** Throws "host" where a file cannot be read, "usage" where it holds no passphrase. */

@@ -13,11 +13,17 @@ import type {
   SecretSummary,
 } from "../model/host.ts";
 
-/** libvirt, and through it QEMU and the guest's agent. "host" where it does not answer. Everything may throw EstratoError. */
+/**
+ * libvirt, and through it QEMU and the guest's agent. "host" where it does not answer. Everything may throw
+ * EstratoError.
+ */
 export interface LibvirtPort {
   /** All domains, in one process. */
   listDomains(): Promise<DomainSummary[]>;
-  /** All domains as a list shows them: one process, and a second one for the interfaces of those for which `wanted` is true. */
+  /**
+   * All domains as a list shows them: one process, and a second one for the interfaces of those for which `wanted` is
+   * true.
+   */
   domainOutlines(wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]>;
   /** By UUID or name; null where there is none. */
   domainStatus(domain: string): Promise<DomainStatus | null>;
@@ -42,7 +48,10 @@ export interface LibvirtPort {
   /** A new domain's document. */
   newDefinition(spec: NewDomain): Promise<string>;
   parseDefinition(xml: string): DomainDefinition;
-  /** The definition that a saved memory (switch-disks with `memory`) belongs to: to be edited and handed to "restore-memory". */
+  /**
+   * The definition that a saved memory (switch-disks with `memory`) belongs to: to be edited and handed to
+   * "restore-memory".
+   */
   memoryDefinition(path: string): Promise<string>;
   screenshot(uuid: string, path: string): Promise<void>;
   /** What connects a terminal with the guest's serial console; `escapeKey` (^]) leaves it. Pure. */

@@ -8,7 +8,10 @@ export interface MachinePort {
   users(key?: string): Promise<HostUser[]>;
   /** The crontab that our lines stand in. "host" where the machine has none. */
   crontab(): Promise<Crontab>;
-  /** A line of the crontab in `file` (null: the user's own). Pure. "host" where something in it cannot stand in a crontab. */
+  /**
+   * A line of the crontab in `file` (null: the user's own). Pure. "host" where something in it cannot stand in a
+   * crontab.
+   */
   cronLine(file: string | null, entry: CronEntry): string;
   /** Does an ssh server greet at this address, port 22, within the limit? False too when `signal` aborts. */
   sshGreets(address: string, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;

@@ -14,11 +14,22 @@ export interface StorePort {
   readonly paths: StorePaths;
   /** The state as it is now; lean, no lock. "integrity" where no good copy can be read. */
   read(): Promise<State>;
-  /** A short transaction under the state lock: what `change` does to the draft is stored durably (fsync of file and folder) before this returns. A throw changes nothing. */
+  /**
+   * A short transaction under the state lock: what `change` does to the draft is stored durably (fsync of file and
+   * folder) before this returns. A throw changes nothing.
+   */
   update<T>(change: (draft: State) => T): Promise<T>;
-  /** Kernel locks, taken in sorted order, each with a descriptor that children can inherit. "conflict" after timeoutMs (0: at once). Names: an instance's UUID, a volume's or image's id, a backup target's path. `signal` ends the waiting with "interrupted". */
+  /**
+   * Kernel locks, taken in sorted order, each with a descriptor that children can inherit. "conflict" after timeoutMs
+   * (0: at once). Names: an instance's UUID, a volume's or image's id, a backup target's path. `signal` ends the
+   * waiting with "interrupted".
+   */
   lock(names: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<HeldLocks>;
-  /** Locks a file that several stores lock, in a folder that they share (`what` names that for the message); held as other locks are, with no name. Null where it is not there, or its file system carries no locks. "conflict" as `lock`. */
+  /**
+   * Locks a file that several stores lock, in a folder that they share (`what` names that for the message); held as
+   * other locks are, with no name. Null where it is not there, or its file system carries no locks. "conflict" as
+   * `lock`.
+   */
   lockShared(path: string, what: string, timeoutMs: number, signal?: AbortSignal): Promise<HeldLocks | null>;
   journal: {
     /** Durable when it returns. An entry of that id is replaced as a whole. */
@@ -32,7 +43,9 @@ export interface StorePort {
     /** Moves a damaged entry (a `name` of scan) out of the way, and says where to. */
     setAside(name: string): Promise<string>;
   };
-  /** For doctor: puts the newest good copy in the place of a damaged or missing state.json. `from` null: it was good. */
+  /**
+   * For doctor: puts the newest good copy in the place of a damaged or missing state.json. `from` null: it was good.
+   */
   restoreLastGood(): Promise<{ readonly from: string | null; readonly damagedFile: string | null }>;
   /** Writes a small file durably, mode 0600, in a folder of the store that is 0700. */
   writeRecord(name: string, text: string): Promise<void>;
@@ -42,7 +55,9 @@ export interface StorePort {
   listRecords(): Promise<string[]>;
   /** Durable when it returns; where there is no such record, nothing happens. */
   removeRecord(name: string): Promise<void>;
-  /** The log of operations (`event list`), for people: nothing is decided by it, and it need not survive a power cut. */
+  /**
+   * The log of operations (`event list`), for people: nothing is decided by it, and it need not survive a power cut.
+   */
   events: {
     append(event: OperationEvent): Promise<void>;
     /** Oldest first; the oldest of all are dropped some 10 MB back. */

@@ -102,7 +102,10 @@ export async function createSchedule(world: World, wanted: NewSchedule, launch: 
   });
 }
 
-/** What nothing removes would fill the disk, or come to the longest chain that the host can start, and then fail each night. */
+/**
+ * What nothing removes would fill the disk, or come to the longest chain that the host can start, and then fail each
+ * night.
+ */
 function requireRetention({ name, task, retention, zone }: NewSchedule): void {
   slotsOf(0, zone);
   if (retention !== null) {

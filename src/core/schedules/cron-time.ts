@@ -1,4 +1,7 @@
-/** When a schedule is due. Takes what cron(8) and croner read alike, and refuses the rest: two that disagree would be worse than neither. */
+/**
+ * When a schedule is due. Takes what cron(8) and croner read alike, and refuses the rest: two that disagree would be
+ * worse than neither.
+ */
 import { Cron } from "croner";
 import { EstratoError } from "../../errors.ts";
 
@@ -25,7 +28,10 @@ const NICKNAMES: Readonly<Record<string, string>> = {
   "@annually": "0 0 1 1 *",
 };
 
-/** The five fields of a cron expression (crontab(5)), single spaces between them. Throws "usage", also for a time that never comes. */
+/**
+ * The five fields of a cron expression (crontab(5)), single spaces between them. Throws "usage", also for a time that
+ * never comes.
+ */
 export function parseCron(text: string, now: Date): string {
   const fields = (NICKNAMES[text.trim()] ?? text).trim().split(/[ \t]+/);
   if (fields.length !== FIELDS.length) throw bad(text, `it has ${fields.length} fields, not five`);

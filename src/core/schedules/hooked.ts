@@ -16,8 +16,9 @@ export interface Hooked {
 type HookAction = Extract<Action, { do: "run-hook" }>;
 
 /**
- * Runs the hook before, the work, and the hook after. Where the first fails and a failure aborts, the work is not begun. The hook after runs
- * whenever the one before was begun, whatever became of it and of the work: it undoes. Throws the first failure that is no mere warning.
+ * Runs the hook before, the work, and the hook after. Where the first fails and a failure aborts, the work is not
+ * begun. The hook after runs whenever the one before was begun, whatever became of it and of the work: it undoes.
+ * Throws the first failure that is no mere warning.
  */
 export async function hooked(world: World, schedule: Schedule, work: () => Promise<PlanView | null>): Promise<Hooked> {
   const { hooks } = schedule;

@@ -1,4 +1,7 @@
-/** Programs of the user's that a schedule runs before and after its work, with a time limit and a rule for what a failure means. */
+/**
+ * Programs of the user's that a schedule runs before and after its work, with a time limit and a rule for what a
+ * failure means.
+ */
 import { isAbsolute } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
@@ -13,8 +16,8 @@ const WRITABLE_BY_ALL = 0o002;
 const STICKY = 0o1000;
 
 /**
- * Throws "usage" where the path is not absolute, "not_found" where there is no file, "host" where it cannot be run, or anybody could have
- * put something else in its place: what root's cron runs must be in nobody else's hands.
+ * Throws "usage" where the path is not absolute, "not_found" where there is no file, "host" where it cannot be run, or
+ * anybody could have put something else in its place: what root's cron runs must be in nobody else's hands.
  */
 export async function requireHook(world: World, path: string): Promise<void> {
   if (!isAbsolute(path)) {
@@ -65,7 +68,9 @@ export function hookAction(
   };
 }
 
-/** Checks it once more, since its creation may be long ago, and runs it. Throws "failed" or "timeout", naming the hook. */
+/**
+ * Checks it once more, since its creation may be long ago, and runs it. Throws "failed" or "timeout", naming the hook.
+ */
 export async function runHook(world: World, action: Extract<Action, { do: "run-hook" }>): Promise<void> {
   await requireHook(world, action.path);
   await world.host.perform(action, { signal: world.signal });

@@ -18,9 +18,10 @@ export interface RunOptions {
 }
 
 /**
- * Runs a schedule once. Afterwards what it makes is there and what its retention says is gone, or an error is thrown; both are recorded. Of an instance that
- * is shelved nothing is taken, which is no error: somebody has put it away, and its backups with it. That too is recorded.
- * Throws "not_found", "conflict" where its last run is still at work or the instance is busy for longer than its lock time-out.
+ * Runs a schedule once. Afterwards what it makes is there and what its retention says is gone, or an error is thrown;
+ * both are recorded. Of an instance that is shelved nothing is taken, which is no error: somebody has put it away, and
+ * its backups with it. That too is recorded. Throws "not_found", "conflict" where its last run is still at work or the
+ * instance is busy for longer than its lock time-out.
  */
 export async function runSchedule(world: World, target: string, options: RunOptions): Promise<PlanView | null> {
   const schedule = findSchedule(await world.store.read(), target);
@@ -75,8 +76,8 @@ async function lockRun(world: World, { id, name }: Schedule): Promise<HeldLocks>
 }
 
 /**
- * The instance may be busy when cron calls: it is waited for, as long as the schedule says. Afterwards what has expired goes too, also where
- * the new one failed: it may have been what was in the way, a chain too long or a disk full.
+ * The instance may be busy when cron calls: it is waited for, as long as the schedule says. Afterwards what has expired
+ * goes too, also where the new one failed: it may have been what was in the way, a chain too long or a disk full.
  */
 async function perform(world: World, schedule: Schedule): Promise<PlanView | null> {
   const waiting = { ...world, lockTimeoutMs: Math.max(world.lockTimeoutMs, schedule.lockTimeoutMs) };

@@ -17,7 +17,10 @@ export function scheduledSnapshots(state: State, { name, instance }: Pick<Schedu
     .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
 }
 
-/** Takes a snapshot as the schedule says; only when it is there do older ones go, as `unhurried`. A dry run returns the plan of taking it. */
+/**
+ * Takes a snapshot as the schedule says; only when it is there do older ones go, as `unhurried`. A dry run returns the
+ * plan of taking it.
+ */
 export async function takeSnapshot(
   world: World,
   unhurried: World,

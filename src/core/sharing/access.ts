@@ -50,7 +50,10 @@ export function openTo({ everybody, users }: Audience, path: string, owner: numb
 
 const READ = 4;
 
-/** What gives a frozen layer's file the mode and the readers that the state says. Of one that is lent by no image: mode 0400 and nobody. */
+/**
+ * What gives a frozen layer's file the mode and the readers that the state says. Of one that is lent by no image: mode
+ * 0400 and nobody.
+ */
 export function frozenAccess(state: State, layer: Layer): Extract<Action, { do: "set-access" | "set-mode" }> {
   if (layer.foreign !== null) return freezeFile(layer); // it may have ACLs of its owner's
   const images = sharedLayers(state).get(layer.id) ?? [];

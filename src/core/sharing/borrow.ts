@@ -1,7 +1,8 @@
 /**
- * Using somebody else's image without copying it: each new disk stands on a layer of its own that stands for the lender's file. What the lender says is checked
- * against what the kernel says: the files lie in his store and are his, and each names exactly the next as its backing file. Otherwise a guest of ours would read
- * whatever file of ours he had named.
+ * Using somebody else's image without copying it: each new disk stands on a layer of its own that stands for the
+ * lender's file. What the lender says is checked against what the kernel says: the files lie in his store and are his,
+ * and each names exactly the next as its backing file. Otherwise a guest of ours would read whatever file of ours he
+ * had named.
  */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
@@ -23,8 +24,8 @@ export interface BorrowedImage {
 const QEMU_USERS = ["libvirt-qemu", "qemu"];
 
 /**
- * The loan that `choice` needs; null where it names nothing of somebody else's. Throws "not_found", "conflict" where the system's libvirt would use a user's
- * files, "host" where the image is not what its lender says.
+ * The loan that `choice` needs; null where it names nothing of somebody else's. Throws "not_found", "conflict" where
+ * the system's libvirt would use a user's files, "host" where the image is not what its lender says.
  */
 export async function borrowImage(
   world: World,
@@ -138,8 +139,8 @@ export async function checkFiles(world: World, shared: FoundImage, files: readon
 }
 
 /**
- * Checks again what a borrowed layer stands for, before a guest opens it: its lender may have put another file there since. Throws "conflict" where it is no
- * longer shared with us, "host" where it is not what it was.
+ * Checks again what a borrowed layer stands for, before a guest opens it: its lender may have put another file there
+ * since. Throws "conflict" where it is no longer shared with us, "host" where it is not what it was.
  */
 export async function recheckBorrowedImage(world: World, { file, sizeBytes, borrowed }: Layer): Promise<void> {
   if (borrowed === undefined) return;

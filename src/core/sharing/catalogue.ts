@@ -1,6 +1,7 @@
 /**
- * What others may know of a shared image: `shares/IMG-ID.json` in the store of whoever lends it, readable to those it is shared with. It says which files the
- * image consists of. Who reads it trusts none of it beyond what the kernel says of the files (see borrow.ts).
+ * What others may know of a shared image: `shares/IMG-ID.json` in the store of whoever lends it, readable to those it
+ * is shared with. It says which files the image consists of. Who reads it trusts none of it beyond what the kernel says
+ * of the files (see borrow.ts).
  */
 import { EstratoError } from "../../errors.ts";
 import { chain } from "../graph/references.ts";
@@ -63,7 +64,10 @@ export function catalogueText(state: State, image: Image): string {
   return `${JSON.stringify({ version: VERSION, ...entry }, null, 2)}\n`;
 }
 
-/** Reads an entry of somebody's store, believing nothing; null where it is none. Throws "host" for one of a newer estrato. */
+/**
+ * Reads an entry of somebody's store, believing nothing; null where it is none. Throws "host" for one of a newer
+ * estrato.
+ */
 export function parseCatalogue(text: string, id: string): SharedImage | null {
   let entry: Record<string, unknown>;
   try {

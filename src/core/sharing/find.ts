@@ -1,4 +1,6 @@
-/** Images that other users share with us: found in the stores of this host's users, and in those that a setting names. */
+/**
+ * Images that other users share with us: found in the stores of this host's users, and in those that a setting names.
+ */
 import { EstratoError } from "../../errors.ts";
 import { findImage } from "../images/find.ts";
 import type { Image, State } from "../model/state.ts";
@@ -41,7 +43,10 @@ export async function sharedImages(world: World): Promise<FoundImage[]> {
   return found.sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
 }
 
-/** The image of this id, name or OWNER/NAME that somebody shares with us. Throws "not_found" where there is none, or several (listed). */
+/**
+ * The image of this id, name or OWNER/NAME that somebody shares with us. Throws "not_found" where there is none, or
+ * several (listed).
+ */
 export async function findShared(world: World, target: string): Promise<FoundImage> {
   return find(
     {

@@ -1,8 +1,7 @@
 /**
- * What makes files and folders say what the state says of a shared image. One list for sharing, taking back, recovery and doctor, all of it idempotent.
- * The order is that of opening; what is taken away goes first.
+ * What makes files and folders say what the state says of a shared image. One list for sharing, taking back, recovery
+ * and doctor, all of it idempotent. The order is that of opening; what is taken away goes first.
  */
-
 import { chainOrNull } from "../graph/references.ts";
 import type { Action } from "../model/action.ts";
 import type { State } from "../model/state.ts";
@@ -23,8 +22,8 @@ export function useFolders(paths: StorePaths, image: string, { everybody, users 
 }
 
 /**
- * Closes to `left` (of the audience before) what they had, as long as they use none of it: "conflict" at the first action where they do, which nobody can
- * forestall. An image that nobody may use any longer leaves the catalogue.
+ * Closes to `left` (of the audience before) what they had, as long as they use none of it: "conflict" at the first
+ * action where they do, which nobody can forestall. An image that nobody may use any longer leaves the catalogue.
  */
 export function closeUses(paths: StorePaths, image: string, left: Audience, isLast: boolean): Action[] {
   const folders = useFolders(paths, image, left);
@@ -39,7 +38,10 @@ export function closeUses(paths: StorePaths, image: string, left: Audience, isLa
   ];
 }
 
-/** Opens the image to whom `state` says, and to nobody else. Nothing where that is nobody: its files may be merged by now, and have other modes. */
+/**
+ * Opens the image to whom `state` says, and to nobody else. Nothing where that is nobody: its files may be merged by
+ * now, and have other modes.
+ */
 export function publish(paths: StorePaths, state: State, id: string): Action[] {
   const image = state.images[id];
   if (image === undefined || image.visibility === "private") return [];

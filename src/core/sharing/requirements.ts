@@ -8,7 +8,10 @@ import type { World } from "../ports.ts";
 import type { Audience } from "./access.ts";
 import { usersOf } from "./uses.ts";
 
-/** The users of these names. Throws "not_found", and "usage" for the store's own user and for root, whose libvirt would take the files. */
+/**
+ * The users of these names. Throws "not_found", and "usage" for the store's own user and for root, whose libvirt would
+ * take the files.
+ */
 export async function usersNamed(world: World, names: readonly string[]): Promise<HostUser[]> {
   const own = (await world.host.fileInfo(world.store.paths.home))?.uid;
   const found: HostUser[] = [];

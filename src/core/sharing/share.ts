@@ -43,8 +43,9 @@ export interface ShareWishes {
 }
 
 /**
- * Lets users, or everybody, use an image from their own stores. Throws "not_found" for a user that is not there, "conflict" for a shelved image,
- * "host" where the image has files that others could not read: encrypted, not in the store, firmware of its own, or behind a closed folder.
+ * Lets users, or everybody, use an image from their own stores. Throws "not_found" for a user that is not there,
+ * "conflict" for a shelved image, "host" where the image has files that others could not read: encrypted, not in the
+ * store, firmware of its own, or behind a closed folder.
  */
 export async function shareImage(world: World, target: string, wishes: ShareWishes): Promise<ImageView | PlanView> {
   const { id } = await findOwnImage(world, await world.store.read(), target, "share");
@@ -79,8 +80,8 @@ export async function shareImage(world: World, target: string, wishes: ShareWish
 }
 
 /**
- * Takes an image back, from one user or (null) from all. Throws "conflict", with nothing changed, where one of them still uses it, naming him;
- * and where one user is named and it is shared with everybody.
+ * Takes an image back, from one user or (null) from all. Throws "conflict", with nothing changed, where one of them
+ * still uses it, naming him; and where one user is named and it is shared with everybody.
  */
 export async function unshareImage(
   world: World,
@@ -130,7 +131,10 @@ export async function unshareLocked(
   );
 }
 
-/** What takes an image back. The files are closed before the layers may move again: from then on their modes are somebody else's business. */
+/**
+ * What takes an image back. The files are closed before the layers may move again: from then on their modes are
+ * somebody else's business.
+ */
 function closing(world: World, state: State, image: Image, left: Audience, after: Audience): Step[] {
   const { paths } = world.store;
   const isLast = !after.everybody && after.users.length === 0;
@@ -174,8 +178,8 @@ async function record(world: World, id: string, audience: Audience, opening: boo
 }
 
 /**
- * A sharing is done when the catalogue says so; one that was cut off before is undone. A taking back is done when the state says so. Either way
- * files and folders are then made to say what the state says. Repeatable.
+ * A sharing is done when the catalogue says so; one that was cut off before is undone. A taking back is done when the
+ * state says so. Either way files and folders are then made to say what the state says. Repeatable.
  */
 async function recoverShare(
   world: World,

@@ -1,4 +1,7 @@
-/** Who uses a shared image, as the kernel says it: the names of folders and the owners of files. Their content is never read. */
+/**
+ * Who uses a shared image, as the kernel says it: the names of folders and the owners of files. Their content is never
+ * read.
+ */
 import type { Image } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { type Audience, audienceOf } from "./access.ts";

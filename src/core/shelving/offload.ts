@@ -1,4 +1,7 @@
-/** `shelve --offload`: the layers of a shelved instance become self-standing compressed files, and the space of the old ones comes back. */
+/**
+ * `shelve --offload`: the layers of a shelved instance become self-standing compressed files, and the space of the old
+ * ones comes back.
+ */
 import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
@@ -56,9 +59,10 @@ export const offloadKind: Kind<OffloadData> = {
 };
 
 /**
- * Packs the disks of a shelved instance, into `folder` or (null) the store; one that is packed, or no longer shelved, is left alone. The old layers go where no snapshot or image
- * needs them, and only after the copy was compared with them. A note says how much space came back. Throws "conflict" for a disk that
- * stands on a file from before estrato, "host" where there is no room for the copies.
+ * Packs the disks of a shelved instance, into `folder` or (null) the store; one that is packed, or no longer shelved,
+ * is left alone. The old layers go where no snapshot or image needs them, and only after the copy was compared with
+ * them. A note says how much space came back. Throws "conflict" for a disk that stands on a file from before estrato,
+ * "host" where there is no room for the copies.
  */
 export async function packShelf(world: World, uuid: string, folder: string | null): Promise<void> {
   const state = await world.store.read();
@@ -115,7 +119,10 @@ async function allocated(world: World, state: State, layers: readonly string[]):
   return sum;
 }
 
-/** Decides it all, and refuses what cannot be; touches nothing. The instance must be shelved in `state`; its files need not be so yet. */
+/**
+ * Decides it all, and refuses what cannot be; touches nothing. The instance must be shelved in `state`; its files need
+ * not be so yet.
+ */
 export async function planOffload(
   world: World,
   state: State,
@@ -174,7 +181,8 @@ export function offloadSteps(world: World, data: OffloadData): Step[] {
       title: `Pack the disks of ${data.name}`,
       actions: data.packs.map(({ from, packed }): Action => {
         const copy = { from: from.file, fromFormat: from.format, to: packed.file, toFormat: packed.format };
-        // What is encrypted cannot be compressed: there only the layers become one, without what newer ones have replaced.
+        // What is encrypted cannot be compressed: there only the layers become one, without what newer ones have
+        // replaced.
         const how =
           packed.secret === null ? { compress: true } : { compress: false, encrypt: { secret: packed.secret } };
         return { do: "convert", ...copy, ...how, ...secretOf(from), mode: FROZEN };

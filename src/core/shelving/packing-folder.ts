@@ -1,4 +1,7 @@
-/** Where the packed disks of a shelved instance go: the store, or a folder of the user's choice, which need not be there all the time. */
+/**
+ * Where the packed disks of a shelved instance go: the store, or a folder of the user's choice, which need not be there
+ * all the time.
+ */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { imageOf } from "../graph/files.ts";

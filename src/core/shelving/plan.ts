@@ -1,5 +1,4 @@
 /** Everything that shelving an instance is about to make, decided before the guest is asked to stop. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { copyNames, type Firmware, firmwareOf, firmwareSchema, hasOwnTpm } from "../firmware.ts";
@@ -21,8 +20,8 @@ export interface ShelveData {
   readonly image: Image;
   readonly shelved: Shelved;
   /**
-   * The volumes go on in new empty heads at once, so that a volume of a shelved instance is a volume like any other: whoever deletes
-   * the instance and keeps a volume, or collects layers below it, need not know.
+   * The volumes go on in new empty heads at once, so that a volume of a shelved instance is a volume like any other:
+   * whoever deletes the instance and keeps a volume, or collects layers below it, need not know.
    */
   readonly heads: readonly HeadChange[];
   /** What its firmware keeps now, which the image gets copies of. */

@@ -1,5 +1,4 @@
 /** What becomes of an instance whose shelving did not end (DESIGN.md, section 5). */
-
 import { EstratoError } from "../../errors.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";

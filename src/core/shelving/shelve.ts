@@ -27,14 +27,17 @@ export interface ShelveOptions {
   readonly timeoutMs: number;
   /** Also pack its disks, so that their space comes back. Asks first. */
   readonly offload: boolean;
-  /** Where the packed disks go: an existing folder (absolute), outside the store; null: the store. Only with `offload`. */
+  /**
+   * Where the packed disks go: an existing folder (absolute), outside the store; null: the store. Only with `offload`.
+   */
   readonly folder: string | null;
 }
 
 /**
- * Shelves an instance; one that is shelved already is left alone (with `offload`, packed where it is not). Afterwards libvirt has no domain of
- * it; its disks are the image NAME-shelved; its record, address, snapshots and volumes stay. A dry run returns the plan.
- * Throws "conflict", "host" or "integrity" before the guest is touched; where it fails later, the instance is as it was.
+ * Shelves an instance; one that is shelved already is left alone (with `offload`, packed where it is not). Afterwards
+ * libvirt has no domain of it; its disks are the image NAME-shelved; its record, address, snapshots and volumes stay. A
+ * dry run returns the plan. Throws "conflict", "host" or "integrity" before the guest is touched; where it fails later,
+ * the instance is as it was.
  */
 export async function shelveInstance(world: World, target: string, options: ShelveOptions): Promise<PlanView | null> {
   if (options.folder !== null) await requirePackingFolder(world, options.folder);

@@ -44,8 +44,8 @@ export function recordUnshelved(draft: State, { uuid, image }: UnshelveData): vo
 }
 
 /**
- * The domain is there: forward. It is not started, as after a creation: the crash may be a week old. Not there: back, it stays shelved; its
- * reservation stays too, for it is its own. Repeatable.
+ * The domain is there: forward. It is not started, as after a creation: the crash may be a week old. Not there: back,
+ * it stays shelved; its reservation stays too, for it is its own. Repeatable.
  */
 async function recoverUnshelve(world: World, locks: HeldLocks, data: UnshelveData): Promise<Outcome> {
   const status = await world.host.domainStatus(data.uuid);

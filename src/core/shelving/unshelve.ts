@@ -22,9 +22,10 @@ import { findShelved, type Shelf, shelfOf, unlinkShelf } from "./record.ts";
 import { recordUnshelved, type UnshelveData, unshelveKind } from "./unshelve-recovery.ts";
 
 /**
- * Brings a shelved instance back: the same UUID, name, MACs, addresses and definition; started again where it ran. Afterwards its image is gone.
- * A dry run returns the plan. Throws "conflict" where it is not shelved or another domain has its name, "host" where a network of it is not
- * there, or a disk that was put away elsewhere, "integrity" where a file of it is not; it stays shelved then, and nothing is lost.
+ * Brings a shelved instance back: the same UUID, name, MACs, addresses and definition; started again where it ran.
+ * Afterwards its image is gone. A dry run returns the plan. Throws "conflict" where it is not shelved or another domain
+ * has its name, "host" where a network of it is not there, or a disk that was put away elsewhere, "integrity" where a
+ * file of it is not; it stays shelved then, and nothing is lost.
  */
 export async function unshelveInstance(world: World, target: string): Promise<PlanView | null> {
   const record = findShelved(await world.store.read(), target);
@@ -38,7 +39,8 @@ export async function unshelveInstance(world: World, target: string): Promise<Pl
   const { image, was } = record.shelved;
   const plan = await withLocks(world, [id, image, nameLock(name)], (locks) => unshelveLocked(world, locks, id));
   if (plan !== null) return plan;
-  // Started last, on a head that has been merged with what was shelved (or has taken in what lay elsewhere): nothing moves under the running guest.
+  // Started last, on a head that has been merged with what was shelved (or has taken in what lay elsewhere): nothing
+  // moves under the running guest.
   if (was !== "off") await startInstance(world, id);
   return null;
 }

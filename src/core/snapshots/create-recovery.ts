@@ -1,5 +1,4 @@
 /** A snapshot that was killed, or that failed: finished where the guest is on its new heads, else undone. */
-
 import { EstratoError } from "../../errors.ts";
 import { copyFiles } from "../firmware.ts";
 import { imageOf } from "../graph/files.ts";
@@ -27,8 +26,8 @@ export const createSnapshotKind: Kind<CreateData> = {
 };
 
 /**
- * A snapshot that never ended. Forward where the guest writes (or wrote, or is defined to write) to a new head: its bytes are there.
- * Back otherwise: thaw, and unlink the heads once nobody holds them.
+ * A snapshot that never ended. Forward where the guest writes (or wrote, or is defined to write) to a new head: its
+ * bytes are there. Back otherwise: thaw, and unlink the heads once nobody holds them.
  */
 async function recoverCreate(world: World, locks: HeldLocks, data: CreateData): Promise<Outcome> {
   if (data.snapshot.memory !== null) await perform(world, locks, [{ do: "await-job", domain: data.uuid }]);
@@ -50,8 +49,9 @@ async function recoverCreate(world: World, locks: HeldLocks, data: CreateData): 
 }
 
 /**
- * libvirtd may have died while the guest stood still for its memory: it goes on, unless a person had paused it. QEMU lets go of its disks
- * when a memory is saved and opens them anew when the guest goes on, so what it still writes to must not be frozen (measured on 7.2).
+ * libvirtd may have died while the guest stood still for its memory: it goes on, unless a person had paused it. QEMU
+ * lets go of its disks when a memory is saved and opens them anew when the guest goes on, so what it still writes to
+ * must not be frozen (measured on 7.2).
  */
 async function goOn(world: World, locks: HeldLocks, data: CreateData, status: DomainStatus | null): Promise<void> {
   const { memory } = data.snapshot;
@@ -66,8 +66,8 @@ async function goOn(world: World, locks: HeldLocks, data: CreateData, status: Do
 }
 
 /**
- * libvirt switches the disks only after all of the memory is written, so it belongs to what the old heads hold. Where the file is
- * not whole (the power failed before it was on the disk), the disks are kept alone.
+ * libvirt switches the disks only after all of the memory is written, so it belongs to what the old heads hold. Where
+ * the file is not whole (the power failed before it was on the disk), the disks are kept alone.
  */
 async function recordWhatIsThere(world: World, locks: HeldLocks, data: CreateData): Promise<void> {
   const { snapshot } = data;
@@ -107,7 +107,8 @@ async function newHeadsInUse(world: World, data: CreateData, status: DomainStatu
     if (answer !== "off") return answer === "yes";
   }
   for (const head of data.heads) {
-    // libvirtd may have died between QEMU's switch and its own note, and the guest may have stopped since (LIBVIRT.md, trap 12).
+    // libvirtd may have died between QEMU's switch and its own note, and the guest may have stopped since (LIBVIRT.md,
+    // trap 12).
     if (
       (await world.host.fileInfo(head.after.file)) !== null &&
       (await world.host.ownExtents(imageOf(head.after))).length > 0
@@ -124,7 +125,8 @@ async function undo(world: World, locks: HeldLocks, data: CreateData): Promise<v
     await requireLeft(world, locks, data.uuid, after.file);
     if (await isUnwritten(world, after)) files.push(after.file);
     else {
-      // libvirtd died before it noted the switch, and the guest was started again on what it had before (LIBVIRT.md, trap 12).
+      // libvirtd died before it noted the switch, and the guest was started again on what it had before (LIBVIRT.md,
+      // trap 12).
       world.report.note(
         `${data.snapshot.name}: undone, but ${after.file} holds what the guest wrote before it was started again: kept for "estrato doctor"`,
       );

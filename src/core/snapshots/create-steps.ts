@@ -36,7 +36,10 @@ export const createDataSchema: v.GenericSchema<unknown, CreateData> = v.object({
   excluded: v.array(v.string()),
 });
 
-/** Of a snapshot of an instance, or of one volume of it. `firmware`: the files to copy. `quiesce`: inside the switch; `required`: or fail. */
+/**
+ * Of a snapshot of an instance, or of one volume of it. `firmware`: the files to copy. `quiesce`: inside the switch;
+ * `required`: or fail.
+ */
 export function createSnapshotSteps(
   world: World,
   locks: HeldLocks,
@@ -56,9 +59,10 @@ export function createSnapshotSteps(
   }
   steps.push({ id: "make-new-heads", title: "Make new heads", actions: heads.map(createHead) });
   steps.push(...saveFirmware(world, firmware, snapshot));
-  // Before the switch: where libvirtd dies in it and the guest stops, nobody can start it on what it had before (LIBVIRT.md, trap 12).
-  // QEMU goes on writing what it has open, and lets go of it in the switch (measured on both generations). Where saving memory fails at its
-  // very end QEMU cannot open the frozen file again, and the guest stands still until recovery has thawed it: nothing is lost.
+  // Before the switch: where libvirtd dies in it and the guest stops, nobody can start it on what it had before
+  // (LIBVIRT.md, trap 12). QEMU goes on writing what it has open, and lets go of it in the switch (measured on both
+  // generations). Where saving memory fails at its very end QEMU cannot open the frozen file again, and the guest
+  // stands still until recovery has thawed it: nothing is lost.
   steps.push({
     id: "freeze-layers",
     title: "Freeze the layers",

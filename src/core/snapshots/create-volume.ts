@@ -27,8 +27,9 @@ export interface CreateVolumeSnapshotOptions
 }
 
 /**
- * Takes a snapshot of a volume. Afterwards its layer is frozen and the volume goes on in a new head; its instance's other disks are untouched.
- * Moves no data. Throws "not_found", "conflict", "host" or "integrity" before anything is touched. A dry run returns the plan.
+ * Takes a snapshot of a volume. Afterwards its layer is frozen and the volume goes on in a new head; its instance's
+ * other disks are untouched. Moves no data. Throws "not_found", "conflict", "host" or "integrity" before anything is
+ * touched. A dry run returns the plan.
  */
 export async function createVolumeSnapshot(
   world: World,

@@ -41,9 +41,9 @@ const AGENT_PING_MS = 2_000;
 const ANY_HOST_STARTS = 24;
 
 /**
- * Takes a snapshot. Afterwards its layers are frozen, the instance runs on (or stays off) in new heads, and the record is stored.
- * Moves no data. Throws "conflict", "host", "integrity" or "not_found" before anything is touched.
- * A dry run returns the plan and changes nothing.
+ * Takes a snapshot. Afterwards its layers are frozen, the instance runs on (or stays off) in new heads, and the record
+ * is stored. Moves no data. Throws "conflict", "host", "integrity" or "not_found" before anything is touched. A dry run
+ * returns the plan and changes nothing.
  */
 export async function createSnapshot(world: World, options: CreateSnapshotOptions): Promise<Snapshot | PlanView> {
   if (options.name !== null) requireName("snapshot", options.name);
@@ -183,7 +183,9 @@ export function leftOut(status: DomainStatus, heads: readonly HeadChange[]): str
   return status.inactive.disks.map((disk) => disk.device).filter((device) => !taken.has(device));
 }
 
-/** Freezing is possible only where the guest runs and its agent answers. Throws "host" where it is required and is not. */
+/**
+ * Freezing is possible only where the guest runs and its agent answers. Throws "host" where it is required and is not.
+ */
 export async function chooseQuiesce(
   world: World,
   status: DomainStatus,

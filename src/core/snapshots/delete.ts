@@ -1,4 +1,7 @@
-/** `snapshot delete` and `prune`: dropping the pointer is all that the verb owes; the data that was only its own is collected after. */
+/**
+ * `snapshot delete` and `prune`: dropping the pointer is all that the verb owes; the data that was only its own is
+ * collected after.
+ */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
@@ -34,8 +37,9 @@ export function withChildren(state: State, snapshot: Snapshot, children: boolean
 }
 
 /**
- * Deletes a snapshot, with `children` also its descendants (after a yes). No other snapshot, image or instance changes its content.
- * Throws "not_found", "conflict" for a protected one. A dry run returns the plan and the bytes it would free.
+ * Deletes a snapshot, with `children` also its descendants (after a yes). No other snapshot, image or instance changes
+ * its content. Throws "not_found", "conflict" for a protected one. A dry run returns the plan and the bytes it would
+ * free.
  */
 export async function deleteSnapshot(
   world: World,
@@ -60,7 +64,10 @@ export async function deleteSnapshot(
   });
 }
 
-/** The same of these, under the lock of their instance, which the caller holds. Throws "conflict" where one is protected: none is dropped then. */
+/**
+ * The same of these, under the lock of their instance, which the caller holds. Throws "conflict" where one is
+ * protected: none is dropped then.
+ */
 export async function deleteLocked(
   world: World,
   locks: HeldLocks,

@@ -1,11 +1,12 @@
 /** Forgetting snapshots: the pointers go, the layers are the collector's. */
-
 import { unlinkCopiesOf } from "../firmware.ts";
 import type { Action } from "../model/action.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
-/** Removes the records; their children, and an instance that stood on one, hang on what that one hung on. Idempotent. */
+/**
+ * Removes the records; their children, and an instance that stood on one, hang on what that one hung on. Idempotent.
+ */
 export function dropSnapshots(draft: State, ids: readonly string[]): void {
   for (const id of ids) {
     const parent = draft.snapshots[id]?.parent ?? null;

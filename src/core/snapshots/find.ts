@@ -11,7 +11,10 @@ export function snapshotLabel(state: State, snapshot: Snapshot): string {
   return `${owner}/${snapshot.name}`;
 }
 
-/** The locks under which a snapshot stays as it is: its instance's, or its volume's and that of the instance it is attached to. */
+/**
+ * The locks under which a snapshot stays as it is: its instance's, or its volume's and that of the instance it is
+ * attached to.
+ */
 export function snapshotLocks(state: State, snapshot: Snapshot): string[] {
   if (snapshot.instance !== null) return [snapshot.instance];
   const volume = state.volumes[snapshot.volume ?? ""];

@@ -1,5 +1,4 @@
 /** New empty heads on an instance's layers: what a snapshot and a revert have in common. */
-
 import * as v from "valibot";
 import { diskFileOf, secretOf } from "../graph/files.ts";
 import { newHeadLayer } from "../layers/record.ts";

@@ -14,8 +14,9 @@ import { definitionByVolume, type HeadChange } from "./heads.ts";
 const DEVICES_BYTES = 64 * 1024 * 1024;
 
 /**
- * What the record of a snapshot says of memory that is about to be saved. Throws "conflict" for a guest that is off, or that writes
- * to a disk which others write to as well (its page cache would not fit such a disk later); "host" where there is no room for it.
+ * What the record of a snapshot says of memory that is about to be saved. Throws "conflict" for a guest that is off, or
+ * that writes to a disk which others write to as well (its page cache would not fit such a disk later); "host" where
+ * there is no room for it.
  */
 export async function planMemory(world: World, status: DomainStatus, id: string): Promise<SnapshotMemory> {
   const { live, name } = status;
@@ -62,8 +63,8 @@ export function freezeMemory(world: World, snapshot: Snapshot): Action[] {
 }
 
 /**
- * Keeps the expanded definition, its disks named by volume. Idempotent. Throws unless libvirt takes the file for a memory that was
- * saved to its end.
+ * Keeps the expanded definition, its disks named by volume. Idempotent. Throws unless libvirt takes the file for a
+ * memory that was saved to its end.
  */
 export async function keepLiveDefinition(
   world: World,

@@ -1,4 +1,7 @@
-/** The record of a snapshot that is about to be taken: of an instance or of one volume, asked for or kept by a revert. Stores nothing. */
+/**
+ * The record of a snapshot that is about to be taken: of an instance or of one volume, asked for or kept by a revert.
+ * Stores nothing.
+ */
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -55,7 +58,10 @@ export function keptByRevert(world: World, state: State, of: string, keepMs: num
   };
 }
 
-/** Of an instance: what the layers under its new heads hold, with its definition, and the copies of what its firmware keeps. */
+/**
+ * Of an instance: what the layers under its new heads hold, with its definition, and the copies of what its firmware
+ * keeps.
+ */
 export function instanceRecord(
   state: State,
   status: DomainStatus,

@@ -85,7 +85,10 @@ export const revertDataSchema: v.GenericSchema<unknown, RevertData> = v.object({
   currentBefore: v.nullable(v.string()),
 });
 
-/** Throws "conflict", "host" or "integrity" where it cannot be; reads only. `usedUp`: the automatic snapshot that an unrevert goes back to. */
+/**
+ * Throws "conflict", "host" or "integrity" where it cannot be; reads only. `usedUp`: the automatic snapshot that an
+ * unrevert goes back to.
+ */
 export async function planRevert(
   world: World,
   state: State,

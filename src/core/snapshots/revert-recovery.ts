@@ -20,9 +20,9 @@ export const revertKind: Kind<RevertData> = {
 };
 
 /**
- * A revert that never ended. Back where the guest still runs on what it had, or is off and defined as before; forward otherwise.
- * Forward begins behind the definition, which comes after all that is copied and made: the guest may have been started since, and
- * what it has written to its new heads and NVRAM is not to be made again.
+ * A revert that never ended. Back where the guest still runs on what it had, or is off and defined as before; forward
+ * otherwise. Forward begins behind the definition, which comes after all that is copied and made: the guest may have
+ * been started since, and what it has written to its new heads and NVRAM is not to be made again.
  */
 async function recoverRevert(world: World, locks: HeldLocks, data: RevertData): Promise<Outcome> {
   await endHalfResumed(world, locks, data);
@@ -51,8 +51,8 @@ async function recoverRevert(world: World, locks: HeldLocks, data: RevertData): 
 }
 
 /**
- * libvirtd may have died while it resumed the guest: that guest stands still on new heads and never ran. (Nobody waits for memory in vain:
- * it is resumed anew.) One that a person has paused is left alone.
+ * libvirtd may have died while it resumed the guest: that guest stands still on new heads and never ran. (Nobody waits
+ * for memory in vain: it is resumed anew.) One that a person has paused is left alone.
  */
 async function endHalfResumed(world: World, locks: HeldLocks, data: RevertData): Promise<void> {
   if (!data.memory || data.memory.paused) return;
@@ -66,7 +66,10 @@ async function endHalfResumed(world: World, locks: HeldLocks, data: RevertData):
   await perform(world, locks, [{ do: "destroy", domain: data.uuid }]);
 }
 
-/** The disks are reverted and recorded by now: a guest that does not start is the operator's to look at, not ours to undo. */
+/**
+ * The disks are reverted and recorded by now: a guest that does not start is the operator's to look at, not ours to
+ * undo.
+ */
 async function startOrSay(world: World, data: RevertData, work: () => Promise<void>): Promise<void> {
   try {
     await work();

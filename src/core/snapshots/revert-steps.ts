@@ -67,14 +67,18 @@ function touchesTpm({ tpm, keep }: RevertData): boolean {
 }
 
 /**
- * libvirt knows one place for a TPM's state, so that no definition can switch it together with the disks. Until it is exchanged the new heads are
- * frozen, and nobody can start the guest on them: not the host that boots after a power cut, nor a person who knows of no journal.
+ * libvirt knows one place for a TPM's state, so that no definition can switch it together with the disks. Until it is
+ * exchanged the new heads are frozen, and nobody can start the guest on them: not the host that boots after a power
+ * cut, nor a person who knows of no journal.
  */
 function holdHead({ after }: HeadChange): Action {
   return { do: "set-mode", path: after.file, mode: FROZEN };
 }
 
-/** A head that is not held any more says that it was done: the guest may have run since, and what its TPM has now is its own. */
+/**
+ * A head that is not held any more says that it was done: the guest may have run since, and what its TPM has now is its
+ * own.
+ */
 function exchangeTpm(world: World, locks: HeldLocks, data: RevertData): Step[] {
   const { uuid, heads, tpm, keep } = data;
   const exchange: Action[] = [];
@@ -117,7 +121,9 @@ function resumeStep(world: World, locks: HeldLocks, data: RevertData, memory: No
   };
 }
 
-/** Memory belongs to its disks (DESIGN.md, invariant 9): once a guest has run on the new heads, that instant is over. */
+/**
+ * Memory belongs to its disks (DESIGN.md, invariant 9): once a guest has run on the new heads, that instant is over.
+ */
 async function stillAsMade(world: World, data: RevertData): Promise<boolean> {
   const status = await world.host.domainStatus(data.uuid);
   if (status === null || status.live !== null) return false;

@@ -1,4 +1,7 @@
-/** `snapshot revert` of one volume, at rest: it goes on from what its snapshot holds, in a new empty head; what it had is kept. */
+/**
+ * `snapshot revert` of one volume, at rest: it goes on from what its snapshot holds, in a new empty head; what it had
+ * is kept.
+ */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { findAgain } from "../instances/find.ts";
@@ -39,8 +42,8 @@ export const revertVolumeKind: Kind<RevertVolumeData> = {
 };
 
 /**
- * The volume becomes what its snapshot holds. What it held is kept as an automatic snapshot of it, unless `discard`. Throws "conflict" where
- * its instance runs, or the volume is gone; "integrity", "host". Nothing is touched then.
+ * The volume becomes what its snapshot holds. What it held is kept as an automatic snapshot of it, unless `discard`.
+ * Throws "conflict" where its instance runs, or the volume is gone; "integrity", "host". Nothing is touched then.
  */
 export async function revertVolume(
   world: World,
@@ -154,8 +157,8 @@ function afterDefining(world: World, data: RevertVolumeData): Step[] {
 }
 
 /**
- * A revert that never ended. Forward where it is recorded, or its instance is defined with (or was started on) the new head; back otherwise:
- * nobody has written to that one.
+ * A revert that never ended. Forward where it is recorded, or its instance is defined with (or was started on) the new
+ * head; back otherwise: nobody has written to that one.
  */
 async function recoverVolumeRevert(world: World, locks: HeldLocks, data: RevertVolumeData): Promise<Outcome> {
   const { head, kept, uuid } = data;

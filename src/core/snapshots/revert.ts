@@ -1,4 +1,7 @@
-/** `snapshot revert` and `unrevert`: an instance goes on from what a snapshot holds, in new empty heads; what it had is kept. */
+/**
+ * `snapshot revert` and `unrevert`: an instance goes on from what a snapshot holds, in new empty heads; what it had is
+ * kept.
+ */
 import { EstratoError } from "../../errors.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
@@ -14,9 +17,9 @@ import { revertSteps } from "./revert-steps.ts";
 export type { Reverted, RevertOptions } from "./revert-plan.ts";
 
 /**
- * The instance's disks, NVRAM and TPM become what the snapshot holds; running before, running after. A snapshot with memory resumes, whether
- * it ran before or not. What was in memory is gone.
- * What the disks held is kept as an automatic snapshot, unless `discard`. Throws before anything is touched, or leaves it as it was.
+ * The instance's disks, NVRAM and TPM become what the snapshot holds; running before, running after. A snapshot with
+ * memory resumes, whether it ran before or not. What was in memory is gone. What the disks held is kept as an automatic
+ * snapshot, unless `discard`. Throws before anything is touched, or leaves it as it was.
  */
 export async function revertSnapshot(
   world: World,

@@ -2,7 +2,10 @@
 import { perform } from "../operations/operation.ts";
 import type { HeldLocks, World } from "../ports.ts";
 
-/** Before a head is unlinked: qemu-img opens it twice, without -U (DESIGN.md, section 3). Throws "conflict" where it is held. */
+/**
+ * Before a head is unlinked: qemu-img opens it twice, without -U (DESIGN.md, section 3). Throws "conflict" where it is
+ * held.
+ */
 export async function requireUnheld(world: World, path: string): Promise<void> {
   for (let look = 0; look < 2; look += 1) {
     await world.host.imageInfo(path, { shared: false, format: "qcow2" });
@@ -10,8 +13,8 @@ export async function requireUnheld(world: World, path: string): Promise<void> {
 }
 
 /**
- * The same for a file that an instance's disk is no longer, or not yet: where libvirtd died at that, its QEMU closes the file first. `null`: no guest ran
- * on it.
+ * The same for a file that an instance's disk is no longer, or not yet: where libvirtd died at that, its QEMU closes
+ * the file first. `null`: no guest ran on it.
  */
 export async function requireLeft(
   world: World,

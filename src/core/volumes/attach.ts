@@ -30,9 +30,10 @@ export const attachKind: Kind<AttachData> = {
 };
 
 /**
- * Attaches a volume under the next free name (vdb, vdc, …); its serial begins with its id, so that the guest finds it under /dev/disk/by-id.
- * Afterwards QEMU, the definition and the record agree. One that is attached to that instance is left alone. Throws "not_found"; "conflict"
- * where it is attached elsewhere, or where the instance has snapshots, or something that libvirt holds is in the way.
+ * Attaches a volume under the next free name (vdb, vdc, …); its serial begins with its id, so that the guest finds it
+ * under /dev/disk/by-id. Afterwards QEMU, the definition and the record agree. One that is attached to that instance is
+ * left alone. Throws "not_found"; "conflict" where it is attached elsewhere, or where the instance has snapshots, or
+ * something that libvirt holds is in the way.
  */
 export async function attachVolume(world: World, instance: string, target: string): Promise<Volume | PlanView> {
   const { status: first } = await findInstance(world, instance);
@@ -143,8 +144,9 @@ async function record(world: World, data: AttachData): Promise<void> {
 }
 
 /**
- * An attachment that never ended. Forward where QEMU has the disk, or where the guest is off and defined with it: it may have been written to
- * there. Back otherwise: out of the definition, which is written first, and closed by a QEMU that was only given its file.
+ * An attachment that never ended. Forward where QEMU has the disk, or where the guest is off and defined with it: it
+ * may have been written to there. Back otherwise: out of the definition, which is written first, and closed by a QEMU
+ * that was only given its file.
  */
 async function recoverAttach(world: World, locks: HeldLocks, data: AttachData): Promise<Outcome> {
   if ((await world.store.read()).volumes[data.volume]?.instance === data.uuid) return "forward";

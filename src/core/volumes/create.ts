@@ -29,7 +29,10 @@ export interface CreateVolumeOptions {
   readonly name: string;
   readonly source: VolumeSourceChoice | null; // null: an empty disk
   readonly sizeBytes: number | null; // null: as large as its source
-  /** The file that holds the passphrase of an empty disk that is to be encrypted; one from an encrypted source is encrypted by itself. */
+  /**
+   * The file that holds the passphrase of an empty disk that is to be encrypted; one from an encrypted source is
+   * encrypted by itself.
+   */
   readonly passphraseFile?: string | null;
 }
 
@@ -45,8 +48,9 @@ export const createVolumeKind: Kind<CreateData> = {
 };
 
 /**
- * Makes a volume that is attached to nothing. Throws "usage" for a malformed name or a size that is missing or less than its source's,
- * "not_found", "conflict" for a name that is taken, "host". A dry run returns the plan and changes nothing.
+ * Makes a volume that is attached to nothing. Throws "usage" for a malformed name or a size that is missing or less
+ * than its source's, "not_found", "conflict" for a name that is taken, "host". A dry run returns the plan and changes
+ * nothing.
  */
 export async function createVolume(world: World, options: CreateVolumeOptions): Promise<Volume | PlanView> {
   requireName("volume", options.name);
@@ -75,7 +79,10 @@ export async function createVolume(world: World, options: CreateVolumeOptions): 
   });
 }
 
-/** What it stands on would stay plain. Throws "usage" there, and where the file holds no passphrase; "host" where it cannot be read. */
+/**
+ * What it stands on would stay plain. Throws "usage" there, and where the file holds no passphrase; "host" where it
+ * cannot be read.
+ */
 async function requireEncryptable(world: World, what: string, { source, passphraseFile }: CreateVolumeOptions) {
   if (passphraseFile == null) return;
   if (source !== null) {
@@ -176,7 +183,10 @@ function createVolumeSteps(
   ];
 }
 
-/** Forward where its file is there, which appears whole or not at all; back otherwise. Throws "integrity" rather than forget what was written. */
+/**
+ * Forward where its file is there, which appears whole or not at all; back otherwise. Throws "integrity" rather than
+ * forget what was written.
+ */
 async function recoverVolumeCreate(world: World, locks: HeldLocks, { made }: CreateData): Promise<Outcome> {
   const state = await world.store.read();
   const isRecorded = state.volumes[made.volume.id] !== undefined;

@@ -1,5 +1,4 @@
 /** `volume delete`: dropping the pointer is all that the verb owes; what was only its own is collected after. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
@@ -22,8 +21,9 @@ export const deleteVolumeKind: Kind<DeleteData> = {
 };
 
 /**
- * Deletes a volume that is attached to nothing. Its snapshots stay, and what was made from them. Asks first; null where the answer was no,
- * or when it is done; a dry run returns the plan and the bytes that it would free. Throws "not_found", "conflict" where it is attached or held.
+ * Deletes a volume that is attached to nothing. Its snapshots stay, and what was made from them. Asks first; null where
+ * the answer was no, or when it is done; a dry run returns the plan and the bytes that it would free. Throws
+ * "not_found", "conflict" where it is attached or held.
  */
 export async function deleteVolume(world: World, target: string): Promise<PlanView | null> {
   const early = await world.store.read();

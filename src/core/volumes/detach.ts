@@ -1,4 +1,7 @@
-/** `volume detach`: a disk leaves the guest, then the definition; the volume is free afterwards, and holds what was written. */
+/**
+ * `volume detach`: a disk leaves the guest, then the definition; the volume is free afterwards, and holds what was
+ * written.
+ */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { chain } from "../graph/references.ts";
@@ -41,9 +44,10 @@ export const DETACH_MS = 30_000;
 const AGAIN_MS = 10_000;
 
 /**
- * Detaches a volume and waits until QEMU has let go of it. One that is attached to nothing is left alone. Throws "timeout" where the guest
- * does not answer within `timeoutMs` (nothing is recorded; repeating it goes on); "conflict" where it is attached elsewhere, is the disk that
- * a running guest stands on, or was there before estrato, and where the instance has snapshots.
+ * Detaches a volume and waits until QEMU has let go of it. One that is attached to nothing is left alone. Throws
+ * "timeout" where the guest does not answer within `timeoutMs` (nothing is recorded; repeating it goes on); "conflict"
+ * where it is attached elsewhere, is the disk that a running guest stands on, or was there before estrato, and where
+ * the instance has snapshots.
  */
 export async function detachVolume(
   world: World,
@@ -113,7 +117,10 @@ function requireDetachable(state: State, status: DomainStatus, volume: Volume): 
   }
 }
 
-/** As everywhere; but a guest that answered a detachment only after its time was up has let go of this very disk already. */
+/**
+ * As everywhere; but a guest that answered a detachment only after its time was up has let go of this very disk
+ * already.
+ */
 async function requireAgreementButFor(world: World, state: State, status: DomainStatus, volume: Volume): Promise<void> {
   const facts = await headFacts(world, state, status);
   const others = facts.filter(
@@ -168,8 +175,8 @@ async function record(world: World, data: DetachData): Promise<void> {
 }
 
 /**
- * A detachment that never ended. A running guest may have been asked, which nobody can take back, and may let go at any time: he is asked again. Back
- * where he does not let go, and where he is off and defined with the disk.
+ * A detachment that never ended. A running guest may have been asked, which nobody can take back, and may let go at any
+ * time: he is asked again. Back where he does not let go, and where he is off and defined with the disk.
  */
 async function finishDetach(
   world: World,

@@ -10,7 +10,10 @@ export function volumeLabel(state: State, volume: Volume): string {
   return volume.name ?? devicePath(state, volume) ?? volume.id;
 }
 
-/** The volume that `target` names: an id, a name, or INSTANCE/DEVICE. Throws "not_found" where there is none, or several (listed). */
+/**
+ * The volume that `target` names: an id, a name, or INSTANCE/DEVICE. Throws "not_found" where there is none, or several
+ * (listed).
+ */
 export function findVolume(state: State, target: string): Volume {
   return find(
     {

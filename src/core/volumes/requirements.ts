@@ -45,7 +45,10 @@ export async function requireIdle(world: World, state: State, volume: Volume): P
   }
 }
 
-/** An instance's snapshots name its volumes: with others, a revert could not bring it back whole. Throws "conflict", naming them. */
+/**
+ * An instance's snapshots name its volumes: with others, a revert could not bring it back whole. Throws "conflict",
+ * naming them.
+ */
 export function requireNoSnapshots(state: State, uuid: string, instance: string, verb: "attached" | "detached"): void {
   const snapshots = snapshotsOf(state, uuid);
   if (snapshots.length === 0) return;

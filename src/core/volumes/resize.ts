@@ -34,8 +34,9 @@ export const resizeVolumeKind: Kind<ResizeData> = {
 };
 
 /**
- * Grows a volume; its guest sees the new size at once where it runs. Only the head grows: what it stands on, and every snapshot, stays as it is.
- * One of that size is left alone. Throws "usage" for less than it has; "conflict", "integrity", "host".
+ * Grows a volume; its guest sees the new size at once where it runs. Only the head grows: what it stands on, and every
+ * snapshot, stays as it is. One of that size is left alone. Throws "usage" for less than it has; "conflict",
+ * "integrity", "host".
  */
 export async function resizeVolume(world: World, target: string, sizeBytes: number): Promise<Volume | PlanView> {
   return withVolume(world, target, async (locks, state, volume) => {

@@ -15,7 +15,10 @@ export async function performBlockPull(context: ActionContext, action: ActionOf<
   await mergeJob(context, action, (chain) => (chain[1] ?? null) === action.base);
 }
 
-/** Commits the layers from `top` down into `base`, which both lie below the head. Done where `top` is gone from the chain. */
+/**
+ * Commits the layers from `top` down into `base`, which both lie below the head. Done where `top` is gone from the
+ * chain.
+ */
 export async function performBlockCommit(context: ActionContext, action: ActionOf<"block-commit">): Promise<void> {
   await mergeJob(context, action, (chain) => !chain.includes(action.top) && chain.includes(action.base));
 }
@@ -36,8 +39,8 @@ async function mergeJob(
 }
 
 /**
- * QEMU before 10 ends a pull with the head's header switched and the tables of what was pulled still in its memory: killed
- * then, the head reads wrong (measured on 7.2). Until this has returned nothing that was merged may be removed.
+ * QEMU before 10 ends a pull with the head's header switched and the tables of what was pulled still in its memory:
+ * killed then, the head reads wrong (measured on 7.2). Until this has returned nothing that was merged may be removed.
  */
 function flush(context: ActionContext, disk: Disk): Promise<void> {
   return flushDisk(context.virsh, disk.domain, disk.device);
@@ -61,7 +64,10 @@ export async function performBlockCommitActive(
   await flush(context, action);
 }
 
-/** Brings a job that a crash left behind to an end, whichever it is. Nothing to do where there is none, or no running guest. */
+/**
+ * Brings a job that a crash left behind to an end, whichever it is. Nothing to do where there is none, or no running
+ * guest.
+ */
 export async function performSettleJob(context: ActionContext, action: ActionOf<"settle-job">): Promise<void> {
   const state = await stateOf(context, action.domain);
   if (state === null || state === "shutoff" || state === "crashed") return;
@@ -109,7 +115,9 @@ async function chainOf(context: ActionContext, { domain, device }: Disk): Promis
   return disk.chain;
 }
 
-/** Returns when the disk has no job. An interruption aborts the job first: the guest's disk reads the same without it. */
+/**
+ * Returns when the disk has no job. An interruption aborts the job first: the guest's disk reads the same without it.
+ */
 async function waitForEnd(context: ActionContext, disk: Disk): Promise<void> {
   for (const ms of backOffMs()) {
     const job = await jobOf(context, disk);

@@ -1,6 +1,7 @@
 /**
- * What a running QEMU has open beside the disks that libvirt knows of. libvirtd opens a file, and puts a disk onto it, by several messages: killed between
- * two of them it forgets what the first have done, and the file stays locked until the guest stops.
+ * What a running QEMU has open beside the disks that libvirt knows of. libvirtd opens a file, and puts a disk onto it,
+ * by several messages: killed between two of them it forgets what the first have done, and the file stays locked until
+ * the guest stops.
  */
 import { EstratoError } from "../../errors.ts";
 import { parseNodes, unknownDevices } from "../qemu-disks.ts";

@@ -25,8 +25,8 @@ import { restoreMemory, switchDisks } from "./switch-commands.ts";
 export type VirshWords = Pick<Virsh, "command" | "folders">;
 
 /**
- * The commands of an action, in order, as a person would type them. Pure. `below`: how many files the image stands on that an action works on,
- * and, last, the one that it is to stand on; only encrypted ones must know.
+ * The commands of an action, in order, as a person would type them. Pure. `below`: how many files the image stands on
+ * that an action works on, and, last, the one that it is to stand on; only encrypted ones must know.
  */
 export function commandsFor(
   action: Action,

@@ -61,7 +61,10 @@ async function assertUntouched(context: ActionContext, action: ActionOf<"create-
   await setMode(action.path, 0o600);
 }
 
-/** Merges a file down. "integrity" where `top` does not stand on `base`; "conflict" where base is frozen or one of them is held. */
+/**
+ * Merges a file down. "integrity" where `top` does not stand on `base`; "conflict" where base is frozen or one of them
+ * is held.
+ */
 export async function performCommit(context: ActionContext, action: ActionOf<"commit">): Promise<void> {
   const info = await imageInfo(context.processes, action.top, { format: action.topFormat });
   if (info?.backing !== action.base) {

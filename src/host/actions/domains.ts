@@ -1,5 +1,4 @@
 /** Actions on a domain as a whole: its definition and its life. */
-
 import type { Action } from "../../core/model/action.ts";
 import type { DomainState } from "../../core/model/host.ts";
 import { EstratoError } from "../../errors.ts";
@@ -22,7 +21,10 @@ export async function performThaw(context: ActionContext, action: ActionOf<"thaw
   await agentThaw(context.virsh, action.domain);
 }
 
-/** virsh may be dead and libvirt at work all the same: saving memory takes seconds. Nothing to wait for where the domain is off. */
+/**
+ * virsh may be dead and libvirt at work all the same: saving memory takes seconds. Nothing to wait for where the domain
+ * is off.
+ */
 export async function performAwaitJob(context: ActionContext, action: ActionOf<"await-job">): Promise<void> {
   for (const ms of backOffMs()) {
     const { exit, stdout } = await context.virsh.run(["domjobinfo", "--domain", action.domain]);

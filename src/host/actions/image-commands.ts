@@ -1,4 +1,7 @@
-/** The commands of qemu-img that make, copy and merge images. An encrypted one is opened with the secrets that the child inherits. */
+/**
+ * The commands of qemu-img that make, copy and merge images. An encrypted one is opened with the secrets that the child
+ * inherits.
+ */
 import { dirname, resolve } from "node:path";
 import type { Action } from "../../core/model/action.ts";
 import type { Command, CopyEncryption } from "../../core/model/host.ts";
@@ -13,9 +16,9 @@ type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 const HEAD_OPTIONS = "compat=1.1,cluster_size=65536,lazy_refcounts=off";
 
 /**
- * How long a computer like this one works on each guess of a passphrase, and on each opening of each file of a chain: half a million rounds of
- * SHA-256. QEMU's own 2000 ms would make the start of a guest on ten layers last 20 s; making a file takes 2 s more, whatever the figure, in which
- * QEMU measures the computer.
+ * How long a computer like this one works on each guess of a passphrase, and on each opening of each file of a chain:
+ * half a million rounds of SHA-256. QEMU's own 2000 ms would make the start of a guest on ten layers last 20 s; making
+ * a file takes 2 s more, whatever the figure, in which QEMU measures the computer.
  */
 const LUKS_OPTIONS = "encrypt.format=luks,encrypt.iter-time=250";
 
@@ -63,8 +66,9 @@ export function convert(action: Of<"convert">, to: string, below: Below = ONE_EA
 }
 
 /**
- * Delta by delta into `to`.part: `-n -B` writes only what a layer itself holds, the next one over it (one layer at a time: with two, convert
- * would silently leave one out). Compressing needs a pass of its own, since a compressed cluster cannot be written twice.
+ * Delta by delta into `to`.part: `-n -B` writes only what a layer itself holds, the next one over it (one layer at a
+ * time: with two, convert would silently leave one out). Compressing needs a pass of its own, since a compressed
+ * cluster cannot be written twice.
  */
 export function convertDelta(action: Of<"convert-delta">, to: string, below?: DeltaBelow): Command[] {
   const { layers, backing, sizeBytes, compress } = action;
@@ -124,8 +128,9 @@ export function resize({ path, format, sizeBytes, secret }: Of<"resize-disk">, b
 }
 
 /**
- * qemu-img opens what a file is to stand on by its name alone, so that name must say the secret, and it goes into the header (measured on both
- * generations). The second command puts the plain name there. Killed in between, the chain reads the same, and whoever repeats it finishes it.
+ * qemu-img opens what a file is to stand on by its name alone, so that name must say the secret, and it goes into the
+ * header (measured on both generations). The second command puts the plain name there. Killed in between, the chain
+ * reads the same, and whoever repeats it finishes it.
  */
 function encryptedRebase({ file, backing }: Of<"rebase">, below: Below): Command[] {
   const name = encryptedName(file, below.image);

@@ -1,5 +1,6 @@
-/** Actions on the disks of a running guest that are no block jobs: switches, saved memory, disks that come, go and grow. */
-
+/**
+ * Actions on the disks of a running guest that are no block jobs: switches, saved memory, disks that come, go and grow.
+ */
 import type { DomainDefinition } from "../../core/model/host.ts";
 import { EstratoError } from "../../errors.ts";
 import { diskXml } from "../domain-new.ts";

@@ -1,5 +1,4 @@
 /** What making and opening encrypted files needs beside the command itself. */
-
 import type { Command, CopyEncryption } from "../../core/model/host.ts";
 import { EstratoError } from "../../errors.ts";
 import type { RunOptions } from "../child.ts";
@@ -28,8 +27,9 @@ export async function withSecrets<T>(
 const ATTEMPTS = 20;
 
 /**
- * Runs a command that makes `file`, an empty one of ours. It gives up where its measure of the computer falls between two ticks of the
- * clock ("Unable to get accurate CPU usage": about one attempt in eight, measured); then it is asked again.
+ * Runs a command that makes `file`, an empty one of ours. It gives up where its measure of the computer falls between
+ * two ticks of the clock ("Unable to get accurate CPU usage": about one attempt in eight, measured); then it is asked
+ * again.
  */
 export async function runLuks(context: ActionContext, command: Command, how: RunOptions, file: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
@@ -41,7 +41,10 @@ export async function runLuks(context: ActionContext, command: Command, how: Run
   }
 }
 
-/** "integrity" where a file that was just made is not what was asked for: nothing is written to one that is plain by mistake. */
+/**
+ * "integrity" where a file that was just made is not what was asked for: nothing is written to one that is plain by
+ * mistake.
+ */
 export async function requireEncrypted(context: ActionContext, path: string): Promise<void> {
   const info = await imageInfo(context.processes, path, { format: "qcow2" });
   if (info?.encrypted === true) return;
@@ -49,8 +52,9 @@ export async function requireEncrypted(context: ActionContext, path: string): Pr
 }
 
 /**
- * The secret that the child inherits opens this file. QEMU does not ask that of what a new file stands on, and a running guest goes on in one of another
- * passphrase until it is stopped: then no secret opens its chain. "host" where it does not.
+ * The secret that the child inherits opens this file. QEMU does not ask that of what a new file stands on, and a
+ * running guest goes on in one of another passphrase until it is stopped: then no secret opens its chain. "host" where
+ * it does not.
  */
 export async function requireOpens(context: ActionContext, path: string, how: RunOptions): Promise<void> {
   const command = qemuImg(

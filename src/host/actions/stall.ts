@@ -1,4 +1,6 @@
-/** How long a guest stands still: from its last "Suspended" to the "Resumed" that follows, as libvirt's events tell it. */
+/**
+ * How long a guest stands still: from its last "Suspended" to the "Resumed" that follows, as libvirt's events tell it.
+ */
 import type { ActionContext } from "./context.ts";
 
 /** The watcher ends by itself after so long, should we die before it. */
@@ -13,7 +15,8 @@ export interface StallWatch {
 
 /**
  * Begins to watch; returns when virsh listens, which it says by the domain's state.
- * (The "Total downtime" of domjobinfo leaves out the switch of the disks: 79 ms where the guest stood still for 149, measured.)
+ * (The "Total downtime" of domjobinfo leaves out the switch of the disks: 79 ms where the guest stood still for 149,
+ * measured.)
  */
 export async function watchStall(context: ActionContext, domain: string): Promise<StallWatch | null> {
   const { onStall } = context.options;

@@ -1,5 +1,7 @@
-/** How virsh is told to switch a running guest onto other files: a snapshot, with its memory or without, and the way back to that. */
-
+/**
+ * How virsh is told to switch a running guest onto other files: a snapshot, with its memory or without, and the way
+ * back to that.
+ */
 import type { Action } from "../../core/model/action.ts";
 import { encryptionXml } from "../domain-new.ts";
 import { absolutePath } from "../qemu-img.ts";
@@ -8,8 +10,8 @@ import { escapeXml } from "../xml.ts";
 type Of<Do extends Action["do"]> = Extract<Action, { do: Do }>;
 
 /**
- * The agent's time limit and the switch, the freeze inside it: a freeze of our own would outlive a kill -9 of us. The secret of an encrypted head
- * can only be said in a document (switchXml), which is then at `xmlPath`.
+ * The agent's time limit and the switch, the freeze inside it: a freeze of our own would outlive a kill -9 of us. The
+ * secret of an encrypted head can only be said in a document (switchXml), which is then at `xmlPath`.
  */
 export function switchDisks(action: Of<"switch-disks">, xmlPath: string): string[][] {
   const limit = ["guest-agent-timeout", "--domain", action.domain, "--timeout", "5"];

@@ -1,6 +1,8 @@
 /**
- * What an emulated TPM keeps is one small file, which swtpm replaces as a whole (a new file, then a rename: measured on 0.7), so that a copy of a
- * running guest's is never torn. Only a file that the definition names (`<source type='file'/>`) is written in place. libvirt starts swtpm on what is there, gives it to swtpm's user, and makes a new TPM only where nothing is.
+ * What an emulated TPM keeps is one small file, which swtpm replaces as a whole (a new file, then a rename: measured on
+ * 0.7), so that a copy of a running guest's is never torn. Only a file that the definition names
+ * (`<source type='file'/>`) is written in place. libvirt starts swtpm on what is there, gives it to swtpm's user, and
+ * makes a new TPM only where nothing is.
  */
 import { constants } from "node:fs";
 import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
@@ -66,7 +68,10 @@ async function readOnce(path: string): Promise<Buffer> {
   throw new EstratoError("integrity", `${path}: it is not what a TPM keeps`);
 }
 
-/** With the modes that libvirt gives them; it sets the owner of the innermost at each start. Those that are there stay as they are. */
+/**
+ * With the modes that libvirt gives them; it sets the owner of the innermost at each start. Those that are there stay
+ * as they are.
+ */
 async function makeFolders(innermost: string): Promise<void> {
   const missing: string[] = [];
   for (let at = innermost; (await fileInfo(at)) === null; at = dirname(at)) missing.unshift(at);

@@ -7,7 +7,10 @@ export function isObject(value: Json): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The value at `path` (`k` or `k.l`) below `value`; null where there is none. A key that itself holds dots is found too. */
+/**
+ * The value at `path` (`k` or `k.l`) below `value`; null where there is none. A key that itself holds dots is found
+ * too.
+ */
 export function valueAt(value: Json, path: string): Json {
   if (path === "") return value;
   if (!isObject(value)) return null;

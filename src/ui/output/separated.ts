@@ -1,4 +1,7 @@
-/** What scripts read: csv (RFC 4180, with plain newlines), value (as in `openstack`), and tab-separated lines in a pipe (as in `gh`). */
+/**
+ * What scripts read: csv (RFC 4180, with plain newlines), value (as in `openstack`), and tab-separated lines in a pipe
+ * (as in `gh`).
+ */
 import { printable } from "../text.ts";
 import { cell, type Json } from "./json.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../../src/core/model/host.ts";
 import type { HostPort } from "../../../src/core/ports.ts";
-import { command, type Estate, newEstate, snapshotOf } from "../core/instances/world.ts";
+import { command, type Estate, newEstate } from "../core/instances/world.ts";
 import { runLine } from "./line.ts";
 
 /** `instance create web1 …` and the like on an estate: words apart by spaces. */

@@ -1,4 +1,7 @@
-/** The crash suite: a command ends badly at every point, things happen, the next command runs, and all that was promised is looked at. */
+/**
+ * The crash suite: a command ends badly at every point, things happen, the next command runs, and all that was promised
+ * is looked at.
+ */
 import { expect } from "vitest";
 import { examine, repair } from "../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../src/core/graph/invariants.ts";
@@ -48,7 +51,10 @@ export const MEANWHILE: readonly Meanwhile[] = [
   "QEMU dies",
 ];
 
-/** Without libvirt the guest does nothing that it does not do after a kill: what its jobs and its power come to is tried there. */
+/**
+ * Without libvirt the guest does nothing that it does not do after a kill: what its jobs and its power come to is tried
+ * there.
+ */
 const HAPPENS: Readonly<Record<Ending, readonly Meanwhile[]>> = {
   killed: MEANWHILE,
   "without libvirt": ["nothing", "writes and stops", "job ends"],
@@ -136,7 +142,10 @@ export async function happen(on: Bed, meanwhile: Meanwhile): Promise<Record<stri
   return held;
 }
 
-/** What libvirtd did not note while it died it does not learn until a stop and a start: until then verbs are refused, and doctor says so. */
+/**
+ * What libvirtd did not note while it died it does not learn until a stop and a start: until then verbs are refused,
+ * and doctor says so.
+ */
 async function absorbLie(on: Bed, where: string): Promise<void> {
   const lies = (await examine(command(on))).filter(({ problem }) =>
     problem.includes("libvirt's live definition names"),
@@ -150,7 +159,10 @@ async function absorbLie(on: Bed, where: string): Promise<void> {
   expect(await disksOf(on), where).toEqual(held);
 }
 
-/** The graph is whole, every file is there and none too many, modes and definitions are right, nothing is frozen, nothing is pending. */
+/**
+ * The graph is whole, every file is there and none too many, modes and definitions are right, nothing is frozen,
+ * nothing is pending.
+ */
 export async function requireSound(on: Bed, where: string, notes: readonly string[] = []): Promise<void> {
   const state = await stateOf(on);
   const said = `${where}\n${notes.join("\n")}`;

@@ -1,4 +1,7 @@
-/** What was said to be done and is not as planned: it is looked at afterwards, and a disagreement is an error ("integrity"), never a result. */
+/**
+ * What was said to be done and is not as planned: it is looked at afterwards, and a disagreement is an error
+ * ("integrity"), never a result.
+ */
 import { describe, expect, test } from "vitest";
 import type { Action } from "../../../src/core/model/action.ts";
 import { createSnapshot } from "../../../src/core/snapshots/create.ts";

@@ -6,7 +6,10 @@ import { actionSpeaks } from "../../fake/libvirt-calls.ts";
 import { Crash } from "../../fake/store.ts";
 import { type Bed, type CrashPoint, command, copyOf, type How, type Process } from "./process.ts";
 
-/** A killed process does nothing more. One that loses libvirt goes on, and its undoing loses it too; by the next command libvirt is back. */
+/**
+ * A killed process does nothing more. One that loses libvirt goes on, and its undoing loses it too; by the next command
+ * libvirt is back.
+ */
 export type Ending = "killed" | "without libvirt";
 
 /** For `describe.each`. */
@@ -55,7 +58,10 @@ export async function everyEnd(ending: Ending, work: Work): Promise<{ readonly b
   return { before, ends: struck };
 }
 
-/** Runs it to that end. A dead process throws Crash; one without libvirt says why it failed, or did not need it any more. */
+/**
+ * Runs it to that end. A dead process throws Crash; one without libvirt says why it failed, or did not need it any
+ * more.
+ */
 export async function come({ how }: Pick<End, "how">, run: () => Promise<unknown>): Promise<void> {
   try {
     await run();

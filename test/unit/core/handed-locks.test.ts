@@ -1,4 +1,7 @@
-/** Whatever changes the machine gets the descriptors of the locks, so that they outlive a command that is killed, until its children end. */
+/**
+ * Whatever changes the machine gets the descriptors of the locks, so that they outlive a command that is killed, until
+ * its children end.
+ */
 import { expect, test } from "vitest";
 import { restoreInPlace } from "../../../src/core/backups/restore-to.ts";
 import { resizeInstance } from "../../../src/core/instances/resize.ts";

@@ -1,4 +1,7 @@
-/** Random histories of a guest: verbs, writes, power, and kills anywhere. After each, every disk and every snapshot reads as the model says. */
+/**
+ * Random histories of a guest: verbs, writes, power, and kills anywhere. After each, every disk and every snapshot
+ * reads as the model says.
+ */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { repair } from "../../../src/core/doctor/doctor.ts";
@@ -129,7 +132,9 @@ class History {
     write(this.on, cluster, `w${this.count}`, this.count % 3 === 0 ? "vdb" : "vda");
   }
 
-  /** What happens between a death and the recovery, which may be killed too. `held` moves on with what the guest writes. */
+  /**
+   * What happens between a death and the recovery, which may be killed too. `held` moves on with what the guest writes.
+   */
   private async dead(how: Kill | null): Promise<void> {
     this.last = null;
     for (let now = how; now !== null; now = now.again) {
@@ -187,7 +192,10 @@ class History {
     });
   }
 
-  /** The disks hold what they held (and what was written after a death), or what was asked for; all that was kept reads the same. */
+  /**
+   * The disks hold what they held (and what was written after a death), or what was asked for; all that was kept reads
+   * the same.
+   */
   private async check({ verb, kill: killed }: Event, before: Disks, wish: Disks | null): Promise<void> {
     const held = this.last ?? before;
     this.last = null;

@@ -1,4 +1,7 @@
-/** Commands on a host and a store in memory, each in a process of its own. Any can be killed, and libvirt can go away under any. */
+/**
+ * Commands on a host and a store in memory, each in a process of its own. Any can be killed, and libvirt can go away
+ * under any.
+ */
 import { kinds } from "../../../src/core/operations/kinds.ts";
 import type { Reporter, World } from "../../../src/core/ports.ts";
 import { type FakeClock, fakeClock, fakeIds } from "../../fake/clock.ts";

@@ -1,7 +1,8 @@
 /**
  * Operations that a program of the first version left half-way: each is ended by this one, and what was promised holds.
- * recorded/*.json was written by that version itself: every kind of operation ran on a machine in memory and was killed at two instants, and all that
- * was then on that machine and in its store was written down. The state is of version 1; the entries of the journal know no version and no parent.
+ * recorded/*.json was written by that version itself: every kind of operation ran on a machine in memory and was killed
+ * at two instants, and all that was then on that machine and in its store was written down. The state is of version 1;
+ * the entries of the journal know no version and no parent.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,7 @@
-/** A host and a store in memory with one guest on it. Commands run one after the other, each in a process of its own, and any can be killed. */
+/**
+ * A host and a store in memory with one guest on it. Commands run one after the other, each in a process of its own,
+ * and any can be killed.
+ */
 
 import type { Action } from "../../../src/core/model/action.ts";
 import type { Snapshot, State } from "../../../src/core/model/state.ts";
@@ -94,7 +97,9 @@ export function stateOf(on: Bed): Promise<State> {
   return command(on).store.read();
 }
 
-/** What each disk of the guest reads as: QEMU's view while it runs, else that of the file it is defined to start from. */
+/**
+ * What each disk of the guest reads as: QEMU's view while it runs, else that of the file it is defined to start from.
+ */
 export async function disksOf(on: Bed): Promise<Record<string, Content>> {
   const { host } = command(on);
   const status = await host.domainStatus(UUID);

@@ -94,7 +94,9 @@ function dropOne(estate: Estate, n: number): void {
   if (pointer !== undefined) estate.drop(pointer);
 }
 
-/** What a user may do with virsh while nobody is left to hold the locks: switch guests on and off, and let them write. */
+/**
+ * What a user may do with virsh while nobody is left to hold the locks: switch guests on and off, and let them write.
+ */
 export function meddle(estate: Estate, { a, b }: Event, value: number): void {
   const volume = pick(
     Object.values(estate.state.volumes).filter(({ instance }) => instance !== null),

@@ -1,4 +1,7 @@
-/** A model of estrato on the model host: the state, the verbs, a collector that can be killed, and what every pointer ought to read. */
+/**
+ * A model of estrato on the model host: the state, the verbs, a collector that can be killed, and what every pointer
+ * ought to read.
+ */
 import { collect, nextStep } from "../../../src/core/graph/collect.ts";
 import type { Free, Holder, Merge, ResumeFacts } from "../../../src/core/graph/decisions.ts";
 import { type Effects, mergeEffects } from "../../../src/core/graph/effects.ts";
@@ -23,7 +26,10 @@ export class Estate {
   readonly state: State = emptyState();
   /** Pointer id → what it must read. */
   readonly expected = new Map<string, number[]>();
-  /** What others read behind our back: image id → each file of its chain, as it was when it was lent; and what we borrow. */
+  /**
+   * What others read behind our back: image id → each file of its chain, as it was when it was lent; and what we
+   * borrow.
+   */
   readonly lent = new Map<string, string>();
   journal: { readonly decision: Merge | Free; readonly cleanup: readonly Action[] } | null = null;
   private count = 0;

@@ -1,6 +1,7 @@
 /**
- * A machine of a few clusters: files with backing names in their headers, domains with definitions, QEMUs with chains of open files.
- * It refuses what the real one refuses (modes, locks, missing files), and an action can be stopped half way.
+ * A machine of a few clusters: files with backing names in their headers, domains with definitions, QEMUs with chains
+ * of open files. It refuses what the real one refuses (modes, locks, missing files), and an action can be stopped half
+ * way.
  */
 import type { Action } from "../../../src/core/model/action.ts";
 import type { Extent } from "../../../src/core/model/host.ts";

@@ -21,7 +21,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const programs = join(folder, "bin");
 const log = join(folder, "log");
-/** A qemu-img that says which files it has inherited from the third descriptor on, and with which words it was called. */
+/**
+ * A qemu-img that says which files it has inherited from the third descriptor on, and with which words it was called.
+ */
 const SHIM = `#!/bin/sh
 echo "$1 $(readlink /proc/self/fd/* | tr '\\n' ' ')" >>"$LOG"
 PATH="$REAL" exec qemu-img "$@"

@@ -6,7 +6,10 @@ import { editDefinition } from "../../../src/host/domain-edit.ts";
 import { newDefinition } from "../../../src/host/domain-new.ts";
 import { diskAliases, diskMirrors, parseDefinition } from "../../../src/host/domain-xml.ts";
 
-/** A live guest of libvirt 9.0 with UEFI, an active commit that is ready, a CD-ROM, a block device and things we know nothing of. */
+/**
+ * A live guest of libvirt 9.0 with UEFI, an active commit that is ready, a CD-ROM, a block device and things we know
+ * nothing of.
+ */
 const LIVE = readFileSync(join(import.meta.dirname, "recorded/live.xml"), "utf8");
 
 const HOST: HostCapabilities = {

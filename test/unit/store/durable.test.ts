@@ -1,4 +1,7 @@
-/** A power cut takes nothing of what was said to be stored: content before its name, and the name before anybody hears of it. */
+/**
+ * A power cut takes nothing of what was said to be stored: content before its name, and the name before anybody hears
+ * of it.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

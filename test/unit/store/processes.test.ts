@@ -100,7 +100,9 @@ describe("a writer killed at any instant", () => {
 });
 
 describe("a full disk", () => {
-  /** Mounts a small tmpfs that only the children see and that goes with them: nothing is left, however the test ends. */
+  /**
+   * Mounts a small tmpfs that only the children see and that goes with them: nothing is left, however the test ends.
+   */
   const SCRIPT = `
     set -e
     mount -t tmpfs -o size=512k none "$1"

@@ -1,4 +1,6 @@
-/** A process of its own around the store, for what only real processes can show. `HOME VERB …`; bundled by processes.ts. */
+/**
+ * A process of its own around the store, for what only real processes can show. `HOME VERB …`; bundled by processes.ts.
+ */
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { EstratoError } from "../../../src/errors.ts";

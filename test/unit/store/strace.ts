@@ -16,7 +16,10 @@ export interface Change {
   readonly name: boolean;
 }
 
-/** Runs a program to its end and gives each change of a file below `home`. Throws where strace is not installed, or the program fails. */
+/**
+ * Runs a program to its end and gives each change of a file below `home`. Throws where strace is not installed, or the
+ * program fails.
+ */
 export function changesBelow(home: string, program: readonly string[], env: NodeJS.ProcessEnv): Change[] {
   const folder = mkdtempSync(join(tmpdir(), "estrato-strace-"));
   const log = join(folder, "log");

@@ -1,4 +1,7 @@
-/** Kills of `backup restore --instant` at every point, with the guest doing this and that, and then the same command again, another one or a repair. */
+/**
+ * Kills of `backup restore --instant` at every point, with the guest doing this and that, and then the same command
+ * again, another one or a repair.
+ */
 import { describe, expect, test } from "vitest";
 import { restoreInstant } from "../../../../src/core/backups/instant.ts";
 import { repair } from "../../../../src/core/doctor/doctor.ts";

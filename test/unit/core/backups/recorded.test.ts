@@ -1,4 +1,7 @@
-/** Journal entries as they were written before targets had an interface: a target and what is being taken in it, by absolute paths. */
+/**
+ * Journal entries as they were written before targets had an interface: a target and what is being taken in it, by
+ * absolute paths.
+ */
 import { expect, test } from "vitest";
 import { verifyAll } from "../../../../src/core/backups/verify.ts";
 import { recoverAll } from "../../../../src/core/operations/recovery.ts";

@@ -6,7 +6,10 @@ import { PERIODS, type Period } from "../../../../src/core/backups/slots.ts";
 const HOUR = 3_600_000;
 const BERLIN = "Europe/Berlin";
 
-/** Berlin's clock by the rule of EU directive 2000/84: summer time between 01:00 UTC of the last Sundays of March and October. */
+/**
+ * Berlin's clock by the rule of EU directive 2000/84: summer time between 01:00 UTC of the last Sundays of March and
+ * October.
+ */
 function berlin(timeMs: number): Date {
   const year = new Date(timeMs).getUTCFullYear();
   const change = (month: number) => {
@@ -172,6 +175,7 @@ describe("a year of hours in Berlin, pruned after each backup", () => {
     expect(kept).toHaveLength(368); // 367 days of UTC touch 368 of Berlin, an hour ahead
     for (const { createdAt } of kept.slice(1)) expect(berlin(Date.parse(createdAt)).getUTCHours()).toBe(23);
     const clock = kept.map(({ createdAt }) => createdAt.slice(11, 13));
-    expect(clock.filter((hour) => hour === "21")).toHaveLength(210); // nights of summer time, 29 March to 24 October 2026
+    // Nights of summer time, 29 March to 24 October 2026
+    expect(clock.filter((hour) => hour === "21")).toHaveLength(210);
   });
 });

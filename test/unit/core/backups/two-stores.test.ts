@@ -1,4 +1,7 @@
-/** Two stores keep their backups in one folder: neither merges or removes under the other's feet, and reading is possible all the time. */
+/**
+ * Two stores keep their backups in one folder: neither merges or removes under the other's feet, and reading is
+ * possible all the time.
+ */
 import { describe, expect, test } from "vitest";
 import { bootSound } from "../../../../src/core/backups/boot.ts";
 import { deleteBackup } from "../../../../src/core/backups/delete.ts";

@@ -1,4 +1,7 @@
-/** A command dies, and its target is unmounted before the next one: what it had begun there goes, or is finished, when the target is back. */
+/**
+ * A command dies, and its target is unmounted before the next one: what it had begun there goes, or is finished, when
+ * the target is back.
+ */
 import { describe, expect, test } from "vitest";
 import { deleteBackup } from "../../../../src/core/backups/delete.ts";
 import { listBackups } from "../../../../src/core/backups/list.ts";

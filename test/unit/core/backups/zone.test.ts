@@ -7,7 +7,10 @@ import { night, wanted, withTarget } from "./world.ts";
 
 const HOUR = 3_600_000;
 
-/** At 21:30, 22:30 and 23:30 UTC of one day: in Berlin, in winter, the last is of the next. (The oldest of all stays while there are slots left.) */
+/**
+ * At 21:30, 22:30 and 23:30 UTC of one day: in Berlin, in winter, the last is of the next. (The oldest of all stays
+ * while there are slots left.)
+ */
 async function threeHours(): Promise<Bed> {
   const on = await withTarget();
   const now = on.clock.now();

@@ -1,4 +1,7 @@
-/** What somebody can break behind estrato's back in memory, volumes, shelves and images: found, named, and mended where nothing must be guessed. */
+/**
+ * What somebody can break behind estrato's back in memory, volumes, shelves and images: found, named, and mended where
+ * nothing must be guessed.
+ */
 import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../../src/core/graph/invariants.ts";

@@ -1,4 +1,6 @@
-/** A host with its store in memory, in which one command after the other runs, and any of them can be killed anywhere. */
+/**
+ * A host with its store in memory, in which one command after the other runs, and any of them can be killed anywhere.
+ */
 
 import type { NewImageOptions } from "../../../../src/core/images/record.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";

@@ -1,4 +1,7 @@
-/** A small estate for the tests of instances: one image on one layer, a key, a host that answers; and what must be true of it afterwards. */
+/**
+ * A small estate for the tests of instances: one image on one layer, a key, a host that answers; and what must be true
+ * of it afterwards.
+ */
 
 import { findings } from "../../../../src/core/graph/invariants.ts";
 import type { CreateInstanceOptions } from "../../../../src/core/instances/create.ts";
@@ -98,7 +101,9 @@ export function creation(change: Partial<CreateInstanceOptions> = {}): CreateIns
   };
 }
 
-/** Everything that a test can compare: the state, the files, the domains, the reservations, the journal and the records. */
+/**
+ * Everything that a test can compare: the state, the files, the domains, the reservations, the journal and the records.
+ */
 export function snapshotOf(estate: Bed): unknown {
   return structuredClone({
     state: estate.disk.state,
@@ -110,7 +115,10 @@ export function snapshotOf(estate: Bed): unknown {
   });
 }
 
-/** What is wrong with the estate: files nobody records, records without files or domains, reservations of nobody, a graph that is not one. */
+/**
+ * What is wrong with the estate: files nobody records, records without files or domains, reservations of nobody, a
+ * graph that is not one.
+ */
 export async function wrongs(estate: Bed): Promise<string[]> {
   const state = await stateOf(estate);
   const wrong = [...findings(state)];

@@ -1,4 +1,7 @@
-/** Commands that end at the same time, each of which collects what no longer is pointed at; in every order of their steps. */
+/**
+ * Commands that end at the same time, each of which collects what no longer is pointed at; in every order of their
+ * steps.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";

@@ -1,4 +1,7 @@
-/** Killed at any instant, a schedule is there with its lines, or neither is; and what it was to take is whole or not there. */
+/**
+ * Killed at any instant, a schedule is there with its lines, or neither is; and what it was to take is whole or not
+ * there.
+ */
 import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";

@@ -260,7 +260,8 @@ describe("image unshare", () => {
   test("names him also where it is everybody's, and who has left the host by his number", async () => {
     const on = await shared(all);
     await create(as(on, BOB));
-    for (const [path, file] of on.machine.files) if (path.includes("/public/")) file.uid = BOB.uid; // as the kernel has it
+    // As the kernel has it
+    for (const [path, file] of on.machine.files) if (path.includes("/public/")) file.uid = BOB.uid;
     const refused = (says: string) =>
       expect(unshareImage(as(on, ALICE), "golden", [])).rejects.toMatchObject({ code: "conflict", message: says });
     await refused("image golden: bob (1 disk) still stands on it");

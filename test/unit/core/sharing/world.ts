@@ -85,7 +85,10 @@ export async function next(on: Hosted, user: User): Promise<Process> {
   return world;
 }
 
-/** Runs `work` as `user` again and again, ended badly at each point in turn, each time on a fresh machine; `check` looks at what the next command finds. */
+/**
+ * Runs `work` as `user` again and again, ended badly at each point in turn, each time on a fresh machine; `check` looks
+ * at what the next command finds.
+ */
 export async function endEverywhere(
   ending: Ending,
   prepare: () => Promise<Hosted>,

@@ -1,4 +1,7 @@
-/** One instance that estrato made, with a snapshot, UEFI or not, to be shelved and brought back; and what must be true of it at any time. */
+/**
+ * One instance that estrato made, with a snapshot, UEFI or not, to be shelved and brought back; and what must be true
+ * of it at any time.
+ */
 import { expect } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../../src/core/graph/invariants.ts";
@@ -104,7 +107,10 @@ export async function nextCommand(on: Bed): Promise<Process> {
   return world;
 }
 
-/** All that was promised: the disk and the snapshot read as they did, the graph is whole, doctor finds nothing, and it is shelved or has a domain. */
+/**
+ * All that was promised: the disk and the snapshot read as they did, the graph is whole, doctor finds nothing, and it
+ * is shelved or has a domain.
+ */
 export async function requireSound(on: Bed, where: string, notes: readonly string[] = []): Promise<void> {
   const said = `${where}\n${notes.join("\n")}`;
   const state = await stateOf(on);

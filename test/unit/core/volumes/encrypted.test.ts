@@ -1,4 +1,7 @@
-/** An encrypted volume's layers are all encrypted, whatever is made of it and wherever a command dies: the fake host opens none without its secret. */
+/**
+ * An encrypted volume's layers are all encrypted, whatever is made of it and wherever a command dies: the fake host
+ * opens none without its secret.
+ */
 import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { createImageFromVolume } from "../../../../src/core/images/create-from-volume.ts";

@@ -1,4 +1,6 @@
-/** Killed at any instant: the next command leaves what was, or what was asked for, and what the volume holds as it is. */
+/**
+ * Killed at any instant: the next command leaves what was, or what was asked for, and what the volume holds as it is.
+ */
 import { describe, expect, test } from "vitest";
 import { createImageFromVolume } from "../../../../src/core/images/create-from-volume.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";

@@ -37,7 +37,10 @@ export async function endEverywhere(
   }
 }
 
-/** What libvirtd did not note while it died (a switch of disks) it learns from a stop and a start; all else must agree at once. */
+/**
+ * What libvirtd did not note while it died (a switch of disks) it learns from a stop and a start; all else must agree
+ * at once.
+ */
 export const same = async (estate: Bed, where: string) => {
   expect(await contentOf(estate), where).toEqual({ 0: "written" });
   const lying = await witnesses(estate);
