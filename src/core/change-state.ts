@@ -1,6 +1,6 @@
 /** A change that is nothing but a change of what is remembered: one transaction, no journal. */
 import type { State } from "./model/state.ts";
-import type { PlanView } from "./operations/operation.ts";
+import type { PlanView } from "./operations/steps.ts";
 import type { StorePort } from "./ports.ts";
 
 /**

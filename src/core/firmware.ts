@@ -9,7 +9,7 @@ import type { Action } from "./model/action.ts";
 import type { DomainDefinition } from "./model/host.ts";
 import type { State } from "./model/state.ts";
 import { FROZEN } from "./modes.ts";
-import type { Step } from "./operations/operation.ts";
+import type { Step } from "./operations/steps.ts";
 import type { World } from "./ports.ts";
 
 /** The paths of a guest's files, or the names of copies in the store's nvram/. Null where there is none. */

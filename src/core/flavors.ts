@@ -3,7 +3,7 @@ import { EstratoError } from "../errors.ts";
 import { changeState } from "./change-state.ts";
 import type { Flavor, State } from "./model/state.ts";
 import { find, requireFree, requireName } from "./names.ts";
-import type { PlanView } from "./operations/operation.ts";
+import type { PlanView } from "./operations/steps.ts";
 import type { Clock, StorePort } from "./ports.ts";
 
 export interface NewFlavor {

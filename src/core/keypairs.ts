@@ -3,7 +3,7 @@ import { changeState } from "./change-state.ts";
 import type { Keypair, State } from "./model/state.ts";
 import { find, requireFree, requireName } from "./names.ts";
 import { createKey, type PublicKey, parsePublicKey } from "./openssh-key.ts";
-import type { PlanView } from "./operations/operation.ts";
+import type { PlanView } from "./operations/steps.ts";
 import type { Clock, StorePort } from "./ports.ts";
 
 /** What a new key pair needs of the world. */

@@ -94,6 +94,8 @@ export interface FakeMachine {
   readonly secrets: Map<string, { readonly description: string; readonly value: string | null }>; // by UUID
   /** The user's own; null: crontab(1) is not installed. */
   crontab: string | null;
+  /** Whether the guests answer on their ssh port. */
+  sshAnswers: boolean;
   freeBytes: number;
   capabilities: HostCapabilities;
 }
@@ -121,6 +123,7 @@ export function fakeMachine(): FakeMachine {
     ]),
     secrets: new Map(),
     crontab: "",
+    sshAnswers: true,
     freeBytes: 2 ** 40,
     capabilities: {
       kvm: false,

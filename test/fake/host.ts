@@ -225,7 +225,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     async sshGreets() {
       alive();
-      return true;
+      return machine.sshAnswers;
     },
     async imageInfo(path, how = {}) {
       alive();

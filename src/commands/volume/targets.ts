@@ -1,6 +1,6 @@
 /** What the verbs of volumes have in common. */
 import type { Volume } from "../../core/model/state.ts";
-import type { PlanView } from "../../core/operations/operation.ts";
+import type { PlanView } from "../../core/operations/steps.ts";
 import type { World } from "../../core/ports.ts";
 import { type VolumeView, viewVolume } from "../../core/volumes/view.ts";
 import { one } from "../framework/arguments.ts";

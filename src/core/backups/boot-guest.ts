@@ -2,7 +2,7 @@
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DiskFile } from "../model/host.ts";
-import type { Step } from "../operations/operation.ts";
+import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { type Backup, diskChain } from "./backup.ts";
 import type { WholeBackup } from "./find.ts";

@@ -5,7 +5,8 @@
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
-import { isPlan, perform, run, type Step } from "../operations/operation.ts";
+import { run } from "../operations/operation.ts";
+import { isPlan, perform, type Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";

@@ -4,7 +4,7 @@ import { EstratoError } from "../../errors.ts";
 import { snapshotThrough } from "../images/create-recovery.ts";
 import type { Action } from "../model/action.ts";
 import type { Snapshot, State } from "../model/state.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { dropBookmarks } from "./bookmarks.ts";

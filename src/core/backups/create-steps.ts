@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { pathsOf } from "../firmware.ts";
 import type { State } from "../model/state.ts";
-import type { Step } from "../operations/operation.ts";
+import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { copyActions, type DiskCopy } from "./copies.ts";
 import { type BackupData, recordBackup, snapshotOf } from "./create-recovery.ts";

@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
-import { perform, type Step } from "../operations/operation.ts";
+import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropKey, giveKey } from "./key.ts";
 import { type BackupDisk, type Manifest, manifestText, readManifest } from "./manifest.ts";

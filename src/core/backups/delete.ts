@@ -4,7 +4,8 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
-import { type PlanView, run } from "../operations/operation.ts";
+import { run } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type Backup, standingOnBackup } from "./backup.ts";

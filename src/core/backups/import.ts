@@ -10,7 +10,7 @@ import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { ImageFile } from "../model/host.ts";
 import type { Image, Layer } from "../model/state.ts";
-import type { Step } from "../operations/operation.ts";
+import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import type { BorrowedImage } from "../sharing/borrow.ts";
 import { requireSpace } from "../space.ts";

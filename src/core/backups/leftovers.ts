@@ -3,7 +3,7 @@
  * store's, which their names say; those of another store are its own affair.
  */
 import type { State } from "../model/state.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import type { BackupData } from "./create-recovery.ts";
 import { isThere } from "./targets/identity.ts";

@@ -1,6 +1,6 @@
 /** `backup protect` and `unprotect`: a mark in the manifest, so that it goes where the backup goes. */
 import { EstratoError } from "../../errors.ts";
-import type { PlanView } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { findBackup, requireWhole } from "./find.ts";

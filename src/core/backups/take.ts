@@ -1,7 +1,7 @@
 /** A backup, and then what its policy leaves of those before it. */
 import { findInstance } from "../instances/find.ts";
-import type { PlanView } from "../operations/operation.ts";
-import { isPlan } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
+import { isPlan } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";

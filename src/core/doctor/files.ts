@@ -6,7 +6,7 @@ import { instancesOn } from "../layers/holders.ts";
 import type { ImageInfo } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
 import { thawFile } from "../modes.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { frozenAccess } from "../sharing/access.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";

@@ -8,7 +8,7 @@ import { hostnameOf } from "../instances/hostname.ts";
 import type { DiskFile, DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import { reservationName } from "../networks.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { type HeadFacts, headFacts } from "../truth.ts";
 import { diskOf } from "../volumes/attach.ts";

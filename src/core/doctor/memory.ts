@@ -1,7 +1,7 @@
 /** Compares the memory that snapshots keep with the files that are there. */
 import type { Snapshot, State } from "../model/state.ts";
 import { FROZEN } from "../modes.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { requireOrphan } from "./files.ts";

@@ -4,7 +4,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Crontab } from "../model/host.ts";
 import type { Schedule, State } from "../model/state.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { setLines, storeWords } from "../schedules/create.ts";
 import { CRONTAB_LOCK, markOf } from "../schedules/find.ts";

@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import { standingOn } from "../graph/references.ts";
 import { isNamed, isOurs } from "../layers/secrets.ts";
 import type { State } from "../model/state.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { type Finding, unmendable } from "./finding.ts";
 

@@ -5,7 +5,7 @@ import { isBorrowedBackup, markBorrowed } from "../graph/borrowed.ts";
 import { standingOn } from "../graph/references.ts";
 import { instancesOn } from "../layers/holders.ts";
 import type { Image, Layer, State } from "../model/state.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { audienceOf } from "../sharing/access.ts";
 import { recheckBorrowedImage } from "../sharing/borrow.ts";

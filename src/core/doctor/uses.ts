@@ -7,7 +7,7 @@ import { useNote } from "../backups/parts.ts";
 import { isThere } from "../backups/targets/identity.ts";
 import { openTarget } from "../backups/targets/open.ts";
 import type { State } from "../model/state.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import type { Finding } from "./finding.ts";
 

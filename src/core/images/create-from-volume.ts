@@ -1,7 +1,8 @@
 import { NO_FIRMWARE } from "../firmware.ts";
 import type { Image } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { type PlanView, run, type Step } from "../operations/operation.ts";
+import { run } from "../operations/operation.ts";
+import type { PlanView, Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { createVolumeSnapshotLocked } from "../snapshots/create-volume.ts";
 import { volumeLabel, withVolume } from "../volumes/find.ts";

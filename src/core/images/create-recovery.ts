@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { Image, Layer, Snapshot, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 

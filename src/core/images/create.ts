@@ -1,5 +1,5 @@
 /** `image create`, whatever from. */
-import type { PlanView } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import type { NewImageOptions } from "./record.ts";
 import { type ImageView, viewImage } from "./view.ts";

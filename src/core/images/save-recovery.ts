@@ -1,7 +1,7 @@
 /** A copy that was never finished goes; one that has its name stays. */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 
 /** What the journal remembers of a copy under way. */

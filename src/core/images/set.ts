@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Image, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { type PlanView, perform, planView } from "../operations/operation.ts";
+import { type PlanView, perform, planView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { findOwnImage } from "../sharing/find.ts";

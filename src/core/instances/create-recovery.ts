@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { forgetVolumes, isUnwritten, markUses } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
 import { recordAttached, releaseAttached } from "./attached.ts";

@@ -1,5 +1,5 @@
 /** `instance pause` and `instance resume`: the guest's processors stand still, its memory stays. */
-import type { PlanView } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { isLive } from "./find.ts";
 import { ALREADY, switchInstance, wrongState } from "./power.ts";

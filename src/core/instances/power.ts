@@ -4,7 +4,7 @@
  */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
-import { type PlanView, runUnjournaled } from "../operations/operation.ts";
+import { type PlanView, runUnjournaled } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type FoundInstance, findAgain, findInstance } from "./find.ts";

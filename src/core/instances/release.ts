@@ -5,7 +5,7 @@ import { chain, descendants, nameOf, pointersAt } from "../graph/references.ts";
 import { collect } from "../layers/collect.ts";
 import type { Action } from "../model/action.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
-import { type PlanView, perform, planView } from "../operations/operation.ts";
+import { type PlanView, perform, planView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";

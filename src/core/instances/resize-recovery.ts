@@ -1,4 +1,4 @@
-import { perform, repeat } from "../operations/operation.ts";
+import { perform, repeat } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { afterDefining, type ResizeData, resizeDataSchema, startAgain } from "./resize-steps.ts";
 

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { Action } from "../model/action.ts";
-import type { Step } from "../operations/operation.ts";
+import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 

@@ -2,7 +2,8 @@
 import * as v from "valibot";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import { type PlanView, run, runUnjournaled, type Step } from "../operations/operation.ts";
+import { run } from "../operations/operation.ts";
+import { type PlanView, runUnjournaled, type Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";

@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import { borrowedBelow, isBorrowedBackup } from "../graph/borrowed.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
-import type { PlanView } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
 import { coveredDisks, volumesOf } from "./adopt.ts";

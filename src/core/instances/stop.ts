@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { type PlanView, perform } from "../operations/operation.ts";
+import { type PlanView, perform } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { isLive } from "./find.ts";
 import { ALREADY, switchInstance, wrongState } from "./power.ts";

@@ -7,11 +7,11 @@ import { applyDecision } from "../graph/apply.ts";
 import { collect, nextStep } from "../graph/collect.ts";
 import { allPointers, type Pointer } from "../graph/references.ts";
 import type { State } from "../model/state.ts";
-import type { Step } from "../operations/operation.ts";
+import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { candidates } from "./collect.ts";
 import { readFacts, readRestingFacts } from "./holders.ts";
-import { mergeSteps } from "./merge.ts";
+import { mergeSteps } from "./merge-steps.ts";
 import { mustPause } from "./pivot.ts";
 import { readSizes } from "./sizes.ts";
 

@@ -2,6 +2,7 @@
  * One free or merge, journaled: the order of steps that makes a kill at any instant harmless (core/graph/effects.ts
  * says why).
  */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { isBorrowedBackup } from "../graph/borrowed.ts";
@@ -17,11 +18,14 @@ import type { JournalEntry } from "../model/journal.ts";
 import { actionSchema } from "../model/journal-data.ts";
 import type { Layer, State } from "../model/state.ts";
 import { thawFile } from "../modes.ts";
-import { closeEntry, dataOf, openedEntry } from "../operations/entries.ts";
-import { perform, run, type Step } from "../operations/operation.ts";
+import { closeEntry, openedEntry } from "../operations/entries.ts";
+import { dataOf } from "../operations/entry-data.ts";
+import { run } from "../operations/operation.ts";
+import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, OpenEntry, Outcome, World } from "../ports.ts";
 import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";
+import { titlesOf } from "./merge-steps.ts";
 import { findPivot, goingOn, letGoOn, mustChoose, mustPause, pivoted, takenApart } from "./pivot.ts";
 import { forgetSecret, requireSecrets } from "./secrets.ts";
 
@@ -65,25 +69,6 @@ export const mergeKind: Kind<MergeData> = {
   }),
   recover: (world, locks, data, entry) => finishMerge(world, locks, data, entry, false),
 };
-
-/** The steps of a decision, without its marks: for the plan of a dry run. `pause`: as mustPause says. */
-export function mergeSteps(state: State, decision: Free | Merge, pause: boolean): Step[] {
-  const effects = mergeEffects(state, decision);
-  const titles = titlesOf(state, decision);
-  return [
-    {
-      id: "merge",
-      title: titles.work,
-      actions: takenApart(effects.work, state, decision, pause),
-    },
-    {
-      id: "relink",
-      title: "Re-point what stands on it",
-      actions: [...effects.settle, ...goingOn(state, decision, pause)],
-    },
-    { id: "remove-file", title: titles.last, actions: effects.cleanup },
-  ].filter((step) => step.actions.length > 0);
-}
 
 /**
  * Carries out a decision that was made from `state` under the locks of all who stand on the layer. Afterwards the layer
@@ -133,15 +118,6 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
     throw error;
   }
   return true;
-}
-
-/** What people read of its two chief steps. */
-function titlesOf(state: State, decision: Free | Merge): { readonly work: string; readonly last: string } {
-  const layer = state.layers[decision.layer];
-  if (isBorrowedBackup(layer))
-    return { work: `Pull ${layer.borrowed.name} in`, last: `Let go of ${layer.borrowed.name}` };
-  const work = decision.kind === "free" ? "Free the layer" : `Merge the layer ${decision.way === "up" ? "up" : "down"}`;
-  return { work, last: "Remove the old file" };
 }
 
 /** One that was put away to a file system that is not mounted now would lie there for ever, and nobody would know. */

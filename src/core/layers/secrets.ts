@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
 import type { SecretSummary } from "../model/host.ts";
 import type { State } from "../model/state.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 
 /** One libvirt may serve several stores: each knows its own secrets by this. */

@@ -1,8 +1,4 @@
-/**
- * The journal's entries as core writes and reads them: whose child each is, and that what they remember has the shape
- * that recovery expects.
- */
-import * as v from "valibot";
+/** The journal's entries as core opens and closes them, and whose child each is. */
 import { EstratoError } from "../../errors.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Kind, OpenEntry, World } from "../ports.ts";
@@ -50,36 +46,4 @@ export async function childrenOf(world: World, entry: JournalEntry): Promise<Jou
 function isChild(one: JournalEntry, entry: JournalEntry, later: boolean): boolean {
   if (one.parent !== undefined) return one.parent === entry.id;
   return later && one.locks.some((name) => entry.locks.includes(name));
-}
-
-/**
- * What an entry remembers, in the shape that its kind has now. Throws "integrity" where it was written by a newer
- * estrato, or is not what that kind writes: nothing is recovered by guessing.
- */
-export function dataOf<Data>(kind: Kind<Data>, entry: JournalEntry): Data {
-  if (entry.version > kind.version) throw foreign(entry);
-  let { data } = entry;
-  for (let version = entry.version; version < kind.version; version += 1) {
-    const step = kind.older?.[version];
-    if (step === undefined) throw foreign(entry);
-    data = step(data);
-  }
-  const checked = v.safeParse(kind.data, data, { abortEarly: true });
-  if (checked.success) return checked.output;
-  const [issue] = checked.issues;
-  throw new EstratoError(
-    "integrity",
-    `journal entry ${entry.id}: ${entry.kind}: ${v.getDotPath(issue) ?? "data"}: ${issue.message}`,
-    { hint: "It is not what this version of estrato writes: nothing has been changed by it." },
-  );
-}
-
-function foreign({ id, kind, version }: JournalEntry): EstratoError {
-  return new EstratoError(
-    "integrity",
-    `journal entry ${id}: ${kind}, version ${version}: this estrato cannot read it`,
-    {
-      hint: "It was written by another version of estrato: run any command of that version, which ends it.",
-    },
-  );
 }

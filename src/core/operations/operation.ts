@@ -3,35 +3,13 @@
  * what the journal remembers of it, an ordered list of steps. `run` plans it, journals it, performs it, and ends it
  * where it failed.
  */
+
 import { EstratoError } from "../../errors.ts";
-import type { Action, EarlySums } from "../model/action.ts";
-import type { Command } from "../model/host.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { childrenOf, closeEntry, openEntry, openedEntry } from "./entries.ts";
 import { endEntry } from "./recovery.ts";
-
-/**
- * One thing to do: host actions, or a run function (a change of the state, a comparison), or both, actions first; or
- * another operation, a child.
- */
-export interface Step {
-  /** Tells it from the others of its operation: recovery and tests go by it. */
-  readonly id: string;
-  /** For people. */
-  readonly title: string;
-  readonly actions?: readonly Action[];
-  /** Sums of the copies that the actions make. */
-  readonly sums?: EarlySums;
-  /** What `run` is about to perform itself, where the way depends on how it goes: for the plan that people see. */
-  readonly shown?: readonly Action[];
-  readonly run?: () => Promise<void>;
-  /**
-   * Runs other operations through `within`: the children of this one. A plan shows the steps of its answer, a plan, in
-   * the place of this.
-   */
-  readonly child?: (within: World) => Promise<unknown>;
-}
+import { isPlan, type PlanView, perform, planView, type Step } from "./steps.ts";
 
 /** A change about to be made. */
 export interface Operation<Data, Result> {
@@ -57,68 +35,6 @@ export interface Following {
   readonly steps: readonly Step[];
   readonly notes: readonly string[];
   readonly bytes: number | null; // that it frees; null: it is not there to free any
-}
-
-/** What `--dry-run` shows. */
-export interface PlanView {
-  readonly steps: readonly { readonly title: string; readonly commands: readonly Command[] }[];
-  readonly notes: readonly string[];
-  readonly freesBytes: number | null;
-}
-
-/** Is it the plan that a dry run answers with, and not what was made? */
-export function isPlan(answer: unknown): answer is PlanView {
-  return typeof answer === "object" && answer !== null && "steps" in answer && "freesBytes" in answer;
-}
-
-/** The plan of some steps, in the words a person would type. */
-export function planView(
-  world: World,
-  steps: readonly Step[],
-  notes: readonly string[] = [],
-  freesBytes: number | null = null,
-): PlanView {
-  return {
-    steps: steps.map((step) => ({
-      title: step.title,
-      commands: [...(step.actions ?? []), ...(step.shown ?? [])].flatMap((action) => world.host.commandsFor(action)),
-    })),
-    notes,
-    freesBytes,
-  };
-}
-
-/** Performs actions one after the other, with the locks handed down to the children. */
-export async function perform(
-  world: World,
-  locks: HeldLocks,
-  actions: readonly Action[],
-  title: string | null = null,
-  sums?: EarlySums,
-): Promise<void> {
-  for (const action of actions) {
-    await world.host.perform(action, {
-      lockFds: locks.fds,
-      // A copy loses nothing when it is cut; everything else in flight is let finish, unless it says that it may stop.
-      ...(action.do === "convert" || "mayStop" in action ? { signal: world.signal } : {}),
-      ...(title === null ? {} : { onProgress: (fraction: number) => world.report.progress(title, fraction) }),
-      ...(sums === undefined ? {} : { sums }),
-      ...(world.report.detail === undefined ? {} : { onStall: (ms: number) => tellStall(world, ms) }),
-    });
-  }
-}
-
-function tellStall(world: World, ms: number): void {
-  world.report.detail?.(`the guest stood still for ${Math.round(ms)} ms`);
-}
-
-/**
- * Performs a step (not one that is another operation) once more: for recoveries that go forward by the steps that were
- * left.
- */
-export async function repeat(world: World, locks: HeldLocks, step: Step): Promise<void> {
-  await perform(world, locks, step.actions ?? []);
-  await step.run?.();
 }
 
 /**
@@ -155,29 +71,6 @@ export async function run<Data, Result>(
   }
   await log(world, operation, "done");
   return operation.result();
-}
-
-/**
- * Steps of which each is one change, whole or not there: they need no entry in the journal. Returns `result`; in a dry
- * run the plan, and nothing is changed.
- */
-export async function runUnjournaled<Result>(
-  world: World,
-  locks: HeldLocks,
-  steps: readonly Step[],
-  result: Result,
-): Promise<Result | PlanView> {
-  if (world.dryRun) return planView(world, steps);
-  for (const step of steps) {
-    await perform(world, locks, step.actions ?? [], step.title);
-    await step.run?.();
-  }
-  return result;
-}
-
-/** The answer where there is nothing to do: `result`, in a dry run an empty plan that says why. */
-export function unchanged<Result>(world: World, result: Result, why?: string): Result | PlanView {
-  return world.dryRun ? planView(world, [], why === undefined ? [] : [why]) : result;
 }
 
 async function planOf<Data, Result>(world: World, operation: Operation<Data, Result>): Promise<PlanView> {

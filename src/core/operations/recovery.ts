@@ -6,7 +6,7 @@ import { EstratoError } from "../../errors.ts";
 import { requireNoneLost } from "../instances/find.ts";
 import type { JournalEntry, KindName } from "../model/journal.ts";
 import type { HeldLocks, Outcome, World } from "../ports.ts";
-import { childrenOf, closeEntry, dataOf, openedEntry } from "./entries.ts";
+import { childrenOf, closeEntry, openedEntry } from "./entries.ts";
 import { joined, takeLocks } from "./locks.ts";
 
 /** Operations that have not ended, the newest first. */
@@ -32,7 +32,7 @@ export async function endEntry(world: World, held: HeldLocks, entry: JournalEntr
   try {
     for (const child of await childrenOf(world, entry)) await endEntry(world, locks, child);
     await requireNoneAstray(world, entry);
-    const kind = await load();
+    const [kind, { dataOf }] = await Promise.all([load(), import("./entry-data.ts")]);
     const outcome = await kind.recover(world, locks, dataOf(kind, entry), openedEntry(world, kind, entry));
     await closeEntry(world, entry);
     world.report.note(`${entry.command}: had not ended; ${RECOVERED[outcome]}`);

@@ -1,6 +1,7 @@
 /** `schedule delete`: its lines of the crontab go, then the record. What it has made stays. */
 import * as v from "valibot";
-import { type PlanView, perform, run, type Step } from "../operations/operation.ts";
+import { run } from "../operations/operation.ts";
+import { type PlanView, perform, type Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { setLines } from "./create.ts";

@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
 import type { Schedule } from "../model/state.ts";
-import type { PlanView } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { instanceNameOf } from "./find.ts";
 import { hookAction, runHook } from "./hooks.ts";

@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { backupAndRotate } from "../backups/take.ts";
 import type { Schedule, ScheduledBackup } from "../model/state.ts";
-import type { PlanView } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";
 import { nextDue } from "./cron-time.ts";

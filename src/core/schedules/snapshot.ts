@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { retain } from "../backups/retention.ts";
 import type { Schedule, ScheduledSnapshot, Snapshot, State } from "../model/state.ts";
-import type { PlanView } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { createSnapshot } from "../snapshots/create.ts";
 import { deleteSnapshot } from "../snapshots/delete.ts";

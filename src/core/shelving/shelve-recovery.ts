@@ -4,7 +4,7 @@ import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import { thawFile } from "../modes.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import type { ShelveData } from "./plan.ts";
 import { shelveDataSchema } from "./plan.ts";

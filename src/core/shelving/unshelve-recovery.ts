@@ -5,7 +5,7 @@ import { copySchema } from "../firmware.ts";
 import type { Action } from "../model/action.ts";
 import type { Image, Shelved, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { unlinkShelf } from "./record.ts";
 

@@ -7,7 +7,7 @@ import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot } from "../model/state.ts";
 import { freezeFile, thawFile, WRITABLE } from "../modes.ts";
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { type CreateData, createDataSchema, record, switched } from "./create-steps.ts";
 import { liveDefinitionName } from "./drop.ts";

@@ -8,7 +8,7 @@ import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { freezeFile } from "../modes.ts";
-import { perform, type Step } from "../operations/operation.ts";
+import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import {
   adoptHeads,

@@ -4,7 +4,7 @@ import { imageOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import { thawFile } from "../modes.ts";
-import { perform, repeat } from "../operations/operation.ts";
+import { perform, repeat } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots } from "./drop.ts";
 import type { RevertData } from "./revert-plan.ts";

@@ -2,7 +2,7 @@
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import { FROZEN, freezeFile, thawFile } from "../modes.ts";
-import { perform, type Step } from "../operations/operation.ts";
+import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";
 import { adoptHeads, createHead, definitionByVolume, type HeadChange } from "./heads.ts";

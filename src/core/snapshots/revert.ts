@@ -5,7 +5,8 @@
 import { EstratoError } from "../../errors.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
-import { type PlanView, run } from "../operations/operation.ts";
+import { run } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";

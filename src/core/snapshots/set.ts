@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
-import type { PlanView } from "../operations/operation.ts";
+import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { deleteSnapshot, expiredSnapshots } from "./delete.ts";

@@ -1,5 +1,5 @@
 /** Before a head is unlinked: does anybody hold it? */
-import { perform } from "../operations/operation.ts";
+import { perform } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 
 /**

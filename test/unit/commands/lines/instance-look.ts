@@ -121,13 +121,20 @@ export const looking: NounLines = {
   ssh: {
     well: [
       { line: "instance ssh web1", how: withTerminal },
-      { line: "instance ssh web1 --login debian --identity key -- uptime -p", how: withTerminal },
+      { line: "instance ssh web1 --login debian --identity key --timeout 5s -- uptime -p", how: withTerminal },
+      { line: "instance ssh web1 --no-wait", how: withTerminal },
     ],
     refused: refusals(
       ["instance ssh web1 --login=-oProxyCommand=x", 2, "not a user name"],
       ["instance ssh nosuch", 4, "instance nosuch: not found"],
       ["instance ssh legacy", 4, "no address is known of it"],
       ["instance ssh web2", 5, "it is off"],
+      [
+        "instance ssh web1 --timeout 0s",
+        255,
+        "no ssh server answers at 192.168.122.",
+        (on) => void Object.assign(on.machine, { sshAnswers: false }),
+      ],
     ),
   },
 };

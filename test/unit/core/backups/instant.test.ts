@@ -11,7 +11,7 @@ import { findings } from "../../../../src/core/graph/invariants.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
 import type { Snapshot } from "../../../../src/core/model/state.ts";
-import type { PlanView } from "../../../../src/core/operations/operation.ts";
+import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";

@@ -5,7 +5,7 @@ import { deleteImage } from "../../../../src/core/images/delete.ts";
 import { type SetImageOptions, setImage } from "../../../../src/core/images/set.ts";
 import { listImages } from "../../../../src/core/images/view.ts";
 import type { Image } from "../../../../src/core/model/state.ts";
-import type { PlanView } from "../../../../src/core/operations/operation.ts";
+import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { readUsage } from "../../../../src/core/usage.ts";
 import { CLUSTER_BYTES } from "../../../fake/host.ts";
 import { ENDINGS } from "../ends.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import type { Instance } from "../../../../src/core/model/state.ts";
-import type { PlanView } from "../../../../src/core/operations/operation.ts";
+import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import {
   addImage,

@@ -3,7 +3,7 @@ import { createImageFromSnapshot } from "../../../../src/core/images/create-from
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import type { Instance } from "../../../../src/core/model/state.ts";
-import type { PlanView } from "../../../../src/core/operations/operation.ts";
+import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { command, creation, type Estate, newEstate, snapshotOf, stateOf, wrongs } from "./world.ts";
 

@@ -3,7 +3,7 @@ import { createInstance } from "../../../../src/core/instances/create.ts";
 import { pauseInstance, resumeInstance } from "../../../../src/core/instances/pause.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
 import { rebootInstance, stopInstance } from "../../../../src/core/instances/stop.ts";
-import type { PlanView } from "../../../../src/core/operations/operation.ts";
+import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { command, creation, type Estate, kinds, newEstate, snapshotOf } from "./world.ts";
 
 const STOP = { force: false, timeoutMs: 60_000, wait: true };

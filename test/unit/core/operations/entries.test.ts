@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import type { JournalEntry } from "../../../../src/core/model/journal.ts";
-import { closeEntry, dataOf } from "../../../../src/core/operations/entries.ts";
+import { closeEntry } from "../../../../src/core/operations/entries.ts";
+import { dataOf } from "../../../../src/core/operations/entry-data.ts";
 import { kinds } from "../../../../src/core/operations/kinds.ts";
 import { run } from "../../../../src/core/operations/operation.ts";
 import { recoverAll } from "../../../../src/core/operations/recovery.ts";

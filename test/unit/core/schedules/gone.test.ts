@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
-import type { PlanView } from "../../../../src/core/operations/operation.ts";
+import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { runSchedule } from "../../../../src/core/schedules/run.ts";
 import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";

@@ -275,6 +275,7 @@ test("a state that an older estrato wrote has no schedules and no backups, and t
   const on = await prepared();
   await take(on, "s1", creation("s1"));
   const state = JSON.parse(on.disk.state ?? "");
+  state.version = 1;
   for (const table of ["schedules", "bookmarks", "targets"]) delete state[table];
   on.disk.state = JSON.stringify(state);
   expect(await stateOf(on)).toMatchObject({ schedules: {}, bookmarks: {}, targets: {} });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Snapshot } from "../../../../src/core/model/state.ts";
-import type { PlanView } from "../../../../src/core/operations/operation.ts";
+import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import { requireSound } from "../crashes.ts";

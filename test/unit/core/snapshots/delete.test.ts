@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { PlanView } from "../../../../src/core/operations/operation.ts";
+import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { listSnapshots, snapshotTree, type TreeNode } from "../../../../src/core/snapshots/list.ts";
 import { revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { PlanView } from "../../../../src/core/operations/operation.ts";
+import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { type Reverted, revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import { requireSound } from "../crashes.ts";
