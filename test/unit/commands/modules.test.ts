@@ -4,15 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { buildOptions } from "../../../build.mjs";
 
 /** Not valibot (2 ms): each kind of operation says in it what the journal remembers. */
-const HEAVY = [
-  "execa",
-  "conf",
-  "@inquirer/prompts",
-  "@xmldom/xmldom",
-  "yaml",
-  "@jmespath-community/jmespath",
-  "chalk",
-];
+const HEAVY = ["execa", "conf", "@inquirer/prompts", "@xmldom/xmldom", "yaml", "@jmespath-community/jmespath", "chalk"];
 let metafile: Metafile;
 
 beforeAll(async () => {
