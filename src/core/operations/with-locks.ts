@@ -27,7 +27,9 @@ export async function withLocks<T>(
   }
   if (!world.dryRun) {
     const { collect } = await import("../layers/collect.ts");
-    await collect(world);
+    // A merge is nobody's child: what is collected later than it could be keeps no operation from ending.
+    const { parent: _, ...own } = world;
+    await collect(own);
   }
   return result;
 }
