@@ -58,6 +58,8 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
+          // The program as it ships, not as vitest would make it anew.
+          server: { deps: { external: [/\/dist\//] } },
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: GUEST_MS,
           hookTimeout: GUEST_MS,

@@ -66,6 +66,8 @@ export interface Factory {
   readonly world: () => Promise<World>;
   /** For what goes to stdout, or to stderr. */
   readonly painter: (stream: "stdout" | "stderr") => Promise<Painter>;
+  /** To be called at the end of the run: nothing is kept open behind it. */
+  readonly close: () => void;
   /** Writes an error to stderr in the form that was asked for, and returns it. */
   readonly reportError: (error: unknown) => EstratoError;
 }
@@ -133,11 +135,13 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     return openStore({ home, systemMode: uid === 0, searchPath: env.PATH });
   });
 
+  let made: Host | null = null;
   const host = once(async (): Promise<Host> => {
     if (twins.host !== undefined) return twins.host as Host;
     const [{ createHost }, read] = await Promise.all([import("./host/index.ts"), settings()]);
     const uri = read.get("connect").value ?? "qemu:///system";
-    return createHost({ uri, uid, env: { ...env }, trace: globals.trace ? traceChild : undefined, eager: changes });
+    made = createHost({ uri, uid, env: { ...env }, trace: globals.trace ? traceChild : undefined, eager: changes });
+    return made;
   });
 
   const world = once(async (): Promise<World> => {
@@ -227,6 +231,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     host,
     world,
     painter,
+    close: () => made?.close(),
     reportError(error) {
       const known = asEstratoError(error);
       if (globals.trace) say(errorTrace(known));

@@ -83,6 +83,7 @@ function machineHost(processes: Processes, virsh: Virsh, uid: number) {
       await perform({ processes, virsh, options: how, sleep, nowMs: () => performance.now() }, action);
     },
     letGo: (fds: readonly number[]): Promise<void> => virsh.letGo(fds),
+    close: (): void => virsh.close(),
   };
 }
 

@@ -21,6 +21,8 @@ export interface KeptVirsh {
   prepare(fds: readonly number[]): void;
   /** Ends what holds these locks; resolves when it holds them no more. */
   letGo(fds: readonly number[]): Promise<void>;
+  /** Tells all of them to end. */
+  close(): void;
 }
 
 type ExitOf = (stdout: string, stderr: string) => number | null;
@@ -48,7 +50,7 @@ const CONNECTION_LOST = /^error: (?:Disconnected from|Reconnected to|Failed to r
 const STARTS_DAEMON = /\/session\b/;
 
 /** Keeps none: each command has a process of its own. */
-const NONE: KeptVirsh = { ask: async () => null, prepare: () => {}, letGo: async () => {} };
+const NONE: KeptVirsh = { ask: async () => null, prepare: () => {}, letGo: async () => {}, close: () => {} };
 
 /** The last that a virsh with ENVIRONMENT says, whatever it ends of. */
 const NO_HISTORY = /^error: Failed to create '\/dev\/null\/.*\n?/gm;
@@ -98,6 +100,10 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
       for (const { child } of holding) child.close();
       await Promise.all(holding.map(({ child }) => child.ended()));
       for (const kept of holding) all.delete(kept);
+    },
+    close() {
+      for (const { child } of all) child.close();
+      all.clear();
     },
   };
 }

@@ -34,6 +34,8 @@ export interface Virsh {
   prepare(options: RunOptions): void;
   /** Ends every virsh that is kept with these locks, so that who releases them sets them free. */
   letGo(fds: readonly number[]): Promise<void>;
+  /** Tells every virsh that is kept to end. */
+  close(): void;
 }
 
 /** One argument of a process may hold 128 KiB (Linux, MAX_ARG_STRLEN): nothing else bounds a batch. */
@@ -74,6 +76,7 @@ export function createVirsh(processes: Processes, uri: string, folders: LibvirtF
     },
     prepare: ({ inheritFds }) => kept.prepare(inheritFds ?? []),
     letGo: kept.letGo,
+    close: kept.close,
   };
   return virsh;
 }

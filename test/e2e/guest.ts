@@ -5,6 +5,7 @@
 
 import { PATIENCE_MS, pauses } from "../wait.ts";
 import { type Ran, run } from "./processes.ts";
+import { tryVirsh } from "./virsh.ts";
 
 /**
  * Of a line that has not been carried out, since nobody was there, or file systems are frozen: it may be sent again.
@@ -14,8 +15,18 @@ const NOT_YET = /not (connected|responding|available)|frozen|[Ff]ailed to connec
 /** One of the guest's agent, of libvirt at `uri` if it is not the usual. Returns what is in "return". */
 export type Agent = (instance: string, command: object) => Promise<Ran>;
 
-export const systemAgent: Agent = (instance, command) =>
-  run("virsh", ["--quiet", "qemu-agent-command", instance, JSON.stringify(command)]);
+export const systemAgent: Agent = (instance, command) => tryVirsh(...agentCommand(instance, command));
+
+/**
+ * For virsh. Waits for the answer as long as it takes: the agent forgets what has ended when it has told it once, and
+ * an answer that comes too late is told to nobody.
+ */
+export const agentCommand = (instance: string, command: object): string[] => [
+  "qemu-agent-command",
+  instance,
+  JSON.stringify(command),
+  "--block",
+];
 
 /** Runs a shell line as root and returns its stdout; waits until the agent answers. Throws where the line fails. */
 export async function byAgent(agent: Agent, instance: string, line: string): Promise<string> {

@@ -7,7 +7,9 @@ import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { until } from "../wait.ts";
 import { byAgent, ssh, systemAgent } from "./guest.ts";
+import { runInProcess } from "./in-process.ts";
 import { type Ran, run, sure } from "./processes.ts";
+import { tryVirsh, virsh } from "./virsh.ts";
 
 const bedDir = process.env.ESTRATO_BED_DIR;
 if (process.env.ESTRATO_BED !== "1" || bedDir === undefined) {
@@ -20,7 +22,11 @@ export const guestImage = process.env.ESTRATO_BED_GUEST as string;
 /** Enough for the guest, and little: several run side by side. */
 export const small = ["--vcpus", "1", "--ram", "128M"];
 
-export const virsh = (...args: string[]) => sure("virsh", "--quiet", ...args);
+export { virsh } from "./virsh.ts";
+
+/** With these set the process itself is killed, or stands still. */
+const ENDS_PROCESS = ["ESTRATO_TEST_CRASH", "ESTRATO_TEST_STOP"];
+
 /** test/bed/libvirtd: start, stop, kill, restart. */
 export const libvirtd = (verb: "start" | "stop" | "kill" | "restart") => sure(join(bedFolder, "libvirtd"), verb);
 
@@ -102,7 +108,10 @@ export async function makeRig(): Promise<Rig> {
   const key = join(folder, "key");
   await sure("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key);
   const env = { ESTRATO_HOME: home };
-  const estratoWith = (more: Record<string, string>, ...args: string[]) => run(program, args, { ...env, ...more });
+  const estratoWith = (more: Record<string, string>, ...args: string[]) =>
+    ENDS_PROCESS.some((name) => name in more)
+      ? run(program, args, { ...env, ...more })
+      : runInProcess(args, { ...env, ...more });
   const estrato = (...args: string[]) => estratoWith({}, ...args);
   const ok = async (...args: string[]) => {
     const ran = await estrato(...args);
@@ -208,7 +217,7 @@ export async function whilePulling(
       isOver = true;
     });
     while (!isOver) {
-      const slowed = await run("virsh", ["--quiet", "blockjob", instance, device, "1"]);
+      const slowed = await tryVirsh("blockjob", instance, device, "1");
       const job = slowed.code === 0 ? await virsh("blockjob", instance, device, "--info", "--raw") : "";
       if (job.includes("Block Pull")) return { child, ended };
     }

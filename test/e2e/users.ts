@@ -1,7 +1,7 @@
 /** Users of the bed's own, with a home and a session's libvirt each, on real guests of theirs. */
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Agent, byAgent } from "./guest.ts";
+import { type Agent, agentCommand, byAgent } from "./guest.ts";
 import { type Ran, run, sure } from "./processes.ts";
 import { small } from "./rig.ts";
 
@@ -69,7 +69,7 @@ async function makeUser(name: string): Promise<User> {
     return ran.stdout.replace(/\n$/, "");
   };
   const agent: Agent = (instance, command) =>
-    as("virsh", "-q", "-c", "qemu:///session", "qemu-agent-command", instance, JSON.stringify(command));
+    as("virsh", "-q", "-c", "qemu:///session", ...agentCommand(instance, command));
   return {
     ...{ name, uid, home, store: `${home}/.local/share/estrato`, run: as, estrato, estratoWith, ok, folder: home },
     async refused(code, ...args) {

@@ -405,6 +405,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       if (phase !== undefined) die(`${phase === "after" ? "after" : "in"} ${where}`);
     },
     letGo: async () => undefined,
+    close: () => undefined,
   };
 }
 

@@ -54,6 +54,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   interactive: "never",
   commandsFor: "never",
   letGo: "never",
+  close: "never",
   perform: "action",
 };
 

@@ -28,6 +28,14 @@ export async function runVerb(
     withoutSettings: verb.withoutSettings,
     changes: verb.changes,
   });
+  try {
+    await runParsed(name, verb, line, factory, catalogue);
+  } finally {
+    factory.close();
+  }
+}
+
+async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {
   const wish = await outputWish(line.globals, factory, verb.withoutSettings);
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);

@@ -22,4 +22,6 @@ export interface MachinePort {
   perform(action: Action, options?: PerformOptions): Promise<void>;
   /** Ends every child that is kept with these descriptors of locks: to be called before they are released. */
   letGo(lockFds: readonly number[]): Promise<void>;
+  /** Tells every kept child to end: nothing is asked afterwards. */
+  close(): void;
 }

@@ -202,6 +202,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   interactive: () => [{ program: "/bin/true", args: [] }],
   commandsFor: () => [SAMPLES.start()],
   letGo: () => [[]],
+  close: () => [],
 };
 
 type Method = keyof typeof CALLS;
