@@ -17,6 +17,7 @@ export interface HeadFacts {
   readonly persistent: string | null; // libvirt's persistent definition
   readonly live: string | null; // libvirt's live definition; null when off
   readonly qemu: string | null; // QEMU itself; null when off
+  readonly qemuChain: readonly string[]; // the same with all that it stands on, top first; [] when off
   /** The secret that opens it, by our state and by each definition that names the disk. */
   readonly secret: { readonly recorded: string | null; readonly defined: readonly (string | null)[] };
   /** Of the device as the guest sees it now; null when off. */
@@ -39,6 +40,7 @@ export async function headFacts(world: World, state: State, status: DomainStatus
       persistent: status.inactive.disks.find((disk) => disk.device === device)?.source ?? null,
       live: status.live?.disks.find((disk) => disk.device === device)?.source ?? null,
       qemu: ofQemu?.chain[0] ?? null,
+      qemuChain: ofQemu?.chain ?? [],
       secret: { recorded: state.layers[volume.head]?.secret ?? null, defined: named.map(({ secret }) => secret) },
       liveSizeBytes: ofQemu?.sizeBytes ?? null,
     });
@@ -70,10 +72,7 @@ export async function requireAgreement(world: World, state: State, status: Domai
   const difference = disagreement(status, facts);
   if (difference !== null) {
     throw new EstratoError("integrity", `instance ${status.name}: ${difference}`, {
-      hint:
-        status.live === null
-          ? 'Run "estrato doctor --repair".'
-          : `Run "estrato doctor --repair", then stop and start ${status.name}.`,
+      hint: 'Run "estrato doctor --repair".',
     });
   }
   return facts;

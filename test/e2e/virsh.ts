@@ -1,4 +1,7 @@
-/** virsh, kept for one line after the other: a process of its own costs each of thousands of questions more than the answer. */
+/**
+ * virsh, kept for one line after the other: a process of its own costs each of thousands of questions more than the
+ * answer.
+ */
 import { SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
 import { createProcesses } from "../../src/host/process.ts";
 import { createVirsh } from "../../src/host/virsh.ts";

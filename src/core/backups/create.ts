@@ -4,7 +4,6 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { coveredDisks, planAdoption, volumesOf } from "../instances/adopt.ts";
-import { findAgain } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
@@ -12,6 +11,7 @@ import { run } from "../operations/operation.ts";
 import { isPlan, type PlanView, type Step } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { createSnapshotLocked } from "../snapshots/create.ts";
+import { findToChange } from "../volumes/take-in.ts";
 import type { Backup } from "./backup.ts";
 import { bookmarkOf } from "./bookmarks.ts";
 import { type Base, copiedBytes, type DiskMoment, planCopies, requireEncryption } from "./copies.ts";
@@ -51,7 +51,7 @@ export async function createBackupLocked(
   if (options.name !== null) requireName("backup", options.name);
   requireName("backup type", options.type);
   const { target } = options;
-  const { status } = await findAgain(world, uuid);
+  const { status } = await findToChange(world, locks, uuid);
   const left = leftOut(status, options.disks);
   const { state } = await planAdoption(world, status, left);
   await requireTarget(world, state, target);

@@ -81,13 +81,16 @@ async function examinePending(world: World, state: State, entry: JournalEntry): 
 /**
  * Recovers what never ended, mends what can be mended (asking where it must choose), collects, and pulls in what
  * instances still read from backups. Afterwards every difference left is in the answer with result "left".
+ * All is asked before anything is mended: a no leaves that one alone; throws "needs_yes" where nobody can answer.
  */
 export async function repair(world: World): Promise<Examined[]> {
   const failures: { entry: JournalEntry; error: unknown }[] = [];
   await recoverAll(world, failures);
+  const found = await examine(world);
+  const refused = await refusedOf(world, found);
   const done: Examined[] = [];
-  for (const finding of await examine(world)) {
-    if (finding.mending !== null)
+  for (const finding of found) {
+    if (finding.mending !== null && !refused.has(finding))
       done.push({ ...rowOf(finding), result: (await mend(world, finding)) ? "mended" : "left" });
   }
   const { collect } = await import("../layers/collect.ts");
@@ -114,16 +117,21 @@ export async function repair(world: World): Promise<Examined[]> {
   ];
 }
 
+/** Of what must be asked, before anything is mended: those that got a no. */
+async function refusedOf(world: World, found: readonly Finding[]): Promise<Set<Finding>> {
+  const refused = new Set<Finding>();
+  for (const finding of found) {
+    const { mending } = finding;
+    if (mending === null || mending.loses.length === 0) continue;
+    const text = `${finding.subject}: ${finding.problem}. ${finding.remedy}`;
+    if (!(await world.report.confirm({ text, loses: mending.loses }))) refused.add(finding);
+  }
+  return refused;
+}
+
 async function mend(world: World, finding: Finding): Promise<boolean> {
   const { mending } = finding;
   if (mending === null) return false;
-  if (mending.loses.length > 0) {
-    const yes = await world.report.confirm({
-      text: `${finding.subject}: ${finding.problem}. ${finding.remedy}`,
-      loses: mending.loses,
-    });
-    if (!yes) return false;
-  }
   let locks: HeldLocks | null = null;
   try {
     locks = await takeLocks(world, mending.locks, world.lockTimeoutMs);

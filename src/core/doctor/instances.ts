@@ -13,6 +13,8 @@ import type { World } from "../ports.ts";
 import { type HeadFacts, headFacts } from "../truth.ts";
 import { diskOf } from "../volumes/attach.ts";
 import { volumeLabel } from "../volumes/find.ts";
+import { type Overlays, overlaysOf } from "../volumes/overlays.ts";
+import { findToChange } from "../volumes/take-in.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
 /** Every remembered instance has its domain, under its name, on its heads, thawed. */
@@ -94,7 +96,10 @@ function renamed(instance: Instance, status: DomainStatus): Finding {
 async function examineHeads(world: World, state: State, status: DomainStatus): Promise<Finding[]> {
   const findings: Finding[] = [];
   const subject = `instance ${status.name}`;
+  const overlays = await overlaysOf(world, state, status);
+  if (overlays.length > 0) findings.push(overlaid(status, overlays));
   for (const fact of await headFacts(world, state, status)) {
+    if (overlays.some(({ device }) => device === fact.device)) continue;
     const head = state.layers[fact.volume.head];
     const file = head === undefined ? { path: fact.recorded, format: "qcow2" } : diskFileOf(state, head);
     if (fact.persistent === null) {
@@ -109,7 +114,9 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
           `Stop ${status.name} and run doctor again.`,
         ),
       );
-    } else if (status.live !== null && fact.live !== fact.recorded) {
+      continue; // another definition now would leave behind what it writes
+    }
+    if (status.live !== null && fact.live !== fact.recorded) {
       findings.push(
         unmendable(
           subject,
@@ -130,7 +137,9 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
           loses:
             status.live === null
               ? [`what ${fact.persistent} holds beyond ${fact.recorded} (the file itself stays)`]
-              : [],
+              : isOfLayer(state, fact.persistent)
+                ? []
+                : [`that ${status.name} is to start from ${fact.persistent} next time`],
           mend: (w, locks) => perform(w, locks, [{ do: "redefine", domain: status.uuid, disks }]),
         },
       });
@@ -138,6 +147,30 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
   }
   if (findings.length === 0) findings.push(...examineChains(state, status));
   return findings;
+}
+
+function isOfLayer(state: State, path: string): boolean {
+  return Object.values(state.layers).some(({ file }) => file === path);
+}
+
+/** Another tool has put files on its disks: they are part of them from here on, or that tool must take them away. */
+function overlaid(status: DomainStatus, overlays: readonly Overlays[]): Finding {
+  const subject = `instance ${status.name}`;
+  const problem = overlays
+    .map(({ device, paths }) => `${device}: another tool put ${paths.join(", ")} on it`)
+    .join("; ");
+  const refusal = overlays.find((one) => one.refusal !== null)?.refusal;
+  if (refusal) return unmendable(subject, refusal.message.replace(`${subject}: `, ""), refusal.hint ?? "");
+  return {
+    subject,
+    problem,
+    remedy: "Take it in: the guest goes on as it is.",
+    mending: {
+      locks: [status.uuid],
+      loses: [],
+      mend: async (w, locks) => void (await findToChange(w, locks, status.uuid)),
+    },
+  };
 }
 
 /**
@@ -170,14 +203,23 @@ function examineChains(state: State, status: DomainStatus): Finding[] {
 
 /**
  * Somebody took it out behind our back. What estrato made can be put back as it makes it; of a disk from before it,
- * only its owner knows how.
+ * only its owner knows how: it is taken for detached, and stays a volume.
  */
 function lostDisk(state: State, status: DomainStatus, { device, volume }: HeadFacts): Finding {
   const subject = `instance ${status.name}`;
   const problem = `its definition has no disk ${device}, which ${volumeLabel(state, volume)} is`;
   const layers = chainOrNull(state, volume.head)?.map((id) => state.layers[id]) ?? [];
   if (layers.length === 0 || layers.some((layer) => layer?.foreign != null)) {
-    return unmendable(subject, problem, "Attach the disk again with virsh.");
+    const { file = "", format = "" } = state.layers[volume.head] ?? {};
+    const again = `virsh attach-disk ${status.name} ${file} ${device} --config --driver qemu --subdriver ${format}`;
+    if (status.live?.disks.some((disk) => disk.device === device))
+      return unmendable(subject, problem, `Stop ${status.name}, or attach it again: ${again}.`);
+    return {
+      subject,
+      problem,
+      remedy: `Take it for detached: it stays, as volume ${volume.name ?? volume.id}. (Or attach it again first: ${again}.)`,
+      mending: { locks: [status.uuid, volume.id], loses: [], mend: (w) => detached(w, volume.id) },
+    };
   }
   const disk = diskOf(state, volume, device);
   return {
@@ -190,6 +232,16 @@ function lostDisk(state: State, status: DomainStatus, { device, volume }: HeadFa
       mend: (w, locks) => perform(w, locks, [{ do: "attach-disk", domain: status.uuid, disk }]),
     },
   };
+}
+
+async function detached(world: World, id: string): Promise<void> {
+  await world.store.update((draft) => {
+    const volume = draft.volumes[id];
+    if (volume === undefined) return;
+    volume.instance = null;
+    volume.device = null;
+    volume.deleteWithInstance = false;
+  });
 }
 
 async function examineGuest(world: World, status: DomainStatus): Promise<Finding[]> {

@@ -132,7 +132,7 @@ async function foreignLayer(
     ...newLayer(world, { sizeBytes: info.virtualSizeBytes, frozen: false, secret: null }),
     file: disk.source,
     format: disk.format,
-    foreign: { ...(await ownerBefore(world, status, file)), mode: file.mode },
+    foreign: { ...(await foreignOwner(world, status, file)), mode: file.mode },
   };
 }
 
@@ -140,7 +140,11 @@ async function foreignLayer(
  * While a guest runs its files belong to QEMU's user, and libvirt alone knows whom they belonged to: it gives them back
  * when the guest stops.
  */
-async function ownerBefore(world: World, status: DomainStatus, file: { readonly uid: number; readonly gid: number }) {
+export async function foreignOwner(
+  world: World,
+  status: DomainStatus,
+  file: { readonly uid: number; readonly gid: number },
+) {
   if (status.live !== null && (await world.host.capabilities()).qemuUser?.uid === file.uid) return LEFT_TO_LIBVIRT;
   return { uid: file.uid, gid: file.gid };
 }

@@ -7,6 +7,7 @@ import type { Action } from "../model/action.ts";
 import { type PlanView, runUnjournaled } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { findToChange } from "../volumes/take-in.ts";
 import { type FoundInstance, findAgain, findInstance } from "./find.ts";
 
 /** What is to be done now; none where it is so already. */
@@ -23,20 +24,22 @@ export const ALREADY: Switching = { title: "Nothing to do", actions: [] };
 /**
  * Runs `decide` under the instance's lock and performs what it says. A dry run returns the plan.
  * `evenIfBroken`: also where an operation on it that died cannot be recovered, since stopping may be the way to recover
- * it.
+ * it. `takesIn`: what another tool has put on its disks is taken in first.
  */
 export async function switchInstance(
   world: World,
   target: string,
   decide: (found: FoundInstance) => Switching | Promise<Switching>,
-  options: { readonly evenIfBroken?: boolean } = {},
+  options: { readonly evenIfBroken?: boolean; readonly takesIn?: boolean } = {},
 ): Promise<PlanView | null> {
   const { status } = await findInstance(world, target);
   return withLocks(
     world,
     [status.uuid],
     async (locks) => {
-      const { title, actions, run } = await decide(await findAgain(world, status.uuid));
+      const { title, actions, run } = await decide(
+        await (options.takesIn ? findToChange(world, locks, status.uuid) : findAgain(world, status.uuid)),
+      );
       const how = run === undefined ? { actions } : { shown: actions, run: () => run(locks) };
       const steps = actions.length === 0 ? [] : [{ id: "switch", title, ...how }];
       return runUnjournaled(world, locks, steps, null);

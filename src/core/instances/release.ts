@@ -9,8 +9,9 @@ import { type PlanView, perform, planView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
+import { findToChange } from "../volumes/take-in.ts";
 import { ensureAdopted, volumesOf } from "./adopt.ts";
-import { findAgain, findInstance, isLive } from "./find.ts";
+import { findInstance, isLive } from "./find.ts";
 import { wrongState } from "./power.ts";
 
 /**
@@ -19,8 +20,8 @@ import { wrongState } from "./power.ts";
  */
 export async function adoptInstance(world: World, target: string): Promise<PlanView | null> {
   const { status: first } = await findInstance(world, target);
-  return withLocks(world, [first.uuid], async () => {
-    const { status } = await findAgain(world, first.uuid);
+  return withLocks(world, [first.uuid], async (locks) => {
+    const { status } = await findToChange(world, locks, first.uuid);
     refuseUnsafe(status);
     await ensureAdopted(world, status);
     return world.dryRun
@@ -51,7 +52,7 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
     await collect(world);
   }
   return withLocks(world, [first.uuid], async (locks) => {
-    const { status, state } = await findAgain(world, first.uuid);
+    const { status, state } = await findToChange(world, locks, first.uuid);
     refuseUnsafe(status);
     await requireAgreement(world, state, status);
     const volumes = [...volumesOf(state, status.uuid).values()];

@@ -13,8 +13,9 @@ import type { HeldLocks, World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe } from "../truth.ts";
+import { findToChange } from "../volumes/take-in.ts";
 import { ensureAdopted } from "./adopt.ts";
-import { type FoundInstance, findAgain, findInstance, isLive } from "./find.ts";
+import { type FoundInstance, findInstance, isLive } from "./find.ts";
 import { wrongState } from "./power.ts";
 import { resizeKind } from "./resize-recovery.ts";
 import { type ResizeData, resizeSteps } from "./resize-steps.ts";
@@ -45,7 +46,7 @@ export async function resizeInstance(world: World, target: string, options: Resi
   if (seen === null) return null;
   if (seen.dropped.length > 0 && !(await ask(world, first.state, seen))) return null;
   return withLocks(world, [uuid], async (locks) => {
-    const found = await findAgain(world, uuid);
+    const found = await findToChange(world, locks, uuid);
     const data = planResize(found, options);
     if (data === null) return null;
     const unasked = data.dropped.find((one) => !seen.dropped.some(({ id }) => id === one.id));

@@ -8,7 +8,7 @@ import type { World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
 import { coveredDisks, volumesOf } from "./adopt.ts";
 import { type FoundInstance, isLive } from "./find.ts";
-import { ALREADY, switchInstance, wrongState } from "./power.ts";
+import { ALREADY, type Switching, switchInstance, wrongState } from "./power.ts";
 
 /**
  * Starts an instance; one that runs already is left alone. Afterwards it runs.
@@ -16,14 +16,15 @@ import { ALREADY, switchInstance, wrongState } from "./power.ts";
  * writes into a layer destroys what stands on it.
  */
 export function startInstance(world: World, target: string): Promise<PlanView | null> {
-  return switchInstance(world, target, async ({ status, record, state }) => {
+  const decide = async ({ status, record, state }: FoundInstance): Promise<Switching> => {
     if (status.state === "paused" || status.state === "pmsuspended") {
       throw wrongState(status.name, `it is ${status.state}`, `Resume it: estrato instance resume ${status.name}.`);
     }
     if (isLive(status)) return ALREADY;
     await requireStartable(world, { status, record, state });
     return { title: `Start ${status.name}`, actions: [{ do: "start", domain: status.uuid, paused: false }] };
-  });
+  };
+  return switchInstance(world, target, decide, { takesIn: true });
 }
 
 /** Throws "integrity" unless each disk that it would write is its own head, or no layer at all. */

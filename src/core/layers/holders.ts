@@ -99,10 +99,14 @@ async function holdersOfDomain(
 ): Promise<[string, Holder][]> {
   const found: [string, Holder][] = [];
   const blocked = lost ?? obstacle(status, trustQemu);
-  const because = blocked === null ? {} : { blocked };
+  const becauseOf = (device: string): { blocked?: string } => {
+    const why = blocked ?? (trustQemu ? null : otherDisk(state, status, device));
+    return why === null ? {} : { blocked: why };
+  };
   if (status.live === null) {
-    if (blocked === null) return [];
     for (const [device, volume] of volumesOf(state, status.uuid)) {
+      const because = becauseOf(device);
+      if (because.blocked === undefined) continue;
       for (const layer of chain(state, volume.head)) {
         found.push([
           layer,
@@ -147,11 +151,28 @@ async function holdersOfDomain(
       if (layer !== undefined)
         found.push([
           layer,
-          { instance: status.uuid, device: disk.device, role: index === 0 ? "head" : "backing", ...because, ...lie },
+          {
+            instance: status.uuid,
+            device: disk.device,
+            role: index === 0 ? "head" : "backing",
+            ...becauseOf(disk.device),
+            ...lie,
+          },
         ]);
     });
   }
   return found;
+}
+
+/**
+ * Its next start would use another file, or none, than the head that is recorded: what it names may stand on the very
+ * file that would go, and a merge could not tell the definition. Null where both are the same.
+ */
+function otherDisk(state: State, { uuid, inactive }: DomainStatus, device: string): string | null {
+  const volume = volumesOf(state, uuid).get(device);
+  const defined = inactive.disks.find((disk) => disk.device === device)?.source ?? null;
+  if (volume === undefined || defined === state.layers[volume.head]?.file) return null;
+  return defined === null ? `its definition has no disk ${device}` : `its definition names ${defined}`;
 }
 
 /** Why no file of this guest may be moved now; null where it may. */

@@ -32,6 +32,7 @@ export type KindName =
   | "volume.create"
   | "volume.delete"
   | "volume.detach"
+  | "volume.take-in"
   | "volume.resize";
 
 /**

@@ -29,5 +29,6 @@ export const kinds: KindTable = {
   "volume.create": async () => (await import("../volumes/create.ts")).createVolumeKind,
   "volume.delete": async () => (await import("../volumes/delete.ts")).deleteVolumeKind,
   "volume.detach": async () => (await import("../volumes/detach.ts")).detachKind,
+  "volume.take-in": async () => (await import("../volumes/take-in.ts")).takeInKind,
   "volume.resize": async () => (await import("../volumes/resize.ts")).resizeVolumeKind,
 };

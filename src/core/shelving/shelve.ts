@@ -5,7 +5,7 @@ import { saveFirmware } from "../firmware.ts";
 import { imageNameLock, requireFreeImageName } from "../images/names.ts";
 import { addImage } from "../images/record.ts";
 import { planAdoption } from "../instances/adopt.ts";
-import { findAgain, findInstance } from "../instances/find.ts";
+import { findInstance } from "../instances/find.ts";
 import { shutDown } from "../instances/stop.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -17,6 +17,7 @@ import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { adoptHeads, createHead, definitionByVolume } from "../snapshots/heads.ts";
 import { refuseUnsafe } from "../truth.ts";
+import { findToChange } from "../volumes/take-in.ts";
 import { offloadSteps, packShelf, planOffload } from "./offload.ts";
 import { requirePackingFolder } from "./packing-folder.ts";
 import { planShelve, type ShelveData } from "./plan.ts";
@@ -81,7 +82,7 @@ async function shelveLocked(
       ? planView(world, offloadSteps(world, await planOffload(world, before, uuid, options.folder)))
       : null;
   }
-  const { status } = await findAgain(world, uuid);
+  const { status } = await findToChange(world, locks, uuid);
   refuseUnsafe(status);
   requireFreeImageName(before, shelvedImageName(status.name));
   const adoption = await planAdoption(world, status);

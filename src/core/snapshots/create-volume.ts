@@ -3,7 +3,6 @@ import { EstratoError } from "../../errors.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { chain } from "../graph/references.ts";
-import { findAgain } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, Snapshot, State, Volume } from "../model/state.ts";
 import { freezeFile } from "../modes.ts";
@@ -15,6 +14,7 @@ import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "../volumes/find.ts";
 import { headOf, requireIdle } from "../volumes/requirements.ts";
+import { findAttached } from "../volumes/take-in.ts";
 import { type CreateSnapshotOptions, chooseQuiesce, leftOut, storedSnapshot } from "./create.ts";
 import { createSnapshotKind } from "./create-recovery.ts";
 import { type CreateData, createSnapshotSteps, record } from "./create-steps.ts";
@@ -46,13 +46,13 @@ export async function createVolumeSnapshot(
 export async function createVolumeSnapshotLocked(
   world: World,
   locks: HeldLocks,
-  state: State,
-  volume: Volume,
+  early: State,
+  seen: Volume,
   options: CreateVolumeSnapshotOptions,
 ): Promise<Snapshot | PlanView> {
+  const { state, volume, status } = await findAttached(world, locks, early, seen);
   const label = volumeLabel(state, volume);
   if (options.name !== null) requireFreeSnapshotName(state, { uuid: volume.id, name: label }, options.name);
-  const status = volume.instance === null ? null : (await findAgain(world, volume.instance)).status;
   const head = await planHead(world, state, volume, status);
   const quiesce = status !== null && (await chooseQuiesce(world, status, options.quiesce));
   const snapshot = volumeRecord(volume, head, {

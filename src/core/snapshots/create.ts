@@ -4,7 +4,7 @@ import { copyNames, firmwareOf } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { depth } from "../graph/references.ts";
 import { coveredDisks, leaveOut, planAdoption } from "../instances/adopt.ts";
-import { findAgain, findInstance } from "../instances/find.ts";
+import { findInstance } from "../instances/find.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
@@ -14,6 +14,7 @@ import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { type HeadFacts, refuseUnsafe, requireAgreement } from "../truth.ts";
+import { findToChange } from "../volumes/take-in.ts";
 import { createSnapshotKind } from "./create-recovery.ts";
 import { type CreateData, createSnapshotSteps } from "./create-steps.ts";
 import { type HeadChange, newHead } from "./heads.ts";
@@ -60,7 +61,7 @@ export async function createSnapshotLocked(
   uuid: string,
   options: CreateSnapshotOptions,
 ): Promise<Snapshot | PlanView> {
-  const { status } = await findAgain(world, uuid);
+  const { status } = await findToChange(world, locks, uuid);
   refuseUnsafe(status);
   requireKnownDevices(status, options.excludeDisks);
   if (options.name !== null) requireFreeSnapshotName(await world.store.read(), status, options.name);

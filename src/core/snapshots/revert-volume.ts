@@ -4,7 +4,6 @@
  */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { findAgain } from "../instances/find.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
@@ -17,6 +16,7 @@ import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "../volumes/find.ts";
 import { headOf, requireIdle } from "../volumes/requirements.ts";
+import { findAttached } from "../volumes/take-in.ts";
 import { snapshotBelow } from "./create-volume.ts";
 import { dropSnapshots } from "./drop.ts";
 import { snapshotLabel } from "./find.ts";
@@ -59,11 +59,11 @@ export async function revertVolume(
       hint: `Make another of it: estrato volume create NAME --from-snapshot ${target.id}.`,
     });
   }
-  return withVolume(world, target.volume ?? "", async (locks, state, volume) => {
+  return withVolume(world, target.volume ?? "", async (locks, before, seen) => {
+    const { state, volume, status } = await findAttached(world, locks, before, seen);
     const snapshot = state.snapshots[snapshotId];
     if (snapshot === undefined)
       throw new EstratoError("not_found", `snapshot ${snapshotId}: it has been deleted meanwhile`);
-    const status = volume.instance === null ? null : (await findAgain(world, volume.instance)).status;
     await requireAtRest(world, state, volume, status);
     const data = planRevert(world, state, volume, snapshot, options);
     await requireSpace(world, EMPTY_HEAD_BYTES, `revert of volume ${volumeLabel(state, volume)}`);

@@ -4,12 +4,13 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { planAdoption } from "../instances/adopt.ts";
-import { findAgain, findInstance } from "../instances/find.ts";
+import { findInstance } from "../instances/find.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";
+import { findToChange } from "../volumes/take-in.ts";
 import { findSnapshot, snapshotLabel } from "./find.ts";
 import { planRevert, type RevertData, type Reverted, type RevertOptions } from "./revert-plan.ts";
 import { revertKind } from "./revert-recovery.ts";
@@ -71,7 +72,7 @@ export async function revertLocked(
   const before = await world.store.read();
   const snapshot = before.snapshots[snapshotId];
   if (snapshot?.instance == null) throw new EstratoError("not_found", `snapshot ${snapshotId}: not found`);
-  const { status } = await findAgain(world, snapshot.instance);
+  const { status } = await findToChange(world, locks, snapshot.instance);
   refuseUnsafe(status);
   const adoption = await planAdoption(world, status, snapshot.excluded);
   const { state } = adoption;

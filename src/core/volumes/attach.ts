@@ -15,6 +15,7 @@ import { requireLeft } from "../snapshots/unheld.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { storedVolume, volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
+import { findToChange } from "./take-in.ts";
 
 interface AttachData {
   readonly uuid: string;
@@ -42,7 +43,7 @@ export async function attachVolume(world: World, instance: string, target: strin
     world,
     target,
     async (locks, early, volume) => {
-      const { status } = await findAgain(world, first.uuid);
+      const { status } = await findToChange(world, locks, first.uuid);
       if (volume.instance === status.uuid) return unchanged(world, volume, "It is attached.");
       const label = volumeLabel(early, volume);
       if (volume.instance !== null) {

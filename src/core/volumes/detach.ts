@@ -131,7 +131,7 @@ async function requireAgreementButFor(world: World, state: State, status: Domain
   const difference = disagreement(status, status.live === null ? facts : others);
   if (difference === null) return;
   throw new EstratoError("integrity", `instance ${status.name}: ${difference}`, {
-    hint: `Run "estrato doctor --repair", then stop and start ${status.name}.`,
+    hint: 'Run "estrato doctor --repair".',
   });
 }
 

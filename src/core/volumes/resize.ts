@@ -2,7 +2,6 @@
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { imageOf } from "../graph/files.ts";
-import { findAgain } from "../instances/find.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
@@ -14,6 +13,7 @@ import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireDiskSize, requireIdle } from "./requirements.ts";
+import { findAttached } from "./take-in.ts";
 
 interface ResizeData {
   readonly uuid: string | null; // of the instance it is attached to
@@ -40,11 +40,11 @@ export const resizeVolumeKind: Kind<ResizeData> = {
  * "integrity", "host".
  */
 export async function resizeVolume(world: World, target: string, sizeBytes: number): Promise<Volume | PlanView> {
-  return withVolume(world, target, async (locks, state, volume) => {
+  return withVolume(world, target, async (locks, early, seen) => {
+    const { state, volume, status } = await findAttached(world, locks, early, seen);
     const label = volumeLabel(state, volume);
     requireDiskSize(`volume ${label}`, sizeBytes);
     const head = headOf(state, volume);
-    const status = volume.instance === null ? null : (await findAgain(world, volume.instance)).status;
     const nowBytes = await sizeNow(world, state, volume, status);
     if (sizeBytes < nowBytes) {
       throw new EstratoError("usage", `volume ${label}: ${sizeBytes} bytes are less than the ${nowBytes} it has`, {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { EstratoError } from "../../../../src/errors.ts";
 import { Crash } from "../../../fake/store.ts";
 import { requireSound } from "../crashes.ts";
 import {
@@ -121,6 +122,14 @@ describe("doctor mends by itself", () => {
     await mends(on, "the definition names /disks/web1-vda.qcow2");
   });
 
+  test("a disk from before us that the definition has lost: it is detached, and stays a volume", async () => {
+    const on = await prepared(false);
+    const xml = command(on).host.editDefinition(domainOf(on).inactive, { disks: { vda: null } });
+    await virsh(on, { do: "define", xml });
+    await mends(on, "its definition has no disk vda");
+    expect(Object.values((await stateOf(on)).volumes)).toEqual([expect.objectContaining({ instance: null })]);
+  });
+
   test("an operation that never ended", async () => {
     const on = await prepared();
     const world = command(on);
@@ -155,6 +164,24 @@ describe("doctor asks before it mends", () => {
     expect(on.machine.files.has(path)).toBe(true);
     await mends(on, "a file with 65536 bytes that nothing remembers");
     expect(on.machine.files.has(path)).toBe(false);
+  });
+
+  test("all of it first: where nobody answers, nothing is mended; a no leaves that one alone", async () => {
+    const on = await prepared();
+    for (const name of ["lay-x", "lay-y"])
+      command(on).host.addFile(`/fake/estrato/layers/${name}.qcow2`, { content: { 0: "somebody's" } });
+    domainOf(on).frozen = true;
+    const before = everything(on);
+    const nobody = command(on);
+    nobody.report.confirm = async () => {
+      throw new EstratoError("needs_yes", "nobody can be asked");
+    };
+    await expect(repair(nobody)).rejects.toMatchObject({ code: "needs_yes" });
+    expect(everything(on)).toBe(before);
+    const no = command(on, { answer: false });
+    expect((await repair(no)).map(({ result }) => result)).toEqual(["mended", "left", "left"]);
+    expect(no.asked).toHaveLength(2);
+    expect(domainOf(on).frozen).toBe(false);
   });
 
   test("a guest that is off and defined on another file", async () => {
@@ -197,12 +224,5 @@ describe("doctor cannot mend, and says what a person can do", () => {
     const on = await prepared(false);
     await virsh(on, { do: "undefine", domain: UUID, nvram: false });
     await leaves(on, `libvirt has no domain ${UUID}`);
-  });
-
-  test("a disk that the definition has lost", async () => {
-    const on = await prepared(false);
-    const xml = command(on).host.editDefinition(domainOf(on).inactive, { disks: { vda: null } });
-    await virsh(on, { do: "define", xml });
-    await leaves(on, "its definition has no disk vda");
   });
 });

@@ -1,0 +1,175 @@
+/**
+ * What another tool put on a volume's head (an overlay, as backup tools do) becomes the volume's own: the guest goes on
+ * as it is, and nothing that it wrote since is left behind.
+ */
+import * as v from "valibot";
+import { EstratoError } from "../../errors.ts";
+import { type FoundInstance, findAgain } from "../instances/find.ts";
+import { newLayer } from "../layers/record.ts";
+import type { Action } from "../model/action.ts";
+import type { DomainStatus } from "../model/host.ts";
+import { type Layer, recordSchemas, type State, type Volume } from "../model/state.ts";
+import { freezeFile, thawFile } from "../modes.ts";
+import { run } from "../operations/operation.ts";
+import { perform, type Step } from "../operations/steps.ts";
+import type { HeldLocks, Kind, World } from "../ports.ts";
+import { requireAgreement } from "../truth.ts";
+import { namesOtherFiles, type Overlays, overlaysOf } from "./overlays.ts";
+
+interface TakenDisk {
+  readonly volume: string; // id
+  readonly device: string;
+  readonly head: Layer; // as it was recorded
+  readonly layers: readonly Layer[]; // on it, bottom first; the last is the new head
+}
+
+interface TakeInData {
+  readonly uuid: string;
+  readonly disks: readonly TakenDisk[];
+}
+
+/** Nothing outside the record has happened before it is recorded, and what follows may be repeated. */
+export const takeInKind: Kind<TakeInData> = {
+  name: "volume.take-in",
+  version: 1,
+  data: v.object({
+    uuid: v.string(),
+    disks: v.array(
+      v.object({
+        volume: v.string(),
+        device: v.string(),
+        head: recordSchemas.layer,
+        layers: v.array(recordSchemas.layer),
+      }),
+    ),
+  }),
+  async recover(world, locks, data) {
+    const state = await world.store.read();
+    if (!data.disks.every((disk) => state.volumes[disk.volume]?.head === topOf(disk).id)) return "back";
+    await perform(world, locks, modes(data));
+    if ((await world.host.domainStatus(data.uuid)) !== null) await perform(world, locks, definitions(data));
+    return "forward";
+  },
+};
+
+/**
+ * Reads a domain again whose layers are to be changed, under its lock, and takes in what another tool has put on its
+ * disks, with a note. Throws as findAgain; "conflict", before anything is changed, where that cannot be, and in a dry
+ * run.
+ */
+export async function findToChange(world: World, locks: HeldLocks, uuid: string): Promise<FoundInstance> {
+  const found = await findAgain(world, uuid);
+  if (found.record === null || !namesOtherFiles(found.state, found.status)) return found;
+  const overlays = await overlaysOf(world, found.state, found.status);
+  if (overlays.length === 0) return found;
+  await takeIn(world, locks, found, overlays);
+  return findAgain(world, uuid);
+}
+
+/** A volume and the domain that it is attached to; null where it is to none. */
+export interface AttachedTo {
+  readonly state: State;
+  readonly volume: Volume;
+  readonly status: DomainStatus | null;
+}
+
+/** The same of a volume, under its locks. */
+export async function findAttached(world: World, locks: HeldLocks, state: State, volume: Volume): Promise<AttachedTo> {
+  if (volume.instance === null) return { state, volume, status: null };
+  const found = await findToChange(world, locks, volume.instance);
+  return { state: found.state, volume: found.state.volumes[volume.id] ?? volume, status: found.status };
+}
+
+async function takeIn(
+  world: World,
+  locks: HeldLocks,
+  { status, state }: FoundInstance,
+  found: readonly Overlays[],
+): Promise<void> {
+  const refused = found.find((one) => one.refusal !== null);
+  if (refused?.refusal) throw refused.refusal;
+  if (world.dryRun) {
+    const [{ device, paths }] = found as [Overlays];
+    throw new EstratoError(
+      "conflict",
+      `instance ${status.name}: ${device}: another tool put ${paths.join(", ")} on it`,
+      {
+        hint: 'Without --dry-run it is taken in first. "estrato doctor --repair" does that alone.',
+      },
+    );
+  }
+  const data: TakeInData = { uuid: status.uuid, disks: found.map((one) => takenDisk(world, state, one)) };
+  await run<TakeInData, null>(world, locks, {
+    kind: takeInKind,
+    target: status.name,
+    data,
+    steps: steps(world, status, data),
+    result: async () => null,
+  });
+  for (const { device, head, layers } of data.disks) {
+    const files = layers.map(({ file }) => file).join(", ");
+    world.report.note(`${status.name}: ${device}: ${files}, which another tool put on ${head.file}, is its own now`);
+  }
+}
+
+function takenDisk(world: World, state: State, { volume, device, files }: Overlays): TakenDisk {
+  const head = state.layers[volume.head];
+  if (head === undefined) throw new EstratoError("integrity", `volume ${volume.id}: its head is not recorded`);
+  const layers: Layer[] = [];
+  let parent = head;
+  for (const [index, { path, sizeBytes, foreign }] of files.entries()) {
+    const layer: Layer = {
+      ...newLayer(world, { sizeBytes, frozen: index < files.length - 1, secret: null }),
+      parent: parent.id,
+      file: path,
+      foreign,
+    };
+    layers.push(layer);
+    parent = layer;
+  }
+  return { volume: volume.id, device, head, layers };
+}
+
+function steps(world: World, status: DomainStatus, data: TakeInData): Step[] {
+  return [
+    { id: "record", title: "Record what lies on the disks", run: () => record(world, data) },
+    { id: "freeze", title: "Freeze what it stands on", actions: modes(data) },
+    { id: "redefine", title: "Define it with its disks", actions: definitions(data) },
+    { id: "check", title: "Ask all witnesses", run: () => requireTaken(world, status) },
+  ];
+}
+
+async function record(world: World, { disks }: TakeInData): Promise<void> {
+  await world.store.update((draft) => {
+    for (const disk of disks) {
+      const volume = draft.volumes[disk.volume];
+      const head = draft.layers[disk.head.id];
+      if (volume?.head !== disk.head.id || head === undefined)
+        throw new EstratoError("conflict", `volume ${disk.volume}: it has changed meanwhile`, { hint: "Try again." });
+      head.frozen = true;
+      for (const layer of disk.layers) draft.layers[layer.id] = layer;
+      volume.head = topOf(disk).id;
+    }
+  });
+}
+
+async function requireTaken(world: World, { uuid }: DomainStatus): Promise<void> {
+  const status = await world.host.domainStatus(uuid);
+  if (status !== null) await requireAgreement(world, await world.store.read(), status);
+}
+
+function modes({ disks }: TakeInData): Action[] {
+  return disks.flatMap((disk) => [
+    ...[disk.head, ...disk.layers].slice(0, -1).map(freezeFile),
+    ...(topOf(disk).foreign === null ? [thawFile(topOf(disk))] : []),
+  ]);
+}
+
+function definitions({ uuid, disks }: TakeInData): Action[] {
+  const named = disks.map((disk) => ({ device: disk.device, path: topOf(disk).file, format: topOf(disk).format }));
+  return [{ do: "redefine", domain: uuid, disks: named }];
+}
+
+function topOf({ head, layers }: TakenDisk): Layer {
+  return layers.at(-1) ?? head;
+}

@@ -1,0 +1,65 @@
+/** Other tools work on the same guests: what they do is taken in or refused, and no byte is lost. */
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type Bare, makeBare } from "./bare.ts";
+import { sure } from "./processes.ts";
+import { makeRig, type Rig, virsh } from "./rig.ts";
+
+describe("another tool", () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await makeRig();
+  });
+  const sourceOf = async (name: string) => /file='([^']+)'/.exec(await virsh("dumpxml", name, "--inactive"))?.[1] ?? "";
+  const overlay = (name: string, ...more: string[]) =>
+    virsh("snapshot-create-as", name, "other", "--disk-only", "--atomic", "--no-metadata", ...more);
+  /** Off and on again, it reads the same. */
+  const requireReads = async (guest: Bare, byte: number) => {
+    await rig.ok("instance", "stop", guest.name, "--force");
+    expect(await guest.read()).toBe(byte);
+    await rig.ok("instance", "start", guest.name);
+    expect(await guest.read()).toBe(byte);
+    expect(await rig.json("doctor")).toEqual([]);
+  };
+
+  it("puts overlays on a running guest's disk: a snapshot takes them in", async () => {
+    const guest = await makeBare(rig, "running");
+    await guest.write(0x41);
+    await overlay("running");
+    await guest.write(0x42);
+    await overlay("running", "--diskspec", `vda,file=${join(rig.folder, "elsewhere.qcow2")}`);
+    await guest.write(0x43);
+    await rig.ok("snapshot", "create", "running", "s1");
+    await guest.write(0x44);
+    await requireReads(guest, 0x44);
+    await rig.ok("snapshot", "revert", "running/s1", "-y");
+    expect(await guest.read()).toBe(0x43);
+    await rig.ok("snapshot", "unrevert", "running", "-y");
+    await rig.ok("snapshot", "delete", "running/s1");
+    await requireReads(guest, 0x44);
+  });
+
+  it("does so, and doctor --repair takes it in, in cron too", async () => {
+    const guest = await makeBare(rig, "repaired");
+    await overlay("repaired");
+    await guest.write(0x45);
+    expect((await rig.json<object[]>("doctor", "--repair")).length).toBeGreaterThan(0);
+    await guest.write(0x46);
+    await requireReads(guest, 0x46);
+  });
+
+  it("defines a guest that is off on an overlay made by hand: it starts from that", async () => {
+    const guest = await makeBare(rig, "off");
+    await guest.write(0x47);
+    await rig.ok("instance", "stop", "off", "--force");
+    const head = await sourceOf("off");
+    const mine = join(rig.folder, "mine.qcow2");
+    await sure("qemu-img", "create", "-q", "-f", "qcow2", "-b", head, "-F", "qcow2", mine);
+    const xml = (await virsh("dumpxml", "off", "--inactive")).replace(head, mine);
+    await sure("sh", "-c", `cat > ${rig.folder}/off.xml <<'END'\n${xml}\nEND`);
+    await virsh("define", `${rig.folder}/off.xml`);
+    await guest.write(0x48);
+    await rig.ok("instance", "start", "off");
+    await requireReads(guest, 0x48);
+  });
+});
