@@ -83,7 +83,8 @@ async function header(world: World, path: string) {
   try {
     return await world.host.imageInfo(path, { shared: true, format: "qcow2" });
   } catch (error) {
-    if (error instanceof EstratoError && error.code !== "interrupted") return null; // no qcow2 file: it stands on nothing
+    // No qcow2 file: it stands on nothing.
+    if (error instanceof EstratoError && error.code !== "interrupted") return null;
     throw error;
   }
 }
