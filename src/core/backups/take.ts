@@ -1,4 +1,5 @@
 /** A backup, and then what its policy leaves of those before it. */
+import { volumesOf } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { isPlan } from "../operations/steps.ts";
@@ -10,7 +11,7 @@ import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
 import { deleteLocked } from "./delete.ts";
 import { sweep } from "./leftovers.ts";
 import { type BackupView, backupsIn } from "./list.ts";
-import { checkPolicy, type Kept, type RetentionPolicy, retain, type Verdict } from "./retention.ts";
+import { checkPolicy, type KeptOfVolumes, type RetentionPolicy, retainOfVolumes, type Verdict } from "./retention.ts";
 import { hostZone, slotsOf } from "./slots.ts";
 import { readersOf } from "./uses.ts";
 
@@ -48,7 +49,7 @@ export async function backupAndRotate(
     const series = { instance: status.uuid, type: options.type };
     const { target, passphraseFile } = options;
     if (isPlan(made)) {
-      const going = await goingAfter(world, target, series, { policy, zone });
+      const going = await goingAfter(world, options, series, { policy, zone });
       return { ...made, notes: [...made.notes, ...going] };
     }
     await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });
@@ -83,7 +84,7 @@ export async function removeUnkept(
   { policy, zone }: Retention,
 ): Promise<Verdict[]> {
   const all = await backupsIn(world, target);
-  const due = retain(inSeries(all, series), policy, zone, world.clock.now());
+  const due = retainOfVolumes(inSeries(all, series), policy, zone, world.clock.now());
   const verdicts = due.map((verdict) => keptInUse(all, verdict));
   if (world.dryRun) return verdicts;
   for (const [index, { id, keep, why }] of [...verdicts.entries()].reverse()) {
@@ -102,22 +103,32 @@ function keptInUse(all: readonly Backup[], verdict: Verdict): Verdict {
 /** What one more would send away, in sentences. */
 async function goingAfter(
   world: World,
-  target: string,
+  { target, disks }: Pick<CreateBackupOptions, "target" | "disks">,
   series: Series,
   { policy, zone }: Retention,
 ): Promise<string[]> {
   const now = world.clock.now();
   const all = await backupsIn(world, target);
-  const next = { id: "", createdAt: now.toISOString(), protected: false };
-  const verdicts = retain([...inSeries(all, series), next], policy, zone, now).map((one) => keptInUse(all, one));
+  const attached = [...volumesOf(await world.store.read(), series.instance)];
+  const volumes = attached.flatMap(([device, { id }]) => (disks.length === 0 || disks.includes(device) ? [id] : []));
+  const next = { id: "", createdAt: now.toISOString(), protected: false, volumes };
+  const due = retainOfVolumes([...inSeries(all, series), next], policy, zone, now);
+  const verdicts = due.filter(({ id }) => id !== next.id).map((one) => keptInUse(all, one));
   return verdicts.filter(({ keep }) => !keep).map(({ id, why }) => `Backup ${id} will go: ${why.join(", ")}.`);
 }
 
 /** Those that count: whole ones. */
-function inSeries(all: readonly Backup[], { instance, type }: Series): Kept[] {
+function inSeries(all: readonly Backup[], { instance, type }: Series): KeptOfVolumes[] {
   return all.flatMap(({ id, manifest, problem }) =>
     manifest !== null && problem === null && manifest.instance.id === instance && manifest.type === type
-      ? [{ id, createdAt: manifest.createdAt, protected: manifest.protected }]
+      ? [
+          {
+            id,
+            createdAt: manifest.createdAt,
+            protected: manifest.protected,
+            volumes: manifest.disks.map(({ volume }) => volume),
+          },
+        ]
       : [],
   );
 }
