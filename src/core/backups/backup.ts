@@ -9,6 +9,8 @@ export interface Backup {
   /** The target's name. */
   readonly target: string;
   readonly manifest: Manifest | null;
+  /** What its instance is called now, where this store knows it; else what it was called then. */
+  readonly instanceName: string | null;
   readonly problem: string | null;
   /** By instances that were booted from it. */
   readonly uses: readonly Use[];

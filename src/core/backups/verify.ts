@@ -95,7 +95,7 @@ function verdict(backup: Backup, { problems, readBytes }: Examined): Verified {
   return {
     id: backup.id,
     name: backup.manifest?.name ?? null,
-    instance: backup.manifest?.instance.name ?? null,
+    instance: backup.instanceName,
     status: all.length === 0 ? "ok" : "damaged",
     problems: all,
     read_bytes: readBytes,
