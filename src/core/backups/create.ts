@@ -20,7 +20,7 @@ import { copySteps } from "./create-steps.ts";
 import { requireWhole } from "./find.ts";
 import { planKey } from "./key.ts";
 import { type BackupView, backupsIn, viewBackup } from "./list.ts";
-import { markTarget, requireTarget } from "./targets/identity.ts";
+import { formerNames, markTarget, requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 
 export interface CreateBackupOptions {
@@ -139,7 +139,8 @@ async function chooseBase(
   { incremental, target, passphraseFile }: CreateBackupOptions,
 ): Promise<Base | null> {
   if (!incremental) return null;
-  const bookmark = bookmarkOf(state, status.uuid, target);
+  const names = [target, ...(await formerNames(world, state, target))];
+  const bookmark = names.map((name) => bookmarkOf(state, status.uuid, name)).find((one) => one !== null) ?? null;
   const before = bookmark === null ? undefined : (await backupsIn(world, target)).find(({ id }) => id === bookmark.id);
   const manifest = before?.problem === null ? before.manifest : null;
   const alike = manifest?.encrypted === (passphraseFile !== null);

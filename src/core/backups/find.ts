@@ -1,11 +1,12 @@
 /** From `bak-…` or a name to a backup. */
 import { EstratoError } from "../../errors.ts";
-import { notFound } from "../names.ts";
+import { longName, notFound } from "../names.ts";
 import type { World } from "../ports.ts";
 import { type Backup, byAge } from "./backup.ts";
 import { lookIn } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 import { isBackupId } from "./parts.ts";
+import { distinctTargets, nameOfTarget } from "./targets/identity.ts";
 import { instanceMeant } from "./whose.ts";
 
 /** A backup whose manifest can be relied on. */
@@ -13,11 +14,14 @@ export interface WholeBackup extends Backup {
   readonly manifest: Manifest;
 }
 
-/** The targets to look in: the one that was named, else all that this store knows, and the default one. */
+/**
+ * The targets to look in: the one that was named, else all that this store knows, and the default one. Each once,
+ * whatever paths lead to it.
+ */
 export async function knownTargets(world: World, named: string | null, fallback: string | null): Promise<string[]> {
-  if (named !== null) return [named];
+  if (named !== null) return [await nameOfTarget(world, named)];
   const known = Object.keys((await world.store.read()).targets);
-  return [...new Set(fallback === null ? known : [fallback, ...known])];
+  return distinctTargets(world, fallback === null ? known : [fallback, ...known]);
 }
 
 /** The same; throws "usage" where there is none. */
@@ -68,8 +72,8 @@ function requireOneInstance(named: readonly Backup[], word: string): void {
   for (const { manifest, instanceName } of named) if (manifest) labels.set(manifest.instance.id, instanceName ?? "");
   if (labels.size < 2) return;
   const distinct = new Set(labels.values()).size === labels.size;
-  const name = named[0]?.manifest?.name;
-  const candidates = [...labels].map(([id, label]) => `${distinct ? label : id}/${name}`);
+  const name = named[0]?.manifest?.name ?? "";
+  const candidates = [...labels].map(([id, label]) => longName(distinct ? label : id, name));
   throw ambiguous(word, candidates.sort());
 }
 

@@ -13,6 +13,7 @@ import { sweep } from "./leftovers.ts";
 import { type BackupView, backupsIn } from "./list.ts";
 import { checkPolicy, type KeptOfVolumes, type RetentionPolicy, retainOfVolumes, type Verdict } from "./retention.ts";
 import { hostZone, slotsOf } from "./slots.ts";
+import { nameOfTarget, requireNoCopy } from "./targets/identity.ts";
 import { readersOf } from "./uses.ts";
 
 /** What stays, and in whose calendar (an IANA zone) hours, days, weeks, months and years are counted. */
@@ -37,11 +38,13 @@ export function checkRetention({ policy, zone }: Retention): void {
  */
 export async function backupAndRotate(
   world: World,
-  options: CreateBackupOptions,
+  wanted: CreateBackupOptions,
   policy: RetentionPolicy,
   zone: string = hostZone(),
 ): Promise<BackupView | PlanView> {
   checkRetention({ policy, zone });
+  const options = { ...wanted, target: await nameOfTarget(world, wanted.target) };
+  await requireNoCopy(world, options.target);
   const { status } = await findInstance(world, options.instance);
   const taken = await withLocks(world, [status.uuid, options.target], async (locks) => {
     await sweep(world, locks, options.target);

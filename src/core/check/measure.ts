@@ -1,6 +1,7 @@
 /** What `check` looks at: numbers and times, judged elsewhere. Reads only. */
 import { EstratoError } from "../../errors.ts";
 import { type BackupView, listBackups } from "../backups/list.ts";
+import { distinctTargets, nameOfTarget } from "../backups/targets/identity.ts";
 import { borrowedBackupsOf, isBorrowedBackup } from "../graph/borrowed.ts";
 import { depth, standingOn } from "../graph/references.ts";
 import { instanceId } from "../instances/find.ts";
@@ -56,15 +57,19 @@ export async function measure(world: World, target: string | null): Promise<Fact
   const schedules = Object.values(state.schedules)
     .filter((one) => instance === null || one.instance === instance)
     .sort((a, b) => a.name.localeCompare(b.name));
-  const targets = [...new Set(schedules.flatMap(({ task }) => ("target" in task ? [task.target] : [])))];
+  const names = new Map<string, string>(); // one target may have several paths
+  for (const { task } of schedules)
+    if ("target" in task) names.set(task.target, await nameOfTarget(world, task.target));
+  const targets = [...new Set(names.values())];
   const elsewhere = instance === null ? [] : Object.keys(state.targets); // where a person may have put backups of it
-  const { backups, unreadable } = await readTargets(world, [...new Set([...targets, ...elsewhere])]);
+  const all = await distinctTargets(world, [...targets, ...elsewhere]);
+  const { backups, unreadable } = await readTargets(world, [...new Set([...targets, ...all])]);
   const good = backups.filter(({ status }) => status !== "damaged");
   const readable = targets.filter((path) => !unreadable.has(path));
   const mine = good.filter((one) => instance !== null && one.instance_id === instance).flatMap(dateOf);
   return {
     now: world.clock.now(),
-    schedules: schedules.map((one) => factsOf(state, one, good, unreadable)),
+    schedules: schedules.map((one) => factsOf(state, one, good, unreadable, names)),
     newestBackupAt: newest(mine),
     chains: chainsOf(state, instance),
     folders: await Promise.all(
@@ -102,15 +107,17 @@ function factsOf(
   schedule: Schedule,
   good: readonly BackupView[],
   unreadable: ReadonlyMap<string, string>,
+  names: ReadonlyMap<string, string>,
 ): ScheduleFacts {
   const { task, instance } = schedule;
+  const target = task.kind === "backup" ? (names.get(task.target) ?? task.target) : null;
   const there =
     task.kind === "snapshot"
       ? scheduledSnapshots(state, schedule).map(({ createdAt }) => new Date(createdAt))
       : good
-          .filter((one) => one.instance_id === instance && one.type === task.type && one.target === task.target)
+          .filter((one) => one.instance_id === instance && one.type === task.type && one.target === target)
           .flatMap(dateOf);
-  const isUnknown = task.kind === "backup" && unreadable.has(task.target);
+  const isUnknown = target !== null && unreadable.has(target);
   // What is there counts, not what was once said to be: a backup that somebody removed, or that is damaged, is none.
   // But an expired snapshot is gone as it should be.
   const trusted = isUnknown || (task.kind === "snapshot" && task.expireMs !== null);
