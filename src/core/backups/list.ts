@@ -2,7 +2,8 @@
 import { EstratoError } from "../../errors.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { ancestorsOf, type Backup, byAge } from "./backup.ts";
+import { ancestorsOf, type Backup, byAge, isDamaged } from "./backup.ts";
+import { damageOf } from "./damage.ts";
 import { readManifest } from "./manifest.ts";
 import { VOID_NOTE } from "./parts.ts";
 import { requireTarget } from "./targets/identity.ts";
@@ -43,14 +44,22 @@ export interface BackupFilter {
   readonly type?: string;
 }
 
-/** The backups in a target, the oldest first; damaged ones too. Throws "host" where the target is not there. */
-export async function backupsIn(world: World, target: string): Promise<Backup[]> {
+/**
+ * The backups in a target, the oldest first; damaged ones too. Throws "host" where the target is not there.
+ * `remembered` false: what `verify` has found is no problem of theirs, for who verifies them anew.
+ */
+export async function backupsIn(
+  world: World,
+  target: string,
+  { remembered = true }: { readonly remembered?: boolean } = {},
+): Promise<Backup[]> {
   const state = await world.store.read();
   await requireTarget(world, state, target);
   const opened = openTarget(world, target);
   const found = await readAll(opened, state);
+  const judged = (all: Backup[]) => (remembered ? withVerdicts(all) : all);
   // Who holds no lock may have read one before a merge and the next after it: what looks wrong is looked at once more.
-  return found.every(({ problem, merging }) => problem === null || merging) ? found : readAll(opened, state);
+  return judged(found.every((one) => !isDamaged(one)) ? found : await readAll(opened, state));
 }
 
 async function readAll(target: BackupTarget, state: State): Promise<Backup[]> {
@@ -70,7 +79,8 @@ async function readBackup(target: BackupTarget, id: string, { instances }: State
   const stored = target.backup(id);
   if ((await stored.look(VOID_NOTE)) !== null) return null;
   const uses = await usesOf(stored);
-  const found = { id, target: target.name, uses, instanceName: null };
+  const damage = await damageOf(stored);
+  const found = { id, target: target.name, uses, instanceName: null, damage };
   try {
     const manifest = await readManifest(stored);
     if (manifest === null) return { ...found, manifest, problem: "it has no manifest" };
@@ -92,6 +102,18 @@ function withoutParents(one: Backup, known: ReadonlyMap<string, Backup>, going: 
   if (!missing.every((id) => going.has(id)))
     return { ...one, problem: `${first}, on which it builds, is missing or damaged` };
   return { ...one, problem: `it is being merged with ${first}, on which it builds`, merging: true };
+}
+
+/** What `verify` found of a backup holds for all that stand on it. */
+function withVerdicts(all: readonly Backup[]): Backup[] {
+  const known = new Map(all.map((one) => [one.id, one]));
+  return all.map((one) => {
+    if (isDamaged(one)) return one;
+    if (one.damage !== null) return { ...one, problem: one.damage, merging: false };
+    const below = ancestorsOf(one, known).find((id) => known.get(id)?.damage != null);
+    if (below === undefined) return one;
+    return { ...one, problem: `${below}, on which it builds, is damaged`, merging: false };
+  });
 }
 
 /**

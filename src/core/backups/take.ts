@@ -6,7 +6,7 @@ import { isPlan } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";
-import type { Backup } from "./backup.ts";
+import { type Backup, isDamaged, standingOnBackup } from "./backup.ts";
 import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
 import { deleteLocked } from "./delete.ts";
 import { sweep } from "./leftovers.ts";
@@ -76,8 +76,8 @@ export interface Place {
 }
 
 /**
- * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from
- * is kept this time, which a note says: the night must not fail for it. Returns the verdicts, the newest first.
+ * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from,
+ * or that a damaged one builds on, is kept this time, which a note says: the night must not fail for it. Returns the verdicts, the newest first.
  */
 export async function removeUnkept(
   world: World,
@@ -100,7 +100,11 @@ export async function removeUnkept(
 function keptInUse(all: readonly Backup[], verdict: Verdict): Verdict {
   if (verdict.keep) return verdict;
   const readers = readersOf(all, verdict.id);
-  return readers.length === 0 ? verdict : { ...verdict, keep: true, why: [`in use: ${readers.join(", ")}`] };
+  if (readers.length > 0) return { ...verdict, keep: true, why: [`in use: ${readers.join(", ")}`] };
+  const above = standingOnBackup(all, verdict.id).find(isDamaged);
+  return above === undefined
+    ? verdict
+    : { ...verdict, keep: true, why: [`${above.id}, which is damaged, builds on it`] };
 }
 
 /** What one more would send away, in sentences. */

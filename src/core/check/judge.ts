@@ -45,6 +45,7 @@ export function judge(facts: Facts, limits: Limits, wanted: string | null): Judg
     ...facts.chains.flatMap(({ instance, layers }) =>
       tooMuch(layers, limits.warningLayers, limits.criticalLayers, `${instance}: ${layers} layers high`),
     ),
+    ...facts.damaged.map(({ backup, why }): Problem => ({ level: 1, text: `backup ${backup} is damaged: ${why}` })),
     ...facts.reading.map(
       ({ backup, by }): Problem => ({ level: 1, text: `backup ${backup} is still read by ${by.join(", ")}` }),
     ),

@@ -39,6 +39,8 @@ export interface Facts {
   /** Layers of the highest chain of each instance. */
   readonly chains: readonly { readonly instance: string; readonly layers: number }[];
   readonly folders: readonly { readonly path: string; readonly freeBytes: number }[];
+  /** Backups that are damaged, by id, and why. */
+  readonly damaged: readonly { readonly backup: string; readonly why: string }[];
   /** Targets that cannot be read, and why. */
   readonly unreadable: readonly string[];
   /** Operations that have not ended and at which nobody is at work: the commands, as typed. */
@@ -61,8 +63,8 @@ export async function measure(world: World, target: string | null): Promise<Fact
   for (const { task } of schedules)
     if ("target" in task) names.set(task.target, await nameOfTarget(world, task.target));
   const targets = [...new Set(names.values())];
-  const elsewhere = instance === null ? [] : Object.keys(state.targets); // where a person may have put backups of it
-  const all = await distinctTargets(world, [...targets, ...elsewhere]);
+  // A person may have put some elsewhere.
+  const all = await distinctTargets(world, [...targets, ...Object.keys(state.targets)]);
   const { backups, unreadable } = await readTargets(world, [...new Set([...targets, ...all])]);
   const good = backups.filter(({ status }) => status !== "damaged");
   const readable = targets.filter((path) => !unreadable.has(path));
@@ -78,6 +80,9 @@ export async function measure(world: World, target: string | null): Promise<Fact
         freeBytes: await world.host.freeBytes(path),
       })),
     ),
+    damaged: backups
+      .filter((one) => one.status === "damaged" && (instance === null || (one.instance_id ?? instance) === instance))
+      .map(({ id, problem }) => ({ backup: id, why: problem ?? "" })),
     unreadable: [...unreadable].filter(([path]) => targets.includes(path)).map(([, why]) => why),
     interrupted: await interrupted(world, instance),
     reading: readingOf(state, instance),

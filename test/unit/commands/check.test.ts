@@ -41,6 +41,7 @@ const facts: Facts = {
   newestBackupAt: null,
   chains: [{ instance: "web1", layers: 3 }],
   folders: [{ path: "/layers", freeBytes: 50 }],
+  damaged: [],
   unreadable: [],
   interrupted: [],
   reading: [],
