@@ -34,6 +34,8 @@ export interface CreateBackupOptions {
   readonly disks: readonly string[]; // devices; none: all
   /** Encrypts it with the passphrase that this file holds; null: no encryption. Not together with `compress`. */
   readonly passphraseFile: string | null;
+  /** The schedule that takes it, by its id. */
+  readonly schedule?: string;
 }
 
 /**
@@ -156,7 +158,7 @@ function dataOf(
   world: World,
   state: State,
   status: DomainStatus,
-  { target, name, type, compress }: CreateBackupOptions,
+  { target, name, type, compress, schedule }: CreateBackupOptions,
   { id, secret, store }: { readonly id: string; readonly secret: string | null; readonly store: string },
 ): BackupData {
   const { vcpus, ramBytes } = status.inactive;
@@ -178,6 +180,7 @@ function dataOf(
         flavor: record?.flavor ?? null,
         keyName: record?.keyName ?? null,
       },
+      ...(schedule === undefined ? {} : { schedule }),
       owner: world.user,
       compressed: compress,
     },

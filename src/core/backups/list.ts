@@ -32,6 +32,8 @@ export interface BackupView {
   readonly consistency: string | null;
   readonly compressed: boolean;
   readonly encrypted: boolean;
+  /** The id of the schedule that took it. */
+  readonly schedule: string | null;
   readonly owner: string | null;
   /** Instances that still read from it. */
   readonly used_by: readonly string[];
@@ -178,6 +180,7 @@ export function viewBackup({ id, target, manifest, instanceName, problem, mergin
     consistency: manifest?.consistency ?? null,
     compressed: manifest?.compressed ?? false,
     encrypted: manifest?.encrypted ?? false,
+    schedule: manifest?.schedule ?? null,
     owner: manifest?.owner ?? null,
     used_by: usersOf({ uses }),
     disks:

@@ -102,7 +102,7 @@ async function takeBackup(world: World, schedule: Schedule, task: ScheduledBacku
   const { kind: _, ...how } = task;
   const { retention, zone, instance } = schedule;
   if (retention === null) throw new EstratoError("integrity", `schedule ${schedule.name}: it has no retention`);
-  const options = { ...how, instance, name: null };
+  const options = { ...how, instance, name: null, schedule: schedule.id };
   const made = await backupAndRotate(world, options, retention, zone);
   return "steps" in made ? made : null;
 }
