@@ -67,6 +67,8 @@ function judgeSchedule(facts: Facts, limits: Limits, one: ScheduleFacts): Proble
   if (missed > 0) found.push({ level: missed > 1 ? 2 : 1, text: `${one.name} is late: ${last}` });
   else if (one.goodAt !== null && !one.shelved)
     found.push(...tooOld(nowMs - one.goodAt.getTime(), limits, `${one.name}: ${last}`));
+  const [ahead] = one.ahead;
+  if (ahead !== undefined) found.push({ level: 1, text: `${one.name}: ${ahead}, in the future: the clock was ahead` });
   if (one.failure !== null) found.push({ level: 1, text: `${one.name} failed: ${one.failure}` });
   if (one.kept !== null && one.kept < limits.leastKept)
     found.push({ level: 1, text: `${one.name} keeps ${one.kept}, fewer than ${limits.leastKept}` });

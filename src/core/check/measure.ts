@@ -25,6 +25,8 @@ export interface ScheduleFacts {
   readonly jitterMs: number;
   /** Nothing is taken, and nothing is late. */
   readonly shelved: boolean;
+  /** What is dated in the future, in words: the clock was ahead, and how old it is nobody knows. */
+  readonly ahead: readonly string[];
   /** The error of the last run; null where it went well or there was none. */
   readonly failure: string | null;
   /** How many that can be restored are there; null where the target cannot be read. */
@@ -69,10 +71,11 @@ export async function measure(world: World, target: string | null): Promise<Fact
   const good = backups.filter(({ status }) => status !== "damaged");
   const readable = targets.filter((path) => !unreadable.has(path));
   const mine = good.filter((one) => instance !== null && one.instance_id === instance).flatMap(dateOf);
+  const now = world.clock.now();
   return {
-    now: world.clock.now(),
-    schedules: schedules.map((one) => factsOf(state, one, good, unreadable, names)),
-    newestBackupAt: newest(mine),
+    now,
+    schedules: schedules.map((one) => factsOf(state, one, good, unreadable, names, now)),
+    newestBackupAt: newest(mine.filter((date) => date <= now)),
     chains: chainsOf(state, instance),
     folders: await Promise.all(
       [world.store.paths.layersFolder, ...readable].map(async (path) => ({
@@ -113,6 +116,7 @@ function factsOf(
   good: readonly BackupView[],
   unreadable: ReadonlyMap<string, string>,
   names: ReadonlyMap<string, string>,
+  now: Date,
 ): ScheduleFacts {
   const { task, instance } = schedule;
   const target = task.kind === "backup" ? (names.get(task.target) ?? task.target) : null;
@@ -127,12 +131,15 @@ function factsOf(
   // But an expired snapshot is gone as it should be.
   const trusted = isUnknown || (task.kind === "snapshot" && task.expireMs !== null);
   const remembered = trusted && schedule.lastGoodAt !== null ? [new Date(schedule.lastGoodAt)] : [];
-  const goodAt = newest([...there, ...remembered]);
+  // What is dated in the future is not fresh: it was taken while the clock was ahead, and nobody knows when.
+  const isPast = (date: Date) => date <= now;
+  const goodAt = newest([...there, ...remembered].filter(isPast));
   const { last } = schedule;
+  const madeAt = new Date(schedule.createdAt);
   const shelved = state.instances[instance]?.shelved != null;
   // What was skipped while it was shelved is not late when it no longer is.
   const skipped = last?.result === "skipped" ? [new Date(last.startedAt)] : [];
-  const since = newest([goodAt ?? new Date(schedule.createdAt), ...skipped]) as Date;
+  const since = newest([goodAt ?? madeAt, ...skipped].filter(isPast)) ?? now;
   const dueAt = shelved ? null : nextDue(schedule.cron, since);
   return {
     name: schedule.name,
@@ -143,6 +150,10 @@ function factsOf(
     dueNextAt: dueAt === null ? null : nextDue(schedule.cron, dueAt),
     jitterMs: schedule.jitterMs,
     shelved,
+    ahead: [
+      ...(isPast(madeAt) ? [] : ["it was made"]),
+      ...there.filter((date) => !isPast(date)).map((date) => `a ${task.kind} is dated ${date.toISOString()}`),
+    ],
     failure: last === null || shelved || isWell(last.result) ? null : (last.message ?? last.result),
     kept: isUnknown ? null : there.length,
   };

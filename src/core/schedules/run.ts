@@ -51,9 +51,15 @@ function skipText({ instanceName }: Schedule): string {
   return `instance ${instanceName} is shelved: nothing is taken`;
 }
 
-/** Has a time of its gone by since it last began, or since it was made? */
-export function isOverdue(schedule: Schedule, now: Date): boolean {
-  const due = nextDue(schedule.cron, new Date(schedule.last?.startedAt ?? schedule.createdAt));
+/**
+ * Has a time of its gone by since it last began, or since it was made? What is remembered with a time in the future was
+ * so while the clock was ahead, and says nothing; where there is nothing else, it is overdue.
+ */
+export function isOverdue({ cron, last, lastGoodAt, createdAt }: Schedule, now: Date): boolean {
+  const began = last === null ? [] : [last.startedAt];
+  const past = [...began, lastGoodAt ?? createdAt, createdAt].map((time) => new Date(time)).filter((time) => time <= now);
+  if (past.length === 0) return true;
+  const due = nextDue(cron, new Date(Math.max(...past.map((time) => time.getTime()))));
   return due !== null && due <= now;
 }
 

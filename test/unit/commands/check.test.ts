@@ -34,6 +34,7 @@ const facts: Facts = {
       dueNextAt: null,
       jitterMs: 0,
       shelved: false,
+      ahead: [],
       failure: null,
       kept: 7,
     },
