@@ -263,6 +263,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
         throw new EstratoError("host", `${path}: it does not stand on ${backing}`);
       return infoOf(machine, path);
     },
+    async timeZone() {
+      alive();
+      return machine.timeZone;
+    },
     async users(key) {
       alive();
       return machine.users.filter(({ name, uid }) => key === undefined || key === name || key === String(uid));

@@ -12,7 +12,7 @@ import { deleteLocked } from "./delete.ts";
 import { sweep } from "./leftovers.ts";
 import { type BackupView, backupsIn } from "./list.ts";
 import { checkPolicy, type KeptOfVolumes, type RetentionPolicy, retainOfVolumes, type Verdict } from "./retention.ts";
-import { hostZone, slotsOf } from "./slots.ts";
+import { slotsOf } from "./slots.ts";
 import { nameOfTarget, requireNoCopy } from "./targets/identity.ts";
 import { readersOf } from "./uses.ts";
 
@@ -40,8 +40,9 @@ export async function backupAndRotate(
   world: World,
   wanted: CreateBackupOptions,
   policy: RetentionPolicy,
-  zone: string = hostZone(),
+  calendar: string | null = null, // its zone; null: the host's
 ): Promise<BackupView | PlanView> {
+  const zone = calendar ?? (await world.host.timeZone());
   checkRetention({ policy, zone });
   const options = { ...wanted, target: await nameOfTarget(world, wanted.target) };
   await requireNoCopy(world, options.target);

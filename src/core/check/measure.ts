@@ -72,9 +72,10 @@ export async function measure(world: World, target: string | null): Promise<Fact
   const readable = targets.filter((path) => !unreadable.has(path));
   const mine = good.filter((one) => instance !== null && one.instance_id === instance).flatMap(dateOf);
   const now = world.clock.now();
+  const zone = await world.host.timeZone();
   return {
     now,
-    schedules: schedules.map((one) => factsOf(state, one, good, unreadable, names, now)),
+    schedules: schedules.map((one) => factsOf(state, one, good, unreadable, names, { now, zone })),
     newestBackupAt: newest(mine.filter((date) => date <= now)),
     chains: chainsOf(state, instance),
     folders: await Promise.all(
@@ -116,7 +117,7 @@ function factsOf(
   good: readonly BackupView[],
   unreadable: ReadonlyMap<string, string>,
   names: ReadonlyMap<string, string>,
-  now: Date,
+  { now, zone }: { readonly now: Date; readonly zone: string },
 ): ScheduleFacts {
   const { task, instance } = schedule;
   const target = task.kind === "backup" ? (names.get(task.target) ?? task.target) : null;
@@ -140,14 +141,14 @@ function factsOf(
   // What was skipped while it was shelved is not late when it no longer is.
   const skipped = last?.result === "skipped" ? [new Date(last.startedAt)] : [];
   const since = newest([goodAt ?? madeAt, ...skipped].filter(isPast)) ?? now;
-  const dueAt = shelved ? null : nextDue(schedule.cron, since);
+  const dueAt = shelved ? null : nextDue(schedule.cron, since, zone);
   return {
     name: schedule.name,
     instance: instanceNameOf(state, schedule),
     kind: task.kind,
     goodAt,
     dueAt,
-    dueNextAt: dueAt === null ? null : nextDue(schedule.cron, dueAt),
+    dueNextAt: dueAt === null ? null : nextDue(schedule.cron, dueAt, zone),
     jitterMs: schedule.jitterMs,
     shelved,
     ahead: [

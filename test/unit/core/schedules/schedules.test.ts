@@ -279,7 +279,7 @@ test("a list says when it comes next, and how the last one went", async () => {
   const on = await prepared({});
   on.clock.set(new Date(2025, 0, 1, 12));
   await run(on);
-  expect(viewSchedules(await stateOf(on), on.clock.now())).toMatchObject([
+  expect(viewSchedules(await stateOf(on), on.clock.now(), on.machine.timeZone)).toMatchObject([
     {
       name: "nightly",
       kind: "snapshot",
