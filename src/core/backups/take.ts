@@ -78,7 +78,8 @@ export interface Place {
 
 /**
  * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from,
- * or that a damaged one builds on, is kept this time, which a note says: the night must not fail for it. Returns the verdicts, the newest first.
+ * or that a damaged one builds on, is kept this time, which a note says: the night must not fail for it. Returns the
+ * verdicts, the newest first.
  */
 export async function removeUnkept(
   world: World,

@@ -69,6 +69,7 @@ function judgeSchedule(facts: Facts, limits: Limits, one: ScheduleFacts): Proble
     found.push(...tooOld(nowMs - one.goodAt.getTime(), limits, `${one.name}: ${last}`));
   const [ahead] = one.ahead;
   if (ahead !== undefined) found.push({ level: 1, text: `${one.name}: ${ahead}, in the future: the clock was ahead` });
+  for (const { problem, stops } of one.obstacles) found.push({ level: stops ? 2 : 1, text: `${one.name}: ${problem}` });
   if (one.failure !== null) found.push({ level: 1, text: `${one.name} failed: ${one.failure}` });
   if (one.kept !== null && one.kept < limits.leastKept)
     found.push({ level: 1, text: `${one.name} keeps ${one.kept}, fewer than ${limits.leastKept}` });

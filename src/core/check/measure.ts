@@ -10,6 +10,7 @@ import type { Schedule, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { nextDue } from "../schedules/cron-time.ts";
 import { instanceNameOf } from "../schedules/find.ts";
+import { obstaclesOf, type ScheduleObstacle } from "../schedules/obstacles.ts";
 import { scheduledSnapshots } from "../schedules/snapshot.ts";
 
 export interface ScheduleFacts {
@@ -27,6 +28,8 @@ export interface ScheduleFacts {
   readonly shelved: boolean;
   /** What is dated in the future, in words: the clock was ahead, and how old it is nobody knows. */
   readonly ahead: readonly string[];
+  /** What has moved or gone that it needs. */
+  readonly obstacles: readonly ScheduleObstacle[];
   /** The error of the last run; null where it went well or there was none. */
   readonly failure: string | null;
   /** How many that can be restored are there; null where the target cannot be read. */
@@ -75,7 +78,12 @@ export async function measure(world: World, target: string | null): Promise<Fact
   const zone = await world.host.timeZone();
   return {
     now,
-    schedules: schedules.map((one) => factsOf(state, one, good, unreadable, names, { now, zone })),
+    schedules: await Promise.all(
+      schedules.map(async (one) => ({
+        ...factsOf(state, one, good, unreadable, names, { now, zone }),
+        obstacles: await obstaclesOf(world, one),
+      })),
+    ),
     newestBackupAt: newest(mine.filter((date) => date <= now)),
     chains: chainsOf(state, instance),
     folders: await Promise.all(
@@ -118,7 +126,7 @@ function factsOf(
   unreadable: ReadonlyMap<string, string>,
   names: ReadonlyMap<string, string>,
   { now, zone }: { readonly now: Date; readonly zone: string },
-): ScheduleFacts {
+): Omit<ScheduleFacts, "obstacles"> {
   const { task, instance } = schedule;
   const target = task.kind === "backup" ? (names.get(task.target) ?? task.target) : null;
   const there =

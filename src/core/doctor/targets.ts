@@ -1,6 +1,6 @@
 /**
- * Looks into the backup targets that are there for what this store has begun in them and never finished, and for backups
- * that are damaged.
+ * Looks into the backup targets that are there for what this store has begun in them and never finished, and for
+ * backups that are damaged.
  */
 import { isDamaged } from "../backups/backup.ts";
 import { leftoversIn, sweep } from "../backups/leftovers.ts";

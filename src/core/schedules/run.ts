@@ -54,7 +54,8 @@ function skipText({ instanceName }: Schedule): string {
 
 /**
  * Has a time of its gone by since it last began, or since it was made? What is remembered with a time in the future was
- * so while the clock was ahead, and says nothing; where there is nothing else, it is overdue. `zone`: of the host's cron.
+ * so while the clock was ahead, and says nothing; where there is nothing else, it is overdue. `zone`: of the host's
+ * cron.
  */
 export function isOverdue({ cron, last, lastGoodAt, createdAt }: Schedule, now: Date, zone: string): boolean {
   const began = last === null ? [] : [last.startedAt];

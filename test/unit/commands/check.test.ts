@@ -35,6 +35,7 @@ const facts: Facts = {
       jitterMs: 0,
       shelved: false,
       ahead: [],
+      obstacles: [],
       failure: null,
       kept: 7,
     },

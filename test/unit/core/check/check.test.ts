@@ -33,6 +33,7 @@ const well: ScheduleFacts = {
   jitterMs: 0,
   shelved: false,
   ahead: [],
+  obstacles: [],
   failure: null,
   kept: 7,
 };
@@ -60,6 +61,8 @@ describe("what is well, and what is not", () => {
     ["there was none, though one was due", with_({ goodAt: null, kept: 0, dueAt: ago(2) }), {}, 1],
     ["the last run failed, and none was missed yet", with_({ failure: "no space" }), {}, 1],
     ["one from the future", with_({ ahead: ["a backup is dated 2027-12-31"] }), {}, 1],
+    ["a program that is gone", with_({ obstacles: [{ problem: "gone", remedy: "", stops: true }] }), {}, 2],
+    ["a hook that is gone, and only warns", with_({ obstacles: [{ problem: "", remedy: "", stops: false }] }), {}, 1],
     ["an old one of an instance that is shelved", with_({ shelved: true, dueAt: null }), { criticalAgeMs: 1 }, 0],
     ["older than was asked for", fine, { warningAgeMs: 8 * HOUR }, 1],
     ["as old as was asked for", fine, { warningAgeMs: 9 * HOUR }, 0],
