@@ -72,6 +72,11 @@ export function find<T>(lookup: Lookup<T>, target: string): T {
   });
 }
 
+/** web1/nightly: what a name that need not be unique is told apart by. */
+export function longName(owner: string, name: string): string {
+  return `${owner}/${name}`;
+}
+
 export function notFound(kind: string, target: string): EstratoError {
   return new EstratoError("not_found", `${kind} ${target}: not found`, { hint: `See "estrato ${kind} list".` });
 }

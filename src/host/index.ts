@@ -71,6 +71,7 @@ function fileHost(processes: Processes) {
 function machineHost(processes: Processes, virsh: Virsh, uid: number) {
   return {
     users: async (key?: string): Promise<HostUser[]> => (await import("./users.ts")).users(processes, key),
+    timeZone: async (): Promise<string> => (await import("./time-zone.ts")).timeZone(),
     crontab: (): Promise<Crontab> => readCrontab(processes, uid),
     cronLine: (file: string | null, entry: CronEntry): string => cronLine(file !== null, entry),
     sshGreets: async (address: string, timeoutMs: number, signal?: AbortSignal): Promise<boolean> =>

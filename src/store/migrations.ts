@@ -8,7 +8,7 @@ export type RawState = Record<string, unknown>;
 /** From version N (its key) to N + 1. Gets a value of its own that it may change. */
 export type Migrations = Readonly<Record<number, (older: RawState) => RawState>>;
 
-export const MIGRATIONS: Migrations = { 1: fromOne };
+export const MIGRATIONS: Migrations = { 1: fromOne, 2: fromTwo };
 
 /** Version 1 grew while it was 1: what came since its first state is filled in where a state lacks it. */
 function fromOne(older: RawState): RawState {
@@ -25,6 +25,21 @@ function fromOne(older: RawState): RawState {
   return state;
 }
 
+/**
+ * Until version 2 a schedule knew its snapshots by a property that held its name, and that anybody could set: what it
+ * counted as its own then, it does still.
+ */
+function fromTwo(state: RawState): RawState {
+  const schedules = rowsOf(state.schedules);
+  for (const snapshot of rowsOf(state.snapshots)) {
+    const { properties, instance, automatic } = snapshot;
+    const name = isObject(properties) ? properties.schedule : undefined;
+    const own = schedules.find((one) => one.name === name && one.instance === instance);
+    if (own !== undefined && automatic === false) snapshot.schedule = own.id;
+  }
+  return state;
+}
+
 /** Gives each row of a table what it lacks. What is no table of rows is left to the validation. */
 function fillIn(table: unknown, missing: Readonly<Record<string, unknown>>): void {
   if (!isObject(table)) return;
@@ -35,11 +50,11 @@ function fillIn(table: unknown, missing: Readonly<Record<string, unknown>>): voi
 
 /** That field of each row. */
 function fieldsOf(table: unknown, key: string): unknown[] {
-  return isObject(table)
-    ? Object.values(table)
-        .filter(isObject)
-        .map((row) => row[key])
-    : [];
+  return rowsOf(table).map((row) => row[key]);
+}
+
+function rowsOf(table: unknown): Record<string, unknown>[] {
+  return isObject(table) ? Object.values(table).filter(isObject) : [];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -93,6 +93,8 @@ export interface FakeMachine {
   readonly closed: Set<string>;
   readonly secrets: Map<string, { readonly description: string; readonly value: string | null }>; // by UUID
   /** The user's own; null: crontab(1) is not installed. */
+  /** Of its cron, IANA. */
+  timeZone: string;
   crontab: string | null;
   /** Whether the guests answer on their ssh port. */
   sshAnswers: boolean;
@@ -122,6 +124,7 @@ export function fakeMachine(): FakeMachine {
       ],
     ]),
     secrets: new Map(),
+    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     crontab: "",
     sshAnswers: true,
     freeBytes: 2 ** 40,

@@ -22,6 +22,7 @@ import {
   chainAt,
   extentsOf,
   fileAt,
+  identityAt,
   infoOf,
   newFile,
   readChain,
@@ -262,6 +263,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
         throw new EstratoError("host", `${path}: it does not stand on ${backing}`);
       return infoOf(machine, path);
     },
+    async timeZone() {
+      alive();
+      return machine.timeZone;
+    },
     async users(key) {
       alive();
       return machine.users.filter(({ name, uid }) => key === undefined || key === name || key === String(uid));
@@ -322,12 +327,12 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const file = machine.files.get(path);
       const isFolder =
         machine.folders.has(path) || [...machine.files.keys()].some((each) => each.startsWith(`${path}/`));
-      if (!file) return isFolder ? FOLDER : null;
+      if (!file) return isFolder ? { ...FOLDER, identity: `folder ${path}` } : null;
       const { uid, gid, mode, isBlockDevice } = file;
       const allocatedBytes = file.clusters.size * CLUSTER_BYTES;
       const sizeBytes = bytesOf(file);
       const kind = { isBlockDevice, isRegularFile: !isBlockDevice, isFolder: false, isLink: false };
-      return { uid, gid, mode, ...kind, sizeBytes, allocatedBytes };
+      return { uid, gid, mode, ...kind, sizeBytes, allocatedBytes, identity: identityAt(machine, path) ?? "" };
     },
     async listFolder(path) {
       alive();

@@ -48,6 +48,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   checkPassphrase: "never",
 
   users: "never",
+  timeZone: "never",
   crontab: "never",
   cronLine: "never",
   sshGreets: "never",

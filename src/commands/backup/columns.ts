@@ -23,6 +23,7 @@ export const backupColumns = [
   text<BackupView>("consistency", (one) => one.consistency, hidden),
   flag<BackupView>("compressed", (one) => one.compressed, hidden),
   flag<BackupView>("encrypted", (one) => one.encrypted, hidden),
+  text<BackupView>("schedule", (one) => one.schedule, hidden),
   text<BackupView>("owner", (one) => one.owner, hidden),
   words<BackupView>("used_by", (one) => one.used_by, hidden),
   nested<BackupView>("disks", (one) => one.disks.map((disk) => ({ ...disk })), hidden),

@@ -56,7 +56,7 @@ export default verb({
         core,
         { instance, target: folder, name, type, incremental, compress, quiesce, disks, passphraseFile },
         policy,
-        options.zone ?? undefined,
+        options.zone,
       ),
     );
   },

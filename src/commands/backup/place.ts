@@ -19,7 +19,7 @@ export function openedWith(given: string | null): string | null {
   return given === null ? null : resolve(given);
 }
 
-const SAID = "the backup: an id, or a name (the newest of that name)";
+export const SAID = "the backup: an id, a name, or INSTANCE/NAME (the newest of that name)";
 export const oneBackup = one("BACKUP", SAID, { complete: "backup", ask: "Which backup?" });
 export const manyBackups = many("BACKUP", SAID, { complete: "backup", ask: "Which backup?" });
 

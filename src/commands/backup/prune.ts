@@ -35,12 +35,11 @@ export default verb({
     const policy = policyOf(options, "backup prune");
     const core = await world();
     const { pruneBackups } = await import("../../core/backups/prune.ts");
-    const { hostZone } = await import("../../core/backups/slots.ts");
     const filter = { instance: args.instance, type: options.type };
     return pruneBackups(
       core,
       await placesOf(factory, core, options.target),
-      { policy, zone: options.zone ?? hostZone() },
+      { policy, zone: options.zone ?? (await core.host.timeZone()) },
       filter,
       openedWith(options.passphraseFile),
     );

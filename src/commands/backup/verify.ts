@@ -9,7 +9,7 @@ import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
 import { verifiedColumns } from "./columns.ts";
-import { openedWith, placesOf, target } from "./place.ts";
+import { openedWith, placesOf, SAID, target } from "./place.ts";
 
 export default verb({
   description:
@@ -20,7 +20,7 @@ export default verb({
     "--timeout is over, so name a text that it writes there when it is up. What it writes goes to an overlay: the backup stays as it is. " +
     "An encrypted one needs its passphrase for this; the checksums are compared without it.",
   arguments: {
-    backups: rest("BACKUP", "the backup: an id, or a name (the newest of that name)", { complete: "backup" }),
+    backups: rest("BACKUP", SAID, { complete: "backup" }),
   },
   options: {
     target,

@@ -14,7 +14,7 @@ export default verb({
     "against its times, how many are kept, the space left in the store and in the targets, how high the chains of layers are, operations " +
     "that were interrupted, and instances that still read from the backup that they were booted from. With INSTANCE it looks at what concerns that one.\n\n" +
     "A schedule that missed one run is a warning, two are critical. What counts is what is there: a backup that somebody removed, or whose " +
-    "manifest is damaged, is none.",
+    "manifest is damaged or that was found damaged, is none, and a damaged one is a warning.",
   arguments: { instance: optional("INSTANCE", "only this instance", { complete: "instance" }) },
   options: {
     grace: duration("how much later than due a run may be", { default: HOUR_MS }),

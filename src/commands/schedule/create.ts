@@ -72,10 +72,10 @@ export default verb({
     const task = await taskOf(factory, args.name, options);
     const expires = task.kind === "snapshot" && task.expireMs !== null;
     const retention = expires && !keepsAny(options) ? null : policyOf(options, "schedule create");
-    const { hostZone } = await import("../../core/backups/slots.ts");
     const { createSchedule } = await import("../../core/schedules/create.ts");
     const { viewSchedule } = await import("../../core/schedules/view.ts");
     const core = await world();
+    const cronZone = await core.host.timeZone();
     const made = await createSchedule(
       core,
       {
@@ -84,7 +84,7 @@ export default verb({
         cron: options.cron,
         task,
         retention,
-        zone: options.zone ?? hostZone(),
+        zone: options.zone ?? cronZone,
         jitterMs: options.jitter,
         lockTimeoutMs: factory.globals.lockTimeout || HOUR_MS,
         hooks: hooksOf(options),
@@ -93,7 +93,7 @@ export default verb({
       await launchOf(factory),
     );
     if ("steps" in made) return made;
-    return viewSchedule(await core.store.read(), made, factory.clock.now());
+    return viewSchedule(await core.store.read(), made, factory.clock.now(), cronZone);
   },
 });
 

@@ -11,8 +11,9 @@ export default verb({
     { line: "estrato schedule list", says: "all of them" },
     { line: "estrato schedule list --filter last_result=failed -f value -c name", says: "those that failed" },
   ],
-  async run({ store, factory }) {
+  async run({ world }) {
     const { viewSchedules } = await import("../../core/schedules/view.ts");
-    return viewSchedules(await (await store()).read(), factory.clock.now());
+    const { store, clock, host } = await world();
+    return viewSchedules(await store.read(), clock.now(), await host.timeZone());
   },
 });

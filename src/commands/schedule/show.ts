@@ -14,9 +14,10 @@ export default verb({
   async run(context) {
     const { findSchedule } = await import("../../core/schedules/find.ts");
     const { viewSchedule } = await import("../../core/schedules/view.ts");
-    const state = await (await context.store()).read();
+    const { store, clock, host } = await context.world();
+    const [state, zone] = [await store.read(), await host.timeZone()];
     return eachTarget(context, context.args.schedules, { kind: "schedule", verb: "show" }, async (target) =>
-      viewSchedule(state, findSchedule(state, target), context.factory.clock.now()),
+      viewSchedule(state, findSchedule(state, target), clock.now(), zone),
     );
   },
 });

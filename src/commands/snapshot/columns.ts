@@ -20,6 +20,7 @@ export const snapshotColumns = [
   size<SnapshotView>("size_bytes", (one) => one.size_bytes),
   size<SnapshotView>("exclusive_bytes", (one) => one.exclusive_bytes),
   flag<SnapshotView>("automatic", (one) => one.automatic, hidden),
+  text<SnapshotView>("schedule", (one) => one.schedule, hidden),
   text<SnapshotView>("owner", (one) => one.owner, hidden),
   time<SnapshotView>("created_at", (one) => one.created_at),
   time<SnapshotView>("expires_at", (one) => one.expires_at, hidden),

@@ -9,7 +9,11 @@ export interface Backup {
   /** The target's name. */
   readonly target: string;
   readonly manifest: Manifest | null;
+  /** What its instance is called now, where this store knows it; else what it was called then. */
+  readonly instanceName: string | null;
   readonly problem: string | null;
+  /** What `verify` found wrong with its own files; null where nothing is known to be wrong with them. */
+  readonly damage: string | null;
   /** By instances that were booted from it. */
   readonly uses: readonly Use[];
   /**
@@ -17,6 +21,11 @@ export interface Backup {
    * or died at it, ends it.
    */
   readonly merging?: boolean;
+}
+
+/** Must it be taken for lost? One that is being merged reads the same all the while. */
+export function isDamaged({ problem, merging }: Pick<Backup, "problem" | "merging">): boolean {
+  return problem !== null && merging !== true;
 }
 
 /** The oldest first; what has no readable date before all others. */

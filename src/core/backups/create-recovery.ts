@@ -25,7 +25,7 @@ export interface BackupData {
    * libvirt's secret for the time of the backup, which holds the passphrase of what is written; null: not encrypted.
    */
   readonly secret: string | null;
-  readonly content: Pick<Manifest, "name" | "type" | "instance" | "owner" | "compressed">;
+  readonly content: Pick<Manifest, "name" | "type" | "instance" | "schedule" | "owner" | "compressed">;
 }
 
 export const createBackupKind: Kind<BackupData> = {

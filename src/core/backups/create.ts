@@ -20,7 +20,7 @@ import { copySteps } from "./create-steps.ts";
 import { requireWhole } from "./find.ts";
 import { planKey } from "./key.ts";
 import { type BackupView, backupsIn, viewBackup } from "./list.ts";
-import { markTarget, requireTarget } from "./targets/identity.ts";
+import { formerNames, markTarget, requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 
 export interface CreateBackupOptions {
@@ -34,6 +34,8 @@ export interface CreateBackupOptions {
   readonly disks: readonly string[]; // devices; none: all
   /** Encrypts it with the passphrase that this file holds; null: no encryption. Not together with `compress`. */
   readonly passphraseFile: string | null;
+  /** The schedule that takes it, by its id. */
+  readonly schedule?: string;
 }
 
 /**
@@ -139,7 +141,8 @@ async function chooseBase(
   { incremental, target, passphraseFile }: CreateBackupOptions,
 ): Promise<Base | null> {
   if (!incremental) return null;
-  const bookmark = bookmarkOf(state, status.uuid, target);
+  const names = [target, ...(await formerNames(world, state, target))];
+  const bookmark = names.map((name) => bookmarkOf(state, status.uuid, name)).find((one) => one !== null) ?? null;
   const before = bookmark === null ? undefined : (await backupsIn(world, target)).find(({ id }) => id === bookmark.id);
   const manifest = before?.problem === null ? before.manifest : null;
   const alike = manifest?.encrypted === (passphraseFile !== null);
@@ -155,7 +158,7 @@ function dataOf(
   world: World,
   state: State,
   status: DomainStatus,
-  { target, name, type, compress }: CreateBackupOptions,
+  { target, name, type, compress, schedule }: CreateBackupOptions,
   { id, secret, store }: { readonly id: string; readonly secret: string | null; readonly store: string },
 ): BackupData {
   const { vcpus, ramBytes } = status.inactive;
@@ -177,6 +180,7 @@ function dataOf(
         flavor: record?.flavor ?? null,
         keyName: record?.keyName ?? null,
       },
+      ...(schedule === undefined ? {} : { schedule }),
       owner: world.user,
       compressed: compress,
     },

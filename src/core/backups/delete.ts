@@ -8,7 +8,7 @@ import { run } from "../operations/operation.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { type Backup, standingOnBackup } from "./backup.ts";
+import { type Backup, isDamaged, standingOnBackup } from "./backup.ts";
 import { type DeleteData, deleteBackupKind, deleteSteps, requireMerging } from "./delete-recovery.ts";
 import { findBackup } from "./find.ts";
 import { planKey, requireKey } from "./key.ts";
@@ -92,6 +92,12 @@ function planDelete(
   if (child === undefined) return { id, target, child: null, devices: [] };
   if (manifest === null || problem !== null || child.manifest === null) {
     throw new EstratoError("integrity", `backup ${id}: it is damaged, and ${child.id} builds on it`, {
+      hint: `Delete ${child.id} first.`,
+    });
+  }
+  // What is merged is summed anew: its sums would vouch for what is wrong in it.
+  if (isDamaged(child)) {
+    throw new EstratoError("integrity", `backup ${id}: ${child.id}, which builds on it, is damaged`, {
       hint: `Delete ${child.id} first.`,
     });
   }

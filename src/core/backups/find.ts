@@ -1,21 +1,27 @@
 /** From `bak-…` or a name to a backup. */
 import { EstratoError } from "../../errors.ts";
-import { notFound } from "../names.ts";
+import { longName, notFound } from "../names.ts";
 import type { World } from "../ports.ts";
 import { type Backup, byAge } from "./backup.ts";
-import { backupsIn } from "./list.ts";
+import { lookIn } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
+import { isBackupId } from "./parts.ts";
+import { distinctTargets, nameOfTarget } from "./targets/identity.ts";
+import { instanceMeant } from "./whose.ts";
 
 /** A backup whose manifest can be relied on. */
 export interface WholeBackup extends Backup {
   readonly manifest: Manifest;
 }
 
-/** The targets to look in: the one that was named, else all that this store knows, and the default one. */
+/**
+ * The targets to look in: the one that was named, else all that this store knows, and the default one. Each once,
+ * whatever paths lead to it.
+ */
 export async function knownTargets(world: World, named: string | null, fallback: string | null): Promise<string[]> {
-  if (named !== null) return [named];
+  if (named !== null) return [await nameOfTarget(world, named)];
   const known = Object.keys((await world.store.read()).targets);
-  return [...new Set(fallback === null ? known : [fallback, ...known])];
+  return distinctTargets(world, fallback === null ? known : [fallback, ...known]);
 }
 
 /** The same; throws "usage" where there is none. */
@@ -27,23 +33,68 @@ export async function targetsToSearch(world: World, named: string | null, fallba
   });
 }
 
-/** By id, else the newest of that name. Throws "not_found". Damaged ones are found by their id. */
+/**
+ * By id, by name, or by INSTANCE/NAME; of one instance's backups of a name the newest. Damaged ones are found by their
+ * id. Throws "not_found" where there is none, where backups of several instances have the name, or where one of them is
+ * dated in the future, so that the newest cannot be told (listed); "host" where a target that was to be looked into is
+ * away: by name it could hold a newer one.
+ */
 export async function findBackup(world: World, targets: readonly string[], word: string): Promise<Backup> {
-  const all: Backup[] = [];
-  let unreadable: unknown = null;
-  for (const target of targets) {
-    try {
-      all.push(...(await backupsIn(world, target)));
-    } catch (error) {
-      unreadable = error;
-    }
-  }
-  const named = all.filter(({ manifest }) => manifest?.name === word);
+  const { backups, away } = await lookIn(world, targets);
+  const byId = backups.find(({ id }) => id === word);
+  if (byId !== undefined) return byId;
+  const [missing] = away;
+  if (missing !== undefined) throw targets.length === 1 || isBackupId(word) ? missing : undecided(word, missing);
+  const named = await backupsNamed(world, backups, word);
   const newest = named.sort(byAge).at(-1);
-  const found = all.find(({ id }) => id === word) ?? newest;
-  if (found !== undefined) return found;
-  if (unreadable !== null) throw unreadable;
-  throw notFound("backup", word);
+  if (newest === undefined) throw notFound("backup", word);
+  requireOneInstance(named, word);
+  requireNoneAhead(world, named, word);
+  return newest;
+}
+/** All that are called so, of whatever instance. */
+export async function backupsNamed(world: World, all: readonly Backup[], word: string): Promise<Backup[]> {
+  const slash = word.indexOf("/");
+  const called = all.filter(({ manifest }) => manifest !== null && manifest.name === word.slice(slash + 1));
+  if (slash < 0 || called.length === 0) return called;
+  const id = await instanceMeant(world, all, word.slice(0, slash));
+  return called.filter(({ manifest }) => manifest?.instance.id === id);
+}
+
+function undecided(word: string, { message }: EstratoError): EstratoError {
+  return new EstratoError("host", `backup ${word}: which is meant cannot be told: ${message}`, {
+    hint: "Bring that target back, or name the backup by its id, or where it is with --target.",
+  });
+}
+
+function requireOneInstance(named: readonly Backup[], word: string): void {
+  const labels = new Map<string, string>();
+  for (const { manifest, instanceName } of named) if (manifest) labels.set(manifest.instance.id, instanceName ?? "");
+  if (labels.size < 2) return;
+  const distinct = new Set(labels.values()).size === labels.size;
+  const name = named[0]?.manifest?.name ?? "";
+  const candidates = [...labels].map(([id, label]) => longName(distinct ? label : id, name));
+  throw ambiguous(word, candidates.sort());
+}
+
+/** A clock that was ahead: for as long, what was taken then would be the newest. */
+function requireNoneAhead(world: World, named: readonly Backup[], word: string): void {
+  const now = world.clock.now().toISOString();
+  const ahead = named.find(({ manifest }) => manifest !== null && manifest.createdAt > now);
+  if (ahead === undefined || named.length === 1) return;
+  const why = `${ahead.id} is dated in the future (${ahead.manifest?.createdAt}), so the newest cannot be told`;
+  throw ambiguous(
+    word,
+    named.map(({ id }) => id),
+    why,
+  );
+}
+
+function ambiguous(word: string, candidates: readonly string[], why = ""): EstratoError {
+  const reason = why === "" ? "ambiguous" : `ambiguous: ${why}`;
+  return new EstratoError("not_found", `backup ${word}: ${reason}: ${candidates.join(", ")}`, {
+    hint: "Name one of these.",
+  });
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Instance } from "../model/state.ts";
 import { recoverAll } from "../operations/recovery.ts";
 import { type PlanView, planView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
-import { findBackup } from "./find.ts";
+import { backupsNamed, findBackup } from "./find.ts";
 import { isBackupId } from "./parts.ts";
 import { pullInstance } from "./pull.ts";
 import { bootInstance, type RestoreFrom } from "./restore-to.ts";
@@ -64,7 +64,7 @@ async function findMade(world: World, { targets, backup }: RestoreFrom, name: st
   if (id === backup) return instance;
   // A name means the newest of that name: there may be another one by now.
   const named = borrowedBackupsOf(state, instance.id).length > 0 ? await findBackup(world, targets, id) : null;
-  return named?.manifest?.name === backup ? instance : null;
+  return named !== null && (await backupsNamed(world, [named], backup)).length > 0 ? instance : null;
 }
 
 /** How a person goes on with it; null where all is pulled in. */

@@ -1,7 +1,9 @@
 /** What backups there are: read from the targets themselves, so that a machine without the store sees the same. */
 import { EstratoError } from "../../errors.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { ancestorsOf, type Backup, byAge } from "./backup.ts";
+import { ancestorsOf, type Backup, byAge, isDamaged } from "./backup.ts";
+import { damageOf } from "./damage.ts";
 import { readManifest } from "./manifest.ts";
 import { VOID_NOTE } from "./parts.ts";
 import { requireTarget } from "./targets/identity.ts";
@@ -9,6 +11,7 @@ import { openTarget } from "./targets/open.ts";
 import type { BackupTarget } from "./targets/target.ts";
 import { usesOf } from "./use-note.ts";
 import { usersOf } from "./uses.ts";
+import { instanceMeant, noteFormer } from "./whose.ts";
 
 /** What `backup list` and `show` say: the contract's JSON (CLI.md). */
 export interface BackupView {
@@ -29,6 +32,8 @@ export interface BackupView {
   readonly consistency: string | null;
   readonly compressed: boolean;
   readonly encrypted: boolean;
+  /** The id of the schedule that took it. */
+  readonly schedule: string | null;
   readonly owner: string | null;
   /** Instances that still read from it. */
   readonly used_by: readonly string[];
@@ -36,25 +41,34 @@ export interface BackupView {
 }
 
 export interface BackupFilter {
-  /** A UUID, or the name that the instance had when the backup was taken. */
+  /** A UUID, or the name that the instance has (see whose.ts). */
   readonly instance?: string;
   readonly type?: string;
 }
 
-/** The backups in a target, the oldest first; damaged ones too. Throws "host" where the target is not there. */
-export async function backupsIn(world: World, target: string): Promise<Backup[]> {
-  await requireTarget(world, await world.store.read(), target);
+/**
+ * The backups in a target, the oldest first; damaged ones too. Throws "host" where the target is not there.
+ * `remembered` false: what `verify` has found is no problem of theirs, for who verifies them anew.
+ */
+export async function backupsIn(
+  world: World,
+  target: string,
+  { remembered = true }: { readonly remembered?: boolean } = {},
+): Promise<Backup[]> {
+  const state = await world.store.read();
+  await requireTarget(world, state, target);
   const opened = openTarget(world, target);
-  const found = await readAll(opened);
+  const found = await readAll(opened, state);
+  const judged = (all: Backup[]) => (remembered ? withVerdicts(all) : all);
   // Who holds no lock may have read one before a merge and the next after it: what looks wrong is looked at once more.
-  return found.every(({ problem, merging }) => problem === null || merging) ? found : readAll(opened);
+  return judged(found.every((one) => !isDamaged(one)) ? found : await readAll(opened, state));
 }
 
-async function readAll(target: BackupTarget): Promise<Backup[]> {
+async function readAll(target: BackupTarget, state: State): Promise<Backup[]> {
   const found: Backup[] = [];
   const going = new Set<string>();
   for (const id of await target.backupIds()) {
-    const backup = await readBackup(target, id);
+    const backup = await readBackup(target, id, state);
     if (backup === null) going.add(id);
     else found.push(backup);
   }
@@ -63,16 +77,18 @@ async function readAll(target: BackupTarget): Promise<Backup[]> {
 }
 
 /** Null where it is being removed: nothing of it is promised any more. */
-async function readBackup(target: BackupTarget, id: string): Promise<Backup | null> {
+async function readBackup(target: BackupTarget, id: string, { instances }: State): Promise<Backup | null> {
   const stored = target.backup(id);
   if ((await stored.look(VOID_NOTE)) !== null) return null;
   const uses = await usesOf(stored);
-  const found = { id, target: target.name, uses };
+  const damage = await damageOf(stored);
+  const found = { id, target: target.name, uses, instanceName: null, damage };
   try {
     const manifest = await readManifest(stored);
     if (manifest === null) return { ...found, manifest, problem: "it has no manifest" };
     if (manifest.id !== id) return { ...found, manifest: null, problem: `its manifest is that of ${manifest.id}` };
-    return { ...found, manifest, problem: null };
+    const { instance } = manifest;
+    return { ...found, manifest, instanceName: instances[instance.id]?.name ?? instance.name, problem: null };
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
     return { ...found, manifest: null, problem: error.message };
@@ -90,30 +106,59 @@ function withoutParents(one: Backup, known: ReadonlyMap<string, Backup>, going: 
   return { ...one, problem: `it is being merged with ${first}, on which it builds`, merging: true };
 }
 
-/** Those of some targets, the oldest first. A target that is not there is told in a note, and the others are listed. */
+/** What `verify` found of a backup holds for all that stand on it. */
+function withVerdicts(all: readonly Backup[]): Backup[] {
+  const known = new Map(all.map((one) => [one.id, one]));
+  return all.map((one) => {
+    if (isDamaged(one)) return one;
+    if (one.damage !== null) return { ...one, problem: one.damage, merging: false };
+    const below = ancestorsOf(one, known).find((id) => known.get(id)?.damage != null);
+    if (below === undefined) return one;
+    return { ...one, problem: `${below}, on which it builds, is damaged`, merging: false };
+  });
+}
+
+/**
+ * Those of some targets, the oldest first. A target that is not there is told in a note, and the others are listed.
+ * Throws "not_found" where the filter's instance is ambiguous.
+ */
 export async function listBackups(
   world: World,
   targets: readonly string[],
-  filter: BackupFilter = {},
+  { instance, type }: BackupFilter = {},
 ): Promise<BackupView[]> {
-  const found: Backup[] = [];
-  for (const target of targets) {
-    try {
-      found.push(...(await backupsIn(world, target)));
-    } catch (error) {
-      if (targets.length === 1 || !(error instanceof EstratoError)) throw error;
-      world.report.note(error.message);
-    }
-  }
-  const { instance, type } = filter;
-  return found
+  const { backups, away } = await lookIn(world, targets);
+  const [first] = away;
+  if (first !== undefined && targets.length === 1) throw first;
+  for (const { message } of away) world.report.note(message);
+  const id = instance === undefined ? null : await instanceMeant(world, backups, instance);
+  const of = backups.filter(({ manifest }) => instance === undefined || (id !== null && manifest?.instance.id === id));
+  if (instance !== undefined && of.length === 0) noteFormer(world, backups, instance);
+  return of
     .sort(byAge)
     .map(viewBackup)
-    .filter((one) => instance === undefined || one.instance === instance || one.instance_id === instance)
     .filter((one) => type === undefined || one.type === type);
 }
 
-export function viewBackup({ id, target, manifest, problem, merging, uses }: Backup): BackupView {
+/** What there is in some targets. `away`: why those that are not there cannot be looked into. */
+export async function lookIn(
+  world: World,
+  targets: readonly string[],
+): Promise<{ readonly backups: Backup[]; readonly away: EstratoError[] }> {
+  const backups: Backup[] = [];
+  const away: EstratoError[] = [];
+  for (const target of targets) {
+    try {
+      backups.push(...(await backupsIn(world, target)));
+    } catch (error) {
+      if (!(error instanceof EstratoError)) throw error;
+      away.push(error);
+    }
+  }
+  return { backups, away };
+}
+
+export function viewBackup({ id, target, manifest, instanceName, problem, merging, uses }: Backup): BackupView {
   const parents = manifest?.disks.map(({ parent }) => parent) ?? [];
   const parent = parents.find((one) => one !== null) ?? null;
   const sum = (of: "sizeBytes" | "fileBytes") => manifest?.disks.reduce((bytes, disk) => bytes + disk[of], 0) ?? 0;
@@ -121,7 +166,7 @@ export function viewBackup({ id, target, manifest, problem, merging, uses }: Bac
     id,
     name: manifest?.name ?? null,
     type: manifest?.type ?? null,
-    instance: manifest?.instance.name ?? null,
+    instance: instanceName,
     instance_id: manifest?.instance.id ?? null,
     status: problem === null ? "available" : merging ? "merging" : "damaged",
     problem,
@@ -135,6 +180,7 @@ export function viewBackup({ id, target, manifest, problem, merging, uses }: Bac
     consistency: manifest?.consistency ?? null,
     compressed: manifest?.compressed ?? false,
     encrypted: manifest?.encrypted ?? false,
+    schedule: manifest?.schedule ?? null,
     owner: manifest?.owner ?? null,
     used_by: usersOf({ uses }),
     disks:

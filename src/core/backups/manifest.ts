@@ -40,6 +40,7 @@ const manifest = v.object({
     flavor: v.nullable(v.string()),
     keyName: v.nullable(v.string()),
   }),
+  schedule: v.optional(v.pipe(v.string(), v.regex(/^sch-[0-9a-f]{17}$/))), // that took it; absent: none did
   owner: v.string(),
   createdAt: v.pipe(v.string(), v.isoTimestamp()),
   consistency: v.picklist(["offline", "crash", "filesystem"]),
@@ -55,7 +56,7 @@ const manifest = v.object({
 });
 
 /** Of what is decided before it is taken: the journal remembers it. */
-export const contentSchema = v.pick(manifest, ["name", "type", "instance", "owner", "compressed"]);
+export const contentSchema = v.pick(manifest, ["name", "type", "instance", "schedule", "owner", "compressed"]);
 
 export type Manifest = v.InferOutput<typeof manifest>;
 export type BackupDisk = Manifest["disks"][number];

@@ -7,6 +7,7 @@ import { volumesOf } from "../instances/adopt.ts";
 import { type CreateInstanceOptions, keyOf } from "../instances/create.ts";
 import { findInstance } from "../instances/find.ts";
 import { requireFreeName } from "../instances/names.ts";
+import type { Instance, State, Volume } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { requireNetwork } from "../networks.ts";
 import type { World } from "../ports.ts";
@@ -47,19 +48,38 @@ export async function requireNewVolume(world: World, from: Wanted, name: string)
   });
 }
 
-/** Throws "conflict" where the instance has no such disk any more, and what `findInstance` throws. */
+/**
+ * Throws "conflict" where a volume of the backup is not the instance's any more, whatever stands at its device now, and
+ * what `findInstance` throws.
+ */
 export async function requireInPlace(world: World, from: Wanted): Promise<void> {
   const { instance, disks } = await chosenDisks(world, from);
   const { status, state } = await findInstance(world, instance);
-  const volumes = volumesOf(state, instance);
-  for (const { device } of disks) if (!volumes.has(device)) throw lacks(status.name, device);
+  for (const disk of disks) volumeFor(state, { id: instance, name: status.name }, disk);
 }
 
-/** "conflict". */
-export function lacks(name: string, device: string): EstratoError {
-  return new EstratoError("conflict", `instance ${name}: it has no disk ${device} now`, {
-    hint: `Restore it to a volume and attach that, or leave it out with --disk.`,
+/**
+ * The volume that a disk of a backup goes back to: the very one that it was taken of, at whatever device it is attached
+ * now. Throws "conflict" where it is not attached; the message names it and what has its device.
+ */
+export function volumeFor(
+  state: State,
+  instance: Pick<Instance, "id" | "name">,
+  { device, volume }: Pick<BackupDisk, "device" | "volume">,
+): Volume {
+  const attached = volumesOf(state, instance.id);
+  const same = [...attached.values()].find(({ id }) => id === volume);
+  if (same !== undefined) return same;
+  const now = attached.get(device);
+  const was = labelOf(state.volumes[volume] ?? { id: volume, name: null });
+  const is = now === undefined ? `it has no disk ${device} now` : `its ${device} is volume ${labelOf(now)} now`;
+  throw new EstratoError("conflict", `instance ${instance.name}: ${device} of the backup is volume ${was}, and ${is}`, {
+    hint: "Restore it to a volume and attach that, or leave it out with --disk.",
   });
+}
+
+function labelOf({ id, name }: Pick<Volume, "id" | "name">): string {
+  return name === null ? id : `${name} (${id})`;
 }
 
 async function chosenDisks(world: World, { targets, backup, disks }: Wanted) {

@@ -11,6 +11,8 @@ export const MANIFEST = "manifest.json";
 export const NEXT_MANIFEST = "manifest.next.json";
 /** Here from the moment on in which a backup is being removed: what it holds is no longer what it held. */
 export const VOID_NOTE = "void.json";
+/** Here as long as what `verify` found last is that its own files are not what was written. */
+export const DAMAGE_NOTE = "damaged.json";
 export const DEFINITION = "definition.xml";
 export const NVRAM = "nvram.fd";
 export const TPM = "tpm.state";

@@ -23,7 +23,8 @@ export async function setProtected(
   return withLocks(world, [target], async () => {
     const found = (await backupsIn(world, target)).find((one) => one.id === id);
     if (found === undefined) throw new EstratoError("not_found", `backup ${word}: not found`);
-    const backup = requireWhole(found);
+    // Of one whose files were found damaged the mark can still be changed: else nobody could ever delete it.
+    const backup = found.manifest === null ? requireWhole(found) : { ...found, manifest: found.manifest };
     const manifest = { ...backup.manifest, protected: on };
     const actions = openTarget(world, target).backup(id).writeText(MANIFEST, manifestText(manifest));
     if (world.dryRun) {

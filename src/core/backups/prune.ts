@@ -7,6 +7,7 @@ import type { Backup } from "./backup.ts";
 import { sweep } from "./leftovers.ts";
 import { backupsIn } from "./list.ts";
 import { checkRetention, type Retention, removeUnkept, type Series } from "./take.ts";
+import { instanceMeant, noteFormer } from "./whose.ts";
 
 /** What becomes of a backup, and why. */
 export interface Pruned {
@@ -19,15 +20,15 @@ export interface Pruned {
 }
 
 export interface PruneFilter {
-  /** A UUID, or the name that the instance had. */
+  /** A UUID, or the name that the instance has (see whose.ts). */
   readonly instance: string | null;
   readonly type: string | null;
 }
 
 /**
  * Removes what the policy does not keep, each series (instance and type) by itself; a dry run only says what would go.
- * Damaged backups are neither counted nor removed. Throws "usage" for an empty policy or an unknown zone, "host" where
- * a target is not there.
+ * Damaged backups are neither counted nor removed. Throws "usage" for an empty policy or an unknown zone, "not_found"
+ * where the filter's instance is ambiguous, "host" where a target is not there.
  */
 export async function pruneBackups(
   world: World,
@@ -37,11 +38,13 @@ export async function pruneBackups(
   passphraseFile: string | null,
 ): Promise<Pruned[]> {
   checkRetention(retention);
+  const only = await chosenIn(world, targets, filter);
   const pruned: Pruned[] = [];
+  if (only === null) return pruned;
   for (const target of targets) {
     await withLocks(world, [target], async (locks) => {
       await sweep(world, locks, target);
-      for (const { name, ...series } of seriesIn(await backupsIn(world, target), filter)) {
+      for (const { name, ...series } of seriesIn(await backupsIn(world, target), only)) {
         const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, retention);
         for (const { id, createdAt, keep, why } of verdicts) {
           const action = keep ? "keep" : "remove";
@@ -53,14 +56,29 @@ export async function pruneBackups(
   return pruned;
 }
 
-/** `name`: the instance's, as its newest backup knows it. */
+/** With the instance by its UUID; null where there is none of it. Looked for in all targets, before anything goes. */
+async function chosenIn(
+  world: World,
+  targets: readonly string[],
+  { instance, type }: PruneFilter,
+): Promise<PruneFilter | null> {
+  if (instance === null) return { instance, type };
+  const all: Backup[] = [];
+  for (const target of targets) all.push(...(await backupsIn(world, target)));
+  const id = await instanceMeant(world, all, instance);
+  if (id !== null && all.some(({ manifest }) => manifest?.instance.id === id)) return { instance: id, type };
+  noteFormer(world, all, instance);
+  return null;
+}
+
+/** `instance`: a UUID. `name`: what each instance is called. */
 function seriesIn(all: readonly Backup[], { instance, type }: PruneFilter): (Series & { readonly name: string })[] {
   const found = new Map<string, Series & { readonly name: string }>();
-  for (const { manifest } of all) {
+  for (const { manifest, instanceName } of all) {
     if (manifest === null || (type !== null && manifest.type !== type)) continue;
-    const { id, name } = manifest.instance;
-    if (instance === null || instance === id || instance === name)
-      found.set(`${id} ${manifest.type}`, { instance: id, name, type: manifest.type });
+    const { id } = manifest.instance;
+    if (instance === null || instance === id)
+      found.set(`${id} ${manifest.type}`, { instance: id, name: instanceName ?? id, type: manifest.type });
   }
   return [...found.values()];
 }

@@ -8,7 +8,7 @@ import type { PlanView } from "../operations/steps.ts";
 import { isPlan } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import type { Reverted } from "../snapshots/revert.ts";
-import { lacks, requireInPlace, requireNewInstance, requireNewVolume } from "./may-restore.ts";
+import { requireInPlace, requireNewInstance, requireNewVolume, volumeFor } from "./may-restore.ts";
 import { type Restored, type RestoreRequest, restore } from "./restore.ts";
 
 /** Where it is looked for, and what of it. */
@@ -86,8 +86,8 @@ export async function restoreVolume(world: World, from: RestoreFrom, name: strin
 
 /**
  * The instance that it was taken of goes on from it: a revert, with what was there kept as an automatic snapshot. Its
- * disks that are not in the backup stay as they are. Throws "conflict" where a disk of the backup is no longer
- * attached.
+ * disks that are not in the backup stay as they are. Throws "conflict" where a volume of the backup is no longer
+ * attached, whatever stands at its device.
  */
 export async function restoreInPlace(
   world: World,
@@ -105,7 +105,7 @@ export async function restoreInPlace(
   });
 }
 
-/** The image as a snapshot of the instance, whose volumes are found by their devices. */
+/** The image as a snapshot of the instance: each disk of the volume that the backup was taken of. */
 async function recordSnapshot(world: World, { image, manifest }: Restored, id: string): Promise<void> {
   const uuid = manifest.instance.id;
   const { status } = await findInstance(world, uuid);
@@ -116,11 +116,11 @@ async function recordSnapshot(world: World, { image, manifest }: Restored, id: s
     for (const action of actions ?? []) await world.host.perform(action);
   }
   await world.store.update((draft) => {
-    const volumes = volumesOf(draft, uuid);
+    const taken = new Map(manifest.disks.map((disk) => [disk.device, disk]));
     const disks: Snapshot["disks"] = image.disks.map(({ device, layer, sizeBytes }) => {
-      const volume = volumes.get(device);
-      if (volume !== undefined) return { device, layer, sizeBytes, volume: volume.id };
-      throw lacks(status.name, device);
+      const { volume = "" } = taken.get(device) ?? {};
+      const { id: same, device: now } = volumeFor(draft, { id: uuid, name: status.name }, { device, volume });
+      return { device: now ?? device, layer, sizeBytes, volume: same };
     });
     draft.snapshots[id] = {
       id,
@@ -131,7 +131,7 @@ async function recordSnapshot(world: World, { image, manifest }: Restored, id: s
       parent: null,
       automatic: true,
       disks,
-      excluded: [...volumes.keys()].filter((device) => !disks.some((disk) => disk.device === device)),
+      excluded: [...volumesOf(draft, uuid).keys()].filter((device) => !disks.some((disk) => disk.device === device)),
       consistency: manifest.consistency,
       memory: null,
       definition: text === null ? null : `${id}.xml`,

@@ -24,6 +24,8 @@ export interface Verdict {
   readonly why: readonly string[];
 }
 
+const PROTECTED = "protected";
+const AHEAD = "in the future";
 const KEEP_RULES = ["last", ...PERIODS, "withinMs"] as const;
 
 /**
@@ -47,17 +49,55 @@ export function retain(backups: readonly Kept[], policy: RetentionPolicy, zone: 
   dated.sort((a, b) => b.timeMs - a.timeMs || (a.id < b.id ? 1 : -1));
   const why = new Map<string, string[]>(dated.map(({ id }) => [id, []]));
   const counted = dated.filter(({ id, timeMs, protected: guarded }) => {
-    if (guarded) why.get(id)?.push("protected");
-    if (timeMs > now.getTime()) why.get(id)?.push("in the future");
+    if (guarded) why.get(id)?.push(PROTECTED);
+    if (timeMs > now.getTime()) why.get(id)?.push(AHEAD);
     return why.get(id)?.length === 0;
   });
   const rules = "rotation" in policy ? [newest(policy.rotation, "rotation")] : rulesOf(policy, zone);
   for (const rule of rules) for (const { id, reason } of rule(counted)) why.get(id)?.push(reason);
-  const gone = "rotation" in policy ? `beyond rotation ${policy.rotation}` : "no rule keeps it";
+  const gone = goneBy(policy);
   return dated.map(({ id, createdAt }) => {
     const reasons = why.get(id) ?? [];
     return { id, createdAt, keep: reasons.length > 0, why: reasons.length > 0 ? reasons : [gone] };
   });
+}
+
+/** What retention must know of a backup of volumes. */
+export interface KeptOfVolumes extends Kept {
+  readonly volumes: readonly string[]; // ids
+}
+
+/**
+ * The same, counted by volume: what a rule keeps of any volume stays. So a volume that was detached keeps its last
+ * backups, whatever has its device by now; where all hold the same volumes it is `retain`. Throws what that throws.
+ */
+export function retainOfVolumes(
+  backups: readonly KeptOfVolumes[],
+  policy: RetentionPolicy,
+  zone: string,
+  now: Date,
+): Verdict[] {
+  const all = retain(backups, policy, zone, now);
+  const newestOne = all.find(({ why }) => !why.includes(AHEAD))?.id;
+  const current = backups.find(({ id }) => id === newestOne)?.volumes ?? [];
+  const why = new Map<string, Set<string>>(all.map(({ id }) => [id, new Set()]));
+  for (const volume of new Set(backups.flatMap(({ volumes }) => volumes))) {
+    const holding = backups.filter(({ volumes }) => volumes.includes(volume));
+    for (const { id, keep, why: reasons } of retain(holding, policy, zone, now)) {
+      if (!keep) continue;
+      const ofAll = current.includes(volume);
+      for (const reason of reasons)
+        why.get(id)?.add(ofAll || [PROTECTED, AHEAD].includes(reason) ? reason : `${reason} of ${volume}`);
+    }
+  }
+  return all.map(({ id, createdAt }) => {
+    const reasons = [...(why.get(id) ?? [])];
+    return { id, createdAt, keep: reasons.length > 0, why: reasons.length > 0 ? reasons : [goneBy(policy)] };
+  });
+}
+
+function goneBy(policy: RetentionPolicy): string {
+  return "rotation" in policy ? `beyond rotation ${policy.rotation}` : "no rule keeps it";
 }
 
 type Dated = Kept & { readonly timeMs: number };

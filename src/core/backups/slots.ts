@@ -54,11 +54,6 @@ export function slotsOf(timeMs: number, zone: string): Readonly<Record<Period, s
   };
 }
 
-/** The zone of this machine's user. */
-export function hostZone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
-}
-
 /** ISO 8601: weeks begin on Monday and belong to the year that their Thursday is in. */
 function isoWeek(day: string): string {
   const midnight = Date.parse(`${day}T00:00:00Z`);

@@ -1,17 +1,19 @@
 /** A backup, and then what its policy leaves of those before it. */
+import { volumesOf } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { isPlan } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";
-import type { Backup } from "./backup.ts";
+import { type Backup, isDamaged, standingOnBackup } from "./backup.ts";
 import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
 import { deleteLocked } from "./delete.ts";
 import { sweep } from "./leftovers.ts";
 import { type BackupView, backupsIn } from "./list.ts";
-import { checkPolicy, type Kept, type RetentionPolicy, retain, type Verdict } from "./retention.ts";
-import { hostZone, slotsOf } from "./slots.ts";
+import { checkPolicy, type KeptOfVolumes, type RetentionPolicy, retainOfVolumes, type Verdict } from "./retention.ts";
+import { slotsOf } from "./slots.ts";
+import { nameOfTarget, requireNoCopy } from "./targets/identity.ts";
 import { readersOf } from "./uses.ts";
 
 /** What stays, and in whose calendar (an IANA zone) hours, days, weeks, months and years are counted. */
@@ -36,11 +38,14 @@ export function checkRetention({ policy, zone }: Retention): void {
  */
 export async function backupAndRotate(
   world: World,
-  options: CreateBackupOptions,
+  wanted: CreateBackupOptions,
   policy: RetentionPolicy,
-  zone: string = hostZone(),
+  calendar: string | null = null, // its zone; null: the host's
 ): Promise<BackupView | PlanView> {
+  const zone = calendar ?? (await world.host.timeZone());
   checkRetention({ policy, zone });
+  const options = { ...wanted, target: await nameOfTarget(world, wanted.target) };
+  await requireNoCopy(world, options.target);
   const { status } = await findInstance(world, options.instance);
   const taken = await withLocks(world, [status.uuid, options.target], async (locks) => {
     await sweep(world, locks, options.target);
@@ -48,7 +53,7 @@ export async function backupAndRotate(
     const series = { instance: status.uuid, type: options.type };
     const { target, passphraseFile } = options;
     if (isPlan(made)) {
-      const going = await goingAfter(world, target, series, { policy, zone });
+      const going = await goingAfter(world, options, series, { policy, zone });
       return { ...made, notes: [...made.notes, ...going] };
     }
     await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });
@@ -72,8 +77,9 @@ export interface Place {
 }
 
 /**
- * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from
- * is kept this time, which a note says: the night must not fail for it. Returns the verdicts, the newest first.
+ * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from,
+ * or that a damaged one builds on, is kept this time, which a note says: the night must not fail for it. Returns the
+ * verdicts, the newest first.
  */
 export async function removeUnkept(
   world: World,
@@ -83,7 +89,7 @@ export async function removeUnkept(
   { policy, zone }: Retention,
 ): Promise<Verdict[]> {
   const all = await backupsIn(world, target);
-  const due = retain(inSeries(all, series), policy, zone, world.clock.now());
+  const due = retainOfVolumes(inSeries(all, series), policy, zone, world.clock.now());
   const verdicts = due.map((verdict) => keptInUse(all, verdict));
   if (world.dryRun) return verdicts;
   for (const [index, { id, keep, why }] of [...verdicts.entries()].reverse()) {
@@ -96,28 +102,42 @@ export async function removeUnkept(
 function keptInUse(all: readonly Backup[], verdict: Verdict): Verdict {
   if (verdict.keep) return verdict;
   const readers = readersOf(all, verdict.id);
-  return readers.length === 0 ? verdict : { ...verdict, keep: true, why: [`in use: ${readers.join(", ")}`] };
+  if (readers.length > 0) return { ...verdict, keep: true, why: [`in use: ${readers.join(", ")}`] };
+  const above = standingOnBackup(all, verdict.id).find(isDamaged);
+  return above === undefined
+    ? verdict
+    : { ...verdict, keep: true, why: [`${above.id}, which is damaged, builds on it`] };
 }
 
 /** What one more would send away, in sentences. */
 async function goingAfter(
   world: World,
-  target: string,
+  { target, disks }: Pick<CreateBackupOptions, "target" | "disks">,
   series: Series,
   { policy, zone }: Retention,
 ): Promise<string[]> {
   const now = world.clock.now();
   const all = await backupsIn(world, target);
-  const next = { id: "", createdAt: now.toISOString(), protected: false };
-  const verdicts = retain([...inSeries(all, series), next], policy, zone, now).map((one) => keptInUse(all, one));
+  const attached = [...volumesOf(await world.store.read(), series.instance)];
+  const volumes = attached.flatMap(([device, { id }]) => (disks.length === 0 || disks.includes(device) ? [id] : []));
+  const next = { id: "", createdAt: now.toISOString(), protected: false, volumes };
+  const due = retainOfVolumes([...inSeries(all, series), next], policy, zone, now);
+  const verdicts = due.filter(({ id }) => id !== next.id).map((one) => keptInUse(all, one));
   return verdicts.filter(({ keep }) => !keep).map(({ id, why }) => `Backup ${id} will go: ${why.join(", ")}.`);
 }
 
 /** Those that count: whole ones. */
-function inSeries(all: readonly Backup[], { instance, type }: Series): Kept[] {
+function inSeries(all: readonly Backup[], { instance, type }: Series): KeptOfVolumes[] {
   return all.flatMap(({ id, manifest, problem }) =>
     manifest !== null && problem === null && manifest.instance.id === instance && manifest.type === type
-      ? [{ id, createdAt: manifest.createdAt, protected: manifest.protected }]
+      ? [
+          {
+            id,
+            createdAt: manifest.createdAt,
+            protected: manifest.protected,
+            volumes: manifest.disks.map(({ volume }) => volume),
+          },
+        ]
       : [],
   );
 }

@@ -1,9 +1,13 @@
-/** `backup verify`: is what is in the target what was written? Every byte of every file is read. */
+/**
+ * `backup verify`: is what is in the target what was written? Every byte of every file is read, and what is found is
+ * remembered there.
+ */
 import { EstratoError } from "../../errors.ts";
 import { recoverAll } from "../operations/recovery.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { ancestorsOf, type Backup } from "./backup.ts";
+import { rememberVerdict } from "./damage.ts";
 import { type Examined, examineDisk, wrong } from "./examine-disk.ts";
 import { findBackup } from "./find.ts";
 import { backupsIn } from "./list.ts";
@@ -48,15 +52,29 @@ export async function verifyAll(world: World, target: string): Promise<Verified[
 
 /**
  * Holds no lock, so that a night's backup need not wait for a day's reading: whose bytes are those of its manifest is
- * sound. What differs is read again under the lock, since a merge may have been at it.
+ * sound. What differs is read again under the lock, since a merge may have been at it, and so is what was found damaged
+ * once; then the verdict is remembered.
  */
 async function verifyThese(world: World, target: string, wanted: (backup: Backup) => boolean): Promise<Verified[]> {
   if (!world.dryRun) await recoverAll(world);
-  const read = await readThese(world, target, wanted, true);
-  const doubtful = new Set(read.filter(({ status }) => status === "damaged").map(({ id }) => id));
-  if (doubtful.size === 0) return read;
-  const again = await withLocks(world, [target], () => readThese(world, target, ({ id }) => doubtful.has(id), false));
-  return read.flatMap((one) => (doubtful.has(one.id) ? again.filter(({ id }) => id === one.id) : [one]));
+  const { verified, noted } = await readThese(world, target, wanted, true);
+  const doubtful = new Set([...verified.filter(({ status }) => status === "damaged").map(({ id }) => id), ...noted]);
+  if (doubtful.size === 0) return verified;
+  const again = await withLocks(world, [target], async (locks) => {
+    const read = await readThese(world, target, ({ id }) => doubtful.has(id), false);
+    if (world.dryRun) return read.verified;
+    for (const [id, { problems }] of read.seen) await rememberVerdict(world, locks, target, id, problems);
+    return read.verified;
+  });
+  return verified.flatMap((one) => (doubtful.has(one.id) ? again.filter(({ id }) => id === one.id) : [one]));
+}
+
+interface Read {
+  readonly verified: Verified[];
+  /** What was found of each one's own files. */
+  readonly seen: ReadonlyMap<string, Examined>;
+  /** Those that were found damaged once, or build on one that was. */
+  readonly noted: readonly string[];
 }
 
 /** `changing`: files may go while they are read. */
@@ -65,12 +83,14 @@ async function readThese(
   target: string,
   wanted: (backup: Backup) => boolean,
   changing: boolean,
-): Promise<Verified[]> {
-  const all = await backupsIn(world, target);
+): Promise<Read> {
+  const all = await backupsIn(world, target, { remembered: false });
   const known = new Map(all.map((one) => [one.id, one]));
   const seen = new Map<string, Examined>();
   const verified: Verified[] = [];
+  const noted: string[] = [];
   for (const backup of all.filter(wanted)) {
+    if ([backup.id, ...ancestorsOf(backup, known)].some((id) => known.get(id)?.damage != null)) noted.push(backup.id);
     try {
       verified.push(await verifyOne(world, backup, known, seen));
     } catch (error) {
@@ -78,7 +98,7 @@ async function readThese(
       verified.push(verdict(backup, { problems: [error.message], readBytes: 0 }));
     }
   }
-  return verified;
+  return { verified, seen, noted };
 }
 
 async function verifyOne(
@@ -95,7 +115,7 @@ function verdict(backup: Backup, { problems, readBytes }: Examined): Verified {
   return {
     id: backup.id,
     name: backup.manifest?.name ?? null,
-    instance: backup.manifest?.instance.name ?? null,
+    instance: backup.instanceName,
     status: all.length === 0 ? "ok" : "damaged",
     problems: all,
     read_bytes: readBytes,

@@ -45,6 +45,7 @@ export function judge(facts: Facts, limits: Limits, wanted: string | null): Judg
     ...facts.chains.flatMap(({ instance, layers }) =>
       tooMuch(layers, limits.warningLayers, limits.criticalLayers, `${instance}: ${layers} layers high`),
     ),
+    ...facts.damaged.map(({ backup, why }): Problem => ({ level: 1, text: `backup ${backup} is damaged: ${why}` })),
     ...facts.reading.map(
       ({ backup, by }): Problem => ({ level: 1, text: `backup ${backup} is still read by ${by.join(", ")}` }),
     ),
@@ -66,6 +67,9 @@ function judgeSchedule(facts: Facts, limits: Limits, one: ScheduleFacts): Proble
   if (missed > 0) found.push({ level: missed > 1 ? 2 : 1, text: `${one.name} is late: ${last}` });
   else if (one.goodAt !== null && !one.shelved)
     found.push(...tooOld(nowMs - one.goodAt.getTime(), limits, `${one.name}: ${last}`));
+  const [ahead] = one.ahead;
+  if (ahead !== undefined) found.push({ level: 1, text: `${one.name}: ${ahead}, in the future: the clock was ahead` });
+  for (const { problem, stops } of one.obstacles) found.push({ level: stops ? 2 : 1, text: `${one.name}: ${problem}` });
   if (one.failure !== null) found.push({ level: 1, text: `${one.name} failed: ${one.failure}` });
   if (one.kept !== null && one.kept < limits.leastKept)
     found.push({ level: 1, text: `${one.name} keeps ${one.kept}, fewer than ${limits.leastKept}` });

@@ -1,6 +1,7 @@
 /** What `check` looks at: numbers and times, judged elsewhere. Reads only. */
 import { EstratoError } from "../../errors.ts";
 import { type BackupView, listBackups } from "../backups/list.ts";
+import { distinctTargets, nameOfTarget } from "../backups/targets/identity.ts";
 import { borrowedBackupsOf, isBorrowedBackup } from "../graph/borrowed.ts";
 import { depth, standingOn } from "../graph/references.ts";
 import { instanceId } from "../instances/find.ts";
@@ -9,6 +10,7 @@ import type { Schedule, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { nextDue } from "../schedules/cron-time.ts";
 import { instanceNameOf } from "../schedules/find.ts";
+import { obstaclesOf, type ScheduleObstacle } from "../schedules/obstacles.ts";
 import { scheduledSnapshots } from "../schedules/snapshot.ts";
 
 export interface ScheduleFacts {
@@ -24,6 +26,10 @@ export interface ScheduleFacts {
   readonly jitterMs: number;
   /** Nothing is taken, and nothing is late. */
   readonly shelved: boolean;
+  /** What is dated in the future, in words: the clock was ahead, and how old it is nobody knows. */
+  readonly ahead: readonly string[];
+  /** What has moved or gone that it needs. */
+  readonly obstacles: readonly ScheduleObstacle[];
   /** The error of the last run; null where it went well or there was none. */
   readonly failure: string | null;
   /** How many that can be restored are there; null where the target cannot be read. */
@@ -38,6 +44,8 @@ export interface Facts {
   /** Layers of the highest chain of each instance. */
   readonly chains: readonly { readonly instance: string; readonly layers: number }[];
   readonly folders: readonly { readonly path: string; readonly freeBytes: number }[];
+  /** Backups that are damaged, by id, and why. */
+  readonly damaged: readonly { readonly backup: string; readonly why: string }[];
   /** Targets that cannot be read, and why. */
   readonly unreadable: readonly string[];
   /** Operations that have not ended and at which nobody is at work: the commands, as typed. */
@@ -56,16 +64,27 @@ export async function measure(world: World, target: string | null): Promise<Fact
   const schedules = Object.values(state.schedules)
     .filter((one) => instance === null || one.instance === instance)
     .sort((a, b) => a.name.localeCompare(b.name));
-  const targets = [...new Set(schedules.flatMap(({ task }) => ("target" in task ? [task.target] : [])))];
-  const elsewhere = instance === null ? [] : Object.keys(state.targets); // where a person may have put backups of it
-  const { backups, unreadable } = await readTargets(world, [...new Set([...targets, ...elsewhere])]);
+  const names = new Map<string, string>(); // one target may have several paths
+  for (const { task } of schedules)
+    if ("target" in task) names.set(task.target, await nameOfTarget(world, task.target));
+  const targets = [...new Set(names.values())];
+  // A person may have put some elsewhere.
+  const all = await distinctTargets(world, [...targets, ...Object.keys(state.targets)]);
+  const { backups, unreadable } = await readTargets(world, [...new Set([...targets, ...all])]);
   const good = backups.filter(({ status }) => status !== "damaged");
   const readable = targets.filter((path) => !unreadable.has(path));
   const mine = good.filter((one) => instance !== null && one.instance_id === instance).flatMap(dateOf);
+  const now = world.clock.now();
+  const zone = await world.host.timeZone();
   return {
-    now: world.clock.now(),
-    schedules: schedules.map((one) => factsOf(state, one, good, unreadable)),
-    newestBackupAt: newest(mine),
+    now,
+    schedules: await Promise.all(
+      schedules.map(async (one) => ({
+        ...factsOf(state, one, good, unreadable, names, { now, zone }),
+        obstacles: await obstaclesOf(world, one),
+      })),
+    ),
+    newestBackupAt: newest(mine.filter((date) => date <= now)),
     chains: chainsOf(state, instance),
     folders: await Promise.all(
       [world.store.paths.layersFolder, ...readable].map(async (path) => ({
@@ -73,6 +92,9 @@ export async function measure(world: World, target: string | null): Promise<Fact
         freeBytes: await world.host.freeBytes(path),
       })),
     ),
+    damaged: backups
+      .filter((one) => one.status === "damaged" && (instance === null || (one.instance_id ?? instance) === instance))
+      .map(({ id, problem }) => ({ backup: id, why: problem ?? "" })),
     unreadable: [...unreadable].filter(([path]) => targets.includes(path)).map(([, why]) => why),
     interrupted: await interrupted(world, instance),
     reading: readingOf(state, instance),
@@ -102,35 +124,45 @@ function factsOf(
   schedule: Schedule,
   good: readonly BackupView[],
   unreadable: ReadonlyMap<string, string>,
-): ScheduleFacts {
+  names: ReadonlyMap<string, string>,
+  { now, zone }: { readonly now: Date; readonly zone: string },
+): Omit<ScheduleFacts, "obstacles"> {
   const { task, instance } = schedule;
+  const target = task.kind === "backup" ? (names.get(task.target) ?? task.target) : null;
   const there =
     task.kind === "snapshot"
       ? scheduledSnapshots(state, schedule).map(({ createdAt }) => new Date(createdAt))
       : good
-          .filter((one) => one.instance_id === instance && one.type === task.type && one.target === task.target)
+          .filter((one) => one.instance_id === instance && one.type === task.type && one.target === target)
           .flatMap(dateOf);
-  const isUnknown = task.kind === "backup" && unreadable.has(task.target);
+  const isUnknown = target !== null && unreadable.has(target);
   // What is there counts, not what was once said to be: a backup that somebody removed, or that is damaged, is none.
   // But an expired snapshot is gone as it should be.
   const trusted = isUnknown || (task.kind === "snapshot" && task.expireMs !== null);
   const remembered = trusted && schedule.lastGoodAt !== null ? [new Date(schedule.lastGoodAt)] : [];
-  const goodAt = newest([...there, ...remembered]);
+  // What is dated in the future is not fresh: it was taken while the clock was ahead, and nobody knows when.
+  const isPast = (date: Date) => date <= now;
+  const goodAt = newest([...there, ...remembered].filter(isPast));
   const { last } = schedule;
+  const madeAt = new Date(schedule.createdAt);
   const shelved = state.instances[instance]?.shelved != null;
   // What was skipped while it was shelved is not late when it no longer is.
   const skipped = last?.result === "skipped" ? [new Date(last.startedAt)] : [];
-  const since = newest([goodAt ?? new Date(schedule.createdAt), ...skipped]) as Date;
-  const dueAt = shelved ? null : nextDue(schedule.cron, since);
+  const since = newest([goodAt ?? madeAt, ...skipped].filter(isPast)) ?? now;
+  const dueAt = shelved ? null : nextDue(schedule.cron, since, zone);
   return {
     name: schedule.name,
     instance: instanceNameOf(state, schedule),
     kind: task.kind,
     goodAt,
     dueAt,
-    dueNextAt: dueAt === null ? null : nextDue(schedule.cron, dueAt),
+    dueNextAt: dueAt === null ? null : nextDue(schedule.cron, dueAt, zone),
     jitterMs: schedule.jitterMs,
     shelved,
+    ahead: [
+      ...(isPast(madeAt) ? [] : ["it was made"]),
+      ...there.filter((date) => !isPast(date)).map((date) => `a ${task.kind} is dated ${date.toISOString()}`),
+    ],
     failure: last === null || shelved || isWell(last.result) ? null : (last.message ?? last.result),
     kept: isUnknown ? null : there.length,
   };

@@ -2,12 +2,14 @@
  * Compares the schedules with the crontab: each has its lines there, and no line of ours calls what is not remembered.
  */
 import { EstratoError } from "../../errors.ts";
+import { nameOfTarget, requireTarget } from "../backups/targets/identity.ts";
 import type { Crontab } from "../model/host.ts";
 import type { Schedule, State } from "../model/state.ts";
 import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { setLines, storeWords } from "../schedules/create.ts";
 import { CRONTAB_LOCK, markOf } from "../schedules/find.ts";
+import { obstaclesOf } from "../schedules/obstacles.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
 export async function examineSchedules(world: World, state: State): Promise<Finding[]> {
@@ -34,6 +36,7 @@ export async function examineSchedules(world: World, state: State): Promise<Find
   return [
     ...forgotten.filter(({ instance }) => !domains.has(instance)).map(orphan),
     ...schedules.flatMap((schedule) => examineOne(schedule, crontab, lines)),
+    ...(await inTheWay(world, state, schedules)),
     ...[...strays].map((id) => stray(id, crontab)),
   ];
 }
@@ -61,6 +64,25 @@ function examineOne(schedule: Schedule, { file }: Crontab, lines: readonly strin
       },
     },
   ];
+}
+
+/** What a schedule needs at its times, and that is not there now: its program, its hooks, its target. */
+async function inTheWay(world: World, state: State, schedules: readonly Schedule[]): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const schedule of schedules) {
+    const subject = `schedule ${schedule.name}`;
+    const found = await obstaclesOf(world, schedule);
+    findings.push(...found.map(({ problem, remedy }) => unmendable(subject, problem, remedy)));
+    if (schedule.task.kind !== "backup") continue;
+    const { target } = schedule.task;
+    try {
+      await requireTarget(world, state, await nameOfTarget(world, target));
+    } catch (error) {
+      if (!(error instanceof EstratoError)) throw error;
+      findings.push(unmendable(subject, `its target: ${error.message}`, `Bring ${target} back, or make it anew.`));
+    }
+  }
+  return findings;
 }
 
 /** Of a guest that estrato had not adopted, and that somebody else deleted. */

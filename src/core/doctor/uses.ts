@@ -4,7 +4,7 @@
  */
 import { backupsIn } from "../backups/list.ts";
 import { useNote } from "../backups/parts.ts";
-import { isThere } from "../backups/targets/identity.ts";
+import { distinctTargets, isThere } from "../backups/targets/identity.ts";
 import { openTarget } from "../backups/targets/open.ts";
 import type { State } from "../model/state.ts";
 import { perform } from "../operations/steps.ts";
@@ -13,7 +13,7 @@ import type { Finding } from "./finding.ts";
 
 export async function examineUses(world: World, state: State): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const target of Object.keys(state.targets)) {
+  for (const target of await distinctTargets(world, Object.keys(state.targets))) {
     if (!(await isThere(world, state, target))) continue;
     for (const { id, uses } of await backupsIn(world, target)) {
       for (const { layer, store, instance } of uses) {

@@ -6,7 +6,7 @@ import * as v from "valibot";
  * and no default fills in what an older state lacks. `store/migrations.ts` holds the way from each older version, and a
  * test a recorded state of each.
  */
-export const STATE_VERSION = 2;
+export const STATE_VERSION = 3;
 
 const time = v.string(); // ISO 8601, UTC
 const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -128,6 +128,7 @@ const snapshot = v.object({
   vcpus: v.nullable(v.number()),
   ramBytes: v.nullable(bytes),
   flavor: v.nullable(v.string()),
+  schedule: v.optional(v.string()), // sch-…, that took it; absent: none did. Nobody can set it
   owner: v.string(),
   createdAt: time,
   expiresAt: v.nullable(time),

@@ -13,6 +13,8 @@ export interface FilePort {
     isRegularFile: boolean;
     isFolder: boolean;
     isLink: boolean;
+    /** The same for each name of one file or device, as long as the host is up: compared, never stored. */
+    identity: string;
   } | null>;
   /** Names in a folder (no dot files); [] where it is not there. */
   listFolder(path: string): Promise<string[]>;

@@ -6,6 +6,8 @@ import type { Command, CronEntry, Crontab, HostUser } from "../model/host.ts";
 export interface MachinePort {
   /** The users that this host lists; with `key` the one of that name or user id, listed or not. */
   users(key?: string): Promise<HostUser[]>;
+  /** The zone that the machine's cron goes by, IANA, whatever `TZ` says to this process. */
+  timeZone(): Promise<string>;
   /** The crontab that our lines stand in. "host" where the machine has none. */
   crontab(): Promise<Crontab>;
   /**

@@ -44,7 +44,7 @@ export function parseCron(text: string, now: Date): string {
     throw bad(text, "cron programs differ on a day of the month and a day of the week where one is */N");
   }
   const cron = fields.join(" ");
-  if (nextDue(cron, now) === null) throw bad(text, "it never comes");
+  if (nextDue(cron, now, "UTC") === null) throw bad(text, "it never comes");
   return cron;
 }
 
@@ -61,9 +61,9 @@ function checkPart(text: string, { name, least, most, words }: (typeof FIELDS)[n
     throw bad(text, `${name}: ${part} is not within ${least}-${most}`);
 }
 
-/** When it is due for the first time after `after`, in the host's zone. Null: never. */
-export function nextDue(cron: string, after: Date): Date | null {
-  return new Cron(cron, { mode: "5-part" }).nextRun(after);
+/** When it is due for the first time after `after`, in the zone of the host's cron. Null: never. */
+export function nextDue(cron: string, after: Date, zone: string): Date | null {
+  return new Cron(cron, { mode: "5-part", timezone: zone }).nextRun(after);
 }
 
 function bad(text: string, why: string): EstratoError {

@@ -25,7 +25,8 @@ export interface RunOptions {
  */
 export async function runSchedule(world: World, target: string, options: RunOptions): Promise<PlanView | null> {
   const schedule = findSchedule(await world.store.read(), target);
-  if (options.catchUp && !isOverdue(schedule, world.clock.now())) return null;
+  const zone = await world.host.timeZone();
+  if (options.catchUp && !isOverdue(schedule, world.clock.now(), zone)) return null;
   if (world.dryRun && (await isShelved(world, schedule)))
     return { steps: [], notes: [skipText(schedule)], freesBytes: null };
   if (world.dryRun) return (await hooked(world, schedule, () => perform(world, schedule))).plan;
@@ -35,7 +36,7 @@ export async function runSchedule(world: World, target: string, options: RunOpti
   try {
     // While we waited it may have been deleted, or another run may have made up for it.
     const again = (await world.store.read()).schedules[schedule.id];
-    if (again === undefined || (options.catchUp && !isOverdue(again, startedAt))) return null;
+    if (again === undefined || (options.catchUp && !isOverdue(again, startedAt, zone))) return null;
     await record(world, schedule.id, startedAt, await outcomeOf(world, again));
   } finally {
     await locks.release();
@@ -51,9 +52,18 @@ function skipText({ instanceName }: Schedule): string {
   return `instance ${instanceName} is shelved: nothing is taken`;
 }
 
-/** Has a time of its gone by since it last began, or since it was made? */
-export function isOverdue(schedule: Schedule, now: Date): boolean {
-  const due = nextDue(schedule.cron, new Date(schedule.last?.startedAt ?? schedule.createdAt));
+/**
+ * Has a time of its gone by since it last began, or since it was made? What is remembered with a time in the future was
+ * so while the clock was ahead, and says nothing; where there is nothing else, it is overdue. `zone`: of the host's
+ * cron.
+ */
+export function isOverdue({ cron, last, lastGoodAt, createdAt }: Schedule, now: Date, zone: string): boolean {
+  const began = last === null ? [] : [last.startedAt];
+  const past = [...began, lastGoodAt ?? createdAt, createdAt]
+    .map((time) => new Date(time))
+    .filter((time) => time <= now);
+  if (past.length === 0) return true;
+  const due = nextDue(cron, new Date(Math.max(...past.map((time) => time.getTime()))), zone);
   return due !== null && due <= now;
 }
 
@@ -102,7 +112,7 @@ async function takeBackup(world: World, schedule: Schedule, task: ScheduledBacku
   const { kind: _, ...how } = task;
   const { retention, zone, instance } = schedule;
   if (retention === null) throw new EstratoError("integrity", `schedule ${schedule.name}: it has no retention`);
-  const options = { ...how, instance, name: null };
+  const options = { ...how, instance, name: null, schedule: schedule.id };
   const made = await backupAndRotate(world, options, retention, zone);
   return "steps" in made ? made : null;
 }

@@ -7,13 +7,13 @@ import type { World } from "../ports.ts";
 import { createSnapshot } from "../snapshots/create.ts";
 import { deleteSnapshot } from "../snapshots/delete.ts";
 
-/** The property that says which schedule took a snapshot. */
+/** Tells people by name which schedule took a snapshot; nothing is selected by it. */
 const PROPERTY = "schedule";
 
 /** The snapshots that this schedule has taken and that are still there, oldest first. */
-export function scheduledSnapshots(state: State, { name, instance }: Pick<Schedule, "name" | "instance">): Snapshot[] {
+export function scheduledSnapshots(state: State, { id }: Pick<Schedule, "id">): Snapshot[] {
   return Object.values(state.snapshots)
-    .filter((one) => one.instance === instance && one.properties[PROPERTY] === name && !one.automatic)
+    .filter(({ schedule }) => schedule === id)
     .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
 }
 
@@ -35,6 +35,7 @@ export async function takeSnapshot(
     excludeDisks: [],
     description: null,
     properties: { [PROPERTY]: schedule.name },
+    schedule: schedule.id,
     expiresAt: expireMs === null ? null : new Date(world.clock.now().getTime() + expireMs).toISOString(),
     protect: false,
   });

@@ -28,13 +28,13 @@ export interface ScheduleView {
   readonly lines: readonly string[];
 }
 
-/** By name. */
-export function viewSchedules(state: State, now: Date): ScheduleView[] {
+/** By name. `zone`: of the host's cron. */
+export function viewSchedules(state: State, now: Date, zone: string): ScheduleView[] {
   const byName = Object.values(state.schedules).sort((a, b) => a.name.localeCompare(b.name));
-  return byName.map((schedule) => viewSchedule(state, schedule, now));
+  return byName.map((schedule) => viewSchedule(state, schedule, now, zone));
 }
 
-export function viewSchedule(state: State, schedule: Schedule, now: Date): ScheduleView {
+export function viewSchedule(state: State, schedule: Schedule, now: Date, zone: string): ScheduleView {
   const { kind } = schedule.task;
   return {
     id: schedule.id,
@@ -43,7 +43,7 @@ export function viewSchedule(state: State, schedule: Schedule, now: Date): Sched
     instance: instanceNameOf(state, schedule),
     instance_id: schedule.instance,
     cron: schedule.cron,
-    next_run_at: nextDue(schedule.cron, now)?.toISOString() ?? null,
+    next_run_at: nextDue(schedule.cron, now, zone)?.toISOString() ?? null,
     last_run_at: schedule.last?.startedAt ?? null,
     last_result: schedule.last?.result ?? null,
     last_message: schedule.last?.message ?? null,

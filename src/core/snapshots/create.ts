@@ -34,6 +34,8 @@ export interface CreateSnapshotOptions {
   readonly protect: boolean;
   /** With the memory of the running guest, in the same instant as its disks. */
   readonly memory?: boolean;
+  /** The schedule that takes it, by its id. */
+  readonly schedule?: string;
 }
 
 /** Nothing of libvirt's encrypts a saved memory. */

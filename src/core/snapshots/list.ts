@@ -22,6 +22,8 @@ export interface SnapshotView {
   /** What deleting it would free; null where libvirt holds it. */
   readonly exclusive_bytes: number | null;
   readonly automatic: boolean;
+  /** The id of the schedule that took it. */
+  readonly schedule: string | null;
   readonly owner: string | null;
   readonly created_at: string | null;
   readonly expires_at: string | null;
@@ -80,6 +82,7 @@ export async function viewSnapshots(
     size_bytes: one.disks.reduce((sum, disk) => sum + disk.sizeBytes, one.memory?.sizeBytes ?? 0),
     exclusive_bytes: exclusive[index] ?? 0,
     automatic: one.automatic,
+    schedule: one.schedule ?? null,
     owner: one.owner,
     created_at: one.createdAt,
     expires_at: one.expiresAt,
@@ -123,6 +126,7 @@ async function libvirtSnapshots(world: World, uuid: string): Promise<SnapshotVie
     size_bytes: 0,
     exclusive_bytes: null,
     automatic: false,
+    schedule: null,
     owner: null,
     created_at: null,
     expires_at: null,

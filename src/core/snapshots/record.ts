@@ -15,6 +15,7 @@ interface SnapshotRequest {
   readonly properties: Readonly<Record<string, string>>;
   readonly expiresAt: string | null;
   readonly protect: boolean;
+  readonly schedule?: string; // sch-…, that takes it
 }
 
 type RequestedField =
@@ -26,7 +27,7 @@ type RequestedField =
   | "protected"
   | "description"
   | "properties";
-type RequestedFields = Pick<Snapshot, RequestedField>;
+type RequestedFields = Pick<Snapshot, RequestedField> & Pick<Snapshot, "schedule">;
 
 /** As asked for. `of`: the instance's UUID or the volume's id. */
 export function requestedFields(world: World, state: State, of: string, options: SnapshotRequest): RequestedFields {
@@ -40,6 +41,7 @@ export function requestedFields(world: World, state: State, of: string, options:
     protected: options.protect,
     description: options.description,
     properties: { ...options.properties },
+    ...(options.schedule === undefined ? {} : { schedule: options.schedule }),
   };
 }
 

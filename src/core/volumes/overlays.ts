@@ -43,9 +43,11 @@ export function namesOtherFiles(state: State, status: DomainStatus): boolean {
 export async function overlaysOf(world: World, state: State, status: DomainStatus): Promise<Overlays[]> {
   if (!namesOtherFiles(state, status)) return [];
   const found: Overlays[] = [];
+  // What an operation that has not ended is putting there is ours, and recovery's to end.
+  const underWay = (await world.store.journal.list()).map(({ data }) => JSON.stringify(data));
   for (const fact of await headFacts(world, state, status)) {
     const paths = await pathsAbove(world, status, fact);
-    if (paths === null) continue;
+    if (paths === null || paths.some((path) => underWay.some((text) => text.includes(JSON.stringify(path))))) continue;
     const { volume, device } = fact;
     try {
       found.push({ volume, device, paths, files: await acceptable(world, state, status, fact, paths), refusal: null });

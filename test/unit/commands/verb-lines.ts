@@ -39,6 +39,8 @@ export interface Refusal {
   /** What stands on stdout and, before the error, on stderr all the same: it looked, and says what it found. */
   readonly prints?: RegExp;
   readonly notes?: readonly string[];
+  /** What is not as it was all the same: it keeps what it found. */
+  readonly changes?: readonly string[];
   /** It is found out while it is being done: a dry run cannot tell, and the exit code is all that is looked at. */
   readonly late?: boolean;
 }

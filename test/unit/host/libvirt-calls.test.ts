@@ -196,6 +196,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   blockedFolders: () => [file, null],
   freeBytes: () => [folder],
   checkPassphrase: () => [file],
+  timeZone: () => [],
   users: () => [],
   crontab: () => [],
   cronLine: () => [null, entry],

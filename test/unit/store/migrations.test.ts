@@ -107,7 +107,25 @@ describe("a state of an older version", () => {
     const layers = { a: { busy: "op-1" } };
     const memory = { paused: true, definition: "a.xml" };
     const older = { version: 1, layers, snapshots: { s: { tpm: "t", uefi: true, memory } }, storeId: "s" };
-    expect(migrate(structuredClone(older), "state.json")).toMatchObject({ ...older, version: 2 });
+    expect(migrate(structuredClone(older), "state.json")).toMatchObject({ ...older, version: STATE_VERSION });
+  });
+
+  it("of version 2: a schedule keeps the snapshots that it knew by its name", () => {
+    const snapshot = (name: string, change: object = {}) => ({
+      instance: "web1",
+      automatic: false,
+      properties: { schedule: name },
+      ...change,
+    });
+    const snapshots = {
+      own: snapshot("nightly"),
+      others: snapshot("nightly", { instance: "web2" }),
+      kept: snapshot("nightly", { automatic: true }),
+      forgotten: snapshot("weekly"),
+    };
+    const schedules = { "sch-1": { id: "sch-1", name: "nightly", instance: "web1" } };
+    const state = migrate({ version: 2, snapshots, schedules }, "state.json");
+    expect(state.snapshots).toEqual({ ...snapshots, own: { ...snapshots.own, schedule: "sch-1" } });
   });
 
   it("that lacks a field of its own version is damaged: no default hides it", () => {

@@ -59,8 +59,95 @@ export async function isThere(world: World, state: State, name: string): Promise
   }
 }
 
+/** Another name under which this store knows the target; `same`: both lead to it, else it was there and is no more. */
+interface OtherName {
+  readonly name: string;
+  readonly same: boolean;
+}
+
 /**
- * Afterwards it is marked, and this store remembers it. `store`: what this store is called in it. A dry run only looks.
+ * Under which other names does this store know it? The id in its marker says so. A folder that is there too and is
+ * another one all the same is a copy, with the marker of what it was copied from, and no other name.
+ */
+async function otherNames(world: World, { targets }: State, name: string): Promise<OtherName[]> {
+  const id = await markerOf(world, name);
+  const identity = await openTarget(world, name).identity();
+  const others: OtherName[] = [];
+  for (const other of Object.keys(targets)) {
+    if (id === null || other === name || targets[other] !== id) continue;
+    const isThere = (await markerOf(world, other)) === id;
+    const same = isThere && (await openTarget(world, other).identity()) === identity;
+    if (same || !isThere) others.push({ name: other, same });
+  }
+  return others;
+}
+
+/** The id in its marker; null where none can be read. */
+async function markerOf(world: World, name: string): Promise<string | null> {
+  const target = openTarget(world, name);
+  try {
+    return parseMarker(await target.readMarker(true), target);
+  } catch (error) {
+    if (error instanceof EstratoError) return null;
+    throw error;
+  }
+}
+
+/**
+ * What this store calls the target: two paths to one target (a link, a mount) are one name, the first that it has
+ * known. Locks, bookmarks and records go by it.
+ */
+export async function nameOfTarget(world: World, name: string): Promise<string> {
+  const state = await world.store.read();
+  const known = Object.keys(state.targets);
+  const others = await aliases(world, state, name);
+  const all = state.targets[name] === undefined ? others : [name, ...others];
+  return all.sort((a, b) => known.indexOf(a) - known.indexOf(b))[0] ?? name;
+}
+
+/** Each target once, by the name that this store has for it. Where one has moved its old path is none. */
+export async function distinctTargets(world: World, names: readonly string[]): Promise<string[]> {
+  const state = await world.store.read();
+  const distinct = new Set<string>();
+  const former = new Set<string>();
+  for (const name of names) {
+    const own = await nameOfTarget(world, name);
+    distinct.add(own);
+    for (const other of await otherNames(world, state, own)) if (!other.same) former.add(other.name);
+  }
+  return [...distinct].filter((name) => !former.has(name));
+}
+
+/**
+ * The paths at which a target was that has this id and is at `name` now, and nowhere else. [] where `name` is known.
+ */
+export async function formerNames(world: World, state: State, name: string): Promise<string[]> {
+  if (state.targets[name] !== undefined) return [];
+  return (await otherNames(world, state, name)).filter(({ same }) => !same).map((one) => one.name);
+}
+
+/**
+ * Throws "host" where it is a copy of a target that this store knows and that is there as well: two folders with one id
+ * would be taken for one.
+ */
+export async function requireNoCopy(world: World, name: string): Promise<void> {
+  const { targets } = await world.store.read();
+  if (targets[name] !== undefined) return;
+  const id = await markerOf(world, name);
+  const identity = await openTarget(world, name).identity();
+  for (const other of Object.keys(targets).filter((one) => id !== null && targets[one] === id)) {
+    if ((await markerOf(world, other)) !== id) continue;
+    const target = openTarget(world, name);
+    if ((await openTarget(world, other).identity()) === identity) continue;
+    throw new EstratoError("host", `${name}: it has the id of ${other}, and is another folder`, {
+      hint: `Of one share that is mounted twice use ${other}. A copy gets an id of its own: remove ${target.markerName}.`,
+    });
+  }
+}
+
+/**
+ * Afterwards it is marked, and this store remembers it by this name alone. `store`: what this
+ * store is called in it. A dry run only looks.
  */
 export async function markTarget(world: World, name: string, store: string): Promise<void> {
   const state = await world.store.read();
@@ -72,10 +159,23 @@ export async function markTarget(world: World, name: string, store: string): Pro
     for (const action of openTarget(world, name).writeMarker(text)) await world.host.perform(action);
   }
   const known = id;
+  const former = [...(await formerNames(world, state, name)), ...(await aliases(world, state, name))];
   await world.store.update((draft) => {
+    for (const old of former) moveTarget(draft, old, name);
     draft.targets[name] = known;
     draft.storeId ??= store;
   });
+}
+
+/** Other paths that lead to it, and that an older version took for targets of their own. */
+async function aliases(world: World, state: State, name: string): Promise<string[]> {
+  return (await otherNames(world, state, name)).filter(({ same }) => same).map((one) => one.name);
+}
+
+/** What was remembered of it by its old path. What still reads from it has its files' paths, and keeps them. */
+function moveTarget(draft: State, old: string, name: string): void {
+  delete draft.targets[old];
+  for (const bookmark of Object.values(draft.bookmarks)) if (bookmark.target === old) bookmark.target = name;
 }
 
 /** What this store is called in targets: chosen when it is needed first, and remembered. */

@@ -20,6 +20,8 @@ export interface BackupTarget {
    * backups of this store.
    */
   readMarker(isKnown: boolean): Promise<string | null>;
+  /** The same for each name of one target, as long as the host is up; null where it has no marker. */
+  identity(): Promise<string | null>;
   /** Idempotent. */
   writeMarker(text: string): Action[];
   /**

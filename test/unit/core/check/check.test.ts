@@ -32,6 +32,8 @@ const well: ScheduleFacts = {
   dueNextAt: ago(-39),
   jitterMs: 0,
   shelved: false,
+  ahead: [],
+  obstacles: [],
   failure: null,
   kept: 7,
 };
@@ -41,6 +43,7 @@ const fine: Facts = {
   newestBackupAt: null,
   chains: [{ instance: "web1", layers: 3 }],
   folders: [{ path: "/layers", freeBytes: 5000 }],
+  damaged: [],
   unreadable: [],
   interrupted: [],
   reading: [],
@@ -57,12 +60,16 @@ describe("what is well, and what is not", () => {
     ["there was none yet, and none is due", with_({ goodAt: null, kept: 0 }), {}, 0],
     ["there was none, though one was due", with_({ goodAt: null, kept: 0, dueAt: ago(2) }), {}, 1],
     ["the last run failed, and none was missed yet", with_({ failure: "no space" }), {}, 1],
+    ["one from the future", with_({ ahead: ["a backup is dated 2027-12-31"] }), {}, 1],
+    ["a program that is gone", with_({ obstacles: [{ problem: "gone", remedy: "", stops: true }] }), {}, 2],
+    ["a hook that is gone, and only warns", with_({ obstacles: [{ problem: "", remedy: "", stops: false }] }), {}, 1],
     ["an old one of an instance that is shelved", with_({ shelved: true, dueAt: null }), { criticalAgeMs: 1 }, 0],
     ["older than was asked for", fine, { warningAgeMs: 8 * HOUR }, 1],
     ["as old as was asked for", fine, { warningAgeMs: 9 * HOUR }, 0],
     ["much older", fine, { warningAgeMs: 1, criticalAgeMs: 8 * HOUR }, 2],
     ["fewer kept than wanted", with_({ kept: 2 }), { leastKept: 3 }, 1],
     ["a target that cannot be read", { ...fine, unreadable: ["/b: not mounted"] }, {}, 2],
+    ["a backup that is damaged", { ...fine, damaged: [{ backup: "bak-1", why: "rot" }] }, {}, 1],
     ["little space", { ...fine, folders: [{ path: "/l", freeBytes: 1999 }] }, {}, 1],
     ["no space", { ...fine, folders: [{ path: "/l", freeBytes: 999 }] }, {}, 2],
     ["a high chain", { ...fine, chains: [{ instance: "web1", layers: 16 }] }, {}, 1],
@@ -164,6 +171,22 @@ describe("what is looked at", () => {
       schedules: [{ kept: null, goodAt: new Date("2025-01-01T00:00:00Z") }],
       folders: [{ path: "/fake/estrato/layers" }],
     });
+  });
+
+  test("what is dated in the future is not fresh: its schedule is late by what is known, and that is said", async () => {
+    const on = await prepared({});
+    on.clock.advance(400 * 24 * HOUR);
+    await runSchedule(command(on), "nightly", now);
+    on.clock.advance(-370 * 24 * HOUR);
+    const found = await facts(on, "web1");
+    expect(found.schedules).toMatchObject([{ goodAt: null, kept: 1, ahead: [expect.stringContaining("2026-02-05")] }]);
+    const judged = judge(found, { ...limits, criticalFreeBytes: 0, warningFreeBytes: 0 }, null);
+    expect(judged).toMatchObject({ level: 2, problems: ["nightly is late: none yet", expect.stringMatching("ahead")] });
+    await runSchedule(command(on), "nightly", { catchUp: true, jitter: false });
+    expect((await facts(on)).schedules).toMatchObject([{ goodAt: on.clock.now(), kept: 2 }]);
+    const before = (await stateOf(on)).schedules;
+    await runSchedule(command(on), "nightly", { catchUp: true, jitter: false });
+    expect((await stateOf(on)).schedules).toEqual(before);
   });
 
   test("nothing of a shelved instance is late, nor right after it is back", async () => {

@@ -45,9 +45,15 @@ describe("a cron expression", () => {
   });
 
   it("is due after, never at, the time asked about", () => {
-    const noon = new Date(2026, 10, 21, 12, 0, 0);
-    expect(nextDue("0 12 * * *", noon)).toEqual(new Date(2026, 10, 22, 12, 0, 0));
-    expect(nextDue("0 12 * * *", new Date(noon.getTime() - 1000))).toEqual(noon);
-    expect(nextDue("0 0 29 2 *", noon)).toEqual(new Date(2028, 1, 29));
+    const noon = new Date("2026-11-21T12:00:00Z");
+    expect(nextDue("0 12 * * *", noon, "UTC")).toEqual(new Date("2026-11-22T12:00:00Z"));
+    expect(nextDue("0 12 * * *", new Date(noon.getTime() - 1000), "UTC")).toEqual(noon);
+    expect(nextDue("0 0 29 2 *", noon, "UTC")).toEqual(new Date("2028-02-29T00:00:00Z"));
+  });
+
+  it("is due by the clock of the zone that it is asked for, whatever this process takes for its own", () => {
+    const noon = new Date("2026-11-21T12:00:00Z");
+    expect(nextDue("0 3 * * *", noon, "Europe/Berlin")).toEqual(new Date("2026-11-22T02:00:00Z"));
+    expect(nextDue("0 3 * * *", noon, "Pacific/Auckland")).toEqual(new Date("2026-11-21T14:00:00Z"));
   });
 });

@@ -98,6 +98,27 @@ describe("schedule run", () => {
     });
   });
 
+  test("its id says what is its own: neither a property that somebody set nor a schedule that had its name does", async () => {
+    const on = await prepared({ retention: { rotation: 1 } });
+    await run(on);
+    const [first] = Object.values((await stateOf(on)).snapshots);
+    await take(on, "mine", { properties: { schedule: "nightly" } });
+    await deleteSchedule(command(on), "nightly");
+    await create(command(on), { retention: { rotation: 1 } });
+    for (let night = 0; night < 2; night += 1) {
+      on.clock.advance(86_400_000);
+      await run(on);
+    }
+    const all = Object.values((await stateOf(on)).snapshots);
+    const [schedule] = await schedulesOf(on);
+    expect(all.map(({ name, schedule: by }) => [name, by ?? null])).toEqual([
+      [first?.name, first?.schedule],
+      ["mine", null],
+      [expect.any(String), schedule?.id],
+    ]);
+    expect(first?.schedule).not.toBe(schedule?.id);
+  });
+
   test("says nothing when it goes well", async () => {
     const on = await prepared({});
     await take(on, null);
@@ -258,7 +279,7 @@ test("a list says when it comes next, and how the last one went", async () => {
   const on = await prepared({});
   on.clock.set(new Date(2025, 0, 1, 12));
   await run(on);
-  expect(viewSchedules(await stateOf(on), on.clock.now())).toMatchObject([
+  expect(viewSchedules(await stateOf(on), on.clock.now(), on.machine.timeZone)).toMatchObject([
     {
       name: "nightly",
       kind: "snapshot",

@@ -19,6 +19,7 @@ export function folderTarget(world: World, folder: string): BackupTarget {
     absenceHint: NOT_MOUNTED,
     markerName: markerPath(folder),
     readMarker: (isKnown) => readMarker(world, folder, isKnown),
+    identity: async () => (await world.host.fileInfo(markerPath(folder)))?.identity ?? null,
     writeMarker: (text) => [{ do: "write-file", path: markerPath(folder), text }],
     lock: (timeoutMs) => lock(world, folder, timeoutMs),
     requireSpace: (bytes, what) => requireSpace(world, bytes, what, folder),

@@ -1,0 +1,124 @@
+/** What verify found is remembered in the target: not built on, not counted, not merged, until it is whole again. */
+import { describe, expect, test } from "vitest";
+import { deleteBackup } from "../../../../src/core/backups/delete.ts";
+import { listBackups } from "../../../../src/core/backups/list.ts";
+import { setProtected } from "../../../../src/core/backups/protect.ts";
+import { restoreVolume } from "../../../../src/core/backups/restore-to.ts";
+import { verifyAll, verifyBackup } from "../../../../src/core/backups/verify.ts";
+import { measure } from "../../../../src/core/check/measure.ts";
+import { examine } from "../../../../src/core/doctor/doctor.ts";
+import { EstratoError } from "../../../../src/errors.ts";
+import { fakeDisk } from "../../../fake/store.ts";
+import { type Bed, backupsOf, command, everything, TARGET, write } from "../world.ts";
+import { backup, night, withTarget } from "./world.ts";
+
+const disk = (id: string) => `${TARGET}/${id}/vda.qcow2`;
+const note = (id: string) => `${TARGET}/${id}/damaged.json`;
+const verify = (on: Bed, id: string) => verifyBackup(command(on), [TARGET], id);
+const list = async (on: Bed) =>
+  (await listBackups(command(on), [TARGET])).map(({ id, status }) => `${id.slice(-1)} ${status}`);
+const incremental = async (on: Bed, word: string) => {
+  write(on, 2, word);
+  return (await night(on)).id;
+};
+
+async function spoil(on: Bed, id: string): Promise<void> {
+  on.machine.files.get(disk(id))?.clusters.set(0, "rot");
+  expect(await verify(on, id)).toMatchObject({ status: "damaged" });
+}
+
+/** A full one, and one that builds on it. */
+async function withChain(): Promise<{ readonly on: Bed; readonly full: string; readonly above: string }> {
+  const on = await withTarget();
+  const full = await incremental(on, "one");
+  return { on, full, above: await incremental(on, "two") };
+}
+
+describe("a backup that verify found damaged", () => {
+  test("is damaged in every store's list, and so is what builds on it", async () => {
+    const { on, full } = await withChain();
+    await spoil(on, full);
+    expect(await list(on)).toEqual(["1 damaged", "2 damaged"]);
+    expect(await list({ ...on, disk: fakeDisk() })).toEqual(["1 damaged", "2 damaged"]);
+    expect([...on.machine.files.keys()].filter((path) => path.endsWith("/damaged.json"))).toEqual([note(full)]);
+  });
+
+  test("and that alone, where what it builds on is whole", async () => {
+    const { on, above } = await withChain();
+    await spoil(on, above);
+    expect(await list(on)).toEqual(["1 available", "2 damaged"]);
+  });
+
+  test("is whole again when a later verify says so", async () => {
+    const { on, full } = await withChain();
+    const was = on.machine.files.get(disk(full))?.clusters.get(0) ?? null;
+    await spoil(on, full);
+    on.machine.files.get(disk(full))?.clusters.set(0, was);
+    expect(await verifyAll(command(on), TARGET)).toMatchObject([{ status: "ok" }, { status: "ok" }]);
+    expect(await list(on)).toEqual(["1 available", "2 available"]);
+    expect(on.machine.files.has(note(full))).toBe(false);
+  });
+
+  test("is not built on: the next one is full, and says why", async () => {
+    const { on, above } = await withChain();
+    await spoil(on, above);
+    const world = command(on);
+    expect(await backup(world)).toMatchObject({ incremental: false });
+    expect(world.notes).toContain(`web1: the backup before, ${above}, is damaged: this one is full`);
+    expect(await incremental(on, "three")).not.toBe("");
+    expect((await list(on)).slice(2)).toEqual(["3 available", "4 available"]);
+  });
+
+  test("is not counted: a rotation removes no good one for it", async () => {
+    const on = await withTarget();
+    const good = (await night(on, { incremental: false })).id;
+    const bad = (await night(on, { incremental: false })).id;
+    await spoil(on, bad);
+    const next = (await night(on, { incremental: false }, 2)).id;
+    expect(backupsOf(on)).toEqual([good, bad, next]);
+  });
+
+  test("is not merged, which would vouch for it anew: what it builds on stays, and a note says so", async () => {
+    const { on, full, above } = await withChain();
+    await spoil(on, above);
+    const before = everything(on);
+    await expect(deleteBackup(command(on), [TARGET], full, null)).rejects.toMatchObject({ code: "integrity" });
+    expect(everything(on)).toBe(before);
+    const world = command(on);
+    await backup(world, {}, 1);
+    expect(world.notes).toContain(`backup ${full}: kept this time, ${above}, which is damaged, builds on it`);
+    expect(await verify(on, above)).toMatchObject({ status: "damaged" });
+    await setProtected(command(on), [TARGET], above, true);
+    await setProtected(command(on), [TARGET], above, false);
+    await deleteBackup(command(on), [TARGET], above, null);
+    await deleteBackup(command(on), [TARGET], full, null);
+    expect(await list(on)).toEqual(["3 available"]);
+  });
+
+  test("is not restored, check warns of it, and doctor names it", async () => {
+    const { on, full } = await withChain();
+    await spoil(on, full);
+    const from = { targets: [TARGET], backup: full, disks: [], passphraseFile: null };
+    await expect(restoreVolume(command(on), from, "old")).rejects.toMatchObject({ code: "integrity" });
+    expect((await measure(command(on), null)).damaged.map(({ backup: id }) => id)).toHaveLength(2);
+    expect((await examine(command(on))).map(({ subject }) => subject)).toContain(`backup ${full}`);
+  });
+
+  test("in a target that cannot be written is named all the same, and that it is not kept is said", async () => {
+    const { on, full } = await withChain();
+    on.machine.files.get(disk(full))?.clusters.set(0, "rot");
+    const world = command(on);
+    world.host.failNext("write-file", new EstratoError("host", "it is read-only"));
+    expect(await verifyBackup(world, [TARGET], full)).toMatchObject({ status: "damaged" });
+    expect(world.notes).toEqual([`${full}: that it is damaged cannot be kept: it is read-only`]);
+  });
+
+  test("a dry run of verify keeps nothing; a note that cannot be read counts", async () => {
+    const { on, full } = await withChain();
+    on.machine.files.get(disk(full))?.clusters.set(0, "rot");
+    await verifyBackup(command(on, { dryRun: true }), [TARGET], full);
+    expect(on.machine.files.has(note(full))).toBe(false);
+    command(on).host.addFile(note(full), { format: "raw", text: "{" });
+    expect(await list(on)).toEqual(["1 damaged", "2 damaged"]);
+  });
+});
