@@ -1,7 +1,7 @@
 /** Files of the host: facts, durable copies, removal. */
 import { randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { chmod, link, lstat, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
+import { type BigIntStats, createReadStream } from "node:fs";
+import { chmod, link, lstat, open, readdir, readFile, rename, stat, statfs, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
 
@@ -15,31 +15,58 @@ export interface FileInfo {
   readonly isRegularFile: boolean;
   readonly isFolder: boolean;
   readonly isLink: boolean; // the name itself; all else is said of what it leads to
+  readonly identity: string; // the same for each name of one file, as long as the host is up
+  readonly isOurs: boolean; // this process may change its mode
 }
 
 function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return codes.includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
+/**
+ * What a file is, whatever it is called: device and inode, and of a device node the device that it leads to. Not to be
+ * stored: numbers of devices change when the host starts.
+ */
+export function identityOf(file: BigIntStats): string {
+  return file.isBlockDevice() ? `device ${file.rdev}` : `${file.dev}:${file.ino}`;
+}
+
+/** In bytes. stat(2) tells none of a block device; the kernel does, in sectors of 512 bytes whatever the device's are. */
+async function sizeOf(found: BigIntStats): Promise<number> {
+  if (!found.isBlockDevice()) return Number(found.size);
+  const { rdev } = found; // as makedev(3) puts it together
+  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
+  const minor = (rdev & 0xffn) | ((rdev >> 12n) & 0xfff00n);
+  return Number(await readFile(`/sys/dev/block/${major}:${minor}/size`, "utf8")) * 512;
+}
+
 /** Links are followed. Null where there is nothing. */
 export async function fileInfo(path: string): Promise<FileInfo | null> {
   try {
-    const [found, itself] = await Promise.all([stat(path), lstat(path)]);
+    // A 64-bit inode does not fit a number, and two files must never look like one.
+    const [found, itself] = await Promise.all([stat(path, { bigint: true }), lstat(path)]);
     return {
-      uid: found.uid,
-      gid: found.gid,
-      mode: found.mode & 0o7777,
-      sizeBytes: found.size,
-      allocatedBytes: found.blocks * 512,
+      uid: Number(found.uid),
+      gid: Number(found.gid),
+      mode: Number(found.mode) & 0o7777,
+      sizeBytes: await sizeOf(found),
+      allocatedBytes: Number(found.blocks) * 512,
       isBlockDevice: found.isBlockDevice(),
       isRegularFile: found.isFile(),
       isFolder: found.isDirectory(),
       isLink: itself.isSymbolicLink(),
+      identity: identityOf(found),
+      isOurs: isOwner(Number(found.uid)),
     };
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
     throw error;
   }
+}
+
+function isOwner(uid: number): boolean {
+  const own = process.geteuid?.();
+  return own === 0 || own === uid;
 }
 
 /** Names in a folder, sorted, without dot files; [] where it is not there. */

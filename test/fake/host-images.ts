@@ -1,6 +1,6 @@
 /** Simulated image files: chains of clusters, locks as QEMU takes them, and merges that really move content. */
 
-import type { Extent, ImageInfo } from "../../src/core/model/host.ts";
+import type { ChainFile, Extent, ImageInfo } from "../../src/core/model/host.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { CLUSTER_BYTES, type ClusterValue, type FakeFile, type FakeMachine } from "./host-machine.ts";
 
@@ -27,6 +27,29 @@ export function chainAt(machine: FakeMachine, path: string): string[] {
   for (let at: string | null = path; at !== null; at = fileAt(machine, at).backing?.path ?? null) {
     if (chain.includes(at)) throw new Error(`fake host: ${at} stands on itself`);
     chain.push(at);
+  }
+  return chain;
+}
+
+/** The same for each name of one file: two paths with one value of the map. Null where there is none. */
+export function identityAt(machine: FakeMachine, path: string): string | null {
+  const file = machine.files.get(path);
+  if (file === undefined) return null;
+  for (const [first, other] of machine.files) if (other === file) return `file ${first}`;
+  return null;
+}
+
+/** As ImagePort has it. */
+export function chainFiles(machine: FakeMachine, path: string, format: string): ChainFile[] {
+  const chain: ChainFile[] = [];
+  for (let next: { path: string; format: string | null } | null = { path, format }; next !== null; ) {
+    const identity = identityAt(machine, next.path);
+    const file: FakeFile | undefined = machine.files.get(next.path);
+    const { encrypted = false, passphrase = null, backing = null } = file ?? {};
+    if (identity === null && chain.length === 0) return [];
+    chain.push({ ...next, identity, encrypted: encrypted || passphrase !== null, fault: null });
+    const reads: boolean = next.format === null || next.format === "qcow2";
+    next = reads && backing !== null ? { path: backing.path, format: backing.format || null } : null;
   }
   return chain;
 }

@@ -32,7 +32,7 @@ export async function freedByDropping(world: World, state: State, drop: (draft: 
   const pointers = [...new Map(gone.map((pointer) => [pointer.id, pointer])).values()];
   const before = new Set(candidates(state));
   const fresh = candidates(draft).filter((id) => !before.has(id));
-  const facts = await readFacts(world, draft, candidates(draft));
+  const facts = await readFacts(world, draft, candidates(draft), { outsiders: true });
   const steps: Step[] = [];
   for (;;) {
     const decision = nextStep(collect(draft, facts).filter((one) => fresh.includes(one.layer)));

@@ -107,7 +107,7 @@ describe("a state of an older version", () => {
     const layers = { a: { busy: "op-1" } };
     const memory = { paused: true, definition: "a.xml" };
     const older = { version: 1, layers, snapshots: { s: { tpm: "t", uefi: true, memory } }, storeId: "s" };
-    expect(migrate(structuredClone(older), "state.json")).toMatchObject({ ...older, version: 2 });
+    expect(migrate(structuredClone(older), "state.json")).toMatchObject({ ...older, version: 3 });
   });
 
   it("that lacks a field of its own version is damaged: no default hides it", () => {
