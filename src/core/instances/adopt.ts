@@ -153,18 +153,14 @@ async function adoptDisk(
   }
   if (disk.secret !== null)
     throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, { hint });
-  const chain = await readForeignChain(world, { ...disk, source }, what);
+  const chain = await withOwners(world, status, await readForeignChain(world, { ...disk, source }, what));
   const other = draft.layers[files.get(chain[0]?.identity ?? "") ?? ""];
   if (other !== undefined && !isFree(draft, other)) {
     throw new EstratoError("conflict", `${what}: ${source} is already a layer of something else (${other.id})`, {
       hint,
     });
   }
-  const layer = takeInChain(world, draft, chain, files, what);
-  const { foreign } = layer;
-  if (foreign !== null && other === undefined)
-    layer.foreign = { ...foreign, ...(await ownerBefore(world, status, foreign)) };
-  return layer;
+  return takeInChain(world, draft, chain, files, what);
 }
 
 /** May a foreign file be the head of one more volume: a template's own guest, or one that was here before. */
@@ -214,9 +210,11 @@ async function storeAdoption(world: World, before: State, draft: State, files: M
  * While a guest runs its files belong to QEMU's user, and libvirt alone knows whom they belonged to: it gives them back
  * when the guest stops.
  */
-async function ownerBefore(world: World, status: DomainStatus, file: { readonly uid: number; readonly gid: number }) {
-  if (status.live !== null && (await world.host.capabilities()).qemuUser?.uid === file.uid) return LEFT_TO_LIBVIRT;
-  return { uid: file.uid, gid: file.gid };
+async function withOwners(world: World, status: DomainStatus, files: readonly ForeignFile[]): Promise<ForeignFile[]> {
+  const user = status.live === null ? null : (await world.host.capabilities()).qemuUser;
+  return files.map((file) =>
+    file.foreign.uid === user?.uid ? { ...file, foreign: { ...file.foreign, ...LEFT_TO_LIBVIRT } } : file,
+  );
 }
 
 function newRecord(world: World, status: DomainStatus): Instance {

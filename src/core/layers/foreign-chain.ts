@@ -125,9 +125,9 @@ export async function layersByFile(world: World, state: State): Promise<Map<stri
 
 /**
  * Puts a chain into a draft of the state, from the bottom up, and returns the layer that its top is. A file that is a
- * layer already is that layer, and what is below it is what the record says; what is new is foreign. All below the top is frozen, and
- * foreign files there are templates from now on. Also for what another tool has put on a layer of ours: `mayFreeze`
- * names the head that it was put on, which is frozen then; every other head is refused.
+ * layer already is that layer, and what is below it is what the record says; what is new is foreign. All below the top
+ * is frozen, and foreign files there are templates from now on. Also for what another tool has put on a layer of ours:
+ * `mayFreeze` names the head that it was put on, which is frozen then; every other head is refused.
  *
  * `known`: as layersByFile says, of the same state; gets what is new. Throws "conflict" where the chain stands on what
  * somebody writes, on a file of ours that is not recorded, or on a layer that is being merged.
