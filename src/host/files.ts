@@ -31,7 +31,7 @@ export function identityOf(file: BigIntStats): string {
   return file.isBlockDevice() ? `device ${file.rdev}` : `${file.dev}:${file.ino}`;
 }
 
-/** In bytes. stat(2) tells none of a block device; the kernel does, in sectors of 512 bytes, whatever the device has. */
+/** In bytes. stat(2) tells none of a block device; the kernel does, in sectors of 512 bytes. */
 async function sizeOf(found: BigIntStats): Promise<number> {
   if (!found.isBlockDevice()) return Number(found.size);
   const { rdev } = found; // as makedev(3) puts it together
