@@ -6,6 +6,7 @@ import {
   type ForeignFile,
   layersByFile,
   readForeignChain,
+  requireChainInHeaders,
   requireUnwritten,
   takeInChain,
 } from "../layers/foreign-chain.ts";
@@ -15,6 +16,9 @@ import type { World } from "../ports.ts";
 
 /** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */
 const LEFT_TO_LIBVIRT = { uid: -1, gid: -1 } as const;
+
+/** For a disk without which there would be no guest. */
+const COPY_IT = "Copy it into a qcow2 file of this host (qemu-img convert), and define that.";
 
 /** Disks that snapshots cover: writable, this guest's alone, and with bytes that qemu-img can reach. */
 export function coveredDisks(status: DomainStatus): DomainDisk[] {
@@ -72,6 +76,7 @@ export async function planAdoption(
   const unknown = coveredDisks(status).filter((disk) => !known.has(disk.device) && !except.includes(disk.device));
   const unread = await unreadBelow(world, state, status, [...known.values()]);
   await requireQuietTemplates(world, state, status, [...known.values()]);
+  await requireOthersInHeaders(world, status, [...known.keys(), ...unknown.map(({ device }) => device)]);
   const isNew = state.instances[status.uuid] === undefined;
   if (!isNew && unknown.length === 0 && unread.length === 0) return { state, store: async () => {} };
   if (!status.persistent) {
@@ -84,7 +89,8 @@ export async function planAdoption(
   const files = await layersByFile(world, state);
   for (const { what, chain } of unread) takeInChain(world, draft, chain, files, what);
   for (const disk of unknown) {
-    const layer = await adoptDisk(world, draft, status, disk, files, wayOut(disk.device));
+    const hint = coveredDisks(status).length > 1 ? wayOut(disk.device) : null;
+    const layer = await adoptDisk(world, draft, status, disk, files, hint);
     const volume = foreignVolume(world, status, disk.device, layer);
     draft.volumes[volume.id] = volume;
   }
@@ -98,6 +104,15 @@ export async function planAdoption(
       if (isNew || unknown.length > 0) world.report.note(note);
     },
   };
+}
+
+/** A disk that is left out is in the same definition, and loses its <backingStore> with the others. */
+async function requireOthersInHeaders(world: World, status: DomainStatus, volumes: readonly string[]): Promise<void> {
+  for (const disk of status.inactive.disks) {
+    const { device, source, backing, backingEnds, secret } = disk;
+    if ((backing === null && !backingEnds) || source === null || secret !== null || volumes.includes(device)) continue;
+    await requireChainInHeaders(world, { ...disk, source }, `instance ${status.name}: disk ${device}`);
+  }
 }
 
 /** Chains of which only the top was taken in, as estrato did until version 3 of the state. */
@@ -127,37 +142,44 @@ async function requireQuietTemplates(world: World, state: State, { name }: Domai
   }
 }
 
-/** The layer that a disk is, with all below it, in the draft. Nothing is touched. */
+/**
+ * The layer that a disk is, with all below it, in the draft. Nothing is touched. `wayOut`: the hint for a guest that
+ * can do without it; null where it has no other disk.
+ */
 async function adoptDisk(
   world: World,
   draft: State,
   status: DomainStatus,
   disk: DomainDisk,
   files: Map<string, string>,
-  hint: string,
+  wayOut: string | null,
 ): Promise<Layer> {
   const what = `instance ${status.name}: disk ${disk.device}`;
   const { type, source, format } = disk;
   if ((type !== "file" && type !== "block") || source === null) {
     throw new EstratoError("host", `${what} is a ${type} disk, and only files and block devices can be layered`, {
-      hint,
+      hint: wayOut ?? COPY_IT,
     });
   }
   if (disk.unlayerable !== null) {
     throw new EstratoError("conflict", `${what} is defined with ${disk.unlayerable}, which no layer can stand for`, {
-      hint,
+      hint: `Take that out of the definition: virsh edit ${status.name}.`,
     });
   }
   if (format !== "qcow2" && format !== "raw") {
-    throw new EstratoError("host", `${what} has the format ${format}; only qcow2 and raw can be layered`, { hint });
+    throw new EstratoError("host", `${what} has the format ${format}; only qcow2 and raw can be layered`, {
+      hint: wayOut ?? COPY_IT,
+    });
   }
   if (disk.secret !== null)
-    throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, { hint });
+    throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, {
+      hint: wayOut ?? COPY_IT,
+    });
   const chain = await withOwners(world, status, await readForeignChain(world, { ...disk, source }, what));
   const other = draft.layers[files.get(chain[0]?.identity ?? "") ?? ""];
   if (other !== undefined && !isFree(draft, other)) {
     throw new EstratoError("conflict", `${what}: ${source} is already a layer of something else (${other.id})`, {
-      hint,
+      hint: wayOut ?? 'See whose with "estrato doctor", and give this one a disk of its own.',
     });
   }
   return takeInChain(world, draft, chain, files, what);

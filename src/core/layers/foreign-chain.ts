@@ -28,13 +28,23 @@ export type DiskChain = Pick<DomainDisk, "format" | "backing" | "backingEnds"> &
  * that is missing; "conflict" where the definition and the headers do not say the same, or a format is in no header.
  */
 export async function readForeignChain(world: World, disk: DiskChain, what: string): Promise<ForeignFile[]> {
-  const chain = await world.host.imageChain(disk.source, disk.format);
+  const chain = await requireChainInHeaders(world, disk, what);
   if (chain.length === 0) throw new EstratoError("host", `${what}: ${disk.source} is not there`);
-  requireNamedFormats(chain, what);
-  await requireSameChain(world, disk, chain, what);
   const files: ForeignFile[] = [];
   for (const [index, one] of chain.entries()) files.push(await foreignFile(world, one, what, index > 0));
   return files;
+}
+
+/**
+ * Throws "conflict" unless the headers say all that a disk's <backingStore> does, which whoever redefines a domain
+ * leaves out of it. Returns the chain, [] where the disk is not there.
+ */
+export async function requireChainInHeaders(world: World, disk: DiskChain, what: string): Promise<ChainFile[]> {
+  const chain = await world.host.imageChain(disk.source, disk.format);
+  if (chain.length === 0) return chain;
+  requireNamedFormats(chain, what);
+  await requireSameChain(world, disk, chain, what);
+  return chain;
 }
 
 /**

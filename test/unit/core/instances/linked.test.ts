@@ -23,12 +23,12 @@ function linked(running = false): Estate {
 
 const disk = (path: string, device = "vda") => ({ device, path, format: "qcow2" });
 
-const snapshot = (estate: Estate, instance: string, name: string) =>
+const snapshot = (estate: Estate, instance: string, name: string, excludeDisks: readonly string[] = []) =>
   createSnapshot(command(estate), {
     instance,
     name,
     quiesce: "off",
-    excludeDisks: [],
+    excludeDisks,
     description: null,
     properties: {},
     expiresAt: null,
@@ -270,6 +270,36 @@ describe("a disk that no layer can stand for is refused, and nothing is stored",
       expect(snapshotOf(estate)).toEqual(before);
     });
   }
+
+  test("though it is left out: the definition that is written names its chain no longer", async () => {
+    const estate = linked();
+    const old = "/srv/old.qcow2";
+    command(estate).host.addFile(old, { backing: { path: TEMPLATE, format: "" } });
+    const chain = `<backingStore type='file'><format type='qcow2'/><source file='${TEMPLATE}'/></backingStore>`;
+    const source = `<driver name='qemu' type='qcow2'/><source file='${old}'/>`;
+    const more = `<disk type='file' device='disk'>${source}${chain}<target dev='vdb' bus='virtio'/></disk>`;
+    edit(estate, "clone", (xml) => xml.replace("</disk>", `</disk>${more}`));
+    const before = snapshotOf(estate);
+    await expect(snapshot(estate, "clone", "c1", ["vdb"])).rejects.toMatchObject({
+      message: expect.stringContaining(`${old} does not say which format ${TEMPLATE} has`),
+    });
+    expect(snapshotOf(estate)).toEqual(before);
+  });
+
+  test("with a way out that a guest without another disk can go", async () => {
+    const estate = linked();
+    edit(estate, "clone", (xml) => xml.replace("type='qcow2'", "type='vmdk'"));
+    await expect(snapshot(estate, "clone", "c1")).rejects.toMatchObject({
+      hint: expect.stringContaining("Copy it into a qcow2 file"),
+    });
+    command(estate).host.addFile("/srv/more.qcow2");
+    const more =
+      "<disk type='file' device='disk'><source file='/srv/more.qcow2'/><target dev='vdb' bus='virtio'/></disk>";
+    edit(estate, "clone", (xml) => xml.replace("<devices>", `<devices>${more}`));
+    await expect(snapshot(estate, "clone", "c1")).rejects.toMatchObject({
+      hint: "Leave it out: --exclude-disk vda.",
+    });
+  });
 
   test("but not a <backingStore> that says what the headers say", async () => {
     const estate = linked();
