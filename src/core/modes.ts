@@ -1,8 +1,9 @@
 /**
  * The modes of files, which say who may write: frozen files are 0400, which stops even root's libvirt from writing one.
  */
+import { chainOrNull } from "./graph/references.ts";
 import type { Action } from "./model/action.ts";
-import type { Layer } from "./model/state.ts";
+import type { Layer, State } from "./model/state.ts";
 
 /** Of our own files that nobody writes any longer. */
 export const FROZEN = 0o400;
@@ -19,7 +20,23 @@ export function freezeFile({ file: path, foreign }: Layer): SetMode {
   return { do: "set-mode", path, mode: foreign === null ? FROZEN : foreign.mode & ~0o222 };
 }
 
-/** The mode of a layer that may be written: a head, or a file that a merge writes into. */
+/**
+ * The mode of a layer that may be written: a head, or a file that a merge writes into. A user's own gets the owner's
+ * write bit where it has none (DESIGN.md, invariant 5): what was merged into it is to come back to it.
+ */
 export function thawFile({ file: path, foreign }: Layer): SetMode {
-  return { do: "set-mode", path, mode: foreign?.mode ?? WRITABLE };
+  return { do: "set-mode", path, mode: foreign === null ? WRITABLE : foreign.mode | 0o200 };
+}
+
+/** A layer as it is to be: frozen where it is recorded so, writable otherwise. */
+export function modeOf(layer: Layer): SetMode {
+  return layer.frozen ? freezeFile(layer) : thawFile(layer);
+}
+
+/** What keeps the files below a layer that were there before us from being written; nothing where that is not ours. */
+export function freezeTemplates(state: State, layer: string): SetMode[] {
+  return (chainOrNull(state, layer) ?? [])
+    .flatMap((id) => state.layers[id] ?? [])
+    .filter((one) => one.id !== layer && one.foreign?.template === "held")
+    .map(freezeFile);
 }

@@ -80,16 +80,16 @@ export async function requireAgreement(world: World, state: State, status: Domai
 
 /**
  * Refuses what libvirt would break or be broken by (LIBVIRT.md, traps 1 and 8): a managed save, a block job,
- * snapshots or checkpoints of libvirt's own. Throws "conflict".
+ * snapshots or checkpoints of libvirt's own. `savedGoes`: the saved memory is to go with all else. Throws "conflict".
  */
-export function refuseUnsafe(status: DomainStatus): void {
+export function refuseUnsafe(status: DomainStatus, savedGoes = false): void {
   const what = `instance ${status.name}`;
   if (!status.persistent) {
     throw new EstratoError("conflict", `${what}: it is transient, libvirt forgets it when it stops`, {
       hint: "Define it first: virsh define.",
     });
   }
-  if (status.managedSave) {
+  if (status.managedSave && !savedGoes) {
     throw new EstratoError(
       "conflict",
       `${what}: libvirt holds a saved memory state that belongs to the disks as they are now`,

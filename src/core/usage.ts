@@ -48,7 +48,7 @@ type DiskSizes = readonly { readonly layer: string; readonly sizeBytes: number }
 export async function readUsage(world: World): Promise<Usage> {
   const state = await world.store.read();
   const [facts, allocated, freeBytes] = await Promise.all([
-    readFacts(world, state, Object.keys(state.layers)),
+    readFacts(world, state, Object.keys(state.layers), { outsiders: true }),
     readAllocated(world, Object.values(state.layers)),
     world.host.freeBytes(world.store.paths.layersFolder),
   ]);

@@ -1,5 +1,5 @@
 /** What a domain's XML says. Source of the words: libvirt.org/formatdomain.html. */
-import type { DomainDefinition, DomainDisk, DomainInterface } from "../core/model/host.ts";
+import type { DefinedBacking, DomainDefinition, DomainDisk, DomainInterface } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { type LibvirtFolders, SYSTEM_FOLDERS, tpmFolder } from "./libvirt-folders.ts";
 import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
@@ -68,7 +68,8 @@ function readDisk(disk: Element): DomainDisk {
     shareable: childNamed(disk, "shareable") !== null,
     serial: childText(disk, "serial"),
     secret: secretOf(source) ?? secretOf(disk),
-    backing: readBacking(disk),
+    ...readBacking(disk),
+    unlayerable: readUnlayerable(disk),
   };
 }
 
@@ -81,16 +82,26 @@ function secretOf(holder: Element | null): string | null {
 }
 
 /** An empty `<backingStore/>` ends the chain. */
-function readBacking(disk: Element): DomainDisk["backing"] {
+function readBacking(disk: Element): Pick<DomainDisk, "backing" | "backingEnds"> {
   const first = childNamed(disk, "backingStore");
-  if (first === null) return null;
-  const found: { path: string | null; secret: string | null }[] = [];
+  if (first === null) return { backing: null, backingEnds: false };
+  const backing: DefinedBacking[] = [];
   for (let at: Element | null = first; at !== null; at = childNamed(at, "backingStore")) {
     const source = childNamed(at, "source");
-    if (source === null) break;
-    found.push({ path: attribute(source, "file") ?? attribute(source, "dev"), secret: secretOf(source) });
+    if (source === null) return { backing, backingEnds: true };
+    const format = attribute(childNamed(at, "format"), "type");
+    backing.push({ path: attribute(source, "file") ?? attribute(source, "dev"), format, secret: secretOf(source) });
   }
-  return found;
+  return { backing, backingEnds: false };
+}
+
+/** A part of a file for a disk, and a disk whose writes libvirt throws away: another file would be neither. */
+function readUnlayerable(disk: Element): string | null {
+  if (childNamed(disk, "transient") !== null) return "<transient/>";
+  for (let at: Element | null = disk; at !== null; at = childNamed(at, "backingStore")) {
+    if (childAt(at, "source", "slices") !== null) return "<slices>";
+  }
+  return null;
 }
 
 function readInterface(nic: Element): DomainInterface {

@@ -1,7 +1,7 @@
 /** Files of the host: facts, durable copies, removal. */
 import { randomBytes } from "node:crypto";
 import { type BigIntStats, createReadStream } from "node:fs";
-import { chmod, link, lstat, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
+import { chmod, link, lstat, open, readdir, readFile, rename, stat, statfs, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
 
@@ -16,6 +16,7 @@ export interface FileInfo {
   readonly isFolder: boolean;
   readonly isLink: boolean; // the name itself; all else is said of what it leads to
   readonly identity: string; // the same for each name of one file, as long as the host is up
+  readonly isOurs: boolean; // this process may change its mode
 }
 
 function hasCode(error: unknown, ...codes: readonly string[]): boolean {
@@ -30,6 +31,15 @@ export function identityOf(file: BigIntStats): string {
   return file.isBlockDevice() ? `device ${file.rdev}` : `${file.dev}:${file.ino}`;
 }
 
+/** In bytes. stat(2) tells none of a block device; the kernel does, in sectors of 512 bytes. */
+async function sizeOf(found: BigIntStats): Promise<number> {
+  if (!found.isBlockDevice()) return Number(found.size);
+  const { rdev } = found; // as makedev(3) puts it together
+  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
+  const minor = (rdev & 0xffn) | ((rdev >> 12n) & 0xfff00n);
+  return Number(await readFile(`/sys/dev/block/${major}:${minor}/size`, "utf8")) * 512;
+}
+
 /** Links are followed. Null where there is nothing. */
 export async function fileInfo(path: string): Promise<FileInfo | null> {
   try {
@@ -39,18 +49,24 @@ export async function fileInfo(path: string): Promise<FileInfo | null> {
       uid: Number(found.uid),
       gid: Number(found.gid),
       mode: Number(found.mode) & 0o7777,
-      sizeBytes: Number(found.size),
+      sizeBytes: await sizeOf(found),
       allocatedBytes: Number(found.blocks) * 512,
       isBlockDevice: found.isBlockDevice(),
       isRegularFile: found.isFile(),
       isFolder: found.isDirectory(),
       isLink: itself.isSymbolicLink(),
       identity: identityOf(found),
+      isOurs: isOwner(Number(found.uid)),
     };
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
     throw error;
   }
+}
+
+function isOwner(uid: number): boolean {
+  const own = process.geteuid?.();
+  return own === 0 || own === uid;
 }
 
 /** Names in a folder, sorted, without dot files; [] where it is not there. */

@@ -55,7 +55,7 @@ const EFFECTS: Effects = {
     const disks = Object.fromEntries(action.disks.map(({ device, ...file }) => [device, file]));
     domain.inactive = editDefinition(domain.inactive, { disks, dropBackingStore: true });
   },
-  undefine: (machine, action) => undefine(machine, action.domain),
+  undefine: (machine, action) => undefine(machine, action.domain, action.saved ?? false),
   start: (machine, action) => start(machine, action.domain, action.paused),
   destroy: (machine, action) => destroy(machine, action.domain, "destroyed"),
   shutdown,

@@ -80,10 +80,10 @@ function newDomain(xml: string): FakeDomain {
   };
 }
 
-export function undefine(machine: FakeMachine, domain: string): void {
+export function undefine(machine: FakeMachine, domain: string, saved: boolean): void {
   const found = findDomain(machine, domain);
   if (!found) return;
-  if (found.managedSave) {
+  if (found.managedSave && !saved) {
     throw new EstratoError("failed", "virsh undefine: Refusing to undefine while domain managed save image exists");
   }
   if (found.snapshots.length > 0) {

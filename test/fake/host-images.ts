@@ -1,6 +1,6 @@
 /** Simulated image files: chains of clusters, locks as QEMU takes them, and merges that really move content. */
 
-import type { Extent, ImageInfo } from "../../src/core/model/host.ts";
+import type { ChainFile, Extent, ImageInfo } from "../../src/core/model/host.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { CLUSTER_BYTES, type ClusterValue, type FakeFile, type FakeMachine } from "./host-machine.ts";
 
@@ -37,6 +37,21 @@ export function identityAt(machine: FakeMachine, path: string): string | null {
   if (file === undefined) return null;
   for (const [first, other] of machine.files) if (other === file) return `file ${first}`;
   return null;
+}
+
+/** As ImagePort has it. */
+export function chainFiles(machine: FakeMachine, path: string, format: string): ChainFile[] {
+  const chain: ChainFile[] = [];
+  for (let next: { path: string; format: string | null } | null = { path, format }; next !== null; ) {
+    const identity = identityAt(machine, next.path);
+    const file: FakeFile | undefined = machine.files.get(next.path);
+    const { encrypted = false, passphrase = null, backing = null } = file ?? {};
+    if (identity === null && chain.length === 0) return [];
+    chain.push({ ...next, identity, encrypted: encrypted || passphrase !== null, fault: null });
+    const reads: boolean = next.format === null || next.format === "qcow2";
+    next = reads && backing !== null ? { path: backing.path, format: backing.format || null } : null;
+  }
+  return chain;
 }
 
 /** What a chain of files reads as, whatever their headers say. */

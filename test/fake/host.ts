@@ -20,6 +20,7 @@ import {
   bytesOf,
   type Content,
   chainAt,
+  chainFiles,
   extentsOf,
   fileAt,
   identityAt,
@@ -241,6 +242,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       if (!how.shared) requireReadableAlone(machine, path);
       return infoOf(machine, path);
     },
+    async imageChain(path, format) {
+      alive();
+      return chainFiles(machine, path, format);
+    },
     async ownExtents({ path, secret }) {
       alive();
       requireOpened(machine, [path], secret);
@@ -332,7 +337,8 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const allocatedBytes = file.clusters.size * CLUSTER_BYTES;
       const sizeBytes = bytesOf(file);
       const kind = { isBlockDevice, isRegularFile: !isBlockDevice, isFolder: false, isLink: false };
-      return { uid, gid, mode, ...kind, sizeBytes, allocatedBytes, identity: identityAt(machine, path) ?? "" };
+      const isOurs = options.uid === undefined || options.uid === uid;
+      return { uid, gid, mode, ...kind, sizeBytes, allocatedBytes, identity: identityAt(machine, path) ?? "", isOurs };
     },
     async listFolder(path) {
       alive();
@@ -424,6 +430,8 @@ const FOLDER = {
   isRegularFile: false,
   isFolder: true,
   isLink: false,
+  identity: "a folder",
+  isOurs: true,
 };
 
 /** `qemu-img info` opens the one file, not what it stands on. */

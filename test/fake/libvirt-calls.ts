@@ -29,6 +29,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   parseDefinition: "never",
   consoleCommand: "never",
 
+  imageChain: "never",
   imageInfo: "never",
   inspectUntrusted: "never",
   readSharedLayer: "never",

@@ -42,6 +42,22 @@ export function fileContract(current: () => Rig): void {
     expect(await rig.host.listFolder(rig.folder)).toEqual(["empty"]);
   });
 
+  test("a chain is read file by file, each known by what it is, whatever it is called", async () => {
+    const rig = current();
+    const base = await rig.addImage("base");
+    const middle = await addHead(rig, "middle", base);
+    const top = await addHead(rig, "top", middle);
+    const chain = await rig.host.imageChain(top, "qcow2");
+    expect(chain.map(({ path, format, fault }) => ({ path, format, fault }))).toEqual(
+      [top, middle, base].map((path) => ({ path, format: "qcow2", fault: null })),
+    );
+    for (const { path, identity } of chain) expect((await rig.host.fileInfo(path))?.identity).toBe(identity);
+    expect(new Set(chain.map(({ identity }) => identity)).size).toBe(3);
+    expect(await rig.host.imageChain(`${rig.folder}/nothing`, "qcow2")).toEqual([]);
+    await rig.host.perform({ do: "unlink", path: base });
+    expect((await rig.host.imageChain(top, "qcow2")).at(-1)).toMatchObject({ path: base, identity: null });
+  });
+
   test("a file that is not there has no facts, and its removal is done", async () => {
     const rig = current();
     expect(await rig.host.imageInfo(`${rig.folder}/nothing`)).toBeNull();

@@ -193,7 +193,8 @@ function examineChains(state: State, status: DomainStatus): Finding[] {
     }
     const file = diskFileOf(state, head);
     const wanted = (file.encryption?.backing ?? []).map(({ path }) => ({ path, secret: head.secret }));
-    if (disk.secret === head.secret && JSON.stringify(disk.backing ?? []) === JSON.stringify(wanted)) return [];
+    const named = (disk.backing ?? []).map(({ path, secret }) => ({ path, secret }));
+    if (disk.secret === head.secret && JSON.stringify(named) === JSON.stringify(wanted)) return [];
     const problem = `${disk.device}: its definition does not name its secret and the layers that it stands on as they are recorded`;
     return [
       { subject, problem, remedy: "Define it as recorded.", mending: mending([{ device: disk.device, ...file }]) },

@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { State } from "../model/state.ts";
-import type { CollectFacts, Decision, Defer, Free, Holder, Merge } from "./decisions.ts";
+import type { CollectFacts, Decision, Defer, Free, Holder, Keep, Merge } from "./decisions.ts";
 import { carriedLayers, chooseWay, heldBy, lastingObstacle, liveDisk, sameDisk } from "./merging.ts";
 import {
   chainOrNull,
@@ -80,7 +80,7 @@ function decide(
   }
   const child = state.layers[only];
   if (child === undefined) return damaged(id, `${only}, which stands on it, is missing`);
-  const lasting = lastingObstacle(layer, child, facts);
+  const lasting = lastingObstacle(layer, child, facts) ?? named(facts, id, child.id);
   if (lasting !== null) return lasting;
   const near = [...below, child.id, ...descendants(state, child.id, graph)];
   const passing =
@@ -88,7 +88,7 @@ function decide(
   if (passing !== null) return passing;
   const live = liveDisk(state, layer, child, heldBy(facts, id, child.id));
   if (live !== null && "kind" in live) return live;
-  const way = chooseWay(layer, child, live, facts);
+  const way = chooseWay(state, layer, child, live, facts);
   return {
     kind: "merge",
     layer: id,
@@ -108,7 +108,21 @@ function decideFree(state: State, facts: CollectFacts, id: string): Decision {
   if (stopped !== null) return stopped;
   // Nothing recorded uses it, and yet a guest has it open: reality knows better than the record.
   if (holders.length > 0) return defer(state, id, "it is in use though nothing recorded stands on it", holders);
-  return { kind: "free", layer: id };
+  const layer = state.layers[id];
+  if (layer?.foreign == null) return named(facts, id) ?? { kind: "free", layer: id };
+  // A user's file that stands on ours stays his when we forget it: then it is not forgotten, and keeps what it needs.
+  const ours = (chainOrNull(state, id) ?? []).find((below) => state.layers[below]?.foreign === null);
+  if (ours === undefined) return { kind: "free", layer: id };
+  const reason = `${layer.file}, which is not ours, stands on layer ${ours} of ours`;
+  return { kind: "keep", layer: id, because: "foreign", reason, by: [] };
+}
+
+/** Nothing may move under whoever names one of these files without being in the graph. */
+function named(facts: CollectFacts, ...ids: readonly string[]): Keep | null {
+  const by = [...new Set(ids.flatMap((id) => facts.outsiders?.(id) ?? []))];
+  if (by.length === 0) return null;
+  const reason = "others that are not adopted use it";
+  return { kind: "keep", layer: ids[0] ?? "", because: "named", reason, by };
 }
 
 /** Another operation rewrites a file of this chain, below or above: its headers and ours would cross. */

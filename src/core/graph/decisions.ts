@@ -23,6 +23,11 @@ export interface CollectFacts {
   ownBytes(layer: string): number;
   /** The size of the block device that the layer's bytes lie on; null for a regular file, which can grow. */
   deviceBytes(layer: string): number | null;
+  /**
+   * Who names a layer's file and is no volume of ours, in words ("instance web1 vda"): a domain that is not adopted,
+   * whatever its disk stands on. Left out: nobody was asked, and nothing may be carried out.
+   */
+  outsiders?(layer: string): readonly string[];
 }
 
 /** Besides, what only recovery asks. */
@@ -86,7 +91,7 @@ export interface Abandon {
 export interface Keep {
   readonly kind: "keep";
   readonly layer: string;
-  readonly because: "shared" | "lent" | "borrowed" | "foreign" | "encryption" | "size" | "damaged";
+  readonly because: "shared" | "lent" | "named" | "borrowed" | "foreign" | "encryption" | "size" | "damaged";
   readonly reason: string;
   readonly by: readonly string[];
 }

@@ -216,7 +216,8 @@ function locksOf(state: State, layer: string): string[] {
 function giveUp({ file: path, foreign, borrowed }: Layer): Action[] {
   if (borrowed !== undefined) return unmarkBorrowed(borrowed);
   if (foreign === null) return [{ do: "unlink", path }];
-  const { uid, gid, mode } = foreign;
+  const { uid, gid, mode, template } = foreign;
+  if (template === "others") return [];
   // -1: it was adopted while it ran, and libvirt gives it back
   const owner: Action[] = uid === -1 ? [] : [{ do: "set-owner", path, uid, gid }];
   return [...owner, { do: "set-mode", path, mode }];

@@ -32,7 +32,7 @@ function aboutLayer(state: State, key: string, layer: Layer): string[] {
   if (parent === undefined) return [...found, `layer ${key} stands on ${layer.parent}, which does not exist`];
   if (standsOnItself(state, key)) found.push(`layer ${key} stands on itself`);
   if (!parent.frozen) found.push(`layer ${key} stands on ${parent.id}, which is not frozen`);
-  if (layer.sizeBytes < parent.sizeBytes) {
+  if (layer.foreign === null && layer.sizeBytes < parent.sizeBytes) {
     found.push(
       `layer ${key} has ${layer.sizeBytes} bytes, less than the ${parent.sizeBytes} of ${parent.id}, on which it stands`,
     );
@@ -76,7 +76,8 @@ function aboutHeads(state: State): string[] {
         `layer ${head} is the head of ${users.length} volumes (${users.map(({ id }) => id).join(", ")})`,
     ),
     ...volumes
-      .filter(({ head }) => state.layers[head]?.frozen)
+      // A template's own guest is held until it gets a head of its own.
+      .filter(({ head }) => state.layers[head]?.frozen && state.layers[head].foreign?.template === undefined)
       .map(({ id, head }) => `the head of volume ${id}, layer ${head}, is frozen`),
     ...Object.values(state.layers)
       .filter(

@@ -60,6 +60,8 @@ export function lastingObstacle(layer: Layer, child: Layer, facts: CollectFacts)
   // that we don't know.
   if (child.foreign !== null) return keep("foreign", `${child.file}, which stands on it, is not ours to rewrite`);
   if (layer.foreign === null) return null;
+  if (layer.foreign.template !== undefined)
+    return keep("foreign", `${layer.file} was found below a disk: it is never written`);
   const device = facts.deviceBytes(layer.id);
   if (device === null) return null;
   const needed = layer.format === "raw" ? child.sizeBytes : child.sizeBytes + Math.ceil(child.sizeBytes / QCOW2_TABLES);
@@ -87,20 +89,35 @@ export function liveDisk(state: State, layer: Layer, child: Layer, held: Held): 
   if (!isRecorded) return defer("what QEMU has open is not what is recorded", held.all);
   if (child.frozen && liesElsewhere(layer, child))
     return defer("a running guest cannot take in what lies elsewhere", held.all);
+  if (child.frozen && standsUnderForeign(state, child))
+    return defer("a running guest cannot take in what a file that is not ours stands on", held.all);
   return disk;
 }
 
 /** The way that moves fewer bytes among those that are open. */
-export function chooseWay(layer: Layer, child: Layer, live: Merge["live"], facts: CollectFacts): Merge["way"] {
+export function chooseWay(
+  state: State,
+  layer: Layer,
+  child: Layer,
+  live: Merge["live"],
+  facts: CollectFacts,
+): Merge["way"] {
   // Pulling a user's own disk up would copy all of it, and orphan it.
   if (layer.foreign !== null) return "down";
   // A packed disk, or a backup's, comes home: nobody's guest goes on in the folder that it was put away to.
   if (layer.borrowed !== undefined || liesElsewhere(layer, child)) return "up";
+  // Down, the headers above are re-pointed: a user's own file must find what it stands on where it was.
+  if (standsUnderForeign(state, child)) return "up";
   const [own, above] = [facts.ownBytes(layer.id), facts.ownBytes(child.id)];
   if (live === null) return above < own ? "down" : "up";
   // libvirt cannot pull into a middle layer.
   if (child.frozen) return "down";
   return own > PIVOT_FLOOR_BYTES && own > PIVOT_FACTOR * above ? "down" : "up";
+}
+
+/** Does a user's own file stand directly on it? */
+function standsUnderForeign(state: State, child: Layer): boolean {
+  return Object.values(state.layers).some(({ parent, foreign }) => parent === child.id && foreign !== null);
 }
 
 /** A file of ours in another folder than the one that stands on it: put away by `shelve --offload --target`. */

@@ -1,12 +1,24 @@
 /** Takes a guest that estrato did not make, or a disk that was attached behind its back, into the layer graph. */
+import { isDeepStrictEqual } from "node:util";
 import { EstratoError } from "../../errors.ts";
-import { newLayer } from "../layers/record.ts";
+import { chainOrNull, pointersAt } from "../graph/references.ts";
+import {
+  type ForeignFile,
+  layersByFile,
+  readForeignChain,
+  requireChainInHeaders,
+  requireUnwritten,
+  takeInChain,
+} from "../layers/foreign-chain.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */
 const LEFT_TO_LIBVIRT = { uid: -1, gid: -1 } as const;
+
+/** For a disk without which there would be no guest. */
+const COPY_IT = "Copy it into a qcow2 file of this host (qemu-img convert), and define that.";
 
 /** Disks that snapshots cover: writable, this guest's alone, and with bytes that qemu-img can reach. */
 export function coveredDisks(status: DomainStatus): DomainDisk[] {
@@ -62,78 +74,158 @@ export async function planAdoption(
   const state = await world.store.read();
   const known = volumesOf(state, status.uuid);
   const unknown = coveredDisks(status).filter((disk) => !known.has(disk.device) && !except.includes(disk.device));
-  if (state.instances[status.uuid] !== undefined && unknown.length === 0) return { state, store: async () => {} };
+  const unread = await unreadBelow(world, state, status, [...known.values()]);
+  await requireQuietTemplates(world, state, status, [...known.values()]);
+  await requireOthersInHeaders(world, status, [...known.keys(), ...unknown.map(({ device }) => device)]);
+  const isNew = state.instances[status.uuid] === undefined;
+  if (!isNew && unknown.length === 0 && unread.length === 0) return { state, store: async () => {} };
   if (!status.persistent) {
     throw new EstratoError("conflict", `instance ${status.name}: it is transient, libvirt forgets it when it stops`, {
       hint: `Make it persistent first: virsh dumpxml ${status.name} > F; virsh define F.`,
     });
   }
-  const found: { layer: Layer; volume: Volume }[] = [];
-  for (const disk of unknown) {
-    const layer = await foreignLayer(world, state, status, disk, wayOut(disk.device));
-    found.push({ layer, volume: foreignVolume(world, status, disk.device, layer) });
-  }
-  const record = newRecord(world, status);
-  const change = (draft: State) => {
-    draft.instances[status.uuid] ??= record;
-    for (const { layer, volume } of found) {
-      draft.layers[layer.id] = layer;
-      draft.volumes[volume.id] = volume;
-    }
-  };
   const draft = structuredClone(state);
-  change(draft);
-  const note =
-    state.instances[status.uuid] === undefined
-      ? `${status.name}: adopted; its disks stay where they are ("estrato instance release ${status.name}" undoes this)`
-      : `${status.name}: adopted ${unknown.map((disk) => disk.device).join(", ")}`;
+  draft.instances[status.uuid] ??= newRecord(world, status);
+  const files = await layersByFile(world, state);
+  for (const { what, chain } of unread) takeInChain(world, draft, chain, files, what);
+  for (const disk of unknown) {
+    const hint = coveredDisks(status).length > 1 ? wayOut(disk.device) : null;
+    const layer = await adoptDisk(world, draft, status, disk, files, hint);
+    const volume = foreignVolume(world, status, disk.device, layer);
+    draft.volumes[volume.id] = volume;
+  }
+  const note = isNew
+    ? `${status.name}: adopted; its disks stay where they are ("estrato instance release ${status.name}" undoes this)`
+    : `${status.name}: adopted ${unknown.map((disk) => disk.device).join(", ")}`;
   return {
     state: draft,
     async store() {
-      await world.store.update(change);
-      world.report.note(note);
+      await storeAdoption(world, state, draft, files, status.name);
+      if (isNew || unknown.length > 0) world.report.note(note);
     },
   };
 }
 
-async function foreignLayer(
+/** A disk that is left out is in the same definition, and loses its <backingStore> with the others. */
+async function requireOthersInHeaders(world: World, status: DomainStatus, volumes: readonly string[]): Promise<void> {
+  for (const disk of status.inactive.disks) {
+    const { device, source, backing, backingEnds, secret } = disk;
+    if ((backing === null && !backingEnds) || source === null || secret !== null || volumes.includes(device)) continue;
+    await requireChainInHeaders(world, { ...disk, source }, `instance ${status.name}: disk ${device}`);
+  }
+}
+
+/** Chains of which only the top was taken in, as estrato did until version 3 of the state. */
+async function unreadBelow(world: World, state: State, { name }: DomainStatus, volumes: readonly Volume[]) {
+  const unread: { readonly what: string; readonly chain: ForeignFile[] }[] = [];
+  for (const { head, device } of volumes) {
+    const bottom = state.layers[chainOrNull(state, head)?.at(-1) ?? ""];
+    if (bottom === undefined || bottom.foreign === null || bottom.format !== "qcow2") continue;
+    if ((await world.host.imageChain(bottom.file, bottom.format)).length < 2) continue;
+    const what = `instance ${name}: disk ${device}`;
+    const disk = { source: bottom.file, format: bottom.format, backing: null, backingEnds: false };
+    unread.push({ what, chain: await readForeignChain(world, disk, what) });
+  }
+  return unread;
+}
+
+/** Once its write bits are gone nobody can begin to write a template; until then somebody may have. */
+async function requireQuietTemplates(world: World, state: State, { name }: DomainStatus, volumes: readonly Volume[]) {
+  for (const { head, device } of volumes) {
+    for (const id of chainOrNull(state, head) ?? []) {
+      const layer = state.layers[id];
+      if (layer?.foreign?.template === undefined || id === head) continue;
+      const file = await world.host.fileInfo(layer.file);
+      if (file !== null && (file.mode & 0o222) !== 0)
+        await requireUnwritten(world, layer.file, layer.format, `instance ${name}: disk ${device}`);
+    }
+  }
+}
+
+/**
+ * The layer that a disk is, with all below it, in the draft. Nothing is touched. `wayOut`: the hint for a guest that
+ * can do without it; null where it has no other disk.
+ */
+async function adoptDisk(
   world: World,
-  state: State,
+  draft: State,
   status: DomainStatus,
   disk: DomainDisk,
-  hint: string,
+  files: Map<string, string>,
+  wayOut: string | null,
 ): Promise<Layer> {
   const what = `instance ${status.name}: disk ${disk.device}`;
-  if ((disk.type !== "file" && disk.type !== "block") || disk.source === null) {
-    throw new EstratoError("host", `${what} is a ${disk.type} disk, and only files and block devices can be layered`, {
-      hint,
+  const { type, source, format } = disk;
+  if ((type !== "file" && type !== "block") || source === null) {
+    throw new EstratoError("host", `${what} is a ${type} disk, and only files and block devices can be layered`, {
+      hint: wayOut ?? COPY_IT,
     });
   }
-  if (disk.format !== "qcow2" && disk.format !== "raw") {
-    throw new EstratoError("host", `${what} has the format ${disk.format}; only qcow2 and raw can be layered`, {
-      hint,
+  if (disk.unlayerable !== null) {
+    throw new EstratoError("conflict", `${what} is defined with ${disk.unlayerable}, which no layer can stand for`, {
+      hint: `Take that out of the definition: virsh edit ${status.name}.`,
     });
   }
-  const other = Object.values(state.layers).find((layer) => layer.file === disk.source);
-  if (other !== undefined) {
-    throw new EstratoError("conflict", `${what}: ${disk.source} is already a layer of something else (${other.id})`, {
-      hint,
+  if (format !== "qcow2" && format !== "raw") {
+    throw new EstratoError("host", `${what} has the format ${format}; only qcow2 and raw can be layered`, {
+      hint: wayOut ?? COPY_IT,
     });
   }
-  const [info, file] = await Promise.all([
-    world.host.imageInfo(disk.source, { shared: true, format: disk.format }),
-    world.host.fileInfo(disk.source),
-  ]);
-  if (info === null || file === null) throw new EstratoError("host", `${what}: ${disk.source} is not there`);
-  if (info.encrypted || disk.secret !== null) {
-    throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, { hint });
+  if (disk.secret !== null)
+    throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, {
+      hint: wayOut ?? COPY_IT,
+    });
+  const chain = await withOwners(world, status, await readForeignChain(world, { ...disk, source }, what));
+  const other = draft.layers[files.get(chain[0]?.identity ?? "") ?? ""];
+  if (other !== undefined && !isFree(draft, other)) {
+    throw new EstratoError("conflict", `${what}: ${source} is already a layer of something else (${other.id})`, {
+      hint: wayOut ?? 'See whose with "estrato doctor", and give this one a disk of its own.',
+    });
   }
-  return {
-    ...newLayer(world, { sizeBytes: info.virtualSizeBytes, frozen: false, secret: null }),
-    file: disk.source,
-    format: disk.format,
-    foreign: { ...(await foreignOwner(world, status, file)), mode: file.mode },
-  };
+  return takeInChain(world, draft, chain, files, what);
+}
+
+/** May a foreign file be the head of one more volume: a template's own guest, or one that was here before. */
+function isFree(draft: State, layer: Layer): boolean {
+  if (layer.foreign === null) return false;
+  return pointersAt(draft, layer.id).every(({ kind }) => kind !== "volume");
+}
+
+/**
+ * Stores what the draft has and the state lacked. Throws "conflict" where somebody has taken one of its files in since
+ * that was read, or works on a layer that it stands on.
+ */
+async function storeAdoption(world: World, before: State, draft: State, files: Map<string, string>, name: string) {
+  const mine = new Map([...files].map(([identity, id]) => [id, identity]));
+  const seen = new Set(Object.keys(before.layers));
+  const changed = Object.values(draft.layers).filter(
+    ({ id }) => !isDeepStrictEqual(before.layers[id], draft.layers[id]),
+  );
+  const touched = changed.flatMap(({ id, parent }) => [id, ...(parent === null ? [] : [parent])]);
+  const again = () =>
+    new EstratoError("conflict", `instance ${name}: a file that it stands on has been taken in meanwhile`, {
+      hint: "Try again.",
+    });
+  for (;;) {
+    const strangers = await world.store.update((now) => {
+      const others = Object.values(now.layers).filter(({ id, foreign }) => foreign !== null && !seen.has(id));
+      if (others.length > 0) return others;
+      const same = touched.every((id) => !seen.has(id) || isDeepStrictEqual(before.layers[id], now.layers[id]));
+      if (!same) throw again();
+      for (const layer of changed) now.layers[layer.id] = layer;
+      for (const volume of Object.values(draft.volumes)) {
+        if (before.volumes[volume.id] === undefined) now.volumes[volume.id] = volume;
+      }
+      for (const one of Object.values(draft.instances)) now.instances[one.id] ??= one;
+      return [];
+    });
+    if (strangers.length === 0) return;
+    const taken = new Set(changed.map(({ id }) => mine.get(id)));
+    for (const { id, file } of strangers) {
+      if (taken.has((await world.host.fileInfo(file))?.identity)) throw again();
+      seen.add(id);
+    }
+  }
 }
 
 /**
@@ -147,6 +239,13 @@ export async function foreignOwner(
 ) {
   if (status.live !== null && (await world.host.capabilities()).qemuUser?.uid === file.uid) return LEFT_TO_LIBVIRT;
   return { uid: file.uid, gid: file.gid };
+}
+
+async function withOwners(world: World, status: DomainStatus, files: readonly ForeignFile[]): Promise<ForeignFile[]> {
+  const user = status.live === null ? null : (await world.host.capabilities()).qemuUser;
+  return files.map((file) =>
+    file.foreign.uid === user?.uid ? { ...file, foreign: { ...file.foreign, ...LEFT_TO_LIBVIRT } } : file,
+  );
 }
 
 function newRecord(world: World, status: DomainStatus): Instance {

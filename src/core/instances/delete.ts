@@ -67,8 +67,8 @@ export const deleteInstanceKind: Kind<DeleteData> = {
 /**
  * Deletes an instance, running or not, with its snapshots and the volumes that its creation made; others are detached.
  * Its schedules go too. Images, backups and snapshots of volumes stay. Asks first; null where the answer was no, or
- * when it is done; a dry run returns the plan. Throws "conflict" for a protected snapshot and for what undefining would
- * break (a managed save, libvirt's own snapshots).
+ * when it is done; a dry run returns the plan. Memory that libvirt has saved of it is named as lost, and goes. Throws
+ * "conflict" for a protected snapshot and for what undefining would break (libvirt's own snapshots).
  */
 export async function deleteInstance(
   world: World,
@@ -85,7 +85,7 @@ export async function deleteInstance(
       });
     }
     const data = await dataOf(world, doomed, await crontabOf(world, doomed));
-    const steps = deleteInstanceSteps(world, data);
+    const steps = deleteInstanceSteps(world, data, doomed.status?.managedSave ?? false);
     return run<DeleteData, null>(world, locks, {
       kind: deleteInstanceKind,
       target: data.name,
@@ -147,7 +147,7 @@ function ownNvram(world: World, status: DomainStatus | null): string[] {
   return path?.startsWith(`${world.store.paths.layersFolder}/`) ? [path] : [];
 }
 
-function deleteInstanceSteps(world: World, data: DeleteData): Step[] {
+function deleteInstanceSteps(world: World, data: DeleteData, saved: boolean): Step[] {
   const steps: Step[] = [];
   const lines = removeLines(data);
   if (lines.length > 0) {
@@ -161,7 +161,7 @@ function deleteInstanceSteps(world: World, data: DeleteData): Step[] {
   if (data.domain) {
     steps.push(
       { id: "stop", title: "Stop it", actions: [{ do: "destroy", domain: data.uuid }] },
-      { id: "undefine", title: "Undefine it", actions: [{ do: "undefine", domain: data.uuid, nvram: false }] },
+      { id: "undefine", title: "Undefine it", actions: [undefine(data.uuid, saved)] },
     );
   }
   if (data.addresses.length > 0)
@@ -175,6 +175,10 @@ function deleteInstanceSteps(world: World, data: DeleteData): Step[] {
     { id: "remove-records", title: "Remove its records", actions: unlinkFiles(world, data) },
   );
   return steps;
+}
+
+function undefine(domain: string, saved: boolean): Action {
+  return { do: "undefine", domain, nvram: false, ...(saved ? { saved } : {}) };
 }
 
 function removeLines({ crontab, schedules }: DeleteData): Action[] {
@@ -214,12 +218,9 @@ function dropRecords(draft: State, data: DeleteData): void {
 /** Always forward: what was to go, goes. */
 async function recoverInstanceDelete(world: World, locks: HeldLocks, data: DeleteData): Promise<Outcome> {
   await perform(world, locks, removeLines(data));
-  if ((await world.host.domainStatus(data.uuid)) !== null) {
-    await perform(world, locks, [
-      { do: "destroy", domain: data.uuid },
-      { do: "undefine", domain: data.uuid, nvram: false },
-    ]);
-  }
+  const status = await world.host.domainStatus(data.uuid);
+  if (status !== null)
+    await perform(world, locks, [{ do: "destroy", domain: data.uuid }, undefine(data.uuid, status.managedSave)]);
   await perform(world, locks, releaseAddresses(data));
   await world.store.update((draft) => dropRecords(draft, data));
   await perform(world, locks, unlinkFiles(world, data));

@@ -35,7 +35,7 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
   const uuid = status?.uuid ?? record?.id ?? target;
   const name = status?.name ?? record?.name ?? target;
   if (status !== null) {
-    refuseUnsafe(status);
+    refuseUnsafe(status, true);
     await requireNoneLost(world, [status]);
   }
   const snapshots = snapshotsOf(state, uuid);
@@ -82,6 +82,7 @@ function isForeign(state: State, volume: Volume): boolean {
 /** What a person is told before the yes: losses only. */
 export function losses(doomed: Doomed): string[] {
   const running = doomed.status?.live == null ? [] : ["what is in its memory: it runs"];
+  const saved = doomed.status?.managedSave ? ["the memory that libvirt saved of it"] : [];
   const definition = doomed.record === null ? ["its definition (its disks stay)"] : [];
   const disks = doomed.volumes.map((volume) => {
     const sizeBytes = doomed.state.layers[volume.head]?.sizeBytes ?? 0;
@@ -91,5 +92,5 @@ export function losses(doomed: Doomed): string[] {
   const schedules = doomed.schedules.map(
     ({ name, task }) => `schedule ${name} (its ${task.kind}s are no longer taken)`,
   );
-  return [...running, ...definition, ...disks, ...snapshots, ...schedules];
+  return [...running, ...saved, ...definition, ...disks, ...snapshots, ...schedules];
 }

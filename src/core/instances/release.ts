@@ -1,7 +1,7 @@
 /** `instance adopt` and `instance release`: into the layer graph and out of it again. */
 import { EstratoError } from "../../errors.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
-import { chain, descendants, nameOf, pointersAt } from "../graph/references.ts";
+import { chain, children, descendants, nameOf, pointersAt } from "../graph/references.ts";
 import { collect } from "../layers/collect.ts";
 import type { Action } from "../model/action.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
@@ -58,16 +58,15 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
     const volumes = [...volumesOf(state, status.uuid).values()];
     requireNothingOnThem(state, status.uuid, status.name, volumes);
     const heads = volumes.map((volume) => originalOf(state, volume, status.name, isLive(status)));
-    const actions = heads.flatMap((layer) => giveBack(layer, isLive(status)));
+    // One that others stand on is theirs to give back.
+    const actions = heads.filter(({ frozen }) => !frozen).flatMap((layer) => giveBack(layer, isLive(status)));
     const step = { id: "give-files-back", title: "Give owner and mode back", actions };
     if (world.dryRun) return planView(world, [step]);
     // Repeatable up to the one transaction that forgets it all: no journal is needed.
     await perform(world, locks, actions);
     await world.store.update((draft) => {
-      for (const volume of volumes) {
-        delete draft.volumes[volume.id];
-        delete draft.layers[volume.head];
-      }
+      for (const volume of volumes) delete draft.volumes[volume.id];
+      for (const { id } of heads) if (isAlone(draft, id)) delete draft.layers[id];
       delete draft.instances[status.uuid];
     });
     world.report.note(`${status.name}: released; its disks are ${heads.map((layer) => layer.file).join(", ")}`);
@@ -80,7 +79,7 @@ function requireNothingOnThem(state: State, uuid: string, name: string, volumes:
   const own = new Set(volumes.map((volume) => volume.id));
   const others = new Set<string>();
   for (const volume of volumes) {
-    for (const layer of chain(state, volume.head)) {
+    for (const layer of ownLayers(state, volume)) {
       for (const id of [layer, ...descendants(state, layer)]) {
         for (const pointer of pointersAt(state, id)) {
           if (pointer.kind !== "volume" || !own.has(pointer.id)) others.add(nameOf(state, pointer));
@@ -95,17 +94,45 @@ function requireNothingOnThem(state: State, uuid: string, name: string, volumes:
   throw wrongState(name, `these stand on its disks: ${[...others].join(", ")}`, "Delete them first.");
 }
 
+/**
+ * Down to the file that it had before: what that stands on itself is a template, and others may stand there too. None
+ * of a template's own guest, who has written nothing since.
+ */
+function ownLayers(state: State, volume: Volume): string[] {
+  const ids = chain(state, volume.head);
+  if (state.layers[volume.head]?.frozen) return [];
+  const original = ids.findIndex((id) => state.layers[id]?.foreign != null);
+  return original < 0 ? ids : ids.slice(0, original + 1);
+}
+
+/** Does nothing need it, nor it anything of ours? What it stands on otherwise is collected, or goes on being used. */
+function isAlone(draft: State, id: string): boolean {
+  const below = chain(draft, id);
+  const foreign = below.every((one) => draft.layers[one]?.foreign != null);
+  return foreign && children(draft, id).length === 0 && pointersAt(draft, id).length === 0;
+}
+
 /** The foreign layer that is the volume's head again. Throws "conflict" where it is not (yet). */
 function originalOf(state: State, volume: Volume, name: string, live: boolean): Layer {
   const head = state.layers[volume.head];
   if (head === undefined)
     throw new EstratoError("integrity", `volume ${volume.id}: its head ${volume.head} is not recorded`);
-  if (head.foreign !== null && head.parent === null) return head;
-  if (!chain(state, head.id).some((id) => state.layers[id]?.foreign != null)) {
+  if (head.foreign !== null) return head;
+  const original = chain(state, head.id)
+    .flatMap((id) => state.layers[id] ?? [])
+    .find(({ foreign }) => foreign !== null);
+  if (original === undefined) {
     throw wrongState(
       name,
       `${volume.device} is volume ${volume.name ?? volume.id}, which estrato made`,
       `Detach it first: estrato volume detach ${name} ${volume.name ?? volume.id}.`,
+    );
+  }
+  if (original.foreign?.template !== undefined) {
+    throw wrongState(
+      name,
+      `what ${volume.device} holds cannot go back into ${original.file}, on which others stood`,
+      `Save it as a file that stands on nothing: estrato image save, of an image of ${name}.`,
     );
   }
   throw wrongState(

@@ -1,8 +1,9 @@
 /** `instance start`, and what must be true of a definition before QEMU may open its disks for writing. */
 import { EstratoError } from "../../errors.ts";
 import { borrowedBelow, isBorrowedBackup } from "../graph/borrowed.ts";
+import { layersByFile } from "../layers/foreign-chain.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { State } from "../model/state.ts";
+import type { Layer, State } from "../model/state.ts";
 import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
@@ -30,7 +31,7 @@ export function startInstance(world: World, target: string): Promise<PlanView | 
 /** Throws "integrity" unless each disk that it would write is its own head, or no layer at all. */
 export async function requireStartable(world: World, { status, record, state }: FoundInstance): Promise<void> {
   if (record !== null) await requireAgreement(world, state, status);
-  requireNoLayerWritten(state, status);
+  await requireNoLayerWritten(world, state, status);
   await requireBorrowedSound(world, state, status);
 }
 
@@ -46,11 +47,20 @@ async function requireBorrowedSound(world: World, state: State, status: DomainSt
 /**
  * Also for guests that were never adopted: their definition may name a file that somebody else's snapshots stand on.
  */
-function requireNoLayerWritten(state: State, status: DomainStatus): void {
+async function requireNoLayerWritten(world: World, state: State, status: DomainStatus): Promise<void> {
   const own = new Set(Object.values(state.volumes).flatMap((one) => (one.instance === status.uuid ? [one.head] : [])));
   for (const disk of coveredDisks(status)) {
-    const layer = Object.values(state.layers).find((one) => one.file === disk.source);
-    if (layer === undefined || own.has(layer.id)) continue;
+    const layer = await layerOf(world, state, disk.source);
+    if (layer === undefined || (own.has(layer.id) && !layer.frozen)) continue;
+    if (own.has(layer.id)) {
+      throw new EstratoError(
+        "conflict",
+        `instance ${status.name}: others stand on ${layer.file}, its disk ${disk.device}`,
+        {
+          hint: `Take a snapshot first, and it writes into a file of its own: estrato snapshot create ${status.name}.`,
+        },
+      );
+    }
     throw new EstratoError(
       "integrity",
       `instance ${status.name}: ${disk.device} would write to layer ${layer.id} (${layer.file})`,
@@ -59,4 +69,12 @@ function requireNoLayerWritten(state: State, status: DomainStatus): void {
       },
     );
   }
+}
+
+/** By any name of its file. */
+async function layerOf(world: World, state: State, path: string | null): Promise<Layer | undefined> {
+  const named = Object.values(state.layers).find(({ file }) => file === path);
+  if (named !== undefined || path === null) return named;
+  const identity = (await world.host.fileInfo(path))?.identity;
+  return state.layers[(await layersByFile(world, state)).get(identity ?? "") ?? ""];
 }

@@ -82,7 +82,7 @@ export async function settle(world: World, locks: HeldLocks, layer: string): Pro
   if (locksOn(state, [layer]).some((name) => !locks.names.includes(name))) return null;
   if (state.layers[layer] === undefined) return null;
   if (await pendingOn(world, state, locks, layer)) return null;
-  const facts = await readFacts(world, state, [layer]);
+  const facts = await readFacts(world, state, [layer], { outsiders: true });
   const decision = decide(state, facts).find((one) => one.layer === layer) ?? null;
   if (decision?.kind !== "free" && decision?.kind !== "merge") return decision;
   const { carryOut } = await import("./merge.ts");

@@ -12,6 +12,7 @@ import type { World } from "../ports.ts";
 import { candidates } from "./collect.ts";
 import { readFacts, readRestingFacts } from "./holders.ts";
 import { mergeSteps } from "./merge-steps.ts";
+import { outsidersOn } from "./outsiders.ts";
 import { mustPause } from "./pivot.ts";
 import { readSizes } from "./sizes.ts";
 
@@ -32,7 +33,12 @@ export async function freedByDropping(world: World, state: State, drop: (draft: 
   const pointers = [...new Map(gone.map((pointer) => [pointer.id, pointer])).values()];
   const before = new Set(candidates(state));
   const fresh = candidates(draft).filter((id) => !before.has(id));
-  const facts = await readFacts(world, draft, candidates(draft));
+  // Who is dropped himself is no outsider: what he names is asked by the state that still knows him.
+  const named = await outsidersOn(world, state, Object.keys(draft.layers));
+  const facts = {
+    ...(await readFacts(world, draft, candidates(draft))),
+    outsiders: (layer: string) => named.get(layer) ?? [],
+  };
   const steps: Step[] = [];
   for (;;) {
     const decision = nextStep(collect(draft, facts).filter((one) => fresh.includes(one.layer)));

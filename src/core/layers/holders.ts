@@ -5,12 +5,14 @@
 import { EstratoError } from "../../errors.ts";
 import { borrowedBackupBelow } from "../graph/borrowed.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
-import { chain, descendantHeads } from "../graph/references.ts";
+import { chain, chainOrNull, descendantHeads } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { lostAmong } from "../instances/find.ts";
-import type { DomainStatus } from "../model/host.ts";
-import type { State } from "../model/state.ts";
+import type { DomainStatus, QemuDisk } from "../model/host.ts";
+import type { State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { layersByFile } from "./foreign-chain.ts";
+import { outsidersOn } from "./outsiders.ts";
 
 /** The instances whose disks stand on any of these layers: UUIDs, sorted. */
 export function instancesOn(state: State, layers: readonly string[]): string[] {
@@ -30,13 +32,13 @@ export function locksOn(state: State, layers: readonly string[]): string[] {
 /**
  * Everything that the collector and the recovery of a merge ask about these layers. A guest of which libvirt names
  * another head than QEMU writes is blocked for new merges; recovery goes by QEMU alone (`trustQemu`), which is how it
- * rolls forward to QEMU's top.
+ * rolls forward to QEMU's top. `outsiders`: asks too who names their files without being in the graph.
  */
 export async function readFacts(
   world: World,
   state: State,
   layers: readonly string[],
-  { trustQemu = false }: { readonly trustQemu?: boolean } = {},
+  { trustQemu = false, outsiders = false }: { readonly trustQemu?: boolean; readonly outsiders?: boolean } = {},
 ): Promise<ResumeFacts> {
   const instances = instancesOn(state, layers);
   const statuses =
@@ -50,9 +52,12 @@ export async function readFacts(
     for (const [layer, holder] of await holdersOfDomain(world, state, status, trustQemu, lost.get(uuid) ?? null))
       add(layer, holder);
   }
-  const own = await readFiles(world, state, withNeighbours(state, layers));
+  const near = withNeighbours(state, layers);
+  const own = await readFiles(world, state, near);
+  const named = outsiders ? await outsidersOn(world, state, [...near]) : new Map<string, readonly string[]>();
   return {
     holders,
+    outsiders: (id) => named.get(id) ?? [],
     ownBytes: (id) => own.get(id)?.allocated ?? 0,
     deviceBytes: (id) => own.get(id)?.device ?? null,
     definedFile: (uuid, device) =>
@@ -139,6 +144,7 @@ async function holdersOfDomain(
       ]),
     );
   }
+  await addOtherNames(world, state, volumes, disks, byFile);
   for (const disk of disks) {
     const live = status.live.disks.find((one) => one.device === disk.device)?.source;
     const lie =
@@ -173,6 +179,30 @@ function otherDisk(state: State, { uuid, inactive }: DomainStatus, device: strin
   const defined = inactive.disks.find((disk) => disk.device === device)?.source ?? null;
   if (volume === undefined || defined === state.layers[volume.head]?.file) return null;
   return defined === null ? `its definition has no disk ${device}` : `its definition names ${defined}`;
+}
+
+/**
+ * A file that was there before us may have several names, and QEMU uses the one in the header above it. Only where a
+ * recorded chain holds such a file is there anything to look for.
+ */
+async function addOtherNames(
+  world: World,
+  state: State,
+  volumes: ReadonlyMap<string, Volume>,
+  disks: readonly QemuDisk[],
+  byFile: Map<string, string>,
+): Promise<void> {
+  const strange = disks.flatMap(({ device, chain: files }) => {
+    const recorded = chainOrNull(state, volumes.get(device)?.head ?? "") ?? [];
+    const isOfOthers = recorded.some((id) => state.layers[id]?.foreign != null);
+    return isOfOthers ? files.filter((file) => !byFile.has(file)) : [];
+  });
+  if (strange.length === 0) return;
+  const known = await layersByFile(world, state);
+  for (const file of strange) {
+    const layer = known.get((await world.host.fileInfo(file))?.identity ?? "");
+    if (layer !== undefined) byFile.set(file, layer);
+  }
 }
 
 /** Why no file of this guest may be moved now; null where it may. */

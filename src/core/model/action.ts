@@ -70,7 +70,8 @@ export type Action =
       readonly domain: string;
       readonly disks: readonly (DiskFile & { readonly device: string })[];
     }
-  | { readonly do: "undefine"; readonly domain: string; readonly nvram: boolean } // idempotent
+  /** `saved`: with the memory that libvirt has saved of it. Idempotent. */
+  | { readonly do: "undefine"; readonly domain: string; readonly nvram: boolean; readonly saved?: boolean }
   | { readonly do: "start"; readonly domain: string; readonly paused: boolean } // idempotent: running is fine
   | { readonly do: "destroy"; readonly domain: string } // idempotent
   // Waits; "timeout" if not thenDestroy

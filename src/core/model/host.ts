@@ -20,7 +20,18 @@ export interface DomainDisk {
    */
   readonly secret: string | null;
   /** What the definition says that it stands on, top first; null where it leaves that to the files. */
-  readonly backing: readonly { readonly path: string | null; readonly secret: string | null }[] | null;
+  readonly backing: readonly DefinedBacking[] | null;
+  /** The definition says that it stands on nothing more: libvirt then looks into no file. */
+  readonly backingEnds: boolean;
+  /** What the definition says besides, which goes lost with another file: "<slices>", "<transient/>"; null: nothing. */
+  readonly unlayerable: string | null;
+}
+
+/** A file that a definition says a disk stands on. */
+export interface DefinedBacking {
+  readonly path: string | null; // null: none that lies here
+  readonly format: string | null;
+  readonly secret: string | null;
 }
 
 /** An image file, and libvirt's secret that opens it and all that it stands on, where it is encrypted. */
@@ -144,6 +155,16 @@ export interface ImageInfo {
   readonly encrypted: boolean;
   readonly dirty: boolean; // dirty or corrupt flag
   readonly internalSnapshots: number;
+}
+
+/** A file of a disk's chain, as the header above it names it. */
+export interface ChainFile {
+  readonly path: string; // absolute; the header's words where they name no local file
+  readonly format: string | null; // null: the header above names none
+  readonly identity: string | null; // as of the file's facts; null: it is not there
+  readonly encrypted: boolean;
+  /** Why it is no layer, in words that follow its path: "keeps its data in another file"; null where it may be one. */
+  readonly fault: string | null;
 }
 
 /** An extent that a layer itself holds (data, or zeros that mask what lies below). */

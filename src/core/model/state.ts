@@ -20,8 +20,16 @@ const layer = v.object({
   format: v.picklist(["qcow2", "raw"]),
   sizeBytes: bytes, // the virtual size; never smaller than the parent's
   frozen: v.boolean(), // false: the head of one volume
-  // Was there before us: the owner (-1: libvirt gives it back) and mode to give back
-  foreign: v.nullable(v.object({ uid: v.number(), gid: v.number(), mode: v.number() })),
+  foreign: v.nullable(
+    // Was there before us: the owner (-1: libvirt gives it back) and mode to give back
+    v.object({
+      uid: v.number(),
+      gid: v.number(),
+      mode: v.number(),
+      // It was found below a disk, and is never written. "others": not even its mode is ours to change
+      template: v.optional(v.picklist(["held", "others"])),
+    }),
+  ),
   secret: v.nullable(v.string()), // libvirt's secret UUID where encrypted
   busy: v.nullable(v.string()), // op-… of the merge that is rewriting it: no new file may be made on it
   // Somebody else's file, which stands for all that it stands on itself: only read, and never touched in any other way.

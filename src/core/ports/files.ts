@@ -15,6 +15,7 @@ export interface FilePort {
     isLink: boolean;
     /** The same for each name of one file or device, as long as the host is up: compared, never stored. */
     identity: string;
+    isOurs: boolean; // we may change its mode
   } | null>;
   /** Names in a folder (no dot files); [] where it is not there. */
   listFolder(path: string): Promise<string[]>;

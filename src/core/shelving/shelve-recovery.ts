@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { thawFile } from "../modes.ts";
+import { modeOf } from "../modes.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import type { ShelveData } from "./plan.ts";
@@ -49,7 +49,7 @@ async function undo(world: World, locks: HeldLocks, data: ShelveData): Promise<v
   await perform(world, locks, [
     ...data.heads.map((head): Action => ({ do: "unlink", path: head.after.file })),
     ...unlinkShelf(world, data.image),
-    ...data.heads.map((head) => thawFile(head.before)),
+    ...data.heads.map((head) => modeOf(head.before)),
   ]);
 }
 

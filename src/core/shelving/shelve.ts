@@ -10,12 +10,11 @@ import { shutDown } from "../instances/stop.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
-import { freezeFile } from "../modes.ts";
 import { run } from "../operations/operation.ts";
 import { type PlanView, perform, planView, type Step, unchanged } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { adoptHeads, createHead, definitionByVolume } from "../snapshots/heads.ts";
+import { adoptHeads, createHead, definitionByVolume, freezeBelow } from "../snapshots/heads.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { offloadSteps, packShelf, planOffload } from "./offload.ts";
@@ -87,7 +86,7 @@ async function shelveLocked(
   requireFreeImageName(before, shelvedImageName(status.name));
   const adoption = await planAdoption(world, status);
   const data = await planShelve(world, adoption.state, status, imageId);
-  const steps = shelveSteps(world, locks, status, data, options.timeoutMs);
+  const steps = shelveSteps(world, locks, adoption.state, status, data, options.timeoutMs);
   // Refused now, rather than when it is shelved already.
   const packing = options.offload ? await packingSteps(world, adoption.state, data, options.folder) : [];
   return run<ShelveData, null>(world, locks, {
@@ -111,6 +110,7 @@ async function packingSteps(world: World, state: State, data: ShelveData, folder
 function shelveSteps(
   world: World,
   locks: HeldLocks,
+  state: State,
   status: DomainStatus,
   data: ShelveData,
   timeoutMs: number,
@@ -126,7 +126,7 @@ function shelveSteps(
   steps.push(...saveFirmware(world, data.firmware, data.image));
   steps.push(
     { id: "make-new-heads", title: "Make new heads", actions: heads.map(createHead) },
-    { id: "freeze-layers", title: "Freeze the layers", actions: heads.map((head) => freezeFile(head.before)) },
+    { id: "freeze-layers", title: "Freeze the layers", actions: freezeBelow(state, heads) },
     {
       id: "record-shelved",
       title: "Record it as shelved",

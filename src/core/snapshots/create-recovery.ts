@@ -6,7 +6,7 @@ import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot } from "../model/state.ts";
-import { freezeFile, thawFile, WRITABLE } from "../modes.ts";
+import { freezeFile, modeOf } from "../modes.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { type CreateData, createDataSchema, record, switched } from "./create-steps.ts";
@@ -60,7 +60,7 @@ async function goOn(world: World, locks: HeldLocks, data: CreateData, status: Do
     await perform(
       world,
       locks,
-      data.heads.map((head) => thawFile(head.before)),
+      data.heads.map((head) => modeOf(head.before)),
     );
   await perform(world, locks, [{ do: "resume", domain: data.uuid }]);
 }
@@ -138,7 +138,7 @@ async function undo(world: World, locks: HeldLocks, data: CreateData): Promise<v
   actions.push(...memoryFiles(world, data.snapshot));
   // A step that froze the old head may have been the last one done.
   for (const head of data.heads) {
-    actions.push({ do: "set-mode", path: head.before.file, mode: head.before.foreign?.mode ?? WRITABLE });
+    actions.push(modeOf(head.before));
   }
   await perform(world, locks, actions);
 }

@@ -5,9 +5,8 @@ import { type Firmware, saveFirmware } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { Snapshot } from "../model/state.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
-import { freezeFile } from "../modes.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import {
@@ -15,6 +14,7 @@ import {
   createHead,
   definedDisks,
   definitionByVolume,
+  freezeBelow,
   type HeadChange,
   headChangeSchema,
 } from "./heads.ts";
@@ -37,13 +37,13 @@ export const createDataSchema: v.GenericSchema<unknown, CreateData> = v.object({
 });
 
 /**
- * Of a snapshot of an instance, or of one volume of it. `firmware`: the files to copy. `quiesce`: inside the switch;
- * `required`: or fail.
+ * Of a snapshot of an instance, or of one volume of it, as it is in `state`. `firmware`: the files to copy. `quiesce`:
+ * inside the switch; `required`: or fail.
  */
 export function createSnapshotSteps(
   world: World,
   locks: HeldLocks,
-  { status, firmware }: { readonly status: DomainStatus; readonly firmware: Firmware },
+  { state, status, firmware }: { readonly state: State; readonly status: DomainStatus; readonly firmware: Firmware },
   data: CreateData,
   quiesce: boolean,
   required: boolean,
@@ -66,7 +66,7 @@ export function createSnapshotSteps(
   steps.push({
     id: "freeze-layers",
     title: "Freeze the layers",
-    actions: heads.map((head) => freezeFile(head.before)),
+    actions: freezeBelow(state, heads),
   });
   let reached = false;
   if (status.live !== null) {

@@ -5,7 +5,6 @@ import { requireRoomInChain } from "../graph/limits.ts";
 import { chain } from "../graph/references.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, Snapshot, State, Volume } from "../model/state.ts";
-import { freezeFile } from "../modes.ts";
 import { requireName } from "../names.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView, Step } from "../operations/steps.ts";
@@ -18,7 +17,7 @@ import { findAttached } from "../volumes/take-in.ts";
 import { type CreateSnapshotOptions, chooseQuiesce, leftOut, storedSnapshot } from "./create.ts";
 import { createSnapshotKind } from "./create-recovery.ts";
 import { type CreateData, createSnapshotSteps, record } from "./create-steps.ts";
-import { createHead, type HeadChange, newHead } from "./heads.ts";
+import { createHead, freezeBelow, type HeadChange, newHead } from "./heads.ts";
 import { requireFreeSnapshotName, snapshotsOf } from "./names.ts";
 import { requestedFields, volumeRecord } from "./record.ts";
 
@@ -66,11 +65,11 @@ export async function createVolumeSnapshotLocked(
   const data: CreateData = { uuid: volume.instance ?? volume.id, snapshot, heads: [head], excluded };
   const steps =
     status === null
-      ? stepsAtRest(world, data, head)
+      ? stepsAtRest(world, state, data, head)
       : createSnapshotSteps(
           world,
           locks,
-          { status, firmware: NO_FIRMWARE },
+          { state, status, firmware: NO_FIRMWARE },
           data,
           quiesce,
           options.quiesce === "require",
@@ -101,10 +100,10 @@ async function planHead(world: World, state: State, volume: Volume, status: Doma
 }
 
 /** Nobody runs on it: what was frozen last is what it holds. */
-function stepsAtRest(world: World, data: CreateData, head: HeadChange): Step[] {
+function stepsAtRest(world: World, state: State, data: CreateData, head: HeadChange): Step[] {
   return [
     { id: "make-new-head", title: "Make a new head", actions: [createHead(head)] },
-    { id: "freeze-layer", title: "Freeze the layer", actions: [freezeFile(head.before)] },
+    { id: "freeze-layer", title: "Freeze the layer", actions: freezeBelow(state, [head]) },
     { id: "record-snapshot", title: "Record the snapshot", run: () => record(world, data, data.snapshot.consistency) },
   ];
 }

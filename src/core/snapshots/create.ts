@@ -87,7 +87,14 @@ export async function createSnapshotLocked(
     ...copyNames(id, firmware),
   });
   const data: CreateData = { uuid, snapshot, heads, excluded: leftOut(status, heads) };
-  const steps = createSnapshotSteps(world, locks, { status, firmware }, data, quiesce, options.quiesce === "require");
+  const steps = createSnapshotSteps(
+    world,
+    locks,
+    { state, status, firmware },
+    data,
+    quiesce,
+    options.quiesce === "require",
+  );
   return run(world, locks, {
     kind: createSnapshotKind,
     target: `${status.name}/${snapshot.name}`,

@@ -6,6 +6,7 @@ import type { Action } from "../model/action.ts";
 import type { DiskFile } from "../model/host.ts";
 import { diskFileSchema } from "../model/journal-data.ts";
 import { type Layer, recordSchemas, type State, type Volume } from "../model/state.ts";
+import { freezeFile, freezeTemplates } from "../modes.ts";
 import type { World } from "../ports.ts";
 
 /** A volume that gets a new head, and what it had before. */
@@ -61,6 +62,12 @@ export function createHead(head: HeadChange): Action {
     sizeBytes: head.after.sizeBytes,
     ...secretOf(head.after),
   };
+}
+
+/** Nobody writes any more what the new heads stand on, down to the files that were there before us. */
+export function freezeBelow(state: State, heads: readonly HeadChange[]): Action[] {
+  const templates = heads.flatMap(({ before }) => freezeTemplates(state, before.id));
+  return [...heads.map(({ before }) => freezeFile(before)), ...templates];
 }
 
 /** The volumes of `heads` go on in their new heads; the layers they wrote until now are frozen. Idempotent. */

@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { coveredDisks } from "../instances/adopt.ts";
 import type { Action } from "../model/action.ts";
-import type { DomainStatus } from "../model/host.ts";
+import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Snapshot, SnapshotMemory } from "../model/state.ts";
 import { FROZEN } from "../modes.ts";
 import type { World } from "../ports.ts";
@@ -36,7 +36,7 @@ export async function planMemory(world: World, status: DomainStatus, id: string)
     throw new EstratoError(
       "conflict",
       `${what}: ${shared.map((disk) => disk.device).join(", ")} would be left out, and memory belongs to all disks it writes to`,
-      { hint: "Detach it first, or leave out --memory." },
+      { hint: `${shared.map((disk) => wayWithout(name, disk)).join(" ")} Or leave out --memory.` },
     );
   }
   const { qemuVersion } = await world.host.capabilities();
@@ -50,6 +50,13 @@ export async function planMemory(world: World, status: DomainStatus, id: string)
     qemuVersion,
     machine: live.machine,
   };
+}
+
+/** A drive for floppies cannot be detached from a running guest; what lies in it can be taken out. */
+function wayWithout(name: string, { role, device }: DomainDisk): string {
+  return role === "floppy"
+    ? `Take the floppy out: virsh change-media ${name} ${device} --eject.`
+    : `Detach it first: virsh detach-disk ${name} ${device} --persistent.`;
 }
 
 /** On the disk, and written by nobody any more. Idempotent. */

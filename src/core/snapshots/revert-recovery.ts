@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import { imageOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { thawFile } from "../modes.ts";
+import { modeOf } from "../modes.ts";
 import { perform, repeat } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots } from "./drop.ts";
@@ -102,6 +102,6 @@ async function undo(world: World, locks: HeldLocks, data: RevertData): Promise<v
   if (data.kept !== null) files.push(world.store.paths.record(`${data.kept.id}.xml`));
   await perform(world, locks, [
     ...files.map((path): Action => ({ do: "unlink", path })),
-    ...data.heads.map((head) => thawFile(head.before)),
+    ...data.heads.map((head) => modeOf(head.before)),
   ]);
 }

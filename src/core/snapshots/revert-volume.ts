@@ -8,7 +8,7 @@ import { isUnwritten } from "../layers/heads.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
-import { freezeFile, thawFile } from "../modes.ts";
+import { freezeFile, modeOf } from "../modes.ts";
 import { run } from "../operations/operation.ts";
 import { type PlanView, perform, repeat, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
@@ -175,7 +175,7 @@ async function recoverVolumeRevert(world: World, locks: HeldLocks, data: RevertV
     });
   }
   if (kept !== null) await world.store.update((draft) => dropSnapshots(draft, [kept.id]));
-  await perform(world, locks, [{ do: "unlink", path: head.after.file }, thawFile(head.before)]);
+  await perform(world, locks, [{ do: "unlink", path: head.after.file }, modeOf(head.before)]);
   return "back";
 }
 

@@ -74,6 +74,11 @@ async function sizeNow(world: World, state: State, volume: Volume, status: Domai
 
 async function requireGrowable(world: World, head: Layer, label: string): Promise<void> {
   await requireSpace(world, EMPTY_HEAD_BYTES, `volume ${label}`);
+  if (head.frozen) {
+    throw new EstratoError("conflict", `volume ${label}: others stand on ${head.file}, which would grow`, {
+      hint: "Take a snapshot first: what stands on it can grow.",
+    });
+  }
   if ((await world.host.fileInfo(head.file))?.isBlockDevice !== true) return;
   throw new EstratoError("host", `volume ${label}: ${head.file} is a block device, which cannot be grown here`, {
     hint: "Grow the device itself, or take a snapshot first: what stands on it can grow.",

@@ -52,7 +52,15 @@ export function commandsFor(
         virsh("define", `${action.domain}.xml`),
       ];
     case "undefine":
-      return [virsh("undefine", action.domain, action.nvram ? "--nvram" : "--keep-nvram", "--keep-tpm")];
+      return [
+        virsh(
+          "undefine",
+          action.domain,
+          action.nvram ? "--nvram" : "--keep-nvram",
+          "--keep-tpm",
+          ...(action.saved ? ["--managed-save"] : []),
+        ),
+      ];
     case "start":
       return [virsh("start", action.domain, ...(action.paused ? ["--paused"] : []))];
     case "shutdown":

@@ -335,6 +335,40 @@ describe("a file that was there before us", () => {
     expect(device("qcow2", 11 * GiB)).toMatchObject({ kind: "merge", way: "down" });
   });
 
+  it("is a template where it was found below a disk, and never written", () => {
+    const state = pair("head", { foreign: { ...FOREIGN, template: "held" } });
+    expect(decided(state, facts())).toMatchObject({ kind: "keep", because: "foreign" });
+  });
+
+  it("finds what it stands on where it was: a layer below is only ever merged up", () => {
+    const bytes = { D: 40 * GiB, K: 1 };
+    const state = pair("snapshot");
+    expect(decided(state, facts({ bytes }))).toMatchObject({ kind: "merge", way: "down" });
+    addLayer(state, "F", "K", { foreign: FOREIGN });
+    addGuest(state, "hand", "F");
+    expect(decided(state, facts({ bytes }))).toMatchObject({ kind: "merge", way: "up" });
+    const live = facts({ bytes, holders: running(["web1 vda", "H", "K", "D"]) });
+    expect(decided(state, live)).toMatchObject({ kind: "defer" });
+  });
+
+  it("is remembered with nothing pointing at it, as long as it stands on a layer of ours", () => {
+    const state = emptyState();
+    addLayer(state, "D", null);
+    addLayer(state, "F", "D", { foreign: FOREIGN, frozen: false });
+    expect(nextStep(collect(state, facts()))).toBeUndefined();
+  });
+
+  it("is neither merged nor freed while a domain names it that is not in the graph", () => {
+    const by = ["instance clone vda"];
+    const outsiders = (layer: string) => (layer === "D" ? by : []);
+    const wanted = { kind: "keep", because: "named", by };
+    expect(decided(pair("head"), facts({ outsiders }))).toMatchObject(wanted);
+    expect(decided(pair("head", { foreign: FOREIGN }), facts({ outsiders }))).toMatchObject(wanted);
+    const alone = emptyState();
+    addLayer(alone, "D", null);
+    expect(decided(alone, facts({ outsiders }))).toMatchObject(wanted);
+  });
+
   it("is never rewritten with what lies below it", () => {
     const state = pair("head");
     addLayer(state, "K", "D", { foreign: FOREIGN, frozen: false });

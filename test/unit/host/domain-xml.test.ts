@@ -73,7 +73,9 @@ describe("a definition", () => {
         shareable: false,
         serial: "vol-1",
         secret: null,
-        backing: [{ path: "/l/base.qcow2", secret: null }],
+        backing: [{ path: "/l/base.qcow2", format: "qcow2", secret: null }],
+        backingEnds: true,
+        unlayerable: null,
       },
       {
         device: "sda",
@@ -87,6 +89,8 @@ describe("a definition", () => {
         serial: null,
         secret: null,
         backing: null,
+        backingEnds: false,
+        unlayerable: null,
       },
       {
         device: "vdb",
@@ -100,6 +104,8 @@ describe("a definition", () => {
         serial: null,
         secret: null,
         backing: null,
+        backingEnds: false,
+        unlayerable: null,
       },
     ]);
     expect([...diskAliases(LIVE)]).toEqual([
@@ -147,7 +153,8 @@ describe("an edit", () => {
   test("drops every chain that libvirt would believe", () => {
     const edited = editDefinition(LIVE, { dropBackingStore: true });
     expect(edited).not.toMatch(/backingStore|mirror/);
-    const without = (xml: string) => parseDefinition(xml).disks.map((disk) => ({ ...disk, backing: null }));
+    const without = (xml: string) =>
+      parseDefinition(xml).disks.map((disk) => ({ ...disk, backing: null, backingEnds: false }));
     expect(parseDefinition(edited).disks).toEqual(without(LIVE));
   });
 
@@ -158,7 +165,7 @@ describe("an edit", () => {
     ];
     const head = { path: "/l/head.qcow2", format: "qcow2", encryption: { secret: SECRET, backing } };
     const edited = editDefinition(LIVE, { disks: { vdb: head }, dropBackingStore: true });
-    const wanted = { secret: SECRET, backing: backing.map(({ path }) => ({ path, secret: SECRET })) };
+    const wanted = { secret: SECRET, backing: backing.map((file) => ({ ...file, secret: SECRET })) };
     expect(parseDefinition(edited).disks[2]).toMatchObject({ source: "/l/head.qcow2", ...wanted });
     expect(edited).not.toContain("<backingStore/>"); // an end that libvirt would believe
     const other = editDefinition(edited, {

@@ -180,6 +180,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   editDefinition: () => [xml, edit],
   parseDefinition: () => [xml],
   consoleCommand: () => [domain, null],
+  imageChain: () => [file, "qcow2"],
   imageInfo: () => [file],
   inspectUntrusted: () => [file, "qcow2"],
   readSharedLayer: () => [file, null],

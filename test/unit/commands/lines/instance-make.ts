@@ -216,7 +216,7 @@ export const making: NounLines = {
     refused: refusals(
       ["instance delete nosuch", 4, "instance nosuch: not found"],
       ["instance delete web1", 5, "its snapshot first is protected", "snapshot set web1/first --protect"],
-      ["instance delete web1 -y", 5, "saved", befallen("web1", { managedSave: true })],
+      ["instance delete web1 -y", 5, "snapshots of its own", befallen("web1", { snapshots: ["x"] })],
       ["instance delete web1 -y", 5, "another operation is in progress", busy("web1")],
     ),
     asks: [

@@ -99,14 +99,26 @@ describe("instance delete", () => {
     await snapshot(estate, "web1", "s1", true);
     await expect(deleteInstance(command(estate), "web1", ALL)).rejects.toMatchObject({ code: "conflict" });
     const other = await withWeb1();
-    for (const change of [{ managedSave: true }, { snapshots: ["x"] }, { checkpoints: ["x"] }]) {
+    for (const change of [{ snapshots: ["x"] }, { checkpoints: ["x"] }]) {
       for (const domain of other.machine.domains.values()) {
-        Object.assign(domain, { managedSave: false, snapshots: [], checkpoints: [] }, change);
+        Object.assign(domain, { snapshots: [], checkpoints: [] }, change);
       }
       const before = snapshotOf(other);
       await expect(deleteInstance(command(other), "web1", ALL)).rejects.toMatchObject({ code: "conflict" });
       expect(snapshotOf(other)).toEqual(before);
     }
+  });
+
+  test("names the memory that libvirt has saved as lost, and removes it with the rest", async () => {
+    const estate = await withWeb1();
+    const { host } = command(estate);
+    await host.perform({ do: "destroy", domain: "web1" });
+    for (const domain of estate.machine.domains.values()) domain.managedSave = true;
+    const world = command(estate);
+    await deleteInstance(world, "web1", ALL);
+    expect(world.asked[0]?.loses).toContain("the memory that libvirt saved of it");
+    expect(estate.machine.domains.size).toBe(0);
+    expect(await wrongs(estate)).toEqual([]);
   });
 
   test("--keep-volumes detaches them all", async () => {

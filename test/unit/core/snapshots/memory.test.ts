@@ -111,6 +111,20 @@ describe("a snapshot with memory", () => {
     expect(everything(on)).toBe(before);
   });
 
+  test("is refused with a floppy in its drive, which a person can take out", async () => {
+    const on = withGuest();
+    command(on).host.addFile("/srv/floppy.img", { format: "raw" });
+    const floppy =
+      "<disk type='file' device='floppy'><source file='/srv/floppy.img'/><target dev='fda' bus='fdc'/></disk>";
+    const guest = domain(on);
+    guest.live = (guest.live ?? "").replace("<devices>", `<devices>${floppy}`);
+    guest.inactive = guest.inactive.replace("<devices>", `<devices>${floppy}`);
+    await expect(createSnapshot(command(on), creation("m", { memory: true }))).rejects.toMatchObject({
+      code: "conflict",
+      hint: expect.stringMatching(/virsh change-media \S+ fda --eject/),
+    });
+  });
+
   test("is refused where there is no room for it", async () => {
     const on = withGuest();
     on.machine.freeBytes = 200 * 2 ** 20;

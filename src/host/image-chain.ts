@@ -1,0 +1,99 @@
+/**
+ * What a disk stands on, file by file, as the headers say it: read by ourselves, since it is asked of every domain of
+ * the host, and a process for each file would take seconds.
+ */
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import type { ChainFile } from "../core/model/host.ts";
+import { EstratoError } from "../errors.ts";
+import { identityOf } from "./files.ts";
+import { printable } from "./process-failure.ts";
+import { INCOMPATIBLE, readBacking, readQcow2Header } from "./qcow2-header.ts";
+import { filePathOf } from "./qemu-img-output.ts";
+
+const READ_BYTES = 2 ** 16; // QEMU keeps the header, its extensions and the name of the backing file in less
+
+/** More than any libvirt starts: a chain that is longer bites its own tail through names that differ. */
+const LONGEST = 1000;
+
+/**
+ * The file at `path` and all that it stands on, top first; [] where it is not there. It ends at the first file that
+ * names no other, is of another format than qcow2, or is missing. "host" where a file cannot be read; "integrity" where
+ * one stands on itself.
+ */
+export async function imageChain(path: string, format: string): Promise<ChainFile[]> {
+  const chain: ChainFile[] = [];
+  const seen = new Set<string>();
+  let next: { path: string; format: string | null } | null = { path, format };
+  while (next !== null) {
+    const found: Read = await readOne(next.path, next.format);
+    if (found === null) {
+      if (chain.length > 0) chain.push({ ...next, identity: null, encrypted: false, fault: null });
+      return chain;
+    }
+    const { identity } = found.file;
+    if (identity === null || seen.has(identity) || chain.length >= LONGEST) {
+      throw new EstratoError("integrity", `${printable(path)}: it stands on itself, by way of ${printable(next.path)}`);
+    }
+    seen.add(identity);
+    chain.push(found.file);
+    next = found.backing;
+  }
+  return chain;
+}
+
+type Read = { readonly file: ChainFile; readonly backing: { path: string; format: string | null } | null } | null;
+
+/** Without a format QEMU would tell it by the content; so do we, where the content is a whole header of qcow2. */
+async function readOne(path: string, format: string | null): Promise<Read> {
+  if (!path.startsWith("/")) return null; // what no local file is: nbd://…
+  const handle = await openImage(path);
+  if (handle === null) return null;
+  try {
+    const identity = identityOf(await handle.stat({ bigint: true }));
+    const plain = { file: { path, format, identity, encrypted: false, fault: null }, backing: null };
+    if (format !== null && format !== "qcow2") return plain;
+    const bytes = Buffer.alloc(READ_BYTES);
+    const { bytesRead } = await handle.read(bytes, 0, READ_BYTES, 0);
+    const content = bytes.subarray(0, bytesRead);
+    const header = readQcow2Header(content);
+    if (typeof header === "string") {
+      if (format === null) return plain;
+      return { ...plain, file: { ...plain.file, fault: `is not a qcow2 image: ${header}` } };
+    }
+    const named = readBacking(content, header);
+    if (named === null && header.backingFileLengthBytes > 0) {
+      throw new EstratoError("host", `${printable(path)}: what it stands on cannot be read`);
+    }
+    return {
+      file: {
+        path,
+        format,
+        identity,
+        encrypted: header.cryptMethod !== 0,
+        fault: (header.incompatible & INCOMPATIBLE.dataFile) === 0n ? null : "keeps its data in another file",
+      },
+      backing: named === null ? null : { path: absolute(path, named.file), format: named.format },
+    };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openImage(path: string): Promise<FileHandle | null> {
+  try {
+    // Without O_NONBLOCK the opening of a pipe waits for a writer.
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { cause });
+  }
+}
+
+/** QEMU takes a relative name from the folder of the name that the file was opened by. */
+function absolute(path: string, named: string): string {
+  const name = filePathOf(named);
+  return /^[a-z][a-z0-9+.-]*:/i.test(name) ? name : resolve(dirname(path), name);
+}
