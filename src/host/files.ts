@@ -1,7 +1,7 @@
 /** Files of the host: facts, durable copies, removal. */
 import { randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { chmod, link, lstat, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
+import { type BigIntStats, createReadStream } from "node:fs";
+import { chmod, link, lstat, open, readdir, realpath, rename, stat, statfs, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
 
@@ -15,27 +15,48 @@ export interface FileInfo {
   readonly isRegularFile: boolean;
   readonly isFolder: boolean;
   readonly isLink: boolean; // the name itself; all else is said of what it leads to
+  readonly identity: string; // the same for each name of one file, as long as the host is up
 }
 
 function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return codes.includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
+/**
+ * What a file is, whatever it is called: device and inode, and of a device node the device that it leads to. Not to be
+ * stored: numbers of devices change when the host starts.
+ */
+export function identityOf(file: BigIntStats): string {
+  return file.isBlockDevice() ? `device ${file.rdev}` : `${file.dev}:${file.ino}`;
+}
+
 /** Links are followed. Null where there is nothing. */
 export async function fileInfo(path: string): Promise<FileInfo | null> {
   try {
-    const [found, itself] = await Promise.all([stat(path), lstat(path)]);
+    // A 64-bit inode does not fit a number, and two files must never look like one.
+    const [found, itself] = await Promise.all([stat(path, { bigint: true }), lstat(path)]);
     return {
-      uid: found.uid,
-      gid: found.gid,
-      mode: found.mode & 0o7777,
-      sizeBytes: found.size,
-      allocatedBytes: found.blocks * 512,
+      uid: Number(found.uid),
+      gid: Number(found.gid),
+      mode: Number(found.mode) & 0o7777,
+      sizeBytes: Number(found.size),
+      allocatedBytes: Number(found.blocks) * 512,
       isBlockDevice: found.isBlockDevice(),
       isRegularFile: found.isFile(),
       isFolder: found.isDirectory(),
       isLink: itself.isSymbolicLink(),
+      identity: identityOf(found),
     };
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
+    throw error;
+  }
+}
+
+/** The path without links; null where there is nothing. */
+export async function realPath(path: string): Promise<string | null> {
+  try {
+    return await realpath(path);
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
     throw error;

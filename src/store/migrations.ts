@@ -8,7 +8,7 @@ export type RawState = Record<string, unknown>;
 /** From version N (its key) to N + 1. Gets a value of its own that it may change. */
 export type Migrations = Readonly<Record<number, (older: RawState) => RawState>>;
 
-export const MIGRATIONS: Migrations = { 1: fromOne };
+export const MIGRATIONS: Migrations = { 1: fromOne, 2: (older) => ({ binding: null, ...older }) };
 
 /** Version 1 grew while it was 1: what came since its first state is filled in where a state lacks it. */
 function fromOne(older: RawState): RawState {

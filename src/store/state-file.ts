@@ -1,10 +1,10 @@
 /** state.json: a lean reader, short transactions, and the way back from damage. */
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { STATE_VERSION, type State } from "../core/model/state.ts";
+import { type Binding, STATE_VERSION, type State } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
 import { replaceThroughConf } from "./conf-file.ts";
-import { writeDurably } from "./durable-file.ts";
+import { namesIn, writeDurably } from "./durable-file.ts";
 import { emptyState } from "./empty-state.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import { type FileLock, lockFile } from "./locks.ts";
@@ -26,6 +26,8 @@ interface Restored {
 }
 
 export interface StateFile {
+  isThere(): Promise<boolean>;
+  binding(): Promise<Binding | null>;
   read(): Promise<State>;
   update<T>(change: (draft: State) => T): Promise<T>;
   restoreLastGood(): Promise<Restored>;
@@ -88,8 +90,48 @@ export function stateFile(options: StateFileOptions): StateFile {
     keepCopy(paths.stateFile, paths.copiesFolder, now());
   }
 
+  /** What binding() has read, for the read() that follows it: reading is most of what a short command does. */
+  let handed: { readonly stamp: string; readonly state: State } | null = null;
+
+  /** Another after each replacing of state.json; null where there is none. */
+  function stamp(): string | null {
+    const file = statSync(paths.stateFile, { bigint: true, throwIfNoEntry: false });
+    return file === undefined ? null : [file.dev, file.ino, file.size, file.mtimeNs].join(":");
+  }
+
   return {
+    async isThere() {
+      try {
+        if (stamp() !== null || hasCopies(paths.copiesFolder)) return true;
+        const { layersFolder, recordsFolder, memoryFolder, nvramFolder, journalFolder } = paths;
+        const folders = [journalFolder, layersFolder, recordsFolder, memoryFolder, nvramFolder];
+        return folders.some((folder) => namesIn(folder).length > 0);
+      } catch (error) {
+        throw hostError(paths.home, error);
+      }
+    },
+
+    async binding() {
+      try {
+        const before = stamp();
+        const text = readText();
+        if (text === null) return null;
+        const state = parseState(text, paths.stateFile, migrations);
+        if (before !== null && before === stamp()) handed = { stamp: before, state };
+        return state.binding;
+      } catch (error) {
+        if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
+        const copy = newestGoodCopy(paths.copiesFolder, (text, path) => parseState(text, path, migrations));
+        return copy?.content.binding ?? null;
+      }
+    },
+
     async read() {
+      if (handed !== null) {
+        const { state, stamp: then } = handed;
+        handed = null;
+        if (then === stamp()) return state;
+      }
       const text = readText();
       return text === null ? validState(emptyState(), paths.stateFile) : parseState(text, paths.stateFile, migrations);
     },

@@ -31,6 +31,14 @@ export function chainAt(machine: FakeMachine, path: string): string[] {
   return chain;
 }
 
+/** The same for each name of one file: two paths with one value of the map. Null where there is none. */
+export function identityAt(machine: FakeMachine, path: string): string | null {
+  const file = machine.files.get(path);
+  if (file === undefined) return null;
+  for (const [first, other] of machine.files) if (other === file) return `file ${first}`;
+  return null;
+}
+
 /** What a chain of files reads as, whatever their headers say. */
 export function readChain(machine: FakeMachine, chain: readonly string[]): Map<number, string> {
   const content = new Map<number, ClusterValue>();

@@ -22,6 +22,7 @@ import {
   chainAt,
   extentsOf,
   fileAt,
+  identityAt,
   infoOf,
   newFile,
   readChain,
@@ -322,12 +323,16 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const file = machine.files.get(path);
       const isFolder =
         machine.folders.has(path) || [...machine.files.keys()].some((each) => each.startsWith(`${path}/`));
-      if (!file) return isFolder ? FOLDER : null;
+      if (!file) return isFolder ? { ...FOLDER, identity: `folder ${path}` } : null;
       const { uid, gid, mode, isBlockDevice } = file;
       const allocatedBytes = file.clusters.size * CLUSTER_BYTES;
       const sizeBytes = bytesOf(file);
       const kind = { isBlockDevice, isRegularFile: !isBlockDevice, isFolder: false, isLink: false };
-      return { uid, gid, mode, ...kind, sizeBytes, allocatedBytes };
+      return { uid, gid, mode, ...kind, sizeBytes, allocatedBytes, identity: identityAt(machine, path) ?? "" };
+    },
+    async realPath(path) {
+      alive();
+      return machine.files.has(path) ? path : null;
     },
     async listFolder(path) {
       alive();

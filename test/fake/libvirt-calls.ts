@@ -40,6 +40,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
 
   fileInfo: "never",
   listFolder: "never",
+  realPath: "never",
   readText: "never",
   holdFile: "never",
   blockSums: "never",

@@ -62,6 +62,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     const isLast = crashAt?.index === writes.length;
     writes.push(what);
     if (isLast && crashAt.phase === "before") die(`before ${what}`);
+    disk.isMade = true;
     effect();
     if (isLast) die(`after ${what}`);
   }
@@ -95,6 +96,22 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
         die("by the test");
       } catch {
         // Only the calls that come after it are to throw.
+      }
+    },
+
+    async isThere() {
+      alive();
+      return disk.isMade;
+    },
+
+    async binding() {
+      alive();
+      try {
+        return current().binding;
+      } catch (error) {
+        if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
+        const copy = disk.copies.at(-1);
+        return copy === undefined ? null : parseState(copy, paths.stateFile).binding;
       }
     },
 

@@ -4,6 +4,7 @@ import { newLayer } from "../layers/record.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { filesOf, requireInNoOtherStore } from "./other-stores.ts";
 
 /** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */
 const LEFT_TO_LIBVIRT = { uid: -1, gid: -1 } as const;
@@ -120,6 +121,7 @@ async function foreignLayer(
       hint,
     });
   }
+  await requireInNoOtherStore(world, await filesOf(world, { source: disk.source, format: disk.format }), what);
   const [info, file] = await Promise.all([
     world.host.imageInfo(disk.source, { shared: true, format: disk.format }),
     world.host.fileInfo(disk.source),

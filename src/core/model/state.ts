@@ -6,7 +6,7 @@ import * as v from "valibot";
  * and no default fills in what an older state lacks. `store/migrations.ts` holds the way from each older version, and a
  * test a recorded state of each.
  */
-export const STATE_VERSION = 2;
+export const STATE_VERSION = 3;
 
 const time = v.string(); // ISO 8601, UTC
 const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -247,8 +247,17 @@ const schedule = v.object({
   createdAt: time,
 });
 
+/** Whose store it is: the machine and the libvirt that it was first used with. */
+const binding = v.object({
+  machine: v.string(), // /etc/machine-id, or `name:` and the host's name where it has none
+  machineName: v.string(), // what it was called then: for people
+  uri: v.string(), // in its one form: core/binding/uri.ts
+  user: v.nullable(v.number()), // whose session it is, as a user id; null: a libvirt of the whole machine
+});
+
 export const stateSchema = v.object({
   version: v.literal(STATE_VERSION),
+  binding: v.nullable(binding), // null: nothing has been written since states have this field
   layers: v.record(v.string(), layer),
   volumes: v.record(v.string(), volume),
   instances: v.record(v.string(), instance),
@@ -266,6 +275,7 @@ export const stateSchema = v.object({
 /** Of the records that others hold copies of: the journal, and what lies beside the state. */
 export const recordSchemas = { layer, volume, instance, shelved, snapshot, image, schedule };
 
+export type Binding = v.InferOutput<typeof binding>;
 export type State = v.InferOutput<typeof stateSchema>;
 export type Layer = v.InferOutput<typeof layer>;
 export type Volume = v.InferOutput<typeof volume>;

@@ -13,7 +13,11 @@ export interface FilePort {
     isRegularFile: boolean;
     isFolder: boolean;
     isLink: boolean;
+    /** The same for each name of one file or device, as long as the host is up: compared, never stored. */
+    identity: string;
   } | null>;
+  /** Its path without links; null where it is not there. */
+  realPath(path: string): Promise<string | null>;
   /** Names in a folder (no dot files); [] where it is not there. */
   listFolder(path: string): Promise<string[]>;
   /** A small regular file from outside and who owns it; null where there is none that we may read, or it is larger. */
