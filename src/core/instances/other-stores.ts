@@ -1,8 +1,8 @@
 /** Nothing of one store is taken in by another: both would freeze, merge and free the same file (DESIGN.md, 11). */
 import { basename, dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import { sharedImages, storesOfUsers } from "../sharing/find.ts";
 import type { World } from "../ports.ts";
+import { sharedImages, storesOfUsers } from "../sharing/find.ts";
 
 /**
  * Throws "conflict" where a disk, or a file that it stands on, is a layer of another store: by the folder that it
@@ -12,7 +12,8 @@ import type { World } from "../ports.ts";
 export async function requireInNoOtherStore(world: World, files: readonly string[], what: string): Promise<void> {
   const shared = new Set<string>();
   if (files.length > 1) {
-    for (const { disks } of await sharedImages(world)) for (const disk of disks) for (const file of disk.files) shared.add(file);
+    for (const { disks } of await sharedImages(world))
+      for (const disk of disks) for (const file of disk.files) shared.add(file);
   }
   for (const [index, file] of files.entries()) {
     const real = (await world.host.realPath(file)) ?? file;
@@ -61,7 +62,10 @@ async function isOurs(world: World, home: string): Promise<boolean> {
 }
 
 /** A disk's own file and all below it, as the headers say, top first. */
-export async function filesOf(world: World, disk: { readonly source: string; readonly format: string }): Promise<string[]> {
+export async function filesOf(
+  world: World,
+  disk: { readonly source: string; readonly format: string },
+): Promise<string[]> {
   const files: string[] = [];
   let next: { path: string; format: string | null } | null = { path: disk.source, format: disk.format };
   while (next !== null && !files.includes(next.path)) {

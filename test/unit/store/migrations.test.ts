@@ -103,11 +103,16 @@ describe("a state of an older version", () => {
     }
   });
 
+  it("of before there were bindings is nobody's yet", () => {
+    const second = readFileSync(join(RECORDED, "state-2.json"), "utf8");
+    expect(parseState(second, "state.json").binding).toBeNull();
+  });
+
   it("loses nothing of what it had beyond the first shape", () => {
     const layers = { a: { busy: "op-1" } };
     const memory = { paused: true, definition: "a.xml" };
     const older = { version: 1, layers, snapshots: { s: { tpm: "t", uefi: true, memory } }, storeId: "s" };
-    expect(migrate(structuredClone(older), "state.json")).toMatchObject({ ...older, version: 2 });
+    expect(migrate(structuredClone(older), "state.json")).toMatchObject({ ...older, version: STATE_VERSION });
   });
 
   it("that lacks a field of its own version is damaged: no default hides it", () => {
