@@ -144,9 +144,10 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
 
   /** As it lies there, whosever it is. */
   const opened = once(async (): Promise<StorePort> => {
-    const { openStore, resolveHome } = await import("./storage.ts");
-    const home = resolveHome({ flag: globals.store ?? undefined, env, uid });
-    const found = twins.store ?? openStore({ home, systemMode: uid === 0, searchPath: env.PATH });
+    const { openAtHome, openStore, resolveHome } = await import("./storage.ts");
+    const open = (home: string): StorePort =>
+      twins.store ?? openStore({ home, systemMode: uid === 0, searchPath: env.PATH });
+    const found = await openAtHome(open, resolveHome({ flag: globals.store ?? undefined, env, uid }));
     if (!withoutStore && !(await found.isThere())) throw (await import("./core/binding/missing.ts")).missing(found);
     return found;
   });
@@ -156,7 +157,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   /** What a store must be bound to, to be used now. */
   const here = once(async (): Promise<Binding> => {
     const [{ bindingAt }, uri] = await Promise.all([import("./core/binding/binding.ts"), connect()]);
-    return bindingAt(twins.machine ?? thisMachine(), uri, uid);
+    return bindingAt(twins.machine ?? thisMachine(), uri, uid, (await opened()).paths.home);
   });
 
   let isTakenOver = false;

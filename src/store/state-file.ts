@@ -7,6 +7,7 @@ import { replaceThroughConf } from "./conf-file.ts";
 import { namesIn, writeDurably } from "./durable-file.ts";
 import { emptyState } from "./empty-state.ts";
 import { errnoOf, hostError } from "./host-error.ts";
+import { knownHome } from "./known-home.ts";
 import { type FileLock, lockFile } from "./locks.ts";
 import { MIGRATIONS, type Migrations, versionOf } from "./migrations.ts";
 import type { PathsInStore } from "./paths.ts";
@@ -28,6 +29,7 @@ interface Restored {
 export interface StateFile {
   isThere(): Promise<boolean>;
   binding(): Promise<Binding | null>;
+  knownHome(): Promise<string | null>;
   read(): Promise<State>;
   update<T>(change: (draft: State) => T): Promise<T>;
   restoreLastGood(): Promise<Restored>;
@@ -90,13 +92,29 @@ export function stateFile(options: StateFileOptions): StateFile {
     keepCopy(paths.stateFile, paths.copiesFolder, now());
   }
 
-  /** What binding() has read, for the read() that follows it: reading is most of what a short command does. */
+  /** What was read beforehand, for the read() that follows: reading is most of what a short command does. */
   let handed: { readonly stamp: string; readonly state: State } | null = null;
 
   /** Another after each replacing of state.json; null where there is none. */
   function stamp(): string | null {
     const file = statSync(paths.stateFile, { bigint: true, throwIfNoEntry: false });
     return file === undefined ? null : [file.dev, file.ino, file.size, file.mtimeNs].join(":");
+  }
+
+  /** What is known of a store before it is used, damaged as it may be; null where nothing can be read of it. */
+  function beforehand(): State | null {
+    try {
+      const before = stamp();
+      if (handed !== null && handed.stamp === before) return handed.state;
+      const text = readText();
+      if (text === null) return null;
+      const state = parseState(text, paths.stateFile, migrations);
+      if (before !== null && before === stamp()) handed = { stamp: before, state };
+      return state;
+    } catch (error) {
+      if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
+      return newestGoodCopy(paths.copiesFolder, (text, path) => parseState(text, path, migrations))?.content ?? null;
+    }
   }
 
   return {
@@ -111,19 +129,11 @@ export function stateFile(options: StateFileOptions): StateFile {
       }
     },
 
-    async binding() {
-      try {
-        const before = stamp();
-        const text = readText();
-        if (text === null) return null;
-        const state = parseState(text, paths.stateFile, migrations);
-        if (before !== null && before === stamp()) handed = { stamp: before, state };
-        return state.binding;
-      } catch (error) {
-        if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
-        const copy = newestGoodCopy(paths.copiesFolder, (text, path) => parseState(text, path, migrations));
-        return copy?.content.binding ?? null;
-      }
+    binding: async () => beforehand()?.binding ?? null,
+
+    async knownHome() {
+      const state = beforehand();
+      return state === null ? null : knownHome(state, paths.home);
     },
 
     async read() {

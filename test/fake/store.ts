@@ -7,6 +7,7 @@ import { EstratoError } from "../../src/errors.ts";
 import { emptyState } from "../../src/store/empty-state.ts";
 import { checkedFileName } from "../../src/store/file-names.ts";
 import { byAge, entryText } from "../../src/store/journal.ts";
+import { knownHome } from "../../src/store/known-home.ts";
 import { pathsInStore } from "../../src/store/paths.ts";
 import { missingRecord } from "../../src/store/records.ts";
 import { checkedChange, parseState, stateText, validState } from "../../src/store/state-text.ts";
@@ -73,6 +74,16 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     throw new EstratoError("integrity", `${paths.stateFile}: damaged: it is gone, but its copies are there`);
   }
 
+  function beforehand(): State | null {
+    try {
+      return current();
+    } catch (error) {
+      if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
+      const copy = disk.copies.at(-1);
+      return copy === undefined ? null : parseState(copy, paths.stateFile);
+    }
+  }
+
   function scan(): Awaited<ReturnType<StorePort["journal"]["scan"]>> {
     const entries: JournalEntry[] = [];
     const damaged: { name: string; why: string }[] = [];
@@ -106,13 +117,13 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
 
     async binding() {
       alive();
-      try {
-        return current().binding;
-      } catch (error) {
-        if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
-        const copy = disk.copies.at(-1);
-        return copy === undefined ? null : parseState(copy, paths.stateFile).binding;
-      }
+      return beforehand()?.binding ?? null;
+    },
+
+    async knownHome() {
+      alive();
+      const state = beforehand();
+      return state === null ? null : knownHome(state, paths.home);
     },
 
     async read() {

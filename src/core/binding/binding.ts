@@ -36,11 +36,17 @@ export function ofLibvirt({ uri, user }: Binding): string {
 
 const NAMED = "name:";
 
-/** What a store is bound to that is used on this machine, through this URI, by this user. */
-export function bindingAt(machine: { id: string | null; name: string }, uri: string, uid: number): Binding {
+/** What the store in `home` is bound to that is used on this machine, through this URI, by this user. */
+export function bindingAt(
+  machine: { id: string | null; name: string },
+  uri: string,
+  uid: number,
+  home: string,
+): Binding {
   return {
     machine: machineKey(machine.id, machine.name),
     machineName: machine.name,
+    home,
     ...libvirtAt(uri, { uid, machineName: machine.name }),
   };
 }

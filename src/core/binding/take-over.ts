@@ -8,8 +8,8 @@ import { isSame, ofLibvirt, ofMachine } from "./binding.ts";
 
 /**
  * Asks, and binds the store of `world`, as it lies there, to `here`. Where it is another's, or nobody knows whose, the
- * question says what must be true. False where the answer was no; a dry run returns the plan. A state that is damaged is
- * left for who mends it to bind where `evenDamaged`; else "integrity".
+ * question says what must be true. False where the answer was no; a dry run returns the plan. A state that is damaged
+ * is left for who mends it to bind where `evenDamaged`; else "integrity".
  */
 export async function takeOver(
   world: Pick<World, "store" | "report" | "dryRun">,

@@ -252,6 +252,7 @@ const binding = v.object({
   machine: v.string(), // /etc/machine-id, or `name:` and the host's name where it has none
   machineName: v.string(), // what it was called then: for people
   uri: v.string(), // in its one form: core/binding/uri.ts
+  home: v.string(), // the folder of the store: the paths of all that it remembers are below it
   user: v.nullable(v.number()), // whose session it is, as a user id; null: a libvirt of the whole machine
 });
 

@@ -92,6 +92,17 @@ test("--take-over --repair binds and goes on; where it is ours already nothing i
   });
 });
 
+test("a copy of a store, or one that was moved, acts on nothing: its files are another folder's", async () => {
+  const { disk, at } = await used();
+  const copy = () => ({ ...at(), store: fakeStore({ disk, home: "/copy" }) });
+  for (const line of [...LINES, ["doctor", "--take-over", "-y"]]) {
+    expect(await runLine(line, copy())).toMatchObject({
+      exit: 6,
+      stderr: expect.stringContaining("/copy: it is the store of /fake/estrato"),
+    });
+  }
+});
+
 test("a machine without an id goes by its name", async () => {
   const nameless = { id: null, name: "box" };
   const disk = fakeDisk();

@@ -30,7 +30,7 @@ describe.each(STORES)("the %s store", (_name, makeStore) => {
   it("says whose it is", async () => {
     const store = makeStore();
     expect(await store.binding()).toBeNull();
-    const mine = { machine: "m", machineName: "alpha", uri: "qemu:///session", user: 1000 };
+    const mine = { machine: "m", machineName: "alpha", uri: "qemu:///session", user: 1000, home: "/h" };
     await store.update((draft) => {
       draft.binding = mine;
     });

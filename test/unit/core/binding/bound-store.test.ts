@@ -6,7 +6,10 @@ import { emptyState } from "../../../../src/store/empty-state.ts";
 import { type FakeDisk, fakeDisk, fakeStore } from "../../../fake/store.ts";
 import { journalEntry } from "../../store/samples.ts";
 
-const HERE: Binding = { machine: "a".repeat(32), machineName: "alpha", uri: "qemu:///system", user: null };
+const HERE: Binding = {
+  ...{ machine: "a".repeat(32), machineName: "alpha", uri: "qemu:///system", user: null },
+  home: "/fake/estrato",
+};
 const THERE: Binding = { ...HERE, machine: "b".repeat(32), machineName: "beta" };
 const UUID = "11111111-2222-4333-8444-555555555555";
 
