@@ -17,16 +17,26 @@ export function requireSame(home: string, binding: Binding | null, here: Binding
     "host",
     `${home}: this store is bound to ${ofLibvirt(binding)} ${there}, and was asked for with ${ofLibvirt(here)} ${now}`,
     {
-      hint: isHere
-        ? `Name its libvirt (--connect ${binding.uri}) or another store (--store); where that libvirt is not used with it any more: estrato doctor --take-over.`
-        : `Use it there, or another store here (--store); where that machine is off for good: estrato doctor --take-over.`,
+      hint: `${wayOut(binding, here)}; ${isHere ? "where that libvirt is not used with it any more" : "where that machine is off for good"}: estrato doctor --take-over.`,
     },
   );
 }
 
+function wayOut(binding: Binding, here: Binding): string {
+  if (isNamed(here.machine) && !isNamed(binding.machine) && here.machineName === binding.machineName)
+    return "Give this machine its id again: see machine-id(5)";
+  if (binding.machine !== here.machine) return "Use it there, or another store here (--store)";
+  if (binding.user !== null && binding.uri !== here.uri)
+    return `Run it as user ${binding.user}, with --connect ${binding.uri}`;
+  if (binding.user !== null) return `Run it as user ${binding.user}`;
+  return `Name its libvirt (--connect ${binding.uri}), or another store (--store)`;
+}
+
 /** "on alpha (machine 3d1219c7)": the id is shown as far as people compare it. */
 export function ofMachine({ machine, machineName }: Binding): string {
-  return machine.startsWith(NAMED) ? `on ${machineName}` : `on ${machineName} (machine ${machine.slice(0, 8)})`;
+  return isNamed(machine)
+    ? `on ${machineName} (which has no machine-id)`
+    : `on ${machineName} (machine ${machine.slice(0, 8)})`;
 }
 
 /** The URI, and whose session it is. */
@@ -35,6 +45,7 @@ export function ofLibvirt({ uri, user }: Binding): string {
 }
 
 const NAMED = "name:";
+const isNamed = (machine: string): boolean => machine.startsWith(NAMED);
 
 /** What the store in `home` is bound to that is used on this machine, through this URI, by this user. */
 export function bindingAt(

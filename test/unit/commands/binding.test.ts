@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { fakeIds } from "../../fake/clock.ts";
 import { type FakeHost, fakeHost, fakeMachine } from "../../fake/host.ts";
 import { type FakeDisk, fakeDisk, fakeStore } from "../../fake/store.ts";
+import { journalEntry } from "../store/samples.ts";
 import { type LineOptions, runLine } from "./line.ts";
 
 const BETA = { id: "b".repeat(32), name: "beta" };
@@ -38,6 +39,39 @@ test.each(LINES)("on another machine %s %s touches neither the store nor libvirt
   there.crash(); // every question would fail the test
   expect(await runLine(words, { ...at(), host: there, machine: BETA })).toMatchObject(REFUSED);
   expect(JSON.stringify([disk.state, [...disk.journal]])).toBe(before);
+});
+
+test("what the first machine is at is not recovered by a second one", async () => {
+  const { disk, at } = await used();
+  await at().store?.journal.open(journalEntry("op-0000000000000000a"));
+  const before = [...disk.journal];
+  for (const line of LINES) expect(await runLine(line, { ...at(), machine: BETA })).toMatchObject(REFUSED);
+  expect([...disk.journal]).toEqual(before);
+});
+
+test.each([
+  [true, '"estrato instance delete" to forget it'],
+  [false, "Is it another libvirt's?"],
+])("to forget an instance is advised only where its libvirt is known (bound: %s)", async (isBound, advice) => {
+  const [disk, machine, ids] = [fakeDisk(), fakeMachine(), fakeIds()];
+  const at = () => ({ store: fakeStore({ disk }), host: hostOf(machine), ids });
+  at().host.addFile("/disks/one.qcow2");
+  const uuid = at().host.addDomain({
+    name: "one",
+    disks: [{ device: "vda", path: "/disks/one.qcow2", format: "qcow2" }],
+  });
+  expect(await runLine(["instance", "adopt", "one"], at())).toMatchObject({ exit: 0 });
+  machine.domains.delete(uuid);
+  const state = await fakeStore({ disk }).read();
+  if (!isBound) disk.state = JSON.stringify({ ...state, binding: null });
+  expect(await runLine(["snapshot", "create", "one", "s"], at())).toMatchObject({
+    exit: 9,
+    stderr: expect.stringContaining(advice),
+  });
+  expect((await runLine(["doctor"], at())).stdout.includes("estrato instance delete one")).toBe(isBound);
+  const gone = await runLine(["instance", "delete", "one", "-y"], at());
+  expect(gone.exit).toBe(isBound ? 0 : 6);
+  expect(machine.files.has("/disks/one.qcow2")).toBe(true);
 });
 
 test.each<[string, readonly string[], Record<string, string>]>([

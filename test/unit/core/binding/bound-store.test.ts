@@ -63,6 +63,19 @@ test("a store that is another machine's is not even opened, and the line says wh
 });
 
 test.each([
+  [{ uri: "qemu:///session", user: 1000 }, {}, "Run it as user 1000, with --connect qemu:///session;"],
+  [{ uri: "qemu:///session", user: 1000 }, { uri: "qemu:///session", user: 1001 }, "Run it as user 1000;"],
+  [{}, { uri: "test:///default" }, "Name its libvirt (--connect qemu:///system),"],
+  [{ machine: "c".repeat(32) }, {}, "Use it there,"],
+  [{}, { machine: "name:alpha" }, "Give this machine its id again:"],
+  [{}, { machine: "name:omega", machineName: "omega" }, "Use it there,"],
+])("the hint leads to it: a store of %o, asked for with %o", async (binding, here, hint) => {
+  await expect(opened(stored({ ...HERE, ...binding }), { here: { ...HERE, ...here } })).rejects.toMatchObject({
+    hint: expect.stringContaining(hint),
+  });
+});
+
+test.each([
   { ...HERE, uri: "qemu:///session", user: 1000 },
   { ...HERE, machine: "c".repeat(32) }, // a clone keeps its name
 ])("a store of %o is refused as well", async (binding) => {
