@@ -1,4 +1,6 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
+import type { Binding } from "./core/model/state.ts";
+import type { PlanView } from "./core/operations/steps.ts";
 import type { Clock, HeldLocks, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
 import { parseDuration } from "./core/values.ts";
 import type { EstratoError } from "./errors.ts";
@@ -6,7 +8,7 @@ import type { Globals } from "./globals.ts";
 import type { Host } from "./host/index.ts";
 import { createReporter } from "./reporter.ts";
 import type { Settings } from "./store/settings.ts";
-import { callingUser, realClock, realIds } from "./system.ts";
+import { callingUser, type Machine, realClock, realIds, thisMachine } from "./system.ts";
 import { type ColourWish, colourAllowed, loadPainter, type Painter } from "./ui/colour.ts";
 import { asEstratoError, EXIT_CODES, errorJson, errorLine, errorTrace } from "./ui/errors.ts";
 import { type Prompts, terminalPrompts } from "./ui/prompts.ts";
@@ -32,6 +34,7 @@ export interface Surroundings {
     readonly clock?: Clock;
     readonly ids?: Ids;
     readonly user?: string;
+    readonly machine?: Machine;
     readonly prompts?: Prompts;
     readonly systemFolder?: string;
   };
@@ -60,7 +63,16 @@ export interface Factory {
   readonly checkSetting: (key: string, value: string) => Promise<void>;
   /** How long a revert keeps what the disks held before, in milliseconds. */
   readonly revertKeepMs: () => Promise<number>;
+  /**
+   * The store, once it is known to be there (where the verb needs one) and to be this machine's and this libvirt's: who
+   * gets none of these three has touched nothing.
+   */
   readonly store: () => Promise<StorePort>;
+  /**
+   * Asks whether the store is to be bound here, and binds it: false for a no, a plan in a dry run. `evenDamaged`: a
+   * state that cannot be read is bound when it is mended.
+   */
+  readonly takeOver: (evenDamaged: boolean) => Promise<boolean | PlanView>;
   /** With the children that own the terminal (console, ssh). */
   readonly host: () => Promise<Host>;
   readonly world: () => Promise<World>;
@@ -88,11 +100,13 @@ export interface FactoryOptions {
   readonly withoutSettings: boolean;
   /** It is a verb that changes something: virsh will be asked soon. */
   readonly changes: boolean;
+  /** The verb can begin with no store: it makes one, or needs none. */
+  readonly withoutStore: boolean;
 }
 
 export function createFactory(surroundings: Surroundings, options: FactoryOptions): Factory {
   const { streams, env, uid, signal, twins = {} } = surroundings;
-  const { globals, command, withoutSettings, changes } = options;
+  const { globals, command, withoutSettings, changes, withoutStore } = options;
   const terminal = terminalOf(streams, env);
   const status = statusLine({
     stderr: streams.stderr,
@@ -128,21 +142,51 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     });
   });
 
-  const store = once(async (): Promise<StorePort> => {
-    if (twins.store !== undefined) return twins.store;
-    const { openStore, resolveHome } = await import("./storage.ts");
-    const home = resolveHome({ flag: globals.store ?? undefined, env, uid });
-    return openStore({ home, systemMode: uid === 0, searchPath: env.PATH });
+  /** As it lies there, whosever it is. */
+  const opened = once(async (): Promise<StorePort> => {
+    const { openAtHome, openStore, resolveHome } = await import("./storage.ts");
+    const open = (home: string): StorePort =>
+      twins.store ?? openStore({ home, systemMode: uid === 0, searchPath: env.PATH });
+    const found = await openAtHome(open, resolveHome({ flag: globals.store ?? undefined, env, uid }));
+    if (!withoutStore && !(await found.isThere())) throw (await import("./core/binding/missing.ts")).missing(found);
+    return found;
   });
 
+  const connect = async (): Promise<string> => (await settings()).get("connect").value ?? "qemu:///system";
+
+  /** What a store must be bound to, to be used now. */
+  const here = once(async (): Promise<Binding> => {
+    const [{ bindingAt }, uri] = await Promise.all([import("./core/binding/binding.ts"), connect()]);
+    return bindingAt(twins.machine ?? thisMachine(), uri, uid, (await opened()).paths.home);
+  });
+
+  let isTakenOver = false;
+  const store = once(async (): Promise<StorePort> => {
+    const { boundStore } = await import("./core/binding/bound-store.ts");
+    const dryRun = globals.dryRun;
+    return boundStore(await opened(), { here: await here(), host: libvirt, dryRun, takenOver: () => isTakenOver });
+  });
+
+  async function takeOver(evenDamaged: boolean): Promise<boolean | PlanView> {
+    const { takeOver: bind } = await import("./core/binding/take-over.ts");
+    const answer = await bind({ store: await opened(), report, dryRun: globals.dryRun }, await here(), evenDamaged);
+    isTakenOver = answer === true;
+    return answer;
+  }
+
   let made: Host | null = null;
-  const host = once(async (): Promise<Host> => {
+  const libvirt = once(async (): Promise<Host> => {
     if (twins.host !== undefined) return twins.host as Host;
-    const [{ createHost }, read] = await Promise.all([import("./host/index.ts"), settings()]);
-    const uri = read.get("connect").value ?? "qemu:///system";
+    const [{ createHost }, uri] = await Promise.all([import("./host/index.ts"), connect()]);
     made = createHost({ uri, uid, env: { ...env }, trace: globals.trace ? traceChild : undefined, eager: changes });
     return made;
   });
+
+  /** Nothing is asked of a libvirt that is not the store's. */
+  async function host(): Promise<Host> {
+    await store();
+    return libvirt();
+  }
 
   const world = once(async (): Promise<World> => {
     const [openedStore, openedHost, read, { kinds }] = await Promise.all([
@@ -228,6 +272,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       return parseDuration((await settings()).get("revert_keep").value ?? "24h", "revert_keep");
     },
     store,
+    takeOver,
     host,
     world,
     painter,

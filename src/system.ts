@@ -1,6 +1,7 @@
-/** The real clock, the real ids, and who calls. A leaf: the factory hands them to core. */
+/** The real clock, the real ids, this machine, and who calls. A leaf: the factory hands them to core. */
 import { randomBytes, randomUUID } from "node:crypto";
-import { userInfo } from "node:os";
+import { readFileSync } from "node:fs";
+import { hostname, userInfo } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import type { Clock, Ids } from "./core/ports.ts";
 import { EstratoError } from "./errors.ts";
@@ -24,6 +25,28 @@ export const realIds: Ids = {
   uuid: () => randomUUID(),
   mac: () => `52:54:00${randomBytes(3).toString("hex").replaceAll(/../g, ":$&")}`,
 };
+
+/** Which machine it is: what machine-id(5) says (null: it says nothing), and what it calls itself. */
+export interface Machine {
+  readonly id: string | null;
+  readonly name: string;
+}
+
+/** The second is where D-Bus had it before systemd did. */
+const MACHINE_IDS = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+
+/** Reads `files` until one holds an id: an image that was not booted yet has an empty one, or "uninitialized". */
+export function thisMachine(files: readonly string[] = MACHINE_IDS): Machine {
+  for (const file of files) {
+    try {
+      const id = readFileSync(file, "utf8").trim();
+      if (/^[0-9a-f]{32}$/.test(id) && !/^0+$/.test(id)) return { id, name: hostname() };
+    } catch {
+      // not there, or nobody may read it: it says nothing
+    }
+  }
+  return { id: null, name: hostname() };
+}
 
 /**
  * The name of the user who calls; behind sudo, the one who called sudo. SUDO_USER counts for root alone: anyone else

@@ -24,24 +24,39 @@ export default verb({
   description:
     "Compares the records, the files and libvirt, and names each difference. Changes nothing by itself.\n\n" +
     "--repair ends what a killed command left behind, mends what can be mended without guessing, and collects data that nothing needs any " +
-    "more, and pulls in what instances still read from the backups that they were booted from. Where it must choose it asks; with -y it goes on.",
-  options: { repair: flag("mend what can be mended") },
+    "more, and pulls in what instances still read from the backups that they were booted from. Where it must choose it asks; with -y it goes on.\n\n" +
+    "A store belongs to the machine and the libvirt that it was first used with, and every command refuses others (6). --take-over binds it " +
+    "to this machine and to the libvirt that is asked for here. It asks, since whatever used it before must never use it again: two that " +
+    "work on one store lose what guests write.",
+  options: {
+    repair: flag("mend what can be mended"),
+    takeOver: flag("make the store this machine's and this libvirt's; the one it was is off for good"),
+  },
   result: result.list(columns, { draw: (found, painter) => found.map((one) => drawn(one, painter)).join("") }),
   changes: false,
   examples: [
     { line: "estrato doctor", says: "look, in the morning" },
     { line: "estrato doctor --repair", says: "after a power cut" },
+    { line: "estrato doctor --take-over", says: "after the disks have moved into another machine" },
   ],
   exits: {
     0: "nothing differs (any more)",
+    6: "there is no store, or it is another machine's or another libvirt's",
     8: "it must choose, and there is nobody to ask",
     9: "differences are left",
   },
   async run(context) {
+    const { repair: mends, takeOver } = context.options;
+    if (takeOver) {
+      const answer = await context.factory.takeOver(mends);
+      if (answer === false) return null;
+      if (answer !== true) return answer;
+      if (!mends) return [];
+    }
     const core = await context.world();
     const { examine, repair } = await import("../core/doctor/doctor.ts");
     const found: Examined[] =
-      context.options.repair && !core.dryRun
+      mends && !core.dryRun
         ? await repair(core)
         : (await examine(core)).map(({ subject, problem, remedy }) => ({
             subject,
@@ -55,7 +70,7 @@ export default verb({
         "integrity",
         `doctor: ${left} ${left === 1 ? "difference" : "differences"} found`,
         {
-          hint: context.options.repair
+          hint: mends
             ? "What is left needs a person; see its remedy."
             : 'See the list; "estrato doctor --repair" mends what can be mended.',
         },

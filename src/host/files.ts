@@ -1,7 +1,7 @@
 /** Files of the host: facts, durable copies, removal. */
 import { randomBytes } from "node:crypto";
 import { type BigIntStats, createReadStream } from "node:fs";
-import { chmod, link, lstat, open, readdir, readFile, rename, stat, statfs, unlink } from "node:fs/promises";
+import { chmod, link, lstat, open, readdir, readFile, realpath, rename, stat, statfs, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
 
@@ -67,6 +67,16 @@ export async function fileInfo(path: string): Promise<FileInfo | null> {
 function isOwner(uid: number): boolean {
   const own = process.geteuid?.();
   return own === 0 || own === uid;
+}
+
+/** The path without links; null where there is nothing. */
+export async function realPath(path: string): Promise<string | null> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
+    throw error;
+  }
 }
 
 /** Names in a folder, sorted, without dot files; [] where it is not there. */

@@ -6,7 +6,7 @@ import { EstratoError } from "../errors.ts";
 import { commandsFor } from "./actions/commands.ts";
 import type { ChildTrace } from "./child.ts";
 import { cronLine, readCrontab } from "./crontab.ts";
-import { fileInfo, freeBytes, listFolder } from "./files.ts";
+import { fileInfo, freeBytes, listFolder, realPath } from "./files.ts";
 import type { HeldFile } from "./held-file.ts";
 import { imageHost } from "./images.ts";
 import { libvirtHost } from "./libvirt.ts";
@@ -48,6 +48,7 @@ function fileHost(processes: Processes) {
   return {
     fileInfo,
     listFolder,
+    realPath,
     freeBytes,
     readText: async (path: string, maxBytes: number): Promise<{ text: string; uid: number } | null> =>
       (await import("./folders.ts")).readText(path, maxBytes),

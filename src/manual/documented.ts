@@ -10,7 +10,10 @@ export const EXIT_STATUS: readonly Fact[] = [
   ["3", "some targets failed, some did not"],
   ["4", "not found, or ambiguous"],
   ["5", "conflict: a wrong state, dependants, a name that is taken, a protected thing, an operation in progress"],
-  ["6", "the host or a file does not serve: a program, an agent, space or a capability is missing"],
+  [
+    "6",
+    "the host or a file does not serve: a program, an agent, space or a capability is missing, or the store is missing or not this machine's",
+  ],
   ["7", "time-out; the work may go on"],
   ["8", "needs a yes, and nobody can be asked; nothing has changed"],
   ["9", "integrity: what is there is not what was recorded"],

@@ -20,6 +20,7 @@ const EPOCH = "1970-01-01T00:00:00.000Z";
 export function emptyState(): State {
   return {
     version: STATE_VERSION,
+    binding: null,
     layers: {},
     volumes: {},
     instances: {},

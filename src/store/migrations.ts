@@ -29,7 +29,8 @@ function fromOne(older: RawState): RawState {
  * Until version 2 a schedule knew its snapshots by a property that held its name, and that anybody could set: what it
  * counted as its own then, it does still.
  */
-function fromTwo(state: RawState): RawState {
+function fromTwo(older: RawState): RawState {
+  const state: RawState = { binding: null, ...older };
   const schedules = rowsOf(state.schedules);
   for (const snapshot of rowsOf(state.snapshots)) {
     const { properties, instance, automatic } = snapshot;

@@ -1,12 +1,13 @@
 /** state.json: a lean reader, short transactions, and the way back from damage. */
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { STATE_VERSION, type State } from "../core/model/state.ts";
+import { type Binding, STATE_VERSION, type State } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
 import { replaceThroughConf } from "./conf-file.ts";
-import { writeDurably } from "./durable-file.ts";
+import { namesIn, writeDurably } from "./durable-file.ts";
 import { emptyState } from "./empty-state.ts";
 import { errnoOf, hostError } from "./host-error.ts";
+import { knownHome } from "./known-home.ts";
 import { type FileLock, lockFile } from "./locks.ts";
 import { MIGRATIONS, type Migrations, versionOf } from "./migrations.ts";
 import type { PathsInStore } from "./paths.ts";
@@ -26,6 +27,9 @@ interface Restored {
 }
 
 export interface StateFile {
+  isThere(): Promise<boolean>;
+  binding(): Promise<Binding | null>;
+  knownHome(): Promise<string | null>;
   read(): Promise<State>;
   update<T>(change: (draft: State) => T): Promise<T>;
   restoreLastGood(): Promise<Restored>;
@@ -88,8 +92,56 @@ export function stateFile(options: StateFileOptions): StateFile {
     keepCopy(paths.stateFile, paths.copiesFolder, now());
   }
 
+  /** What was read beforehand, for the read() that follows: reading is most of what a short command does. */
+  let handed: { readonly stamp: string; readonly state: State } | null = null;
+
+  /** Another after each replacing of state.json; null where there is none. */
+  function stamp(): string | null {
+    const file = statSync(paths.stateFile, { bigint: true, throwIfNoEntry: false });
+    return file === undefined ? null : [file.dev, file.ino, file.size, file.mtimeNs].join(":");
+  }
+
+  /** What is known of a store before it is used, damaged as it may be; null where nothing can be read of it. */
+  function beforehand(): State | null {
+    try {
+      const before = stamp();
+      if (handed !== null && handed.stamp === before) return handed.state;
+      const text = readText();
+      if (text === null) return null;
+      const state = parseState(text, paths.stateFile, migrations);
+      if (before !== null && before === stamp()) handed = { stamp: before, state };
+      return state;
+    } catch (error) {
+      if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
+      return newestGoodCopy(paths.copiesFolder, (text, path) => parseState(text, path, migrations))?.content ?? null;
+    }
+  }
+
   return {
+    async isThere() {
+      try {
+        if (stamp() !== null || hasCopies(paths.copiesFolder)) return true;
+        const { layersFolder, recordsFolder, memoryFolder, nvramFolder, journalFolder } = paths;
+        const folders = [journalFolder, layersFolder, recordsFolder, memoryFolder, nvramFolder];
+        return folders.some((folder) => namesIn(folder).length > 0);
+      } catch (error) {
+        throw hostError(paths.home, error);
+      }
+    },
+
+    binding: async () => beforehand()?.binding ?? null,
+
+    async knownHome() {
+      const state = beforehand();
+      return state === null ? null : knownHome(state, paths.home);
+    },
+
     async read() {
+      if (handed !== null) {
+        const { state, stamp: then } = handed;
+        handed = null;
+        if (then === stamp()) return state;
+      }
       const text = readText();
       return text === null ? validState(emptyState(), paths.stateFile) : parseState(text, paths.stateFile, migrations);
     },

@@ -66,6 +66,7 @@ function listing() {
     <interface type='network'><source network='default'/></interface></devices></domain>`;
   const names = Array.from({ length: 100 }, (_, index) => `many-${index}`);
   for (const name of names) define(xml(name));
+  estrato("flavor", "create", "bench", "--vcpus", "1", "--ram", "64M", "--disk", "16M"); // makes the store
   const t = inTurns(9, { list: () => estrato("instance", "list"), virsh: () => virsh("list", "--all"), node });
   row("instance list, 100 domains", t.list, "virsh list --all + node", t.virsh + t.node, "2");
   for (const name of names) execFileSync("virsh", ["-q", "undefine", name]);

@@ -256,6 +256,6 @@ test("a user who is not root has lines in a crontab of his own, through crontab(
   const listed = await sure("crontab", "-l", "-u", "nobody");
   expect(listed).toContain(`--store '${home}/its store 100\\%' --connect qemu:///system # estrato:sch-`);
   expect(readFileSync(FILE, "utf8")).toBe(THEIRS);
-  expect((await as(program, "schedule", "delete", "mine")).code).toBe(0);
+  expect((await as(program, "schedule", "delete", "mine", "--connect", "qemu:///system")).code).toBe(0);
   expect((await run("crontab", ["-l", "-u", "nobody"])).stdout).toBe("");
 });

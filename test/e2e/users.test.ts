@@ -75,6 +75,8 @@ describe("an image of alice's", () => {
     await alice.create("web1", "--image", "base");
     await alice.guest("web1", "echo golden > /root/file; sync");
     await alice.ok("image", "create", "golden", "--from-instance", "web1");
+    // Who looks has a store: a missing one is no empty one.
+    await bob.ok("flavor", "create", "own", "--vcpus", "1", "--ram", "64M", "--disk", "16M");
     // Nothing but the store's own modes is to keep anybody out.
     await sure("chmod", "a+rx", alice.home, `${alice.home}/.local`, `${alice.home}/.local/share`);
   });

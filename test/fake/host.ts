@@ -340,6 +340,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const isOurs = options.uid === undefined || options.uid === uid;
       return { uid, gid, mode, ...kind, sizeBytes, allocatedBytes, identity: identityAt(machine, path) ?? "", isOurs };
     },
+    async realPath(path) {
+      alive();
+      return machine.files.has(path) ? path : null;
+    },
     async listFolder(path) {
       alive();
       const inside = [...machine.files.keys(), ...machine.folders].filter((file) => file.startsWith(`${path}/`));

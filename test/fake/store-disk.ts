@@ -11,6 +11,8 @@ export interface FakeDisk {
   state: string | null;
   /** The good states, oldest first; the real store keeps five. */
   readonly copies: string[];
+  /** False: nobody has made a store of it yet. The first write makes it true. */
+  isMade: boolean;
   readonly journal: Map<string, string>;
   readonly records: Map<string, string>;
   readonly events: OperationEvent[];
@@ -25,6 +27,7 @@ export function fakeDisk(state?: State): FakeDisk {
   return {
     state: text,
     copies: text === null ? [] : [text],
+    isMade: true,
     journal: new Map(),
     records: new Map(),
     events: [],

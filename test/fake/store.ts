@@ -7,6 +7,7 @@ import { EstratoError } from "../../src/errors.ts";
 import { emptyState } from "../../src/store/empty-state.ts";
 import { checkedFileName } from "../../src/store/file-names.ts";
 import { byAge, entryText } from "../../src/store/journal.ts";
+import { knownHome } from "../../src/store/known-home.ts";
 import { pathsInStore } from "../../src/store/paths.ts";
 import { missingRecord } from "../../src/store/records.ts";
 import { checkedChange, parseState, stateText, validState } from "../../src/store/state-text.ts";
@@ -62,6 +63,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     const isLast = crashAt?.index === writes.length;
     writes.push(what);
     if (isLast && crashAt.phase === "before") die(`before ${what}`);
+    disk.isMade = true;
     effect();
     if (isLast) die(`after ${what}`);
   }
@@ -70,6 +72,16 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     if (disk.state !== null) return parseState(disk.state, paths.stateFile);
     if (disk.copies.length === 0) return validState(emptyState(), paths.stateFile);
     throw new EstratoError("integrity", `${paths.stateFile}: damaged: it is gone, but its copies are there`);
+  }
+
+  function beforehand(): State | null {
+    try {
+      return current();
+    } catch (error) {
+      if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
+      const copy = disk.copies.at(-1);
+      return copy === undefined ? null : parseState(copy, paths.stateFile);
+    }
   }
 
   function scan(): Awaited<ReturnType<StorePort["journal"]["scan"]>> {
@@ -96,6 +108,22 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       } catch {
         // Only the calls that come after it are to throw.
       }
+    },
+
+    async isThere() {
+      alive();
+      return disk.isMade;
+    },
+
+    async binding() {
+      alive();
+      return beforehand()?.binding ?? null;
+    },
+
+    async knownHome() {
+      alive();
+      const state = beforehand();
+      return state === null ? null : knownHome(state, paths.home);
     },
 
     async read() {

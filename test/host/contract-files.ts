@@ -58,6 +58,16 @@ export function fileContract(current: () => Rig): void {
     expect((await rig.host.imageChain(top, "qcow2")).at(-1)).toMatchObject({ path: base, identity: null });
   });
 
+  test("a file is the same under its name and through its real path, and no other is", async () => {
+    const rig = current();
+    const [one, other] = [await rig.addImage("one"), await rig.addImage("other")];
+    const real = (await rig.host.realPath(one)) ?? "";
+    const identity = (await rig.host.fileInfo(one))?.identity;
+    expect((await rig.host.fileInfo(real))?.identity).toBe(identity);
+    expect((await rig.host.fileInfo(other))?.identity).not.toBe(identity);
+    expect(await rig.host.realPath(`${rig.folder}/nothing`)).toBeNull();
+  });
+
   test("a file that is not there has no facts, and its removal is done", async () => {
     const rig = current();
     expect(await rig.host.imageInfo(`${rig.folder}/nothing`)).toBeNull();

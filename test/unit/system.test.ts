@@ -1,5 +1,8 @@
-import { describe, expect, it } from "vitest";
-import { callingUser, realClock, realIds } from "../../src/system.ts";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { callingUser, realClock, realIds, thisMachine } from "../../src/system.ts";
 import { fakeClock, fakeIds } from "../fake/clock.ts";
 
 describe.each([
@@ -53,5 +56,26 @@ describe("the calling user", () => {
       throw new Error("no entry in passwd");
     };
     expect(callingUser({}, 1234, nameless)).toBe("1234");
+  });
+});
+
+describe("this machine", () => {
+  const ID = "3d1219c7c4c5404aaa1f6d2a48adfda4";
+
+  it.each([
+    [[`${ID}\n`], ID],
+    [[null, `${ID}\n`], ID],
+    [["", `${ID}\n`], ID],
+    [["uninitialized\n"], null],
+    [[`${"0".repeat(32)}\n`], null],
+    [[null, null], null],
+  ])("is named by the first file of %j that holds an id", (texts, id) => {
+    const folder = mkdtempSync(join(tmpdir(), "estrato-machine-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const files = texts.map((text, index) => {
+      if (text !== null) writeFileSync(join(folder, String(index)), text);
+      return join(folder, String(index));
+    });
+    expect(thisMachine(files)).toEqual({ id, name: hostname() });
   });
 });

@@ -33,6 +33,7 @@ export default verb({
   },
   result: result.one(backupColumns),
   changes: true,
+  withoutStore: true,
   examples: [
     { line: "estrato backup web1 --rotation 7 --type daily", says: "a full one, the seven newest are kept" },
     { line: "estrato backup web1 --incremental --keep-daily 7 --keep-weekly 4", says: "from cron, every night" },

@@ -1,6 +1,6 @@
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
-import { manyBackups, openedWith, passphraseFile, placesOf, target } from "./place.ts";
+import { isTargetNamed, manyBackups, openedWith, passphraseFile, placesOf, target } from "./place.ts";
 
 export default verb({
   description:
@@ -9,6 +9,7 @@ export default verb({
   arguments: { backups: manyBackups },
   options: { target, passphraseFile },
   changes: true,
+  withoutStore: isTargetNamed,
   examples: [{ line: "estrato backup delete bak-0123456789abcdef0 -y", says: "without being asked" }],
   exits: {
     4: "there is no such backup",

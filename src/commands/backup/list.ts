@@ -3,7 +3,7 @@ import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { backupColumns } from "./columns.ts";
-import { placesIfAny, target } from "./place.ts";
+import { isTargetNamed, placesIfAny, target } from "./place.ts";
 
 export default verb({
   description:
@@ -15,6 +15,7 @@ export default verb({
   options: { target, type: text("TYPE", "only those of this type") },
   result: result.list(backupColumns),
   changes: false,
+  withoutStore: isTargetNamed,
   examples: [
     { line: "estrato backup list web1", says: "those of one instance" },
     { line: "estrato backup list --target /mnt/backup", says: "on a machine whose store is gone" },

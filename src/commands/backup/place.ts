@@ -12,6 +12,9 @@ import { passphraseFileOf } from "../framework/passphrase.ts";
 
 export const target = text("DIR", "the folder that holds the backups", { complete: "folder" });
 
+/** What needs nothing but the folder needs no store. */
+export const isTargetNamed = (options: { readonly target: string | null }): boolean => options.target !== null;
+
 export const passphraseFile = passphraseFileOf("of encrypted backups");
 
 /** Its absolute path; null where none is named. */

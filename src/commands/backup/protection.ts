@@ -4,7 +4,7 @@ import { eachTarget } from "../framework/targets.ts";
 import type { Verb } from "../framework/tree.ts";
 import { verb } from "../framework/verb.ts";
 import { backupColumns } from "./columns.ts";
-import { manyBackups, placesOf, target } from "./place.ts";
+import { isTargetNamed, manyBackups, placesOf, target } from "./place.ts";
 
 function protection(name: "protect" | "unprotect", description: string, says: string): { readonly default: Verb } {
   return {
@@ -14,6 +14,7 @@ function protection(name: "protect" | "unprotect", description: string, says: st
       options: { target },
       result: result.one(backupColumns, { onRequest: true }),
       changes: true,
+      withoutStore: isTargetNamed,
       examples: [{ line: `estrato backup ${name} before-upgrade`, says }],
       exits: { 4: "there is no such backup", 6: "the target is not there" },
       async run(context) {

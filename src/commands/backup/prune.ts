@@ -4,7 +4,7 @@ import { optional } from "../framework/arguments.ts";
 import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
-import { openedWith, passphraseFile, placesOf, target } from "./place.ts";
+import { isTargetNamed, openedWith, passphraseFile, placesOf, target } from "./place.ts";
 import { policyOf, policyOptions, zone } from "./policy.ts";
 
 const prunedColumns = [
@@ -26,6 +26,7 @@ export default verb({
   options: { ...policyOptions, zone, type: text("TYPE", "only those of this type"), target, passphraseFile },
   result: result.list(prunedColumns),
   changes: true,
+  withoutStore: isTargetNamed,
   examples: [
     { line: "estrato backup prune web1 --keep-daily 7 --keep-weekly 4 --dry-run", says: "what would go, and why" },
     { line: "estrato backup prune --type daily --rotation 7", says: "of all instances" },

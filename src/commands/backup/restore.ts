@@ -49,6 +49,7 @@ export default verb({
   },
   result: result.one(columns),
   changes: true,
+  withoutStore: true,
   examples: [
     {
       line: "estrato backup restore bak-0123456789abcdef0 --instance web1-again",

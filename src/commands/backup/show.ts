@@ -2,7 +2,7 @@ import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
 import { backupColumns } from "./columns.ts";
-import { manyBackups, placesOf, target } from "./place.ts";
+import { isTargetNamed, manyBackups, placesOf, target } from "./place.ts";
 
 export default verb({
   description: "Shows backups: what is in them, what they build on, and what they take.",
@@ -10,6 +10,7 @@ export default verb({
   options: { target },
   result: result.one(backupColumns),
   changes: false,
+  withoutStore: isTargetNamed,
   examples: [{ line: "estrato backup show before-upgrade", says: "the newest of that name" }],
   exits: { 4: "there is no such backup", 6: "the target is not there" },
   async run(context) {

@@ -9,7 +9,7 @@ import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
 import { verifiedColumns } from "./columns.ts";
-import { openedWith, placesOf, SAID, target } from "./place.ts";
+import { isTargetNamed, openedWith, placesOf, SAID, target } from "./place.ts";
 
 export default verb({
   description:
@@ -38,6 +38,7 @@ export default verb({
   },
   result: result.one(verifiedColumns),
   changes: true,
+  withoutStore: isTargetNamed,
   examples: [
     { line: "estrato backup verify before-upgrade", says: "one backup, and what it builds on" },
     { line: "estrato backup verify --all -q", says: "from cron: says nothing where all is well" },

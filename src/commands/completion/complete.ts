@@ -9,6 +9,7 @@ export default verb({
   description: "Completes the last of the words that stand behind the program's name.",
   arguments: { words: rest("WORD", "the line so far; the last word is the one to complete") },
   changes: false,
+  withoutStore: true,
   withoutSettings: true,
   raw: true,
   examples: [],

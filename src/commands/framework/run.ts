@@ -27,6 +27,7 @@ export async function runVerb(
     command,
     withoutSettings: verb.withoutSettings,
     changes: verb.changes,
+    withoutStore: verb.withoutStore(line.options),
   });
   try {
     await runParsed(name, verb, line, factory, catalogue);

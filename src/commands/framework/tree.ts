@@ -47,6 +47,7 @@ export interface Verb {
   readonly changes: boolean;
   readonly examples: readonly Example[];
   readonly exits: Readonly<Record<number, string>>;
+  readonly withoutStore: (options: Any) => boolean;
   readonly withoutSettings: boolean;
   readonly raw: boolean;
   readonly run: (context: Context) => Promise<Outcome<Any>>;

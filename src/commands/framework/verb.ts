@@ -48,7 +48,7 @@
  * inside run().
  */
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
-import type { Any, Arguments, Context, Example, Options, Verb } from "./tree.ts";
+import type { Any, Arguments, Context, Example, Options, OptionValues, Verb } from "./tree.ts";
 
 interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   /** Paragraphs, parted by an empty line. The one-line summary stands in the noun's index. */
@@ -62,6 +62,11 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   readonly examples: readonly Example[];
   /** What an exit code means here, for the manual; the general meaning of the others is there anyway. */
   readonly exits?: Readonly<Record<number, string>>;
+  /**
+   * True for verbs that begin without a store: those that make things make it, and a few need none. All others are
+   * refused where there is none (6).
+   */
+  readonly withoutStore?: boolean | ((options: OptionValues<O>) => boolean);
   /** True for verbs that must run even where the settings are damaged. */
   readonly withoutSettings?: boolean;
   /** Gets the words as they are, options and all; only for the hidden verb that completes them. */
@@ -83,6 +88,14 @@ export function verb<
     withoutSettings: false,
     raw: false,
     ...definition,
+    withoutStore: withoutStore(definition),
     run: async (context: Context) => (await definition.run(context as Context<A, O>)) ?? null,
   };
+}
+
+function withoutStore(definition: {
+  readonly withoutStore?: boolean | ((options: Any) => boolean);
+}): Verb["withoutStore"] {
+  const { withoutStore: said = false } = definition;
+  return typeof said === "function" ? said : () => said;
 }

@@ -37,6 +37,7 @@ export default verb({
   },
   result: result.one(imageColumns),
   changes: true,
+  withoutStore: true,
   examples: [
     { line: "estrato image create debian12 --file debian-12.qcow2", says: "from a file" },
     {

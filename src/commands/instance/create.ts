@@ -43,6 +43,7 @@ Where it fails, nothing is left behind.`,
   },
   result: result.one(instanceDetailColumns),
   changes: true,
+  withoutStore: true,
   examples: [
     { line: "estrato instance create web1 --image debian12 --key-name mykey", says: "make and start web1" },
     {

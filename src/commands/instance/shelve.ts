@@ -24,6 +24,7 @@ data back into the store and removes the copies.`,
   },
   result: instancesOnRequest,
   changes: true,
+  withoutStore: true,
   examples: [
     { line: "estrato shelve web1", says: "put web1 away" },
     { line: "estrato shelve web1 --offload --yes", says: "the same, and pack its disks, asking nothing" },

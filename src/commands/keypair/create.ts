@@ -29,6 +29,7 @@ export default verb({
     evenQuiet: true,
   }),
   changes: true,
+  withoutStore: true,
   examples: [
     { line: "estrato keypair create mykey --private-key-file ~/.ssh/mykey", says: "a new key in a file" },
     { line: "(umask 077; estrato keypair create mykey > mykey.pem)", says: "the same by a redirection" },

@@ -52,6 +52,7 @@ export default verb({
   },
   result: result.one(scheduleColumns),
   changes: true,
+  withoutStore: true,
   examples: [
     {
       line: 'estrato schedule create nightly --backup web1 --cron "0 3 * * *" --rotation 7 --incremental --catch-up',

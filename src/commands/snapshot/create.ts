@@ -38,6 +38,7 @@ export default verb({
   },
   result: result.one(snapshotColumns),
   changes: true,
+  withoutStore: true,
   examples: [
     { line: "estrato snapshot create web1 before-upgrade", says: "before something risky" },
     { line: "estrato snapshot create web1 running --memory", says: "to go on from this very moment later" },

@@ -27,6 +27,7 @@ export default verb({
   },
   result: result.one(volumeColumns),
   changes: true,
+  withoutStore: true,
   examples: [
     { line: "estrato volume create data1 --size 10G", says: "an empty one" },
     { line: "estrato volume create data3 --size 10G --encrypt --passphrase-file data3.key", says: "an encrypted one" },

@@ -3,7 +3,7 @@ import { missingCopies } from "../firmware.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
-import { LOST_PAGE, lostAmong } from "../instances/find.ts";
+import { isItsLibvirt, LOST_PAGE, lostAmong } from "../instances/find.ts";
 import { hostnameOf } from "../instances/hostname.ts";
 import type { DiskFile, DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
@@ -33,7 +33,9 @@ export async function examineInstances(world: World, state: State): Promise<Find
         unmendable(
           `instance ${instance.name}`,
           `libvirt has no domain ${instance.id}`,
-          `Define it again, or forget it: estrato instance delete ${instance.name}.`,
+          isItsLibvirt(state)
+            ? `Define it again, or forget it: estrato instance delete ${instance.name}.`
+            : "Is it another libvirt's? Name that with --connect.",
         ),
       );
       continue;

@@ -13,6 +13,7 @@ import {
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { requireInNoOtherStore } from "./other-stores.ts";
 
 /** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */
 const LEFT_TO_LIBVIRT = { uid: -1, gid: -1 } as const;
@@ -176,6 +177,11 @@ async function adoptDisk(
       hint: wayOut ?? COPY_IT,
     });
   const chain = await withOwners(world, status, await readForeignChain(world, { ...disk, source }, what));
+  await requireInNoOtherStore(
+    world,
+    chain.map(({ path }) => path),
+    what,
+  );
   const other = draft.layers[files.get(chain[0]?.identity ?? "") ?? ""];
   if (other !== undefined && !isFree(draft, other)) {
     throw new EstratoError("conflict", `${what}: ${source} is already a layer of something else (${other.id})`, {

@@ -67,8 +67,18 @@ export async function findInstance(world: World, target: string): Promise<FoundI
   }
   if (status !== null) return { status, record, state };
   throw new EstratoError("integrity", `instance ${target}: libvirt has no domain ${record?.id}`, {
-    hint: 'Run "estrato doctor" to see what can be mended, or "estrato instance delete" to forget it.',
+    hint: isItsLibvirt(state)
+      ? 'Run "estrato doctor" to see what can be mended, or "estrato instance delete" to forget it.'
+      : 'Is it another libvirt\'s? See --connect, and "estrato doctor".',
   });
+}
+
+/**
+ * Is it known that the libvirt which answers is the one whose domains these are? A store that is bound is read with its
+ * own alone (binding/bound-store.ts); of one that is not, nobody can say that what is not there is lost.
+ */
+export function isItsLibvirt({ binding }: State): boolean {
+  return binding !== null;
 }
 
 /**

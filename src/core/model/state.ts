@@ -256,8 +256,18 @@ const schedule = v.object({
   createdAt: time,
 });
 
+/** Whose store it is: the machine and the libvirt that it was first used with. */
+const binding = v.object({
+  machine: v.string(), // /etc/machine-id, or `name:` and the host's name where it has none
+  machineName: v.string(), // what it was called then: for people
+  uri: v.string(), // in its one form: core/binding/uri.ts
+  home: v.string(), // the folder of the store: the paths of all that it remembers are below it
+  user: v.nullable(v.number()), // whose session it is, as a user id; null: a libvirt of the whole machine
+});
+
 export const stateSchema = v.object({
   version: v.literal(STATE_VERSION),
+  binding: v.nullable(binding), // null: nothing has been written since states have this field
   layers: v.record(v.string(), layer),
   volumes: v.record(v.string(), volume),
   instances: v.record(v.string(), instance),
@@ -275,6 +285,7 @@ export const stateSchema = v.object({
 /** Of the records that others hold copies of: the journal, and what lies beside the state. */
 export const recordSchemas = { layer, volume, instance, shelved, snapshot, image, schedule };
 
+export type Binding = v.InferOutput<typeof binding>;
 export type State = v.InferOutput<typeof stateSchema>;
 export type Layer = v.InferOutput<typeof layer>;
 export type Volume = v.InferOutput<typeof volume>;

@@ -17,6 +17,8 @@ export interface FilePort {
     identity: string;
     isOurs: boolean; // we may change its mode
   } | null>;
+  /** Its path without links; null where it is not there. */
+  realPath(path: string): Promise<string | null>;
   /** Names in a folder (no dot files); [] where it is not there. */
   listFolder(path: string): Promise<string[]>;
   /** A small regular file from outside and who owns it; null where there is none that we may read, or it is larger. */

@@ -1,6 +1,6 @@
 /** What core asks of whoever remembers: the state, the journal, records and locks. */
 import type { JournalEntry, OperationEvent } from "../model/journal.ts";
-import type { State } from "../model/state.ts";
+import type { Binding, State } from "../model/state.ts";
 
 /** Held until release() or the end of the process and of every child that inherited it. */
 export interface HeldLocks {
@@ -12,6 +12,17 @@ export interface HeldLocks {
 /** What we remember. */
 export interface StorePort {
   readonly paths: StorePaths;
+  /**
+   * Is there a store? False where nothing was ever kept there. "host" where that cannot be seen, which is not the same.
+   */
+  isThere(): Promise<boolean>;
+  /**
+   * Whose store it is; null where it is nobody's yet. Where the state cannot be read its newest good copy says so, and
+   * where none can be read nobody knows. "host" where a newer estrato wrote it, or it may not be read.
+   */
+  binding(): Promise<Binding | null>;
+  /** The folder that its paths are of: it may be a copy of what lies there. Null where nothing says so. */
+  knownHome(): Promise<string | null>;
   /** The state as it is now; lean, no lock. "integrity" where no good copy can be read. */
   read(): Promise<State>;
   /**

@@ -3,6 +3,7 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { findImage } from "../images/find.ts";
+import type { HostUser } from "../model/host.ts";
 import type { Image, State } from "../model/state.ts";
 import { find } from "../names.ts";
 import type { World } from "../ports.ts";
@@ -18,16 +19,23 @@ export interface FoundImage extends SharedImage {
 const FIRST_USER = 1000; // login.defs(5), UID_MIN
 const NOBODY = 65534;
 
+/** Where stores may be: those of this host's users, the system's, and those that a setting names; not our own. */
+export async function storesOfUsers(world: World): Promise<string[]> {
+  return storesOf(world, await world.host.users());
+}
+
+function storesOf(world: World, users: readonly HostUser[]): string[] {
+  const homes = users
+    .filter(({ uid }) => uid >= FIRST_USER && uid !== NOBODY)
+    .map(({ home }) => `${home}/.local/share/estrato`);
+  return [...new Set([...(world.imageStores ?? []), ...homes])].filter((store) => store !== world.store.paths.home);
+}
+
 /** Everything that is shared with the caller, the oldest first. What cannot be read is not shared with him. */
 export async function sharedImages(world: World): Promise<FoundImage[]> {
   const found: FoundImage[] = [];
   const users = await world.host.users();
-  const own = world.store.paths.home;
-  const homes = users
-    .filter(({ uid }) => uid >= FIRST_USER && uid !== NOBODY)
-    .map(({ home }) => `${home}/.local/share/estrato`);
-  for (const store of new Set([...(world.imageStores ?? []), ...homes])) {
-    if (store === own) continue;
+  for (const store of storesOf(world, users)) {
     const names = await world.host.listFolder(`${store}/shares`).catch(() => []);
     for (const name of names) {
       const id = /^(img-[0-9a-f]+)\.json$/.exec(name)?.[1];

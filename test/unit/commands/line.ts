@@ -1,6 +1,7 @@
 /** Runs a line of the program in this process, with streams and twins handed in. */
 import type { Clock, HostPort, Ids, StorePort } from "../../../src/core/ports.ts";
 import { main } from "../../../src/main.ts";
+import type { Machine } from "../../../src/system.ts";
 import type { Prompts } from "../../../src/ui/prompts.ts";
 import { fakeClock, fakeIds } from "../../fake/clock.ts";
 import { fakeStore } from "../../fake/store.ts";
@@ -20,7 +21,12 @@ export interface LineOptions {
   /** What stdin holds. */
   readonly input?: string;
   readonly signal?: AbortSignal;
+  /** Where it runs. */
+  readonly machine?: Machine;
 }
+
+/** The machine that lines run on. */
+export const MACHINE: Machine = { id: "3d1219c7c4c5404aaa1f6d2a48adfda4", name: "alpha" };
 
 export interface LineResult {
   readonly exit: number;
@@ -51,6 +57,7 @@ export async function runLine(words: readonly string[], options: LineOptions = {
       clock: options.clock ?? fakeClock(),
       ids: options.ids ?? fakeIds(),
       user: "ana",
+      machine: options.machine ?? MACHINE,
       systemFolder: "/nowhere",
       ...(options.prompts === undefined ? {} : { prompts: options.prompts }),
     },

@@ -17,6 +17,8 @@ beforeAll(() => {
   writeFileSync(join(folder, "package.json"), '{"type":"module"}');
   const built = spawnSync(process.execPath, ["build.mjs", join(folder, "dist")], { encoding: "utf8" });
   expect(built.stderr).toBe("");
+  const made = run(["flavor", "create", "own", "--vcpus", "1", "--ram", "1G", "--disk", "1G"]);
+  expect(made).toMatchObject({ status: 0, stderr: "" });
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -15,7 +15,15 @@ export const GiB = 1024 ** 3;
 
 export function emptyState(): State {
   const nothing = { layers: {}, volumes: {}, instances: {}, snapshots: {}, images: {}, flavors: {}, keypairs: {} };
-  return { version: STATE_VERSION, ...nothing, bookmarks: {}, storeId: null, targets: {}, schedules: {} };
+  return {
+    version: STATE_VERSION,
+    binding: null,
+    ...nothing,
+    bookmarks: {},
+    storeId: null,
+    targets: {},
+    schedules: {},
+  };
 }
 
 /** A frozen qcow2 layer of 10 GiB, if nothing else is said. */

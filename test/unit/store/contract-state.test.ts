@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { keypair } from "./samples.ts";
+import { journalEntry, keypair } from "./samples.ts";
 import { STORES } from "./stores.ts";
 
 describe.each(STORES)("the %s store", (_name, makeStore) => {
@@ -7,6 +7,51 @@ describe.each(STORES)("the %s store", (_name, makeStore) => {
     const state = await makeStore().read();
     expect(Object.keys(state.flavors)).toEqual(["tiny", "small", "medium", "large", "xlarge"]);
     expect(state.volumes).toEqual({});
+  });
+
+  it("is not there before something is stored in it, and reading makes nothing", async () => {
+    const store = makeStore();
+    expect(await store.isThere()).toBe(false);
+    await store.read();
+    await store.journal.list();
+    expect(await store.isThere()).toBe(false);
+    await store.update((draft) => {
+      draft.keypairs.me = keypair("me");
+    });
+    expect(await store.isThere()).toBe(true);
+  });
+
+  it("is there where an operation was killed before it stored anything else", async () => {
+    const store = makeStore();
+    await store.journal.open(journalEntry("op-0000000000000000a"));
+    expect(await store.isThere()).toBe(true);
+  });
+
+  it("says whose it is", async () => {
+    const store = makeStore();
+    expect(await store.binding()).toBeNull();
+    const mine = { machine: "m", machineName: "alpha", uri: "qemu:///session", user: 1000, home: "/h" };
+    await store.update((draft) => {
+      draft.binding = mine;
+    });
+    expect(await store.binding()).toEqual(mine);
+    expect((await store.read()).binding).toEqual(mine);
+  });
+
+  it("says what is stored now, whoever asked whose it is before", async () => {
+    const store = makeStore();
+    await store.update((draft) => {
+      draft.keypairs.me = keypair("me");
+    });
+    await store.binding();
+    await store.update((draft) => {
+      draft.keypairs.other = keypair("other");
+    });
+    expect(Object.keys((await store.read()).keypairs)).toEqual(["me", "other"]);
+    await store.binding();
+    const mine = await store.read();
+    delete mine.keypairs.me;
+    expect(Object.keys((await store.read()).keypairs)).toEqual(["me", "other"]);
   });
 
   it("reads back what an update stored, and gives back what the change returned", async () => {

@@ -103,6 +103,11 @@ describe("a state of an older version", () => {
     }
   });
 
+  it("of before there were bindings is nobody's yet", () => {
+    const second = readFileSync(join(RECORDED, "state-2.json"), "utf8");
+    expect(parseState(second, "state.json").binding).toBeNull();
+  });
+
   it("loses nothing of what it had beyond the first shape", () => {
     const layers = { a: { busy: "op-1" } };
     const memory = { paused: true, definition: "a.xml" };

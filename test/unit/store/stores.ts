@@ -24,13 +24,15 @@ roots.push(outside);
 export const SHARED = join(outside, "marker.json");
 writeFileSync(SHARED, "{}");
 
+const unmade = () => ({ ...fakeDisk(), isMade: false });
+
 function fakeStores(): [StorePort, StorePort] {
-  const disk = fakeDisk();
-  return [fakeStore({ disk }), fakeStore({ disk: { ...fakeDisk(), fileLocks: disk.fileLocks } })];
+  const disk = unmade();
+  return [fakeStore({ disk }), fakeStore({ disk: { ...unmade(), fileLocks: disk.fileLocks } })];
 }
 
 /** For describe.each: a name, what makes a new and empty store, and two of them on one machine. */
 export const STORES: readonly [name: string, makeStore: () => StorePort, makeStores: () => [StorePort, StorePort]][] = [
-  ["fake", () => fakeStore(), fakeStores],
+  ["fake", () => fakeStore({ disk: unmade() }), fakeStores],
   ["real", realStore, () => [realStore(), realStore()]],
 ];
