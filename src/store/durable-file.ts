@@ -5,6 +5,7 @@ import {
   fsyncSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -77,6 +78,19 @@ export function syncFolder(path: string): void {
 /** Names in a folder, sorted, without dot files; [] where the folder is not there. */
 export function namesIn(folder: string): string[] {
   return allNamesIn(folder).filter((name) => !name.startsWith("."));
+}
+
+/** The files in a folder as text, by name; [] where the folder is not there. What goes while we look is left out. */
+export function textsIn(folder: string): { path: string; text: string }[] {
+  return namesIn(folder).flatMap((name) => {
+    const path = join(folder, name);
+    try {
+      return [{ path, text: readFileSync(path, "utf8") }];
+    } catch (error) {
+      if (["ENOENT", "EISDIR"].includes(errnoOf(error))) return [];
+      throw hostError(path, error);
+    }
+  });
 }
 
 /**

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { STATE_VERSION, type State } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
 import { replaceThroughConf } from "./conf-file.ts";
-import { writeDurably } from "./durable-file.ts";
+import { textsIn, writeDurably } from "./durable-file.ts";
 import { emptyState } from "./empty-state.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import { type FileLock, lockFile } from "./locks.ts";
@@ -29,6 +29,7 @@ export interface StateFile {
   read(): Promise<State>;
   update<T>(change: (draft: State) => T): Promise<T>;
   restoreLastGood(): Promise<Restored>;
+  stateCopies(): Promise<{ path: string; text: string }[]>;
 }
 
 export interface StateFileOptions {
@@ -124,6 +125,8 @@ export function stateFile(options: StateFileOptions): StateFile {
         await store(copy.content);
         return { from: copy.path, damagedFile };
       }),
+
+    stateCopies: async () => textsIn(paths.copiesFolder),
   };
 }
 

@@ -9,9 +9,11 @@ import { stateText, validState } from "../../src/store/state-text.ts";
 export interface FakeDisk {
   /** Set it to anything else to damage it. */
   state: string | null;
-  /** The good states, oldest first; the real store keeps five. */
+  /** The last five good states, oldest first. */
   readonly copies: string[];
   readonly journal: Map<string, string>;
+  /** Damaged entries of the journal that were set aside. */
+  readonly aside: Map<string, string>;
   readonly records: Map<string, string>;
   readonly events: OperationEvent[];
   /** Name of a lock → who holds it. */
@@ -26,6 +28,7 @@ export function fakeDisk(state?: State): FakeDisk {
     state: text,
     copies: text === null ? [] : [text],
     journal: new Map(),
+    aside: new Map(),
     records: new Map(),
     events: [],
     locks: new Map(),

@@ -14,6 +14,9 @@ import { type FakeDisk, fakeDisk, untilFree } from "./store-disk.ts";
 
 export { type FakeDisk, fakeDisk } from "./store-disk.ts";
 
+/** As many as the real store keeps. */
+const KEPT_COPIES = 5;
+
 /** The process died here. No EstratoError: nobody may answer it. */
 export class Crash extends Error {
   constructor(where: string) {
@@ -72,6 +75,15 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     throw new EstratoError("integrity", `${paths.stateFile}: damaged: it is gone, but its copies are there`);
   }
 
+  function isGood(text: string): boolean {
+    try {
+      parseState(text, paths.stateFile);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   function scan(): Awaited<ReturnType<StorePort["journal"]["scan"]>> {
     const entries: JournalEntry[] = [];
     const damaged: { name: string; why: string }[] = [];
@@ -113,6 +125,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       write("update", () => {
         disk.state = text;
         disk.copies.push(text);
+        disk.copies.splice(0, disk.copies.length - KEPT_COPIES);
       });
       return result;
     },
@@ -123,7 +136,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
         current();
         return { from: null, damagedFile: null };
       } catch {
-        const copy = disk.copies.at(-1);
+        const copy = disk.copies.findLast(isGood);
         if (copy === undefined) throw new EstratoError("integrity", `${paths.stateFile}: no good copy of it is left`);
         const damagedFile = disk.state === null ? null : `${paths.copiesFolder}/damaged.json`;
         write("restore", () => {
@@ -131,6 +144,11 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
         });
         return { from: `${paths.copiesFolder}/${disk.copies.length}.json`, damagedFile };
       }
+    },
+
+    async stateCopies() {
+      alive();
+      return disk.copies.map((text, index) => ({ path: `${paths.copiesFolder}/${index + 1}.json`, text }));
     },
 
     async lock(names, timeoutMs, signal) {
@@ -191,8 +209,14 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       },
       async setAside(name) {
         alive();
-        disk.journal.delete(checkedFileName("journal entry", name).replace(/\.json$/, ""));
+        const id = checkedFileName("journal entry", name).replace(/\.json$/, "");
+        disk.aside.set(name, disk.journal.get(id) ?? "");
+        disk.journal.delete(id);
         return `${paths.journalFolder}/damaged/${name}`;
+      },
+      async aside() {
+        alive();
+        return [...disk.aside].map(([name, text]) => ({ path: `${paths.journalFolder}/damaged/${name}`, text }));
       },
     },
 

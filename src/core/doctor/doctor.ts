@@ -11,8 +11,9 @@ import type { HeldLocks, World } from "../ports.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
 import { examineInstances } from "./instances.ts";
-import { examineMemory, orphanMemory } from "./memory.ts";
+import { examineMemory } from "./memory.ts";
 import { examineKept } from "./records.ts";
+import { examineRemembered, stateOrNull } from "./remembered.ts";
 import { examineSchedules } from "./schedules.ts";
 import { examineSecrets, orphanSecrets } from "./secrets.ts";
 import { examineShares } from "./shares.ts";
@@ -30,9 +31,10 @@ export interface Examined {
 
 /** All differences, nothing changed. Reads only. */
 export async function examine(world: World): Promise<Finding[]> {
-  const state = await world.store.read();
-  const pending = await world.store.journal.list();
-  const findings: Finding[] = [];
+  const findings = await examineRemembered(world);
+  const state = await stateOrNull(world);
+  if (state === null) return findings; // nothing can be compared with it
+  const { entries: pending, damaged } = await world.store.journal.scan();
   for (const entry of pending) findings.push(await examinePending(world, state, entry));
   findings.push(
     ...structure(state).map((problem) => unmendable("state.json", problem, "Nothing here can know which is right.")),
@@ -44,7 +46,7 @@ export async function examine(world: World): Promise<Finding[]> {
   findings.push(...(await examineInstances(world, state)));
   findings.push(...(await examineStrangers(world, state)));
   // While something is under way its files are not orphans: they are named in its journal entry.
-  if (pending.length === 0)
+  if (pending.length === 0 && damaged.length === 0)
     findings.push(
       ...examineStrays(state),
       ...(await examineShares(world, state)),
@@ -52,7 +54,6 @@ export async function examine(world: World): Promise<Finding[]> {
       ...(await examineSchedules(world, state)),
       ...(await examineUses(world, state)),
       ...(await examineOrphans(world, state)),
-      ...(await orphanMemory(world, state)),
       ...(await orphanSecrets(world, state)),
     );
   return findings;
@@ -79,13 +80,18 @@ async function examinePending(world: World, state: State, entry: JournalEntry): 
 }
 
 /**
- * Recovers what never ended, mends what can be mended (asking where it must choose), collects, and pulls in what
+ * Puts together what is remembered where that is damaged, recovers what never ended, mends what can be mended (asking where it must choose), collects, and pulls in what
  * instances still read from backups. Afterwards every difference left is in the answer with result "left".
  */
 export async function repair(world: World): Promise<Examined[]> {
+  const done: Examined[] = [];
+  for (const finding of await examineRemembered(world)) {
+    if (await mend(world, finding)) done.push({ ...rowOf(finding), result: "mended" });
+  }
+  const lost = await examineRemembered(world);
+  if (lost.length > 0) return [...done, ...lost.map((finding) => ({ ...rowOf(finding), result: "left" as const }))];
   const failures: { entry: JournalEntry; error: unknown }[] = [];
   await recoverAll(world, failures);
-  const done: Examined[] = [];
   for (const finding of await examine(world)) {
     if (finding.mending !== null)
       done.push({ ...rowOf(finding), result: (await mend(world, finding)) ? "mended" : "left" });

@@ -7,10 +7,11 @@ import { EstratoError } from "../../errors.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
 import { confirmed } from "../confirm.ts";
 import { hasOwnTpm } from "../firmware.ts";
+import { filesInUse } from "../in-use.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { Image, State } from "../model/state.ts";
+import type { Image, Instance, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
 import { isPlan, type PlanView, perform, type Step } from "../operations/steps.ts";
@@ -121,7 +122,7 @@ async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab
   const { record, uuid } = doomed;
   const files: string[] = [];
   if (record !== null) {
-    files.push(...(record.seed === null ? [] : [record.seed]), paths.consoleLog(uuid), paths.knownHosts(uuid));
+    files.push(...(await ownSeed(world, doomed, record)), paths.consoleLog(uuid), paths.knownHosts(uuid));
     for (const path of paths.oldConsoleLogs(uuid)) if ((await world.host.fileInfo(path)) !== null) files.push(path);
   }
   files.push(...ownNvram(world, doomed.status));
@@ -139,6 +140,18 @@ async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab
     schedules: doomed.schedules.map(({ id, name }) => ({ id, name })),
     crontab,
   };
+}
+
+/** The seed, but where another one reads it too: somebody gave it a second guest, or made a copy of this one. */
+async function ownSeed(world: World, { state, uuid }: Doomed, { seed }: Instance): Promise<string[]> {
+  if (seed === null) return [];
+  const others = (await filesInUse(world, state)).naming(seed).filter(
+    // What remembers earlier states, and this very operation, names it by this instance's id
+    ({ by, id }) => id !== uuid && (by === "domain" || by === "state"),
+  );
+  if (others.length === 0) return [seed];
+  world.report.note(`${seed}: stays, ${others.map(({ name }) => name).join(", ")} needs it`);
+  return [];
 }
 
 /** The NVRAM file where it is one of ours; a foreign one stays, like a foreign disk. */

@@ -9,6 +9,12 @@ export interface HeldLocks {
   release(): Promise<void>;
 }
 
+/** A text of the store's own, and where it lies. */
+export interface KeptText {
+  readonly path: string;
+  readonly text: string;
+}
+
 /** What we remember. */
 export interface StorePort {
   readonly paths: StorePaths;
@@ -42,11 +48,15 @@ export interface StorePort {
     scan(): Promise<{ entries: JournalEntry[]; damaged: { readonly name: string; readonly why: string }[] }>;
     /** Moves a damaged entry (a `name` of scan) out of the way, and says where to. */
     setAside(name: string): Promise<string>;
+    /** What was set aside and still lies there: what it names stays in use until somebody removes it. */
+    aside(): Promise<KeptText[]>;
   };
   /**
    * For doctor: puts the newest good copy in the place of a damaged or missing state.json. `from` null: it was good.
    */
   restoreLastGood(): Promise<{ readonly from: string | null; readonly damagedFile: string | null }>;
+  /** All that is kept of earlier states, damaged ones too. */
+  stateCopies(): Promise<KeptText[]>;
   /** Writes a small file durably, mode 0600, in a folder of the store that is 0700. */
   writeRecord(name: string, text: string): Promise<void>;
   /** "integrity" where there is no such record. */
