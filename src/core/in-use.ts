@@ -45,6 +45,8 @@ export async function filesInUse(world: World, state: State, headers: Headers = 
   for (const status of domains) for (const path of namedByDomain(status)) add(path, userOf(status));
   const texts = [...domains.flatMap(textsOf), ...(await keptTexts(world))];
   const blind: User[] = [];
+  const doubt = await world.store.doubt();
+  if (doubt !== null) blind.push({ by: "copy", id: doubt, name: `what the state lacks by ${doubt}` });
   let isWalked = false;
 
   const naming = (path: string) =>

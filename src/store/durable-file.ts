@@ -23,7 +23,7 @@ const ABANDONED_AFTER_MS = 3_600_000;
  * Durable when it returns; after a throw ("host") the old file is untouched. The folder must exist.
  */
 export function writeDurably(path: string, text: string, mode = 0o600): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${uniqueInProcess()}.tmp`);
+  const temporary = temporaryName(path);
   try {
     const fd = openSync(temporary, "wx", mode);
     try {
@@ -39,6 +39,11 @@ export function writeDurably(path: string, text: string, mode = 0o600): void {
     throw hostError(path, error);
   }
   syncFolder(dirname(path));
+}
+
+/** A name beside `path` that nobody else writes. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}-${uniqueInProcess()}.tmp`);
 }
 
 /** Removes what a failed write left, where that can be done at all: its own failure would hide the first one. */

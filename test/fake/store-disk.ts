@@ -11,6 +11,10 @@ export interface FakeDisk {
   state: string | null;
   /** The last five good states, oldest first. */
   readonly copies: string[];
+  /** The records of things, and their header, by file name. */
+  readonly things: Map<string, string>;
+  /** Says that the state may lack something; null: it is whole. */
+  doubt: string | null;
   readonly journal: Map<string, string>;
   /** Damaged entries of the journal that were set aside. */
   readonly aside: Map<string, string>;
@@ -27,6 +31,8 @@ export function fakeDisk(state?: State): FakeDisk {
   return {
     state: text,
     copies: text === null ? [] : [text],
+    things: new Map(),
+    doubt: null,
     journal: new Map(),
     aside: new Map(),
     records: new Map(),

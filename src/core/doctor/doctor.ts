@@ -11,9 +11,11 @@ import type { HeldLocks, World } from "../ports.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
 import { examineInstances } from "./instances.ts";
+import { recordLostLayers } from "./lost-layers.ts";
+import { examineMarks } from "./marks.ts";
 import { examineMemory } from "./memory.ts";
 import { examineKept } from "./records.ts";
-import { examineRemembered, stateOrNull } from "./remembered.ts";
+import { examineDoubt, examineRemembered, stateOrNull } from "./remembered.ts";
 import { examineSchedules } from "./schedules.ts";
 import { examineSecrets, orphanSecrets } from "./secrets.ts";
 import { examineShares } from "./shares.ts";
@@ -34,6 +36,7 @@ export async function examine(world: World): Promise<Finding[]> {
   const findings = await examineRemembered(world);
   const state = await stateOrNull(world);
   if (state === null) return findings; // nothing can be compared with it
+  findings.push(...(await examineDoubt(world)));
   const { entries: pending, damaged } = await world.store.journal.scan();
   for (const entry of pending) findings.push(await examinePending(world, state, entry));
   findings.push(
@@ -48,6 +51,7 @@ export async function examine(world: World): Promise<Finding[]> {
   // While something is under way its files are not orphans: they are named in its journal entry.
   if (pending.length === 0 && damaged.length === 0)
     findings.push(
+      ...(await examineMarks(world, [])),
       ...examineStrays(state),
       ...(await examineShares(world, state)),
       ...(await examineTargets(world, state)),
@@ -80,16 +84,19 @@ async function examinePending(world: World, state: State, entry: JournalEntry): 
 }
 
 /**
- * Puts together what is remembered where that is damaged, recovers what never ended, mends what can be mended (asking where it must choose), collects, and pulls in what
- * instances still read from backups. Afterwards every difference left is in the answer with result "left".
+ * Puts together what is remembered where that is damaged, recovers what never ended, mends what can be mended (asking
+ * where it must choose), collects, and pulls in what instances still read from backups. Afterwards every difference left is in the answer with result "left".
  */
 export async function repair(world: World): Promise<Examined[]> {
   const done: Examined[] = [];
+  // A state that is good gets what is missing of its records
+  if ((await stateOrNull(world)) !== null) await world.store.restoreLastGood();
   for (const finding of await examineRemembered(world)) {
     if (await mend(world, finding)) done.push({ ...rowOf(finding), result: "mended" });
   }
   const lost = await examineRemembered(world);
   if (lost.length > 0) return [...done, ...lost.map((finding) => ({ ...rowOf(finding), result: "left" as const }))];
+  if ((await world.store.doubt()) !== null) await recordLostLayers(world);
   const failures: { entry: JournalEntry; error: unknown }[] = [];
   await recoverAll(world, failures);
   for (const finding of await examine(world)) {

@@ -2,9 +2,11 @@
 import { EstratoError } from "../../errors.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, unmendable } from "./finding.ts";
 
-/** The state; null where it is damaged, lost, or older than what was stored last. Throws what else reading it throws. */
+/**
+ * The state; null where it is damaged, lost, or older than what was stored last. Throws what else reading it throws.
+ */
 export async function stateOrNull(world: World): Promise<State | null> {
   try {
     return await world.store.read();
@@ -29,11 +31,24 @@ async function examineState(world: World): Promise<Finding[]> {
       {
         subject: "the state",
         problem: error.message,
-        remedy: "Put it together again from its last good copy and from what is kept of each thing.",
+        remedy: "Put it together again, from its last good copy and from what is kept of each thing.",
         mending: { locks: [], loses: [], mend: restore },
       },
     ];
   }
+}
+
+/** It was put together from parts. Only a person can say that nothing is missing. */
+export async function examineDoubt(world: World): Promise<Finding[]> {
+  const path = await world.store.doubt();
+  if (path === null) return [];
+  return [
+    unmendable(
+      "the state",
+      "it was put together from an older copy and from what was kept of each thing, and may lack something: nothing is freed or merged, and no file is taken for one that nothing remembers",
+      `Look whether all is there, then remove ${path}.`,
+    ),
+  ];
 }
 
 async function restore(world: World): Promise<void> {

@@ -249,6 +249,7 @@ const schedule = v.object({
 
 export const stateSchema = v.object({
   version: v.literal(STATE_VERSION),
+  writes: v.optional(count), // how often it was stored; none: never by a version that counts
   layers: v.record(v.string(), layer),
   volumes: v.record(v.string(), volume),
   instances: v.record(v.string(), instance),
