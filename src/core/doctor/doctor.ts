@@ -85,7 +85,8 @@ async function examinePending(world: World, state: State, entry: JournalEntry): 
 
 /**
  * Puts together what is remembered where that is damaged, recovers what never ended, mends what can be mended (asking
- * where it must choose), collects, and pulls in what instances still read from backups. Afterwards every difference left is in the answer with result "left".
+ * where it must choose), collects, and pulls in what instances still read from backups. Afterwards each
+ * difference that is left is in the answer with result "left".
  */
 export async function repair(world: World): Promise<Examined[]> {
   const done: Examined[] = [];

@@ -11,7 +11,7 @@ import { filesInUse } from "../in-use.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { Image, Instance, State } from "../model/state.ts";
+import type { Image, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
 import { isPlan, type PlanView, perform, type Step } from "../operations/steps.ts";
@@ -122,10 +122,11 @@ async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab
   const { record, uuid } = doomed;
   const files: string[] = [];
   if (record !== null) {
-    files.push(...(await ownSeed(world, doomed, record)), paths.consoleLog(uuid), paths.knownHosts(uuid));
+    files.push(paths.consoleLog(uuid), paths.knownHosts(uuid));
     for (const path of paths.oldConsoleLogs(uuid)) if ((await world.host.fileInfo(path)) !== null) files.push(path);
   }
-  files.push(...ownNvram(world, doomed.status));
+  const seed = record?.seed ?? null;
+  files.push(...(await ownAlone(world, doomed, [...(seed === null ? [] : [seed]), ...ownNvram(world, doomed.status)])));
   return {
     uuid,
     name: doomed.name,
@@ -142,16 +143,16 @@ async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab
   };
 }
 
-/** The seed, but where another one reads it too: somebody gave it a second guest, or made a copy of this one. */
-async function ownSeed(world: World, { state, uuid }: Doomed, { seed }: Instance): Promise<string[]> {
-  if (seed === null) return [];
-  const others = (await filesInUse(world, state)).naming(seed).filter(
-    // What remembers earlier states, and this very operation, names it by this instance's id
-    ({ by, id }) => id !== uuid && (by === "domain" || by === "state"),
-  );
-  if (others.length === 0) return [seed];
-  world.report.note(`${seed}: stays, ${others.map(({ name }) => name).join(", ")} needs it`);
-  return [];
+/** Those that no other one reads: somebody gave a second guest this one's seed, or defined a copy of it by hand. */
+async function ownAlone(world: World, { state, uuid }: Doomed, files: readonly string[]): Promise<string[]> {
+  if (files.length === 0) return [];
+  const inUse = await filesInUse(world, state);
+  return files.filter((path) => {
+    // What remembers earlier states, and this very operation, names them by this instance's id
+    const others = inUse.naming(path).filter(({ by, id }) => id !== uuid && (by === "domain" || by === "state"));
+    if (others.length > 0) world.report.note(`${path}: stays, ${others.map(({ name }) => name).join(", ")} needs it`);
+    return others.length === 0;
+  });
 }
 
 /** The NVRAM file where it is one of ours; a foreign one stays, like a foreign disk. */
