@@ -15,7 +15,7 @@ export type { FilePort, HeldFile } from "./ports/files.ts";
 export type { ImagePort } from "./ports/images.ts";
 export type { LibvirtPort } from "./ports/libvirt.ts";
 export type { MachinePort } from "./ports/machine.ts";
-export type { HeldLocks, StorePaths, StorePort } from "./ports/store.ts";
+export type { HeldLocks, KeptText, StorePaths, StorePort } from "./ports/store.ts";
 
 /** The machine with all that runs on it. A function that needs only a part of it may say so. */
 export interface HostPort extends LibvirtPort, ImagePort, FilePort, MachinePort {}

@@ -5,6 +5,7 @@ import {
   fsyncSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -22,7 +23,7 @@ const ABANDONED_AFTER_MS = 3_600_000;
  * Durable when it returns; after a throw ("host") the old file is untouched. The folder must exist.
  */
 export function writeDurably(path: string, text: string, mode = 0o600): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${uniqueInProcess()}.tmp`);
+  const temporary = temporaryName(path);
   try {
     const fd = openSync(temporary, "wx", mode);
     try {
@@ -38,6 +39,11 @@ export function writeDurably(path: string, text: string, mode = 0o600): void {
     throw hostError(path, error);
   }
   syncFolder(dirname(path));
+}
+
+/** A name beside `path` that nobody else writes. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}-${uniqueInProcess()}.tmp`);
 }
 
 /** Removes what a failed write left, where that can be done at all: its own failure would hide the first one. */
@@ -77,6 +83,19 @@ export function syncFolder(path: string): void {
 /** Names in a folder, sorted, without dot files; [] where the folder is not there. */
 export function namesIn(folder: string): string[] {
   return allNamesIn(folder).filter((name) => !name.startsWith("."));
+}
+
+/** The files in a folder as text, by name; [] where the folder is not there. What goes while we look is left out. */
+export function textsIn(folder: string): { path: string; text: string }[] {
+  return namesIn(folder).flatMap((name) => {
+    const path = join(folder, name);
+    try {
+      return [{ path, text: readFileSync(path, "utf8") }];
+    } catch (error) {
+      if (["ENOENT", "EISDIR"].includes(errnoOf(error))) return [];
+      throw hostError(path, error);
+    }
+  });
 }
 
 /**

@@ -28,6 +28,7 @@ export function makeFolders(paths: PathsInStore, systemMode: boolean): void {
     makeFolder(paths.journalFolder, PRIVATE),
     makeFolder(paths.locksFolder, PRIVATE),
     makeFolder(paths.copiesFolder, PRIVATE),
+    makeFolder(paths.thingsFolder, PRIVATE),
   ];
   if (made.includes(true)) syncFolder(paths.home);
 }

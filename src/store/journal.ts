@@ -1,10 +1,10 @@
 /** The operations under way: one file per entry, there before the first outside effect, gone after the last. */
-import { mkdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { JournalEntry } from "../core/model/journal.ts";
 import { EstratoError } from "../errors.ts";
-import { namesIn, removeAbandoned, removeDurably, syncFolder, writeDurably } from "./durable-file.ts";
+import { namesIn, removeAbandoned, removeDurably, syncFolder, textsIn, writeDurably } from "./durable-file.ts";
 import { checkedFileName } from "./file-names.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 
@@ -34,6 +34,7 @@ export interface Journal {
   list(): Promise<JournalEntry[]>;
   scan(): Promise<{ entries: JournalEntry[]; damaged: DamagedEntry[] }>;
   setAside(name: string): Promise<string>;
+  aside(): Promise<{ path: string; text: string }[]>;
 }
 
 /** The journal in `folder`. `makeFolders` is called before the first write. */
@@ -79,9 +80,11 @@ export function journal(folder: string, makeFolders: () => void, now: () => Date
 
     async setAside(name) {
       const from = join(folder, checkedFileName("journal entry", name));
-      const to = join(folder, DAMAGED_FOLDER, name);
+      let to = join(folder, DAMAGED_FOLDER, name);
       try {
         mkdirSync(join(folder, DAMAGED_FOLDER), { recursive: true, mode: 0o700 });
+        // The one that was set aside under that name before is somebody's evidence too
+        for (let more = 1; existsSync(to); more += 1) to = join(folder, DAMAGED_FOLDER, `${name}.${more}`);
         renameSync(from, to);
       } catch (error) {
         throw hostError(from, error);
@@ -90,6 +93,8 @@ export function journal(folder: string, makeFolders: () => void, now: () => Date
       syncFolder(folder);
       return to;
     },
+
+    aside: async () => textsIn(join(folder, DAMAGED_FOLDER)),
   };
 }
 

@@ -87,7 +87,7 @@ export function migrate(
     const step = migrations[version];
     if (step === undefined) {
       throw new EstratoError("integrity", `${where}: no way from version ${version} to ${target}`, {
-        hint: "Run `estrato doctor --repair` to go back to the last good copy.",
+        hint: "Run `estrato doctor --repair` to go back to what was stored last.",
       });
     }
     version += 1;
@@ -101,6 +101,6 @@ export function versionOf(raw: RawState, where: string): number {
   const version = raw.version;
   if (typeof version === "number" && Number.isSafeInteger(version) && version >= 0) return version;
   throw new EstratoError("integrity", `${where}: damaged: it has no version`, {
-    hint: "Run `estrato doctor --repair` to go back to the last good copy.",
+    hint: "Run `estrato doctor --repair` to go back to what was stored last.",
   });
 }

@@ -16,6 +16,8 @@ export interface PathsInStore {
   readonly journalFolder: string;
   readonly locksFolder: string;
   readonly copiesFolder: string; // the last good copies of the state
+  readonly thingsFolder: string; // its rows once more, a file for each
+  readonly doubtFile: string; // there: the state was put together, and may lack something
   readonly stateFile: string;
   readonly stateLock: string;
   readonly eventsFile: string;
@@ -55,6 +57,8 @@ export function pathsInStore(home: string): PathsInStore {
     journalFolder: join(home, "journal"),
     locksFolder: join(home, "locks"),
     copiesFolder: join(home, "state"),
+    thingsFolder: join(home, "things"),
+    doubtFile: join(home, "incomplete.json"),
     stateFile: join(home, "state.json"),
     stateLock: join(home, "state.lock"), // beside locks/, so that no name of a lock can be it
     eventsFile: join(home, "events.jsonl"),

@@ -9,19 +9,20 @@ const NAME = /^([0-9]{12})-.+\.json$/;
 /** A copy that can be restored. */
 export interface GoodCopy<T> {
   readonly path: string;
+  readonly number: number;
   readonly content: T;
 }
 
 /**
  * Copies the state that was just stored and drops the oldest beyond the five newest. The state lock is held.
- * A copy, no hard link: whoever damages state.json in place must not damage its copy with it. Named by a counter, which
- * alone says the order (clocks go back), and by `now` for people. Not fsynced: state.json is, and a copy torn by a
- * power cut is passed over.
+ * A copy, no hard link: whoever damages state.json in place must not damage its copy with it. Named by the number of
+ * the write, which alone says the order (clocks go back), and by `now` for people. Not fsynced: state.json is, and a
+ * copy torn by a power cut is passed over.
  */
-export function keepCopy(stateFile: string, folder: string, now: Date): void {
+export function keepCopy(stateFile: string, folder: string, number: number, now: Date): void {
   const kept = copiesIn(folder);
   const time = now.toISOString().replaceAll(/[-:.]/g, "");
-  const path = join(folder, `${String(counterOf(kept.at(-1)) + 1).padStart(12, "0")}-${time}.json`);
+  const path = join(folder, `${String(number).padStart(12, "0")}-${time}.json`);
   try {
     copyFileSync(stateFile, path);
   } catch {
@@ -37,12 +38,17 @@ export function hasCopies(folder: string): boolean {
   return copiesIn(folder).length > 0;
 }
 
+/** The number of the newest one, whether it is good or not; 0 where there is none. */
+export function newestNumber(folder: string): number {
+  return counterOf(copiesIn(folder).at(-1));
+}
+
 /** The newest copy that `parse` accepts (it throws for a bad one); null where there is none. */
 export function newestGoodCopy<T>(folder: string, parse: (text: string, path: string) => T): GoodCopy<T> | null {
   for (const name of copiesIn(folder).reverse()) {
     const path = join(folder, name);
     try {
-      return { path, content: parse(readFileSync(path, "utf8"), path) };
+      return { path, number: counterOf(name), content: parse(readFileSync(path, "utf8"), path) };
     } catch {
       // Torn or damaged like the state itself: an older one may do.
     }

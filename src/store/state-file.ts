@@ -4,23 +4,26 @@ import { join } from "node:path";
 import { type Binding, STATE_VERSION, type State } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
 import { replaceThroughConf } from "./conf-file.ts";
-import { namesIn, writeDurably } from "./durable-file.ts";
+import { namesIn, removeAbandoned, textsIn, writeDurably } from "./durable-file.ts";
 import { emptyState } from "./empty-state.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import { knownHome } from "./known-home.ts";
 import { type FileLock, lockFile } from "./locks.ts";
-import { MIGRATIONS, type Migrations, versionOf } from "./migrations.ts";
+import { MIGRATIONS, type Migrations, type RawState, versionOf } from "./migrations.ts";
 import type { PathsInStore } from "./paths.ts";
-import { hasCopies, keepCopy, newestGoodCopy } from "./state-copies.ts";
+import { type Copy, rebuild } from "./rebuild.ts";
+import { hasCopies, keepCopy, newestGoodCopy, newestNumber } from "./state-copies.ts";
 import { checkedChange, parseRaw, parseState, stateText, validState } from "./state-text.ts";
+import { changed, type Header, headerText, inStep, isComplete, keptIn, type Writing } from "./things.ts";
+import { hasAny, readAside, readFiles, readHeader, writeFiles } from "./things-folder.ts";
 
 /** Transactions take milliseconds; whoever waits longer waits for something broken. */
 const STATE_LOCK_TIMEOUT_MS = 30_000;
-const REPAIR = "Run `estrato doctor --repair` to go back to the last good copy.";
+const REPAIR = "Run `estrato doctor --repair` to go back to what was stored last.";
 
 /** What a restoring found, for doctor to tell. */
 interface Restored {
-  /** The copy that was put in place; null: state.json was good and nothing was done. */
+  /** Where the state that was put in place is from, in words; null: state.json was good. */
   readonly from: string | null;
   /** Where the damaged file lies now; null where there was none. */
   readonly damagedFile: string | null;
@@ -33,6 +36,8 @@ export interface StateFile {
   read(): Promise<State>;
   update<T>(change: (draft: State) => T): Promise<T>;
   restoreLastGood(): Promise<Restored>;
+  stateCopies(): Promise<{ path: string; text: string }[]>;
+  doubt(): Promise<string | null>;
 }
 
 export interface StateFileOptions {
@@ -64,8 +69,20 @@ export function stateFile(options: StateFileOptions): StateFile {
       if (errno === "EACCES" || errno === "EPERM") throw hostError(paths.stateFile, error);
       if (errno !== "ENOENT") throw lost("it cannot be read", error);
       if (hasCopies(paths.copiesFolder)) throw lost("it is gone, but its copies are there", error);
+      if (hasAny(paths.thingsFolder)) throw lost("it is gone, but records of what it held are there", error);
+      const layer = unexplainedLayer();
+      if (layer !== null) throw lost(`it is gone, but a layer is there (${layer})`, error);
       return null;
     }
+  }
+
+  /** Before the first state there is no layer but of an operation that has not ended. */
+  function unexplainedLayer(): string | null {
+    const layers = namesIn(paths.layersFolder);
+    if (layers.length === 0) return null;
+    const entries = textsIn(paths.journalFolder);
+    const name = layers.find((one) => !entries.some(({ text }) => text.includes(one.replace(/\..*$/, ""))));
+    return name === undefined ? null : join(paths.layersFolder, name);
   }
 
   function lost(why: string, cause: unknown): EstratoError {
@@ -87,9 +104,65 @@ export function stateFile(options: StateFileOptions): StateFile {
     }
   }
 
-  async function store(state: State): Promise<void> {
+  /** `before`: the text that it takes the place of; null where there is none that can be relied on. */
+  async function store(state: State, before: string | null): Promise<void> {
+    const header = readHeader(paths.thingsFolder);
+    const old = before === null ? null : parseRaw(before, paths.stateFile);
+    const counted = [numberOf(old), header?.writes ?? 0, newestNumber(paths.copiesFolder)];
+    state.writes = 1 + Math.max(...counted);
     await replaceThroughConf(paths.stateFile, state, stateText(state), 0o600);
-    keepCopy(paths.stateFile, paths.copiesFolder, now());
+    keepCopy(paths.stateFile, paths.copiesFolder, state.writes, now());
+    const isInStep = header !== null && header.version === state.version && header.writes === old?.writes;
+    await keepThings(isInStep && old !== null ? changed(old, state) : null, state);
+  }
+
+  /** The records of things follow the state; null: nobody knows what they are of. */
+  async function keepThings(change: Writing | null, state: State): Promise<void> {
+    try {
+      if (change === null) removeAbandoned(paths.thingsFolder, now().getTime());
+      const writing = change ?? inStep(readFiles(paths.thingsFolder), state);
+      await writeFiles(paths.thingsFolder, writing, headerText(state));
+    } catch {
+      // What they are of is stored and durable: to call it failed now would be the lie. The next write compares all.
+    }
+  }
+
+  /** A store of before there were records gets them here, and one that lost some of them. */
+  async function completeThings(state: State): Promise<void> {
+    const kept = keptIn(readFiles(paths.thingsFolder));
+    if (!isComplete(kept) || kept.header?.writes !== (state.writes ?? 0)) await keepThings(null, state);
+  }
+
+  /** Throws "integrity" where what was stored last is a later state than this one. */
+  function requireNewest(state: State, header: Header | null): State {
+    if (state.writes === undefined || header === null || header.writes <= state.writes) return state;
+    throw new EstratoError(
+      "integrity",
+      `${paths.stateFile}: older than what was stored last (write ${state.writes} of ${header.writes})`,
+      { hint: REPAIR },
+    );
+  }
+
+  /** The header first: who writes meanwhile writes the state before it. */
+  function readState(): { readonly text: string | null; readonly state: State } {
+    const header = readHeader(paths.thingsFolder);
+    const text = readText();
+    if (text === null) return { text, state: validState(emptyState(), paths.stateFile) };
+    return { text, state: requireNewest(parseState(text, paths.stateFile, migrations), header) };
+  }
+
+  /** The best that is left: a copy, or an older state in the place of the last one. */
+  function bestCopy(): Copy | null {
+    const copies: Copy[] = [];
+    const copy = newestGoodCopy(paths.copiesFolder, (text, path) => parseState(text, path, migrations));
+    if (copy !== null) copies.push({ ...copy, writes: copy.content.writes ?? copy.number });
+    try {
+      const content = parseState(readFileSync(paths.stateFile, "utf8"), paths.stateFile, migrations);
+      copies.push({ path: paths.stateFile, writes: content.writes ?? 0, content });
+    } catch {
+      // Damaged or gone: that is why we are here
+    }
+    return copies.sort((a, b) => b.writes - a.writes)[0] ?? null;
   }
 
   /** What was read beforehand, for the read() that follows: reading is most of what a short command does. */
@@ -120,7 +193,7 @@ export function stateFile(options: StateFileOptions): StateFile {
   return {
     async isThere() {
       try {
-        if (stamp() !== null || hasCopies(paths.copiesFolder)) return true;
+        if (stamp() !== null || hasCopies(paths.copiesFolder) || hasAny(paths.thingsFolder)) return true;
         const { layersFolder, recordsFolder, memoryFolder, nvramFolder, journalFolder } = paths;
         const folders = [journalFolder, layersFolder, recordsFolder, memoryFolder, nvramFolder];
         return folders.some((folder) => namesIn(folder).length > 0);
@@ -137,46 +210,73 @@ export function stateFile(options: StateFileOptions): StateFile {
     },
 
     async read() {
+      const header = readHeader(paths.thingsFolder); // first, as in readState
       if (handed !== null) {
         const { state, stamp: then } = handed;
         handed = null;
-        if (then === stamp()) return state;
+        if (then === stamp()) return requireNewest(state, header);
       }
-      const text = readText();
-      return text === null ? validState(emptyState(), paths.stateFile) : parseState(text, paths.stateFile, migrations);
+      return readState().state;
     },
 
     update: (change) =>
       underLock(async () => {
-        const before = readText();
-        const draft =
-          before === null ? validState(emptyState(), paths.stateFile) : parseState(before, paths.stateFile, migrations);
+        const { text: before, state: draft } = readState();
         const result = change(draft);
         if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
         const after = checkedChange(draft, paths.stateFile);
-        if (before === stateText(after)) return result; // what is there is durable already
+        if (before === stateText(after)) {
+          // What is there is durable already. Whoever stored it may have been killed before its records followed.
+          if (readHeader(paths.thingsFolder)?.writes !== after.writes) await keepThings(null, after);
+          return result;
+        }
         if (before !== null) keepBeforeMigration(paths.copiesFolder, before, paths.stateFile);
-        await store(after);
+        await store(after, before);
         return result;
       }),
 
-    restoreLastGood: () =>
-      underLock(async () => {
+    async restoreLastGood() {
+      const isUnused = !existsSync(paths.stateFile) && !hasCopies(paths.copiesFolder) && !hasAny(paths.thingsFolder);
+      if (isUnused && unexplainedLayer() === null) return { from: null, damagedFile: null };
+      return underLock(async () => {
         try {
-          const text = readText();
-          if (text === null) return { from: null, damagedFile: null };
-          parseState(text, paths.stateFile, migrations);
+          await completeThings(readState().state);
           return { from: null, damagedFile: null };
         } catch (error) {
           if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
         }
-        const copy = newestGoodCopy(paths.copiesFolder, (text, path) => parseState(text, path, migrations));
-        if (copy === null) throw lost("and no good copy of it is left", undefined);
+        const kept = keptIn(readFiles(paths.thingsFolder));
+        const rebuilt = rebuild(bestCopy(), kept, newestNumber(paths.copiesFolder));
+        if (rebuilt === null) throw hopeless(paths.stateFile);
         const damagedFile = setAside(paths, now());
-        await store(copy.content);
-        return { from: copy.path, damagedFile };
-      }),
+        if (!rebuilt.whole) doubt(paths, rebuilt.from, now());
+        await store(rebuilt.state, null);
+        return { from: rebuilt.from, damagedFile };
+      });
+    },
+
+    stateCopies: async () => [...textsIn(paths.copiesFolder), ...readAside(paths.thingsFolder)],
+
+    doubt: async () => (existsSync(paths.doubtFile) ? paths.doubtFile : null),
   };
+}
+
+function hopeless(file: string): EstratoError {
+  const why = "neither a good copy of it nor a record of what it held is left";
+  return new EstratoError("integrity", `${file}: lost: ${why}`, {
+    hint: "Put it back from a copy of the store; until then nothing in the store is touched.",
+  });
+}
+
+/** 0 where it does not say. */
+function numberOf(raw: RawState | null): number {
+  return typeof raw?.writes === "number" ? raw.writes : 0;
+}
+
+/** Says for good, until a person removes it, that what was put together may lack something. Durable. */
+function doubt(paths: PathsInStore, from: string, now: Date): void {
+  const text = { at: now.toISOString(), from };
+  writeDurably(paths.doubtFile, `${JSON.stringify(text, undefined, 1)}\n`);
 }
 
 /** The last state of each older version is kept for good: the way back for whoever must downgrade. */

@@ -4,8 +4,8 @@ import { type State, stateSchema } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
 import { MIGRATIONS, type Migrations, migrate, type RawState } from "./migrations.ts";
 
-const REPAIR = "Run `estrato doctor --repair` to go back to the last good copy.";
-const TABLES = [
+const REPAIR = "Run `estrato doctor --repair` to go back to what was stored last.";
+export const TABLES = [
   "layers",
   "volumes",
   "instances",
@@ -17,6 +17,8 @@ const TABLES = [
   "targets",
   "schedules",
 ] as const;
+
+export type Table = (typeof TABLES)[number];
 
 /** One line per value, so that a person can read it and a diff shows a change. */
 export function stateText(state: State): string {

@@ -9,11 +9,17 @@ import { stateText, validState } from "../../src/store/state-text.ts";
 export interface FakeDisk {
   /** Set it to anything else to damage it. */
   state: string | null;
-  /** The good states, oldest first; the real store keeps five. */
+  /** The last five good states, oldest first. */
   readonly copies: string[];
   /** False: nobody has made a store of it yet. The first write makes it true. */
   isMade: boolean;
+  /** The records of things, and their header, by file name. */
+  readonly things: Map<string, string>;
+  /** Says that the state may lack something; null: it is whole. */
+  doubt: string | null;
   readonly journal: Map<string, string>;
+  /** Damaged entries of the journal that were set aside. */
+  readonly aside: Map<string, string>;
   readonly records: Map<string, string>;
   readonly events: OperationEvent[];
   /** Name of a lock → who holds it. */
@@ -28,7 +34,10 @@ export function fakeDisk(state?: State): FakeDisk {
     state: text,
     copies: text === null ? [] : [text],
     isMade: true,
+    things: new Map(),
+    doubt: null,
     journal: new Map(),
+    aside: new Map(),
     records: new Map(),
     events: [],
     locks: new Map(),

@@ -8,12 +8,18 @@ import { emptyState } from "../../src/store/empty-state.ts";
 import { checkedFileName } from "../../src/store/file-names.ts";
 import { byAge, entryText } from "../../src/store/journal.ts";
 import { knownHome } from "../../src/store/known-home.ts";
+import type { RawState } from "../../src/store/migrations.ts";
 import { pathsInStore } from "../../src/store/paths.ts";
+import { rebuild } from "../../src/store/rebuild.ts";
 import { missingRecord } from "../../src/store/records.ts";
-import { checkedChange, parseState, stateText, validState } from "../../src/store/state-text.ts";
+import { checkedChange, parseRaw, parseState, stateText, validState } from "../../src/store/state-text.ts";
+import { changed, HEADER_FILE, headerOf, headerText, inStep, isComplete, keptIn } from "../../src/store/things.ts";
 import { type FakeDisk, fakeDisk, untilFree } from "./store-disk.ts";
 
 export { type FakeDisk, fakeDisk } from "./store-disk.ts";
+
+/** As many as the real store keeps. */
+const KEPT_COPIES = 5;
 
 /** The process died here. No EstratoError: nobody may answer it. */
 export class Crash extends Error {
@@ -59,18 +65,50 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     if (dead !== null) throw new Crash(dead);
   }
 
-  function write(what: string, effect: () => void): void {
+  /** `then`: what a process that dies after the write does not come to. */
+  function write(what: string, effect: () => void, then?: () => void): void {
     const isLast = crashAt?.index === writes.length;
     writes.push(what);
     if (isLast && crashAt.phase === "before") die(`before ${what}`);
     disk.isMade = true;
     effect();
     if (isLast) die(`after ${what}`);
+    then?.();
+  }
+
+  /** As the real one: the state, its copy, and then the records of things. */
+  function store(what: string, state: State, before: string | null): void {
+    const old = before === null ? null : parseRaw(before, paths.stateFile);
+    const header = headerOf(disk.things.get(HEADER_FILE) ?? "");
+    state.writes = 1 + Math.max(Number(old?.writes ?? 0), header?.writes ?? 0, ...disk.copies.map(writesOf));
+    const text = stateText(state);
+    const keep = () => {
+      disk.state = text;
+      disk.copies.push(text);
+      disk.copies.splice(0, disk.copies.length - KEPT_COPIES);
+    };
+    write(what, keep, () => keepThings(header?.writes === old?.writes ? old : null, state));
+  }
+
+  function keepThings(before: RawState | null, state: State): void {
+    const { texts, gone, aside } = before === null ? inStep(disk.things, state) : changed(before, state);
+    for (const name of [...gone, ...aside]) disk.things.delete(name);
+    for (const [name, one] of texts) disk.things.set(name, one);
+    disk.things.set(HEADER_FILE, headerText(state));
+  }
+
+  function writesOf(text: string): number {
+    return isGood(text) ? (parseState(text, paths.stateFile).writes ?? 0) : 0;
   }
 
   function current(): State {
-    if (disk.state !== null) return parseState(disk.state, paths.stateFile);
-    if (disk.copies.length === 0) return validState(emptyState(), paths.stateFile);
+    if (disk.state !== null) {
+      const state = parseState(disk.state, paths.stateFile);
+      const last = headerOf(disk.things.get(HEADER_FILE) ?? "")?.writes ?? 0;
+      if (state.writes === undefined || last <= state.writes) return state;
+      throw new EstratoError("integrity", `${paths.stateFile}: damaged: it is older than what was stored last`);
+    }
+    if (disk.copies.length === 0 && disk.things.size === 0) return validState(emptyState(), paths.stateFile);
     throw new EstratoError("integrity", `${paths.stateFile}: damaged: it is gone, but its copies are there`);
   }
 
@@ -81,6 +119,15 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
       const copy = disk.copies.at(-1);
       return copy === undefined ? null : parseState(copy, paths.stateFile);
+    }
+  }
+
+  function isGood(text: string): boolean {
+    try {
+      parseState(text, paths.stateFile);
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -137,28 +184,44 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       const result = change(draft);
       if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
       const text = stateText(checkedChange(draft, paths.stateFile));
-      if (text === disk.state) return result; // the real one writes nothing either
-      write("update", () => {
-        disk.state = text;
-        disk.copies.push(text);
-      });
+      if (text === disk.state) {
+        if (headerOf(disk.things.get(HEADER_FILE) ?? "")?.writes !== draft.writes) keepThings(null, draft);
+        return result; // the real one writes no state either
+      }
+      store("update", draft, disk.state);
       return result;
     },
 
     async restoreLastGood() {
       alive();
       try {
-        current();
+        const state = current();
+        const kept = keptIn(disk.things);
+        const isInStep = isComplete(kept) && kept.header?.writes === (state.writes ?? 0);
+        if (disk.state !== null && !isInStep) keepThings(null, state);
         return { from: null, damagedFile: null };
       } catch {
-        const copy = disk.copies.at(-1);
-        if (copy === undefined) throw new EstratoError("integrity", `${paths.stateFile}: no good copy of it is left`);
+        const texts = [...disk.copies, ...(disk.state === null ? [] : [disk.state])].filter(isGood);
+        const [best] = texts.sort((a, b) => writesOf(b) - writesOf(a));
+        const content = best === undefined ? null : parseState(best, paths.stateFile);
+        const copy = content === null ? null : { path: paths.copiesFolder, writes: content.writes ?? 0, content };
+        const rebuilt = rebuild(copy, keptIn(disk.things), 0);
+        if (rebuilt === null) throw new EstratoError("integrity", `${paths.stateFile}: nothing of it is left`);
         const damagedFile = disk.state === null ? null : `${paths.copiesFolder}/damaged.json`;
-        write("restore", () => {
-          disk.state = copy;
-        });
-        return { from: `${paths.copiesFolder}/${disk.copies.length}.json`, damagedFile };
+        if (!rebuilt.whole) disk.doubt = paths.doubtFile;
+        store("restore", rebuilt.state, null);
+        return { from: rebuilt.from, damagedFile };
       }
+    },
+
+    async doubt() {
+      alive();
+      return disk.doubt;
+    },
+
+    async stateCopies() {
+      alive();
+      return disk.copies.map((text, index) => ({ path: `${paths.copiesFolder}/${index + 1}.json`, text }));
     },
 
     async lock(names, timeoutMs, signal) {
@@ -219,8 +282,14 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       },
       async setAside(name) {
         alive();
-        disk.journal.delete(checkedFileName("journal entry", name).replace(/\.json$/, ""));
+        const id = checkedFileName("journal entry", name).replace(/\.json$/, "");
+        disk.aside.set(name, disk.journal.get(id) ?? "");
+        disk.journal.delete(id);
         return `${paths.journalFolder}/damaged/${name}`;
+      },
+      async aside() {
+        alive();
+        return [...disk.aside].map(([name, text]) => ({ path: `${paths.journalFolder}/damaged/${name}`, text }));
       },
     },
 

@@ -11,8 +11,11 @@ import type { HeldLocks, World } from "../ports.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
 import { examineInstances } from "./instances.ts";
-import { examineMemory, orphanMemory } from "./memory.ts";
+import { recordLostLayers } from "./lost-layers.ts";
+import { examineMarks } from "./marks.ts";
+import { examineMemory } from "./memory.ts";
 import { examineKept } from "./records.ts";
+import { examineDoubt, examineRemembered, stateOrNull } from "./remembered.ts";
 import { examineSchedules } from "./schedules.ts";
 import { examineSecrets, orphanSecrets } from "./secrets.ts";
 import { examineShares } from "./shares.ts";
@@ -30,9 +33,11 @@ export interface Examined {
 
 /** All differences, nothing changed. Reads only. */
 export async function examine(world: World): Promise<Finding[]> {
-  const state = await world.store.read();
-  const pending = await world.store.journal.list();
-  const findings: Finding[] = [];
+  const findings = await examineRemembered(world);
+  const state = await stateOrNull(world);
+  if (state === null) return findings; // nothing can be compared with it
+  findings.push(...(await examineDoubt(world)));
+  const { entries: pending, damaged } = await world.store.journal.scan();
   for (const entry of pending) findings.push(await examinePending(world, state, entry));
   findings.push(
     ...structure(state).map((problem) => unmendable("state.json", problem, "Nothing here can know which is right.")),
@@ -44,15 +49,15 @@ export async function examine(world: World): Promise<Finding[]> {
   findings.push(...(await examineInstances(world, state)));
   findings.push(...(await examineStrangers(world, state)));
   // While something is under way its files are not orphans: they are named in its journal entry.
-  if (pending.length === 0)
+  if (pending.length === 0 && damaged.length === 0)
     findings.push(
+      ...(await examineMarks(world, [])),
       ...examineStrays(state),
       ...(await examineShares(world, state)),
       ...(await examineTargets(world, state)),
       ...(await examineSchedules(world, state)),
       ...(await examineUses(world, state)),
       ...(await examineOrphans(world, state)),
-      ...(await orphanMemory(world, state)),
       ...(await orphanSecrets(world, state)),
     );
   return findings;
@@ -79,16 +84,27 @@ async function examinePending(world: World, state: State, entry: JournalEntry): 
 }
 
 /**
- * Recovers what never ended, mends what can be mended (asking where it must choose), collects, and pulls in what
- * instances still read from backups. Afterwards every difference left is in the answer with result "left".
+ * Puts together what is remembered where that is damaged, recovers what never ended, mends what can be mended (asking
+ * where it must choose), collects, and pulls in what instances still read from backups. Afterwards each
+ * difference that is left is in the answer with result "left".
  * All is asked before anything is mended: a no leaves that one alone; throws "needs_yes" where nobody can answer.
  */
 export async function repair(world: World): Promise<Examined[]> {
+  const done: Examined[] = [];
+  // A state that is good gets what is missing of its records
+  if ((await stateOrNull(world)) !== null) await world.store.restoreLastGood();
+  const damaged = await examineRemembered(world);
+  const untouched = await refusedOf(world, damaged);
+  for (const finding of damaged) {
+    if (!untouched.has(finding) && (await mend(world, finding))) done.push({ ...rowOf(finding), result: "mended" });
+  }
+  const lost = await examineRemembered(world);
+  if (lost.length > 0) return [...done, ...lost.map((finding) => ({ ...rowOf(finding), result: "left" as const }))];
+  if ((await world.store.doubt()) !== null) await recordLostLayers(world);
   const failures: { entry: JournalEntry; error: unknown }[] = [];
   await recoverAll(world, failures);
   const found = await examine(world);
   const refused = await refusedOf(world, found);
-  const done: Examined[] = [];
   for (const finding of found) {
     if (finding.mending !== null && !refused.has(finding))
       done.push({ ...rowOf(finding), result: (await mend(world, finding)) ? "mended" : "left" });

@@ -1,7 +1,7 @@
 /** Compares the layers that we remember with the files that are there. */
 import { EstratoError } from "../../errors.ts";
-import { copyFiles } from "../firmware.ts";
 import { standingOn } from "../graph/references.ts";
+import { filesInUse, type Headers } from "../in-use.ts";
 import { instancesOn } from "../layers/holders.ts";
 import type { ImageInfo } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -90,103 +90,80 @@ function wrongContent(state: State, layer: Layer, info: ImageInfo, users: string
   return findings;
 }
 
-/** Files in our folders that nothing remembers. An empty one is removed; one that holds data only after a yes. */
+/**
+ * Files in our folders that nothing names. One that holds nothing is removed; one that holds data only after a yes.
+ */
 export async function examineOrphans(world: World, state: State): Promise<Finding[]> {
   const { paths } = world.store;
-  const known = await knownFiles(world, state);
+  const headers: Headers = new Map();
+  const inUse = await filesInUse(world, state, headers);
   const findings: Finding[] = [];
   for (const name of await world.host.listFolder(paths.layersFolder)) {
     const path = `${paths.layersFolder}/${name}`;
-    if (known.has(path)) continue;
-    findings.push(await orphanLayer(world, path));
+    if (!(await inUse.isNamed(path))) findings.push(await orphanLayer(world, path, headers));
   }
-  findings.push(...(await orphanRecords(world, known)));
-  return findings;
-}
-
-/** Every file of ours that something needs. */
-async function knownFiles(world: World, state: State): Promise<Set<string>> {
-  const { paths } = world.store;
-  const known = new Set(Object.values(state.layers).map((layer) => layer.file));
-  const domains = await world.host.domainStatuses();
-  for (const status of domains.values()) {
-    for (const definition of [status.inactive, status.live]) {
-      for (const disk of definition?.disks ?? []) if (disk.source !== null) known.add(disk.source);
-      if (definition?.nvram != null) known.add(definition.nvram);
+  for (const folder of [paths.record("x"), paths.nvram("x"), paths.seed("x"), paths.memory("x")].map(folderOf)) {
+    for (const name of await world.host.listFolder(folder)) {
+      const path = `${folder}${name}`;
+      if (await inUse.isNamed(path)) continue;
+      const isMemory = folder === folderOf(paths.memory("x"));
+      findings.push(await orphanOf(world, path, isMemory ? "memory" : "record", headers));
     }
   }
-  for (const one of [...Object.values(state.snapshots), ...Object.values(state.images)]) {
-    if (one.definition !== null) known.add(paths.record(one.definition));
-    for (const path of copyFiles(world, one)) known.add(path);
-  }
-  for (const { memory } of Object.values(state.snapshots)) {
-    if (memory === null) continue;
-    known.add(paths.memory(memory.file));
-    if (memory.definition !== null) known.add(paths.record(memory.definition));
-  }
-  for (const instance of Object.values(state.instances)) if (instance.seed !== null) known.add(instance.seed);
-  return known;
+  return findings;
 }
 
 /**
  * Throws "conflict" where a command that began after we looked may have made the file: it is named in the journal, and
  * then in the state.
  */
-export async function requireOrphan(world: World, path: string): Promise<void> {
+async function requireOrphan(world: World, path: string, headers: Headers): Promise<void> {
   const pending = await world.store.journal.list();
-  const known = await knownFiles(world, await world.store.read());
-  if (pending.length === 0 && !known.has(path)) return;
-  throw new EstratoError("conflict", `${path}: another operation is in progress`, {
+  const inUse = await filesInUse(world, await world.store.read(), headers);
+  const [user] = await inUse.users(path);
+  if (pending.length === 0 && user === undefined) return;
+  throw new EstratoError("conflict", `${path}: ${user?.name ?? "another operation in progress"} may need it`, {
     hint: "Run doctor again after it.",
   });
 }
 
-async function orphanLayer(world: World, path: string): Promise<Finding> {
+async function orphanLayer(world: World, path: string, headers: Headers): Promise<Finding> {
   const partial = path.endsWith(".part");
   const extents = path.endsWith(".qcow2")
     ? await world.host.ownExtents({ path, format: "qcow2" }).catch(() => null)
     : null;
   const empty = partial || (extents !== null && extents.length === 0);
   const bytes = (await world.host.fileInfo(path))?.allocatedBytes ?? 0;
+  const problem = empty ? "an empty file that nothing remembers" : `a file with ${bytes} bytes that nothing remembers`;
+  return removal(path, problem, empty ? [] : [`${path}, ${bytes} bytes`], headers);
+}
+
+/** It may be the only one that is left of what somebody deleted by mistake: it goes only after a yes. */
+async function orphanOf(world: World, path: string, kind: "memory" | "record", headers: Headers): Promise<Finding> {
+  const { allocatedBytes = 0, sizeBytes = 0 } = (await world.host.fileInfo(path)) ?? {};
+  if (kind === "memory") {
+    const problem = `a memory of ${allocatedBytes} bytes that no snapshot remembers`;
+    return removal(path, problem, [`${path}, ${allocatedBytes} bytes`], headers);
+  }
+  const problem = "a definition, NVRAM, TPM state or seed that nothing remembers";
+  return removal(path, problem, [`${path}, ${sizeBytes} bytes`], headers);
+}
+
+function removal(path: string, problem: string, loses: readonly string[], headers: Headers): Finding {
   return {
     subject: path,
-    problem: empty ? "an empty file that nothing remembers" : `a file with ${bytes} bytes that nothing remembers`,
+    problem,
     remedy: "Remove the file.",
     mending: {
       locks: [],
-      loses: empty ? [] : [`${path}, ${bytes} bytes`],
+      loses,
       mend: async (w, locks) => {
-        await requireOrphan(w, path);
+        await requireOrphan(w, path, headers);
         if (path.endsWith(".qcow2")) await requireUnheld(w, path);
         await perform(w, locks, [{ do: "unlink", path }]);
       },
     },
   };
-}
-
-async function orphanRecords(world: World, known: ReadonlySet<string>): Promise<Finding[]> {
-  const { paths } = world.store;
-  const findings: Finding[] = [];
-  for (const folder of [paths.record("x"), paths.nvram("x"), paths.seed("x")].map(folderOf)) {
-    for (const name of await world.host.listFolder(folder)) {
-      const path = `${folder}${name}`;
-      if (known.has(path)) continue;
-      findings.push({
-        subject: path,
-        problem: "a definition, NVRAM, TPM state or seed that nothing remembers",
-        remedy: "Remove the file.",
-        mending: {
-          locks: [],
-          loses: [],
-          mend: async (w, locks) => {
-            await requireOrphan(w, path);
-            await perform(w, locks, [{ do: "unlink", path }]);
-          },
-        },
-      });
-    }
-  }
-  return findings;
 }
 
 function folderOf(path: string): string {

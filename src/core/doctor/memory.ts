@@ -4,7 +4,6 @@ import { FROZEN } from "../modes.ts";
 import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
-import { requireOrphan } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
 /** Every snapshot's memory is there, as long as it was written, and frozen. */
@@ -44,30 +43,4 @@ async function examineOne(world: World, state: State, snapshot: Snapshot): Promi
       },
     },
   ];
-}
-
-/** Memory that no snapshot remembers: it may be somebody's, so it goes only after a yes. */
-export async function orphanMemory(world: World, state: State): Promise<Finding[]> {
-  const folder = world.store.paths.memory("x").replace(/\/x$/, "");
-  const kept = new Set(Object.values(state.snapshots).flatMap(({ memory }) => (memory === null ? [] : [memory.file])));
-  const findings: Finding[] = [];
-  for (const name of await world.host.listFolder(folder)) {
-    if (kept.has(name)) continue;
-    const path = `${folder}/${name}`;
-    const bytes = (await world.host.fileInfo(path))?.allocatedBytes ?? 0;
-    findings.push({
-      subject: path,
-      problem: `a memory of ${bytes} bytes that no snapshot remembers`,
-      remedy: "Remove the file.",
-      mending: {
-        locks: [],
-        loses: [`${path}, ${bytes} bytes`],
-        mend: async (w, locks) => {
-          await requireOrphan(w, path);
-          await perform(w, locks, [{ do: "unlink", path }]);
-        },
-      },
-    });
-  }
-  return findings;
 }

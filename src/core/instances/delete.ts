@@ -7,6 +7,7 @@ import { EstratoError } from "../../errors.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
 import { confirmed } from "../confirm.ts";
 import { hasOwnTpm } from "../firmware.ts";
+import { filesInUse } from "../in-use.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -121,10 +122,11 @@ async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab
   const { record, uuid } = doomed;
   const files: string[] = [];
   if (record !== null) {
-    files.push(...(record.seed === null ? [] : [record.seed]), paths.consoleLog(uuid), paths.knownHosts(uuid));
+    files.push(paths.consoleLog(uuid), paths.knownHosts(uuid));
     for (const path of paths.oldConsoleLogs(uuid)) if ((await world.host.fileInfo(path)) !== null) files.push(path);
   }
-  files.push(...ownNvram(world, doomed.status));
+  const seed = record?.seed ?? null;
+  files.push(...(await ownAlone(world, doomed, [...(seed === null ? [] : [seed]), ...ownNvram(world, doomed.status)])));
   return {
     uuid,
     name: doomed.name,
@@ -139,6 +141,18 @@ async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab
     schedules: doomed.schedules.map(({ id, name }) => ({ id, name })),
     crontab,
   };
+}
+
+/** Those that no other one reads: somebody gave a second guest this one's seed, or defined a copy of it by hand. */
+async function ownAlone(world: World, { state, uuid }: Doomed, files: readonly string[]): Promise<string[]> {
+  if (files.length === 0) return [];
+  const inUse = await filesInUse(world, state);
+  return files.filter((path) => {
+    // What remembers earlier states, and this very operation, names them by this instance's id
+    const others = inUse.naming(path).filter(({ by, id }) => id !== uuid && (by === "domain" || by === "state"));
+    if (others.length > 0) world.report.note(`${path}: stays, ${others.map(({ name }) => name).join(", ")} needs it`);
+    return others.length === 0;
+  });
 }
 
 /** The NVRAM file where it is one of ours; a foreign one stays, like a foreign disk. */

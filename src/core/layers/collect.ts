@@ -96,6 +96,10 @@ export async function settle(world: World, locks: HeldLocks, layer: string): Pro
  */
 async function pendingOn(world: World, state: State, locks: HeldLocks, layer: string): Promise<boolean> {
   const moving = [layer, ...children(state, layer)];
+  // Something that points at it may be missing in the state.
+  if ((await world.store.doubt()) !== null) return true;
+  // What a damaged entry was about nobody knows: whatever it names is left as it is.
+  for (const { text } of await world.store.journal.aside()) if (moving.some((id) => text.includes(id))) return true;
   const entries = await world.store.journal.list();
   return entries.some((entry) => {
     if (entry.locks.some((name) => locks.names.includes(name))) return true;

@@ -268,6 +268,7 @@ const binding = v.object({
 export const stateSchema = v.object({
   version: v.literal(STATE_VERSION),
   binding: v.nullable(binding), // null: nothing has been written since states have this field
+  writes: v.optional(count), // how often it was stored; none: never by a version that counts
   layers: v.record(v.string(), layer),
   volumes: v.record(v.string(), volume),
   instances: v.record(v.string(), instance),

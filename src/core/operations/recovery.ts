@@ -34,6 +34,8 @@ export async function endEntry(world: World, held: HeldLocks, entry: JournalEntr
     await requireNoneAstray(world, entry);
     const [kind, { dataOf }] = await Promise.all([load(), import("./entry-data.ts")]);
     const outcome = await kind.recover(world, locks, dataOf(kind, entry), openedEntry(world, kind, entry));
+    // Killed just after it had stored the state, its records of things did not follow: a change of nothing sees to that
+    await world.store.update(() => undefined);
     await closeEntry(world, entry);
     world.report.note(`${entry.command}: had not ended; ${RECOVERED[outcome]}`);
   } finally {

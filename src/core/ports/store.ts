@@ -9,6 +9,12 @@ export interface HeldLocks {
   release(): Promise<void>;
 }
 
+/** A text of the store's own, and where it lies. */
+export interface KeptText {
+  readonly path: string;
+  readonly text: string;
+}
+
 /** What we remember. */
 export interface StorePort {
   readonly paths: StorePaths;
@@ -53,11 +59,21 @@ export interface StorePort {
     scan(): Promise<{ entries: JournalEntry[]; damaged: { readonly name: string; readonly why: string }[] }>;
     /** Moves a damaged entry (a `name` of scan) out of the way, and says where to. */
     setAside(name: string): Promise<string>;
+    /** What was set aside and still lies there: what it names stays in use until somebody removes it. */
+    aside(): Promise<KeptText[]>;
   };
   /**
-   * For doctor: puts the newest good copy in the place of a damaged or missing state.json. `from` null: it was good.
+   * For doctor: puts what was stored last in the place of a state.json that is damaged, missing or older, from its good
+   * copies and the records of things. `from`: in words; null: it was good. "integrity" where nothing of it is left.
    */
   restoreLastGood(): Promise<{ readonly from: string | null; readonly damagedFile: string | null }>;
+  /** All that is kept of earlier states, damaged ones too. */
+  stateCopies(): Promise<KeptText[]>;
+  /**
+   * The file that says that the state was put together from parts, and that something may be missing in it; null: it is
+   * whole. While it is there nothing is freed, merged or taken for a file that nothing remembers.
+   */
+  doubt(): Promise<string | null>;
   /** Writes a small file durably, mode 0600, in a folder of the store that is 0700. */
   writeRecord(name: string, text: string): Promise<void>;
   /** "integrity" where there is no such record. */

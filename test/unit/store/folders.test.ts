@@ -32,6 +32,7 @@ const SECRET = {
   memory: "700",
   nvram: "700",
   records: "700",
+  things: "700",
   state: "700",
 };
 

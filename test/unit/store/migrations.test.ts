@@ -86,7 +86,7 @@ describe("a state of an older version", () => {
     });
     const { other: _, ...keypairs } = (await file.read()).keypairs;
     expect(JSON.parse(now())).toMatchObject({ ...JSON.parse(text), version: STATE_VERSION });
-    expect(structuredClone({ ...(await file.read()), keypairs })).toEqual(structuredClone(state));
+    expect(structuredClone({ ...(await file.read()), keypairs, writes: undefined })).toEqual(structuredClone(state));
   });
 
   it("of the first shape gets what came since", () => {

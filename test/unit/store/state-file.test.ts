@@ -174,7 +174,8 @@ describe("the last good copies", () => {
     const restored = await store.restoreLastGood();
     expect(restored.from).toMatch(/000000000002-.*\.json$/);
     expect(readFileSync(restored.damagedFile ?? "", "utf8")).toBe(text);
-    expect(await store.read()).toEqual(good);
+    expect(await store.read()).toEqual({ ...good, writes: 3 });
+    expect(await store.doubt()).toBeNull();
   });
 
   it("bring back a state that is gone", async () => {
@@ -182,7 +183,7 @@ describe("the last good copies", () => {
     const good = await store.read();
     rmSync(stateFile());
     expect(await store.restoreLastGood()).toMatchObject({ damagedFile: null });
-    expect(await store.read()).toEqual(good);
+    expect(await store.read()).toEqual({ ...good, writes: 2 });
   });
 
   it("are passed over where they are damaged themselves", async () => {
@@ -191,14 +192,18 @@ describe("the last good copies", () => {
     await add("b");
     writeFileSync(join(home, "state", copies().at(-1) ?? ""), "{half");
     writeFileSync(stateFile(), "");
+    rmSync(join(home, "things"), { recursive: true });
     await store.restoreLastGood();
-    expect(await store.read()).toEqual(first);
+    expect(await store.read()).toEqual({ ...first, writes: 3 });
+    // What was stored after it nobody knows any more
+    expect(await store.doubt()).toBe(join(home, "incomplete.json"));
   });
 
   it("leave the damaged file alone where none of them is good", async () => {
     await add("a");
     for (const name of copies()) writeFileSync(join(home, "state", name), "");
     writeFileSync(stateFile(), "{half");
+    rmSync(join(home, "things"), { recursive: true });
     await expect(store.restoreLastGood()).rejects.toMatchObject({ code: "integrity" });
     expect(readFileSync(stateFile(), "utf8")).toBe("{half");
   });

@@ -1,0 +1,146 @@
+/**
+ * A record of each thing, beside the state: the same rows once more, each in a small file of its own, so that what was
+ * reported done can be put together again where state.json and all its copies are gone. And a header, which says of
+ * which write of the state they are and how many.
+ */
+import { createHash } from "node:crypto";
+import { STATE_VERSION, type State } from "../core/model/state.ts";
+import type { RawState } from "./migrations.ts";
+import { TABLES, type Table } from "./state-text.ts";
+
+/** One row of a table. */
+export interface Thing {
+  readonly version: number; // of the state that it is from
+  readonly writes: number; // the write of the state that made it so
+  readonly table: Table;
+  readonly key: string;
+  readonly row: unknown;
+}
+
+/** Written after all rows: where it says an older write than the state, rows may be old, missing or too many. */
+export interface Header {
+  readonly version: number;
+  readonly writes: number;
+  readonly rows: number;
+  readonly rest: RawState; // what is in no table
+}
+
+/** What the files say. */
+export interface Kept {
+  readonly header: Header | null;
+  readonly things: readonly Thing[];
+  readonly damaged: readonly string[]; // names of files
+}
+
+/** Files to be made anew, to be removed, and to be put aside: all that is needed to have the rows of a state. */
+export interface Writing {
+  readonly texts: ReadonlyMap<string, string>;
+  readonly gone: readonly string[];
+  readonly aside: readonly string[];
+}
+
+export const HEADER_FILE = "store.json";
+const LONGEST_NAME = 200;
+
+/** Ids stand in their name; what users name, and paths, percent-encoded, or by its sum where that grows too long. */
+function fileNameOf(table: Table, key: string): string {
+  return `${table}.${encoded(key) ?? createHash("sha256").update(key).digest("hex")}.json`;
+}
+
+function encoded(key: string): string | null {
+  try {
+    const name = encodeURIComponent(key);
+    return name.length > LONGEST_NAME ? null : name;
+  } catch {
+    return null; // half a surrogate pair
+  }
+}
+
+/** What is to be written so that the files, which have the rows of `before`, have those of `after`. */
+export function changed(before: RawState, after: State): Writing {
+  const texts = new Map<string, string>();
+  const gone: string[] = [];
+  for (const table of TABLES) {
+    const old = (before[table] ?? {}) as Record<string, unknown>;
+    for (const [key, row] of Object.entries(after[table])) {
+      if (!Object.hasOwn(old, key) || JSON.stringify(old[key]) !== JSON.stringify(row))
+        texts.set(fileNameOf(table, key), thingText(after, table, key, row));
+    }
+    for (const key of Object.keys(old)) if (after[table][key] === undefined) gone.push(fileNameOf(table, key));
+  }
+  return { texts, gone, aside: [] };
+}
+
+/** The same, whatever the files hold. One that nobody can read and that is of no row is put aside. */
+export function inStep(files: ReadonlyMap<string, string>, after: State): Writing {
+  const texts = new Map<string, string>();
+  const wanted = new Set<string>();
+  for (const table of TABLES) {
+    for (const [key, row] of Object.entries(after[table])) {
+      const name = fileNameOf(table, key);
+      wanted.add(name);
+      const there = thingOf(files.get(name) ?? "");
+      if (there?.version === after.version && JSON.stringify(there.row) === JSON.stringify(row)) continue;
+      texts.set(name, thingText(after, table, key, row));
+    }
+  }
+  const others = [...files.keys()].filter((name) => name !== HEADER_FILE && !wanted.has(name));
+  const isThing = (name: string) => thingOf(files.get(name) ?? "") !== null;
+  return { texts, gone: others.filter(isThing), aside: others.filter((name) => !isThing(name)) };
+}
+
+function thingText({ version, writes = 0 }: State, table: Table, key: string, row: unknown): string {
+  return `${JSON.stringify({ version, writes, table, key, row } satisfies Thing, undefined, 1)}\n`;
+}
+
+export function headerText(state: State): string {
+  const { version, writes = 0, ...others } = state;
+  const rows = TABLES.reduce((sum, table) => sum + Object.keys(state[table]).length, 0);
+  const rest = Object.fromEntries(Object.entries(others).filter(([key]) => !TABLES.includes(key as Table)));
+  return `${JSON.stringify({ version, writes, rows, rest } satisfies Header, undefined, 1)}\n`;
+}
+
+/** Null where it is none. */
+export function headerOf(text: string): Header | null {
+  const raw = objectOf(text) as Partial<Header> | null;
+  if (raw === null || !isCount(raw.version) || !isCount(raw.writes) || !isCount(raw.rows)) return null;
+  return typeof raw.rest === "object" && raw.rest !== null ? (raw as Header) : null;
+}
+
+function thingOf(text: string): Thing | null {
+  const raw = objectOf(text) as Partial<Thing> | null;
+  if (raw === null || !isCount(raw.version) || !isCount(raw.writes) || typeof raw.key !== "string") return null;
+  if (!TABLES.includes(raw.table as Table) || raw.row === undefined || raw.row === null) return null;
+  return raw as Thing;
+}
+
+export function keptIn(files: ReadonlyMap<string, string>): Kept {
+  const things: Thing[] = [];
+  const damaged: string[] = [];
+  for (const [name, text] of files) {
+    if (name === HEADER_FILE) continue;
+    const thing = thingOf(text);
+    if (thing !== null && fileNameOf(thing.table, thing.key) === name) things.push(thing);
+    else damaged.push(name);
+  }
+  return { header: headerOf(files.get(HEADER_FILE) ?? ""), things, damaged };
+}
+
+/** Are these, by themselves, all rows of one write of the state? */
+export function isComplete({ header, things, damaged }: Kept): boolean {
+  if (header === null || damaged.length > 0 || things.length !== header.rows) return false;
+  return things.every(({ writes }) => writes <= header.writes) && header.version <= STATE_VERSION;
+}
+
+function objectOf(text: string): object | null {
+  try {
+    const raw: unknown = JSON.parse(text);
+    return typeof raw === "object" && raw !== null ? raw : null;
+  } catch {
+    return null;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

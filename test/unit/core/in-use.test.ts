@@ -1,0 +1,112 @@
+/** Nothing that anything names is removed as a file that nobody remembers. */
+import { describe, expect, test } from "vitest";
+import { repair } from "../../../src/core/doctor/doctor.ts";
+import { filesInUse } from "../../../src/core/in-use.ts";
+import { deleteInstance } from "../../../src/core/instances/delete.ts";
+import { EstratoError } from "../../../src/errors.ts";
+import { type Bed, command, stateOf, take, UUID, withGuest } from "./world.ts";
+
+const LAYERS = "/fake/estrato/layers";
+const OTHER = "99999999-2222-4333-8444-555555555555";
+
+async function prepared(): Promise<Bed> {
+  const on = withGuest({ running: true });
+  await take(on, "s1");
+  return on;
+}
+
+/** Files in our folder that the state does not know: a base, and on it an overlay. */
+function strangers(on: Bed): { base: string; overlay: string } {
+  const { host } = command(on);
+  const [base, overlay] = [`${LAYERS}/base.qcow2`, `${LAYERS}/overlay.qcow2`];
+  host.addFile(base);
+  host.addFile(overlay, { backing: { path: base, format: "qcow2" } });
+  return { base, overlay };
+}
+
+const removed = async (on: Bed, ...paths: string[]) => {
+  await repair(command(on));
+  return paths.filter((path) => !on.machine.files.has(path));
+};
+
+describe("doctor removes no file", () => {
+  test("that a file in our folder stands on, though it is empty", async () => {
+    const on = await prepared();
+    const { base, overlay } = strangers(on);
+    expect(await removed(on, base)).toEqual([]);
+    expect(on.machine.files.has(overlay)).toBe(false);
+    expect(await removed(on, base)).toEqual([base]);
+  });
+
+  test.each([true, false])("in the middle of another domain's chain (running: %s)", async (running) => {
+    const on = await prepared();
+    const { base } = strangers(on);
+    const { host } = command(on);
+    host.addFile("/disks/clone.qcow2", { backing: { path: `${LAYERS}/overlay.qcow2`, format: "qcow2" } });
+    const disks = [{ device: "vda", path: "/disks/clone.qcow2", format: "qcow2" }];
+    host.addDomain({ name: "clone", uuid: OTHER, disks, running, agent: false });
+    expect(await removed(on, base, `${LAYERS}/overlay.qcow2`)).toEqual([]);
+  });
+
+  test("that a definition names outside its disks", async () => {
+    const on = await prepared();
+    const path = `${LAYERS}/rom.bin`;
+    command(on).host.addFile(path, { format: "raw", content: { 0: "rom" } });
+    const domain = on.machine.domains.get(UUID);
+    if (domain)
+      domain.inactive = domain.inactive.replace("</devices>", `<hostdev><rom file='${path}'/></hostdev></devices>`);
+    expect(await removed(on, path)).toEqual([]);
+  });
+
+  test("that a kept copy of the state names", async () => {
+    const on = await prepared();
+    const path = `${LAYERS}/lay-0123456789abcdef0.qcow2`;
+    command(on).host.addFile(path);
+    const [copy = ""] = on.disk.copies;
+    on.disk.copies.unshift(copy.replace(/lay-[0-9a-f]{17}/, "lay-0123456789abcdef0"));
+    expect(await removed(on, path)).toEqual([]);
+    on.disk.copies.shift();
+    expect(await removed(on, path)).toEqual([path]);
+  });
+
+  test("where a header cannot be read, which may name it", async () => {
+    const on = await prepared();
+    const { base } = strangers(on);
+    const world = command(on);
+    const { imageInfo } = world.host;
+    world.host.imageInfo = async (path, how) => {
+      if (path === `${LAYERS}/overlay.qcow2`) throw new EstratoError("failed", "not a qcow2 file");
+      return imageInfo(path, how);
+    };
+    const inUse = await filesInUse(world, await stateOf(on));
+    expect(await inUse.users(base)).toMatchObject([{ by: "header", id: `${LAYERS}/overlay.qcow2` }]);
+    expect(await inUse.isNamed(`${LAYERS}/overlay.qcow2`)).toBe(false);
+  });
+
+  test("of a record before a yes that names it", async () => {
+    const on = await prepared();
+    await command(on).store.writeRecord("snap-gone.xml", "<domain/>");
+    const no = command(on, { answer: false });
+    expect(await repair(no)).toMatchObject([{ result: "left" }]);
+    expect(no.asked).toMatchObject([{ loses: [expect.stringContaining("/records/snap-gone.xml")] }]);
+    expect(on.disk.records.has("snap-gone.xml")).toBe(true);
+  });
+});
+
+test("a seed that another domain reads stays when its instance is deleted", async () => {
+  const on = await prepared();
+  const seed = command(on).store.paths.seed(UUID);
+  const world = command(on);
+  world.host.addFile(seed, { format: "raw", text: "seed" });
+  await world.store.update((draft) => {
+    const web1 = draft.instances[UUID];
+    if (web1) web1.seed = seed;
+  });
+  world.host.addDomain({ name: "clone", uuid: OTHER, disks: [{ device: "vda", path: seed, format: "raw" }] });
+  const deleting = command(on);
+  await deleteInstance(deleting, "web1", { keepVolumes: false });
+  expect(on.machine.files.has(seed)).toBe(true);
+  expect(deleting.notes).toContainEqual(expect.stringContaining("instance clone needs it"));
+  expect(await repair(command(on))).toEqual([]);
+  expect(on.machine.files.has(seed)).toBe(true);
+});
