@@ -104,7 +104,7 @@ export async function examineOrphans(world: World, state: State): Promise<Findin
   }
   for (const folder of [paths.record("x"), paths.nvram("x"), paths.seed("x"), paths.memory("x")].map(folderOf)) {
     for (const name of await world.host.listFolder(folder)) {
-      const path = `${folder}${name}`;
+      const path = `${folder}/${name}`;
       if (await inUse.isNamed(path)) continue;
       const isMemory = folder === folderOf(paths.memory("x"));
       findings.push(await orphanOf(world, path, isMemory ? "memory" : "record", headers));
@@ -167,5 +167,5 @@ function removal(path: string, problem: string, loses: readonly string[], header
 }
 
 function folderOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/") + 1);
+  return path.slice(0, path.lastIndexOf("/"));
 }

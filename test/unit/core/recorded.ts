@@ -56,6 +56,10 @@ export function bedOf(recorded: Recorded): Bed {
     networks: new Map(networks),
     secrets: new Map(secrets),
   };
+  // What the lines of its schedules start; nobody looked for it when these were written down.
+  const program = { ...fileOf({ clusters: [] }), mode: 0o755 };
+  for (const path of ["/usr/bin/node", "/opt/estrato/bin/estrato"])
+    if (!machine.files.has(path)) machine.files.set(path, { ...program });
   const disk = fakeDisk();
   disk.state = JSON.stringify(recorded.disk.state);
   disk.copies.push(disk.state);

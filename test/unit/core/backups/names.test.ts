@@ -1,4 +1,5 @@
 /** Which backups a word means: an id, a name, INSTANCE/NAME, or the name that an instance has now. */
+
 import { describe, expect, test } from "vitest";
 import type { Backup } from "../../../../src/core/backups/backup.ts";
 import { deleteBackup } from "../../../../src/core/backups/delete.ts";
@@ -7,6 +8,7 @@ import { listBackups } from "../../../../src/core/backups/list.ts";
 import { pruneBackups } from "../../../../src/core/backups/prune.ts";
 import { restoreInPlace } from "../../../../src/core/backups/restore-to.ts";
 import { setInstance } from "../../../../src/core/instances/set.ts";
+import { fakeDisk } from "../../../fake/store.ts";
 import { type Bed, command, everything, stop, TARGET, UUID, virsh } from "../world.ts";
 import { night, withTarget } from "./world.ts";
 
@@ -101,7 +103,7 @@ describe("an instance's name", () => {
 
   test("of one that this host does not know is the last that its backups know; two of a name are ambiguous", async () => {
     const on = await withTwo();
-    const gone = { ...on, disk: { ...on.disk, state: null, copies: [] } };
+    const gone = { ...on, disk: fakeDisk() };
     on.machine.domains.clear();
     expect(await list(gone, "web1")).toHaveLength(1);
     for (const [path, file] of on.machine.files) {
