@@ -7,7 +7,7 @@ import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { removeFile, setMode, syncPath, temporaryName } from "./files.ts";
 import type { Processes } from "./process.ts";
-import { missingProgram } from "./process-failure.ts";
+import { failure, missingProgram } from "./process-failure.ts";
 
 type SeedAction = Extract<Action, { do: "create-seed" }>;
 
@@ -51,10 +51,22 @@ export async function createSeed(processes: Processes, action: SeedAction): Prom
   }
 }
 
+/** xorriso 1.5.4 ends by SIGSEGV about once in 300 runs (measured); run again it does its work. */
+const ATTEMPTS = 5;
+const CRASHED = /^UNIX-SIGNAL:/m;
+
+async function runWriter(processes: Processes, command: Command): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await processes.run(command);
+    if (result.exit === 0) return;
+    if (attempt === ATTEMPTS || !CRASHED.test(result.stderr)) throw failure(command, result);
+  }
+}
+
 async function writeIso(processes: Processes, output: string, folder: string): Promise<void> {
   for (const writer of WRITERS) {
     try {
-      await processes.output(seedCommand(output, folder, writer));
+      await runWriter(processes, seedCommand(output, folder, writer));
       return;
     } catch (error) {
       if (!(error instanceof EstratoError && error.code === "host")) throw error;
