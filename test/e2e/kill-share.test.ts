@@ -12,6 +12,8 @@ describe("kill -9 at every step of sharing", () => {
   let file = "";
   beforeAll(async () => {
     [alice, bob] = (await makeUsers("alice", "bob")) as [User, User];
+    // Who looks has a store: a missing one is no empty one.
+    await bob.ok("flavor", "create", "own", "--vcpus", "1", "--ram", "64M", "--disk", "16M");
     const from = join(process.env.ESTRATO_BED_DIR as string, "guest.qcow2");
     copyFileSync(guestImage, from);
     await sure("chmod", "644", from);

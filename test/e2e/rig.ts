@@ -26,6 +26,8 @@ export { virsh } from "./virsh.ts";
 
 /** With these set the process itself is killed, or stands still. */
 const ENDS_PROCESS = ["ESTRATO_TEST_CRASH", "ESTRATO_TEST_STOP"];
+/** Verbs whose child speaks by the process's own streams. */
+const OWNS_TERMINAL = ["ssh", "console"];
 
 /** test/bed/libvirtd: start, stop, kill, restart. */
 export const libvirtd = (verb: "start" | "stop" | "kill" | "restart") => sure(join(bedFolder, "libvirtd"), verb);
@@ -109,7 +111,7 @@ export async function makeRig(): Promise<Rig> {
   await sure("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key);
   const env = { ESTRATO_HOME: home };
   const estratoWith = (more: Record<string, string>, ...args: string[]) =>
-    ENDS_PROCESS.some((name) => name in more)
+    ENDS_PROCESS.some((name) => name in more) || OWNS_TERMINAL.includes(args[1] ?? "")
       ? run(program, args, { ...env, ...more })
       : runInProcess(args, { ...env, ...more });
   const estrato = (...args: string[]) => estratoWith({}, ...args);

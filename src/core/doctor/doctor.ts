@@ -102,7 +102,7 @@ export async function repair(world: World): Promise<Examined[]> {
   if (lost.length > 0) return [...done, ...lost.map((finding) => ({ ...rowOf(finding), result: "left" as const }))];
   if ((await world.store.doubt()) !== null) await recordLostLayers(world);
   const failures: { entry: JournalEntry; error: unknown }[] = [];
-  await recoverAll(world, failures);
+  await recoverAll(world, failures, world.lockTimeoutMs);
   const found = await examine(world);
   const refused = await refusedOf(world, found);
   for (const finding of found) {

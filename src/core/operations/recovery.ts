@@ -74,14 +74,18 @@ export async function recoverHeld(world: World, held: HeldLocks): Promise<void> 
 }
 
 /**
- * Recovers everything whose owner is dead. What is locked is somebody's living work and is left alone;
- * what fails is named in a note (or in `failures`, where handed in) and stays for the next time.
+ * Recovers everything whose owner is dead. What is still locked after `timeoutMs` is somebody's living work (or what a
+ * killed one had told libvirt to do), and is left alone; what fails is named in a note (or in `failures`, where handed in) and stays for the next time.
  */
-export async function recoverAll(world: World, failures?: { entry: JournalEntry; error: unknown }[]): Promise<void> {
+export async function recoverAll(
+  world: World,
+  failures?: { entry: JournalEntry; error: unknown }[],
+  timeoutMs = 0,
+): Promise<void> {
   for (const entry of await pending(world)) {
     let locks: HeldLocks;
     try {
-      locks = await takeLocks(world, entry.locks, 0);
+      locks = await takeLocks(world, entry.locks, timeoutMs);
     } catch (error) {
       if (error instanceof EstratoError && error.code === "conflict") continue;
       throw error;
