@@ -12,6 +12,7 @@ import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { type HeadFacts, headFacts } from "../truth.ts";
 import { diskOf } from "../volumes/attach.ts";
+import { recordDetached } from "../volumes/detach.ts";
 import { volumeLabel } from "../volumes/find.ts";
 import { type Overlays, overlaysOf } from "../volumes/overlays.ts";
 import { findToChange } from "../volumes/take-in.ts";
@@ -221,7 +222,7 @@ function lostDisk(state: State, status: DomainStatus, { device, volume }: HeadFa
       subject,
       problem,
       remedy: `Take it for detached: it stays, as volume ${volume.name ?? volume.id}. (Or attach it again first: ${again}.)`,
-      mending: { locks: [status.uuid, volume.id], loses: [], mend: (w) => detached(w, volume.id) },
+      mending: { locks: [status.uuid, volume.id], loses: [], mend: (w) => recordDetached(w, status.uuid, volume.id) },
     };
   }
   const disk = diskOf(state, volume, device);
@@ -235,16 +236,6 @@ function lostDisk(state: State, status: DomainStatus, { device, volume }: HeadFa
       mend: (w, locks) => perform(w, locks, [{ do: "attach-disk", domain: status.uuid, disk }]),
     },
   };
-}
-
-async function detached(world: World, id: string): Promise<void> {
-  await world.store.update((draft) => {
-    const volume = draft.volumes[id];
-    if (volume === undefined) return;
-    volume.instance = null;
-    volume.device = null;
-    volume.deleteWithInstance = false;
-  });
 }
 
 async function examineGuest(world: World, status: DomainStatus): Promise<Finding[]> {

@@ -248,10 +248,10 @@ export async function foreignOwner(
 }
 
 async function withOwners(world: World, status: DomainStatus, files: readonly ForeignFile[]): Promise<ForeignFile[]> {
-  const user = status.live === null ? null : (await world.host.capabilities()).qemuUser;
-  return files.map((file) =>
-    file.foreign.uid === user?.uid ? { ...file, foreign: { ...file.foreign, ...LEFT_TO_LIBVIRT } } : file,
-  );
+  const owned: ForeignFile[] = [];
+  for (const file of files)
+    owned.push({ ...file, foreign: { ...file.foreign, ...(await foreignOwner(world, status, file.foreign)) } });
+  return owned;
 }
 
 function newRecord(world: World, status: DomainStatus): Instance {

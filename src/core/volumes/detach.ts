@@ -140,7 +140,7 @@ function detachSteps(world: World, data: DetachData, timeoutMs: number): Step[] 
   return [
     { id: "detach-disk", title: "Detach the disk", actions: [{ do: "detach-disk", domain: uuid, device, timeoutMs }] },
     { id: "look-for-holders", title: "Look whether anybody holds it", run: () => requireDetached(world, data) },
-    { id: "record", title: "Record it", run: () => record(world, data) },
+    { id: "record", title: "Record it", run: () => recordDetached(world, data.uuid, data.volume) },
   ];
 }
 
@@ -165,10 +165,10 @@ async function isOpen(world: World, status: DomainStatus, { uuid, device, path }
 }
 
 /** A volume that was made with its instance is on its own from here on. */
-async function record(world: World, data: DetachData): Promise<void> {
+export async function recordDetached(world: World, uuid: string, id: string): Promise<void> {
   await world.store.update((draft) => {
-    const volume = draft.volumes[data.volume];
-    if (volume?.instance !== data.uuid) return;
+    const volume = draft.volumes[id];
+    if (volume?.instance !== uuid) return;
     volume.instance = null;
     volume.device = null;
     volume.deleteWithInstance = false;
@@ -199,6 +199,6 @@ async function finishDetach(
     }
     await requireLeft(world, locks, data.uuid, data.path);
   }
-  await record(world, data);
+  await recordDetached(world, data.uuid, data.volume);
   return "forward";
 }
