@@ -75,7 +75,8 @@ export async function recoverHeld(world: World, held: HeldLocks): Promise<void> 
 
 /**
  * Recovers everything whose owner is dead. What is still locked after `timeoutMs` is somebody's living work (or what a
- * killed one had told libvirt to do), and is left alone; what fails is named in a note (or in `failures`, where handed in) and stays for the next time.
+ * killed one had told libvirt to do), and is left alone; what fails is named in a note (or in `failures`, where handed
+ * in) and stays for the next time.
  */
 export async function recoverAll(
   world: World,
