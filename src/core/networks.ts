@@ -27,9 +27,10 @@ export async function requireNetwork(world: World, name: string): Promise<Networ
   return network;
 }
 
-/** Held while an address is chosen and until it is recorded. Others wait rather than fail: it is short. */
-export function lockNetwork(world: World, name: string): Promise<HeldLocks> {
-  return world.store.lock([`network-${name}`], Math.max(LOCK_TIMEOUT_MS, world.lockTimeoutMs));
+/** Held while addresses are chosen and until they are recorded. Others wait rather than fail: it is short. */
+export function lockNetworks(world: World, names: readonly string[]): Promise<HeldLocks> {
+  const locks = names.map((name) => `network-${name}`);
+  return world.store.lock(locks, Math.max(LOCK_TIMEOUT_MS, world.lockTimeoutMs));
 }
 
 /**

@@ -31,17 +31,21 @@ export default verb({
     "goes to its own disks. Only manifests, sizes and headers are compared before; `backup verify` reads all. The command ends when everything is " +
     "pulled in. Cut short at any moment, the instance goes on; the same command again goes on with the pulling. Until it is through, the " +
     "backup and what it builds on can neither be deleted nor rotated away, and its target must stay where it is.\n\n" +
+    "--as-it-was brings an instance back that is gone here, on a machine that has lost it or on another one: its id, name, MACs, reserved " +
+    "addresses, firmware's state, autostart, properties and the ids of its volumes are what they were. It is refused where any of these is here " +
+    "already. The machine that it was on must be off for good. See estrato-recovery(7).\n\n" +
     "--in-place asks first. What the disks held is kept as an automatic snapshot, and `snapshot unrevert` goes back to it.\n\n" +
     "With --target it needs nothing but the folder: no store, and not the machine that it was taken on.",
   arguments: { backup: oneBackup },
   options: {
     instance: text("NAME", "make a new instance of that name"),
+    asItWas: flag("bring an instance back as itself that is gone here"),
     inPlace: flag("bring the instance back that it was taken of"),
     volume: text("NAME", "make a volume of one disk"),
     disk: repeated(text("DEVICE", "only this disk, vda")),
     keyName: text("KEY", "the SSH key of the new instance", { complete: "keypair" }),
     network: text("NETWORK", "the network of the new instance, or none"),
-    noStart: flag("do not start the new instance"),
+    noStart: flag("do not start the instance that is made"),
     instant: flag("boot the new instance from the backup at once, and pull its data in meanwhile"),
     noWait: flag("with --instant: return when it runs; the same command without it pulls the data in"),
     passphraseFile,
@@ -60,27 +64,29 @@ export default verb({
       says: "it runs in seconds, whatever its size",
     },
     { line: "estrato backup restore nightly --in-place -y", says: "the instance as it was, in a script" },
+    {
+      line: "estrato backup restore web1/nightly --as-it-was --target /mnt/backup",
+      says: "on a new machine, with nothing but the folder",
+    },
     { line: "estrato backup restore nightly --volume data-old --disk vdb", says: "one disk, to look into" },
   ],
   exits: {
-    2: "none of --instance, --in-place and --volume, or several; a disk that it does not have",
+    2: "none of --instance, --as-it-was, --in-place and --volume, or several; a disk that it does not have",
+
     4: "there is no such backup",
-    5: "a name is taken, the instance no longer has a disk of the backup, or its guest must stop before more can be pulled in",
-    6: "not enough space, or the target is not there",
+    5: "a name is taken; --as-it-was: its id, a volume, a MAC or an address lives here; the instance no longer has a disk of the backup, or its guest must stop before more can be pulled in",
+    6: "not enough space, the target is not there; --as-it-was: a network of it is not here",
     8: "--in-place needs a yes",
     9: "the backup is damaged",
   },
   async run({ args, options, factory, world }) {
-    const { instance, volume, inPlace, disk: disks, keyName, network, noStart, instant, noWait } = options;
-    requireOne(instance !== null, inPlace, volume !== null);
-    const given = {
-      "--key-name": keyName !== null,
-      "--network": network !== null,
-      "--no-start": noStart,
-      "--instant": instant,
-    };
+    const { instance, volume, inPlace, asItWas, disk: disks, keyName, network, noStart, instant, noWait } = options;
+    requireOne(instance !== null, asItWas, inPlace, volume !== null);
+    const ofNew = { "--key-name": keyName !== null, "--network": network !== null };
+    const ofEither = { "--no-start": noStart, "--instant": instant };
+    const given = { ...(instance === null ? ofNew : {}), ...(instance === null && !asItWas ? ofEither : {}) };
     const odd = Object.entries(given).find(([, is]) => is)?.[0] ?? null;
-    if (instance === null && odd !== null) {
+    if (odd !== null) {
       throw new EstratoError("usage", `backup restore: ${odd} is for a new instance`, { hint: "Leave it out." });
     }
     if (instant && noStart) {
@@ -99,20 +105,21 @@ export default verb({
     };
     const to = await import("../../core/backups/restore-to.ts");
     const shown: RestoredView = { backup: args.backup, instance, volume, id: null, kept: null };
+    const make = async (source: typeof from, wanted: Parameters<typeof to.restoreInstance>[2]) => {
+      const made = instant
+        ? await (await import("../../core/backups/instant.ts")).restoreInstant(core, source, wanted, { wait: !noWait })
+        : await to.restoreInstance(core, source, wanted);
+      return "steps" in made ? made : { ...shown, instance: wanted.name, id: made.id };
+    };
+    if (asItWas) {
+      const was = await (await import("../../core/backups/as-it-was.ts")).returning(core, from, !noStart);
+      return make(was.from as typeof from, was.options);
+    }
     if (instance !== null) {
       const unsaid = { flavor: null, vcpus: null, ramBytes: null, diskBytes: null, ip: null, userData: null };
-      const wanted = {
-        ...unsaid,
-        name: instance,
-        properties: {},
-        keyName,
-        network: network === null ? null : { name: network },
-        start: !noStart,
-      };
-      const made = instant
-        ? await (await import("../../core/backups/instant.ts")).restoreInstant(core, from, wanted, { wait: !noWait })
-        : await to.restoreInstance(core, from, wanted);
-      return "steps" in made ? made : { ...shown, id: made.id };
+      const start = !noStart;
+      const on = network === null ? null : { name: network };
+      return make(from, { ...unsaid, name: instance, properties: {}, keyName, network: on, start });
     }
     if (volume !== null) {
       const made = await to.restoreVolume(core, from, volume);
@@ -130,7 +137,11 @@ export default verb({
 
 function requireOne(...given: readonly boolean[]): void {
   if (given.filter(Boolean).length === 1) return;
-  throw new EstratoError("usage", "backup restore: to what? Give one of --instance, --in-place and --volume", {
-    hint: "Exactly one of them.",
-  });
+  throw new EstratoError(
+    "usage",
+    "backup restore: to what? Give one of --instance, --as-it-was, --in-place, --volume",
+    {
+      hint: "Exactly one of them.",
+    },
+  );
 }

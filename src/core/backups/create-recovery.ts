@@ -25,12 +25,12 @@ export interface BackupData {
    * libvirt's secret for the time of the backup, which holds the passphrase of what is written; null: not encrypted.
    */
   readonly secret: string | null;
-  readonly content: Pick<Manifest, "name" | "type" | "instance" | "schedule" | "owner" | "compressed">;
+  readonly content: Pick<Manifest, "name" | "type" | "instance" | "identity" | "schedule" | "owner" | "compressed">;
 }
 
 export const createBackupKind: Kind<BackupData> = {
   name: "backup.create",
-  version: 1,
+  version: 2,
   data: v.object({
     id: v.string(),
     target: v.string(),
@@ -39,6 +39,7 @@ export const createBackupKind: Kind<BackupData> = {
     secret: v.nullable(v.string()),
     content: contentSchema,
   }),
+  older: { 1: (data) => data }, // without the identity, which its manifest then lacks
   recover: recoverCreateBackup,
 };
 

@@ -7,7 +7,7 @@ import type { World } from "../ports.ts";
 import { copyActions, type DiskCopy } from "./copies.ts";
 import { type BackupData, recordBackup, snapshotOf } from "./create-recovery.ts";
 import { dropKey, giveKey } from "./key.ts";
-import { DEFINITION, NVRAM, TPM } from "./parts.ts";
+import { DEFINITION, NVRAM, SEED, TPM } from "./parts.ts";
 import { BLOCK_BYTES } from "./sums.ts";
 import { openTarget } from "./targets/open.ts";
 import type { UnfinishedBackup } from "./targets/target.ts";
@@ -69,12 +69,17 @@ export function copySteps(
 }
 
 async function copyRecords(world: World, data: BackupData, part: UnfinishedBackup): Promise<void> {
-  const snapshot = snapshotOf(await world.store.read(), data);
+  const state = await world.store.read();
+  const snapshot = snapshotOf(state, data);
   const definition = snapshot.definition === null ? null : await world.store.readRecord(snapshot.definition);
   if (definition === null) throw new EstratoError("integrity", `backup ${data.id}: its definition is not there`);
   const actions = part.writeText(DEFINITION, definition);
   const { nvram, tpm } = pathsOf(world, snapshot);
   if (nvram !== null) actions.push(...part.takeFile(NVRAM, nvram));
   if (tpm !== null) actions.push(...part.takeFile(TPM, tpm));
+  const seed = state.instances[data.through.instance]?.seed ?? null;
+  // It may hold secrets, and is no image: what is encrypted keeps nothing open that its disks would hide.
+  if (seed !== null && data.secret === null && (await world.host.fileInfo(seed)) !== null)
+    actions.push(...part.takeFile(SEED, seed));
   for (const action of actions) await world.host.perform(action);
 }

@@ -18,8 +18,10 @@ import { type Base, copiedBytes, type DiskMoment, planCopies, requireEncryption 
 import { type BackupData, createBackupKind, snapshotOf } from "./create-recovery.ts";
 import { copySteps } from "./create-steps.ts";
 import { requireWhole } from "./find.ts";
+import { identityOf } from "./identity.ts";
 import { planKey } from "./key.ts";
 import { type BackupView, backupsIn, viewBackup } from "./list.ts";
+import type { Identity } from "./manifest.ts";
 import { formerNames, markTarget, requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 
@@ -65,7 +67,8 @@ export async function createBackupLocked(
   const store = state.storeId ?? world.ids.uuid();
   const secret = await planKey(world, options.passphraseFile);
   requireEncryption(state, momentOf(state, uuid, left), secret !== null, status.name);
-  const data = dataOf(world, state, status, options, { id, secret, store });
+  const identity = await identityOf(world, state, status);
+  const data = dataOf(world, state, status, options, { id, secret, store, identity });
   const how = { passable, compress: options.compress, passphraseFile: options.passphraseFile };
   const bytes = await copiedBytes(world, state, planned.copies);
   await openTarget(world, target).requireSpace(bytes, `backup of ${status.name}`);
@@ -159,7 +162,17 @@ function dataOf(
   state: State,
   status: DomainStatus,
   { target, name, type, compress, schedule }: CreateBackupOptions,
-  { id, secret, store }: { readonly id: string; readonly secret: string | null; readonly store: string },
+  {
+    id,
+    secret,
+    store,
+    identity,
+  }: {
+    readonly id: string;
+    readonly secret: string | null;
+    readonly store: string;
+    readonly identity: Identity;
+  },
 ): BackupData {
   const { vcpus, ramBytes } = status.inactive;
   const record = state.instances[status.uuid];
@@ -180,6 +193,7 @@ function dataOf(
         flavor: record?.flavor ?? null,
         keyName: record?.keyName ?? null,
       },
+      identity,
       ...(schedule === undefined ? {} : { schedule }),
       owner: world.user,
       compressed: compress,

@@ -29,7 +29,8 @@ export async function restoreInstant(
 ): Promise<Pick<Instance, "id"> | PlanView> {
   // One whose creation never ended may be none.
   if (!world.dryRun) await recoverAll(world);
-  const begun = await findMade(world, from, options.name);
+  const found = await findMade(world, from, options.name);
+  const begun = options.as === undefined || found?.id === options.as.uuid ? found : null;
   if (begun !== null && world.dryRun) return planPull(world, begun);
   const made = begun ?? (await bootInstance(world, from, { ...options, start: true }));
   if ("steps" in made) return made;

@@ -15,6 +15,28 @@ const backupId = v.pipe(v.string(), v.regex(/^bak-[0-9a-f]{17}$/));
 const sum = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
 const summed = v.object({ file: fileName, sha256: sum });
+const mac = v.pipe(v.string(), v.regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/));
+const texts = v.record(v.string(), v.string());
+const time = v.pipe(v.string(), v.isoTimestamp());
+
+/** What `backup restore --as-it-was` brings back that neither the disks nor the definition hold. */
+const identity = v.object({
+  createdAt: v.nullable(time), // null: nobody knows, it was there before estrato
+  image: v.nullable(v.string()), // id of the image or snapshot it was made from
+  properties: texts,
+  autostart: v.boolean(),
+  publicKey: v.nullable(v.string()), // of its key pair
+  addresses: v.array(v.object({ network: v.string(), mac, ip: v.pipe(v.string(), v.ipv4()) })), // reserved for it
+  volumes: v.array(
+    v.object({
+      id: v.string(), // vol-…
+      name: v.nullable(v.string()),
+      deleteWithInstance: v.boolean(),
+      properties: texts,
+      createdAt: time,
+    }),
+  ),
+});
 
 const disk = v.object({
   device: v.pipe(v.string(), v.regex(/^[a-z]{1,8}$/)),
@@ -40,6 +62,7 @@ const manifest = v.object({
     flavor: v.nullable(v.string()),
     keyName: v.nullable(v.string()),
   }),
+  identity: v.optional(identity), // absent: taken by 0.1.0
   schedule: v.optional(v.pipe(v.string(), v.regex(/^sch-[0-9a-f]{17}$/))), // that took it; absent: none did
   owner: v.string(),
   createdAt: v.pipe(v.string(), v.isoTimestamp()),
@@ -51,15 +74,25 @@ const manifest = v.object({
   definition: summed, // libvirt's XML, with volumes' ids for its disks' sources
   nvram: v.nullable(summed),
   tpm: v.nullable(summed),
+  seed: v.optional(summed), // its NoCloud seed; absent: it has none, or the backup is encrypted
   uefi: v.boolean(), // of a guest with UEFI
   versions: v.object({ libvirt: v.string(), qemu: v.string() }), // that took it
 });
 
 /** Of what is decided before it is taken: the journal remembers it. */
-export const contentSchema = v.pick(manifest, ["name", "type", "instance", "schedule", "owner", "compressed"]);
+export const contentSchema = v.pick(manifest, [
+  "name",
+  "type",
+  "instance",
+  "identity",
+  "schedule",
+  "owner",
+  "compressed",
+]);
 
 export type Manifest = v.InferOutput<typeof manifest>;
 export type BackupDisk = Manifest["disks"][number];
+export type Identity = v.InferOutput<typeof identity>;
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 

@@ -3,9 +3,11 @@
  * of libvirt first. It is asked again when its turn comes, under the locks.
  */
 import { EstratoError } from "../../errors.ts";
+import { ownAddressing } from "../instances/addressing.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { type CreateInstanceOptions, keyOf } from "../instances/create.ts";
 import { findInstance } from "../instances/find.ts";
+import { type InstanceIdentity, requireNowhere } from "../instances/identity.ts";
 import { requireFreeName } from "../instances/names.ts";
 import type { Instance, State, Volume } from "../model/state.ts";
 import { requireName } from "../names.ts";
@@ -34,6 +36,20 @@ export async function requireNewInstance(
   await requireFreeName(world, state, name);
   keyOf(state, keyName);
   if (network !== null && network.name !== "none") await requireNetwork(world, network.name);
+}
+
+/**
+ * For one that comes back as itself. Throws "conflict" where something of it lives here, "host" where a network of it is
+ * not here.
+ */
+export async function requireReturn(
+  world: World,
+  { name, start }: Pick<CreateInstanceOptions, "name" | "start">,
+  as: InstanceIdentity,
+): Promise<void> {
+  const state = await world.store.read();
+  await requireNowhere(world, state, name, as);
+  await ownAddressing(world, state, name, as, start);
 }
 
 /** Throws the same for a volume, and "usage" where the backup has several disks and none is chosen. */

@@ -16,6 +16,7 @@ export const DAMAGE_NOTE = "damaged.json";
 export const DEFINITION = "definition.xml";
 export const NVRAM = "nvram.fd";
 export const TPM = "tpm.state";
+export const SEED = "seed.iso";
 
 export const diskFile = (device: string): string => `${device}.qcow2`;
 

@@ -8,7 +8,7 @@ import type { PlanView } from "../operations/steps.ts";
 import { isPlan } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import type { Reverted } from "../snapshots/revert.ts";
-import { requireInPlace, requireNewInstance, requireNewVolume, volumeFor } from "./may-restore.ts";
+import { requireInPlace, requireNewInstance, requireNewVolume, requireReturn, volumeFor } from "./may-restore.ts";
 import { type Restored, type RestoreRequest, restore } from "./restore.ts";
 
 /** Where it is looked for, and what of it. */
@@ -22,7 +22,8 @@ export interface RestoreFrom {
 
 /**
  * A new instance, with a UUID, addresses and a seed of its own, as one of an image has. What `options` leave open is as
- * it was: key (where this store knows it), vCPUs, memory and the flavor's name.
+ * it was: key (where this store knows it), vCPUs, memory and the flavor's name. With `as` (from `returning`) the one
+ * that it was taken of.
  */
 export function restoreInstance(
   world: World,
@@ -49,6 +50,17 @@ async function instanceOf(
   request: RestoreRequest,
   options: Omit<CreateInstanceOptions, "source">,
 ): Promise<Instance | PlanView> {
+  const { as } = options;
+  if (as !== undefined) {
+    await requireReturn(world, options, as);
+    return restore(world, { ...request, instance: as.uuid }, (within, { image, loan }) =>
+      createInstance(within, {
+        ...options,
+        source: { kind: "image", target: image.id },
+        ...(loan === null ? {} : { loan }),
+      }),
+    );
+  }
   await requireNewInstance(world, options);
   return restore(world, request, async (within, { image, loan, manifest }) => {
     const { flavors, keypairs } = await world.store.read();

@@ -26,17 +26,21 @@ interface RestoreData {
   readonly layers: readonly Layer[];
   /** The snapshot through which an instance was brought back in place. */
   readonly snapshot: string | null;
+  /** The UUID of the one that comes back as itself. */
+  readonly instance: string | null;
   /** libvirt's secret that opens the backup: it stays where a layer that was made of it needs it. */
   readonly secret: string | null;
 }
 
 export const restoreKind: Kind<RestoreData> = {
   name: "backup.restore",
-  version: 1,
+  version: 2,
+  older: { 1: (data) => ({ ...(data as object), instance: null }) },
   data: v.object({
     image: recordSchemas.image,
     layers: v.array(recordSchemas.layer),
     snapshot: v.nullable(v.string()),
+    instance: v.nullable(v.string()),
     secret: v.nullable(v.string()),
   }),
   recover: recoverRestore,
@@ -54,6 +58,8 @@ export interface RestoreRequest {
   readonly snapshot?: string;
   /** The instance that is to boot from it where it lies. */
   readonly boots?: string;
+  /** The UUID that `use` makes, where it is the one that the backup was taken of. */
+  readonly instance?: string;
 }
 
 /**
@@ -103,7 +109,7 @@ export async function restore<T>(
     return run<RestoreData, T>(world, locks, {
       kind: restoreKind,
       target: backup.id,
-      data: { image, layers, snapshot: request.snapshot ?? null, secret },
+      data: { image, layers, snapshot: request.snapshot ?? null, instance: request.instance ?? null, secret },
       steps: [
         ...steps,
         { id: MAKE.id, title: MAKE.title, child: make },
@@ -181,6 +187,7 @@ async function recoverRestore(
   const state = await world.store.read();
   const ids = new Set(data.layers.map(({ id }) => id));
   const used =
+    state.instances[data.instance ?? ""] !== undefined ||
     Object.values(state.layers).some(({ parent }) => parent !== null && ids.has(parent)) ||
     Object.values(state.instances).some((one) => one.image === data.image.id && one.createdAt >= createdAt);
   await forget(world, locks, data, data.snapshot);

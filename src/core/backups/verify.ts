@@ -161,10 +161,10 @@ async function examine(world: World, target: BackupTarget, manifest: Manifest): 
 /** What is wrong with all of a backup but its disks. */
 export async function smallProblems(stored: StoredBackup, manifest: Manifest): Promise<string[]> {
   const problems: string[] = [];
-  const { definition, nvram, tpm } = manifest;
+  const { definition, nvram, tpm, seed = null } = manifest;
   const text = await stored.readText(definition.file);
   if (text === null || sha256(text) !== definition.sha256) problems.push(wrong(stored, definition.file, text === null));
-  for (const kept of [nvram, tpm]) {
+  for (const kept of [nvram, tpm, seed]) {
     if (kept === null) continue;
     const there = (await stored.look(kept.file)) !== null;
     if (!there || (await fileSum(stored, kept.file)) !== kept.sha256) problems.push(wrong(stored, kept.file, !there));

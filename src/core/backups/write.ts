@@ -6,7 +6,7 @@ import type { DiskCopy } from "./copies.ts";
 import { type BackupData, snapshotOf } from "./create-recovery.ts";
 import { finalSums } from "./early-sums.ts";
 import { type BackupDisk, type Manifest, manifestText, sha256 } from "./manifest.ts";
-import { DEFINITION, diskFile, MANIFEST, NVRAM, sumsFile, TPM } from "./parts.ts";
+import { DEFINITION, diskFile, MANIFEST, NVRAM, SEED, sumsFile, TPM } from "./parts.ts";
 import { BLOCK_BYTES, sumsText } from "./sums.ts";
 import type { BackupFiles, BackupTarget, UnfinishedBackup } from "./targets/target.ts";
 
@@ -74,6 +74,7 @@ export async function writeManifest(
     definition: { file: DEFINITION, sha256: sha256((await part.readText(DEFINITION)) ?? "") },
     nvram: snapshot.nvram === null ? null : await summedFile(part, NVRAM),
     tpm: snapshot.tpm === null ? null : await summedFile(part, TPM),
+    ...((await part.look(SEED)) === null ? {} : { seed: await summedFile(part, SEED) }),
     uefi: snapshot.uefi,
     versions: { libvirt: libvirtVersion, qemu: qemuVersion },
   };

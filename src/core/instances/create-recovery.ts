@@ -10,11 +10,18 @@ import { type CreateData, createDataSchema } from "./plan.ts";
 
 export const createInstanceKind: Kind<CreateData> = {
   name: "instance.create",
-  version: 1,
+  version: 2,
   data: createDataSchema,
+  older: { 1: withOneReservation },
   recover: recoverInstanceCreate,
   fail: undoCreate,
 };
+
+/** Until version 2 an instance had one address at most, and none started with the host. */
+function withOneReservation(data: unknown): unknown {
+  const { reservation, ...rest } = data as { readonly reservation: unknown };
+  return { ...rest, reservations: reservation == null ? [] : [reservation], autostart: false };
+}
 
 /**
  * After a crash. Forward where the domain is defined: all that it needs was made before, and somebody may have used it
@@ -33,6 +40,8 @@ async function recoverInstanceCreate(world: World, locks: HeldLocks, data: Creat
     draft.instances[data.instance.id] ??= data.instance;
     recordAttached(draft, data.instance.id, data.attached);
   });
+  if (data.autostart && !status.autostart)
+    await perform(world, locks, [{ do: "autostart", domain: data.instance.id, on: true }]);
   if (data.start && status.live === null) {
     world.report.note(
       `${data.instance.name}: it was made but not started: estrato instance start ${data.instance.name}`,
@@ -56,13 +65,15 @@ async function undoCreate(world: World, locks: HeldLocks, data: CreateData): Pro
   } else {
     await requireUnwritten(world, data);
   }
-  const { reservation } = data;
-  const actions: Action[] = [];
-  if (reservation !== null) {
-    actions.push({ do: "release-address", network: reservation.network, mac: reservation.mac, ip: reservation.ip });
-  }
+  const actions = data.reservations.map(
+    ({ network, mac, ip }): Action => ({ do: "release-address", network, mac, ip }),
+  );
   if (data.tpm !== null) actions.push({ do: "remove-tpm", domain: id });
-  const files = [data.seed, world.store.paths.consoleLog(id), ...data.volumes.map(({ layer }) => layer.file)];
+  const files = [
+    ...(data.seed === null ? [] : [data.seed]),
+    world.store.paths.consoleLog(id),
+    ...data.volumes.map(({ layer }) => layer.file),
+  ];
   if (data.nvram !== null) files.push(data.nvram.to);
   await perform(world, locks, [...actions, ...files.map((path): Action => ({ do: "unlink", path }))]);
   await world.store.update((draft) => {

@@ -9,15 +9,16 @@ import type { Action } from "../model/action.ts";
 import type { Instance, State } from "../model/state.ts";
 import { WRITABLE } from "../modes.ts";
 import { requireName } from "../names.ts";
-import { lockNetwork, requireNetwork } from "../networks.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView, Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { borrowedChoice, borrowImage, withBorrowed } from "../sharing/borrow.ts";
+import { lockAddresses, networksFor, planAddressing } from "./addressing.ts";
 import { recordAttached, wantedVolumes } from "./attached.ts";
 import { createInstanceKind } from "./create-recovery.ts";
-import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
+import { inheritedDefinition } from "./definition.ts";
+import { requireNowhere } from "./identity.ts";
 import { nameLock, recordOfName, requireFreeName } from "./names.ts";
 import { type CreateInstanceOptions, type CreatePlan, planCreate } from "./plan.ts";
 import { createSeed } from "./seed.ts";
@@ -26,21 +27,20 @@ import { findSource, type InstanceSource, sourceExists } from "./source.ts";
 
 export type { CreateInstanceOptions } from "./plan.ts";
 
-const DEFAULT_NETWORK = "default";
-
 /**
  * Creates one instance. Afterwards its records are stored, its domain is defined and, with `start`, runs; where this
  * throws, nothing of it is left behind. Throws "usage", "not_found", "conflict" (a name or an address that is taken),
  * "host". A dry run returns the plan and changes nothing.
  */
 export async function createInstance(world: World, options: CreateInstanceOptions): Promise<Instance | PlanView> {
-  const { name } = options;
+  const { name, as } = options;
   requireName("instance", name);
-  const uuid = world.ids.uuid();
-  const volumes = wantedVolumes(await world.store.read(), options);
+  const uuid = as?.uuid ?? world.ids.uuid();
+  const own = [...(as?.volumes.values() ?? [])].map(({ id }) => id);
+  const volumes = [...wantedVolumes(await world.store.read(), options), ...own];
   return withLocks(world, [uuid, nameLock(name), ...volumes], async (locks) => {
     const stored = await world.store.read();
-    await requireFreeName(world, stored, name);
+    await (as === undefined ? requireFreeName(world, stored, name) : requireNowhere(world, stored, name, as));
     const loan = options.loan ?? (await borrowImage(world, stored, options.source));
     const early = withBorrowed(stored, loan);
     const what = `instance ${name}`;
@@ -50,15 +50,15 @@ export async function createInstance(world: World, options: CreateInstanceOption
     const state = withBorrowed(await awaitUnmerged(world, parents, what), loan);
     const source = findSource(state, choice);
     const shape = chooseShape(state, source, options);
-    const publicKey = keyOf(state, options.keyName);
-    const inherited = await inheritedDefinition(world, source);
-    const networkName = chooseNetwork(options, inherited);
-    const networkLock = networkName === null ? null : await lockNetwork(world, networkName);
+    const publicKey = as === undefined ? keyOf(state, options.keyName) : as.publicKey;
+    const inherited = await inheritedDefinition(world, source, as !== undefined);
+    const networks = networksFor(options, inherited);
+    const networkLock = await lockAddresses(world, networks);
     try {
-      const network = networkName === null ? null : await requireNetwork(world, networkName);
       // Read again: whoever held the network's lock before us has recorded an address.
       const now = withBorrowed(await world.store.read(), loan);
-      const plan = await planCreate(world, now, uuid, options, { source, shape, inherited, network });
+      const addressing = await planAddressing(world, now, uuid, options, networks);
+      const plan = await planCreate(world, now, uuid, options, { source, shape, inherited, addressing });
       await noteEmulation(world);
       const steps = createSteps(world, now, plan, source, options, publicKey, async () => networkLock?.release());
       const { data } = plan;
@@ -91,7 +91,8 @@ function createSteps(
   publicKey: string | null,
   onRecorded: () => Promise<void>,
 ): Step[] {
-  const { instance, volumes, attached, nvram, tpm, seed, reservation } = plan.data;
+  const { instance, volumes, attached, nvram, tpm, seed, autostart } = plan.data;
+  const { reservations } = plan;
   let current = planned;
   const steps: Step[] = [
     ...(volumes.some((one) => one.loan !== undefined)
@@ -115,11 +116,11 @@ function createSteps(
       },
     },
   ];
-  if (reservation !== null)
+  if (reservations.length > 0)
     steps.push({
       id: "reserve-address",
       title: "Reserve the address",
-      actions: [{ do: "reserve-address", ...reservation }],
+      actions: reservations.map((one): Action => ({ do: "reserve-address", ...one })),
     });
   steps.push({
     id: "make-disks",
@@ -135,22 +136,32 @@ function createSteps(
   if (firmware.length > 0)
     steps.push({ id: "place-firmware", title: "Give it what the firmware kept", actions: firmware });
   const contents = { uuid: instance.id, name: instance.name, publicKey, userData: options.userData };
-  steps.push(
-    { id: "make-seed", title: "Make the seed", actions: [createSeed(seed, contents)] },
-    {
-      id: "define-domain",
-      title: "Define the domain",
-      // Encrypted disks name all that they stand on: as with their files, a merge that we waited for may have moved
-      // that.
-      get actions(): readonly Action[] {
-        const encrypted = volumes.filter(({ layer }) => layer.secret !== null);
-        const disks = encrypted.map(({ layer, volume }) => [volume.device ?? "", diskFileOf(current, layer)]);
-        const xml =
-          disks.length === 0 ? plan.xml : world.host.editDefinition(plan.xml, { disks: Object.fromEntries(disks) });
-        return [{ do: "define", xml }];
-      },
+  const given = options.as?.seed ?? "new";
+  if (seed !== null)
+    steps.push({
+      id: "make-seed",
+      title: "Make the seed",
+      actions: given === "new" ? [createSeed(seed, contents)] : given(seed),
+    });
+  steps.push({
+    id: "define-domain",
+    title: "Define the domain",
+    // Encrypted disks name all that they stand on: as with their files, a merge that we waited for may have moved
+    // that.
+    get actions(): readonly Action[] {
+      const encrypted = volumes.filter(({ layer }) => layer.secret !== null);
+      const disks = encrypted.map(({ layer, volume }) => [volume.device ?? "", diskFileOf(current, layer)]);
+      const xml =
+        disks.length === 0 ? plan.xml : world.host.editDefinition(plan.xml, { disks: Object.fromEntries(disks) });
+      return [{ do: "define", xml }];
     },
-  );
+  });
+  if (autostart)
+    steps.push({
+      id: "autostart",
+      title: "Start it with the host",
+      actions: [{ do: "autostart", domain: instance.id, on: true }],
+    });
   if (options.start)
     steps.push({ id: "start", title: "Start it", actions: [{ do: "start", domain: instance.id, paused: false }] });
   return steps;
@@ -163,7 +174,7 @@ function recordInstance(draft: State, source: InstanceSource, instance: Instance
   if (!isBorrowed && !sourceExists(draft, source)) {
     throw new EstratoError("conflict", `instance ${instance.name}: ${source.label} has been deleted meanwhile`);
   }
-  if (recordOfName(draft, instance.name)) {
+  if (draft.instances[instance.id] !== undefined || recordOfName(draft, instance.name)) {
     throw new EstratoError("conflict", `instance ${instance.name}: the name is taken`, { hint: "Choose another." });
   }
   draft.instances[instance.id] = instance;
@@ -176,25 +187,6 @@ export function keyOf(state: State, name: string | null): string | null {
   if (keypair !== undefined) return keypair.publicKey;
   throw new EstratoError("not_found", `keypair ${name}: not found`, {
     hint: `Import one: estrato keypair import ${name} --file ~/.ssh/id_ed25519.pub.`,
-  });
-}
-
-function chooseNetwork(options: CreateInstanceOptions, inherited: InheritedDefinition | null): string | null {
-  const wanted = options.network?.name ?? null;
-  if (inherited !== null && wanted !== null && wanted !== (inherited.network ?? "none")) {
-    throw new EstratoError(
-      "usage",
-      `network ${wanted}: the source brings its own definition, with network ${inherited.network ?? "none"}`,
-      {
-        hint: "Leave --network out.",
-      },
-    );
-  }
-  const name = inherited === null ? (wanted ?? DEFAULT_NETWORK) : (inherited.network ?? "none");
-  if (name !== "none") return name;
-  if (options.ip === null) return null;
-  throw new EstratoError("usage", `address ${options.ip}: without a network there is none`, {
-    hint: "Leave out --ip, or choose a network.",
   });
 }
 

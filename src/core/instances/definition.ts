@@ -2,18 +2,13 @@
 import { EstratoError } from "../../errors.ts";
 import { diskFileOf } from "../graph/files.ts";
 import type { NewVolume } from "../layers/heads.ts";
-import type { NewDisk } from "../model/host.ts";
+import type { DomainDefinition, NewDisk } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import type { NewInterface } from "./addressing.ts";
 import { SEED_DEVICE } from "./seed.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
-
-/** The interface of a new instance: its network's name, and a MAC of its own. */
-export interface NewInterface {
-  readonly network: string;
-  readonly mac: string;
-}
 
 export interface DefinitionRequest {
   readonly name: string;
@@ -22,9 +17,10 @@ export interface DefinitionRequest {
   readonly state: State; // in which the new volumes stand on what they stand on
   readonly volumes: readonly NewVolume[];
   readonly attached: readonly NewDisk[]; // volumes that are there already
-  readonly seed: string; // path
+  readonly seed: string | null; // path
   readonly nvram: string | null; // path of its own, where it has UEFI
   readonly interface: NewInterface | null;
+  readonly isItself: boolean; // it is the guest of the inherited definition: shape and MACs are as they were
 }
 
 /** What a source with firmware or a TPM of its own fixes; null where a plain definition serves. */
@@ -38,11 +34,16 @@ export interface InheritedDefinition {
  * A guest that was installed for UEFI boots only with such firmware, which its definition alone names, and what its TPM
  * has sealed it finds only in that: there the new instance inherits the definition. All others get a plain one, so that
  * nothing of the old guest's host (passed-through devices, shared folders, ports) comes along. A volume brings none:
- * where it is a UEFI guest's, the plain definition has UEFI.
+ * where it is a UEFI guest's, the plain definition has UEFI. `isItself`: what comes back as itself has its own
+ * always.
  */
-export async function inheritedDefinition(world: World, source: InstanceSource): Promise<InheritedDefinition | null> {
+export async function inheritedDefinition(
+  world: World,
+  source: InstanceSource,
+  isItself: boolean,
+): Promise<InheritedDefinition | null> {
   if (source.definition === null) {
-    if (source.nvram === null && source.tpm === null) return null;
+    if (!isItself && source.nvram === null && source.tpm === null) return null;
     throw new EstratoError(
       "integrity",
       `${source.label}: it has NVRAM or a TPM but no definition that names its firmware`,
@@ -54,7 +55,7 @@ export async function inheritedDefinition(world: World, source: InstanceSource):
   const xml = await world.store.readRecord(source.definition);
   const definition = world.host.parseDefinition(xml);
   const uefi = definition.firmware || source.nvram !== null;
-  if (!uefi && source.tpm === null) return null;
+  if (!isItself && !uefi && source.tpm === null) return null;
   return { xml, uefi, network: definition.interfaces[0]?.network ?? null };
 }
 
@@ -71,7 +72,7 @@ export async function newInstanceDefinition(
   request: DefinitionRequest,
   inherited: InheritedDefinition | null,
 ): Promise<string> {
-  const seed = { device: SEED_DEVICE, path: request.seed, format: "raw", readonly: true, serial: null };
+  const seed = { device: SEED_DEVICE, path: request.seed ?? "", format: "raw", readonly: true, serial: null };
   const disks = request.volumes.map(({ layer, volume }) => ({
     device: volume.device ?? "",
     ...diskFileOf(request.state, layer),
@@ -79,7 +80,7 @@ export async function newInstanceDefinition(
     // The guest sees 20 characters of it (/dev/disk/by-id): enough to tell volumes apart.
     serial: volume.id.slice(0, 20),
   }));
-  const all = [...disks, ...request.attached, seed];
+  const all = [...disks, ...request.attached, ...(request.seed === null ? [] : [seed])];
   if (inherited !== null) return editInherited(world, request, inherited, all);
   return world.host.newDefinition({
     name: request.name,
@@ -108,24 +109,24 @@ function editInherited(
       return [disk.device, one ?? null];
     }),
   );
-  const macs = Object.fromEntries(
-    old.interfaces.map((one, index) => [
-      one.mac,
-      index === 0 && request.interface !== null ? request.interface.mac : world.ids.mac(),
-    ]),
-  );
   return world.host.editDefinition(inherited.xml, {
     name: request.name,
     uuid: request.uuid,
-    vcpus: request.shape.vcpus,
-    ramBytes: request.shape.ramBytes,
+    ...(request.isItself ? {} : anothersOwn(world, request, old)),
     disks,
     addDisks: wanted.filter((one) => !known.has(one.device)),
-    macs,
     ...(request.nvram === null ? {} : { nvram: request.nvram }),
     ownTpm: true,
     dropBackingStore: true,
     newGenerationId: true,
     consoleLog: world.store.paths.consoleLog(request.uuid),
   });
+}
+
+/** What makes a guest of an inherited definition another one: its own size, and MACs that nobody has. */
+function anothersOwn(world: World, { shape, interface: first }: DefinitionRequest, old: DomainDefinition) {
+  const macs = Object.fromEntries(
+    old.interfaces.map(({ mac }, index) => [mac, index === 0 && first !== null ? first.mac : world.ids.mac()]),
+  );
+  return { vcpus: shape.vcpus, ramBytes: shape.ramBytes, macs };
 }

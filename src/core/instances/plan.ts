@@ -4,16 +4,15 @@ import { EstratoError } from "../../errors.ts";
 import { pathsOf, requireCopies } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { type NewVolume, newVolumeSchema, planVolume } from "../layers/heads.ts";
-import type { NetworkInfo } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
-import { chooseAddress, reservationName } from "../networks.ts";
 import type { World } from "../ports.ts";
 import type { BorrowedImage } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
+import { type Addressing, addressesOf, type Reservation } from "./addressing.ts";
 import { type AttachedVolume, attachedVolumeSchema, planAttached, wantedVolumes } from "./attached.ts";
-import { devicesFor, type InheritedDefinition, type NewInterface, newInstanceDefinition } from "./definition.ts";
-import { hostnameOf } from "./hostname.ts";
+import { devicesFor, type InheritedDefinition, newInstanceDefinition } from "./definition.ts";
+import { type InstanceIdentity, requireNoFiles } from "./identity.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
 
@@ -37,6 +36,8 @@ export interface CreateInstanceOptions {
   readonly userData: string | null;
   readonly properties: Readonly<Record<string, string>>;
   readonly start: boolean;
+  /** It comes back as what it was: key, network and address are those that it had. */
+  readonly as?: InstanceIdentity;
 }
 
 const kept = v.nullable(v.object({ from: v.nullable(v.string()), to: v.string() }));
@@ -46,8 +47,9 @@ export const createDataSchema: v.GenericSchema<unknown, CreateData> = v.object({
   attached: v.array(attachedVolumeSchema),
   nvram: kept,
   tpm: kept,
-  seed: v.string(),
-  reservation: v.nullable(v.object({ network: v.string(), mac: v.string(), ip: v.string(), name: v.string() })),
+  seed: v.nullable(v.string()),
+  reservations: v.array(v.object({ network: v.string(), mac: v.string(), ip: v.string(), name: v.string() })),
+  autostart: v.boolean(),
   start: v.boolean(),
 });
 
@@ -59,25 +61,24 @@ export interface CreateData {
   /** `from` null: libvirt makes it at the first start. */
   readonly nvram: { readonly from: string | null; readonly to: string } | null;
   readonly tpm: { readonly from: string | null; readonly to: string } | null;
-  readonly seed: string; // path
-  readonly reservation: {
-    readonly network: string;
-    readonly mac: string;
-    readonly ip: string;
-    readonly name: string;
-  } | null;
+  readonly seed: string | null; // path
+  /** That it puts on the books. */
+  readonly reservations: readonly Reservation[];
+  readonly autostart: boolean;
   readonly start: boolean;
 }
 
 export interface CreatePlan {
   readonly data: CreateData;
+  /** All that it has, on the books already or not. */
+  readonly reservations: readonly Reservation[];
   readonly xml: string;
 }
 
 const SEED_BYTES = 1024 * 1024;
 
 /**
- * Chooses ids, sizes, a MAC and an address; checks room in the chain and on the disk. Called under the network's lock.
+ * Chooses ids and sizes; checks room in the chain and on the disk. Called under the network's lock.
  * Throws "usage", "conflict", "host"; touches nothing.
  */
 export async function planCreate(
@@ -85,29 +86,24 @@ export async function planCreate(
   state: State,
   uuid: string,
   options: CreateInstanceOptions,
-  parts: { source: InstanceSource; shape: Shape; inherited: InheritedDefinition | null; network: NetworkInfo | null },
+  parts: { source: InstanceSource; shape: Shape; inherited: InheritedDefinition | null; addressing: Addressing },
 ): Promise<CreatePlan> {
-  const { source, shape, inherited, network } = parts;
+  const { source, shape, inherited, addressing } = parts;
+  const { as } = options;
   await requireCopies(world, source, source.label);
   const uefi = inherited?.uefi ?? source.uefi;
   const devices = devicesFor(source, inherited);
-  const volumes = await planVolumes(world, state, uuid, options.name, source, shape, { devices, uefi });
+  const planned = await planVolumes(world, state, uuid, options.name, source, shape, { devices, uefi });
+  const volumes = as === undefined ? planned : planned.map((one) => asItWas(one, as));
   const taken = volumes.map(({ volume }) => volume.device ?? "");
   const attached = await planAttached(world, state, wantedVolumes(state, options), taken);
   await requireSpace(world, volumes.length * EMPTY_HEAD_BYTES + SEED_BYTES, `instance ${options.name}`);
-  const nic: NewInterface | null = network === null ? null : { network: network.name, mac: world.ids.mac() };
-  const ip = network === null ? null : chooseAddress(state, network, options.ip);
-  if (nic !== null && network !== null && ip === null) {
-    world.report.note(
-      `network ${nic.network}: libvirt serves no addresses there; ${options.name} keeps its MAC ${nic.mac} only`,
-    );
-  }
   const kept = pathsOf(world, source);
   // A file of libvirt's own naming would wait for the next instance of this name; QEMU's user can reach one beside the
   // heads.
   const nvramFile = world.store.paths.layer(uuid).replace(/\.qcow2$/, ".fd");
   const nvram = uefi ? { from: kept.nvram, to: nvramFile } : null;
-  const seed = world.store.paths.seed(uuid);
+  const seed = as?.seed === null ? null : world.store.paths.seed(uuid);
   const xml = await newInstanceDefinition(
     world,
     {
@@ -119,33 +115,41 @@ export async function planCreate(
       attached: attached.map(({ disk }) => disk),
       seed,
       nvram: nvram?.to ?? null,
-      interface: nic,
+      interface: addressing.interface,
+      isItself: as !== undefined,
     },
     inherited,
   );
   const place = world.host.parseDefinition(xml).tpm;
   const tpm = place === null ? null : { from: kept.tpm, to: place };
+  if (as !== undefined) await requireNoFiles(world, options.name, [nvram?.to ?? null, tpm?.to ?? null, seed]);
   const instance: Instance = {
     id: uuid,
     name: options.name,
     origin: "created",
-    image: source.kind === "volume" ? null : source.id,
-    flavor: shape.flavor,
+    // What is booted from a loan is known by what it is lent from.
+    image: source.kind === "volume" ? null : as === undefined || options.loan !== undefined ? source.id : as.image,
+    flavor: as === undefined ? shape.flavor : as.flavor,
     keyName: options.keyName,
     owner: world.user,
-    createdAt: world.clock.now().toISOString(),
+    createdAt: as?.createdAt ?? world.clock.now().toISOString(),
     properties: { ...options.properties },
     current: null,
     undo: null,
-    addresses: nic === null || ip === null ? [] : [{ network: nic.network, mac: nic.mac, ip }],
+    addresses: addressesOf(addressing),
     seed,
     shelved: null,
   };
-  const reservation =
-    nic === null || ip === null || network === null
-      ? null
-      : { ...nic, ip, name: reservationName(network, hostnameOf(options.name), uuid) };
-  return { data: { instance, volumes, attached, nvram, tpm, seed, reservation, start: options.start }, xml };
+  const { made, reservations } = addressing;
+  const firmware = { nvram, tpm, seed };
+  const autostart = as?.autostart ?? false;
+  const data = { instance, volumes, attached, ...firmware, reservations: made, autostart, start: options.start };
+  return { data, reservations, xml };
+}
+
+function asItWas(planned: NewVolume, { volumes }: InstanceIdentity): NewVolume {
+  const was = volumes.get(planned.volume.device ?? "");
+  return was === undefined ? planned : { ...planned, volume: { ...planned.volume, id: was.id, ...was.known } };
 }
 
 async function planVolumes(
