@@ -120,3 +120,11 @@ export async function missingCopies(
     ...(tpm !== null && (await isGone(tpm)) ? [{ what: "TPM state", path: tpm } as const] : []),
   ];
 }
+
+/**
+ * The variables of what has this id: a file of ours, since one of libvirt's own naming would wait for the next instance
+ * of that name; QEMU's user can reach one beside the heads.
+ */
+export function nvramFile(world: World, id: string): string {
+  return world.store.paths.layer(id).replace(/\.qcow2$/, ".fd");
+}

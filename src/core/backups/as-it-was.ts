@@ -37,9 +37,11 @@ export async function returning(world: World, from: RestoreFrom, start: boolean)
   requireName("instance", name);
   const stored = openTarget(world, target).backup(id);
   const definition = await definitionOf(world, stored, manifest);
+  const { tpm } = world.host.parseDefinition(world.host.editDefinition(definition.xml, { ownTpm: true }));
   const { keypairs } = await world.store.read();
   const disks = chooseDisks(manifest.disks, from.disks, id);
-  const as = identityFrom(backup, stored, definition, disks, keypairs[keyName ?? ""]?.publicKey ?? null);
+  const publicKey = keypairs[keyName ?? ""]?.publicKey ?? null;
+  const as = { ...identityFrom(backup, stored, definition, disks, publicKey), tpm };
   for (const note of unknown(backup, as)) world.report.note(note);
   const unsaid = { flavor: null, diskBytes: null, network: null, ip: null, userData: null };
   const properties = manifest.identity?.properties ?? {};
@@ -64,7 +66,7 @@ function identityFrom(
   { disks: defined, interfaces, uuid }: DomainDefinition,
   disks: readonly BackupDisk[],
   publicKey: string | null,
-): InstanceIdentity {
+): Omit<InstanceIdentity, "tpm"> {
   const { identity, instance, seed } = manifest;
   if (!UUID.test(instance.id) || uuid !== instance.id) {
     throw new EstratoError("integrity", `backup ${id}: its definition is not that of ${JSON.stringify(instance.id)}`);

@@ -3,6 +3,7 @@
  * can live once, so none of it may be here already: in libvirt, in the state, on the books of a network.
  */
 import { EstratoError } from "../../errors.ts";
+import { nvramFile } from "../firmware.ts";
 import type { Action } from "../model/action.ts";
 import type { Instance, State, Volume } from "../model/state.ts";
 import { requireFree } from "../names.ts";
@@ -29,14 +30,15 @@ export interface InstanceIdentity {
   readonly volumes: ReadonlyMap<string, VolumeIdentity>;
   /** What brings its seed to a path; "new": it had one that is lost; null: it had none. */
   readonly seed: ((to: string) => readonly Action[]) | "new" | null;
+  readonly tpm: string | null; // where libvirt will have what its TPM keeps
   readonly publicKey: string | null; // that a new seed gives it
 }
 
 const ANOTHER = "Or make another one of it, with an identity of its own: --instance NAME.";
 
 /**
- * Throws "conflict" where its id, its name, a volume of it or a MAC lives here, in words that say where. Ask again
- * under the locks of its id, its name and its volumes.
+ * Throws "conflict" where its id, its name, a volume of it, a MAC or a file of its own is here, in words that say where.
+ * Ask again under the locks of its id, its name and its volumes.
  */
 export async function requireNowhere(world: World, state: State, name: string, as: InstanceIdentity): Promise<void> {
   const domains = await world.host.domainStatuses();
@@ -62,6 +64,7 @@ export async function requireNowhere(world: World, state: State, name: string, a
     if (!macs.has(mac.toLowerCase())) continue;
     throw new EstratoError("conflict", `instance ${name}: ${owner} has its MAC ${mac} here`, { hint: ANOTHER });
   }
+  await requireNoFiles(world, name, as);
 }
 
 function requireFreeVolumes(state: State, name: string, { volumes }: InstanceIdentity): void {
@@ -84,12 +87,9 @@ function requireFreeVolumes(state: State, name: string, { volumes }: InstanceIde
   }
 }
 
-/**
- * Throws "conflict" where one of these files, which it would have by its id, is there: somebody's firmware or seed
- * would be written over.
- */
-export async function requireNoFiles(world: World, name: string, files: readonly (string | null)[]): Promise<void> {
-  for (const path of files) {
+/** What it would have by its id: somebody's firmware or seed would be written over. */
+async function requireNoFiles(world: World, name: string, { uuid, tpm }: InstanceIdentity): Promise<void> {
+  for (const path of [nvramFile(world, uuid), world.store.paths.seed(uuid), tpm]) {
     if (path === null || (await world.host.fileInfo(path)) === null) continue;
     throw new EstratoError("conflict", `instance ${name}: ${path} is there, which would be its own`, {
       hint: "It is left of an instance of this id: move it away.",

@@ -1,7 +1,7 @@
 /** Everything that creating an instance is about to make, decided before anything is touched. */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { pathsOf, requireCopies } from "../firmware.ts";
+import { nvramFile, pathsOf, requireCopies } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { type NewVolume, newVolumeSchema, planVolume } from "../layers/heads.ts";
 import type { Instance, State } from "../model/state.ts";
@@ -12,7 +12,7 @@ import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { type Addressing, addressesOf, type Reservation } from "./addressing.ts";
 import { type AttachedVolume, attachedVolumeSchema, planAttached, wantedVolumes } from "./attached.ts";
 import { devicesFor, type InheritedDefinition, newInstanceDefinition } from "./definition.ts";
-import { type InstanceIdentity, requireNoFiles } from "./identity.ts";
+import type { InstanceIdentity } from "./identity.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
 
@@ -99,10 +99,7 @@ export async function planCreate(
   const attached = await planAttached(world, state, wantedVolumes(state, options), taken);
   await requireSpace(world, volumes.length * EMPTY_HEAD_BYTES + SEED_BYTES, `instance ${options.name}`);
   const kept = pathsOf(world, source);
-  // A file of libvirt's own naming would wait for the next instance of this name; QEMU's user can reach one beside the
-  // heads.
-  const nvramFile = world.store.paths.layer(uuid).replace(/\.qcow2$/, ".fd");
-  const nvram = uefi ? { from: kept.nvram, to: nvramFile } : null;
+  const nvram = uefi ? { from: kept.nvram, to: nvramFile(world, uuid) } : null;
   const seed = as?.seed === null ? null : world.store.paths.seed(uuid);
   const xml = await newInstanceDefinition(
     world,
@@ -122,7 +119,6 @@ export async function planCreate(
   );
   const place = world.host.parseDefinition(xml).tpm;
   const tpm = place === null ? null : { from: kept.tpm, to: place };
-  if (as !== undefined) await requireNoFiles(world, options.name, [nvram?.to ?? null, tpm?.to ?? null, seed]);
   const instance: Instance = {
     id: uuid,
     name: options.name,

@@ -1,6 +1,6 @@
 /** `unshelve`: the domain comes back as it was, on the disks as they were; the image goes. Moves no data. */
 import { EstratoError } from "../../errors.ts";
-import { hasOwnTpm, pathsOf, requireCopies } from "../firmware.ts";
+import { hasOwnTpm, nvramFile, pathsOf, requireCopies } from "../firmware.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
@@ -108,15 +108,10 @@ function planData(world: World, state: State, shelf: Shelf, defined: DomainDefin
   const { record, shelved, image } = shelf;
   const { id: uuid, name } = record;
   const kept = pathsOf(world, image);
-  const nvram = kept.nvram === null ? null : { from: kept.nvram, to: nvramFile(world, image) };
+  const nvram = kept.nvram === null ? null : { from: kept.nvram, to: nvramFile(world, image.id) };
   const own = hasOwnTpm(state, uuid, defined);
   const tpm = kept.tpm === null || defined.tpm === null ? null : { from: kept.tpm, to: defined.tpm, own };
   return { uuid, name, image, was: shelved.was, autostart: shelved.autostart, nvram, tpm };
-}
-
-/** A new file of ours: the name that it had may be another guest's by now. */
-function nvramFile(world: World, image: Image): string {
-  return world.store.paths.layer(image.id).replace(/\.qcow2$/, ".fd");
 }
 
 /** The definition that was kept, with the paths that its volumes have now. */
@@ -129,7 +124,11 @@ async function definition(world: World, state: State, { record, image }: Shelf):
       return [device, layer === undefined ? { path: "", format: "qcow2" } : diskFileOf(state, layer)];
     }),
   );
-  const edit = { disks, dropBackingStore: true, ...(image.nvram === null ? {} : { nvram: nvramFile(world, image) }) };
+  const edit = {
+    disks,
+    dropBackingStore: true,
+    ...(image.nvram === null ? {} : { nvram: nvramFile(world, image.id) }),
+  };
   return world.host.editDefinition(xml, edit);
 }
 
