@@ -13,6 +13,7 @@ import {
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { keepDefinition } from "./kept-definition.ts";
 import { requireInNoOtherStore } from "./other-stores.ts";
 
 /** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */
@@ -102,6 +103,7 @@ export async function planAdoption(
     state: draft,
     async store() {
       await storeAdoption(world, state, draft, files, status.name);
+      await keepDefinition(world, draft, status);
       if (isNew || unknown.length > 0) world.report.note(note);
     },
   };

@@ -6,6 +6,7 @@ import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
 import { recordAttached, releaseAttached } from "./attached.ts";
+import { keptName } from "./kept-definition.ts";
 import { type CreateData, createDataSchema } from "./plan.ts";
 
 export const createInstanceKind: Kind<CreateData> = {
@@ -62,7 +63,13 @@ async function undoCreate(world: World, locks: HeldLocks, data: CreateData): Pro
     actions.push({ do: "release-address", network: reservation.network, mac: reservation.mac, ip: reservation.ip });
   }
   if (data.tpm !== null) actions.push({ do: "remove-tpm", domain: id });
-  const files = [data.seed, world.store.paths.consoleLog(id), ...data.volumes.map(({ layer }) => layer.file)];
+  const { paths } = world.store;
+  const files = [
+    data.seed,
+    paths.consoleLog(id),
+    paths.record(keptName(id)),
+    ...data.volumes.map(({ layer }) => layer.file),
+  ];
   if (data.nvram !== null) files.push(data.nvram.to);
   await perform(world, locks, [...actions, ...files.map((path): Action => ({ do: "unlink", path }))]);
   await world.store.update((draft) => {
