@@ -7,7 +7,7 @@ import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { volumesOf } from "./adopt.ts";
+import { volumesOf } from "./volumes-of.ts";
 
 /** What undefining forgets besides the document: a comment in front of it. */
 const WITH_HOST = "<!-- starts with the host -->\n";
