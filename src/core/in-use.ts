@@ -5,6 +5,7 @@
  */
 import { EstratoError } from "../errors.ts";
 import { copyFiles } from "./firmware.ts";
+import { keptDefinition, keptName } from "./instances/kept-definition.ts";
 import type { DomainStatus } from "./model/host.ts";
 import type { State } from "./model/state.ts";
 import type { KeptText, World } from "./ports.ts";
@@ -43,7 +44,7 @@ export async function filesInUse(world: World, state: State, headers: Headers = 
   for (const [path, user] of namedByState(world, state)) add(path, user);
   const domains = [...(await world.host.domainStatuses()).values()];
   for (const status of domains) for (const path of namedByDomain(status)) add(path, userOf(status));
-  const texts = [...domains.flatMap(textsOf), ...(await keptTexts(world))];
+  const texts = [...domains.flatMap(textsOf), ...(await keptDefinitions(world, state)), ...(await keptTexts(world))];
   const blind: User[] = [];
   const doubt = await world.store.doubt();
   if (doubt !== null) blind.push({ by: "copy", id: doubt, name: `what the state lacks by ${doubt}` });
@@ -90,6 +91,7 @@ function* namedByState(world: World, state: State): Iterable<[string, User]> {
   const user = (id: string, name: string): User => ({ by: "state", id, name });
   for (const { id, file } of Object.values(state.layers)) yield [file, user(id, `layer ${id}`)];
   for (const { id, name, seed } of Object.values(state.instances)) {
+    yield [paths.record(keptName(id)), user(id, `instance ${name}`)];
     if (seed !== null) yield [seed, user(id, `instance ${name}`)];
   }
   const kept = [
@@ -109,6 +111,16 @@ function* namedByState(world: World, state: State): Iterable<[string, User]> {
 interface Mention {
   readonly text: string;
   readonly user: User;
+}
+
+/** What an instance is to be defined with again, where somebody has undefined it. */
+async function keptDefinitions(world: World, state: State): Promise<Mention[]> {
+  const mentions: Mention[] = [];
+  for (const { id, name } of Object.values(state.instances)) {
+    const kept = await keptDefinition(world, id);
+    if (kept !== null) mentions.push({ text: kept.xml, user: { by: "state", id, name: `instance ${name}` } });
+  }
+  return mentions;
 }
 
 async function keptTexts(world: World): Promise<Mention[]> {

@@ -86,7 +86,7 @@ export function refuseUnsafe(status: DomainStatus, savedGoes = false): void {
   const what = `instance ${status.name}`;
   if (!status.persistent) {
     throw new EstratoError("conflict", `${what}: it is transient, libvirt forgets it when it stops`, {
-      hint: "Define it first: virsh define.",
+      hint: 'Define it first: "estrato doctor --repair" does, where estrato knows it; else virsh define.',
     });
   }
   if (status.managedSave && !savedGoes) {

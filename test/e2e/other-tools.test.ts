@@ -62,4 +62,35 @@ describe("another tool", () => {
     await rig.ok("instance", "start", "off");
     await requireReads(guest, 0x48);
   });
+
+  it("undefines a running guest with snapshots: doctor --repair defines it while it runs, and again when it is off", async () => {
+    const guest = await makeBare(rig, "undefined");
+    await guest.write(0x49);
+    await rig.ok("snapshot", "create", "undefined", "s1");
+    await guest.write(0x4a);
+    await rig.ok("instance", "set", "undefined", "--autostart", "on");
+    await virsh("setmaxmem", "undefined", "128M", "--config");
+    await rig.ok("snapshot", "create", "undefined", "s2");
+    await guest.write(0x4b);
+    const pid = () => sure("cat", "/run/libvirt/qemu/undefined.pid");
+    const [ran, before] = [await pid(), await virsh("dumpxml", "undefined", "--inactive")];
+    await virsh("undefine", "undefined");
+    const refused = await rig.estrato("snapshot", "create", "undefined", "s3");
+    expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining("doctor --repair")]);
+    expect((await rig.estrato("doctor", "--repair")).code).toBe(8); // it asks
+    await rig.ok("doctor", "--repair", "-y");
+    expect(await pid()).toBe(ran);
+    expect(await virsh("dumpxml", "undefined", "--inactive")).toBe(before);
+    expect(await virsh("dominfo", "undefined")).toMatch(/Autostart: +enable/);
+    await guest.write(0x4c);
+    await requireReads(guest, 0x4c);
+    await rig.ok("instance", "stop", "undefined", "--force");
+    await virsh("undefine", "undefined");
+    await rig.ok("doctor", "--repair", "-y");
+    expect(await virsh("dumpxml", "undefined", "--inactive")).toBe(before);
+    expect(await guest.read()).toBe(0x4c);
+    await rig.ok("instance", "start", "undefined");
+    await rig.ok("snapshot", "revert", "undefined/s1", "--discard", "-y");
+    await requireReads(guest, 0x49);
+  });
 });

@@ -17,6 +17,7 @@ import { volumeLabel } from "../volumes/find.ts";
 import { type Overlays, overlaysOf } from "../volumes/overlays.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { type Finding, unmendable } from "./finding.ts";
+import { undefinedInstance } from "./undefined.ts";
 
 /** Every remembered instance has its domain, under its name, on its heads, thawed. */
 export async function examineInstances(world: World, state: State): Promise<Finding[]> {
@@ -31,13 +32,13 @@ export async function examineInstances(world: World, state: State): Promise<Find
     }
     if (status === undefined) {
       findings.push(
-        unmendable(
-          `instance ${instance.name}`,
-          `libvirt has no domain ${instance.id}`,
-          isItsLibvirt(state)
-            ? `Define it again, or forget it: estrato instance delete ${instance.name}.`
-            : "Is it another libvirt's? Name that with --connect.",
-        ),
+        isItsLibvirt(state)
+          ? await undefinedInstance(world, state, instance, null)
+          : unmendable(
+              `instance ${instance.name}`,
+              `libvirt has no domain ${instance.id}`,
+              "Is it another libvirt's? Name that with --connect.",
+            ),
       );
       continue;
     }
@@ -45,6 +46,12 @@ export async function examineInstances(world: World, state: State): Promise<Find
     if (words !== undefined) {
       // What else could be said of it may be wrong, and mending it would be.
       findings.push(unmendable(`instance ${instance.name}`, words, LOST_REMEDY));
+      continue;
+    }
+    if (!status.persistent) {
+      // Whatever defines its disks would define it, as it is said in what runs.
+      findings.push(await undefinedInstance(world, state, instance, status));
+      findings.push(...(await examineGuest(world, status)));
       continue;
     }
     if (status.name !== instance.name) findings.push(renamed(instance, status));

@@ -13,7 +13,11 @@ import {
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { keepDefinition } from "./kept-definition.ts";
 import { requireInNoOtherStore } from "./other-stores.ts";
+import { volumesOf } from "./volumes-of.ts";
+
+export { volumesOf } from "./volumes-of.ts";
 
 /** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */
 const LEFT_TO_LIBVIRT = { uid: -1, gid: -1 } as const;
@@ -24,15 +28,6 @@ const COPY_IT = "Copy it into a qcow2 file of this host (qemu-img convert), and 
 /** Disks that snapshots cover: writable, this guest's alone, and with bytes that qemu-img can reach. */
 export function coveredDisks(status: DomainStatus): DomainDisk[] {
   return status.inactive.disks.filter((disk) => disk.role === "disk" && !disk.readonly && !disk.shareable);
-}
-
-/** Volumes of an instance, by device. */
-export function volumesOf(state: State, uuid: string): Map<string, Volume> {
-  const found = new Map<string, Volume>();
-  for (const volume of Object.values(state.volumes)) {
-    if (volume.instance === uuid && volume.device !== null) found.set(volume.device, volume);
-  }
-  return new Map([...found].sort(([a], [b]) => a.length - b.length || a.localeCompare(b)));
 }
 
 /**
@@ -102,6 +97,7 @@ export async function planAdoption(
     state: draft,
     async store() {
       await storeAdoption(world, state, draft, files, status.name);
+      await keepDefinition(world, draft, status);
       if (isNew || unknown.length > 0) world.report.note(note);
     },
   };

@@ -6,6 +6,7 @@ import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
 import { recordAttached, releaseAttached } from "./attached.ts";
+import { keptName } from "./kept-definition.ts";
 import { type CreateData, createDataSchema } from "./plan.ts";
 
 export const createInstanceKind: Kind<CreateData> = {
@@ -69,9 +70,11 @@ async function undoCreate(world: World, locks: HeldLocks, data: CreateData): Pro
     ({ network, mac, ip }): Action => ({ do: "release-address", network, mac, ip }),
   );
   if (data.tpm !== null) actions.push({ do: "remove-tpm", domain: id });
+  const { paths } = world.store;
   const files = [
     ...(data.seed === null ? [] : [data.seed]),
-    world.store.paths.consoleLog(id),
+    paths.consoleLog(id),
+    paths.record(keptName(id)),
     ...data.volumes.map(({ layer }) => layer.file),
   ];
   if (data.nvram !== null) files.push(data.nvram.to);

@@ -23,6 +23,7 @@ import { unlinkShelf } from "../shelving/record.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { type Doomed, findDoomed, losses } from "./doomed.ts";
 import { forgetForeignVolumes } from "./foreign.ts";
+import { keptName } from "./kept-definition.ts";
 
 export interface DeleteInstanceOptions {
   readonly keepVolumes: boolean;
@@ -122,7 +123,7 @@ async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab
   const { record, uuid } = doomed;
   const files: string[] = [];
   if (record !== null) {
-    files.push(paths.consoleLog(uuid), paths.knownHosts(uuid));
+    files.push(paths.consoleLog(uuid), paths.knownHosts(uuid), paths.record(keptName(uuid)));
     for (const path of paths.oldConsoleLogs(uuid)) if ((await world.host.fileInfo(path)) !== null) files.push(path);
   }
   const seed = record?.seed ?? null;

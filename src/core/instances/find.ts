@@ -3,6 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { keepDefinition } from "./kept-definition.ts";
 
 export interface FoundInstance {
   readonly status: DomainStatus;
@@ -68,7 +69,7 @@ export async function findInstance(world: World, target: string): Promise<FoundI
   if (status !== null) return { status, record, state };
   throw new EstratoError("integrity", `instance ${target}: libvirt has no domain ${record?.id}`, {
     hint: isItsLibvirt(state)
-      ? 'Run "estrato doctor" to see what can be mended, or "estrato instance delete" to forget it.'
+      ? 'To define it again: "estrato doctor --repair"; to forget it: "estrato instance delete".'
       : 'Is it another libvirt\'s? See --connect, and "estrato doctor".',
   });
 }
@@ -88,6 +89,7 @@ export function isItsLibvirt({ binding }: State): boolean {
 export async function findAgain(world: World, uuid: string): Promise<FoundInstance> {
   const found = await findInstance(world, uuid);
   await requireNoneLost(world, [found.status]);
+  await keepDefinition(world, found.state, found.status); // others than us may have changed it
   return found;
 }
 

@@ -1,4 +1,5 @@
 /** What a change is made of: steps, how they are performed, and how a plan shows them. */
+import { keepChange } from "../instances/kept-definition.ts";
 import type { Action, EarlySums } from "../model/action.ts";
 import type { Command } from "../model/host.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -76,6 +77,7 @@ export async function perform(
       ...(sums === undefined ? {} : { sums }),
       ...(world.report.detail === undefined ? {} : { onStall: (ms: number) => tellStall(world, ms) }),
     });
+    await keepChange(world, action);
   }
 }
 

@@ -138,9 +138,15 @@ export async function contentsOf(on: Bed, id: string): Promise<Record<string, Co
   return Object.fromEntries(disks.map(({ device, layer }) => [device, host.read(state.layers[layer]?.file ?? "")]));
 }
 
+/** Records, but for the newest definition of each instance: that is kept before anything is refused. */
+export function recordsOf({ disk }: Bed): [string, string][] {
+  return [...disk.records].filter(([name]) => !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.xml$/.test(name));
+}
+
 /** All that a refusal and a dry run must leave as it was. */
-export function everything({ machine, disk }: Bed): string {
+export function everything(on: Bed): string {
+  const { machine, disk } = on;
   const files = [...machine.files].map(([path, file]) => [path, { ...file, clusters: [...file.clusters] }]);
   const domains = [...machine.domains].map(([uuid, { inactive, live, state }]) => [uuid, inactive, live, state]);
-  return JSON.stringify([files.sort(), domains, disk.state, [...disk.journal], [...disk.records]]);
+  return JSON.stringify([files.sort(), domains, disk.state, [...disk.journal], recordsOf(on)]);
 }

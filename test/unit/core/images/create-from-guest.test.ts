@@ -100,6 +100,7 @@ describe("an image from a snapshot", () => {
         const image = onlyImage(state);
         if (image !== undefined) expect(await contentOf(world, image)).toEqual(CONTENT);
         const records = Object.values({ ...state.snapshots, ...state.images }).map((one) => one.definition);
+        records.push(`${Object.keys(state.instances)}.xml`);
         expect((await world.store.listRecords()).sort()).toEqual(records.sort());
         expect(await world.store.journal.list()).toEqual([]);
         expect(Object.keys(state.snapshots)).toHaveLength(1);

@@ -11,7 +11,7 @@ import { emptyState } from "../../../../src/store/empty-state.ts";
 import { fakeClock, fakeIds } from "../../../fake/clock.ts";
 import { CLUSTER_BYTES, fakeMachine } from "../../../fake/host.ts";
 import { fakeDisk } from "../../../fake/store.ts";
-import { type Bed, command, stateOf } from "../world.ts";
+import { type Bed, command, recordsOf, stateOf } from "../world.ts";
 
 export { type Bed as Estate, command, stateOf } from "../world.ts";
 
@@ -112,7 +112,7 @@ export function snapshotOf(estate: Bed): unknown {
     domains: [...estate.machine.domains].map(([uuid, domain]) => ({ uuid, xml: domain.inactive, state: domain.state })),
     networks: [...estate.machine.networks],
     journal: [...estate.disk.journal],
-    records: [...estate.disk.records],
+    records: recordsOf(estate),
   });
 }
 

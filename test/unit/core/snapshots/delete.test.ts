@@ -13,6 +13,7 @@ import {
   copyOf,
   disksOf,
   everything,
+  recordsOf,
   start,
   stateOf,
   stop,
@@ -64,7 +65,7 @@ describe("deleting a snapshot", () => {
       await drop(on, `web1/${name}`);
       expect(await Promise.all(kept.map(({ id }) => contentsOf(on, id)))).toEqual(before);
       expect(await disksOf(on)).toEqual(held);
-      expect(on.disk.records.size).toBe(2);
+      expect(recordsOf(on)).toHaveLength(2);
       await requireSound(on, name);
     }
   });

@@ -1,0 +1,229 @@
+/**
+ * An instance that libvirt no longer has (virsh undefine), or only as long as it runs: it is defined again from the
+ * newest definition that is kept of it, with the heads that its volumes have today.
+ */
+import { dirname } from "node:path";
+import { EstratoError } from "../../errors.ts";
+import { diskFileOf } from "../graph/files.ts";
+import { chainOrNull } from "../graph/references.ts";
+import { volumesOf } from "../instances/adopt.ts";
+import { type KeptDefinition, keptDefinition } from "../instances/kept-definition.ts";
+import type { Action } from "../model/action.ts";
+import type { DiskFile, DomainDefinition, DomainStatus, NewDisk } from "../model/host.ts";
+import type { Instance, State } from "../model/state.ts";
+import { perform } from "../operations/steps.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { snapshotsOf } from "../snapshots/names.ts";
+import { headFacts, requireAgreement } from "../truth.ts";
+import { diskOf } from "../volumes/attach.ts";
+import { volumeLabel } from "../volumes/find.ts";
+import { type Finding, unmendable } from "./finding.ts";
+
+/** What is to be defined, and how old the definition may be. */
+interface Again {
+  readonly xml: string;
+  readonly autostart: boolean;
+  readonly loses: readonly string[];
+}
+
+/** `status`: of a guest that runs on without a definition; null where libvirt has nothing of it. */
+export async function undefinedInstance(
+  world: World,
+  state: State,
+  instance: Instance,
+  status: DomainStatus | null,
+): Promise<Finding> {
+  const subject = `instance ${instance.name}`;
+  const problem =
+    status === null
+      ? `libvirt has no domain ${instance.id}`
+      : "libvirt has no definition of it, and forgets it when it stops";
+  try {
+    const { loses } = await planAgain(world, state, instance, status);
+    return {
+      subject,
+      problem,
+      remedy: `Define it again, with the disks that it has today. (Or forget it: estrato instance delete ${instance.name}.)`,
+      mending: { locks: [instance.id], loses, mend: (w, locks) => defineAgain(w, locks, instance.id) },
+    };
+  } catch (error) {
+    if (!(error instanceof EstratoError)) throw error;
+    const why = error.message.replace(`${subject}: `, "");
+    return unmendable(subject, `${problem}, and cannot be given it again: ${why}`, error.hint ?? "");
+  }
+}
+
+async function defineAgain(world: World, locks: HeldLocks, uuid: string): Promise<void> {
+  const state = await world.store.read();
+  const instance = state.instances[uuid];
+  const before = await world.host.domainStatus(uuid);
+  if (instance === undefined || instance.shelved !== null || before?.persistent) return;
+  const { xml, autostart } = await planAgain(world, state, instance, before);
+  const actions: Action[] = [{ do: "define", xml }];
+  if (autostart) actions.push({ do: "autostart", domain: uuid, on: true });
+  await perform(world, locks, actions);
+  const status = await world.host.domainStatus(uuid);
+  if (status !== null) await requireAgreement(world, state, status);
+}
+
+/** Throws, with what to do, where it cannot be defined without harm. Reads only. */
+async function planAgain(world: World, state: State, instance: Instance, status: DomainStatus | null): Promise<Again> {
+  await requireNobodyElse(world, state, instance);
+  if (status === null) await requireNothingOnHeads(world, state, instance);
+  else await requireOwnHeads(world, state, status);
+  const { kept, loses } = await newest(world, state, instance, status);
+  const definition = world.host.parseDefinition(kept.xml);
+  const xml = world.host.editDefinition(kept.xml, {
+    ...(definition.name === instance.name ? {} : { name: status?.name ?? instance.name }),
+    ...(await editedDisks(world, state, instance, definition)),
+    dropBackingStore: true,
+  });
+  const { nvram } = definition;
+  const isLost = nvram !== null && (await world.host.fileInfo(nvram)) === null;
+  const noNvram = isLost ? [`what its firmware kept: ${nvram} is not there, and begins anew`] : [];
+  return { xml, autostart: kept.autostart, loses: [...loses, ...noNvram] };
+}
+
+/** Its name, its UUID in a QEMU that libvirt has lost, and its disks are nobody else's by now. */
+async function requireNobodyElse(world: World, state: State, { id, name }: Instance): Promise<void> {
+  const refuse = (why: string, hint: string) => new EstratoError("conflict", `instance ${name}: ${why}`, { hint });
+  const heads = new Map([...volumesOf(state, id)].map(([device, { head }]) => [state.layers[head]?.file, device]));
+  for (const other of (await world.host.domainStatuses()).values()) {
+    if (other.uuid === id) continue;
+    if (other.name === name)
+      throw refuse(
+        `the name ${name} is another domain's now (${other.uuid})`,
+        `Rename that one (virsh domrename), or forget this one: estrato instance delete ${id}.`,
+      );
+    for (const { source } of [...other.inactive.disks, ...(other.live?.disks ?? [])]) {
+      if (source === null || !heads.has(source)) continue;
+      const device = heads.get(source);
+      throw refuse(
+        `its disk ${device} is ${other.name}'s now (${source})`,
+        `Take it out there first: virsh detach-disk ${other.name}.`,
+      );
+    }
+  }
+  const stray = (await world.host.strayProcesses([id])).get(id);
+  if (stray !== undefined)
+    throw refuse(`its QEMU runs (process ${stray})`, 'See "man estrato-recovery", A GUEST THAT LIBVIRT HAS LOST.');
+}
+
+/** What the guest writes to now is what is recorded, or it would start from something older next time. */
+async function requireOwnHeads(world: World, state: State, status: DomainStatus): Promise<void> {
+  for (const { device, qemu, recorded } of await headFacts(world, state, status)) {
+    if (qemu === recorded) continue;
+    throw new EstratoError(
+      "integrity",
+      `instance ${status.name}: ${device}: QEMU writes to ${qemu ?? "nothing"}, recorded is ${recorded}`,
+      { hint: `Define it with what it runs on: virsh dumpxml ${status.name} > F; virsh define F. Then run doctor.` },
+    );
+  }
+}
+
+/**
+ * Each head is there, and nothing lies on one beside it that the guest may have written to (another tool's overlay).
+ */
+async function requireNothingOnHeads(world: World, state: State, { id, name }: Instance): Promise<void> {
+  const known = new Set(Object.values(state.layers).map(({ file }) => file));
+  const looked = new Map<string, string>(); // what a file stands on → that file
+  const folders = new Set<string>();
+  const heads = [...volumesOf(state, id)].map(([device, { head }]) => ({
+    device,
+    file: state.layers[head]?.file ?? "",
+  }));
+  for (const { device, file } of heads) {
+    if ((await world.host.fileInfo(file)) === null)
+      throw new EstratoError("integrity", `instance ${name}: the file of ${device} is missing: ${file}`, {
+        hint: "Put the file back first.",
+      });
+    folders.add(dirname(file));
+  }
+  for (const folder of folders) {
+    if (folder.startsWith("/dev")) continue;
+    for (const entry of await world.host.listFolder(folder)) {
+      const path = `${folder}/${entry}`;
+      if (known.has(path) || !(await world.host.fileInfo(path))?.isRegularFile) continue;
+      const chain = await world.host.imageChain(path, "qcow2").catch(() => []);
+      for (const below of chain.slice(1)) looked.set(below.path, path);
+    }
+  }
+  for (const { device, file } of heads) {
+    const overlay = looked.get(file);
+    if (overlay === undefined) continue;
+    throw new EstratoError("integrity", `instance ${name}: ${overlay} lies on its disk ${device}, and may be newer`, {
+      hint: "Define it with the one that it last ran on (virsh define), and run doctor; or move that file away.",
+    });
+  }
+}
+
+/** Kept of itself, else what it runs with, else kept with its newest snapshot. */
+async function newest(
+  world: World,
+  state: State,
+  instance: Instance,
+  status: DomainStatus | null,
+): Promise<{ readonly kept: KeptDefinition; readonly loses: readonly string[] }> {
+  const kept = await keptDefinition(world, instance.id);
+  const since = "what others than estrato have changed of its definition since estrato last worked on it";
+  if (kept !== null) return { kept, loses: [since] };
+  const autostart = false;
+  const noAutostart = "that it starts with the host, if it did";
+  if (status !== null) return { kept: { xml: status.inactive.xml, autostart }, loses: [noAutostart] };
+  const records = new Set(await world.store.listRecords());
+  const snapshot = snapshotsOf(state, instance.id)
+    .filter(({ definition }) => definition !== null && records.has(definition))
+    .sort((a, b) => a.createdAt.localeCompare(b.createdAt))
+    .at(-1);
+  if (snapshot?.definition != null) {
+    const xml = await world.store.readRecord(snapshot.definition);
+    return {
+      kept: { xml, autostart },
+      loses: [`what has changed of its definition since ${snapshot.createdAt}`, noAutostart],
+    };
+  }
+  throw new EstratoError("integrity", `instance ${instance.name}: no definition of it is kept`, {
+    hint: `Define it by hand (virsh define) with its UUID, or forget it: estrato instance delete ${instance.name}.`,
+  });
+}
+
+/** Each volume on its head of today, and no file that was one of ours once. */
+async function editedDisks(world: World, state: State, instance: Instance, { disks }: DomainDefinition) {
+  const volumes = volumesOf(state, instance.id);
+  const files = new Set(Object.values(state.layers).map(({ file }) => file));
+  const edited: Record<string, DiskFile | null> = {};
+  for (const { device, source } of disks) {
+    const volume = volumes.get(device);
+    const wasOurs =
+      source !== null &&
+      (source.startsWith("/vol-") || files.has(source) || dirname(source) === world.store.paths.layersFolder);
+    if (volume === undefined) {
+      if (wasOurs) edited[device] = null;
+      continue;
+    }
+    const head = state.layers[volume.head];
+    if (head === undefined)
+      throw new EstratoError("integrity", `instance ${instance.name}: the head of ${device} is not recorded`);
+    if (!wasOurs && source !== null && (await world.host.fileInfo(source)) !== null)
+      throw new EstratoError(
+        "integrity",
+        `instance ${instance.name}: ${device}: its definition named ${source}, recorded is ${head.file}`,
+        { hint: "Define it with the one that it last ran on (virsh define), and run doctor." },
+      );
+    if (source?.startsWith("/vol-") && source !== `/${volume.id}`) edited[device] = null;
+    else edited[device] = diskFileOf(state, head);
+  }
+  const addDisks: NewDisk[] = [];
+  for (const [device, volume] of volumes) {
+    if (edited[device] != null) continue;
+    const layers = chainOrNull(state, volume.head)?.map((id) => state.layers[id]) ?? [];
+    if (layers.length === 0 || layers.some((layer) => layer?.foreign != null))
+      throw new EstratoError(
+        "integrity",
+        `instance ${instance.name}: nothing that is kept says how ${volumeLabel(state, volume)} was its disk ${device}`,
+        { hint: "Define it by hand (virsh define), and run doctor." },
+      );
+    addDisks.push(diskOf(state, volume, device));
+  }
+  return { disks: edited, addDisks };
+}
