@@ -123,7 +123,7 @@ test("what a night took is verified: a share that is damaged fails it, check war
   chmodSync(disk, 0o600);
   writeFileSync(disk, spoilt);
   chmodSync(disk, 0o400);
-  const nights: { code: number; stderr: string }[] = [];
+  const nights: { code: number | null; stderr: string }[] = [];
   for (let night = 0; night < 2 && nights.at(-1)?.code !== 9; night += 1)
     nights.push(await rig.estrato("schedule", "run", "nights", "--quiet"));
   expect(nights.at(-1)?.stderr).toMatch(/^estrato: backup bak-[0-9a-f]{17}: damaged: .*vda\.qcow2: changed between/m);

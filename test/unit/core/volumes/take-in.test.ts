@@ -128,7 +128,7 @@ describe("is left alone, with what to do,", () => {
     const on = await overlaid();
     const disks = [{ device: "vda", path: "/other/o0.qcow2", format: "qcow2" as const }];
     command(on).host.addDomain({ name: "web2", uuid: UUID.replaceAll("1", "2"), disks, running: false });
-    await refused(on, "web2 uses it too");
+    await refused(on, "instance web2 vda uses it too");
   });
 
   test("a file that does not stand on the recorded head", async () => {
