@@ -1,84 +1,164 @@
 /**
  * Who names a file: the one answer to "may this be unlinked?" (DESIGN.md, invariant 12). In use is what anything names:
- * the state, the definitions of all domains and what QEMU has open, the headers of all that these and our folders hold,
- * what others are told of shared images, the journal, and the kept copies of the state.
+ * the state, the definitions of all domains and what QEMU has open, the headers of all that these, our folders and other
+ * stores hold, what others are told of shared images, the journal, and the kept copies of the state.
  */
 import { EstratoError } from "../errors.ts";
 import { copyFiles } from "./firmware.ts";
 import { keptDefinition, keptName } from "./instances/kept-definition.ts";
 import type { DomainStatus } from "./model/host.ts";
 import type { State } from "./model/state.ts";
+import {
+  chainsInFolder,
+  chainsInOtherStores,
+  chainsOfDisks,
+  definitionsOf,
+  type NamedChain,
+  pathsNamedBy,
+  strangeDisks,
+} from "./named-files.ts";
 import type { KeptText, World } from "./ports.ts";
 import { LONGEST_ENTRY_BYTES } from "./sharing/catalogue.ts";
 
 /** Who names a file. */
 export interface User {
-  readonly by: "state" | "domain" | "header" | "share" | "journal" | "copy";
+  readonly by: "state" | "domain" | "header" | "store" | "share" | "journal" | "copy";
   /** The instance, snapshot, image or layer, the domain's UUID, or the path of the file that names it. */
   readonly id: string;
   /** In words for messages: "instance web1". */
   readonly name: string;
 }
 
-/** What was found in the headers of files: path → what it stands on. To be handed on where many looks follow. */
-export type Headers = Map<string, string | null>;
-
-/** The answers of one look. */
+/** The answers of one look; each part of it is looked at once, and only where somebody asks. */
 export interface InUse {
   /** Everybody who names the file by itself: state, definitions, journal, shares, copies. For what is no image. */
-  naming(path: string): User[];
+  naming(path: string): Promise<User[]>;
   /** Besides, everybody who names it by a header of an image, or might. */
   users(path: string): Promise<User[]>;
   /** Does anybody? Cheaper. */
   isNamed(path: string): Promise<boolean>;
+  /**
+   * For what the state itself lets go of: everybody who names the file, or might, without being in the graph. Domains by
+   * disks that are no volumes, files of our folder that are no layers, files in other stores; under whatever name. What
+   * remembers earlier states is not among them: the state was asked first, and it had this one.
+   */
+  outsiders(path: string): Promise<User[]>;
 }
 
 /**
  * Looks at everything, and answers for any file of ours. Throws "host" where libvirt does not answer; where a QEMU does
- * not, or a header cannot be read, that one may name anything (DESIGN.md, invariant 14). `headers`: those in it are not
- * read again.
+ * not, or a header cannot be read, that one may name anything (DESIGN.md, invariant 14).
  */
-export async function filesInUse(world: World, state: State, headers: Headers = new Map()): Promise<InUse> {
-  const known = new Map<string, User[]>();
-  const add = (path: string, user: User) => known.set(path, [...(known.get(path) ?? []), user]);
-  for (const [path, user] of namedByState(world, state)) add(path, user);
+export async function filesInUse(world: World, state: State): Promise<InUse> {
   const domains = [...(await world.host.domainStatuses()).values()];
-  for (const status of domains) for (const path of namedByDomain(status)) add(path, userOf(status));
-  const texts = [...domains.flatMap(textsOf), ...(await keptDefinitions(world, state)), ...(await keptTexts(world))];
-  const blind: User[] = [];
-  const doubt = await world.store.doubt();
-  if (doubt !== null) blind.push({ by: "copy", id: doubt, name: `what the state lacks by ${doubt}` });
-  let isWalked = false;
-
-  const naming = (path: string) =>
-    unique([...(known.get(path) ?? []), ...texts.filter(({ text }) => mentions(text, path)).map(({ user }) => user)]);
-  const inHeaders = async (path: string) => {
-    if (!isWalked) await walkHeaders(world, domains, headers, add, (user) => blind.push(user));
-    isWalked = true;
-    return [...(known.get(path) ?? []), ...blind.filter(({ id }) => id !== path)];
-  };
+  const known = new Map<string, User[]>();
+  for (const [path, user] of namedByState(world, state)) add(known, path, user);
+  for (const status of domains) for (const path of pathsNamedBy(status)) add(known, path, userOf(status));
+  const texts = once(async () => [
+    ...domains.flatMap(textsOf),
+    ...(await keptDefinitions(world, state)),
+    ...(await keptTexts(world)),
+  ]);
+  const headers = once(() => namedByHeaders(world, domains));
+  const strangers = once(() => namedByStrangers(world, state, domains));
+  const naming = async (path: string) =>
+    unique([
+      ...(known.get(path) ?? []),
+      ...(await texts()).filter(({ text }) => mentions(text, path)).map(({ user }) => user),
+    ]);
+  const inHeaders = async (path: string) => namersOf(await headers(), path, await identityAt(world, path));
   return {
     naming,
-    users: async (path) => unique([...naming(path), ...(await inHeaders(path))]),
-    isNamed: async (path) => known.has(path) || naming(path).length > 0 || (await inHeaders(path)).length > 0,
+    users: async (path) => unique([...(await naming(path)), ...(await inHeaders(path))]),
+    isNamed: async (path) => known.has(path) || (await naming(path)).length > 0 || (await inHeaders(path)).length > 0,
+    outsiders: async (path) => unique(namersOf(await strangers(), path, await identityAt(world, path))),
   };
+}
+
+function once<T>(look: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => {
+    answer ??= look();
+    return answer;
+  };
+}
+
+async function identityAt(world: World, path: string): Promise<string | null> {
+  return (await world.host.fileInfo(path))?.identity ?? null;
+}
+
+/** By path and by identity, and those that may name anything. */
+interface Namers {
+  readonly files: Map<string, User[]>;
+  readonly blind: User[];
+}
+
+function add(known: Map<string, User[]>, key: string, user: User): void {
+  known.set(key, [...(known.get(key) ?? []), user]);
+}
+
+function addChain({ files: known, blind }: Namers, { top, files }: NamedChain, user: User): void {
+  if (files === null) blind.push({ by: "header", id: top, name: `${top}, which cannot be read` });
+  for (const { path, identity } of files ?? []) {
+    add(known, path, user);
+    if (identity !== null) add(known, identity, user);
+  }
+}
+
+/** Of a file that is not there nobody who cannot be read has the bytes. */
+function namersOf({ files, blind }: Namers, path: string, identity: string | null): User[] {
+  const byIdentity = identity === null ? [] : (files.get(identity) ?? []);
+  return [...(files.get(path) ?? []), ...byIdentity, ...blind.filter(({ id }) => id !== path)];
+}
+
+/**
+ * Everything that something else stands on: below each disk of each domain, and below each file in our folder. What
+ * QEMU has open may be more than the definitions say (LIBVIRT.md, trap 12).
+ */
+async function namedByHeaders(world: World, domains: readonly DomainStatus[]): Promise<Namers> {
+  const namers: Namers = { files: new Map(), blind: [] };
+  const doubt = await world.store.doubt();
+  if (doubt !== null) namers.blind.push({ by: "copy", id: doubt, name: `what the state lacks by ${doubt}` });
+  for (const status of domains) {
+    const disks = definitionsOf(status).flatMap((one) => one.disks);
+    for (const chain of await chainsOfDisks(world, disks)) addChain(namers, chain, userOf(status));
+    if (status.live === null) continue;
+    try {
+      for (const { chain } of await world.host.qemuDisks(status.uuid))
+        for (const path of chain) add(namers.files, path, userOf(status));
+    } catch (error) {
+      if (!(error instanceof EstratoError)) throw error;
+      namers.blind.push({ ...userOf(status), name: `instance ${status.name}, whose QEMU does not answer` });
+    }
+  }
+  for (const chain of await chainsInFolder(world)) addChain(namers, chain, headerOf(chain));
+  return namers;
+}
+
+async function namedByStrangers(world: World, state: State, domains: readonly DomainStatus[]): Promise<Namers> {
+  const namers: Namers = { files: new Map(), blind: [] };
+  for (const status of domains) {
+    const user = userOf(status);
+    for (const chain of await chainsOfDisks(world, strangeDisks(state, status))) {
+      const named = { ...user, name: `${user.name} ${chain.disk}` };
+      // By whom is told better than by which of his files.
+      if (chain.files === null) namers.blind.push(named);
+      else addChain(namers, chain, named);
+    }
+  }
+  const layers = new Set(Object.values(state.layers).map(({ file }) => file));
+  for (const chain of await chainsInFolder(world, layers)) addChain(namers, chain, headerOf(chain));
+  for (const chain of await chainsInOtherStores(world))
+    addChain(namers, chain, { by: "store", id: chain.top, name: `${chain.top} of another store` });
+  return namers;
+}
+
+function headerOf({ top }: NamedChain): User {
+  return { by: "header", id: top, name: top };
 }
 
 function userOf({ uuid, name }: DomainStatus): User {
   return { by: "domain", id: uuid, name: `instance ${name}` };
-}
-
-function definitionsOf({ inactive, live }: DomainStatus) {
-  return live === null ? [inactive] : [inactive, live];
-}
-
-function namedByDomain(status: DomainStatus): string[] {
-  return definitionsOf(status)
-    .flatMap(({ disks, nvram }) => [
-      ...disks.flatMap(({ source, backing }) => [source, ...(backing ?? []).map(({ path }) => path)]),
-      nvram,
-    ])
-    .filter((path) => path !== null);
 }
 
 /** A definition names files in more places than we read. */
@@ -144,65 +224,6 @@ async function keptTexts(world: World): Promise<Mention[]> {
     ...shares.map(as("share", "the shared image in")),
     ...(await store.stateCopies()).map(as("copy", "the copy of the state")),
   ];
-}
-
-/**
- * Everything that something else stands on: below each disk of each domain, and below each file in our folder. What
- * QEMU has open counts too: a header may be older than its last switch.
- */
-async function walkHeaders(
-  world: World,
-  domains: readonly DomainStatus[],
-  headers: Headers,
-  add: (path: string, user: User) => void,
-  mayNameAnything: (user: User) => void,
-): Promise<void> {
-  const walk = async (top: string, user: User) => {
-    try {
-      for (const path of await below(world, top, headers)) add(path, user);
-    } catch (error) {
-      if (!(error instanceof EstratoError)) throw error;
-      mayNameAnything({ by: "header", id: top, name: `${top}, which cannot be read` });
-    }
-  };
-  for (const status of domains) {
-    for (const { source, format } of definitionsOf(status).flatMap(({ disks }) => disks)) {
-      // A raw disk stands on nothing, whatever its guest writes to its beginning
-      if (source !== null && format !== "raw") await walk(source, userOf(status));
-    }
-    if (status.live === null) continue;
-    try {
-      for (const { chain } of await world.host.qemuDisks(status.uuid))
-        for (const path of chain) add(path, userOf(status));
-    } catch (error) {
-      if (!(error instanceof EstratoError)) throw error;
-      mayNameAnything({ ...userOf(status), name: `instance ${status.name}, whose QEMU does not answer` });
-    }
-  }
-  const folder = world.store.paths.layersFolder;
-  for (const name of await world.host.listFolder(folder)) {
-    const top = `${folder}/${name}`;
-    if (name.endsWith(".qcow2")) await walk(top, { by: "header", id: top, name: top });
-  }
-}
-
-/** What a file stands on, all the way down, by the headers. */
-async function below(world: World, top: string, headers: Headers): Promise<string[]> {
-  const found: string[] = [];
-  let path: string | null = top;
-  while (path !== null && !found.includes(path)) {
-    found.push(path); // a ring ends: QEMU could not open it either
-    path = await backingOf(world, path, headers);
-  }
-  return found.slice(1);
-}
-
-async function backingOf(world: World, path: string, headers: Headers): Promise<string | null> {
-  const known = headers.get(path);
-  if (known !== undefined) return known;
-  const info = await world.host.imageInfo(path, { shared: true });
-  headers.set(path, info?.backing ?? null);
-  return info?.backing ?? null;
 }
 
 const ID = /[a-z]+-[0-9a-f]{17}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/;

@@ -56,6 +56,13 @@ export function parseCount(text: string, what = "number", least = 1): number {
   throw bad(what, text, `not a whole number from ${least} on`, `Write it as ${least}, ${least + 1}, ….`);
 }
 
+/** 1 to 100 of `5%`: whole ones. */
+export function parsePercent(text: string, what = "share"): number {
+  const number = Number(/^(\d{1,3})%$/.exec(text)?.[1] ?? Number.NaN);
+  if (number >= 1 && number <= 100) return number;
+  throw bad(what, text, "not a share from 1% to 100%", "Write it as 5%.");
+}
+
 /** `KEY=VALUE`; the value may be empty and may hold "=". Keys hold letters, digits and `_.:-`. */
 export function parseKeyValue(text: string, what = "property"): readonly [key: string, value: string] {
   const at = text.indexOf("=");

@@ -5,7 +5,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { ChainFile } from "../core/model/host.ts";
+import { type ChainFile, DATA_ELSEWHERE } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { identityOf } from "./files.ts";
 import { printable } from "./process-failure.ts";
@@ -72,7 +72,7 @@ async function readOne(path: string, format: string | null): Promise<Read> {
         format,
         identity,
         encrypted: header.cryptMethod !== 0,
-        fault: (header.incompatible & INCOMPATIBLE.dataFile) === 0n ? null : "keeps its data in another file",
+        fault: (header.incompatible & INCOMPATIBLE.dataFile) === 0n ? null : DATA_ELSEWHERE,
       },
       backing: named === null ? null : { path: absolute(path, named.file), format: named.format },
     };

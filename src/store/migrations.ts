@@ -8,7 +8,7 @@ export type RawState = Record<string, unknown>;
 /** From version N (its key) to N + 1. Gets a value of its own that it may change. */
 export type Migrations = Readonly<Record<number, (older: RawState) => RawState>>;
 
-export const MIGRATIONS: Migrations = { 1: fromOne, 2: fromTwo };
+export const MIGRATIONS: Migrations = { 1: fromOne, 2: fromTwo, 3: fromThree };
 
 /** Version 1 grew while it was 1: what came since its first state is filled in where a state lacks it. */
 function fromOne(older: RawState): RawState {
@@ -20,8 +20,7 @@ function fromOne(older: RawState): RawState {
   fillIn(fieldsOf(state.snapshots, "memory"), { paused: false, definition: null, qemuVersion: null, machine: null });
   fillIn(state.images, { tpm: null, uefi: false });
   fillIn(state.schedules, { hooks: null });
-  const tasks = fieldsOf(state.schedules, "task").filter((task) => isObject(task) && task.kind === "backup");
-  fillIn(tasks, { passphraseFile: null });
+  fillIn(backupTasks(state), { passphraseFile: null });
   return state;
 }
 
@@ -41,6 +40,12 @@ function fromTwo(older: RawState): RawState {
   return state;
 }
 
+/** Until version 3 no schedule looked at what it had taken. */
+function fromThree(older: RawState): RawState {
+  fillIn(backupTasks(older), { verify: null });
+  return older;
+}
+
 /** Gives each row of a table what it lacks. What is no table of rows is left to the validation. */
 function fillIn(table: unknown, missing: Readonly<Record<string, unknown>>): void {
   if (!isObject(table)) return;
@@ -52,6 +57,11 @@ function fillIn(table: unknown, missing: Readonly<Record<string, unknown>>): voi
 /** That field of each row. */
 function fieldsOf(table: unknown, key: string): unknown[] {
   return rowsOf(table).map((row) => row[key]);
+}
+
+/** What the schedules of backups are to do. */
+function backupTasks(state: RawState): unknown[] {
+  return fieldsOf(state.schedules, "task").filter((task) => isObject(task) && task.kind === "backup");
 }
 
 function rowsOf(table: unknown): Record<string, unknown>[] {

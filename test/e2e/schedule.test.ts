@@ -106,6 +106,42 @@ test("cron takes backups, each on the one before, rotates them, and check sees t
   await rig.heal();
 });
 
+test("what a night took is verified: a share that is damaged fails it, check warns, and the next is not built on it", async () => {
+  const target = join(rig.folder, "nights");
+  await sure("install", "-d", target);
+  const words = ["--backup", "web1", "--target", target, "--incremental", "--rotation", "5", "--cron", "0 3 * * *"];
+  await rig.ok("schedule", "create", "nights", ...words, "--verify", "50%");
+  await rig.ok("schedule", "run", "nights");
+  const there = () =>
+    rig.json<{ id: string; status: string; incremental: boolean }[]>("backup", "list", "--target", target);
+  const [full] = await there();
+  const disk = join(target, full?.id ?? "", "vda.qcow2");
+  const bytes = readFileSync(disk);
+  // In each block that has sums of its own: of the two halves, one at least holds some.
+  const spoilt = Buffer.from(bytes);
+  for (let at = 0; at < bytes.length; at += 4 * 1024 ** 2) spoilt[at + 1024] = (spoilt[at + 1024] ?? 0) ^ 0xff;
+  chmodSync(disk, 0o600);
+  writeFileSync(disk, spoilt);
+  chmodSync(disk, 0o400);
+  const nights: { code: number | null; stderr: string }[] = [];
+  for (let night = 0; night < 2 && nights.at(-1)?.code !== 9; night += 1)
+    nights.push(await rig.estrato("schedule", "run", "nights", "--quiet"));
+  expect(nights.at(-1)?.stderr).toMatch(/^estrato: backup bak-[0-9a-f]{17}: damaged: .*vda\.qcow2: changed between/m);
+  expect(await row("nights")).toMatchObject({ last_result: "integrity" });
+  expect((await there()).map(({ status }) => status)).not.toContain("available");
+  expect((await rig.estrato("check")).stdout).toMatch(/^WARNING - .*nights failed: backup bak-.* damaged/);
+  await rig.ok("schedule", "set", "nights", "--verify", "100%");
+  await rig.ok("schedule", "run", "nights");
+  expect((await there()).filter(({ status }) => status === "available")).toMatchObject([{ incremental: false }]);
+  chmodSync(disk, 0o600);
+  writeFileSync(disk, bytes);
+  chmodSync(disk, 0o400);
+  await rig.ok("backup", "verify", "--all", "--data-subset", "1%", "--target", target);
+  expect((await there()).map(({ status }) => status)).not.toContain("damaged");
+  await rig.ok("schedule", "delete", "nights");
+  await rig.heal();
+});
+
 test("what fails is mailed by cron with the reason, is in the list, and check says so", async () => {
   await rig.ok("instance", "create", "web2", "--image", "base", "--vcpus", "1", "--ram", "128M", "--no-start");
   await rig.ok("schedule", "create", "broken", "--snapshot", "web2", "--cron", "* * * * *", "--expire", "1d");

@@ -1,5 +1,5 @@
 /** What stands behind dashes. The key of an option is its name: `keyName` is `--key-name`. */
-import { parseCount, parseDuration, parseKeyValue, parseSize } from "../../core/values.ts";
+import { parseCount, parseDuration, parseKeyValue, parsePercent, parseSize } from "../../core/values.ts";
 import { EstratoError } from "../../errors.ts";
 import { humanDuration, humanSize } from "../../ui/units.ts";
 import type { Completion } from "./arguments.ts";
@@ -80,6 +80,11 @@ export function count<const E extends Extras<number> & { readonly least?: number
   extras?: E,
 ): OptionSpec<Given<number, E>> {
   return single("N", help, extras, (given, what) => parseCount(given, what, extras?.least));
+}
+
+/** A whole percentage, from `5%`. */
+export function percent<const E extends Extras<number>>(help: string, extras?: E): OptionSpec<Given<number, E>> {
+  return single("N%", help, extras, parsePercent, (share) => `${share}%`);
 }
 
 /** The same, given as often as one likes: a list, empty where it was not given. */

@@ -10,6 +10,7 @@ import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { scheduleColumns } from "./columns.ts";
 import { hooksOf, keepsAny, taskOf } from "./task.ts";
+import { verificationOptions } from "./verification.ts";
 
 const HOUR_MS = 3_600_000;
 /** Without these a user's libvirt and settings are others under cron than at the terminal. */
@@ -26,6 +27,9 @@ export default verb({
     "ESTRATO_HOOK (before or after), ESTRATO_SCHEDULE, ESTRATO_INSTANCE, ESTRATO_INSTANCE_ID, ESTRATO_KIND, ESTRATO_TARGET, ESTRATO_HOME (the " +
     "store), and after it ESTRATO_RESULT (done, or the kind of the error) and ESTRATO_MESSAGE. One fails that does not exit with 0 in its time: " +
     "with --hook-failure abort nothing is taken, and the run counts as failed; with warn it goes on, and the list says `warned`.\n\n" +
+    "--verify looks at each backup once it is there, and at all that it builds on, as `backup verify` does: at N% of their data, or, with boot, at " +
+    "all of it, and then a throw-away guest is started from it. Each night's N% follows those of the night before: in 100/N nights all is read " +
+    "that stood so long. What is damaged is remembered in the target, and the run fails (9).\n\n" +
     "--lock-timeout is how long each run waits for an instance that is busy: an hour, if not said.",
   arguments: { name: one("NAME", "the name of the schedule", { ask: "What shall it be called?" }) },
   options: {
@@ -41,6 +45,7 @@ export default verb({
     compress: flag("compress the backups"),
     ...encryptionOptions,
     disk: repeated(text("DEVICE", "only this disk in the backups, vda")),
+    ...verificationOptions,
     expire: duration("each snapshot expires after so long: 7d"),
     memory: flag("snapshots with the memory of the running guest"),
     jitter: duration("begin up to so much later, at random, so that many hosts do not begin at once", { default: 0 }),
@@ -57,6 +62,10 @@ export default verb({
     {
       line: 'estrato schedule create nightly --backup web1 --cron "0 3 * * *" --rotation 7 --incremental --catch-up',
       says: "each night, the last seven are kept; made up for when the host was off",
+    },
+    {
+      line: 'estrato schedule create nightly --backup web1 --cron "0 3 * * *" --rotation 7 --incremental --verify 5%',
+      says: "each night a twentieth is read, in twenty nights all",
     },
     {
       line: 'estrato schedule create hourly --snapshot web1 --cron "0 * * * *" --rotation 12',

@@ -9,6 +9,7 @@ export default noun({
     create: { summary: "Make a schedule", load: () => import("./create.ts") },
     list: { summary: "List schedules with their next run and their last result", load: () => import("./list.ts") },
     show: { summary: "Show schedules", load: () => import("./show.ts") },
+    set: { summary: "Change what a schedule verifies of its backups", load: () => import("./set.ts") },
     delete: { summary: "Delete schedules; what they made stays", load: () => import("./delete.ts") },
     run: { summary: "Run one now, as cron does", load: () => import("./run.ts") },
   },

@@ -5,6 +5,7 @@ import type { Factory } from "../../factory.ts";
 import { passphraseFor } from "../backup/encryption.ts";
 import { placeOf } from "../backup/place.ts";
 import { policyOptions } from "../backup/policy.ts";
+import { verificationOf } from "./verification.ts";
 
 interface Given {
   readonly backup: string | null;
@@ -19,6 +20,9 @@ interface Given {
   readonly disk: readonly string[];
   readonly expire: number | null;
   readonly memory: boolean;
+  readonly verify: string | null;
+  readonly verifyTimeout: number | null;
+  readonly consoleText: string | null;
 }
 
 /** Is any rule given that says what stays? */
@@ -38,7 +42,8 @@ export async function taskOf(factory: Factory, name: string, options: Given): Pr
     refuse("--backup", { expire: expire !== null, memory });
     const passphraseFile = passphraseFor("schedule create", options);
     const folder = await placeOf(factory, target);
-    const how = { incremental, compress, quiesce, disks: [...disk], passphraseFile };
+    const verify = verificationOf("schedule create", options);
+    const how = { incremental, compress, quiesce, disks: [...disk], passphraseFile, verify };
     return { kind: "backup", target: folder, type: type ?? name, ...how };
   }
   const isTarget = target !== null;
@@ -47,6 +52,9 @@ export async function taskOf(factory: Factory, name: string, options: Given): Pr
     ...{ target: isTarget, type: type !== null, incremental, compress, encrypt },
     disk: disk.length > 0,
     "passphrase-file": options.passphraseFile !== null,
+    verify: options.verify !== null,
+    "verify-timeout": options.verifyTimeout !== null,
+    "console-text": options.consoleText !== null,
   });
   if (memory && quiesce === "require") {
     throw new EstratoError("usage", "--memory and --quiesce require: with its memory nothing needs to be quiesced", {

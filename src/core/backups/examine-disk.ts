@@ -1,11 +1,12 @@
 /**
- * Is a disk of a backup what was written? Every byte is read, and then its header: where it stands, its size, its
- * tables.
+ * Is a disk of a backup what was written? Its bytes are read (all, or a share of them), and then its header: where it
+ * stands, its size, its tables.
  */
 import { EstratoError } from "../../errors.ts";
 import type { BlockSums, ImageFile, ImageInfo } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { type BackupDisk, sha256 } from "./manifest.ts";
+import { blocksIn, type Share } from "./share.ts";
 import { parseSums } from "./sums.ts";
 import type { BackupFiles, BackupTarget } from "./targets/target.ts";
 
@@ -20,13 +21,14 @@ export function wrong(files: BackupFiles, file: string, missing: boolean): strin
   return `${files.nameOf(file)}: ${missing ? "it is missing" : "it is not what was written"}`;
 }
 
-/** A disk of the backup `id`. */
+/** A disk of the backup `id`. `share`: of its bytes only that; null: all. */
 export async function examineDisk(
   world: World,
   target: BackupTarget,
   id: string,
   disk: BackupDisk,
   encrypted: boolean,
+  share: Share | null,
 ): Promise<Examined> {
   const stored = target.backup(id);
   const name = stored.nameOf(disk.file);
@@ -36,7 +38,9 @@ export async function examineDisk(
     return { problems: [wrong(stored, disk.sums.file, text === null)], readBytes: 0 };
   }
   const wanted = parseSums(text, stored.nameOf(disk.sums.file));
+  const isWanted = share === null ? null : blocksIn(share, id, disk.file, wanted.sums.length);
   const found = await stored.blockSums(disk.file, wanted.blockBytes, {
+    ...(isWanted === null ? {} : { known: wanted.sums.map((sum, index) => (isWanted[index] ? null : sum)) }),
     onProgress: (fraction) => world.report.progress(`Read ${disk.file} of ${id}`, fraction),
   });
   const problems = differences(name, wanted, found);
@@ -46,7 +50,14 @@ export async function examineDisk(
     const { sizeBytes } = disk;
     problems.push(...(await diskProblems(world, stored.image(disk.file), { backing, sizeBytes, encrypted })));
   }
-  return { problems, readBytes: found.sizeBytes };
+  return { problems, readBytes: readOf(found.sizeBytes, wanted.blockBytes, isWanted) };
+}
+
+/** The last block may be shorter than the others. */
+function readOf(sizeBytes: number, blockBytes: number, isWanted: readonly boolean[] | null): number {
+  if (isWanted === null) return sizeBytes;
+  const left = isWanted.map((_, index) => Math.max(0, Math.min(blockBytes, sizeBytes - index * blockBytes)));
+  return left.reduce((sum, bytes, index) => sum + (isWanted[index] ? bytes : 0), 0);
 }
 
 /** The first blocks that differ: a disk that is wiped would fill the screen. */

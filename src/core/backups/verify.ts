@@ -1,6 +1,6 @@
 /**
- * `backup verify`: is what is in the target what was written? Every byte of every file is read, and what is found is
- * remembered there.
+ * `backup verify`: is what is in the target what was written? Every byte of every file is read, or a share of them, and
+ * what is found is remembered there.
  */
 import { EstratoError } from "../../errors.ts";
 import { recoverAll } from "../operations/recovery.ts";
@@ -12,6 +12,7 @@ import { type Examined, examineDisk, wrong } from "./examine-disk.ts";
 import { findBackup } from "./find.ts";
 import { backupsIn } from "./list.ts";
 import { type Manifest, sha256 } from "./manifest.ts";
+import type { Share } from "./share.ts";
 import { openTarget } from "./targets/open.ts";
 import type { BackupTarget, StoredBackup } from "./targets/target.ts";
 import { fileSum } from "./write.ts";
@@ -31,12 +32,18 @@ export interface Verified {
 }
 
 /**
- * Reads a backup, and all that it builds on. Nothing is thrown for what is found: it is in the answer.
+ * Reads a backup, and all that it builds on; of their data only `share`, where it is given. Nothing is thrown for what
+ * is found: it is in the answer.
  * Throws "not_found", "host" where the target is not there, and "conflict" as `verifyAll`.
  */
-export async function verifyBackup(world: World, targets: readonly string[], word: string): Promise<Verified> {
+export async function verifyBackup(
+  world: World,
+  targets: readonly string[],
+  word: string,
+  share: Share | null = null,
+): Promise<Verified> {
   const { target, id } = await findBackup(world, targets, word);
-  const [found] = await verifyThese(world, target, (one) => one.id === id);
+  const [found] = await verifyThese(world, target, (one) => one.id === id, share);
   if (found === undefined) throw new EstratoError("not_found", `backup ${word}: not found`);
   return found;
 }
@@ -46,22 +53,27 @@ export async function verifyBackup(world: World, targets: readonly string[], wor
  * what was removed is left out. Throws "conflict" where something looks damaged, and who works there leaves no time to
  * look again.
  */
-export async function verifyAll(world: World, target: string): Promise<Verified[]> {
-  return verifyThese(world, target, () => true);
+export async function verifyAll(world: World, target: string, share: Share | null = null): Promise<Verified[]> {
+  return verifyThese(world, target, () => true, share);
 }
 
 /**
  * Holds no lock, so that a night's backup need not wait for a day's reading: whose bytes are those of its manifest is
  * sound. What differs is read again under the lock, since a merge may have been at it, and so is what was found damaged
- * once; then the verdict is remembered.
+ * once, all of it, since no share says that it is whole again; then the verdict is remembered.
  */
-async function verifyThese(world: World, target: string, wanted: (backup: Backup) => boolean): Promise<Verified[]> {
+async function verifyThese(
+  world: World,
+  target: string,
+  wanted: (backup: Backup) => boolean,
+  share: Share | null,
+): Promise<Verified[]> {
   if (!world.dryRun) await recoverAll(world);
-  const { verified, noted } = await readThese(world, target, wanted, true);
+  const { verified, noted } = await readThese(world, target, wanted, true, share);
   const doubtful = new Set([...verified.filter(({ status }) => status === "damaged").map(({ id }) => id), ...noted]);
   if (doubtful.size === 0) return verified;
   const again = await withLocks(world, [target], async (locks) => {
-    const read = await readThese(world, target, ({ id }) => doubtful.has(id), false);
+    const read = await readThese(world, target, ({ id }) => doubtful.has(id), false, null);
     if (world.dryRun) return read.verified;
     for (const [id, { problems }] of read.seen) await rememberVerdict(world, locks, target, id, problems);
     return read.verified;
@@ -83,6 +95,7 @@ async function readThese(
   target: string,
   wanted: (backup: Backup) => boolean,
   changing: boolean,
+  share: Share | null,
 ): Promise<Read> {
   const all = await backupsIn(world, target, { remembered: false });
   const known = new Map(all.map((one) => [one.id, one]));
@@ -92,7 +105,7 @@ async function readThese(
   for (const backup of all.filter(wanted)) {
     if ([backup.id, ...ancestorsOf(backup, known)].some((id) => known.get(id)?.damage != null)) noted.push(backup.id);
     try {
-      verified.push(await verifyOne(world, backup, known, seen));
+      verified.push(await verifyOne(world, backup, known, seen, share));
     } catch (error) {
       if (!changing || !(error instanceof EstratoError) || error.code === "interrupted") throw error;
       verified.push(verdict(backup, { problems: [error.message], readBytes: 0 }));
@@ -106,8 +119,9 @@ async function verifyOne(
   backup: Backup,
   known: ReadonlyMap<string, Backup>,
   seen: Map<string, Examined>,
+  share: Share | null,
 ): Promise<Verified> {
-  return verdict(backup, await examineAll(world, [backup.id, ...ancestorsOf(backup, known)], known, seen));
+  return verdict(backup, await examineAll(world, [backup.id, ...ancestorsOf(backup, known)], known, seen, share));
 }
 
 function verdict(backup: Backup, { problems, readBytes }: Examined): Verified {
@@ -132,6 +146,7 @@ export async function examineAll(
   ids: readonly string[],
   known: ReadonlyMap<string, Backup>,
   seen: Map<string, Examined> = new Map(),
+  share: Share | null = null,
 ): Promise<Examined> {
   const problems: string[] = [];
   let readBytes = 0;
@@ -139,7 +154,7 @@ export async function examineAll(
     const one = known.get(id);
     if (one?.manifest == null) continue;
     const before = seen.get(id);
-    const found = before ?? (await examine(world, openTarget(world, one.target), one.manifest));
+    const found = before ?? (await examine(world, openTarget(world, one.target), one.manifest, share));
     seen.set(id, found);
     problems.push(...found.problems);
     if (before === undefined) readBytes += found.readBytes;
@@ -147,11 +162,11 @@ export async function examineAll(
   return { problems, readBytes };
 }
 
-async function examine(world: World, target: BackupTarget, manifest: Manifest): Promise<Examined> {
+async function examine(world: World, target: BackupTarget, manifest: Manifest, share: Share | null): Promise<Examined> {
   const problems = await smallProblems(target.backup(manifest.id), manifest);
   let readBytes = 0;
   for (const disk of manifest.disks) {
-    const found = await examineDisk(world, target, manifest.id, disk, manifest.encrypted);
+    const found = await examineDisk(world, target, manifest.id, disk, manifest.encrypted, share);
     problems.push(...found.problems);
     readBytes += found.readBytes;
   }

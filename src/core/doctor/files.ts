@@ -1,7 +1,7 @@
 /** Compares the layers that we remember with the files that are there. */
 import { EstratoError } from "../../errors.ts";
 import { standingOn } from "../graph/references.ts";
-import { filesInUse, type Headers } from "../in-use.ts";
+import { filesInUse } from "../in-use.ts";
 import { instancesOn } from "../layers/holders.ts";
 import type { ImageInfo } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -95,19 +95,18 @@ function wrongContent(state: State, layer: Layer, info: ImageInfo, users: string
  */
 export async function examineOrphans(world: World, state: State): Promise<Finding[]> {
   const { paths } = world.store;
-  const headers: Headers = new Map();
-  const inUse = await filesInUse(world, state, headers);
+  const inUse = await filesInUse(world, state);
   const findings: Finding[] = [];
   for (const name of await world.host.listFolder(paths.layersFolder)) {
     const path = `${paths.layersFolder}/${name}`;
-    if (!(await inUse.isNamed(path))) findings.push(await orphanLayer(world, path, headers));
+    if (!(await inUse.isNamed(path))) findings.push(await orphanLayer(world, path));
   }
   for (const folder of [paths.record("x"), paths.nvram("x"), paths.seed("x"), paths.memory("x")].map(folderOf)) {
     for (const name of await world.host.listFolder(folder)) {
       const path = `${folder}/${name}`;
       if (await inUse.isNamed(path)) continue;
       const isMemory = folder === folderOf(paths.memory("x"));
-      findings.push(await orphanOf(world, path, isMemory ? "memory" : "record", headers));
+      findings.push(await orphanOf(world, path, isMemory ? "memory" : "record"));
     }
   }
   return findings;
@@ -117,9 +116,9 @@ export async function examineOrphans(world: World, state: State): Promise<Findin
  * Throws "conflict" where a command that began after we looked may have made the file: it is named in the journal, and
  * then in the state.
  */
-async function requireOrphan(world: World, path: string, headers: Headers): Promise<void> {
+async function requireOrphan(world: World, path: string): Promise<void> {
   const pending = await world.store.journal.list();
-  const inUse = await filesInUse(world, await world.store.read(), headers);
+  const inUse = await filesInUse(world, await world.store.read());
   const [user] = await inUse.users(path);
   if (pending.length === 0 && user === undefined) return;
   throw new EstratoError("conflict", `${path}: ${user?.name ?? "another operation in progress"} may need it`, {
@@ -127,7 +126,7 @@ async function requireOrphan(world: World, path: string, headers: Headers): Prom
   });
 }
 
-async function orphanLayer(world: World, path: string, headers: Headers): Promise<Finding> {
+async function orphanLayer(world: World, path: string): Promise<Finding> {
   const partial = path.endsWith(".part");
   const extents = path.endsWith(".qcow2")
     ? await world.host.ownExtents({ path, format: "qcow2" }).catch(() => null)
@@ -135,21 +134,21 @@ async function orphanLayer(world: World, path: string, headers: Headers): Promis
   const empty = partial || (extents !== null && extents.length === 0);
   const bytes = (await world.host.fileInfo(path))?.allocatedBytes ?? 0;
   const problem = empty ? "an empty file that nothing remembers" : `a file with ${bytes} bytes that nothing remembers`;
-  return removal(path, problem, empty ? [] : [`${path}, ${bytes} bytes`], headers);
+  return removal(path, problem, empty ? [] : [`${path}, ${bytes} bytes`]);
 }
 
 /** It may be the only one that is left of what somebody deleted by mistake: it goes only after a yes. */
-async function orphanOf(world: World, path: string, kind: "memory" | "record", headers: Headers): Promise<Finding> {
+async function orphanOf(world: World, path: string, kind: "memory" | "record"): Promise<Finding> {
   const { allocatedBytes = 0, sizeBytes = 0 } = (await world.host.fileInfo(path)) ?? {};
   if (kind === "memory") {
     const problem = `a memory of ${allocatedBytes} bytes that no snapshot remembers`;
-    return removal(path, problem, [`${path}, ${allocatedBytes} bytes`], headers);
+    return removal(path, problem, [`${path}, ${allocatedBytes} bytes`]);
   }
   const problem = "a definition, NVRAM, TPM state or seed that nothing remembers";
-  return removal(path, problem, [`${path}, ${sizeBytes} bytes`], headers);
+  return removal(path, problem, [`${path}, ${sizeBytes} bytes`]);
 }
 
-function removal(path: string, problem: string, loses: readonly string[], headers: Headers): Finding {
+function removal(path: string, problem: string, loses: readonly string[]): Finding {
   return {
     subject: path,
     problem,
@@ -158,7 +157,7 @@ function removal(path: string, problem: string, loses: readonly string[], header
       locks: [],
       loses,
       mend: async (w, locks) => {
-        await requireOrphan(w, path, headers);
+        await requireOrphan(w, path);
         if (path.endsWith(".qcow2")) await requireUnheld(w, path);
         await perform(w, locks, [{ do: "unlink", path }]);
       },

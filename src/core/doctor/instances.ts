@@ -106,9 +106,10 @@ function renamed(instance: Instance, status: DomainStatus): Finding {
 async function examineHeads(world: World, state: State, status: DomainStatus): Promise<Finding[]> {
   const findings: Finding[] = [];
   const subject = `instance ${status.name}`;
-  const overlays = await overlaysOf(world, state, status);
+  const facts = await headFacts(world, state, status);
+  const overlays = await overlaysOf(world, state, status, facts);
   if (overlays.length > 0) findings.push(overlaid(status, overlays));
-  for (const fact of await headFacts(world, state, status)) {
+  for (const fact of facts) {
     if (overlays.some(({ device }) => device === fact.device)) continue;
     const head = state.layers[fact.volume.head];
     const file = head === undefined ? { path: fact.recorded, format: "qcow2" } : diskFileOf(state, head);

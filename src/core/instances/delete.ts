@@ -148,12 +148,16 @@ async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab
 async function ownAlone(world: World, { state, uuid }: Doomed, files: readonly string[]): Promise<string[]> {
   if (files.length === 0) return [];
   const inUse = await filesInUse(world, state);
-  return files.filter((path) => {
+  const alone: string[] = [];
+  for (const path of files) {
     // What remembers earlier states, and this very operation, names them by this instance's id
-    const others = inUse.naming(path).filter(({ by, id }) => id !== uuid && (by === "domain" || by === "state"));
-    if (others.length > 0) world.report.note(`${path}: stays, ${others.map(({ name }) => name).join(", ")} needs it`);
-    return others.length === 0;
-  });
+    const named = (await inUse.naming(path)).filter(({ by }) => by === "domain" || by === "state");
+    const others = [...(await inUse.outsiders(path)), ...named].filter(({ id }) => id !== uuid);
+    const names = new Map(others.map(({ id, name }) => [id, name]));
+    if (names.size > 0) world.report.note(`${path}: stays, ${[...names.values()].join(", ")} needs it`);
+    else alone.push(path);
+  }
+  return alone;
 }
 
 /** The NVRAM file where it is one of ours; a foreign one stays, like a foreign disk. */

@@ -157,6 +157,9 @@ export interface ImageInfo {
   readonly internalSnapshots: number;
 }
 
+/** The fault of an image whose data lie in a file of their own. */
+export const DATA_ELSEWHERE = "keeps its data in another file";
+
 /** A file of a disk's chain, as the header above it names it. */
 export interface ChainFile {
   readonly path: string; // absolute; the header's words where they name no local file

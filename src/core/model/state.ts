@@ -6,7 +6,7 @@ import * as v from "valibot";
  * and no default fills in what an older state lacks. `store/migrations.ts` holds the way from each older version, and a
  * test a recorded state of each.
  */
-export const STATE_VERSION = 3;
+export const STATE_VERSION = 4;
 
 const time = v.string(); // ISO 8601, UTC
 const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -213,6 +213,16 @@ const scheduledSnapshot = v.object({
   expireMs: v.nullable(milliseconds),
 });
 
+/** What is looked at of a backup once it is there. */
+const verification = v.variant("kind", [
+  v.object({
+    kind: v.literal("share"),
+    percent: v.pipe(count, v.minValue(1), v.maxValue(100)),
+    from: v.pipe(count, v.maxValue(99)), // where the next share begins: core/backups/share.ts
+  }),
+  v.object({ kind: v.literal("boot"), timeoutMs: milliseconds, consoleText: v.nullable(v.string()) }),
+]);
+
 const scheduledBackup = v.object({
   kind: v.literal("backup"),
   target: v.string(), // absolute path
@@ -222,6 +232,7 @@ const scheduledBackup = v.object({
   quiesce: v.picklist(["try", "require", "off"]),
   disks: v.array(v.string()), // devices; none: all
   passphraseFile: v.nullable(v.string()), // absolute path of what an encrypted one is opened with
+  verify: v.nullable(verification), // null: nothing
 });
 
 /** Programs of the user's around what a schedule does. */
@@ -300,4 +311,5 @@ export type Flavor = v.InferOutput<typeof flavor>;
 export type Keypair = v.InferOutput<typeof keypair>;
 export type Schedule = v.InferOutput<typeof schedule>;
 export type ScheduledSnapshot = v.InferOutput<typeof scheduledSnapshot>;
+export type Verification = v.InferOutput<typeof verification>;
 export type ScheduledBackup = v.InferOutput<typeof scheduledBackup>;

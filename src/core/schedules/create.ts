@@ -44,8 +44,9 @@ interface CreateData {
 
 export const createScheduleKind: Kind<CreateData> = {
   name: "schedule.create",
-  version: 1,
+  version: 2,
   data: v.object({ schedule: recordSchemas.schedule, file: v.nullable(v.string()) }),
+  older: { 1: withoutVerify },
   recover: recoverCreateSchedule,
 };
 
@@ -151,6 +152,13 @@ async function recordSchedule(world: World, schedule: Schedule): Promise<void> {
   await world.store.update((draft) => {
     draft.schedules[schedule.id] = structuredClone(schedule);
   });
+}
+
+/** Until version 2 of the data nothing that a schedule takes was looked at afterwards. */
+function withoutVerify(data: unknown): unknown {
+  const { schedule, ...rest } = data as { readonly schedule: { readonly task: { readonly kind: string } } };
+  const { task } = schedule;
+  return { ...rest, schedule: { ...schedule, task: task.kind === "backup" ? { verify: null, ...task } : task } };
 }
 
 /** Forward where record and lines are there; else neither is, afterwards. */

@@ -2,13 +2,14 @@
 import { EstratoError } from "../../errors.ts";
 import { backupAndRotate } from "../backups/take.ts";
 import type { Schedule, ScheduledBackup } from "../model/state.ts";
-import type { PlanView } from "../operations/steps.ts";
+import { isPlan, type PlanView } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";
 import { nextDue } from "./cron-time.ts";
 import { findSchedule } from "./find.ts";
 import { type Hooked, hooked } from "./hooked.ts";
 import { takeSnapshot } from "./snapshot.ts";
+import { verifyTaken, verifyTitle } from "./verify.ts";
 
 export interface RunOptions {
   /** Only where a time has gone by since it last began. */
@@ -18,10 +19,11 @@ export interface RunOptions {
 }
 
 /**
- * Runs a schedule once. Afterwards what it makes is there and what its retention says is gone, or an error is thrown;
- * both are recorded. Of an instance that is shelved nothing is taken, which is no error: somebody has put it away, and
- * its backups with it. That too is recorded. Throws "not_found", "conflict" where its last run is still at work or the
- * instance is busy for longer than its lock time-out.
+ * Runs a schedule once. Afterwards what it makes is there, what its retention says is gone, and what is to be verified
+ * is what was written, or an error is thrown; all are recorded. Of an instance that is shelved nothing is taken, which
+ * is no error: somebody has put it away, and its backups with it. That too is recorded. Throws "not_found", "conflict"
+ * where its last run is still at work or the instance is busy for longer than its lock time-out, "integrity" where what
+ * it took is damaged or does not boot.
  */
 export async function runSchedule(world: World, target: string, options: RunOptions): Promise<PlanView | null> {
   const schedule = findSchedule(await world.store.read(), target);
@@ -109,12 +111,17 @@ async function perform(world: World, schedule: Schedule): Promise<PlanView | nul
 
 /** Its retention is always there: `schedule create` refuses one without. */
 async function takeBackup(world: World, schedule: Schedule, task: ScheduledBackup): Promise<PlanView | null> {
-  const { kind: _, ...how } = task;
+  const { kind: _, verify, ...how } = task;
   const { retention, zone, instance } = schedule;
   if (retention === null) throw new EstratoError("integrity", `schedule ${schedule.name}: it has no retention`);
   const options = { ...how, instance, name: null, schedule: schedule.id };
   const made = await backupAndRotate(world, options, retention, zone);
-  return "steps" in made ? made : null;
+  if (isPlan(made)) {
+    if (verify === null) return made;
+    return { ...made, steps: [...made.steps, { title: verifyTitle(verify), commands: [] }] };
+  }
+  if (verify !== null) await verifyTaken(world, schedule, task, verify, made);
+  return null;
 }
 
 interface Outcome {

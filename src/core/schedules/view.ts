@@ -1,5 +1,5 @@
 /** What `schedule list` and `show` say. */
-import type { Schedule, State } from "../model/state.ts";
+import type { Schedule, State, Verification } from "../model/state.ts";
 import { nextDue } from "./cron-time.ts";
 import { instanceNameOf } from "./find.ts";
 
@@ -69,8 +69,14 @@ export function viewSchedule(state: State, schedule: Schedule, now: Date, zone: 
 
 function taskView(task: Schedule["task"]): ScheduleView["task"] {
   if (task.kind === "snapshot") return { quiesce: task.quiesce, memory: task.memory, expire_ms: task.expireMs };
-  const { kind: _, passphraseFile, ...how } = task;
-  return { ...how, passphrase_file: passphraseFile };
+  const { kind: _, passphraseFile, verify, ...how } = task;
+  const boot = verify?.kind !== "boot" ? {} : { verify_timeout_ms: verify.timeoutMs, console_text: verify.consoleText };
+  return { ...how, passphrase_file: passphraseFile, verify: verificationText(verify), ...boot };
+}
+
+/** As it is written on the line; null: nothing is verified. */
+export function verificationText(verify: Verification | null): string | null {
+  return verify?.kind === "share" ? `${verify.percent}%` : (verify?.kind ?? null);
 }
 
 function retentionView(retention: NonNullable<Schedule["retention"]>): Record<string, number> {

@@ -1,6 +1,7 @@
 /** Finds what lies on a volume's recorded head and was put there by another tool. */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
+import { filesInUse } from "../in-use.ts";
 import { foreignOwner, volumesOf } from "../instances/adopt.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
@@ -23,9 +24,6 @@ export interface Overlays {
   readonly refusal: EstratoError | null;
 }
 
-/** Longer chains are started by no libvirt. */
-const MAX_DEPTH = 200;
-
 /** Does a definition of libvirt's name another file than the recorded head of a volume? Asks nobody. */
 export function namesOtherFiles(state: State, status: DomainStatus): boolean {
   return [...volumesOf(state, status.uuid)].some(([device, { head }]) =>
@@ -38,14 +36,20 @@ export function namesOtherFiles(state: State, status: DomainStatus): boolean {
 
 /**
  * Each volume of an instance whose guest writes (or, off, would write) to a file that stands on the recorded head. QEMU
- * and both definitions must agree that it does; where they don't, only `doctor` can say more.
+ * and both definitions must agree that it does; where they don't, only `doctor` can say more. `facts`: where the witnesses
+ * have been asked already.
  */
-export async function overlaysOf(world: World, state: State, status: DomainStatus): Promise<Overlays[]> {
+export async function overlaysOf(
+  world: World,
+  state: State,
+  status: DomainStatus,
+  facts?: readonly HeadFacts[],
+): Promise<Overlays[]> {
   if (!namesOtherFiles(state, status)) return [];
   const found: Overlays[] = [];
   // What an operation that has not ended is putting there is ours, and recovery's to end.
   const underWay = (await world.store.journal.list()).map(({ data }) => JSON.stringify(data));
-  for (const fact of await headFacts(world, state, status)) {
+  for (const fact of facts ?? (await headFacts(world, state, status))) {
     const paths = await pathsAbove(world, status, fact);
     if (paths === null || paths.some((path) => underWay.some((text) => text.includes(JSON.stringify(path))))) continue;
     const { volume, device } = fact;
@@ -64,21 +68,20 @@ async function pathsAbove(world: World, status: DomainStatus, fact: HeadFacts): 
   const top = status.live === null ? fact.persistent : fact.qemu;
   if (top === null || top === fact.recorded) return null;
   if (status.live !== null && fact.live !== fact.qemu) return null;
-  const chain = status.live === null ? await chainBelow(world, top, fact.recorded) : fact.qemuChain;
+  const chain = status.live === null ? await chainBelow(world, top) : fact.qemuChain;
   const at = chain.indexOf(fact.recorded);
   if (at < 0 || fact.persistent === null || !chain.slice(0, at + 1).includes(fact.persistent)) return null;
   return chain.slice(0, at).reverse();
 }
 
-/** The files from `top` down to `bottom`, by their headers, as far as they can be read. */
-async function chainBelow(world: World, top: string, bottom: string): Promise<string[]> {
-  const files = [top];
-  while (files.at(-1) !== bottom && files.length < MAX_DEPTH) {
-    const info = await header(world, files.at(-1) ?? "");
-    if (info === null || info.backing === null) break;
-    files.push(info.backing);
+/** The files from `top` down, by their headers; [] where one of them cannot be read. */
+async function chainBelow(world: World, top: string): Promise<string[]> {
+  try {
+    return (await world.host.imageChain(top, "qcow2")).map(({ path }) => path);
+  } catch (error) {
+    if (error instanceof EstratoError && error.code !== "interrupted") return [];
+    throw error;
   }
-  return files;
 }
 
 async function header(world: World, path: string) {
@@ -105,12 +108,7 @@ async function acceptable(
       hint: `Let that tool take it away again, or merge it: virsh blockcommit ${status.name} ${device} --active --pivot.`,
     });
   };
-  const named = new Map<string, string>();
-  for (const other of (await world.host.domainStatuses()).values()) {
-    if (other.uuid === status.uuid) continue;
-    for (const disk of [...other.inactive.disks, ...(other.live?.disks ?? [])])
-      if (disk.source !== null) named.set(disk.source, other.name);
-  }
+  const inUse = await filesInUse(world, state);
   const files: OverlayFile[] = [];
   for (const path of paths) {
     const [info, file] = await Promise.all([header(world, path), world.host.fileInfo(path)]);
@@ -120,7 +118,8 @@ async function acceptable(
     if (info.virtualSizeBytes < (head?.sizeBytes ?? 0)) refuse(path, "it is smaller");
     if (Object.values(state.layers).some((layer) => layer.file === path))
       refuse(path, "it is a layer of something else");
-    if (named.has(path)) refuse(path, `${named.get(path)} uses it too`);
+    const other = (await inUse.outsiders(path)).find(({ by, id }) => by === "domain" && id !== status.uuid);
+    if (other !== undefined) refuse(path, `${other.name} uses it too`);
     const isOurs = dirname(path) === world.store.paths.layersFolder;
     const foreign = isOurs ? null : { ...(await foreignOwner(world, status, file)), mode: file.mode };
     files.push({ path, sizeBytes: info.virtualSizeBytes, foreign });

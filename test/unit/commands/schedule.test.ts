@@ -64,6 +64,26 @@ test("list, show, run and delete", async () => {
   expect((await line("schedule", "list", "-f", "json")).stdout).toBe("[]\n");
 });
 
+test("what of each backup is verified is said when it is made, and changed", async () => {
+  const { line } = machine();
+  const words = ["--backup", "web1", "--rotation", "7", "--target", "/backups", "--verify", "5%"];
+  const made = await line(...NIGHTLY, ...words, "-f", "json");
+  expect(JSON.parse(made.stdout)).toMatchObject({ task: { verify: "5%" } });
+  expect(await line("schedule", "run", "nightly", "--quiet")).toEqual({ exit: 0, stdout: "", stderr: "" });
+  const set = await line("schedule", "set", "nightly", "--verify", "boot", "--console-text", "login:", "-f", "json");
+  expect(JSON.parse(set.stdout)).toMatchObject({
+    task: { verify: "boot", verify_timeout_ms: 300_000, console_text: "login:" },
+  });
+  expect(await line("schedule", "set", "nightly", "--no-verify")).toEqual({ exit: 0, stdout: "", stderr: "" });
+  const shown = await line("schedule", "show", "nightly", "-f", "json");
+  expect(JSON.parse(shown.stdout).task).toMatchObject({ verify: null });
+  const neither = await line("schedule", "set", "nightly");
+  expect(neither).toMatchObject({ exit: 2, stderr: expect.stringContaining("--verify and --no-verify") });
+  await line("schedule", "create", "hourly", "--cron", "0 * * * *", "--snapshot", "web1", "--rotation", "2");
+  const odd = await line("schedule", "set", "hourly", "--verify", "5%");
+  expect(odd).toMatchObject({ exit: 2, stderr: expect.stringContaining("it takes snapshots") });
+});
+
 test("a run that fails says why on stderr, also with --quiet, and exits so", async () => {
   const { line, machine: at } = machine();
   await line(...NIGHTLY, "--snapshot", "web1", "--expire", "1d");
@@ -88,6 +108,20 @@ test.each([
   [["--cron", "0 3 * * *", "--backup", "web1", "--target", "/backups", "--expire", "7d"], 2, "--expire does not go"],
   [["--cron", "0 3 * * *", "--backup", "web1", "--target", "/backups", "--memory"], 2, "--memory does not go"],
   [["--cron", "0 3 * * *", "--backup", "web1", "--rotation", "7"], 2, "--target is missing"],
+  [["--cron", "0 3 * * *", "--snapshot", "web1", "--rotation", "7", "--verify", "5%"], 2, "--verify does not go"],
+  ...["5", "0%", "101%", "0.5%", "1/20", "all"].map(
+    (share) =>
+      [
+        ["--cron", "0 3 * * *", "--backup", "web1", "--target", "/backups", "--rotation", "7", "--verify", share],
+        2,
+        "not a share from 1% to 100%",
+      ] as const,
+  ),
+  [
+    ["--cron", "0 3 * * *", "--backup", "web1", "--target", "/backups", "--verify", "5%", "--console-text", "login:"],
+    2,
+    "--console-text is for --verify boot",
+  ],
   [["--cron", "every night", "--snapshot", "web1", "--rotation", "7"], 2, "cron"],
   [["--cron", "0 3 * * *", "--snapshot", "web1", "--rotation", "7", "--zone", "Mars"], 2, "time zone"],
   [["--cron", "0 3 * * *", "--snapshot", "web9", "--rotation", "7"], 4, "web9: not found"],

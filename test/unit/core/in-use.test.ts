@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { repair } from "../../../src/core/doctor/doctor.ts";
 import { filesInUse } from "../../../src/core/in-use.ts";
 import { deleteInstance } from "../../../src/core/instances/delete.ts";
+import { deleteSnapshot } from "../../../src/core/snapshots/delete.ts";
 import { EstratoError } from "../../../src/errors.ts";
 import { type Bed, command, stateOf, take, UUID, withGuest } from "./world.ts";
 
@@ -73,10 +74,10 @@ describe("doctor removes no file", () => {
     const on = await prepared();
     const { base } = strangers(on);
     const world = command(on);
-    const { imageInfo } = world.host;
-    world.host.imageInfo = async (path, how) => {
-      if (path === `${LAYERS}/overlay.qcow2`) throw new EstratoError("failed", "not a qcow2 file");
-      return imageInfo(path, how);
+    const { imageChain } = world.host;
+    world.host.imageChain = async (path, format) => {
+      if (path === `${LAYERS}/overlay.qcow2`) throw new EstratoError("host", "it cannot be read");
+      return imageChain(path, format);
     };
     const inUse = await filesInUse(world, await stateOf(on));
     expect(await inUse.users(base)).toMatchObject([{ by: "header", id: `${LAYERS}/overlay.qcow2` }]);
@@ -91,6 +92,73 @@ describe("doctor removes no file", () => {
     expect(no.asked).toMatchObject([{ loses: [expect.stringContaining("/records/snap-gone.xml")] }]);
     expect(on.disk.records.has("snap-gone.xml")).toBe(true);
   });
+});
+
+describe("collecting frees and merges no layer", () => {
+  const HOME = "/home/bob/.local/share/estrato";
+  /** Two snapshots, and the layer of the first, whose deletion would merge it. */
+  const withTwo = async () => {
+    const on = await prepared();
+    await take(on, "s2");
+    const state = await stateOf(on);
+    const layer = Object.values(state.snapshots).find(({ name }) => name === "s2")?.disks[0]?.layer ?? "";
+    return { on, layer: state.layers[layer]?.file ?? "" };
+  };
+  const deleted = async (on: Bed, file: string) => {
+    await deleteSnapshot(command(on), "web1/s2", { children: false });
+    return on.machine.files.has(file);
+  };
+
+  test("except where nobody else names it", async () => {
+    const { on, layer } = await withTwo();
+    expect(await deleted(on, layer)).toBe(false);
+  });
+
+  test("on which a file of our folder stands that the state does not know", async () => {
+    const { on, layer } = await withTwo();
+    command(on).host.addFile(`${LAYERS}/lay-0123456789abcdef0.qcow2`, { backing: { path: layer, format: "qcow2" } });
+    expect(await deleted(on, layer)).toBe(true);
+  });
+
+  test("on which a layer of another store stands, under whatever name", async () => {
+    const { on, layer } = await withTwo();
+    const { host } = command(on);
+    on.machine.users = [{ name: "bob", uid: 1000, home: "/home/bob" }];
+    host.addFile("/links/base.qcow2", { backing: { path: layer, format: "qcow2" } });
+    host.addFile(`${HOME}/layers/lay-0123456789abcdef0.qcow2`, {
+      backing: { path: "/links/base.qcow2", format: "qcow2" },
+    });
+    expect(await deleted(on, layer)).toBe(true);
+  });
+
+  test("while something that may stand on it cannot be read, but for a file that was only begun", async () => {
+    const { on, layer } = await withTwo();
+    const world = command(on);
+    world.host.addFile(`${LAYERS}/broken.qcow2`);
+    const { imageChain } = world.host;
+    const broken = new EstratoError("host", "it cannot be read");
+    world.host.imageChain = async (path, format) => {
+      if (path === `${LAYERS}/broken.qcow2`) throw broken;
+      return imageChain(path, format);
+    };
+    await deleteSnapshot(world, "web1/s2", { children: false });
+    expect(on.machine.files.has(layer)).toBe(true);
+  });
+});
+
+test("who stands on what is asked without a process for each file", async () => {
+  const on = await prepared();
+  strangers(on);
+  const world = command(on);
+  let processes = 0;
+  world.host.imageInfo = async () => {
+    processes += 1;
+    return null;
+  };
+  const inUse = await filesInUse(world, await stateOf(on));
+  expect(await inUse.users(`${LAYERS}/base.qcow2`)).toMatchObject([{ by: "header" }]);
+  expect(await inUse.outsiders(`${LAYERS}/base.qcow2`)).toMatchObject([{ by: "header" }]);
+  expect(processes).toBe(0);
 });
 
 test("a seed that another domain reads stays when its instance is deleted", async () => {

@@ -133,6 +133,11 @@ describe("a state of an older version", () => {
     expect(state.snapshots).toEqual({ ...snapshots, own: { ...snapshots.own, schedule: "sch-1" } });
   });
 
+  it("of version 3: what a schedule takes was not verified", () => {
+    const third = parseState(readFileSync(join(RECORDED, "state-3.json"), "utf8"), "state.json");
+    expect(Object.values(third.schedules).map(({ task }) => task)).toMatchObject([{ kind: "backup", verify: null }]);
+  });
+
   it("that lacks a field of its own version is damaged: no default hides it", () => {
     const { storeId: _, ...rest } = emptyState();
     expect(() => parseState(JSON.stringify(rest), "state.json")).toThrow(

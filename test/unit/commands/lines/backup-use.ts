@@ -168,6 +168,7 @@ export const using: NounLines = {
       { line: "backup verify nightly", json: verified({ id: FIRST, name: "nightly", read_bytes: 327_680 }) },
       { line: "backup verify --all --target /backups", json: [FIRST, SECOND, OTHER].map((id) => verified({ id })) },
       { line: `backup verify ${FIRST} ${OTHER}`, json: [verified({ id: FIRST }), verified({ id: OTHER })] },
+      { line: "backup verify nightly --data-subset 100%", json: verified({ id: FIRST, name: "nightly" }) },
       { line: "backup verify nightly --boot --timeout 5m --screenshot /tmp/s.png", json: verified({ booted_ms: 0 }) },
       {
         line: "backup verify secret --boot --passphrase-file /key",
@@ -178,6 +179,7 @@ export const using: NounLines = {
     refused: [
       ...refusals(
         ["backup verify", 2, "name backups, or give --all"],
+        ["backup verify nightly --data-subset 0%", 2, "not a share from 1% to 100%"],
         ["backup verify nightly --all", 2, "name backups, or give --all"],
         ["backup verify nightly --console-text login:", 2, "--console-text is for --boot"],
         ["backup verify nightly --screenshot s.png", 2, "--screenshot is for --boot"],

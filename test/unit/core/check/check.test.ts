@@ -118,6 +118,7 @@ describe("what is looked at", () => {
     quiesce: "off" as const,
     disks: [],
     passphraseFile: null,
+    verify: null,
   };
   const facts = (on: Bed, target: string | null = null) => measure(command(on), target);
   const now = { catchUp: false, jitter: false };

@@ -3,6 +3,7 @@
  * there.
  */
 import { describe, expect, test } from "vitest";
+import { listBackups } from "../../../../src/core/backups/list.ts";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import type { World } from "../../../../src/core/ports.ts";
@@ -12,7 +13,7 @@ import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { endEverywhere as endSnapshots } from "../crashes.ts";
 import { ENDINGS, type Ending, everyEnd } from "../ends.ts";
 import { nextCommand } from "../shelving/world.ts";
-import { type Bed, command, stateOf, write } from "../world.ts";
+import { type Bed, command, stateOf, stop, TARGET, UUID, virsh, write } from "../world.ts";
 import { create, ourLines, prepared, schedulesOf } from "./world.ts";
 
 const run = (world: World) => runSchedule(world, "nightly", { catchUp: false, jitter: false });
@@ -80,6 +81,21 @@ describe.each(ENDINGS)("%s", { timeout: 600_000 }, (_, ending) => {
       );
     },
   );
+
+  test("schedule run leaves a whole backup or none, also while it is verified", async () => {
+    const on = await prepared();
+    await stop(on); // a running one whose switch was cut needs a restart before all agree
+    on.machine.capabilities = { ...on.machine.capabilities, qemuUser: null };
+    await virsh(on, { do: "make-folder", path: TARGET });
+    const verify = { kind: "boot", timeoutMs: 1000, consoleText: null } as const;
+    const how = { incremental: false, compress: false, quiesce: "off", disks: [], passphraseFile: null } as const;
+    const task = { kind: "backup", target: TARGET, type: "nightly", ...how, disks: [], verify } as const;
+    await create(command(on), { task: { ...task, disks: [] }, retention: { rotation: 2 } });
+    await endEverywhere(ending, on, run, async (struck, where) => {
+      expect([...struck.machine.domains.keys()], where).toEqual([UUID]);
+      for (const one of await listBackups(command(struck), [TARGET])) expect(one.status, where).toBe("available");
+    });
+  });
 
   test("schedule run leaves a whole snapshot or none, the guest as it was, and what older ones hold", async () => {
     await endSnapshots(ending, {

@@ -53,7 +53,14 @@ describe("doctor and check see", () => {
   test("that its target is gone", async () => {
     const on = await prepared();
     await virsh(on, { do: "make-folder", path: TARGET });
-    const how = { incremental: true, compress: false, quiesce: "off" as const, disks: [], passphraseFile: null };
+    const how = {
+      incremental: true,
+      compress: false,
+      quiesce: "off" as const,
+      disks: [],
+      passphraseFile: null,
+      verify: null,
+    };
     await create(command(on), { task: { kind: "backup", target: TARGET, type: "daily", ...how } });
     expect(await said(on)).toEqual([]);
     on.machine.folders.delete(TARGET);

@@ -351,6 +351,7 @@ describe("a schedule of backups", () => {
     quiesce: "off",
     disks: [],
     passphraseFile: null,
+    verify: null,
   };
   const withBackups = async () => {
     const on = await prepared();

@@ -1,0 +1,106 @@
+/**
+ * Which files domains, folders and other stores name: by a definition, and by the headers of what that names. The one
+ * list of them, for all who ask before a file is moved, taken in or removed; read without a process.
+ */
+import { EstratoError } from "../errors.ts";
+import { volumesOf } from "./instances/adopt.ts";
+import {
+  type ChainFile,
+  DATA_ELSEWHERE,
+  type DomainDefinition,
+  type DomainDisk,
+  type DomainStatus,
+} from "./model/host.ts";
+import type { State } from "./model/state.ts";
+import type { World } from "./ports.ts";
+import { storesOfUsers } from "./sharing/find.ts";
+
+/** Files that stand on each other, and who names them. */
+export interface NamedChain {
+  /** The disk's own file, or the one in the folder. */
+  readonly top: string;
+  /** In words: "vda" of a domain; the file itself. */
+  readonly disk: string;
+  /** Null: it cannot be read, and may stand on anything (DESIGN.md, invariant 14). */
+  readonly files: readonly ChainFile[] | null;
+}
+
+export function definitionsOf({ inactive, live }: DomainStatus): DomainDefinition[] {
+  return live === null ? [inactive] : [inactive, live];
+}
+
+/** The paths that its definitions name as disks, below disks, and as NVRAM. */
+export function pathsNamedBy(status: DomainStatus): string[] {
+  return definitionsOf(status)
+    .flatMap(({ disks, nvram }) => [
+      ...disks.flatMap(({ source, backing }) => [source, ...(backing ?? []).map(({ path }) => path)]),
+      nvram,
+    ])
+    .filter((path) => path !== null);
+}
+
+/** What these disks are, and all that they stand on, by the definition and by the headers. */
+export async function chainsOfDisks(world: World, disks: readonly DomainDisk[]): Promise<NamedChain[]> {
+  const chains: NamedChain[] = [];
+  for (const { device, source, format, backing } of disks) {
+    const named = (backing ?? []).map((one) => ({ path: one.path, format: one.format ?? "raw" }));
+    for (const { path, format: as } of [{ path: source, format }, ...named]) {
+      if (path !== null) chains.push({ top: path, disk: device, files: await readChain(world, path, as) });
+    }
+  }
+  return chains;
+}
+
+/** All disks that a domain's definitions name but what the state says of its volumes. */
+export function strangeDisks(state: State, status: DomainStatus): DomainDisk[] {
+  const volumes = volumesOf(state, status.uuid);
+  const own = new Map([...volumes].map(([device, { head }]) => [device, state.layers[head]?.file]));
+  return definitionsOf(status)
+    .flatMap(({ disks }) => disks)
+    .filter(({ device, source }) => source !== null && own.get(device) !== source);
+}
+
+/** What the images in our folder stand on, without themselves; but `except`, by path. */
+export async function chainsInFolder(world: World, except: ReadonlySet<string> = new Set()): Promise<NamedChain[]> {
+  const folder = world.store.paths.layersFolder;
+  const chains: NamedChain[] = [];
+  for (const name of await world.host.listFolder(folder)) {
+    const top = `${folder}/${name}`;
+    if (!name.endsWith(".qcow2") || except.has(top)) continue;
+    const files = await readChain(world, top, "qcow2");
+    chains.push({ top, disk: top, files: files?.slice(1) ?? null });
+  }
+  return chains;
+}
+
+/**
+ * What the layers of the other stores that this host knows stand on. Of theirs only what may be read is seen, and what
+ * cannot be read keeps us from nothing: else anybody could fill our disks with a broken file in a store of his own.
+ */
+export async function chainsInOtherStores(world: World): Promise<NamedChain[]> {
+  const chains: NamedChain[] = [];
+  for (const home of await storesOfUsers(world)) {
+    for (const name of await world.host.listFolder(`${home}/layers`).catch(() => [])) {
+      const top = `${home}/layers/${name}`;
+      const files = name.endsWith(".qcow2") ? await readChain(world, top, "qcow2") : [];
+      if (files !== null) chains.push({ top, disk: top, files: files.slice(1) });
+    }
+  }
+  return chains;
+}
+
+/** Top first; [] where it is not there; null where it cannot be read, or is not what it should be. */
+async function readChain(world: World, path: string, format: string): Promise<ChainFile[] | null> {
+  try {
+    const files = await world.host.imageChain(path, format);
+    for (const file of files) {
+      if (file.fault === null || file.fault === DATA_ELSEWHERE) continue;
+      // A file that was just begun holds nothing yet, and names nothing.
+      if ((await world.host.fileInfo(file.path))?.sizeBytes !== 0) return null;
+    }
+    return files;
+  } catch (error) {
+    if (error instanceof EstratoError && error.code !== "interrupted") return null;
+    throw error;
+  }
+}
