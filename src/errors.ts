@@ -52,3 +52,14 @@ export class EstratoError extends Error {
     this.hint = detail.hint;
   }
 }
+
+/**
+ * "timeout" of a host that does not answer: a child was ended that was asked, or told to do something. What it was told
+ * may still be done, so nothing of it is undone before the host answers again.
+ */
+export class NoAnswer extends EstratoError {
+  constructor(message: string, detail: ErrorDetail = {}) {
+    super("timeout", message, detail);
+    this.name = "NoAnswer";
+  }
+}

@@ -16,6 +16,10 @@ import { type StatusLine, statusLine } from "./ui/status-line.ts";
 import { type Streams, type Terminal, terminalOf } from "./ui/streams.ts";
 import { printable } from "./ui/text.ts";
 
+/** What a question has left when a command that changes something is told to end: what follows needs the answers. */
+const ANSWER_UNDER_WAY_MS = 2_000;
+/** Who waits for a lock as long as this is told so. */
+const LOCK_SAID_AFTER_MS = 2_000;
 const SYSTEM_STORE = "/var/lib/estrato";
 
 /** The world around one run of the program: the process's own, or a test's. */
@@ -27,6 +31,8 @@ export interface Surroundings {
   readonly program?: { readonly node: string; readonly path: string };
   /** Aborts on the first Ctrl-C. */
   readonly signal: AbortSignal;
+  /** Told, before the verb is run, whether there is something to undo when that happens. */
+  readonly willChange?: (changes: boolean) => void;
   /** What tests put in the place of the real. */
   readonly twins?: {
     readonly store?: StorePort;
@@ -177,10 +183,21 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   let made: Host | null = null;
   const libvirt = once(async (): Promise<Host> => {
     if (twins.host !== undefined) return twins.host as Host;
-    const [{ createHost }, uri] = await Promise.all([import("./host/index.ts"), connect()]);
-    made = createHost({ uri, uid, env: { ...env }, trace: globals.trace ? traceChild : undefined, eager: changes });
+    const [{ createHost }, uri, limitMs] = await Promise.all([import("./host/index.ts"), connect(), hostLimitMs()]);
+    const patience = { limitMs, signal, afterSignalMs: changes ? ANSWER_UNDER_WAY_MS : 0, onWait: tellWait };
+    const trace = globals.trace ? traceChild : undefined;
+    made = createHost({ uri, uid, env: { ...env }, trace, eager: changes, patience });
     return made;
   });
+
+  function tellWait(what: string | null): void {
+    if (what === null) status.clear();
+    else status.show(`Waiting for ${what === "virsh" ? "libvirt" : what} to answer`, null);
+  }
+
+  async function hostLimitMs(): Promise<number> {
+    return Number((await settings()).get("host_timeout").value) * 1000;
+  }
 
   /** Nothing is asked of a libvirt that is not the store's. */
   async function host(): Promise<Host> {
@@ -201,9 +218,9 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       host: openedHost,
       store: {
         ...openedStore,
-        lock: async (...wanted) => letGoFirst(await openedStore.lock(...wanted), openedHost),
+        lock: async (...wanted) => letGoFirst(await sayingWait(openedStore.lock(...wanted)), openedHost),
         lockShared: async (...wanted) => {
-          const locks = await openedStore.lockShared(...wanted);
+          const locks = await sayingWait(openedStore.lockShared(...wanted));
           return locks === null ? null : letGoFirst(locks, openedHost);
         },
       },
@@ -218,6 +235,16 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       signal,
     };
   });
+
+  async function sayingWait<T>(locks: Promise<T>): Promise<T> {
+    const what = "Waiting for another operation to end";
+    const timer = setTimeout(() => status.show(what, null), LOCK_SAID_AFTER_MS);
+    try {
+      return await locks;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 
   function say(text: string): void {
     status.clear();

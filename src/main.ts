@@ -1,6 +1,7 @@
 /** argv and streams in, exit code out; the only place where an error becomes an exit code. */
 import { ChildExit } from "./errors.ts";
 import type { Surroundings } from "./factory.ts";
+import { endLivingChildren } from "./living-children.ts";
 import { commandLine, runProgram } from "./program.ts";
 import { asEstratoError, EXIT_CODES, errorJson, errorLine, errorTrace } from "./ui/errors.ts";
 
@@ -31,18 +32,50 @@ function wantsJson(words: readonly string[]): boolean {
   });
 }
 
+/** Undoing, or finishing what cannot be cut, has this long; what only reads is ended at once. */
+const UNDO_MS = 30_000;
+const READ_MS = 3_000;
+
+/**
+ * What SIGINT and SIGTERM do: the first ends the command, which undoes what it can and ends in any case when the time
+ * for that is over; the second ends it now. As after a kill, what was in flight is in the journal then, and no child of
+ * ours goes on.
+ */
+function endOnSignals(interruption: AbortController) {
+  let changes = false;
+  let first: NodeJS.Signals | null = null;
+  const endNow = async (signal: NodeJS.Signals) => {
+    if (changes)
+      process.stderr.write('Ended as it is: the next command, or "estrato doctor --repair", puts it right.\n');
+    await endLivingChildren();
+    // exit(3) would wait for a thread that waits for a file system; and who waits for us sees what ended us.
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (first !== null) return void endNow(signal);
+      first = signal;
+      if (changes) {
+        const how = "Interrupted: undoing or finishing what is in flight. Once more ends it at once.";
+        process.stderr.write(`\n${how}\n`);
+      }
+      setTimeout(() => void endNow(signal), changes ? UNDO_MS : READ_MS).unref();
+      interruption.abort();
+    });
+  }
+  return {
+    willChange: (does: boolean): void => {
+      changes = does;
+    },
+    isTerminated: (): boolean => first === "SIGTERM",
+  };
+}
+
 /** The process's own line, streams and signals. Sets the exit code, and returns when all is written. */
 export async function start(): Promise<void> {
   const interruption = new AbortController();
-  let terminated = false;
-  const interrupt = (exit: number) => () => {
-    if (interruption.signal.aborted) process.exit(exit);
-    process.stderr.write("\nInterrupted: undoing or finishing what is in flight. Once more ends it at once.\n");
-    terminated = exit === TERMINATED;
-    interruption.abort();
-  };
-  process.on("SIGINT", interrupt(EXIT_CODES.interrupted));
-  process.on("SIGTERM", interrupt(TERMINATED));
+  const ending = endOnSignals(interruption);
   process.on("uncaughtException", (error) => {
     process.stderr.write(errorLine(asEstratoError(error)));
     if (process.argv.includes("--trace")) process.stderr.write(errorTrace(asEstratoError(error)));
@@ -60,9 +93,10 @@ export async function start(): Promise<void> {
     uid: process.getuid?.() ?? 0,
     program: { node: process.execPath, path: process.argv[1] ?? "" },
     signal: interruption.signal,
+    willChange: ending.willChange,
   });
   await new Promise((resolve) => setImmediate(resolve)); // an error of the last write comes after it
-  process.exitCode = terminated && exit === EXIT_CODES.interrupted ? TERMINATED : exit;
+  process.exitCode = ending.isTerminated() && exit === EXIT_CODES.interrupted ? TERMINATED : exit;
   const unwritten = lost as NodeJS.ErrnoException | null;
   if (unwritten !== null && exit === 0) {
     process.stderr.write(

@@ -6,14 +6,8 @@ const TIMEOUT_SECONDS = 5;
 
 /** One command to the agent; null where none answers within the limit, or where it answers with an error. */
 async function ask(virsh: Virsh, uuid: string, execute: string, timeoutSeconds = TIMEOUT_SECONDS): Promise<unknown> {
-  const { exit, stdout } = await virsh.run([
-    "qemu-agent-command",
-    "--domain",
-    uuid,
-    JSON.stringify({ execute }),
-    "--timeout",
-    String(timeoutSeconds),
-  ]);
+  const words = ["qemu-agent-command", "--domain", uuid, JSON.stringify({ execute }), "--timeout"];
+  const { exit, stdout } = await virsh.run([...words, String(timeoutSeconds)], { extraMs: timeoutSeconds * 1000 });
   if (exit !== 0) return null;
   try {
     return (JSON.parse(stdout) as { return?: unknown }).return ?? null;

@@ -1,9 +1,9 @@
 /** Checksums of large files, block by block, so that a changed one need not be read whole. */
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import type { BlockSums } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { openOutside } from "../outside-file.ts";
 
 export async function blockSums(
   path: string,
@@ -40,13 +40,11 @@ export async function sumOf(file: FileHandle, buffer: Buffer, at: number, path: 
 /** Not through a link, and never waiting for a pipe's other end. */
 async function openRegular(path: string): Promise<FileHandle> {
   try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    if ((await file.stat()).isFile()) return file;
-    await file.close();
+    return await openOutside(path, false);
   } catch (error) {
+    if (error instanceof EstratoError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? "";
     if (code === "ENOENT" || code === "ENOTDIR") throw new EstratoError("not_found", `${path}: no such file`);
-    if (code !== "ELOOP") throw new EstratoError("host", `${path}: it cannot be read (${code})`, { cause: error });
+    throw new EstratoError("host", `${path}: it cannot be read (${code})`, { cause: error });
   }
-  throw new EstratoError("host", `${path}: it is no regular file`);
 }

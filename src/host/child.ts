@@ -1,4 +1,5 @@
 /** How a child process is run, and what is known of it when it has ended. */
+import type { Owed } from "./patience.ts";
 
 /** What `--trace` shows of a child that has ended. */
 export interface ChildTrace {
@@ -19,6 +20,12 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Then the child ends, and all that it started: "timeout". */
   readonly timeoutMs?: number;
+  /** What it is owed; where it is left out, what its program and its locks say (process.ts). */
+  readonly as?: Owed["as"];
+  /** As `Owed` says. */
+  readonly progress?: () => Promise<unknown>;
+  /** Milliseconds that it may take beyond the host's time limit: it has one of its own. */
+  readonly extraMs?: number;
   /** Each piece of standard output as it comes (progress lines). */
   readonly onOutput?: (text: string) => void;
 }

@@ -2,11 +2,11 @@
  * The crontab that our lines stand in: /etc/cron.d/estrato for root, else the user's own through crontab(1). Each of
  * our lines ends in a mark; no other line is ever touched. Sources: crontab(5) and crontab(1) of Debian's cron.
  */
-import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Action } from "../core/model/action.ts";
 import type { Command, CronEntry, Crontab } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { readOutside } from "../outside-file.ts";
 import { removeFile } from "./files.ts";
 import { writeWhole } from "./folders.ts";
 import type { Processes } from "./process.ts";
@@ -60,9 +60,11 @@ export async function readCrontab(processes: Processes, uid: number): Promise<Cr
   throw failure(LIST, listed);
 }
 
+const LARGEST_BYTES = 16 * 1024 ** 2;
+
 async function readSystem(file: string): Promise<string> {
   try {
-    return await readFile(file, "utf8");
+    return (await readOutside(file, { maxBytes: LARGEST_BYTES })).toString("utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
     throw error;

@@ -1,9 +1,10 @@
 /** Files of the host: facts, durable copies, removal. */
 import { randomBytes } from "node:crypto";
-import { type BigIntStats, createReadStream } from "node:fs";
+import type { BigIntStats } from "node:fs";
 import { chmod, link, lstat, open, readdir, readFile, realpath, rename, stat, statfs, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
+import { openOutside } from "../outside-file.ts";
 
 export interface FileInfo {
   readonly uid: number;
@@ -137,9 +138,13 @@ export async function createEmpty(path: string, mode: number): Promise<void> {
 /** A durable copy through a temporary name: `to` is whole or not there. */
 export async function copyFile(from: string, to: string, mode: number): Promise<void> {
   const part = temporaryName(to);
-  const target = await open(part, "wx", 0o600);
+  const source = await openOutside(from);
+  const target = await open(part, "wx", 0o600).catch(async (error) => {
+    await source.close();
+    throw error;
+  });
   try {
-    for await (const piece of createReadStream(from)) await target.writeFile(piece as Buffer);
+    for await (const piece of source.createReadStream()) await target.writeFile(piece as Buffer);
     await target.chmod(mode);
     await target.sync();
     await target.close();

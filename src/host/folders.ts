@@ -1,8 +1,8 @@
 /** Folders that come and go, and small files that are written and read as a whole. */
-import { constants } from "node:fs";
 import { mkdir, open, readdir, rename, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
+import { openOutside } from "../outside-file.ts";
 import { fileInfo, removeFile, syncPath, temporaryName } from "./files.ts";
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
@@ -83,12 +83,11 @@ export async function writeWhole(path: string, text: string, mode = 0o600): Prom
  */
 export async function readText(path: string, maxBytes: number): Promise<{ text: string; uid: number } | null> {
   try {
-    // No link is followed, since who owns the folder could point it anywhere; without O_NONBLOCK a pipe would hold us
-    // up.
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    // No link is followed, since who owns the folder could point it anywhere.
+    const file = await openOutside(path, false);
     try {
       const stat = await file.stat();
-      if (!stat.isFile() || stat.size > maxBytes) return null;
+      if (stat.size > maxBytes) return null;
       const bytes = Buffer.alloc(stat.size);
       const { bytesRead } = await file.read(bytes, 0, stat.size, 0);
       return { text: bytes.toString("utf8", 0, bytesRead), uid: stat.uid };
@@ -96,7 +95,7 @@ export async function readText(path: string, maxBytes: number): Promise<{ text: 
       await file.close();
     }
   } catch (error) {
-    if (["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP", "ENXIO"].includes(codeOf(error))) return null;
+    if (error instanceof EstratoError || ["ENOENT", "ENOTDIR", "EACCES", "EPERM"].includes(codeOf(error))) return null;
     throw error;
   }
 }

@@ -2,9 +2,8 @@
  * A file from outside, kept open: its owner may rename it, or put another in its place, but what we have open stays
  * what it is.
  */
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { EstratoError } from "../errors.ts";
+import { openOutside } from "../outside-file.ts";
 import { printable } from "./process-failure.ts";
 
 export interface HeldFile {
@@ -18,7 +17,7 @@ export interface HeldFile {
 /** "not_found" where there is no such file, "host" where it cannot be read. */
 export async function holdFile(path: string): Promise<HeldFile> {
   try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const file = await openOutside(path);
     return {
       path: `/proc/${process.pid}/fd/${file.fd}`,
       async stamp() {
@@ -28,6 +27,7 @@ export async function holdFile(path: string): Promise<HeldFile> {
       close: () => file.close(),
     };
   } catch (cause) {
+    if (cause instanceof EstratoError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") {
       throw new EstratoError("not_found", `${printable(path)}: no such file`, { cause });

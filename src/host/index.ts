@@ -11,10 +11,12 @@ import type { HeldFile } from "./held-file.ts";
 import { imageHost } from "./images.ts";
 import { libvirtHost } from "./libvirt.ts";
 import { libvirtFolders } from "./libvirt-folders.ts";
+import type { Patience } from "./patience.ts";
 import { createProcesses, type Processes } from "./process.ts";
 import { createVirsh, type Virsh } from "./virsh.ts";
 
 export type { ChildTrace } from "./child.ts";
+export type { Patience } from "./patience.ts";
 
 export interface HostOptions {
   readonly uri: string; // qemu:///system
@@ -22,6 +24,8 @@ export interface HostOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Who asks: whose crontab and whose libvirt it is; the process's own user where it is left out. */
   readonly uid?: number;
+  /** How long the host is waited for. */
+  readonly patience?: Patience;
   /** Starts virsh at once: it takes as long as all that comes before the first question. */
   readonly eager?: boolean;
 }

@@ -1,7 +1,10 @@
 /** A child that is kept and spoken to, line by line. */
 import { spawn } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "../core/model/host.ts";
+import { knowChild, signalChild } from "../living-children.ts";
 import type { ChildResult } from "./child.ts";
+import { type Owed, type Patience, type Watch, watchChild } from "./patience.ts";
 import { notStarted } from "./process-failure.ts";
 
 export interface KeptChild {
@@ -12,12 +15,20 @@ export interface KeptChild {
   /**
    * Writes to its standard input and waits for the answer, one at a time. `exitOf` is given what came since and returns
    * the answer's exit code, or null as long as it is not whole. A child that ends meanwhile answers with its own exit
-   * code. Traced as `shownAs`. "host" where the program is not installed.
+   * code. Traced as `shownAs`. "host" where the program is not installed; "timeout" where it does not answer: it is
+   * ended then.
    */
-  ask(shownAs: Command, input: string, exitOf: (stdout: string, stderr: string) => number | null): Promise<ChildResult>;
+  ask(
+    shownAs: Command,
+    input: string,
+    exitOf: (stdout: string, stderr: string) => number | null,
+    owed: Owed,
+  ): Promise<ChildResult>;
   /** Closes its standard input: it ends after what it is doing. It is spoilt then. */
   close(): void;
-  /** Resolves when it has ended. */
+  /** Ends it at once. */
+  kill(): void;
+  /** Resolves when it has ended. Who does nothing and does not end either is killed. */
   ended(): Promise<void>;
 }
 
@@ -26,22 +37,29 @@ interface KeepOptions {
   readonly inheritFds: readonly number[];
   readonly nowMs: () => number;
   readonly trace: (shownAs: Command, startedMs: number, exit: number | null) => void;
+  readonly patience: Patience;
 }
+
+/** For who was told to end, and has nothing to do: it may be taking leave of a daemon that does not answer. */
+const LEAVE_MS = 2_000;
+const LOOK_MS = 200;
 
 /**
  * Starts it. Between two questions it keeps this process from nothing: when we end, its standard input does, and so
  * does it; killed in the middle of a question, we leave it with that one alone.
  */
-export function keepChild(command: Command, { env, inheritFds, nowMs, trace }: KeepOptions): KeptChild {
+export function keepChild(command: Command, { env, inheritFds, nowMs, trace, patience }: KeepOptions): KeptChild {
   const child = spawn(command.program, [...command.args], {
     env,
     cwd: "/",
     stdio: ["pipe", "pipe", "pipe", ...inheritFds],
     detached: true, // Ctrl-C goes to us alone
   });
+  knowChild(child, true);
   const handles = [child, ...child.stdio.slice(0, 3)] as { ref(): void; unref(): void }[];
   const output = { stdout: "", stderr: "" };
   let waiting: (() => void) | null = null;
+  let watched: Watch | null = null;
   let isSpoilt = false;
   let failure: Error | null = null;
   let exit: number | null | undefined; // undefined: it lives
@@ -49,6 +67,7 @@ export function keepChild(command: Command, { env, inheritFds, nowMs, trace }: K
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream]?.setEncoding("utf8").on("data", (piece: string) => {
       output[stream] += piece;
+      watched?.heard();
       if (waiting === null && stream === "stderr") isSpoilt = true;
       waiting?.();
     });
@@ -76,23 +95,32 @@ export function keepChild(command: Command, { env, inheritFds, nowMs, trace }: K
     get isSpoilt() {
       return isSpoilt;
     },
-    async ask(shownAs, input, exitOf) {
+    async ask(shownAs, input, exitOf, owed) {
       const startedMs = nowMs();
       output.stdout = ""; // the prompt
       for (const handle of handles) handle.ref();
+      const watch = watchChild(child, shownAs, owed, patience);
+      watched = watch;
+      let code: number | null = null;
       try {
-        const answer = await new Promise<ChildResult>((resolve, reject) => {
+        const answered = new Promise<ChildResult>((resolve, reject) => {
           waiting = () => {
-            const code = exit === undefined ? exitOf(output.stdout, output.stderr) : exit;
+            const said = exit === undefined ? exitOf(output.stdout, output.stderr) : exit;
             if (failure !== null) reject(notStarted(command, failure));
-            else if (exit !== undefined || code !== null) resolve({ exit: code, ...output });
+            else if (exit !== undefined || said !== null) resolve({ exit: said, ...output });
           };
           if (exit === undefined) child.stdin?.write(input);
           else waiting();
         });
-        trace(shownAs, startedMs, answer.exit);
+        const answer = await Promise.race([answered, watch.lost]);
+        if (watch.reason !== null) isSpoilt = true;
+        if (answer === undefined || (watch.reason !== null && answer.exit === null)) throw watch.reason;
+        code = answer.exit;
         return answer;
       } finally {
+        watch.clear();
+        watched = null;
+        trace(shownAs, startedMs, code);
         waiting = null;
         output.stdout = ""; // it may be long, or a secret
         output.stderr = "";
@@ -103,9 +131,30 @@ export function keepChild(command: Command, { env, inheritFds, nowMs, trace }: K
       isSpoilt = true;
       child.stdin?.end();
     },
+    kill() {
+      isSpoilt = true;
+      signalChild(child, "SIGKILL");
+    },
     async ended() {
       for (const handle of handles) handle.ref();
-      await ended;
+      while (exit === undefined) {
+        if (waiting === null) await killedAfter(LEAVE_MS);
+        else await Promise.race([ended, delay(LOOK_MS)]); // its question has a limit of its own
+      }
     },
   };
+
+  /** Resolves when it has ended, or sleeps in the kernel although it was killed. */
+  async function killedAfter(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([ended, late]);
+    clearTimeout(timer);
+    if (exit !== undefined) return;
+    signalChild(child, "SIGKILL");
+    await Promise.race([ended, delay(LOOK_MS * 5)]);
+    exit ??= null;
+  }
 }

@@ -9,11 +9,11 @@
 import type { Command } from "../core/model/host.ts";
 import type { ChildResult, RunOptions } from "./child.ts";
 import type { KeptChild } from "./kept-child.ts";
-import type { Processes } from "./process.ts";
+import { owedTo, type Processes } from "./process.ts";
 
 export interface KeptVirsh {
   /**
-   * Null where this wants a process of its own: a time limit, a signal, a line that virsh would not read as it is, or
+   * Null where this wants a process of its own: a time to end at, a signal, a line that virsh would not read as it is, or
    * virsh is at work.
    */
   ask(shownAs: Command, lines: string, exitOf: ExitOf, options: RunOptions): Promise<ChildResult | null>;
@@ -81,11 +81,12 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
   }
 
   return {
-    async ask(shownAs, lines, exitOf, { inheritFds, ...others }) {
+    async ask(shownAs, lines, exitOf, options) {
+      const { inheritFds, as: _, progress: __, extraMs: ___, ...others } = options;
       if (Object.keys(others).length > 0 || !isReadable(lines)) return null;
       const kept = virshWith(inheritFds ?? []);
       if (kept.child.isBusy) return null;
-      const result = await kept.child.ask(shownAs, lines, exitOf);
+      const result = await kept.child.ask(shownAs, lines, exitOf, owedTo(shownAs, options));
       const answer = { ...result, stderr: result.stderr.replace(NO_HISTORY, "") };
       const isLost = kept.child.isSpoilt || CONNECTION_LOST.test(answer.stderr);
       if (isLost) kept.child.close();
@@ -102,7 +103,11 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
       for (const kept of holding) all.delete(kept);
     },
     close() {
-      for (const { child } of all) child.close();
+      // One that has never answered is still asking for a connection: nothing is lost with it, and it may wait long.
+      for (const { child, hasAnswered } of all) {
+        if (hasAnswered) child.close();
+        else child.kill();
+      }
       all.clear();
     },
   };

@@ -1,6 +1,6 @@
 /** What a child that failed is reported as. */
 import type { Command } from "../core/model/host.ts";
-import { EstratoError } from "../errors.ts";
+import { EstratoError, NoAnswer } from "../errors.ts";
 
 /** Debian's package for each program that we start. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -26,6 +26,31 @@ export function missingProgram(program: string): EstratoError {
 export function notStarted({ program }: Command, cause: NodeJS.ErrnoException): EstratoError {
   if (cause.code === "ENOENT") return missingProgram(program);
   return new EstratoError("failed", `${program}: ${cause.message}`, { cause });
+}
+
+const PATIENCE = "ESTRATO_HOST_TIMEOUT says for how long it is waited (seconds).";
+
+/** "timeout": it was ended since nothing was heard, or seen, of it for so long. */
+export function noAnswer(command: Command, as: "answer" | "change" | "work", silentMs: number): NoAnswer {
+  const seconds = Math.round(silentMs / 100) / 10;
+  const label = commandLabel(command);
+  if (as === "work") {
+    const hint = `The storage may not answer, or the machine stand still. ${PATIENCE}`;
+    return new NoAnswer(`${label}: no progress for ${seconds} s`, { hint });
+  }
+  const who =
+    command.program === "virsh" ? "Look at libvirt's daemon: it runs and does not answer, or a guest does not." : "";
+  return new NoAnswer(`${label}: no answer within ${seconds} s`, { hint: `${who} ${PATIENCE}`.trimStart() });
+}
+
+/** "timeout": it has a limit of its own. */
+export function overTime({ program }: Command): EstratoError {
+  return new EstratoError("timeout", `${program}: it ran for longer than it may`);
+}
+
+/** "failed": more than an answer may hold. */
+export function tooLong(command: Command): EstratoError {
+  return new EstratoError("failed", `${commandLabel(command)}: its answer does not end`);
 }
 
 /** The operation's signal has cut it. */

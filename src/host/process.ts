@@ -3,23 +3,27 @@ import type { ChildProcess, StdioOptions } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import type { Command } from "../core/model/host.ts";
-import { EstratoError } from "../errors.ts";
+import { knowChild, signalChild } from "../living-children.ts";
 import type { ChildResult, ChildTrace, RunOptions } from "./child.ts";
 import { type KeptChild, keepChild } from "./kept-child.ts";
-import { failure, interrupted, missingProgram, notStarted } from "./process-failure.ts";
-import { timeLimit } from "./time-limit.ts";
+import { DEFAULT_LIMIT_MS, type Owed, type Patience, watchChild } from "./patience.ts";
+import { failure, interrupted, missingProgram, notStarted, tooLong } from "./process-failure.ts";
 
 export interface ProcessOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly trace?: ((child: ChildTrace) => void) | undefined;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs?: () => number;
+  /** Without it: DEFAULT_LIMIT_MS. */
+  readonly patience?: Patience;
 }
 
 export interface Processes {
+  /** How long nothing may be heard of a child that asks, or seen of one that works. */
+  readonly limitMs: number;
   /**
    * Runs to the end and reports the exit code as it is. "host" where the program is not installed, "interrupted" where
-   * `signal` cut it.
+   * `signal` cut it, "timeout" (NoAnswer) where nothing was heard of it for as long as the host may take.
    */
   run(command: Command, options?: RunOptions): Promise<ChildResult>;
   /** The same, but any exit code but 0 is "failed", with the child's last words. Returns standard output. */
@@ -37,119 +41,129 @@ const MAX_BUFFER_CHARACTERS = 128 * 1024 * 1024;
 export function createProcesses(options: ProcessOptions): Processes {
   const nowMs = options.nowMs ?? (() => performance.now());
   const env = childEnvironment(options.env);
-  const base = { env, extendEnv: false, reject: false, cwd: "/", maxBuffer: MAX_BUFFER_CHARACTERS } as const;
+  const patience = options.patience ?? { limitMs: DEFAULT_LIMIT_MS, afterSignalMs: 0 };
 
   function trace(command: Command, startedMs: number, exit: number | null): void {
     options.trace?.({ program: command.program, args: command.args, ms: nowMs() - startedMs, exit });
   }
 
+  /** By Node itself: execa alone takes as long to load as virsh to answer. */
+  async function start(command: Command, how: RunOptions): Promise<ChildProcess> {
+    const { spawn } = await import("node:child_process");
+    const { input, inheritFds = [], environment } = how;
+    const stdio: StdioOptions = [input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...inheritFds];
+    // Detached: Ctrl-C goes to us alone, and we decide what may be cut.
+    const child = spawn(command.program, [...command.args], {
+      env: { ...env, ...environment },
+      cwd: "/",
+      stdio,
+      detached: true,
+    });
+    child.stdin?.on("error", () => {}); // it has ended before it had read all: its exit code says the rest
+    child.stdin?.end(input);
+    return child;
+  }
+
   async function run(command: Command, how: RunOptions = {}): Promise<ChildResult> {
-    const { inheritFds, ...rest } = how;
-    if (Object.keys(rest).length === 0) return read(command, inheritFds ?? []);
-    const { execa } = await import("execa");
     if (how.signal?.aborted) throw interrupted(command);
     const startedMs = nowMs();
-    const stdio = [how.input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(inheritFds ?? [])];
-    const child = execa(command.program, [...command.args], {
-      ...base,
-      env: { ...env, ...how.environment },
-      stdio: stdio as ["ignore" | "pipe", "pipe", "pipe"], // execa takes further descriptors, its types do not
-      ...(how.input === undefined ? {} : { input: how.input }),
-      ...(how.signal === undefined ? {} : { cancelSignal: how.signal }),
-      stripFinalNewline: false,
-      detached: true, // Ctrl-C goes to us alone: we decide what may be cut
-    });
-    if (how.onOutput) child.stdout?.on("data", (piece: Buffer) => how.onOutput?.(piece.toString("utf8")));
-    const limit = how.timeoutMs === undefined ? null : timeLimit(child, how.timeoutMs);
-    const result = await child;
-    limit?.clear();
-    const exit = result.exitCode ?? null;
-    trace(command, startedMs, exit);
-    if (limit?.reached) throw new EstratoError("timeout", `${command.program}: it ran for longer than it may`);
-    if (how.signal?.aborted && exit !== 0) throw interrupted(command);
-    if (exit === null && result.code === "ENOENT") throw missingProgram(command.program);
-    if (exit === null && result.signal === undefined) {
-      throw new EstratoError("failed", `${command.program}: ${result.shortMessage ?? "did not start"}`, {
-        cause: result,
-      });
-    }
-    return { exit, stdout: String(result.stdout ?? ""), stderr: String(result.stderr ?? "") };
-  }
-
-  /** By Node itself: execa alone takes as long to load as virsh to answer. */
-  async function start(command: Command, inheritFds: readonly number[]): Promise<ChildProcess> {
-    const { spawn } = await import("node:child_process");
-    const stdio: StdioOptions = ["ignore", "pipe", "pipe", ...inheritFds];
-    return spawn(command.program, [...command.args], { env, cwd: "/", stdio, detached: true });
-  }
-
-  /** A plain question to a program. */
-  async function read(command: Command, inheritFds: readonly number[]): Promise<ChildResult> {
-    const startedMs = nowMs();
-    const child = await start(command, inheritFds);
-    return new Promise((resolve, reject) => {
-      const texts = { stdout: "", stderr: "" };
+    const child = await start(command, how);
+    const watched = watchChild(child, command, owedTo(command, how), patience);
+    const texts = { stdout: "", stderr: "" };
+    let isTooLong = false;
+    const ended = new Promise<number | null>((resolve, reject) => {
       for (const stream of ["stdout", "stderr"] as const) {
         child[stream]?.setEncoding("utf8").on("data", (piece: string) => {
+          watched.heard();
           texts[stream] += piece;
+          if (stream === "stdout") how.onOutput?.(piece);
+          if (texts[stream].length <= MAX_BUFFER_CHARACTERS) return;
+          isTooLong = true;
+          texts[stream] = "";
+          signalChild(child, "SIGKILL");
         });
       }
-      child.once("error", (cause: NodeJS.ErrnoException) => {
-        trace(command, startedMs, null);
-        reject(notStarted(command, cause));
-      });
-      child.once("close", (exit) => {
-        trace(command, startedMs, exit);
-        resolve({ exit, ...texts });
-      });
+      child.once("error", (cause: NodeJS.ErrnoException) => reject(notStarted(command, cause)));
+      child.once("close", resolve);
     });
+    let exit: number | null = null;
+    try {
+      exit = (await Promise.race([ended, watched.lost])) ?? null;
+    } finally {
+      watched.clear();
+      trace(command, startedMs, exit);
+    }
+    // Who was told to end, and had ended by then, has done what it should.
+    if (watched.reason !== null && exit !== 0) throw watched.reason;
+    if (isTooLong) throw tooLong(command);
+    return { exit, ...texts };
   }
 
   return {
+    limitMs: patience.limitMs,
     run,
     async output(command, how) {
       const result = await run(command, how);
       if (result.exit !== 0) throw failure(command, result);
       return result.stdout;
     },
-    async *lines(command, { inheritFds = [] } = {}) {
+    async *lines(command, how = {}) {
       const { createInterface } = await import("node:readline");
       const startedMs = nowMs();
-      const child = await start(command, inheritFds);
+      const child = await start(command, how);
+      const watched = watchChild(child, command, owedTo(command, how), patience);
       let stderr = "";
       child.stderr?.setEncoding("utf8").on("data", (piece: string) => {
         stderr += piece;
       });
       const ended = once(child, "close"); // or "error"
       ended.catch(() => {});
+      let exit: number | null = null;
       try {
         yield* createInterface({ input: child.stdout as Readable, crlfDelay: Number.POSITIVE_INFINITY });
       } finally {
         child.stdout?.destroy();
+        const end = await Promise.race([ended, watched.lost]).catch((cause) => {
+          throw notStarted(command, cause);
+        });
+        watched.clear();
+        exit = end?.[0] ?? null;
+        trace(command, startedMs, exit);
       }
-      const [exit] = (await ended.catch((cause) => {
-        throw notStarted(command, cause);
-      })) as [number | null];
-      trace(command, startedMs, exit);
+      if (watched.reason !== null && exit !== 0) throw watched.reason;
       if (exit !== 0) throw failure(command, { exit, stderr });
     },
     keep: (command, { inheritFds = [], environment } = {}) =>
-      keepChild(command, { env: { ...env, ...environment }, inheritFds, nowMs, trace }),
+      keepChild(command, { env: { ...env, ...environment }, inheritFds, nowMs, trace, patience }),
     async interactive(command) {
       const { execa } = await import("execa");
       const startedMs = nowMs();
-      const result = await execa(command.program, [...command.args], {
+      const child = execa(command.program, [...command.args], {
         env,
         extendEnv: false,
         reject: false,
         stdio: "inherit",
       });
+      knowChild(child, false);
+      const result = await child;
       const exit = result.exitCode ?? null;
       trace(command, startedMs, exit);
       if (exit === null && result.code === "ENOENT") throw missingProgram(command.program);
       return exit ?? 1;
     },
   };
+}
+
+export function owedTo(command: Command, how: RunOptions): Owed {
+  const { signal, timeoutMs, progress, extraMs } = how;
+  const as = how.as ?? (timeoutMs === undefined ? impliedBy(command, how) : "own");
+  return { as, signal, timeoutMs, progress, extraMs };
+}
+
+/** What reads a whole image, or writes one, is at work; what changes libvirt's things holds locks; all else answers. */
+function impliedBy({ program, args }: Command, { inheritFds }: RunOptions): Owed["as"] {
+  if (program === "qemu-img") return args[0] === "info" ? "answer" : "work";
+  return inheritFds === undefined ? "answer" : "change";
 }
 
 /** One locale, so that what children say can be read; and without the variable that costs every Node child 37 ms. */

@@ -1,9 +1,9 @@
 /** qemu-img: what it is asked. The commands that change files are in actions/. Source of the words: qemu-img(1). */
-import { lstat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import type { Command, DataPlace, Extent, ImageFile, ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import type { Processes } from "./process.ts";
-import { failure } from "./process-failure.ts";
+import { failure, printable } from "./process-failure.ts";
 import { createExtentReader, parseDepth, parseFaults, parseInfo, parseMeasure, parsePlace } from "./qemu-img-output.ts";
 import { readSecret, secretPath, withSecretFds } from "./secrets.ts";
 import type { Virsh } from "./virsh.ts";
@@ -58,6 +58,7 @@ export function encryptedOptions(path: string, below: number, index: number): st
 
 /** How many files an image stands on. Opens no content: an encrypted one tells without its secret. */
 export async function filesBelow(processes: Processes, path: string): Promise<number> {
+  await requireImages(path);
   const command = qemuImg("info", "--output=json", "-U", "--backing-chain", "-f", "qcow2", absolutePath(path));
   return parseDepth(await processes.output(command)) - 1;
 }
@@ -101,6 +102,7 @@ export async function imageInfo(
  */
 export async function ownExtents(processes: Processes, virsh: Virsh, image: ImageFile): Promise<Extent[]> {
   const { path, format, secret } = image;
+  await requireImages(path);
   const reader = createExtentReader(format);
   const plain = format === "raw" ? ["-f", "raw", absolutePath(path)] : [aloneName(path, format)];
   const name = secret === undefined ? plain : [encryptedName(path, null)];
@@ -114,6 +116,7 @@ export async function ownExtents(processes: Processes, virsh: Virsh, image: Imag
 /** Opened with its chain: the options that name it, `-f` or `-F` (or none) and the name. */
 async function openArguments(processes: Processes, image: ImageFile, formatOption: "-f" | "-F") {
   const { path, format, secret } = image;
+  await requireImages(path);
   if (secret === undefined) return { options: [formatOption, format], name: absolutePath(path) };
   return { options: [], name: encryptedName(path, await filesBelow(processes, path)) };
 }
@@ -126,6 +129,7 @@ export async function dataPlaces(
   virsh: Virsh,
   { path, secret }: Omit<ImageFile, "format">,
 ): Promise<DataPlace[]> {
+  await requireImages(path);
   const places: DataPlace[] = [];
   const name = secret === undefined ? aloneName(path, "qcow2") : encryptedName(path, null);
   return withSecret(virsh, secret, async (object, how) => {
@@ -164,6 +168,7 @@ export async function countFaults(
   virsh: Virsh,
   { path, secret }: Omit<ImageFile, "format">,
 ): Promise<number> {
+  await requireImages(path);
   const name = secret === undefined ? ["-f", "qcow2", absolutePath(path)] : [encryptedName(path, null)];
   return withSecret(virsh, secret, async (object, how) => {
     const command = qemuImg("check", "--output=json", "-U", ...object, ...name);
@@ -190,12 +195,24 @@ export async function sameContent(processes: Processes, virsh: Virsh, a: ImageFi
   throw failure(command, result);
 }
 
+/**
+ * Is it there? "host" where QEMU would open something else than an image: a pipe, whose other end it would wait for, a
+ * terminal, a folder.
+ */
 async function exists(path: string): Promise<boolean> {
   try {
-    await lstat(path);
-    return true;
+    const found = await stat(path);
+    if (found.isFile() || found.isBlockDevice()) return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;
   }
+  throw new EstratoError("host", `${printable(path)}: it is neither a file nor a disk`, {
+    hint: "Look who has put it there.",
+  });
+}
+
+/** To be asked before QEMU is given a file that it would wait for. What is not there is QEMU's to tell. Throws "host". */
+export async function requireImages(...paths: readonly string[]): Promise<void> {
+  for (const path of paths) await exists(path);
 }

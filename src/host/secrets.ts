@@ -3,10 +3,10 @@
  * memory, whose descriptor the child inherits: it is in no argument, no environment and no folder, and this module
  * never shows one.
  */
-import { constants } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import type { SecretSummary } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { openOutside } from "../outside-file.ts";
 import type { RunOptions } from "./child.ts";
 import { temporaryName } from "./files.ts";
 import { lastWords, printable } from "./process-failure.ts";
@@ -100,6 +100,8 @@ export function secretXml(uuid: string, description: string): string {
 `;
 }
 
+const NAME_IT = "Name the file that holds the passphrase.";
+
 /**
  * The passphrase that a file holds, a newline at its end left out. Throws "host" where it cannot be read or is no
  * regular file, "usage" where it is empty or no passphrase (QEMU wants UTF-8 without NUL).
@@ -109,15 +111,15 @@ export async function readPassphrase(path: string): Promise<Buffer> {
     new EstratoError(code, `${printable(path)}: ${why}`, { hint, cause });
   let file: FileHandle;
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe would wait for its writer
+    file = await openOutside(path);
   } catch (cause) {
+    if (cause instanceof EstratoError) throw refuse("host", "it is no regular file", NAME_IT, cause);
     const { code } = cause as NodeJS.ErrnoException;
     const why = code === "ENOENT" || code === "ENOTDIR" ? "there is no such file" : `it cannot be read (${code})`;
-    throw refuse("host", why, "Name the file that holds the passphrase.", cause);
+    throw refuse("host", why, NAME_IT, cause);
   }
   try {
     const found = await file.stat();
-    if (!found.isFile()) throw refuse("host", "it is no regular file", "Name the file that holds the passphrase.");
     if (found.size > LARGEST_BYTES) {
       throw refuse("usage", `larger than ${LARGEST_BYTES} bytes: no passphrase`, "Check that it is the file you mean.");
     }

@@ -2,11 +2,11 @@
  * Looks at an image file from outside without trusting a byte of it (LIBVIRT.md, trap 9: CVE-2015-1850,
  * CVE-2022-47951, CVE-2024-32498, CVE-2024-4467). No program of QEMU's opens the file before this has passed.
  */
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import type { ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { openOutside } from "../outside-file.ts";
 import { printable } from "./process-failure.ts";
 import { EXTENSION, INCOMPATIBLE, type Qcow2Header, readBacking, readQcow2Header } from "./qcow2-header.ts";
 
@@ -65,20 +65,17 @@ export async function inspectUntrusted(
 
 /** A link to a file is followed, since the user named it; a pipe, a device or a folder is not read. */
 async function openRegular(path: string): Promise<FileHandle> {
-  let file: FileHandle;
   try {
-    // without O_NONBLOCK the opening of a pipe waits for a writer
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return await openOutside(path);
   } catch (cause) {
+    if (cause instanceof EstratoError)
+      throw refusal(path, "it is not a regular file", "Give the path of an image file.");
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") {
       throw new EstratoError("not_found", `${printable(path)}: no such file`, { cause });
     }
     throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { cause });
   }
-  if ((await file.stat()).isFile()) return file;
-  await file.close();
-  throw refusal(path, "it is not a regular file", "Give the path of an image file.");
 }
 
 type Facts = Pick<ImageInfo, "format" | "virtualSizeBytes" | "encrypted" | "dirty" | "internalSnapshots">;

@@ -1,7 +1,7 @@
 /** virsh: one line may carry many commands, whose answers are told apart by markers. */
 import { randomBytes } from "node:crypto";
 import type { Command } from "../core/model/host.ts";
-import { EstratoError } from "../errors.ts";
+import { EstratoError, NoAnswer } from "../errors.ts";
 import type { ChildResult, RunOptions } from "./child.ts";
 import { keepVirsh } from "./kept-virsh.ts";
 import type { LibvirtFolders } from "./libvirt-folders.ts";
@@ -45,6 +45,9 @@ const MARKER_BYTES = 90;
 export function createVirsh(processes: Processes, uri: string, folders: LibvirtFolders): Virsh {
   const command = (...args: readonly string[]): Command => ({ program: "virsh", args: ["-q", "-c", uri, ...args] });
   const kept = keepVirsh(processes, command(), uri);
+  const silence = rememberSilence(async () => {
+    await processes.run(command("hostname"), { as: "own", timeoutMs: SIGN_OF_LIFE_MS });
+  });
 
   const virsh: Virsh = {
     uri,
@@ -56,18 +59,23 @@ export function createVirsh(processes: Processes, uri: string, folders: LibvirtF
       return result.stdout;
     },
     async run(args, options = {}) {
-      const nonce = newNonce();
-      const result = await kept.ask(command(...args), keptLines([args], nonce), keptExit(nonce, 1), options);
-      return result === null ? processes.run(command(...args), options) : onlyAnswer(result, nonce);
+      return silence.minding([args], async () => {
+        const nonce = newNonce();
+        const result = await kept.ask(command(...args), keptLines([args], nonce), keptExit(nonce, 1), options);
+        return result === null ? processes.run(command(...args), options) : onlyAnswer(result, nonce);
+      });
     },
     async batch(commands, options = {}) {
       const answers: VirshAnswer[] = [];
       for (const chunk of chunksOf(commands)) {
         const nonce = newNonce();
         const shownAs = command(chunk.map((args) => args.map(quoteArgument).join(" ")).join("; "));
-        const result =
-          (await kept.ask(shownAs, keptLines(chunk, nonce), keptExit(nonce, chunk.length), options)) ??
-          (await processes.run(command(batchText(chunk, nonce)), options));
+        const result = await silence.minding(
+          chunk,
+          async () =>
+            (await kept.ask(shownAs, keptLines(chunk, nonce), keptExit(nonce, chunk.length), options)) ??
+            (await processes.run(command(batchText(chunk, nonce)), options)),
+        );
         const parsed = parseBatch(result, nonce, chunk.length);
         if (parsed === null) throw failure(command(...(chunk[0] ?? [])), result);
         answers.push(...parsed);
@@ -79,6 +87,44 @@ export function createVirsh(processes: Processes, uri: string, folders: LibvirtF
     close: kept.close,
   };
   return virsh;
+}
+
+const SIGN_OF_LIFE_MS = 3_000;
+
+interface Silence {
+  /** Throws at once where libvirt, or the domain that is meant, has not answered before. */
+  minding<T>(commands: readonly (readonly string[])[], ask: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * A command asks many questions: who has not answered one of them is asked no more, or each would be waited for. One
+ * guest that stands still is no silence of libvirt's: `signOfLife` asks for that, and throws where there is none.
+ */
+function rememberSilence(signOfLife: () => Promise<void>): Silence {
+  let all: NoAnswer | null = null;
+  const domains = new Map<string, NoAnswer>();
+  const domainsOf = (commands: readonly (readonly string[])[]) =>
+    new Set(commands.map((words) => words[words.indexOf("--domain") + 1 || words.length] ?? ""));
+  return {
+    async minding(commands, ask) {
+      const [domain = "", ...others] = domainsOf(commands);
+      const known = all ?? domains.get(domain);
+      if (known !== null && known !== undefined) throw known;
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof NoAnswer)) throw error;
+        if (domain === "" || others.length > 0) all = error;
+        else {
+          domains.set(domain, error);
+          await signOfLife().catch(() => {
+            all = error;
+          });
+        }
+        throw error;
+      }
+    },
+  };
 }
 
 const newNonce = () => randomBytes(6).toString("hex");

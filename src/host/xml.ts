@@ -24,11 +24,16 @@ export async function loadParser(): Promise<void> {
   xmldom();
 }
 
+/** A domain with hundreds of disks takes a third of these; parsing takes a second for twenty thousand elements. */
+const LARGEST_CHARACTERS = 2 * 1024 ** 2;
+const MOST_TAGS = 40_000;
+
 /**
  * Parses a document whose root must be `root`. "failed" where it is not well-formed, or has a document type (nothing of
- * libvirt's has one).
+ * libvirt's has one); "host" where it is larger or deeper than any that describes something.
  */
 export function parseXml(text: string, root: string): Document {
+  if (text.length > LARGEST_CHARACTERS || tagsIn(text) > MOST_TAGS) throw unwieldy(root, "it is too large");
   if (/<!DOCTYPE/i.test(text)) throw new EstratoError("failed", `XML of a ${root}: a document type is not allowed`);
   const { DOMParser, onErrorStopParsing } = xmldom();
   try {
@@ -36,9 +41,21 @@ export function parseXml(text: string, root: string): Document {
     if (document.documentElement?.tagName !== root) throw new Error(`the root is not <${root}>`);
     return document;
   } catch (cause) {
+    if (cause instanceof RangeError) throw unwieldy(root, "it is too deep", cause);
     const why = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "";
     throw new EstratoError("failed", `XML of a ${root}: ${why}`, { cause });
   }
+}
+
+function tagsIn(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("<"); at >= 0; at = text.indexOf("<", at + 1)) count += 1;
+  return count;
+}
+
+function unwieldy(root: string, why: string, cause?: unknown): EstratoError {
+  const hint = "Look where it comes from: no definition that libvirt makes is like it.";
+  return new EstratoError("host", `XML of a ${root}: ${why}`, { hint, cause });
 }
 
 export function serializeXml(document: Document): string {

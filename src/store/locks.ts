@@ -12,7 +12,8 @@ import { spawn } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { EstratoError } from "../errors.ts";
+import { EstratoError, NoAnswer } from "../errors.ts";
+import { knowChild, signalChild } from "../living-children.ts";
 import { hostError } from "./host-error.ts";
 
 /** flock(1)'s own codes are 1 and 64 to 78; sysexits does not use 99. */
@@ -22,6 +23,8 @@ const NO_LOCKS = 71;
 const NOT_LOCKABLE = 65;
 const WAIT = "Wait until it is done, or give --lock-timeout to wait for it.";
 const FD_IN_CHILD = 3;
+/** Beyond its own time limit: a file system that does not answer keeps it waiting for ever. */
+const SILENT_MS = 30_000;
 
 export interface FileLock {
   readonly fd: number;
@@ -159,7 +162,7 @@ function openSharedFile(path: string): number | null {
 }
 
 /** The exit code; null where a signal ended it. */
-function runFlock(fd: number, { timeoutMs, signal, searchPath }: LockRequest): Promise<number | null> {
+function runFlock(fd: number, { timeoutMs, what, signal, searchPath }: LockRequest): Promise<number | null> {
   const patience = timeoutMs >= 1 ? ["--timeout", (timeoutMs / 1000).toFixed(3)] : ["--nonblock"];
   return new Promise((resolve, reject) => {
     const child = spawn("flock", [...patience, "--conflict-exit-code", String(BUSY), String(FD_IN_CHILD)], {
@@ -167,18 +170,28 @@ function runFlock(fd: number, { timeoutMs, signal, searchPath }: LockRequest): P
       env: { ...(searchPath === undefined ? {} : { PATH: searchPath }), LC_ALL: "C.UTF-8" },
       detached: true, // a Ctrl-C is for us to answer: it must not fail the transaction that puts things right
     });
+    knowChild(child, true);
     const abort = (): void => {
       child.kill();
     };
+    const silence = setTimeout(() => {
+      signalChild(child, "SIGKILL");
+      child.unref();
+      reject(new NoAnswer(`${what}: its lock: the file system does not answer`));
+    }, timeoutMs + SILENT_MS);
+    const settled = (): void => {
+      clearTimeout(silence);
+      signal?.removeEventListener("abort", abort);
+    };
     signal?.addEventListener("abort", abort);
     child.once("error", (cause) => {
-      signal?.removeEventListener("abort", abort);
+      settled();
       reject(
         new EstratoError("host", `flock: ${cause.message}`, { cause, hint: "Install util-linux, which has flock(1)." }),
       );
     });
     child.once("exit", (code) => {
-      signal?.removeEventListener("abort", abort);
+      settled();
       resolve(code);
     });
   });

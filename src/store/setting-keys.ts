@@ -62,6 +62,13 @@ export const SETTING_KINDS = {
     fallback: () => "24h",
     variables: ["ESTRATO_REVERT_KEEP"],
   },
+  host_timeout: {
+    doc: "How long, in seconds, libvirt or another program may give no answer, or get on with nothing (exit 7).",
+    takes: "whole seconds from 1 to 86400",
+    accepts: (value) => /^[1-9][0-9]{0,4}$/.test(value) && Number(value) <= 86_400,
+    fallback: () => "30",
+    variables: ["ESTRATO_HOST_TIMEOUT"],
+  },
   color: {
     doc: "When to colour: auto means on a terminal.",
     ...oneOf("auto", "always", "never"),

@@ -1,22 +1,24 @@
 /** One file of settings: a flat JSON object of strings. */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EstratoError } from "../errors.ts";
+import { readOutsideSync } from "../outside-file.ts";
 import { replaceThroughConf } from "./conf-file.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import { lockFile } from "./locks.ts";
 
 const LOCK_TIMEOUT_MS = 30_000;
+const LARGEST_BYTES = 1024 ** 2;
 
 /** What a file holds, known or not; {} where there is none. "host" where it is no JSON object. */
 export function readSettingsFile(path: string): Record<string, unknown> {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readOutsideSync(path, LARGEST_BYTES).toString("utf8");
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === "ENOENT" || errno === "ENOTDIR") return {};
-    throw hostError(path, error);
+    throw error instanceof EstratoError ? error : hostError(path, error);
   }
   try {
     const raw: unknown = JSON.parse(text);

@@ -64,10 +64,52 @@ describe("libvirtd gone in the midst of an operation that began another, and bac
     await rig.ok("snapshot", "delete", "web1/kept");
     await rig.heal();
   });
+
+  it("stopped and not gone, is told of, and one signal ends a command that waits for it", async () => {
+    await rig.ok("snapshot", "create", "web1", "before");
+    const daemon = Number(readFileSync("/run/libvirtd.pid", "utf8"));
+    const limit = { ESTRATO_HOST_TIMEOUT: "3" };
+    byte += 1;
+    await guest.write(byte);
+    const point = (await killPoints(rig, "snapshot", "create", "web1", "s0")).find(({ id }) => id === "switch-disks");
+    if (point === undefined) throw new Error("a snapshot has no step switch-disks");
+    const stopped = rig.start({ ...limit, ESTRATO_TEST_STOP: point.at }, "snapshot", "create", "web1", "s1");
+    const ended = new Promise<number | null>((done) => stopped.once("exit", done));
+    await until("it stands still", async () => stateOf(stopped.pid) === "T");
+    process.kill(daemon, "SIGSTOP");
+    try {
+      stopped.kill("SIGCONT");
+      expect(await ended).toBe(7);
+      expect(journal()).toHaveLength(1);
+      for (const words of [["instance", "list"], ["doctor"], ["snapshot", "create", "web1", "s2"]]) {
+        const { code, stderr } = await rig.estratoWith(limit, ...words);
+        expect({ code, stderr }, words.join(" ")).toEqual({ code: 7, stderr: expect.stringMatching(/no answer within/) });
+      }
+      for (const words of [["instance", "list"], ["snapshot", "create", "web1", "s3"]]) {
+        const child = rig.start({}, ...words);
+        const over = new Promise<number | null>((done) => child.once("exit", done));
+        await until("it waits for virsh", async () => childrenOf(child.pid) > 0);
+        child.kill("SIGTERM");
+        expect(await over, words.join(" ")).toBe(143);
+      }
+    } finally {
+      process.kill(daemon, "SIGCONT");
+    }
+    await rig.heal();
+    expect(journal()).toEqual([]);
+    expect(await guest.read()).toBe(byte);
+    await rig.requireSame("before", await rig.copyOf("before"));
+    await rig.ok("snapshot", "create", "web1", "after");
+  });
 });
 
 /** As /proc says: T is stopped. */
 function stateOf(pid: number | undefined): string {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3);
+}
+
+/** How many processes it has started that are there. */
+function childrenOf(pid: number | undefined): number {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).length;
 }

@@ -1,29 +1,29 @@
 /** Small files that a command line names. "-" is standard input. */
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { addAbortSignal } from "node:stream";
 import { EstratoError } from "../../errors.ts";
+import { readOutside } from "../../outside-file.ts";
 import type { Streams } from "../../ui/streams.ts";
 
 const LARGEST_BYTES = 1024 * 1024;
 
 /**
- * The text of a file. Throws "host" where it cannot be read or is larger than 1 MiB; `signal` ends the reading of
- * stdin.
+ * The text of a file, or of a pipe (`<(…)`). Throws "host" where it cannot be read or is larger than 1 MiB; `signal`
+ * ends the reading.
  */
 export async function readTextFile(
   path: string,
   streams: Pick<Streams, "stdin">,
   signal: AbortSignal,
 ): Promise<string> {
-  const bytes = path === "-" ? await readStdin(streams, signal) : readSmall(path);
-  if (bytes.length > LARGEST_BYTES) throw tooLarge(path);
+  const bytes = path === "-" ? await readStdin(streams, signal) : await readSmall(path, signal);
   return bytes.toString("utf8");
 }
 
-function readSmall(path: string): Buffer {
+/** The bytes of a file, or of a pipe, that a person has named. Throws as readTextFile. */
+export async function readSmall(path: string, signal: AbortSignal): Promise<Buffer> {
   try {
-    if (statSync(path).size > LARGEST_BYTES) throw tooLarge(path);
-    return readFileSync(path);
+    return await readOutside(path, { maxBytes: LARGEST_BYTES, mayBePipe: true, signal });
   } catch (error) {
     throw error instanceof EstratoError ? error : fileError(path, error, "read");
   }

@@ -22,6 +22,7 @@ export async function runVerb(
   const line: Line = verb.raw
     ? { ...(await parseLine(name, verb, [])), operands: words }
     : await parseLine(name, verb, words);
+  surroundings.willChange?.(verb.changes && !line.globals.dryRun);
   const factory = createFactory(surroundings, {
     globals: line.globals,
     command,

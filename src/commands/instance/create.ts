@@ -73,7 +73,7 @@ Where it fails, nothing is left behind.`,
         import("../../core/instances/wait.ts"),
       ]);
     const names = instanceNames(args.name, options.count);
-    const { source, wanted } = await creationOptions(options);
+    const { source, wanted } = await creationOptions(options, context.factory.signal);
     const world = await context.world();
     const make = async (name: string) => {
       if (source.kind !== "backup") return createInstance(world, { ...wanted, source, name });

@@ -1,7 +1,7 @@
 /** From the options of `instance create` to what core is asked for. */
-import { readFile } from "node:fs/promises";
 import type { CreateInstanceOptions } from "../../core/instances/create.ts";
 import { EstratoError } from "../../errors.ts";
+import { readOutside } from "../../outside-file.ts";
 
 /** As the line gave them; null where it did not. */
 interface CreationLine {
@@ -32,7 +32,7 @@ interface Creation {
 }
 
 /** Throws "usage" for a combination that makes no sense, "host" for user data that cannot be read. */
-export async function creationOptions(line: CreationLine): Promise<Creation> {
+export async function creationOptions(line: CreationLine, signal: AbortSignal): Promise<Creation> {
   if (line.backup === null && line.passphraseFile !== null) {
     throw new EstratoError("usage", "instance create: --passphrase-file without --backup", { hint: "Leave it out." });
   }
@@ -55,7 +55,7 @@ export async function creationOptions(line: CreationLine): Promise<Creation> {
     keyName: line.keyName,
     network: line.network === null ? null : { name: line.network },
     ip: line.ip,
-    userData: line.userData === null ? null : await readUserData(line.userData),
+    userData: line.userData === null ? null : await readUserData(line.userData, signal),
     properties: line.property,
     start: !line.noStart,
   };
@@ -84,12 +84,19 @@ function contradiction(one: string, other: string, why: string): EstratoError {
   return new EstratoError("usage", `instance create: ${one} and ${other}: ${why}`, { hint: "Leave one of them out." });
 }
 
+/** Far more than any cloud takes (16 KiB to 64 KiB). */
+const LARGEST_USER_DATA_BYTES = 16 * 1024 ** 2;
+
 /** Text, as cloud-init wants it: what is not UTF-8 could not be handed on as it is. */
-async function readUserData(path: string): Promise<string> {
+async function readUserData(path: string, signal: AbortSignal): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    bytes = await readOutside(path, { maxBytes: LARGEST_USER_DATA_BYTES, mayBePipe: true, signal });
   } catch (cause) {
+    if (cause instanceof EstratoError) {
+      const { code, message, hint } = cause;
+      throw new EstratoError(code, `--user-data ${message}`, { cause, ...(hint === undefined ? {} : { hint }) });
+    }
     const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : (cause as Error).message;
     throw new EstratoError("host", `--user-data ${path}: ${why}`, { cause });
   }

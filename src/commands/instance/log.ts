@@ -1,5 +1,5 @@
-import { createReadStream } from "node:fs";
 import { consoleLogPath } from "../../core/instances/access.ts";
+import { openOutside } from "../../outside-file.ts";
 import { printable } from "../../ui/text.ts";
 import { count } from "../framework/options.ts";
 import { verb } from "../framework/verb.ts";
@@ -28,7 +28,8 @@ export default verb({
 /** The lines of a console: it ends them with a carriage return and a newline. */
 async function* linesOf(path: string): AsyncGenerator<string> {
   let rest = "";
-  for await (const piece of createReadStream(path, "utf8")) {
+  const file = await openOutside(path);
+  for await (const piece of file.createReadStream({ encoding: "utf8" })) {
     const lines = `${rest}${piece as string}`.split(/\r*\n/);
     rest = lines.pop() ?? "";
     yield* lines;

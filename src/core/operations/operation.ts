@@ -4,7 +4,7 @@
  * where it failed.
  */
 
-import { EstratoError } from "../../errors.ts";
+import { EstratoError, NoAnswer } from "../../errors.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { childrenOf, closeEntry, openEntry, openedEntry } from "./entries.ts";
@@ -132,6 +132,8 @@ async function runSteps<Data, Result>(
   }
 }
 
+const LATER = 'the next command or "estrato doctor --repair"';
+
 const INTERRUPTED: Readonly<Record<Outcome, string>> = {
   back: "undone, nothing has changed",
   forward: "what was in flight has been finished",
@@ -145,6 +147,11 @@ async function unwind<Data, Result>(
   entry: JournalEntry,
   error: unknown,
 ): Promise<void> {
+  if (error instanceof NoAnswer) {
+    // Nothing tells what is there, and what it was told the host may yet do: as after a kill.
+    world.report.note(`${kind.name}: left as it is, since the host does not answer; ${LATER} will end it or undo it`);
+    return;
+  }
   try {
     for (const child of await childrenOf(world, entry)) await endEntry(world, locks, child);
     const end = kind.fail ?? kind.recover;
@@ -155,6 +162,6 @@ async function unwind<Data, Result>(
     }
   } catch (second) {
     const why = second instanceof Error ? second.message : String(second);
-    world.report.note(`could not be undone now (${why}); the next command or "estrato doctor --repair" will try again`);
+    world.report.note(`could not be undone now (${why}); ${LATER} will try again`);
   }
 }

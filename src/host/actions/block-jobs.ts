@@ -7,7 +7,7 @@ import { type BlockJob, blockJobWords, parseBlockJob } from "../block-job.ts";
 import { diskMirrors } from "../domain-xml.ts";
 import { assertNotFrozen } from "../files.ts";
 import { flushDisk, qemuDisks } from "../qemu-disks.ts";
-import { type ActionContext, type ActionOf, backOffMs, holdingLocks, virshWords } from "./context.ts";
+import { type ActionContext, type ActionOf, backOffMs, holdingLocks, requireProgress, virshWords } from "./context.ts";
 import { stateOf } from "./domains.ts";
 
 /** Pulls what lies between the head and `base` into the head. Done where nothing lies between. */
@@ -119,9 +119,11 @@ async function chainOf(context: ActionContext, { domain, device }: Disk): Promis
  * Returns when the disk has no job. An interruption aborts the job first: the guest's disk reads the same without it.
  */
 async function waitForEnd(context: ActionContext, disk: Disk): Promise<void> {
+  const requireMore = requireProgress(context, `${disk.domain}: the block job on ${disk.device}`);
   for (const ms of backOffMs()) {
     const job = await jobOf(context, disk);
     if (job === null) return;
+    requireMore(job);
     context.options.onProgress?.(job.fraction);
     await sleepOrAbort(context, disk, ms);
   }
@@ -129,11 +131,13 @@ async function waitForEnd(context: ActionContext, disk: Disk): Promise<void> {
 
 /** Returns when the mirror may be pivoted. "failed" where it is gone before. */
 async function waitForReady(context: ActionContext, disk: Disk): Promise<void> {
+  const requireMore = requireProgress(context, `${disk.domain}: the block job on ${disk.device}`);
   for (const ms of backOffMs()) {
     const mirror = await mirrorOf(context, disk);
     if (mirror === null) throw vanished(disk);
     if (mirror.ready) return;
     const job = await jobOf(context, disk);
+    requireMore(job);
     if (job) context.options.onProgress?.(job.fraction);
     await sleepOrAbort(context, disk, ms);
   }

@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Action, PerformOptions } from "../../core/model/action.ts";
 import type { DomainState } from "../../core/model/host.ts";
+import { NoAnswer } from "../../errors.ts";
 import type { RunOptions } from "../child.ts";
 import { SYSTEM_FOLDERS } from "../libvirt-folders.ts";
+import { CHANGE_TAKES } from "../patience.ts";
 import type { Processes } from "../process.ts";
 import type { Virsh } from "../virsh.ts";
 import { commandsFor, type VirshWords } from "./commands.ts";
@@ -49,6 +51,26 @@ export async function withFile<T>(text: string, use: (path: string) => Promise<T
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * For what libvirt and QEMU do while we look: to be told what is seen of it each time. Throws NoAnswer where that has
+ * not changed for as long as a change may take.
+ */
+export function requireProgress({ nowMs, processes }: ActionContext, what: string): (seen: unknown) => void {
+  let last: string | undefined;
+  let sinceMs = nowMs();
+  return (seen) => {
+    const now = JSON.stringify(seen);
+    if (now !== last) sinceMs = nowMs();
+    last = now;
+    const stillMs = nowMs() - sinceMs;
+    if (stillMs >= CHANGE_TAKES * processes.limitMs) {
+      throw new NoAnswer(`${what}: no progress for ${Math.round(stillMs / 1000)} s`, {
+        hint: "The guest may stand still, or its storage. What it was told may still be done.",
+      });
+    }
+  };
 }
 
 /** Doubles from 10 ms to 200 ms: short jobs are seen at once, long ones cost little. */

@@ -3,7 +3,7 @@ import { link, rename } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath, temporaryName } from "../files.ts";
-import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
+import { filesBelow, imageInfo, ownExtents, requireImages } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
 import { sumsBehind } from "../sums-behind.ts";
 import { commandsFor } from "./commands.ts";
@@ -101,6 +101,7 @@ export async function performResize(context: ActionContext, action: ActionOf<"re
 /** Copies a chain into one file. An interruption ends the child and removes the piece; the source is only read. */
 export async function performConvert(context: ActionContext, action: ActionOf<"convert">): Promise<void> {
   const part = `${action.to}.part`;
+  await requireImages(action.from);
   await removeFile(part);
   await createEmpty(part, 0o600);
   try {
@@ -139,6 +140,7 @@ export async function performConvert(context: ActionContext, action: ActionOf<"c
 /** What some layers hold, each over the one before, into one file on another. Cut or failed, nothing of it stays. */
 export async function performConvertDelta(context: ActionContext, action: ActionOf<"convert-delta">): Promise<void> {
   const parts = [`${action.to}.part`, `${action.to}.plain.part`];
+  await requireImages(...action.layers.map(({ path }) => path), resolve(dirname(action.to), action.backing.path));
   for (const part of parts) {
     await removeFile(part);
     await createEmpty(part, 0o600); // qemu-img would let the umask decide who may read it

@@ -7,7 +7,16 @@ import { editDefinition } from "../domain-edit.ts";
 import { parseState } from "../domain-status.ts";
 import { failure, lastWords } from "../process-failure.ts";
 import { isNoSuchDomain } from "../virsh.ts";
-import { type ActionContext, type ActionOf, backOffMs, holdingLocks, isOff, virshWords, withFile } from "./context.ts";
+import {
+  type ActionContext,
+  type ActionOf,
+  backOffMs,
+  holdingLocks,
+  isOff,
+  requireProgress,
+  virshWords,
+  withFile,
+} from "./context.ts";
 
 /** The state of a domain now; null where there is none. */
 export async function stateOf(context: ActionContext, domain: string): Promise<DomainState | null> {
@@ -26,9 +35,11 @@ export async function performThaw(context: ActionContext, action: ActionOf<"thaw
  * is off.
  */
 export async function performAwaitJob(context: ActionContext, action: ActionOf<"await-job">): Promise<void> {
+  const requireMore = requireProgress(context, `${action.domain}: what libvirt does for another command`);
   for (const ms of backOffMs()) {
     const { exit, stdout } = await context.virsh.run(["domjobinfo", "--domain", action.domain]);
     if (exit !== 0 || !/^Job type:\s+(Bounded|Unbounded)/m.test(stdout)) return;
+    requireMore(stdout.replace(/^Time .*$/gm, "")); // it runs on, whatever is done
     await context.sleep(ms, context.options.signal);
   }
 }

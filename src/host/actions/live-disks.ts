@@ -5,7 +5,7 @@ import type { DomainDefinition } from "../../core/model/host.ts";
 import { EstratoError } from "../../errors.ts";
 import { diskXml } from "../domain-new.ts";
 import { parseDefinition } from "../domain-xml.ts";
-import { createEmpty, syncNamed } from "../files.ts";
+import { createEmpty, fileInfo, syncNamed } from "../files.ts";
 import { qemuDisks } from "../qemu-disks.ts";
 import { type ActionContext, type ActionOf, backOffMs, holdingLocks, withFile } from "./context.ts";
 import { stateOf } from "./domains.ts";
@@ -26,8 +26,11 @@ export async function performSwitch(context: ActionContext, action: ActionOf<"sw
   }
   if (action.memory !== undefined) await reserveMemoryFile(action.memory);
   const watch = action.memory === undefined ? null : await watchStall(context, action.domain);
+  const { memory } = action;
+  // A memory takes as long as it is large: the file that it goes to grows.
+  const progress = memory === undefined ? {} : { progress: async () => (await fileInfo(memory))?.sizeBytes };
   const answers = await withFile(switchXml(action), (path) =>
-    context.virsh.batch(switchDisks(action, path), holdingLocks(context)),
+    context.virsh.batch(switchDisks(action, path), { ...holdingLocks(context), ...progress }),
   ).finally(() => watch?.stop());
   const error = answers.at(-1)?.error ?? null; // a guest without an agent has no time limit to set
   // The memory file stays: QEMU may have switched all the same, and then it is all that is left of that instant.
@@ -49,8 +52,13 @@ export async function performRestore(context: ActionContext, action: ActionOf<"r
   if (await isLive(context, action.domain)) {
     throw new EstratoError("conflict", `${action.domain}: the domain is running`);
   }
-  await withFile(action.xml, (path) => context.virsh.output(restoreMemory(action, path), holdingLocks(context)));
+  const { allocatedBytes = 0 } = (await fileInfo(action.memory)) ?? {};
+  const how = { ...holdingLocks(context), extraMs: allocatedBytes / READ_BACK_BYTES_PER_MS };
+  await withFile(action.xml, (path) => context.virsh.output(restoreMemory(action, path), how));
 }
+
+/** Nothing tells how far libvirt is with reading a memory: a tenth of this is the slowest that is waited for. */
+const READ_BACK_BYTES_PER_MS = 100_000;
 
 type Scope = "--config" | "--live";
 

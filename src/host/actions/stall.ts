@@ -27,6 +27,7 @@ export async function watchStall(context: ActionContext, domain: string): Promis
   const listen = `domstate ${domain}; event --domain ${domain} --event lifecycle --loop --timestamp`;
   const ended = context.virsh
     .run([`${listen} --timeout ${AT_MOST_SECONDS}`], {
+      as: "own",
       signal: ending.signal,
       onOutput: (text) => {
         heard += text;

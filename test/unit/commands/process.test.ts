@@ -1,9 +1,10 @@
 /** The program as a process: the launcher, signals, pipes that close, disks that are full. */
 import { spawn, spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../../wait.ts";
 import { changesBelow } from "../store/strace.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "estrato-process-"));
@@ -94,6 +95,43 @@ test("Ctrl-C ends what can be ended with 130", async () => {
 
 test("SIGTERM ends it with 143", async () => {
   expect((await signalled("SIGTERM")).code).toBe(143);
+});
+
+/** A libvirt that does not answer, as `virsh` on PATH; each of them is named in `pids`. */
+function hangingVirsh(): Record<string, string> {
+  const path = mkdtempSync(join(folder, "bin-"));
+  writeFileSync(join(path, "virsh"), `#!/bin/sh\ntrap "" TERM\necho $$ >> ${path}/pids\nsleep 600 & wait; wait\n`, {
+    mode: 0o755,
+  });
+  return { PATH: `${path}:${process.env.PATH}`, PIDS: join(path, "pids") };
+}
+
+function livingOf(pids: string): number[] {
+  const all = existsSync(pids) ? readFileSync(pids, "utf8").trim().split("\n").map(Number) : [];
+  return all.filter(
+    (pid) => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8")),
+  );
+}
+
+const ASKING = [["instance", "list"], ["doctor"], ["instance", "create", "web1", "--image", "none"]];
+
+test.each(ASKING)("a libvirt that does not answer is told with 7 (%s %s)", (...words) => {
+  const more = hangingVirsh();
+  const { status, stderr } = run(words, { ...more, ESTRATO_HOST_TIMEOUT: "1" });
+  if (words[1] === "create") expect(status).not.toBe(0);
+  else
+    expect({ status, stderr }).toEqual({ status: 7, stderr: expect.stringMatching(/^estrato: virsh \w+: no answer/) });
+  expect(livingOf(more.PIDS as string)).toEqual([]);
+});
+
+test("one SIGTERM ends a command that waits for libvirt, and its children with it", async () => {
+  const more = hangingVirsh();
+  const child = spawn(program, ["instance", "list"], { env: { ...env, ...more } });
+  const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
+  await until("it waits", async () => livingOf(more.PIDS as string).length > 0);
+  child.kill("SIGTERM");
+  expect(await ended).toBe(143);
+  expect(livingOf(more.PIDS as string)).toEqual([]);
 });
 
 test("an unexpected error is one line, and --trace shows where it came from", () => {

@@ -7,6 +7,7 @@ import { kinds } from "../../../../src/core/operations/kinds.ts";
 import { run } from "../../../../src/core/operations/operation.ts";
 import { recoverAll } from "../../../../src/core/operations/recovery.ts";
 import type { Kind } from "../../../../src/core/ports.ts";
+import { NoAnswer } from "../../../../src/errors.ts";
 import { type Bed, bed, command } from "../world.ts";
 
 interface Data {
@@ -145,6 +146,33 @@ describe("a parent", () => {
     await recoverAll({ ...command(on), kinds: table });
     expect({ recovered, open: on.disk.journal.size }).toEqual({ recovered: ["child", "parent"], open: 0 });
   });
+});
+
+test("an operation that the host does not answer is left as it is, since it may yet be done, and recovered later", async () => {
+  const on = bed();
+  const world = command(on);
+  const locks = await world.store.lock(["web1"], 0);
+  let recoveries = 0;
+  const own: Kind<Data> = {
+    ...kind,
+    recover: async () => {
+      recoveries += 1;
+      return "forward";
+    },
+  };
+  const silent = new NoAnswer("virsh define: no answer within 300 s");
+  const begun = run(world, locks, {
+    kind: own,
+    data: { word: "a" },
+    steps: [{ id: "define", title: "Define it", run: () => Promise.reject(silent) }],
+    result: async () => null,
+  });
+  await expect(begun).rejects.toBe(silent);
+  await locks.release();
+  expect({ recoveries, open: on.disk.journal.size }).toEqual({ recoveries: 0, open: 1 });
+  expect(world.notes.join()).toContain("the next command");
+  await recoverAll({ ...command(on), kinds: { ...kinds, "snapshot.delete": async () => own } });
+  expect({ recoveries, open: on.disk.journal.size }).toEqual({ recoveries: 1, open: 0 });
 });
 
 test("every kind in the table says the name that it stands under", async () => {
