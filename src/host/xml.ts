@@ -24,12 +24,20 @@ export async function loadParser(): Promise<void> {
   xmldom();
 }
 
+/** Far more than any document of libvirt's has: its own parser ends at a depth of 256, too. */
+const LONGEST_DOCUMENT = 4 * 2 ** 20;
+const DEEPEST_ELEMENT = 256;
+
 /**
  * Parses a document whose root must be `root`. "failed" where it is not well-formed, or has a document type (nothing of
- * libvirt's has one).
+ * libvirt's has one, and without it there are no entities but those of XML itself); "host" where it is longer or deeper
+ * than any of libvirt's.
  */
 export function parseXml(text: string, root: string): Document {
+  if (text.length > LONGEST_DOCUMENT)
+    throw new EstratoError("host", `XML of a ${root}: it has ${text.length} characters, too many for one`);
   if (/<!DOCTYPE/i.test(text)) throw new EstratoError("failed", `XML of a ${root}: a document type is not allowed`);
+  requireShallow(text, root);
   const { DOMParser, onErrorStopParsing } = xmldom();
   try {
     const document = new DOMParser({ onError: onErrorStopParsing }).parseFromString(text, "text/xml");
@@ -38,6 +46,17 @@ export function parseXml(text: string, root: string): Document {
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "";
     throw new EstratoError("failed", `XML of a ${root}: ${why}`, { cause });
+  }
+}
+
+/** Before it is parsed: what walks the document calls itself for each element in an element. */
+function requireShallow(text: string, root: string): void {
+  let depth = 0;
+  for (const [tag] of text.matchAll(/<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>|<[/\w](?:[^>"']|"[^"]*"|'[^']*')*>/g)) {
+    if (tag.startsWith("<!") || tag.endsWith("/>")) continue;
+    depth += tag.startsWith("</") ? -1 : 1;
+    if (depth > DEEPEST_ELEMENT)
+      throw new EstratoError("host", `XML of a ${root}: more than ${DEEPEST_ELEMENT} elements, one in the other`);
   }
 }
 

@@ -1,8 +1,12 @@
+import type { RestoreFrom } from "../../core/backups/restore-to.ts";
+import type { TrustedDefinition } from "../../core/instances/trusted-definition.ts";
+import type { World } from "../../core/ports.ts";
 import { EstratoError } from "../../errors.ts";
 import { type Column, text as column } from "../../ui/output/columns.ts";
 import { flag, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
+import { trustDefinition } from "../instance/trust.ts";
 import { revertKeepMs } from "../snapshot/keep.ts";
 import { oneBackup, openedWith, passphraseFile, placesOf, target } from "./place.ts";
 
@@ -31,6 +35,9 @@ export default verb({
     "goes to its own disks. Only manifests, sizes and headers are compared before; `backup verify` reads all. The command ends when everything is " +
     "pulled in. Cut short at any moment, the instance goes on; the same command again goes on with the pulling. Until it is through, the " +
     "backup and what it builds on can neither be deleted nor rotated away, and its target must stay where it is.\n\n" +
+    "A backup may come from anywhere: of its definition a new instance gets only what its disks need to boot (machine type, firmware, the model of " +
+    "its TPM, buses of disks, models of its first network card and its screen, the clock, the guest agent), on the network that is chosen here. What is left " +
+    "out is named: whatever it names of a host. --trust-definition takes it whole, and first shows what of this host it names.\n\n" +
     "--in-place asks first. What the disks held is kept as an automatic snapshot, and `snapshot unrevert` goes back to it.\n\n" +
     "With --target it needs nothing but the folder: no store, and not the machine that it was taken on.",
   arguments: { backup: oneBackup },
@@ -43,6 +50,7 @@ export default verb({
     network: text("NETWORK", "the network of the new instance, or none"),
     noStart: flag("do not start the new instance"),
     instant: flag("boot the new instance from the backup at once, and pull its data in meanwhile"),
+    trustDefinition,
     noWait: flag("with --instant: return when it runs; the same command without it pulls the data in"),
     passphraseFile,
     target,
@@ -67,7 +75,7 @@ export default verb({
     4: "there is no such backup",
     5: "a name is taken, the instance no longer has a disk of the backup, or its guest must stop before more can be pulled in",
     6: "not enough space, or the target is not there",
-    8: "--in-place needs a yes",
+    8: "--in-place or --trust-definition needs a yes",
     9: "the backup is damaged",
   },
   async run({ args, options, factory, world }) {
@@ -78,6 +86,7 @@ export default verb({
       "--network": network !== null,
       "--no-start": noStart,
       "--instant": instant,
+      "--trust-definition": options.trustDefinition,
     };
     const odd = Object.entries(given).find(([, is]) => is)?.[0] ?? null;
     if (instance === null && odd !== null) {
@@ -108,7 +117,9 @@ export default verb({
         keyName,
         network: network === null ? null : { name: network },
         start: !noStart,
+        trustDefinition: await trusted(core, from, options.trustDefinition),
       };
+      if (options.trustDefinition && wanted.trustDefinition === null) return null;
       const made = instant
         ? await (await import("../../core/backups/instant.ts")).restoreInstant(core, from, wanted, { wait: !noWait })
         : await to.restoreInstance(core, from, wanted);
@@ -127,6 +138,10 @@ export default verb({
     return "steps" in done ? done : { ...shown, instance: done.instance, kept: done.kept?.name ?? null };
   },
 });
+
+async function trusted(world: World, from: RestoreFrom, asked: boolean): Promise<TrustedDefinition | null> {
+  return asked ? (await import("../../core/backups/trust.ts")).trustBackup(world, from) : null;
+}
 
 function requireOne(...given: readonly boolean[]): void {
   if (given.filter(Boolean).length === 1) return;

@@ -50,7 +50,8 @@ async function instanceOf(
   options: Omit<CreateInstanceOptions, "source">,
 ): Promise<Instance | PlanView> {
   await requireNewInstance(world, options);
-  return restore(world, request, async (within, { image, loan, manifest }) => {
+  const definition = { trust: options.trustDefinition ?? null, instance: options.name };
+  return restore(world, { ...request, definition }, async (within, { image, loan, manifest }) => {
     const { flavors, keypairs } = await world.store.read();
     const { vcpus, ramBytes, keyName, flavor } = manifest.instance;
     const asItWas = options.flavor === null && options.vcpus === null && options.ramBytes === null;

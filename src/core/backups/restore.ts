@@ -14,7 +14,7 @@ import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { ancestorsOf, type Backup } from "./backup.ts";
 import { borrowBackup } from "./borrow.ts";
 import { findBackup, requireNoProblems, requireWhole, type WholeBackup } from "./find.ts";
-import { dropImport, type Import, importSteps, planImport } from "./import.ts";
+import { type DefinitionWish, dropImport, type Import, importSteps, planImport } from "./import.ts";
 import { giveKey, planKey, requireKey } from "./key.ts";
 import { backupsIn } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
@@ -54,6 +54,8 @@ export interface RestoreRequest {
   readonly snapshot?: string;
   /** The instance that is to boot from it where it lies. */
   readonly boots?: string;
+  /** What becomes of its definition; left out: what is taken by name is kept, for nobody. */
+  readonly definition?: DefinitionWish;
 }
 
 /**
@@ -92,7 +94,7 @@ export async function restore<T>(
     const key = giveKey(world, secret, passphraseFile, backup.id);
     const given: Step[] =
       key.length === 0 ? [] : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }];
-    const steps = [...given, ...importSteps(world, plan)];
+    const steps = [...given, ...importSteps(world, plan, request.definition ?? { trust: null, instance: null })];
     let made: T | undefined;
     const { image, layers, loan } = plan;
     const make = async (within: World) => {

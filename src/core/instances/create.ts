@@ -20,9 +20,10 @@ import { createInstanceKind } from "./create-recovery.ts";
 import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
 import { nameLock, recordOfName, requireFreeName } from "./names.ts";
 import { type CreateInstanceOptions, type CreatePlan, planCreate } from "./plan.ts";
-import { createSeed } from "./seed.ts";
+import { createSeed, SEED_DEVICE } from "./seed.ts";
 import { chooseShape } from "./shape.ts";
 import { findSource, type InstanceSource, sourceExists } from "./source.ts";
+import { tellLeftOut } from "./trusted-definition.ts";
 
 export type { CreateInstanceOptions } from "./plan.ts";
 
@@ -51,7 +52,7 @@ export async function createInstance(world: World, options: CreateInstanceOption
     const source = findSource(state, choice);
     const shape = chooseShape(state, source, options);
     const publicKey = keyOf(state, options.keyName);
-    const inherited = await inheritedDefinition(world, source);
+    const inherited = await inheritedDefinition(world, source, options.trustDefinition ?? null);
     const networkName = chooseNetwork(options, inherited);
     const networkLock = networkName === null ? null : await lockNetwork(world, networkName);
     try {
@@ -59,6 +60,7 @@ export async function createInstance(world: World, options: CreateInstanceOption
       // Read again: whoever held the network's lock before us has recorded an address.
       const now = withBorrowed(await world.store.read(), loan);
       const plan = await planCreate(world, now, uuid, options, { source, shape, inherited, network });
+      noteLeftOut(world, name, inherited, source);
       await noteEmulation(world);
       const steps = createSteps(world, now, plan, source, options, publicKey, async () => networkLock?.release());
       const { data } = plan;
@@ -179,23 +181,24 @@ export function keyOf(state: State, name: string | null): string | null {
   });
 }
 
+/** The one that was asked for, else that of the source's definition, else the default. */
 function chooseNetwork(options: CreateInstanceOptions, inherited: InheritedDefinition | null): string | null {
-  const wanted = options.network?.name ?? null;
-  if (inherited !== null && wanted !== null && wanted !== (inherited.network ?? "none")) {
-    throw new EstratoError(
-      "usage",
-      `network ${wanted}: the source brings its own definition, with network ${inherited.network ?? "none"}`,
-      {
-        hint: "Leave --network out.",
-      },
-    );
-  }
-  const name = inherited === null ? (wanted ?? DEFAULT_NETWORK) : (inherited.network ?? "none");
+  const own = inherited === null ? DEFAULT_NETWORK : (inherited.network ?? "none");
+  const name = options.network?.name ?? own;
   if (name !== "none") return name;
   if (options.ip === null) return null;
   throw new EstratoError("usage", `address ${options.ip}: without a network there is none`, {
     hint: "Leave out --ip, or choose a network.",
   });
+}
+
+/** Says what of a source's definition is not in the new instance's. */
+function noteLeftOut(world: World, name: string, inherited: InheritedDefinition | null, source: InstanceSource): void {
+  if (inherited === null) return;
+  const disks = world.host.parseDefinition(inherited.xml).disks.map(({ device }) => device);
+  const taken = new Set([...source.disks.map(({ device }) => device), SEED_DEVICE]);
+  const others = disks.filter((device) => !taken.has(device)).map((device) => `disk ${device}`);
+  tellLeftOut(world, `instance ${name}`, [...inherited.leftOut, ...others]);
 }
 
 /** Those who have been told: once for each command, however many instances it makes. */

@@ -2,12 +2,13 @@
 import { EstratoError } from "../../errors.ts";
 import { diskFileOf } from "../graph/files.ts";
 import type { NewVolume } from "../layers/heads.ts";
-import type { NewDisk } from "../model/host.ts";
+import type { DefinitionEdit, NewDisk } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { SEED_DEVICE } from "./seed.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
+import { noDefinition, requireShown, type TrustedDefinition } from "./trusted-definition.ts";
 
 /** The interface of a new instance: its network's name, and a MAC of its own. */
 export interface NewInterface {
@@ -25,6 +26,7 @@ export interface DefinitionRequest {
   readonly seed: string; // path
   readonly nvram: string | null; // path of its own, where it has UEFI
   readonly interface: NewInterface | null;
+  readonly isNetworkChosen: boolean; // by whoever asks for it
 }
 
 /** What a source with firmware or a TPM of its own fixes; null where a plain definition serves. */
@@ -32,16 +34,24 @@ export interface InheritedDefinition {
   readonly xml: string;
   readonly uefi: boolean;
   readonly network: string | null;
+  /** What of the definition it came from is not in it; shown once it is known which of its disks are taken. */
+  readonly leftOut: readonly string[];
 }
 
 /**
  * A guest that was installed for UEFI boots only with such firmware, which its definition alone names, and what its TPM
- * has sealed it finds only in that: there the new instance inherits the definition. All others get a plain one, so that
- * nothing of the old guest's host (passed-through devices, shared folders, ports) comes along. A volume brings none:
- * where it is a UEFI guest's, the plain definition has UEFI.
+ * has sealed it finds only in that: there the new instance's definition is built of what is taken of the old one
+ * (invariant 16). All others get a plain one. Either way nothing of the old guest's host (passed-through devices, shared
+ * folders, scripts, ports) comes along, but where a person trusts the definition (`trust`): then it is taken whole. A
+ * volume brings none: where it is a UEFI guest's, the plain definition has UEFI.
  */
-export async function inheritedDefinition(world: World, source: InstanceSource): Promise<InheritedDefinition | null> {
+export async function inheritedDefinition(
+  world: World,
+  source: InstanceSource,
+  trust: TrustedDefinition | null,
+): Promise<InheritedDefinition | null> {
   if (source.definition === null) {
+    if (trust !== null) throw noDefinition(source.label);
     if (source.nvram === null && source.tpm === null) return null;
     throw new EstratoError(
       "integrity",
@@ -52,10 +62,13 @@ export async function inheritedDefinition(world: World, source: InstanceSource):
     );
   }
   const xml = await world.store.readRecord(source.definition);
+  if (trust !== null) requireShown(xml, trust, source.label);
   const definition = world.host.parseDefinition(xml);
   const uefi = definition.firmware || source.nvram !== null;
-  if (!uefi && source.tpm === null) return null;
-  return { xml, uefi, network: definition.interfaces[0]?.network ?? null };
+  if (!uefi && source.tpm === null && trust === null) return null;
+  const taken = trust === null ? await world.host.takenFrom(xml, "here") : { xml, leftOut: [] };
+  const { interfaces } = world.host.parseDefinition(taken.xml);
+  return { ...taken, uefi, network: interfaces[0]?.network ?? null };
 }
 
 /**
@@ -93,7 +106,7 @@ export async function newInstanceDefinition(
   });
 }
 
-/** Disks that the source does not hold (shared, excluded, CD-ROMs) belong to the old guest and are taken out. */
+/** Disks that the source does not hold (shared, excluded) belong to the old guest and are left out. */
 function editInherited(
   world: World,
   request: DefinitionRequest,
@@ -108,12 +121,9 @@ function editInherited(
       return [disk.device, one ?? null];
     }),
   );
-  const macs = Object.fromEntries(
-    old.interfaces.map((one, index) => [
-      one.mac,
-      index === 0 && request.interface !== null ? request.interface.mac : world.ids.mac(),
-    ]),
-  );
+  const { interface: nic } = request;
+  const macs = old.interfaces.map((one, index) => [one.mac, index === 0 && nic !== null ? nic.mac : world.ids.mac()]);
+  const [first] = old.interfaces;
   return world.host.editDefinition(inherited.xml, {
     name: request.name,
     uuid: request.uuid,
@@ -121,11 +131,31 @@ function editInherited(
     ramBytes: request.shape.ramBytes,
     disks,
     addDisks: wanted.filter((one) => !known.has(one.device)),
-    macs,
+    macs: Object.fromEntries(macs),
+    ...cardsOf(
+      request,
+      first?.network ?? null,
+      macs.map(([, mac]) => mac ?? ""),
+    ),
     ...(request.nvram === null ? {} : { nvram: request.nvram }),
     ownTpm: true,
     dropBackingStore: true,
     newGenerationId: true,
     consoleLog: world.store.paths.consoleLog(request.uuid),
   });
+}
+
+/**
+ * The network that was chosen is that of its first card. Where it is another one than the definition's, the other cards
+ * go: who asks for one network wants no way into others.
+ */
+function cardsOf(
+  { interface: nic, isNetworkChosen }: DefinitionRequest,
+  network: string | null,
+  macs: readonly string[],
+): Pick<DefinitionEdit, "networks" | "dropInterfaces" | "addInterfaces"> {
+  if (nic === null) return isNetworkChosen ? { dropInterfaces: macs } : {};
+  if (macs.length === 0) return { addInterfaces: [nic] };
+  if (network === nic.network) return {};
+  return { networks: { [nic.mac]: nic.network }, dropInterfaces: macs.slice(1) };
 }

@@ -16,6 +16,7 @@ import { devicesFor, type InheritedDefinition, type NewInterface, newInstanceDef
 import { hostnameOf } from "./hostname.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
+import type { TrustedDefinition } from "./trusted-definition.ts";
 
 /** What a person may say about a new instance; the command has read files and parsed sizes. */
 export interface CreateInstanceOptions {
@@ -37,6 +38,8 @@ export interface CreateInstanceOptions {
   readonly userData: string | null;
   readonly properties: Readonly<Record<string, string>>;
   readonly start: boolean;
+  /** Take the source's definition whole: a person has seen what of the host it names. */
+  readonly trustDefinition?: TrustedDefinition | null;
 }
 
 const kept = v.nullable(v.object({ from: v.nullable(v.string()), to: v.string() }));
@@ -120,6 +123,7 @@ export async function planCreate(
       seed,
       nvram: nvram?.to ?? null,
       interface: nic,
+      isNetworkChosen: options.network !== null,
     },
     inherited,
   );
