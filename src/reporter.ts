@@ -43,17 +43,18 @@ export function createReporter({ globals, env, status, say, prompts }: ReporterO
       crashPoint(env, event);
     },
     /** Yes with --yes, and in a dry run, which changes nothing. */
-    async confirm({ text, loses }) {
+    async confirm(question) {
+      const { text, loses, heading = "Lost would be" } = question;
       if (globals.yes || globals.dryRun) return true;
       status.clear();
       const asking = prompts();
       if (asking === null) {
-        const lost = loses.length === 0 ? "" : ` Lost would be: ${loses.join(", ")}.`;
+        const lost = loses.length === 0 ? "" : ` ${heading}: ${loses.map(printable).join(", ")}.`;
         throw new EstratoError("needs_yes", `${text} This needs a yes, and nobody can be asked`, {
           hint: `Nothing has changed.${lost} Give --yes to go on.`,
         });
       }
-      const yes = await asking.confirm({ text, loses });
+      const yes = await asking.confirm(question);
       declined ||= !yes;
       return yes;
     },

@@ -47,8 +47,12 @@ export interface Reporter {
     readonly title: string;
     readonly phase: "before" | "after";
   }): void;
-  /** A question with a default; "needs_yes" where nobody can answer. */
-  confirm(question: { readonly text: string; readonly loses: readonly string[] }): Promise<boolean>;
+  /** A question with a default; "needs_yes" where nobody can answer. `heading`: of what the list is, if not of losses. */
+  confirm(question: {
+    readonly text: string;
+    readonly loses: readonly string[];
+    readonly heading?: string;
+  }): Promise<boolean>;
 }
 
 /**

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { DefinitionEdit, DiskFile } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import { diskXml, isDevicePath } from "./domain-new.ts";
+import { diskXml, interfaceXml, isDevicePath } from "./domain-new.ts";
 import {
   attribute,
   childAt,
@@ -42,6 +42,9 @@ export function editDefinition(xml: string, edit: DefinitionEdit): string {
     addAfterDisks(devices, parseXml(diskXml(disk), "disk"));
   }
   for (const [from, to] of Object.entries(edit.macs ?? {})) setMac(devices, from, to);
+  for (const [mac, network] of Object.entries(edit.networks ?? {})) setNetwork(devices, mac, network);
+  for (const mac of edit.dropInterfaces ?? []) for (const nic of interfacesOf(devices, mac)) removeElement(nic);
+  for (const nic of edit.addInterfaces ?? []) addAfterDisks(devices, parseXml(interfaceXml(nic).trim(), "interface"));
   if (edit.nvram !== undefined) setNvram(root, edit.nvram);
   if (edit.ownTpm) dropTpmSource(devices);
   if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUUID());
@@ -151,11 +154,28 @@ function addAfterDisks(devices: Element, disk: Document): void {
   devices.insertBefore(node, last?.nextSibling ?? devices.firstChild);
 }
 
+/** "conflict" where there is none. */
+function interfacesOf(devices: Element, mac: string): Element[] {
+  const found = childrenNamed(devices, "interface").filter(
+    (nic) => attribute(childNamed(nic, "mac"), "address")?.toLowerCase() === mac.toLowerCase(),
+  );
+  if (found.length === 0) throw new EstratoError("conflict", `${mac}: the definition has no such MAC`);
+  return found;
+}
+
 function setMac(devices: Element, from: string, to: string): void {
-  const macs = childrenNamed(devices, "interface").flatMap((nic) => childrenNamed(nic, "mac"));
-  const found = macs.filter((mac) => attribute(mac, "address")?.toLowerCase() === from.toLowerCase());
-  if (found.length === 0) throw new EstratoError("conflict", `${from}: the definition has no such MAC`);
-  for (const mac of found) setAttribute(mac, "address", to);
+  for (const nic of interfacesOf(devices, from)) setAttribute(childNamed(nic, "mac") as Element, "address", to);
+}
+
+/** A card of another kind becomes one of a network. */
+function setNetwork(devices: Element, mac: string, network: string): void {
+  for (const nic of interfacesOf(devices, mac)) {
+    setAttribute(nic, "type", "network");
+    const old = childNamed(nic, "source");
+    const source = insertAfter(nic, childNamed(nic, "mac"), "source");
+    if (old !== null) removeElement(old);
+    setAttribute(source, "network", network);
+  }
 }
 
 function setNvram(root: Element, path: string): void {

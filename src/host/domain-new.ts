@@ -90,7 +90,8 @@ function rootPortsXml(spec: NewDomain, host: HostCapabilities): string {
   return `    <controller type='pci' model='pcie-root'/>\n${"    <controller type='pci' model='pcie-root-port'/>\n".repeat(count)}`;
 }
 
-function interfaceXml(nic: NewDomain["interfaces"][number]): string {
+/** A virtio network card on a network of libvirt. */
+export function interfaceXml(nic: NewDomain["interfaces"][number]): string {
   return `    <interface type='network'>
       <mac address='${escapeXml(nic.mac)}'/>
       <source network='${escapeXml(nic.network)}'/>

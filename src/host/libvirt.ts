@@ -11,6 +11,7 @@ import type {
   NewDomain,
   QemuDisk,
   SecretSummary,
+  TakenDefinition,
 } from "../core/model/host.ts";
 import { editDefinition } from "./domain-edit.ts";
 import { listDomains } from "./domain-list.ts";
@@ -52,6 +53,14 @@ export function libvirtHost(virsh: Virsh) {
     capabilities: readCapabilities,
     editDefinition: (xml: string, edit: DefinitionEdit): string => editDefinition(xml, edit),
     newDefinition: async (spec: NewDomain): Promise<string> => newDefinition(spec, await readCapabilities()),
+    takenFrom: async (xml: string, from: "outside" | "here"): Promise<TakenDefinition> => {
+      const { machineOf, takenFrom } = await import("./proposal/domain.ts");
+      const { kvm, emulator } = await readCapabilities();
+      const machine = machineOf(xml);
+      const firmwares = machine === null ? [] : await (await import("./firmwares.ts")).firmwaresOf(virsh, machine);
+      return takenFrom(xml, { kvm, emulator, firmwares }, from);
+    },
+    namedOfHost: async (xml: string): Promise<string[]> => (await import("./proposal/named.ts")).namedOfHost(xml),
     parseDefinition: (xml: string): DomainDefinition => parseDefinition(xml, virsh.folders),
     /** The definition that a saved memory belongs to; with --security-info. */
     memoryDefinition: (path: string): Promise<string> =>

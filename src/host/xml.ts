@@ -27,6 +27,7 @@ export async function loadParser(): Promise<void> {
 /** A domain with hundreds of disks takes a third of these; parsing takes a second for twenty thousand elements. */
 const LARGEST_CHARACTERS = 2 * 1024 ** 2;
 const MOST_TAGS = 40_000;
+const DEEPEST_ELEMENT = 256; // libvirt's own parser ends there, too
 
 /**
  * Parses a document whose root must be `root`. "failed" where it is not well-formed, or has a document type (nothing of
@@ -35,6 +36,7 @@ const MOST_TAGS = 40_000;
 export function parseXml(text: string, root: string): Document {
   if (text.length > LARGEST_CHARACTERS || tagsIn(text) > MOST_TAGS) throw unwieldy(root, "it is too large");
   if (/<!DOCTYPE/i.test(text)) throw new EstratoError("failed", `XML of a ${root}: a document type is not allowed`);
+  requireShallow(text, root);
   const { DOMParser, onErrorStopParsing } = xmldom();
   try {
     const document = new DOMParser({ onError: onErrorStopParsing }).parseFromString(text, "text/xml");
@@ -56,6 +58,16 @@ function tagsIn(text: string): number {
 function unwieldy(root: string, why: string, cause?: unknown): EstratoError {
   const hint = "Look where it comes from: no definition that libvirt makes is like it.";
   return new EstratoError("host", `XML of a ${root}: ${why}`, { hint, cause });
+}
+
+/** Before it is parsed: what walks the document calls itself for each element in an element. */
+function requireShallow(text: string, root: string): void {
+  let depth = 0;
+  for (const [tag] of text.matchAll(/<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>|<[/\w](?:[^>"']|"[^"]*"|'[^']*')*>/g)) {
+    if (tag.startsWith("<!") || tag.endsWith("/>")) continue;
+    depth += tag.startsWith("</") ? -1 : 1;
+    if (depth > DEEPEST_ELEMENT) throw unwieldy(root, `more than ${DEEPEST_ELEMENT} elements, one in the other`);
+  }
 }
 
 export function serializeXml(document: Document): string {

@@ -8,9 +8,16 @@ interface Choice {
   readonly description?: string;
 }
 
+export interface Question {
+  readonly text: string;
+  readonly loses: readonly string[];
+  /** What the list is of, where it is not of losses: "Of this host it names". */
+  readonly heading?: string;
+}
+
 export interface Prompts {
-  /** Lists what will be lost, then asks; no is the default. */
-  confirm(question: { readonly text: string; readonly loses: readonly string[] }): Promise<boolean>;
+  /** Lists what will be lost (or what `heading` says), then asks; no is the default. */
+  confirm(question: Question): Promise<boolean>;
   choose(question: string, choices: readonly Choice[]): Promise<string>;
   ask(question: string): Promise<string>;
 }
@@ -32,9 +39,9 @@ export function terminalPrompts(streams: Streams, signal: AbortSignal): Prompts 
   }
 
   return {
-    async confirm({ text, loses }) {
+    async confirm({ text, loses, heading = "This will be lost" }) {
       const { confirm } = await import("@inquirer/prompts");
-      if (loses.length > 0) streams.stderr.write("This will be lost:\n");
+      if (loses.length > 0) streams.stderr.write(`${heading}:\n`);
       for (const loss of loses) streams.stderr.write(`  - ${printable(loss)}\n`);
       return answered(() => confirm({ message: printable(text), default: false }, context));
     },

@@ -13,6 +13,8 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import { SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
+import { takenFrom } from "../../src/host/proposal/domain.ts";
+import { namedOfHost } from "../../src/host/proposal/named.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumsOf } from "./host-folders.ts";
@@ -73,6 +75,9 @@ export interface FakeHost extends HostPort {
   /** What the file at `path` and all that it stands on read as. */
   read(path: string): Content;
 }
+
+/** What its libvirt offers as firmware. */
+const FIRMWARES = ["/usr/share/OVMF/OVMF_CODE_4M.fd"];
 
 export function fakeHost(options: FakeHostOptions = {}): FakeHost {
   const machine = options.machine ?? fakeMachine();
@@ -378,6 +383,12 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     editDefinition,
     parseDefinition,
+    async takenFrom(xml, from) {
+      alive();
+      const { kvm, emulator } = machine.capabilities;
+      return takenFrom(xml, { kvm, emulator, firmwares: FIRMWARES }, from);
+    },
+    namedOfHost: async (xml) => namedOfHost(xml),
     async newDefinition(spec) {
       alive();
       return newDefinition(spec, machine.capabilities);

@@ -23,9 +23,11 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   listNetworks: "always",
   capabilities: "always",
   newDefinition: "always",
+  takenFrom: "always",
   memoryDefinition: "always",
   screenshot: "always",
   editDefinition: "never",
+  namedOfHost: "never",
   parseDefinition: "never",
   consoleCommand: "never",
 

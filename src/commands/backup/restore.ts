@@ -1,8 +1,12 @@
+import type { RestoreFrom } from "../../core/backups/restore-to.ts";
+import type { TrustedDefinition } from "../../core/instances/trusted-definition.ts";
+import type { World } from "../../core/ports.ts";
 import { EstratoError } from "../../errors.ts";
 import { type Column, text as column } from "../../ui/output/columns.ts";
 import { flag, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
+import { trustDefinition } from "../instance/trust.ts";
 import { revertKeepMs } from "../snapshot/keep.ts";
 import { oneBackup, openedWith, passphraseFile, placesOf, target } from "./place.ts";
 
@@ -34,6 +38,9 @@ export default verb({
     "--as-it-was brings an instance back that is gone here, on a machine that has lost it or on another one: its id, name, MACs, reserved " +
     "addresses, firmware's state, autostart, properties and the ids of its volumes are what they were. It is refused where any of these is here " +
     "already. The machine that it was on must be off for good. See estrato-recovery(7).\n\n" +
+    "A backup may come from anywhere: of its definition a new instance gets only what its disks need to boot (machine type, firmware, the model of " +
+    "its TPM, buses of disks, models of its first network card and its screen, the clock, the guest agent), on the network that is chosen here. What is left " +
+    "out is named: whatever it names of a host. --trust-definition takes it whole, and first shows what of this host it names.\n\n" +
     "--in-place asks first. What the disks held is kept as an automatic snapshot, and `snapshot unrevert` goes back to it.\n\n" +
     "With --target it needs nothing but the folder: no store, and not the machine that it was taken on.",
   arguments: { backup: oneBackup },
@@ -47,6 +54,7 @@ export default verb({
     network: text("NETWORK", "the network of the new instance, or none"),
     noStart: flag("do not start the instance that is made"),
     instant: flag("boot the new instance from the backup at once, and pull its data in meanwhile"),
+    trustDefinition,
     noWait: flag("with --instant: return when it runs; the same command without it pulls the data in"),
     passphraseFile,
     target,
@@ -76,14 +84,14 @@ export default verb({
     4: "there is no such backup",
     5: "a name is taken; --as-it-was: its id, a volume, a MAC or an address lives here; the instance no longer has a disk of the backup, or its guest must stop before more can be pulled in",
     6: "not enough space, the target is not there; --as-it-was: a network of it is not here",
-    8: "--in-place needs a yes",
+    8: "--in-place or --trust-definition needs a yes",
     9: "the backup is damaged",
   },
   async run({ args, options, factory, world }) {
     const { instance, volume, inPlace, asItWas, disk: disks, keyName, network, noStart, instant, noWait } = options;
     requireOne(instance !== null, asItWas, inPlace, volume !== null);
     const ofNew = { "--key-name": keyName !== null, "--network": network !== null };
-    const ofEither = { "--no-start": noStart, "--instant": instant };
+    const ofEither = { "--no-start": noStart, "--instant": instant, "--trust-definition": options.trustDefinition };
     const given = { ...(instance === null ? ofNew : {}), ...(instance === null && !asItWas ? ofEither : {}) };
     const odd = Object.entries(given).find(([, is]) => is)?.[0] ?? null;
     if (odd !== null) {
@@ -111,15 +119,17 @@ export default verb({
         : await to.restoreInstance(core, source, wanted);
       return "steps" in made ? made : { ...shown, instance: wanted.name, id: made.id };
     };
+    const trustDefinition = await trusted(core, from, options.trustDefinition);
+    if (options.trustDefinition && trustDefinition === null) return null;
     if (asItWas) {
       const was = await (await import("../../core/backups/as-it-was.ts")).returning(core, from, !noStart);
-      return make(was.from as typeof from, was.options);
+      return make(was.from as typeof from, { ...was.options, trustDefinition });
     }
     if (instance !== null) {
       const unsaid = { flavor: null, vcpus: null, ramBytes: null, diskBytes: null, ip: null, userData: null };
       const start = !noStart;
       const on = network === null ? null : { name: network };
-      return make(from, { ...unsaid, name: instance, properties: {}, keyName, network: on, start });
+      return make(from, { ...unsaid, name: instance, properties: {}, keyName, network: on, start, trustDefinition });
     }
     if (volume !== null) {
       const made = await to.restoreVolume(core, from, volume);
@@ -134,6 +144,10 @@ export default verb({
     return "steps" in done ? done : { ...shown, instance: done.instance, kept: done.kept?.name ?? null };
   },
 });
+
+async function trusted(world: World, from: RestoreFrom, asked: boolean): Promise<TrustedDefinition | null> {
+  return asked ? (await import("../../core/backups/trust.ts")).trustBackup(world, from) : null;
+}
 
 function requireOne(...given: readonly boolean[]): void {
   if (given.filter(Boolean).length === 1) return;

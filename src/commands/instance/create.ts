@@ -6,6 +6,7 @@ import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
 import { instanceDetailColumns } from "./columns.ts";
+import { trustDefinition } from "./trust.ts";
 
 export default verb({
   description: `Makes an instance from an image, or straight from a snapshot. Its disks stand on the image's layers, so no data is copied: it takes
@@ -15,6 +16,10 @@ Volumes that are attached to it (--volume, --boot-volume) stay when it is delete
 
 It gets an identity of its own: a UUID, a MAC, a host name, and an address that is reserved before it boots for the first time. A key and user data
 reach it through a NoCloud seed on a read-only disk, which cloud-init reads.
+
+Where its source was a guest with UEFI or a TPM, its definition is built of what the disks need to boot: machine type, firmware, the model of the TPM,
+buses of disks, network cards, screen and clock. What else the old definition named, of its host above all, is left out and named in a note; with
+--trust-definition it is taken whole, and what of this host it names is shown before.
 
 Without a flavor and figures, an instance from a snapshot or a backup is as large as the one that it was taken of, any other as the flavor "small".
 
@@ -38,6 +43,7 @@ Where it fails, nothing is left behind.`,
     property: keyValues("a note of yours on it; repeat it"),
     count: count("make that many, called NAME-1, NAME-2, …"),
     noStart: flag("leave it off"),
+    trustDefinition,
     wait: choice(["address", "agent"], "return only when it has one"),
     timeout: duration("how long to wait for that", { default: DEFAULT_WAIT_MS }),
   },
@@ -61,12 +67,13 @@ Where it fails, nothing is left behind.`,
     5: "the name or the address is taken",
     6: "no space, or no address is left",
     7: "it was made, but did not come up in time",
+    8: "--trust-definition needs a yes",
   },
   async run(context) {
     const { args, options } = context;
-    const [{ createInstance }, { instanceNames }, { creationOptions }, { showInstance }, { waitForInstance }] =
+    const [{ maker }, { instanceNames }, { creationOptions }, { showInstance }, { waitForInstance }] =
       await Promise.all([
-        import("../../core/instances/create.ts"),
+        import("./maker.ts"),
         import("../../core/instances/names.ts"),
         import("./creation.ts"),
         import("../../core/instances/show.ts"),
@@ -75,16 +82,8 @@ Where it fails, nothing is left behind.`,
     const names = instanceNames(args.name, options.count);
     const { source, wanted } = await creationOptions(options, context.factory.signal);
     const world = await context.world();
-    const make = async (name: string) => {
-      if (source.kind !== "backup") return createInstance(world, { ...wanted, source, name });
-      const [{ openedWith, placesOf }, { restoreInstance }] = await Promise.all([
-        import("../backup/place.ts"),
-        import("../../core/backups/restore-to.ts"),
-      ]);
-      const targets = await placesOf(context.factory, world, null);
-      const from = { targets, backup: source.target, disks: [], passphraseFile: openedWith(options.passphraseFile) };
-      return restoreInstance(world, from, { ...wanted, name });
-    };
+    const make = await maker(context.factory, world, source, wanted, options);
+    if (make === null) return null;
     const made = await eachTarget(context, names, { kind: "instance", verb: "create" }, async (name) => {
       const instance = await make(name);
       if ("steps" in instance) return instance;

@@ -26,7 +26,7 @@ interface CreationLine {
 }
 
 /** What it is made from, and all else that was said. */
-interface Creation {
+export interface Creation {
   readonly source: CreateInstanceOptions["source"] | { readonly kind: "backup"; readonly target: string };
   readonly wanted: Omit<CreateInstanceOptions, "name" | "source">;
 }

@@ -6,6 +6,7 @@ import { EstratoError } from "../../errors.ts";
 import { copyFiles, copyNames, pathsOf, SAVE_FIRMWARE } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import { newImage } from "../images/record.ts";
+import { requireShown, type TrustedDefinition, tellLeftOut } from "../instances/trusted-definition.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { ImageFile } from "../model/host.ts";
@@ -15,7 +16,7 @@ import type { World } from "../ports.ts";
 import type { BorrowedImage } from "../sharing/borrow.ts";
 import { requireSpace } from "../space.ts";
 import type { WholeBackup } from "./find.ts";
-import type { BackupDisk, Manifest } from "./manifest.ts";
+import { type BackupDisk, type Manifest, sha256 } from "./manifest.ts";
 import { openTarget } from "./targets/open.ts";
 import type { StoredBackup } from "./targets/target.ts";
 
@@ -34,6 +35,16 @@ export interface Import {
    * libvirt's secret that opens the backup, and each layer of it that is to be encrypted; null: it is not encrypted.
    */
   readonly secret: string | null;
+}
+
+/** What becomes of its definition. */
+export interface DefinitionWish {
+  /** Null: only what is taken by name. */
+  readonly trust: TrustedDefinition | null;
+  /** The new instance that gets it; null: none does. */
+  readonly instance: string | null;
+  /** It is the guest that it was taken of: the networks that it names are its own. */
+  readonly isItself: boolean;
 }
 
 const FROZEN_MODE = 0o400;
@@ -104,7 +115,7 @@ export function chooseDisks(all: readonly BackupDisk[], devices: readonly string
  * The image is recorded last: there, it is whole. One that is booted from is never recorded: nothing but what is made
  * of it stands on a loan.
  */
-export function importSteps(world: World, plan: Import): Step[] {
+export function importSteps(world: World, plan: Import, wanted: DefinitionWish): Step[] {
   const { image, layers, source, manifest } = plan;
   const firmware = firmwareActions(world, plan);
   const small: Step[] = [
@@ -113,10 +124,8 @@ export function importSteps(world: World, plan: Import): Step[] {
       id: "take-definition",
       title: "Take its definition",
       run: async () => {
-        const { file } = manifest.definition;
-        const xml = await source.readText(file);
-        if (xml === null) throw new EstratoError("integrity", `${source.nameOf(file)}: it is missing`);
-        await world.store.writeRecord(`${image.id}.xml`, xml);
+        const xml = await readDefinition(source, manifest);
+        await world.store.writeRecord(`${image.id}.xml`, await takeDefinition(world, plan, xml, wanted));
       },
     },
   ];
@@ -135,6 +144,36 @@ export function importSteps(world: World, plan: Import): Step[] {
         }),
     },
   ];
+}
+
+/** The very text that the manifest has the sum of. Throws "integrity" where it is another one, or not there. */
+export async function readDefinition(source: StoredBackup, { definition }: Manifest): Promise<string> {
+  const { file, sha256: sum } = definition;
+  const xml = await source.readText(file);
+  if (xml === null) throw new EstratoError("integrity", `${source.nameOf(file)}: it is missing`);
+  if (sha256(xml) === sum) return xml;
+  throw new EstratoError("integrity", `${source.nameOf(file)}: it is not what was written`, {
+    hint: "Restore another backup.",
+  });
+}
+
+/** A backup comes from anywhere: its definition is a proposal (invariant 16). */
+async function takeDefinition(
+  world: World,
+  { manifest }: Import,
+  xml: string,
+  { trust, instance, isItself }: DefinitionWish,
+): Promise<string> {
+  if (trust !== null) {
+    requireShown(xml, trust, `backup ${manifest.id}`);
+    return xml;
+  }
+  const taken = await world.host.takenFrom(xml, isItself ? "here" : "outside");
+  // Without firmware and TPM a new instance has nothing of it at all.
+  const isUsed =
+    isItself || manifest.nvram !== null || manifest.tpm !== null || world.host.parseDefinition(xml).firmware;
+  if (instance !== null && isUsed) tellLeftOut(world, `instance ${instance}`, taken.leftOut);
+  return taken.xml;
 }
 
 function firmwareActions(world: World, { image, source, manifest }: Import): Action[] {

@@ -51,9 +51,10 @@ async function instanceOf(
   options: Omit<CreateInstanceOptions, "source">,
 ): Promise<Instance | PlanView> {
   const { as } = options;
+  const definition = { trust: options.trustDefinition ?? null, instance: options.name, isItself: as !== undefined };
   if (as !== undefined) {
     await requireReturn(world, options, as);
-    return restore(world, { ...request, instance: as.uuid }, (within, { image, loan }) =>
+    return restore(world, { ...request, definition, instance: as.uuid }, (within, { image, loan }) =>
       createInstance(within, {
         ...options,
         source: { kind: "image", target: image.id },
@@ -62,7 +63,7 @@ async function instanceOf(
     );
   }
   await requireNewInstance(world, options);
-  return restore(world, request, async (within, { image, loan, manifest }) => {
+  return restore(world, { ...request, definition }, async (within, { image, loan, manifest }) => {
     const { flavors, keypairs } = await world.store.read();
     const { vcpus, ramBytes, keyName, flavor } = manifest.instance;
     const asItWas = options.flavor === null && options.vcpus === null && options.ramBytes === null;

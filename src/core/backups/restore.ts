@@ -14,7 +14,7 @@ import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { ancestorsOf, type Backup } from "./backup.ts";
 import { borrowBackup } from "./borrow.ts";
 import { findBackup, requireNoProblems, requireWhole, type WholeBackup } from "./find.ts";
-import { dropImport, type Import, importSteps, planImport } from "./import.ts";
+import { type DefinitionWish, dropImport, type Import, importSteps, planImport } from "./import.ts";
 import { giveKey, planKey, requireKey } from "./key.ts";
 import { backupsIn } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
@@ -60,6 +60,8 @@ export interface RestoreRequest {
   readonly boots?: string;
   /** The UUID that `use` makes, where it is the one that the backup was taken of. */
   readonly instance?: string;
+  /** What becomes of its definition; left out: what is taken by name is kept, for nobody. */
+  readonly definition?: DefinitionWish;
 }
 
 /**
@@ -98,7 +100,10 @@ export async function restore<T>(
     const key = giveKey(world, secret, passphraseFile, backup.id);
     const given: Step[] =
       key.length === 0 ? [] : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }];
-    const steps = [...given, ...importSteps(world, plan)];
+    const steps = [
+      ...given,
+      ...importSteps(world, plan, request.definition ?? { trust: null, instance: null, isItself: false }),
+    ];
     let made: T | undefined;
     const { image, layers, loan } = plan;
     const make = async (within: World) => {

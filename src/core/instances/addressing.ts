@@ -169,18 +169,10 @@ function requireFreeAddress(
   }
 }
 
+/** The one that was asked for, else that of the source's definition, else the default. */
 function chooseNetwork(options: AddressWish, inherited: Inherited | null): string | null {
-  const wanted = options.network?.name ?? null;
-  if (inherited !== null && wanted !== null && wanted !== (inherited.network ?? "none")) {
-    throw new EstratoError(
-      "usage",
-      `network ${wanted}: the source brings its own definition, with network ${inherited.network ?? "none"}`,
-      {
-        hint: "Leave --network out.",
-      },
-    );
-  }
-  const name = inherited === null ? (wanted ?? DEFAULT_NETWORK) : (inherited.network ?? "none");
+  const own = inherited === null ? DEFAULT_NETWORK : (inherited.network ?? "none");
+  const name = options.network?.name ?? own;
   if (name !== "none") return name;
   if (options.ip === null) return null;
   throw new EstratoError("usage", `address ${options.ip}: without a network there is none`, {

@@ -17,13 +17,14 @@ import { borrowedChoice, borrowImage, withBorrowed } from "../sharing/borrow.ts"
 import { lockAddresses, networksFor, planAddressing } from "./addressing.ts";
 import { recordAttached, wantedVolumes } from "./attached.ts";
 import { createInstanceKind } from "./create-recovery.ts";
-import { inheritedDefinition } from "./definition.ts";
+import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
 import { requireNowhere } from "./identity.ts";
 import { nameLock, recordOfName, requireFreeName } from "./names.ts";
 import { type CreateInstanceOptions, type CreatePlan, planCreate } from "./plan.ts";
-import { createSeed } from "./seed.ts";
+import { createSeed, SEED_DEVICE } from "./seed.ts";
 import { chooseShape } from "./shape.ts";
 import { findSource, type InstanceSource, sourceExists } from "./source.ts";
+import { tellLeftOut } from "./trusted-definition.ts";
 
 export type { CreateInstanceOptions } from "./plan.ts";
 
@@ -51,7 +52,8 @@ export async function createInstance(world: World, options: CreateInstanceOption
     const source = findSource(state, choice);
     const shape = chooseShape(state, source, options);
     const publicKey = as === undefined ? keyOf(state, options.keyName) : as.publicKey;
-    const inherited = await inheritedDefinition(world, source, as !== undefined);
+    const taking = { isItself: as !== undefined, trust: options.trustDefinition ?? null };
+    const inherited = await inheritedDefinition(world, source, taking);
     const networks = networksFor(options, inherited);
     const networkLock = await lockAddresses(world, networks);
     try {
@@ -59,6 +61,7 @@ export async function createInstance(world: World, options: CreateInstanceOption
       const now = withBorrowed(await world.store.read(), loan);
       const addressing = await planAddressing(world, now, uuid, options, networks);
       const plan = await planCreate(world, now, uuid, options, { source, shape, inherited, addressing });
+      noteLeftOut(world, name, inherited, source);
       await noteEmulation(world);
       const steps = createSteps(world, now, plan, source, options, publicKey, async () => networkLock?.release());
       const { data } = plan;
@@ -188,6 +191,15 @@ export function keyOf(state: State, name: string | null): string | null {
   throw new EstratoError("not_found", `keypair ${name}: not found`, {
     hint: `Import one: estrato keypair import ${name} --file ~/.ssh/id_ed25519.pub.`,
   });
+}
+
+/** Says what of a source's definition is not in the new instance's. */
+function noteLeftOut(world: World, name: string, inherited: InheritedDefinition | null, source: InstanceSource): void {
+  if (inherited === null) return;
+  const disks = world.host.parseDefinition(inherited.xml).disks.map(({ device }) => device);
+  const taken = new Set([...source.disks.map(({ device }) => device), SEED_DEVICE]);
+  const others = disks.filter((device) => !taken.has(device)).map((device) => `disk ${device}`);
+  tellLeftOut(world, `instance ${name}`, [...inherited.leftOut, ...others]);
 }
 
 /** Those who have been told: once for each command, however many instances it makes. */

@@ -2,13 +2,14 @@
 import { EstratoError } from "../../errors.ts";
 import { diskFileOf } from "../graph/files.ts";
 import type { NewVolume } from "../layers/heads.ts";
-import type { DomainDefinition, NewDisk } from "../model/host.ts";
+import type { DefinitionEdit, DomainDefinition, NewDisk } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { NewInterface } from "./addressing.ts";
 import { SEED_DEVICE } from "./seed.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
+import { noDefinition, requireShown, type TrustedDefinition } from "./trusted-definition.ts";
 
 export interface DefinitionRequest {
   readonly name: string;
@@ -21,6 +22,7 @@ export interface DefinitionRequest {
   readonly nvram: string | null; // path of its own, where it has UEFI
   readonly interface: NewInterface | null;
   readonly isItself: boolean; // it is the guest of the inherited definition: shape and MACs are as they were
+  readonly isNetworkChosen: boolean; // by whoever asks for it
 }
 
 /** What a source with firmware or a TPM of its own fixes; null where a plain definition serves. */
@@ -28,21 +30,25 @@ export interface InheritedDefinition {
   readonly xml: string;
   readonly uefi: boolean;
   readonly network: string | null;
+  /** What of the definition it came from is not in it; shown once it is known which of its disks are taken. */
+  readonly leftOut: readonly string[];
 }
 
 /**
  * A guest that was installed for UEFI boots only with such firmware, which its definition alone names, and what its TPM
- * has sealed it finds only in that: there the new instance inherits the definition. All others get a plain one, so that
- * nothing of the old guest's host (passed-through devices, shared folders, ports) comes along. A volume brings none:
- * where it is a UEFI guest's, the plain definition has UEFI. `isItself`: what comes back as itself has its own
- * always.
+ * has sealed it finds only in that: there the new instance's definition is built of what is taken of the old one
+ * (invariant 16). All others get a plain one. Either way nothing of the old guest's host (passed-through devices, shared
+ * folders, scripts, ports) comes along, but where a person trusts the definition (`trust`): then it is taken whole. A
+ * volume brings none: where it is a UEFI guest's, the plain definition has UEFI. `isItself`: what comes back as itself
+ * has always what is taken of its own.
  */
 export async function inheritedDefinition(
   world: World,
   source: InstanceSource,
-  isItself: boolean,
+  { isItself, trust }: { readonly isItself: boolean; readonly trust: TrustedDefinition | null },
 ): Promise<InheritedDefinition | null> {
   if (source.definition === null) {
+    if (trust !== null) throw noDefinition(source.label);
     if (!isItself && source.nvram === null && source.tpm === null) return null;
     throw new EstratoError(
       "integrity",
@@ -53,10 +59,13 @@ export async function inheritedDefinition(
     );
   }
   const xml = await world.store.readRecord(source.definition);
+  if (trust !== null) requireShown(xml, trust, source.label);
   const definition = world.host.parseDefinition(xml);
   const uefi = definition.firmware || source.nvram !== null;
-  if (!isItself && !uefi && source.tpm === null) return null;
-  return { xml, uefi, network: definition.interfaces[0]?.network ?? null };
+  if (!isItself && !uefi && source.tpm === null && trust === null) return null;
+  const taken = trust === null ? await world.host.takenFrom(xml, "here") : { xml, leftOut: [] };
+  const { interfaces } = world.host.parseDefinition(taken.xml);
+  return { ...taken, uefi, network: interfaces[0]?.network ?? null };
 }
 
 /**
@@ -94,7 +103,7 @@ export async function newInstanceDefinition(
   });
 }
 
-/** Disks that the source does not hold (shared, excluded, CD-ROMs) belong to the old guest and are taken out. */
+/** Disks that the source does not hold (shared, excluded) belong to the old guest and are left out. */
 function editInherited(
   world: World,
   request: DefinitionRequest,
@@ -124,9 +133,29 @@ function editInherited(
 }
 
 /** What makes a guest of an inherited definition another one: its own size, and MACs that nobody has. */
-function anothersOwn(world: World, { shape, interface: first }: DefinitionRequest, old: DomainDefinition) {
-  const macs = Object.fromEntries(
-    old.interfaces.map(({ mac }, index) => [mac, index === 0 && first !== null ? first.mac : world.ids.mac()]),
+function anothersOwn(world: World, request: DefinitionRequest, old: DomainDefinition) {
+  const { shape, interface: nic } = request;
+  const macs = old.interfaces.map((one, index) => [one.mac, index === 0 && nic !== null ? nic.mac : world.ids.mac()]);
+  const network = old.interfaces[0]?.network ?? null;
+  const cards = cardsOf(
+    request,
+    network,
+    macs.map(([, mac]) => mac ?? ""),
   );
-  return { vcpus: shape.vcpus, ramBytes: shape.ramBytes, macs };
+  return { vcpus: shape.vcpus, ramBytes: shape.ramBytes, macs: Object.fromEntries(macs), ...cards };
+}
+
+/**
+ * The network that was chosen is that of its first card. Where it is another one than the definition's, the other cards
+ * go: who asks for one network wants no way into others.
+ */
+function cardsOf(
+  { interface: nic, isNetworkChosen }: DefinitionRequest,
+  network: string | null,
+  macs: readonly string[],
+): Pick<DefinitionEdit, "networks" | "dropInterfaces" | "addInterfaces"> {
+  if (nic === null) return isNetworkChosen ? { dropInterfaces: macs } : {};
+  if (macs.length === 0) return { addInterfaces: [nic] };
+  if (network === nic.network) return {};
+  return { networks: { [nic.mac]: nic.network }, dropInterfaces: macs.slice(1) };
 }

@@ -15,6 +15,7 @@ import { devicesFor, type InheritedDefinition, newInstanceDefinition } from "./d
 import type { InstanceIdentity } from "./identity.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
+import type { TrustedDefinition } from "./trusted-definition.ts";
 
 /** What a person may say about a new instance; the command has read files and parsed sizes. */
 export interface CreateInstanceOptions {
@@ -38,6 +39,8 @@ export interface CreateInstanceOptions {
   readonly start: boolean;
   /** It comes back as what it was: key, network and address are those that it had. */
   readonly as?: InstanceIdentity;
+  /** Take the source's definition whole: a person has seen what of the host it names. */
+  readonly trustDefinition?: TrustedDefinition | null;
 }
 
 const kept = v.nullable(v.object({ from: v.nullable(v.string()), to: v.string() }));
@@ -114,6 +117,7 @@ export async function planCreate(
       nvram: nvram?.to ?? null,
       interface: addressing.interface,
       isItself: as !== undefined,
+      isNetworkChosen: options.network !== null,
     },
     inherited,
   );

@@ -247,6 +247,13 @@ export interface NewDisk extends DiskFile {
   readonly serial: string | null; // the guest sees 20 characters of it
 }
 
+/** A definition that was built of what is taken of another one. */
+export interface TakenDefinition {
+  readonly xml: string;
+  /** What is not in it, in words for people, others' among them: to be shown made harmless. */
+  readonly leftOut: readonly string[];
+}
+
 /** Changes of a definition; all that is not named stays as it is. */
 export interface DefinitionEdit {
   readonly name?: string;
@@ -257,6 +264,9 @@ export interface DefinitionEdit {
   readonly disks?: Readonly<Record<string, DiskFile | null>>;
   readonly addDisks?: readonly NewDisk[]; // "conflict" where the device is taken
   readonly macs?: Readonly<Record<string, string>>; // old → new
+  readonly networks?: Readonly<Record<string, string>>; // MAC (a new one) → network of libvirt
+  readonly dropInterfaces?: readonly string[]; // by MAC (a new one)
+  readonly addInterfaces?: readonly { readonly network: string; readonly mac: string }[];
   readonly nvram?: string;
   readonly ownTpm?: boolean; // where libvirt puts it by the UUID, not at a place that the definition names
   /** Of all disks but encrypted ones: those have it from whoever set their file. */

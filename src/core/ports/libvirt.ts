@@ -11,6 +11,7 @@ import type {
   NewDomain,
   QemuDisk,
   SecretSummary,
+  TakenDefinition,
 } from "../model/host.ts";
 
 /**
@@ -48,6 +49,13 @@ export interface LibvirtPort {
   /** A new domain's document. */
   newDefinition(spec: NewDomain): Promise<string>;
   parseDefinition(xml: string): DomainDefinition;
+  /**
+   * A new definition, built of what is taken of this one by name (DESIGN.md, invariant 16): of the guest's machine all
+   * that it boots with, of this host nothing. From `outside` the names of networks are left out too.
+   */
+  takenFrom(xml: string, from: "outside" | "here"): Promise<TakenDefinition>;
+  /** What of this host a definition names: paths, devices, scripts, networks. In others' words. */
+  namedOfHost(xml: string): Promise<string[]>;
   /**
    * The definition that a saved memory (switch-disks with `memory`) belongs to: to be edited and handed to
    * "restore-memory".

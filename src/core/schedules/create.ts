@@ -14,7 +14,7 @@ import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { parseCron } from "./cron-time.ts";
 import { CRONTAB_LOCK, markOf } from "./find.ts";
-import { type Hooks, requireHook } from "./hooks.ts";
+import { type Hooks, requireHook, whyUnsafeProgram } from "./hooks.ts";
 
 export interface NewSchedule {
   readonly name: string;
@@ -60,6 +60,7 @@ export async function createSchedule(world: World, wanted: NewSchedule, launch: 
   requireRetention(wanted);
   if (wanted.task.kind === "backup") requireName("backup type", wanted.task.type);
   for (const path of [wanted.hooks?.before, wanted.hooks?.after]) if (path != null) await requireHook(world, path);
+  for (const path of [launch.node, launch.program]) await requireSafeProgram(world, path);
   const { status, record } = await lookUpInstance(world, wanted.instance);
   return withLocks(world, [CRONTAB_LOCK], async (locks) => {
     const taken = Object.values((await world.store.read()).schedules).map(({ name }) => name);
@@ -101,6 +102,15 @@ export async function createSchedule(world: World, wanted: NewSchedule, launch: 
       notes: schedule.lines,
       result: async () => schedule,
     });
+  });
+}
+
+/** root's cron starts nothing that others could have put there. */
+async function requireSafeProgram(world: World, path: string): Promise<void> {
+  const why = await whyUnsafeProgram(world, path);
+  if (why === null) return;
+  throw new EstratoError("host", `${path}, which root's cron would start: ${why}`, {
+    hint: "Install estrato where root alone writes, such as /usr/local, and make the schedule with that.",
   });
 }
 

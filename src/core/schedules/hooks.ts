@@ -4,6 +4,7 @@
  */
 import { isAbsolute } from "node:path";
 import { EstratoError } from "../../errors.ts";
+import { isRootsStore, whyInOtherHands } from "../hands.ts";
 import type { Action } from "../model/action.ts";
 import type { Schedule } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -17,7 +18,8 @@ const STICKY = 0o1000;
 
 /**
  * Throws "usage" where the path is not absolute, "not_found" where there is no file, "host" where it cannot be run, or
- * anybody could have put something else in its place: what root's cron runs must be in nobody else's hands.
+ * anybody could have put something else in its place. What root's cron runs must be root's, and in nobody else's hands
+ * from the root folder on.
  */
 export async function requireHook(world: World, path: string): Promise<void> {
   if (!isAbsolute(path)) {
@@ -27,18 +29,31 @@ export async function requireHook(world: World, path: string): Promise<void> {
   }
   const file = await world.host.fileInfo(path);
   if (file === null) throw new EstratoError("not_found", `hook ${path}: there is no such file`);
-  const folder = await world.host.fileInfo(path.replace(/\/[^/]*$/, "") || "/");
   const why = !file.isRegularFile
     ? "it is no regular file"
     : (file.mode & EXECUTABLE) === 0
       ? "it is not executable"
-      : (file.mode & WRITABLE_BY_ALL) !== 0
-        ? "everybody may write it"
-        : folder !== null && (folder.mode & WRITABLE_BY_ALL) !== 0 && (folder.mode & STICKY) === 0
-          ? "everybody may write the folder that it is in"
-          : null;
+      : await inWhoseHands(world, path, file.mode);
   if (why === null) return;
-  throw new EstratoError("host", `hook ${path}: ${why}`, { hint: "Mend its mode (chmod 755), or its folder's." });
+  throw new EstratoError("host", `hook ${path}: ${why}`, {
+    hint: "Mend its mode (chmod 755) or its owner, or those of its folders.",
+  });
+}
+
+async function inWhoseHands(world: World, path: string, mode: number): Promise<string | null> {
+  if (await isRootsStore(world)) return whyInOtherHands(world, path);
+  if ((mode & WRITABLE_BY_ALL) !== 0) return "everybody may write it";
+  const folder = await world.host.fileInfo(path.replace(/\/[^/]*$/, "") || "/");
+  const isOpen = folder !== null && (folder.mode & WRITABLE_BY_ALL) !== 0 && (folder.mode & STICKY) === 0;
+  return isOpen ? "everybody may write the folder that it is in" : null;
+}
+
+/**
+ * The program that cron starts at night, and what runs it: in root's crontab they must be root's like the hooks. Null
+ * where they are, or where they are not there.
+ */
+export async function whyUnsafeProgram(world: World, path: string): Promise<string | null> {
+  return (await isRootsStore(world)) ? whyInOtherHands(world, path) : null;
 }
 
 /** What running one means, as an action. `result`: of the work, for what runs after it. */

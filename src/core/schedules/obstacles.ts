@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Schedule } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { requireHook } from "./hooks.ts";
+import { requireHook, whyUnsafeProgram } from "./hooks.ts";
 
 export interface ScheduleObstacle {
   /** A sentence without its full stop. */
@@ -17,7 +17,12 @@ export async function obstaclesOf(world: World, schedule: Schedule): Promise<Sch
   const { lines, hooks, id } = schedule;
   const found: ScheduleObstacle[] = [];
   for (const path of new Set(lines.flatMap((line) => programsIn(line, id)))) {
-    if ((await world.host.fileInfo(path))?.isRegularFile) continue;
+    if ((await world.host.fileInfo(path))?.isRegularFile) {
+      const why = await whyUnsafeProgram(world, path);
+      const unsafe = "Mend the owner or the mode, or make the schedule anew with a program that is root's alone.";
+      if (why !== null) found.push({ problem: `its line starts ${path}, and ${why}`, remedy: unsafe, stops: false });
+      continue;
+    }
     const remedy = "Put it back there, or delete the schedule and make it anew with the program that is there now.";
     found.push({ problem: `its line starts ${path}, which is not there: it never runs`, remedy, stops: true });
   }

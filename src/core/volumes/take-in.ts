@@ -141,7 +141,11 @@ function takenDisk(world: World, state: State, { volume, device, files }: Overla
 
 function steps(world: World, status: DomainStatus, data: TakeInData): Step[] {
   return [
-    { id: "record", title: "Record what lies on the disks", run: () => world.store.update((draft) => recordIn(draft, data)) },
+    {
+      id: "record",
+      title: "Record what lies on the disks",
+      run: () => world.store.update((draft) => recordIn(draft, data)),
+    },
     { id: "freeze", title: "Freeze what it stands on", actions: modes(data) },
     { id: "redefine", title: "Define it with its disks", actions: definitions(data) },
     { id: "check", title: "Ask all witnesses", run: () => requireTaken(world, status) },

@@ -28,7 +28,7 @@ export interface Process extends World {
   readonly host: FakeHost;
   readonly store: FakeStore;
   readonly notes: string[];
-  readonly asked: { readonly text: string; readonly loses: readonly string[] }[];
+  readonly asked: Parameters<Reporter["confirm"]>[0][];
   readonly steps: string[];
 }
 

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
-import { restoreVolume } from "../../../../src/core/backups/restore-to.ts";
+import { sha256 } from "../../../../src/core/backups/manifest.ts";
+import { bootInstance, restoreInstance, restoreVolume } from "../../../../src/core/backups/restore-to.ts";
+import { trustBackup } from "../../../../src/core/backups/trust.ts";
 import { verifyAll } from "../../../../src/core/backups/verify.ts";
+import type { Instance } from "../../../../src/core/model/state.ts";
 import { command, everything, TARGET } from "../world.ts";
 import { night, withTarget } from "./world.ts";
 
@@ -16,4 +19,54 @@ test("a disk that names another file than its manifest does is damaged, and noth
   const from = { targets: [TARGET], backup: id, disks: [], passphraseFile: null };
   await expect(restoreVolume(command(on), from, "v")).rejects.toMatchObject({ code: "integrity" });
   expect(everything(on)).toBe(before);
+});
+
+/** A backup of a guest with UEFI, whose definition and manifest somebody has written anew. */
+async function withOddDefinition() {
+  const on = await withTarget();
+  const { id } = await night(on);
+  const file = on.machine.files.get(`${TARGET}/${id}/definition.xml`);
+  const manifest = on.machine.files.get(`${TARGET}/${id}/manifest.json`);
+  if (file?.text == null || manifest?.text == null) throw new Error("no definition");
+  file.text = file.text
+    .replace("<os>", "<os firmware='efi'>")
+    .replace(
+      "</devices>",
+      "<interface type='ethernet'><script path='/evil/script'/></interface><serial type='file'><source path='/evil/file'/></serial></devices>",
+    );
+  const { manifest: read } = JSON.parse(manifest.text) as { manifest: { definition: { sha256: string }; uefi: boolean } };
+  read.definition.sha256 = sha256(file.text);
+  read.uefi = true;
+  const sum = sha256(JSON.stringify(read, null, 2));
+  manifest.text = `${JSON.stringify({ manifest: read, sha256: sum }, null, 2)}\n`;
+  return { on, from: { targets: [TARGET], backup: id, disks: [], passphraseFile: null } };
+}
+
+const again: Parameters<typeof restoreInstance>[2] = {
+  ...{ name: "again", flavor: null, vcpus: null, ramBytes: null, diskBytes: null, keyName: null, network: null },
+  ...{ ip: null, userData: null, properties: {}, start: false },
+};
+
+test("of a definition that comes with a backup nothing is taken that names something of this host", async () => {
+  const { on, from } = await withOddDefinition();
+  for (const make of [restoreInstance, bootInstance]) {
+    const world = command(on);
+    const name = make.name;
+    const made = (await make(world, from, { ...again, name })) as Instance;
+    expect(on.machine.domains.get(made.id)?.inactive).not.toContain("evil");
+    expect(world.notes.join("\n")).toMatch(/serial \(file\).*--trust-definition/);
+  }
+});
+
+test("it is taken whole where somebody has seen what it names, and it is still that", async () => {
+  const { on, from } = await withOddDefinition();
+  const world = command(on);
+  const trustDefinition = await trustBackup(world, from);
+  expect(world.asked[0]?.loses).toEqual(
+    expect.arrayContaining(["interface/script path=/evil/script", "serial/source path=/evil/file"]),
+  );
+  const made = (await restoreInstance(world, from, { ...again, trustDefinition })) as Instance;
+  expect(on.machine.domains.get(made.id)?.inactive).toContain("/evil/script");
+  const other = restoreInstance(command(on), from, { ...again, name: "other", trustDefinition: { xml: "<domain/>" } });
+  await expect(other).rejects.toMatchObject({ code: "conflict", message: expect.stringContaining("no longer the one") });
 });

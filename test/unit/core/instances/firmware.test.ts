@@ -6,6 +6,7 @@ import type { Instance } from "../../../../src/core/model/state.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { createVolumeSnapshot } from "../../../../src/core/snapshots/create-volume.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
+import { trustSource } from "../../../../src/core/instances/trusted-definition.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
 import { command, creation, type Estate, newEstate, stateOf } from "./world.ts";
 
@@ -68,13 +69,62 @@ test("where no NVRAM was kept, libvirt makes it at a path of ours, which deletin
   expect(world.host.performed).toContainEqual({ do: "unlink", path: nvram });
 });
 
-test("such a clone is on the network that the definition names", async () => {
+/** Puts into the definition that the snapshot keeps what names something of the host. */
+async function withNames(estate: Estate, devices: string): Promise<void> {
+  const [snapshot] = Object.values((await stateOf(estate)).snapshots);
+  const { store } = command(estate);
+  const xml = await store.readRecord(snapshot?.definition ?? "");
+  await store.writeRecord(snapshot?.definition ?? "", xml.replace("</devices>", `${devices}</devices>`));
+}
+
+const cardsOf = (estate: Estate, clone: Instance) =>
+  command(estate).host.parseDefinition(estate.machine.domains.get(clone.id)?.inactive ?? "").interfaces;
+
+test("such a clone is on the network that the definition names, or on the one that is asked for and no other", async () => {
   const estate = await uefi(true);
-  const attempt = createInstance(command(estate), { ...fromSnapshot, network: { name: "other" } });
-  await expect(attempt).rejects.toMatchObject({
-    code: "usage",
-    message: expect.stringContaining("with network default"),
-  });
+  const second = "<interface type='network'><mac address='52:54:00:00:00:99'/><source network='inner'/></interface>";
+  await withNames(estate, second);
+  const first = (await createInstance(command(estate), fromSnapshot)) as Instance;
+  expect(cardsOf(estate, first).map(({ network }) => network)).toEqual(["default", "inner"]);
+  const alone = { ...fromSnapshot, name: "alone", network: { name: "none" } };
+  expect(cardsOf(estate, (await createInstance(command(estate), alone)) as Instance)).toEqual([]);
+  const { default: network } = Object.fromEntries(estate.machine.networks);
+  if (network !== undefined) estate.machine.networks.set("other", structuredClone(network));
+  const other = { ...fromSnapshot, name: "apart", network: { name: "other" } };
+  const clone = (await createInstance(command(estate), other)) as Instance;
+  expect(cardsOf(estate, clone)).toEqual([
+    expect.objectContaining({ network: "other", mac: clone.addresses[0]?.mac, type: "network" }),
+  ]);
+});
+
+const SHARED = "<filesystem type='mount'><source dir='/etc'/><target dir='host'/></filesystem>";
+
+test("such a clone has nothing of the old guest's host, and a note names what it lacks", async () => {
+  const estate = await uefi(true);
+  await withNames(estate, SHARED);
+  const world = command(estate);
+  const clone = (await createInstance(world, fromSnapshot)) as Instance;
+  expect(estate.machine.domains.get(clone.id)?.inactive).not.toContain("/etc");
+  expect(world.notes.join("\n")).toMatch(/filesystem \(mount\).*disk sdb.*--trust-definition/);
+});
+
+test("whoever trusts the definition sees what of the host it names, and gets it whole", async () => {
+  const estate = await uefi(true);
+  await withNames(estate, SHARED);
+  const world = command(estate);
+  const trust = await trustSource(world, fromSnapshot.source);
+  expect(world.asked).toEqual([
+    {
+      text: "Take the whole definition of snapshot uefi/s1?",
+      heading: "Of this host it names",
+      loses: expect.arrayContaining(["filesystem/source dir=/etc"]),
+    },
+  ]);
+  const clone = (await createInstance(world, { ...fromSnapshot, trustDefinition: trust })) as Instance;
+  expect(estate.machine.domains.get(clone.id)?.inactive).toContain("/etc");
+  await withNames(estate, "<sound model='ich9'/>");
+  const changed = createInstance(command(estate), { ...fromSnapshot, name: "later", trustDefinition: trust });
+  await expect(changed).rejects.toMatchObject({ code: "conflict", message: expect.stringContaining("no longer") });
 });
 
 test("a volume of such a guest boots by UEFI, with NVRAM of its own, whatever became of what it was made from", async () => {

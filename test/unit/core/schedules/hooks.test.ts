@@ -2,12 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { examine } from "../../../../src/core/doctor/doctor.ts";
 import type { Schedule } from "../../../../src/core/model/state.ts";
 import { runSchedule } from "../../../../src/core/schedules/run.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import { createHost } from "../../../../src/host/index.ts";
 import { type Bed, command, stateOf } from "../world.ts";
-import { create, prepared, schedulesOf } from "./world.ts";
+import { create, launch, prepared, schedulesOf } from "./world.ts";
 
 const BEFORE = "/etc/estrato/before";
 const AFTER = "/etc/estrato/after";
@@ -107,7 +108,7 @@ describe("hooks", () => {
   });
 
   test("one that has come into other hands since is not run", async () => {
-    for (const spoil of [{ mode: 0o777 }, { mode: 0o644 }]) {
+    for (const spoil of [{ mode: 0o777 }, { mode: 0o644 }, { mode: 0o775 }, { uid: 1000 }]) {
       const on = await withHooks();
       Object.assign(on.machine.files.get(BEFORE) ?? {}, spoil);
       const world = command(on);
@@ -130,12 +131,64 @@ describe("hooks", () => {
     ["/etc/estrato/none", null, "not_found"],
     ["/etc/estrato/text", { mode: 0o644 }, "host"],
     ["/etc/estrato/open", { mode: 0o757 }, "host"],
+    ["/etc/estrato/group", { mode: 0o775 }, "host"],
+    ["/etc/estrato/ana", { mode: 0o755, uid: 1000 }, "host"],
   ] as const)("%s is refused", async (path, file, code) => {
     const on = await prepared();
     if (file !== null) command(on).host.addFile(path, { format: "raw", ...file });
     const made = create(command(on), { hooks: { before: null, after: path, timeoutMs: 1, failure: "abort" } });
     await expect(made).rejects.toMatchObject({ code });
     expect(await schedulesOf(on)).toEqual([]);
+  });
+});
+
+describe("what root's cron runs", () => {
+  /** The one folder is as `odd` says, or the program is. */
+  const withFolder = (on: Bed, folder: string, odd: { readonly uid?: number; readonly mode?: number }) => {
+    const world = command(on);
+    const { fileInfo } = world.host;
+    world.host.fileInfo = async (path) => {
+      const found = await fileInfo(path);
+      return path === folder && found !== null ? { ...found, ...odd } : found;
+    };
+    return world;
+  };
+  const hooks = { before: "/srv/team/bin/hook", after: null, timeoutMs: 1, failure: "abort" } as const;
+  const prepare = async () => {
+    const on = await prepared();
+    command(on).host.addFile(hooks.before, { format: "raw", mode: 0o755 });
+    return on;
+  };
+
+  test.each([
+    ["/srv", { uid: 1000 }, "the folder /srv belongs to user 1000"],
+    ["/srv/team", { mode: 0o775 }, "others may write the folder /srv/team"],
+    ["/srv/team/bin", { mode: 0o777 }, "others may write the folder /srv/team/bin"],
+    [launch.program, { uid: 1000 }, "it belongs to user 1000"],
+    ["/opt/estrato", { mode: 0o775 }, "others may write the folder /opt/estrato"],
+  ] as const)("is refused where %s is in other hands, and nothing is made", async (folder, odd, why) => {
+    const on = await prepare();
+    const made = create(withFolder(on, folder, odd), { hooks });
+    await expect(made).rejects.toMatchObject({ code: "host", message: expect.stringContaining(why) });
+    expect(await schedulesOf(on)).toEqual([]);
+  });
+
+  test("may lie in a folder like /tmp, where nobody can take it away", async () => {
+    const on = await prepare();
+    await create(withFolder(on, "/srv/team", { mode: 0o1777 }), { hooks });
+    expect(await schedulesOf(on)).toHaveLength(1);
+  });
+
+  test("is not run, and is named by doctor, where a folder above it has come into other hands since", async () => {
+    const on = await prepare();
+    await create(command(on), { hooks });
+    const world = withFolder(on, "/srv/team", { uid: 1000 });
+    await expect(runSchedule(world, "nightly", now)).rejects.toMatchObject({ code: "host" });
+    expect(order(world)).toEqual([]);
+    const problems = (await examine(withFolder(on, "/srv/team", { uid: 1000 }))).map(({ problem }) => problem);
+    expect(problems).toEqual([expect.stringContaining("the folder /srv/team belongs to user 1000")]);
+    const opened = (await examine(withFolder(on, "/opt/estrato/bin", { mode: 0o777 }))).map(({ problem }) => problem);
+    expect(opened).toEqual([expect.stringContaining("others may write the folder /opt/estrato/bin")]);
   });
 });
 

@@ -36,6 +36,7 @@ export const create = (world: World, change: Partial<NewSchedule> = {}) =>
 export async function prepared(change?: Partial<NewSchedule>): Promise<Bed> {
   const on = withGuest();
   on.machine.crontab = OTHERS;
+  on.machine.folders.add("/fake/estrato"); // root's
   for (const path of [launch.node, launch.program]) command(on).host.addFile(path, { format: "raw", mode: 0o755 });
   if (change !== undefined) await create(command(on), change);
   return on;

@@ -1,0 +1,6 @@
+/** The option by which a definition from outside is taken whole. */
+import { flag } from "../framework/options.ts";
+
+export const trustDefinition = flag(
+  "take the definition that it comes with whole, after a yes to what of this host it names",
+);
