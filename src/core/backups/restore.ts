@@ -32,6 +32,7 @@ interface RestoreData {
 
 export const restoreKind: Kind<RestoreData> = {
   name: "backup.restore",
+  forQemu: () => true,
   version: 1,
   data: v.object({
     image: recordSchemas.image,

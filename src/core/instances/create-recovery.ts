@@ -10,6 +10,7 @@ import { type CreateData, createDataSchema } from "./plan.ts";
 
 export const createInstanceKind: Kind<CreateData> = {
   name: "instance.create",
+  forQemu: () => true,
   version: 1,
   data: createDataSchema,
   recover: recoverInstanceCreate,
