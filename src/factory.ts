@@ -1,4 +1,6 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
+import { userInfo } from "node:os";
+import { isBehindSudo, settingNote, storeNote } from "./behind-sudo.ts";
 import type { Binding } from "./core/model/state.ts";
 import type { PlanView } from "./core/operations/steps.ts";
 import type { Clock, HeldLocks, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
@@ -43,6 +45,7 @@ export interface Surroundings {
     readonly machine?: Machine;
     readonly prompts?: Prompts;
     readonly systemFolder?: string;
+    readonly ownHome?: string;
   };
 }
 
@@ -140,20 +143,39 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
 
   const settings = once(async () => {
     const { openSettings } = await import("./storage.ts");
-    return openSettings({
+    const read = openSettings({
       env,
       uid,
       flags: { connect: globals.connect ?? undefined, color: globals.color ?? undefined },
       ...(twins.systemFolder === undefined ? {} : { systemFolder: twins.systemFolder }),
     });
+    return isBehindSudo(env, uid) ? told(read) : read;
   });
+
+  /** What the caller's environment leads to is said when it is asked for, once. */
+  function told(read: Settings): Settings {
+    const get = (key: string) => {
+      const found = read.get(key);
+      noteOnce(settingNote(found, twins.ownHome ?? userInfo().homedir));
+      return found;
+    };
+    return { ...read, get };
+  }
+
+  const noted = new Set<string>();
+  function noteOnce(text: string | null): void {
+    if (text !== null && !noted.has(text)) report.note(text);
+    if (text !== null) noted.add(text);
+  }
 
   /** As it lies there, whosever it is. */
   const opened = once(async (): Promise<StorePort> => {
     const { openAtHome, openStore, resolveHome } = await import("./storage.ts");
     const open = (home: string): StorePort =>
       twins.store ?? openStore({ home, systemMode: uid === 0, searchPath: env.PATH });
-    const found = await openAtHome(open, resolveHome({ flag: globals.store ?? undefined, env, uid }));
+    const home = resolveHome({ flag: globals.store ?? undefined, env, uid });
+    if (!globals.store && isBehindSudo(env, uid)) noteOnce(storeNote(home, SYSTEM_STORE));
+    const found = await openAtHome(open, home);
     if (!withoutStore && !(await found.isThere())) throw (await import("./core/binding/missing.ts")).missing(found);
     return found;
   });

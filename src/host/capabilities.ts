@@ -50,7 +50,7 @@ export function parseCapabilities(answers: {
     machine: ["q35", "virt", "pc"].find((name) => machines.includes(name)) ?? machines[0] ?? "pc",
     machines: [...new Set([...machines, ...canonical])],
     emulator: childText(arch, "emulator") ?? `/usr/bin/qemu-system-${hostArch}`,
-    qemuUser: readQemuUser(root, answers.ownUid),
+    ...ofQemuUser(readQemuUser(root, answers.ownUid), answers.ownUid),
     libvirtVersion,
     qemuVersion: /^Running hypervisor: QEMU (\S+)$/m.exec(answers.version)?.[1] ?? "0",
     maxChain: maxChainOf(libvirtVersion),
@@ -70,6 +70,10 @@ function readQemuUser(root: Element, ownUid: number): HostCapabilities["qemuUser
   const dac = (host ? childrenNamed(host, "secmodel") : []).find((each) => childText(each, "model") === "dac");
   const [, uid, gid] = /^\+(\d+):\+(\d+)$/.exec((dac ? childText(dac, "baselabel") : null) ?? "") ?? [];
   return uid === undefined || Number(uid) === ownUid ? null : { uid: Number(uid), gid: Number(gid) };
+}
+
+function ofQemuUser(qemuUser: HostCapabilities["qemuUser"], ownUid: number) {
+  return { qemuUser, ...(qemuUser !== null && ownUid !== 0 ? { takesFiles: true } : {}) };
 }
 
 /** libvirt 10.8 to 11.10 cannot start guests on longer chains (json-c); elsewhere its limit is 200 layers. */

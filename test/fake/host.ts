@@ -337,7 +337,8 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const file = machine.files.get(path);
       const isFolder =
         machine.folders.has(path) || [...machine.files.keys()].some((each) => each.startsWith(`${path}/`));
-      if (!file) return isFolder ? { ...FOLDER, identity: `folder ${path}` } : null;
+      const folder = { ...FOLDER, mode: machine.closed.has(path) ? 0o700 : FOLDER.mode, identity: `folder ${path}` };
+      if (!file) return isFolder ? folder : null;
       const { uid, gid, mode, isBlockDevice } = file;
       const allocatedBytes = file.clusters.size * CLUSTER_BYTES;
       const sizeBytes = bytesOf(file);

@@ -32,6 +32,7 @@ interface BootData {
 
 export const bootKind: Kind<BootData> = {
   name: "backup.boot",
+  forQemu: () => true,
   version: 1,
   data: v.object({
     uuid: v.string(),

@@ -34,6 +34,7 @@ interface RestoreData {
 
 export const restoreKind: Kind<RestoreData> = {
   name: "backup.restore",
+  forQemu: () => true,
   version: 2,
   older: { 1: (data) => ({ ...(data as object), instance: null }) },
   data: v.object({

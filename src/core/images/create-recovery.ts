@@ -27,6 +27,7 @@ const throughSchema = v.object({
 
 export const createImageKind: Kind<CreateImageData> = {
   name: "image.create",
+  forQemu: () => true,
   version: 1,
   data: v.object({
     image: recordSchemas.image,

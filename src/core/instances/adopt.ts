@@ -14,6 +14,7 @@ import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { keepDefinition } from "./kept-definition.ts";
+import { requireQemuMayEnter } from "../qemu-access.ts";
 import { requireInNoOtherStore } from "./other-stores.ts";
 import { volumesOf } from "./volumes-of.ts";
 
@@ -75,6 +76,7 @@ export async function planAdoption(
   await requireOthersInHeaders(world, status, [...known.keys(), ...unknown.map(({ device }) => device)]);
   const isNew = state.instances[status.uuid] === undefined;
   if (!isNew && unknown.length === 0 && unread.length === 0) return { state, store: async () => {} };
+  await requireQemuMayEnter(world);
   if (!status.persistent) {
     throw new EstratoError("conflict", `instance ${status.name}: it is transient, libvirt forgets it when it stops`, {
       hint: `Make it persistent first: virsh dumpxml ${status.name} > F; virsh define F.`,

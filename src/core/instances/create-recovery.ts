@@ -11,6 +11,7 @@ import { type CreateData, createDataSchema } from "./plan.ts";
 
 export const createInstanceKind: Kind<CreateData> = {
   name: "instance.create",
+  forQemu: () => true,
   version: 2,
   data: createDataSchema,
   older: { 1: withOneReservation },

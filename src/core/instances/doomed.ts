@@ -11,6 +11,7 @@ import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { volumesOf } from "./adopt.ts";
 import { lookUpInstance, requireNoneLost } from "./find.ts";
+import { requireInNoOtherStore } from "./other-stores.ts";
 
 export interface Doomed {
   readonly uuid: string;
@@ -27,8 +28,8 @@ export interface Doomed {
 }
 
 /**
- * Sorts out what an instance's deletion means. Throws "not_found"; "conflict" where a snapshot of it is protected, or
- * where libvirt holds something that undefining would break or be refused for.
+ * Sorts out what an instance's deletion means. Throws "not_found"; "conflict" where a snapshot of it is protected,
+ * where it is another store's, or where libvirt holds something that undefining would break or be refused for.
  */
 export async function findDoomed(world: World, target: string, keepVolumes: boolean): Promise<Doomed> {
   const { state, status, record } = await lookUpInstance(world, target);
@@ -38,6 +39,7 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
     refuseUnsafe(status, true);
     await requireNoneLost(world, [status]);
   }
+  if (status !== null && record === null) await requireNobodysElse(world, status);
   const snapshots = snapshotsOf(state, uuid);
   const kept = snapshots.find((snapshot) => snapshot.protected);
   if (kept !== undefined) {
@@ -71,6 +73,13 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
     image,
     schedules: schedulesOf(state, uuid),
   };
+}
+
+/** A guest that another store remembers is that store's to delete: it would be left with layers of nothing. */
+async function requireNobodysElse(world: World, { name, inactive }: DomainStatus): Promise<void> {
+  for (const { device, source } of inactive.disks) {
+    if (source !== null) await requireInNoOtherStore(world, [source], `instance ${name}: disk ${device}`);
+  }
 }
 
 /** Does the volume stand on a file that was there before us? */

@@ -228,6 +228,8 @@ export interface HostCapabilities {
   readonly machines: readonly string[]; // all that QEMU knows, aliases too
   readonly emulator: string;
   readonly qemuUser: { readonly uid: number; readonly gid: number } | null; // null: QEMU runs as us
+  /** It gives our files to that user, and we are not root, who could still read them. */
+  readonly takesFiles?: boolean;
   readonly libvirtVersion: string;
   readonly qemuVersion: string;
   readonly maxChain: number; // 24 where libvirt cannot start longer ones (10.8 to 11.10), else 128

@@ -7,6 +7,7 @@
 import { EstratoError, NoAnswer } from "../../errors.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { requireQemuMayEnter } from "../qemu-access.ts";
 import { childrenOf, closeEntry, openEntry, openedEntry } from "./entries.ts";
 import { endEntry } from "./recovery.ts";
 import { isPlan, type PlanView, perform, planView, type Step } from "./steps.ts";
@@ -48,6 +49,7 @@ export async function run<Data, Result>(
   locks: HeldLocks,
   operation: Operation<Data, Result>,
 ): Promise<Result | PlanView> {
+  if (operation.kind.forQemu?.(operation.data) === true) await requireQemuMayEnter(world);
   if (world.dryRun) return planOf(world, operation);
   await operation.begin?.();
   const entry: JournalEntry = {

@@ -44,6 +44,7 @@ interface CreateData {
 
 export const createScheduleKind: Kind<CreateData> = {
   name: "schedule.create",
+  forQemu: () => true,
   version: 2,
   data: v.object({ schedule: recordSchemas.schedule, file: v.nullable(v.string()) }),
   older: { 1: withoutVerify },

@@ -23,6 +23,7 @@ export interface UnshelveData {
 
 export const unshelveKind: Kind<UnshelveData> = {
   name: "instance.unshelve",
+  forQemu: () => true,
   version: 1,
   data: v.object({
     uuid: v.string(),

@@ -20,6 +20,8 @@ const SAVING = new Set(["snapshot", "saving", "migrating", "unknown"]);
 
 export const createSnapshotKind: Kind<CreateData> = {
   name: "snapshot.create",
+  // One of a guest that is off asks nothing of QEMU: whatever stands in its way, it can be backed up.
+  forQemu: ({ snapshot }) => snapshot.consistency !== "offline",
   version: 1,
   data: createDataSchema,
   recover: recoverCreate,

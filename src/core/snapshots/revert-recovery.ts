@@ -14,6 +14,7 @@ import { requireUnheld } from "./unheld.ts";
 
 export const revertKind: Kind<RevertData> = {
   name: "snapshot.revert",
+  forQemu: () => true,
   version: 1,
   data: revertDataSchema,
   recover: recoverRevert,

@@ -33,6 +33,7 @@ interface RevertVolumeData {
 
 export const revertVolumeKind: Kind<RevertVolumeData> = {
   name: "snapshot.revert-volume",
+  forQemu: () => true,
   version: 1,
   data: v.object({
     uuid: v.nullable(v.string()),

@@ -26,6 +26,7 @@ interface AttachData {
 
 export const attachKind: Kind<AttachData> = {
   name: "volume.attach",
+  forQemu: () => true,
   version: 1,
   data: v.object({ uuid: v.string(), instance: v.string(), volume: v.string(), disk: newDiskSchema }),
   recover: recoverAttach,

@@ -43,6 +43,7 @@ interface CreateData {
 
 export const createVolumeKind: Kind<CreateData> = {
   name: "volume.create",
+  forQemu: () => true,
   version: 1,
   data: v.object({ made: newVolumeSchema }),
   recover: recoverVolumeCreate,

@@ -21,6 +21,7 @@ export interface LineOptions {
   /** What stdin holds. */
   readonly input?: string;
   readonly signal?: AbortSignal;
+  readonly uid?: number;
   /** Where it runs. */
   readonly machine?: Machine;
 }
@@ -48,7 +49,7 @@ export async function runLine(words: readonly string[], options: LineOptions = {
   const exit = await main(words, {
     streams,
     env: { XDG_CONFIG_HOME: "/nowhere", HOME: "/nowhere", ...options.env },
-    uid: 1000,
+    uid: options.uid ?? 1000,
     program: { node: "/usr/bin/node", path: "/opt/estrato/bin/estrato" },
     signal: options.signal ?? new AbortController().signal,
     twins: {
@@ -59,6 +60,7 @@ export async function runLine(words: readonly string[], options: LineOptions = {
       user: "ana",
       machine: options.machine ?? MACHINE,
       systemFolder: "/nowhere",
+      ownHome: "/root",
       ...(options.prompts === undefined ? {} : { prompts: options.prompts }),
     },
   });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { adoptInstance } from "../../../../src/core/instances/release.ts";
 import { shareImage } from "../../../../src/core/sharing/share.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
@@ -78,4 +79,14 @@ test("what stands on an image that is shared with us is adopted", async () => {
   guestOn(on, "/srv/clone.qcow2", fileOf(TOP));
   await adoptInstance(as(on, BOB), "w");
   expect(Object.keys((await stateOf(on, BOB)).instances)).toHaveLength(1);
+});
+
+test("a guest that another store remembers is not deleted from here: its layers would be left with nobody", async () => {
+  const on = estate();
+  guestOn(on, fileOf(HEAD));
+  await expect(deleteInstance(as(on, BOB), "w", { keepVolumes: false })).rejects.toMatchObject({
+    code: "conflict",
+    message: expect.stringContaining(`is a layer of the store ${storeOf(ALICE)}`),
+  });
+  expect(on.machine.domains.size).toBe(1);
 });
