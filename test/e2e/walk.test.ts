@@ -1,0 +1,25 @@
+/**
+ * A piece of the random walk of test/torture: verbs, the moves of other tools and faults, of a fixed seed; what was
+ * reported done reads the same after each step. `npm run torture` goes on with other seeds.
+ */
+import { expect, it } from "vitest";
+import { shrink, told } from "../torture/shrink.ts";
+import { walk } from "../torture/walk.ts";
+
+const WALK_MS = 200_000;
+const SHRINK_MS = 600_000;
+
+it("keeps what was reported done, whatever happens in between", async () => {
+  const scratch = process.env.ESTRATO_BED_DIR as string;
+  const seed = Number(process.env.ESTRATO_TEST_SEED ?? 20_260);
+  const wish = { seed, steps: 400, otherPercent: 25, faultPercent: 25, until: Date.now() + WALK_MS };
+  const walked = await walk(scratch, wish);
+  const { steps, struck, others, done } = walked.scene.counts;
+  console.log(`seed ${seed}: ${steps} steps, ${struck} faults struck, ${others} moves of others`);
+  if (walked.wrong.length > 0) {
+    const least = await shrink(scratch, { ...wish, until: Number.MAX_VALUE }, walked, performance.now() + SHRINK_MS);
+    expect.fail(told(wish, least));
+  }
+  // A walk that only ever was refused would show nothing.
+  expect(done).toBeGreaterThan(0);
+});

@@ -1,0 +1,45 @@
+/** One step, and the moves that make them. */
+import type { Dice } from "./dice.ts";
+import type { Effect } from "./effect.ts";
+import type { Scene } from "./scene.ts";
+
+export interface Deed {
+  /** A line of estrato. */
+  readonly words?: readonly string[];
+  /** What others do. */
+  readonly act?: () => Promise<void>;
+  /** For the history: as a person would type it. */
+  readonly text: string;
+  readonly effect: Effect;
+  /** It must be refused. */
+  readonly mustRefuse?: boolean;
+  /** Verbs may refuse, until doctor --repair was asked. */
+  readonly unsettles?: boolean;
+  /** Asked when it was reported done: what is wrong. */
+  readonly after?: () => Promise<string[]>;
+  /** Never with a kill. */
+  readonly whole?: boolean;
+}
+
+export interface Move {
+  readonly name: string;
+  readonly weight: number;
+  /** Null where there is nothing to do it to. */
+  plan(scene: Scene, dice: Dice): Deed | null | Promise<Deed | null>;
+}
+
+export const verb = (words: readonly string[], effect: Effect, more: Partial<Deed> = {}): Deed => ({
+  words,
+  text: `estrato ${words.join(" ")}`,
+  effect,
+  ...more,
+});
+
+/** What others do. */
+export const other = (text: string, act: () => Promise<unknown>, unsettles = false) => ({
+  act: async () => void (await act()),
+  text,
+  effect: {},
+  unsettles,
+  whole: true,
+});

@@ -1,0 +1,36 @@
+/** What one step may change of what is there. */
+import type { Content, Format } from "./content.ts";
+
+export type Kind = "volume" | "snapshot" | "image" | "backup";
+
+export interface File {
+  readonly file: string;
+  readonly format: Format;
+  readonly content: Content;
+}
+
+export interface Added {
+  readonly kind: Kind;
+  readonly name: string;
+}
+
+export interface Effect {
+  /** What is there when it was reported done, by name. */
+  readonly adds?: readonly Added[];
+  /** What new things hold, by device: an image, a backup, the volumes of a new instance, a free volume ("free"). */
+  readonly made?: ReadonlyMap<string, Content>;
+  /** A new instance of that name. */
+  readonly instance?: string;
+  /** Ids that are gone when it was reported done. */
+  readonly removes?: readonly string[];
+  /** Ids that may be. */
+  readonly mayRemove?: readonly string[];
+  /** What volumes hold afterwards, by id. */
+  readonly writes?: ReadonlyMap<string, Content>;
+  /** A snapshot of what was before is kept. */
+  readonly automatic?: boolean;
+  /** Done to the model when an instance that was to go has gone. */
+  readonly gone?: () => void;
+  /** Of a new backup: the volumes by device. */
+  readonly volumes?: ReadonlyMap<string, string>;
+}

@@ -1,0 +1,105 @@
+/** The verbs of backups. */
+import { type Move, verb } from "../deed.ts";
+import type { Scene } from "../scene.ts";
+
+const MOST_BACKUPS = 14;
+
+/** What a rotation to that many removes: of this instance in that target, the oldest first. */
+function rotated(scene: Scene, instance: string, target: string, keep: number) {
+  const all = scene.model.of("backup").filter((one) => one.of === instance && one.target === target);
+  const ids = all.map(({ id }) => id);
+  if (scene.model.jumped) return { mayRemove: ids };
+  return { removes: ids.slice(0, Math.max(0, ids.length - keep)) };
+}
+
+const create: Move = {
+  name: "backup create",
+  weight: 12,
+  plan(scene, dice) {
+    const one = scene.instance(dice);
+    if (one === undefined || (scene.model.of("backup").length >= MOST_BACKUPS && dice.chance(80))) return null;
+    const name = scene.name("b");
+    const target = scene.target(dice);
+    const keep = 1 + dice.below(4);
+    const how = [...(dice.chance(70) ? ["--incremental"] : []), ...(dice.chance(20) ? ["--compress"] : [])];
+    return verb(["backup", "create", one[1], "--name", name, "--target", target, "--rotation", `${keep}`, ...how], {
+      adds: [{ kind: "backup", name }],
+      made: scene.model.contentsOf(one[0]),
+      volumes: new Map(scene.model.volumesOf(one[0])),
+      ...rotated(scene, one[0], target, keep - 1),
+    });
+  },
+};
+
+const remove: Move = {
+  name: "backup delete",
+  weight: 4,
+  plan(scene, dice) {
+    const one = scene.thing("backup", dice);
+    if (one === undefined) return null;
+    return verb(["backup", "delete", one.id, "--target", one.target ?? "", "-y"], { removes: [one.id] });
+  },
+};
+
+const prune: Move = {
+  name: "backup prune",
+  weight: 2,
+  plan(scene, dice) {
+    const one = scene.instance(dice);
+    if (one === undefined) return null;
+    const target = scene.target(dice);
+    const keep = 1 + dice.below(3);
+    return verb(
+      ["backup", "prune", one[1], "--target", target, "--rotation", `${keep}`],
+      rotated(scene, one[0], target, keep),
+    );
+  },
+};
+
+const restore: Move = {
+  name: "backup restore",
+  weight: 6,
+  plan(scene, dice) {
+    const one = scene.thing("backup", dice);
+    if (one === undefined) return null;
+    const words = ["backup", "restore", one.id, "--target", one.target ?? ""];
+    const how = dice.below(3);
+    if (how === 0) {
+      if (scene.model.instances.size >= 6) return null;
+      const name = scene.name("w");
+      return verb([...words, "--instance", name, "--no-start", "--network", "none"], {
+        instance: name,
+        made: new Map(one.disks),
+      });
+    }
+    if (how === 1) {
+      const [device, content] = dice.pick([...one.disks].sort()) ?? [];
+      if (device === undefined || content === undefined) return null;
+      const name = scene.name("v");
+      return verb([...words, "--volume", name, "--disk", device], {
+        adds: [{ kind: "volume", name }],
+        made: new Map([["free", content]]),
+      });
+    }
+    const writes = new Map(
+      [...(one.volumes ?? [])].flatMap(([device, volume]) => {
+        const content = one.disks.get(device);
+        return content === undefined || scene.model.state.volumes[volume]?.instance !== one.of
+          ? []
+          : [[volume, content]];
+      }),
+    );
+    return verb([...words, "--in-place", "-y"], { writes, automatic: true });
+  },
+};
+
+const verify: Move = {
+  name: "backup verify",
+  weight: 2,
+  plan(scene, dice) {
+    const target = scene.target(dice);
+    return verb(["backup", "verify", "--all", "--target", target], {});
+  },
+};
+
+export const backupMoves: readonly Move[] = [create, remove, prune, restore, verify];

@@ -1,0 +1,89 @@
+/** The verbs of images. */
+import { rmSync } from "node:fs";
+import { sure } from "../../e2e/processes.ts";
+import { blank, difference, type Format, MIB_CELLS, randomWrites, readContent, written } from "../content.ts";
+import { type Move, verb } from "../deed.ts";
+import { writeFile } from "../domains.ts";
+
+const MOST_IMAGES = 8;
+
+const create: Move = {
+  name: "image create",
+  weight: 7,
+  async plan(scene, dice) {
+    const { model } = scene;
+    if (model.of("image").length >= MOST_IMAGES) return null;
+    const name = scene.name("i");
+    const adds = [{ kind: "image", name }] as const;
+    const words = ["image", "create", name];
+    const how = dice.below(4);
+    if (how === 0 || model.things.size === 0) {
+      const mib = 1 + dice.below(8);
+      const format: Format = dice.chance(50) ? "raw" : "qcow2";
+      const writes = randomWrites(dice, mib * MIB_CELLS);
+      const file = scene.file(`${name}.${format}`);
+      await sure("qemu-img", "create", "-q", "-f", format, file, `${mib}M`);
+      await writeFile({ file, format }, writes);
+      const made = new Map([["vda", written(blank(mib), writes)]]);
+      return verb([...words, "--file", file, "--disk-format", format], { adds, made });
+    }
+    if (how === 1) {
+      const one = scene.instance(dice);
+      if (one === undefined) return null;
+      return verb([...words, "--from-instance", one[1]], { adds, made: model.contentsOf(one[0]) });
+    }
+    if (how === 2) {
+      const one = scene.snapshot(dice, ({ type }) => type === "instance");
+      const disks = model.things.get(one?.id ?? "")?.disks;
+      if (one === undefined || disks === undefined) return null;
+      const made = new Map(one.disks.map(({ device, volume }) => [device, disks.get(volume) as Uint8Array]));
+      return verb([...words, "--from-snapshot", scene.snapshotName(one)], { adds, made });
+    }
+    const volume = scene.volume(dice, () => true);
+    if (volume === undefined) return null;
+    const content = model.held(volume.id);
+    const made = new Map([
+      ["vda", content],
+      [volume.device ?? "vda", content],
+    ]);
+    return verb([...words, "--from-volume", scene.volumeName(volume)], { adds, made });
+  },
+};
+
+const remove: Move = {
+  name: "image delete",
+  weight: 4,
+  plan(scene, dice) {
+    const one = scene.thing("image", dice);
+    return one === undefined ? null : verb(["image", "delete", one.name ?? ""], { removes: [one.id] });
+  },
+};
+
+const save: Move = {
+  name: "image save",
+  weight: 2,
+  plan(scene, dice) {
+    const one = scene.thing("image", dice);
+    const [device, content] = dice.pick([...(one?.disks ?? [])].sort()) ?? [];
+    if (one === undefined || device === undefined || content === undefined) return null;
+    const file = scene.file(`${scene.name("saved")}.img`);
+    const format: Format = dice.chance(50) ? "raw" : "qcow2";
+    const how = [
+      "--disk",
+      device,
+      "--disk-format",
+      format,
+      ...(format === "qcow2" && dice.chance(30) ? ["--compress"] : []),
+    ];
+    return {
+      ...verb(["image", "save", one.name ?? "", "--file", file, ...how], {}),
+      after: async () => {
+        const differs = difference(content, await readContent(file, format, `${file}.raw`));
+        rmSync(file);
+        return differs === null ? [] : [`${file}: ${differs}`];
+      },
+    };
+  },
+};
+
+export const imageMoves: readonly Move[] = [create, remove, save];

@@ -1,0 +1,220 @@
+/** The verbs of instances. */
+import type { Content } from "../content.ts";
+import { grownTo, MIB_CELLS, randomWrites, written } from "../content.ts";
+import { type Move, verb } from "../deed.ts";
+import type { Dice } from "../dice.ts";
+import { disksOfDomain, writeAsGuest } from "../domains.ts";
+import type { Scene } from "../scene.ts";
+
+const SMALL = ["--vcpus", "1", "--ram", "64M", "--network", "none"];
+const MOST_INSTANCES = 6;
+const MOST_RUNNING = 2;
+
+/** An image, snapshot or backup, and what its disks hold by device. */
+function source(scene: Scene, dice: Dice): { words: string[]; made: Map<string, Content> } | null {
+  const { model } = scene;
+  const what = dice.below(4);
+  if (what === 0) {
+    const one = scene.snapshot(dice, ({ type }) => type === "instance");
+    const disks = model.things.get(one?.id ?? "")?.disks;
+    if (one === undefined || disks === undefined) return null;
+    const made = new Map(one.disks.map(({ device, volume }) => [device, disks.get(volume) as Content]));
+    return { words: ["--snapshot", scene.snapshotName(one)], made };
+  }
+  const one = scene.thing("image", dice, ({ id }) => model.state.images[id]?.type !== "shelved");
+  if (one === undefined) return null;
+  return { words: ["--image", one.name ?? ""], made: new Map(one.disks) };
+}
+
+const create: Move = {
+  name: "instance create",
+  weight: 8,
+  plan(scene, dice) {
+    if (scene.model.instances.size >= MOST_INSTANCES) return null;
+    const from = source(scene, dice);
+    if (from === null) return null;
+    const name = scene.name("w");
+    const made = new Map(from.made);
+    const words = ["instance", "create", name, ...from.words, ...SMALL];
+    const root = made.get("vda");
+    if (root !== undefined && dice.chance(20)) {
+      const mib = Math.ceil(root.length / MIB_CELLS) + dice.below(3);
+      words.push("--disk", `${mib}M`);
+      made.set("vda", grownTo(root, mib * MIB_CELLS));
+    }
+    if (scene.running.size >= MOST_RUNNING || dice.chance(80)) words.push("--no-start");
+    return verb(words, { instance: name, made });
+  },
+};
+
+const start: Move = {
+  name: "instance start",
+  weight: 4,
+  plan(scene, dice) {
+    if (scene.running.size >= MOST_RUNNING) return null;
+    const one = scene.instance(dice, (id) => !scene.running.has(id));
+    return one === undefined ? null : verb(["instance", "start", one[1]], {});
+  },
+};
+
+const stop: Move = {
+  name: "instance stop",
+  weight: 5,
+  plan(scene, dice) {
+    const one = scene.instance(dice, (id) => scene.running.has(id));
+    return one === undefined ? null : verb(["instance", "stop", one[1], "--force"], {});
+  },
+};
+
+const set: Move = {
+  name: "instance set",
+  weight: 4,
+  plan(scene, dice) {
+    const one = scene.instance(dice);
+    if (one === undefined) return null;
+    const what = [
+      ["--property", `p=${dice.below(9)}`],
+      ["--name", scene.name("r")],
+      ["--autostart", dice.chance(50) ? "on" : "off"],
+    ][dice.below(3)] as string[];
+    return verb(["instance", "set", one[1], ...what], {});
+  },
+};
+
+const resize: Move = {
+  name: "instance resize",
+  weight: 2,
+  plan(scene, dice) {
+    const one = scene.instance(dice);
+    return one === undefined ? null : verb(["instance", "resize", one[1], "--vcpus", `${1 + dice.below(3)}`], {});
+  },
+};
+
+/** What is left of its adopted disks: files of others again. */
+function frees(scene: Scene, instance: string, asGuest: boolean): () => void {
+  const { model } = scene;
+  const disks = model.volumesOf(instance).flatMap(([device, id]) => {
+    const origin = model.origins.get(id);
+    return origin === undefined ? [] : [[device, { ...origin, content: model.held(id) }] as const];
+  });
+  const name = model.instances.get(instance) ?? "";
+  return () => {
+    if (asGuest) model.strangers.set(instance, { name, disks: new Map(disks) });
+    else for (const [, file] of disks) model.files.set(file.file, file);
+  };
+}
+
+const remove: Move = {
+  name: "instance delete",
+  weight: 4,
+  plan(scene, dice) {
+    const one = dice.chance(15) ? scene.shelved(dice) : scene.instance(dice);
+    if (one === undefined) return null;
+    const [id, name] = one;
+    const { state } = scene.model;
+    const keeps = dice.chance(20);
+    const snapshots = Object.values(state.snapshots).filter(
+      ({ type, instance }) => type === "instance" && instance === id,
+    );
+    const volumes = Object.values(state.volumes).filter(
+      (volume) => volume.instance === id && volume.deleteWithInstance && !keeps && !scene.model.origins.has(volume.id),
+    );
+    const adopted = Object.values(state.volumes).filter(
+      (volume) => volume.instance === id && scene.model.origins.has(volume.id),
+    );
+    const image = state.instances[id]?.shelved?.image;
+    return verb(["instance", "delete", name, "-y", ...(keeps ? ["--keep-volumes"] : [])], {
+      removes: [id, ...snapshots.map((each) => each.id), ...volumes.map((each) => each.id), ...(image ? [image] : [])],
+      mayRemove: adopted.map((each) => each.id),
+      gone: keeps ? () => undefined : frees(scene, id, false),
+    });
+  },
+};
+
+const release: Move = {
+  name: "instance release",
+  weight: 2,
+  plan(scene, dice) {
+    const one = scene.instance(dice, (id) => scene.model.state.instances[id]?.origin === "adopted");
+    if (one === undefined) return null;
+    const volumes = scene.model.volumesOf(one[0]).map(([, id]) => id);
+    return verb(["instance", "release", one[1]], { removes: [one[0], ...volumes], gone: frees(scene, one[0], true) });
+  },
+};
+
+const adopt: Move = {
+  name: "instance adopt",
+  weight: 4,
+  plan(scene, dice) {
+    const one = dice.pick([...scene.model.strangers.values()]);
+    return one === undefined ? null : verb(["instance", "adopt", one.name], { instance: one.name });
+  },
+};
+
+const shelve: Move = {
+  name: "shelve",
+  weight: 4,
+  plan(scene, dice) {
+    const one = scene.instance(dice);
+    if (one === undefined) return null;
+    const packs = dice.chance(40) ? ["--offload", "-y"] : [];
+    const name = `${one[1]}-shelved`;
+    const made = scene.model.contentsOf(one[0]);
+    return verb(["shelve", one[1], "--timeout", "1s", ...packs], { adds: [{ kind: "image", name }], made });
+  },
+};
+
+const unshelve: Move = {
+  name: "unshelve",
+  weight: 6,
+  plan(scene, dice) {
+    const one = scene.shelved(dice);
+    if (one === undefined) return null;
+    const image = scene.model.state.instances[one[0]]?.shelved?.image ?? "";
+    return verb(["unshelve", one[1]], { removes: [image] });
+  },
+};
+
+/** What a guest writes, running or by its next start. */
+const write: Move = {
+  name: "write",
+  weight: 30,
+  async plan(scene, dice) {
+    const { model } = scene;
+    const guests = [...model.instances, ...[...model.strangers].map(([id, { name }]): [string, string] => [id, name])]
+      .filter(([id]) => model.state.instances[id]?.shelved == null)
+      .sort(([, a], [, b]) => (a < b ? -1 : 1));
+    const [id, name] = dice.pick(guests) ?? [];
+    if (id === undefined) return null;
+    const disk = dice.pick((await disksOfDomain(id)) ?? []);
+    if (disk === undefined) return null;
+    const volume = model.volumesOf(id).find(([device]) => device === disk.device)?.[1];
+    const theirs = model.strangers.get(id)?.disks;
+    const file = theirs?.get(disk.device) ?? model.files.get(disk.file);
+    const before = volume === undefined ? file?.content : model.held(volume);
+    if (before === undefined) return null;
+    const writes = randomWrites(dice, before.length);
+    const act = async () => {
+      await writeAsGuest(id, disk, writes);
+      const content = written(before, writes);
+      if (volume !== undefined) model.write(volume, content);
+      else if (file !== undefined) (theirs ?? model.files).set(theirs ? disk.device : disk.file, { ...file, content });
+    };
+    const what = writes.map(({ at, cells, byte }) => `${byte} at cell ${at} for ${cells}`).join(", ");
+    return { act, text: `# ${name} writes to ${disk.device}: ${what}`, effect: {}, whole: true };
+  },
+};
+
+export const instanceMoves: readonly Move[] = [
+  create,
+  start,
+  stop,
+  set,
+  resize,
+  remove,
+  release,
+  adopt,
+  shelve,
+  unshelve,
+  write,
+];

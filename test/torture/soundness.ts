@@ -1,0 +1,99 @@
+/** What must hold of the store as a whole. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { tryVirsh, virsh } from "../e2e/virsh.ts";
+import { setClock } from "./clock.ts";
+import { disksOfDomain, redefine } from "./domains.ts";
+import type { Scene } from "./scene.ts";
+import { look } from "./seen.ts";
+
+const OWN = ["layers", "memory", "nvram", "seeds", "records"];
+
+/** Doctor finds nothing. */
+export async function doctorIsClean({ ground }: Scene): Promise<string[]> {
+  const { code, stdout, stderr } = await ground.run(["doctor", "-f", "json"]);
+  if (code === 0 && stdout.trim() === "[]") return [];
+  return [`doctor: exit ${code}: ${stdout.trim().replaceAll(/\s+/g, " ")} ${stderr.trim()}`];
+}
+
+/** Repairs with a yes; then nothing may be left to say. */
+export async function heal(scene: Scene): Promise<string[]> {
+  scene.counts.heals += 1;
+  const repair = () => scene.ground.run(["doctor", "--repair", "-y", "--lock-timeout", "60s"]);
+  let { code, stdout, stderr } = await repair();
+  if (await definedAgain(scene)) ({ code, stdout, stderr } = await repair());
+  if (code !== 0) return [`doctor --repair -y: exit ${code}: ${stderr.trim()} ${stdout.trim()}`];
+  scene.unsettled = null;
+  return doctorIsClean(scene);
+}
+
+/** What no repair has defined again a person does. */
+async function definedAgain({ undefined: lost, ground }: Scene): Promise<boolean> {
+  let any = false;
+  for (const [uuid, xml] of lost) {
+    if ((await disksOfDomain(uuid)) === null) {
+      await redefine(ground.folder, xml);
+      any = true;
+    }
+  }
+  lost.clear();
+  return any;
+}
+
+/** `usage` says what `du` says, and each file is somebody's. */
+export async function accountsAgree({ ground, model }: Scene): Promise<string[]> {
+  const { code, stdout, stderr } = await ground.run(["usage", "-f", "json"]);
+  if (code !== 0) return [`usage: exit ${code}: ${stderr.trim()}`];
+  const { kinds } = JSON.parse(stdout) as { kinds: { kind: string; allocated_bytes: number }[] };
+  const said = kinds.find(({ kind }) => kind === "total")?.allocated_bytes;
+  const files = new Set(Object.values(model.state.layers).map(({ file }) => file));
+  const taken = [...files].reduce((sum, file) => sum + statSync(file).blocks * 512, 0);
+  const wrong = said === taken ? [] : [`usage says ${said} bytes, and du ${taken}`];
+  return [...wrong, ...orphans(ownFiles(ground.home), readFileSync(join(ground.home, "state.json"), "utf8"))];
+}
+
+const ownFiles = (home: string): string[] => OWN.flatMap((folder) => filesIn(join(home, folder)));
+
+function filesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+}
+
+const orphans = (files: readonly string[], state: string): string[] =>
+  files.filter((file) => !state.includes(basename(file))).map((file) => `${file}: nothing remembers it`);
+
+/** Everything is deleted by its verb, and then nothing is left, in the store or in libvirt. */
+export async function clearedByVerbs(scene: Scene): Promise<string[]> {
+  const { ground, model } = scene;
+  const wrong: string[] = [];
+  const say = async (...words: string[]) => {
+    const { code, stderr } = await ground.run([...words, "--lock-timeout", "60s"]);
+    if (code !== 0) wrong.push(`estrato ${words.join(" ")}: exit ${code}: ${stderr.trim()}`);
+  };
+  setClock(0);
+  // Guests of others on what is ours keep it: they go first.
+  for (const [id] of model.strangers) {
+    await tryVirsh("destroy", id);
+    await virsh("undefine", id);
+  }
+  for (const { id, target } of model.of("backup")) await say("backup", "delete", id, "--target", target ?? "", "-y");
+  for (const id of model.instances.keys()) await say("instance", "delete", id, "-y");
+  let { state } = look(ground);
+  for (const id of Object.keys(state.snapshots)) await say("snapshot", "delete", id);
+  for (const id of Object.keys(state.images)) await say("image", "delete", id);
+  ({ state } = look(ground));
+  for (const id of Object.keys(state.volumes)) await say("volume", "delete", id, "-y");
+  await say("doctor", "--repair", "-y");
+  ({ state } = look(ground));
+  for (const key of ["layers", "volumes", "instances", "snapshots", "images", "bookmarks"] as const) {
+    const left = Object.keys(state[key]);
+    if (left.length > 0) wrong.push(`at the end there are ${key}: ${left.join(", ")}`);
+  }
+  for (const file of ownFiles(ground.home)) wrong.push(`at the end there is ${file}`);
+  const domains = (await virsh("list", "--all", "--name")).trim();
+  if (domains !== "") wrong.push(`at the end libvirt has ${domains}`);
+  return wrong;
+}
