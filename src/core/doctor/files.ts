@@ -1,5 +1,6 @@
 /** Compares the layers that we remember with the files that are there. */
 import { EstratoError } from "../../errors.ts";
+import { hiddenInStore } from "../abandoned.ts";
 import { standingOn } from "../graph/references.ts";
 import { filesInUse, type Headers } from "../in-use.ts";
 import { instancesOn } from "../layers/holders.ts";
@@ -110,6 +111,10 @@ export async function examineOrphans(world: World, state: State): Promise<Findin
       findings.push(await orphanOf(world, path, isMemory ? "memory" : "record", headers));
     }
   }
+  for (const { path, writer } of await hiddenInStore(world)) {
+    if (writer === "dead") findings.push(removal(path, "what a command that was killed was writing", [], headers));
+    if (writer === "unknown") findings.push(await orphanOf(world, path, "hidden", headers));
+  }
   return findings;
 }
 
@@ -139,12 +144,19 @@ async function orphanLayer(world: World, path: string, headers: Headers): Promis
 }
 
 /** It may be the only one that is left of what somebody deleted by mistake: it goes only after a yes. */
-async function orphanOf(world: World, path: string, kind: "memory" | "record", headers: Headers): Promise<Finding> {
+async function orphanOf(
+  world: World,
+  path: string,
+  kind: "memory" | "record" | "hidden",
+  headers: Headers,
+): Promise<Finding> {
   const { allocatedBytes = 0, sizeBytes = 0 } = (await world.host.fileInfo(path)) ?? {};
   if (kind === "memory") {
     const problem = `a memory of ${allocatedBytes} bytes that no snapshot remembers`;
     return removal(path, problem, [`${path}, ${allocatedBytes} bytes`], headers);
   }
+  if (kind === "hidden")
+    return removal(path, "a hidden file of nobody's here", [`${path}, ${sizeBytes} bytes`], headers);
   const problem = "a definition, NVRAM, TPM state or seed that nothing remembers";
   return removal(path, problem, [`${path}, ${sizeBytes} bytes`], headers);
 }
