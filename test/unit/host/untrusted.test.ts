@@ -162,7 +162,7 @@ describe("the tables of an image from outside", () => {
   const CLUSTER = 65536n;
   const inspect = (path: string) => inspectUntrusted(path, "qcow2", null, false, true);
 
-  /** 1 TiB, all of whose 2048 second tables are the one at the fifth cluster, or lie one behind the other from there. */
+  /** 1 TiB, whose 2048 second tables lie where that function says. One is there, at the fifth cluster. */
   function large(second: (table: number) => bigint): string {
     const bytes = Buffer.alloc(5 * 65536);
     header((of) => {
