@@ -53,6 +53,20 @@ export class EstratoError extends Error {
   }
 }
 
+const DOING = Symbol("what was being done");
+
+/** Notes at which step an error was thrown that nobody expected. Returns it. */
+export function whileDoing(error: unknown, doing: string): unknown {
+  if (error instanceof Error && !(error instanceof EstratoError) && doingOf(error) === "")
+    Object.defineProperty(error, DOING, { value: doing });
+  return error;
+}
+
+/** What whileDoing noted; "" where it did not. */
+export function doingOf(error: unknown): string {
+  return error instanceof Error ? ((error as { [DOING]?: string })[DOING] ?? "") : "";
+}
+
 /**
  * "timeout" of a host that does not answer: a child was ended that was asked, or told to do something. What it was told
  * may still be done, so nothing of it is undone before the host answers again.

@@ -11,8 +11,9 @@ import type { Host } from "./host/index.ts";
 import { createReporter } from "./reporter.ts";
 import type { Settings } from "./store/settings.ts";
 import { callingUser, type Machine, realClock, realIds, thisMachine } from "./system.ts";
+import { toldError } from "./told-error.ts";
 import { type ColourWish, colourAllowed, loadPainter, type Painter } from "./ui/colour.ts";
-import { asEstratoError, EXIT_CODES, errorJson, errorLine, errorTrace } from "./ui/errors.ts";
+import { EXIT_CODES, errorJson, errorLine, errorTrace } from "./ui/errors.ts";
 import { type Prompts, terminalPrompts } from "./ui/prompts.ts";
 import { type StatusLine, statusLine } from "./ui/status-line.ts";
 import { type Streams, type Terminal, terminalOf } from "./ui/streams.ts";
@@ -327,7 +328,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     painter,
     close: () => made?.close(),
     reportError(error) {
-      const known = asEstratoError(error);
+      const known = toldError(error, command, env);
       if (globals.trace) say(errorTrace(known));
       say(globals.format === "json" ? errorJson(known, command, EXIT_CODES[known.code]) : errorLine(known));
       return known;

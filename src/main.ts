@@ -3,6 +3,7 @@ import { ChildExit } from "./errors.ts";
 import type { Surroundings } from "./factory.ts";
 import { endLivingChildren } from "./living-children.ts";
 import { commandLine, runProgram } from "./program.ts";
+import { toldError } from "./told-error.ts";
 import { asEstratoError, EXIT_CODES, errorJson, errorLine, errorTrace } from "./ui/errors.ts";
 
 const TERMINATED = 143;
@@ -14,7 +15,7 @@ export async function main(words: readonly string[], surroundings: Surroundings)
     return 0;
   } catch (error) {
     if (error instanceof ChildExit) return error.exit;
-    const known = asEstratoError(error);
+    const known = toldError(error, commandLine(words), surroundings.env);
     const exit = EXIT_CODES[known.code];
     const { stderr } = surroundings.streams;
     if (words.includes("--trace")) stderr.write(errorTrace(known));
@@ -77,7 +78,7 @@ export async function start(): Promise<void> {
   const interruption = new AbortController();
   const ending = endOnSignals(interruption);
   process.on("uncaughtException", (error) => {
-    process.stderr.write(errorLine(asEstratoError(error)));
+    process.stderr.write(errorLine(toldError(error, commandLine(process.argv.slice(2)), process.env)));
     if (process.argv.includes("--trace")) process.stderr.write(errorTrace(asEstratoError(error)));
     process.exit(EXIT_CODES.failed);
   });

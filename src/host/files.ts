@@ -1,10 +1,10 @@
 /** Files of the host: facts, durable copies, removal. */
-import { randomBytes } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import { chmod, link, lstat, open, readdir, readFile, realpath, rename, stat, statfs, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { openOutside } from "../outside-file.ts";
+import { temporaryName } from "./temporary-files.ts";
 
 export interface FileInfo {
   readonly uid: number;
@@ -118,11 +118,6 @@ export async function syncPath(path: string): Promise<void> {
 export async function syncNamed(path: string): Promise<void> {
   await syncPath(path);
   await syncPath(dirname(path));
-}
-
-/** A name beside `path` that nothing else has; hidden from `listFolder`. */
-export function temporaryName(path: string): string {
-  return `${dirname(path)}/.${randomBytes(6).toString("hex")}.part`;
 }
 
 /** Makes an empty file of that mode, whatever the umask. Fails where the path exists. */

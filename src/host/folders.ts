@@ -3,7 +3,8 @@ import { mkdir, open, readdir, rename, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { openOutside } from "../outside-file.ts";
-import { fileInfo, removeFile, syncPath, temporaryName } from "./files.ts";
+import { fileInfo, removeFile, syncPath } from "./files.ts";
+import { temporaryName } from "./temporary-files.ts";
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
 

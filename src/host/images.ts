@@ -15,7 +15,7 @@ export function imageHost(processes: Processes, virsh: Virsh) {
       (await import("./image-chain.ts")).imageChain(path, format),
     ownExtents: (image: ImageFile): Promise<Extent[]> => ownExtents(processes, virsh, image),
     inspectUntrusted: async (path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> =>
-      (await import("./untrusted.ts")).inspectUntrusted(path, format),
+      (await import("./untrusted.ts")).inspectUntrusted(path, format, null, false, true),
     readSharedLayer: async (path: string, backing: string | null, encrypted = false): Promise<ImageInfo> =>
       (await import("./untrusted.ts")).inspectUntrusted(path, "qcow2", backing, encrypted),
     convertedBytes: (image: ImageFile): Promise<number> => convertedBytes(processes, virsh, image),

@@ -1,7 +1,7 @@
 /** The machine, as one object. Only what a call needs is loaded by it: a cheap verb stays cheap. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Action, PerformOptions } from "../core/model/action.ts";
-import type { BlockSums, Command, CronEntry, Crontab, HostUser } from "../core/model/host.ts";
+import type { BlockSums, Command, CronEntry, Crontab, HiddenFile, HostUser } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { commandsFor } from "./actions/commands.ts";
 import type { ChildTrace } from "./child.ts";
@@ -52,6 +52,8 @@ function fileHost(processes: Processes) {
   return {
     fileInfo,
     listFolder,
+    hiddenFiles: async (folder: string): Promise<HiddenFile[]> =>
+      (await import("./temporary-files.ts")).hiddenFiles(folder),
     realPath,
     freeBytes,
     readText: async (path: string, maxBytes: number): Promise<{ text: string; uid: number } | null> =>

@@ -13,8 +13,8 @@ import { owedTo, type Processes } from "./process.ts";
 
 export interface KeptVirsh {
   /**
-   * Null where this wants a process of its own: a time to end at, a signal, a line that virsh would not read as it is, or
-   * virsh is at work.
+   * Null where this wants a process of its own: a time to end at, a signal, a line that virsh would not read as it is,
+   * or virsh is at work.
    */
   ask(shownAs: Command, lines: string, exitOf: ExitOf, options: RunOptions): Promise<ChildResult | null>;
   /** Starts the one that will be asked with these locks. */

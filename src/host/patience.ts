@@ -43,7 +43,7 @@ export interface Owed {
 export interface Watch {
   /** Why we have ended it; null: we have not. */
   readonly reason: EstratoError | null;
-  /** Resolves where it does not end although it was killed (it sleeps in the kernel): nobody waits for it any longer. */
+  /** Resolves where it does not end although it was killed (it sleeps in the kernel): it is not waited for. */
   readonly lost: Promise<void>;
   /** It has said something. */
   heard(): void;

@@ -49,6 +49,8 @@ export function readQcow2Header(bytes: Buffer): Qcow2Header | string {
   if (headerLengthBytes < (version === 3 ? V3_LENGTH_BYTES : V2_LENGTH_BYTES) || headerLengthBytes > 2 ** clusterBits) {
     return `a header of ${headerLengthBytes} bytes is not allowed`;
   }
+  const refcountOrder = version === 3 ? bytes.readUInt32BE(96) : 4;
+  if (refcountOrder > 6) return `a reference count of 2^${refcountOrder} bits is not allowed`;
   const extensions = readExtensions(bytes, headerLengthBytes, 2 ** clusterBits);
   if (typeof extensions === "string") return extensions;
   return {

@@ -212,7 +212,7 @@ async function exists(path: string): Promise<boolean> {
   });
 }
 
-/** To be asked before QEMU is given a file that it would wait for. What is not there is QEMU's to tell. Throws "host". */
+/** To be asked before QEMU is given a file that it might wait for. What is not there QEMU tells itself. */
 export async function requireImages(...paths: readonly string[]): Promise<void> {
   for (const path of paths) await exists(path);
 }

@@ -8,8 +8,8 @@ import type { SecretSummary } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { openOutside } from "../outside-file.ts";
 import type { RunOptions } from "./child.ts";
-import { temporaryName } from "./files.ts";
 import { lastWords, printable } from "./process-failure.ts";
+import { temporaryName } from "./temporary-files.ts";
 import type { Virsh } from "./virsh.ts";
 import { childText, type Element, escapeXml, parseXml } from "./xml.ts";
 

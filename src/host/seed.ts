@@ -5,9 +5,10 @@ import { dirname, join } from "node:path";
 import type { Action } from "../core/model/action.ts";
 import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import { removeFile, setMode, syncPath, temporaryName } from "./files.ts";
+import { removeFile, setMode, syncPath } from "./files.ts";
 import type { Processes } from "./process.ts";
 import { failure, missingProgram } from "./process-failure.ts";
+import { temporaryName } from "./temporary-files.ts";
 
 type SeedAction = Extract<Action, { do: "create-seed" }>;
 

@@ -9,6 +9,7 @@ import { EstratoError } from "../errors.ts";
 import { openOutside } from "../outside-file.ts";
 import { printable } from "./process-failure.ts";
 import { EXTENSION, INCOMPATIBLE, type Qcow2Header, readBacking, readQcow2Header } from "./qcow2-header.ts";
+import { faultOfTables } from "./qcow2-tables.ts";
 
 const READ_BYTES = 2 ** 21; // the largest cluster: the whole header lies in the first one
 const MAX_VIRTUAL_BYTES = 2n ** 46n; // 64 TiB
@@ -40,14 +41,16 @@ const MAGICS: readonly { readonly format: string; readonly at: number; readonly 
 
 /**
  * The facts of an untrusted image. `format` null means: qcow2 by its magic, else raw where no other format's magic is
- * there. `backing`: the one file that it must stand on, as its header names it; `encrypted`: it may be. "not_found"
- * where there is no file; "host" with the reason where it is not what it claims, or names another file.
+ * there. `backing`: the one file that it must stand on, as its header names it; `encrypted`: it may be; `tables`:
+ * they are read too. "not_found" where there is no file; "host" with the reason where it is not what it claims, or names
+ * another file.
  */
 export async function inspectUntrusted(
   path: string,
   format: "qcow2" | "raw" | null,
   backing: string | null = null,
   encrypted = false,
+  tables = false,
 ): Promise<ImageInfo> {
   const file = await openRegular(path);
   try {
@@ -56,11 +59,18 @@ export async function inspectUntrusted(
     const { bytesRead } = await file.read(head, 0, head.length, 0);
     const bytes = head.subarray(0, bytesRead);
     const facts = factsOf(bytes, stat.size, path, format, { backing, encrypted });
+    if (tables && facts.format === "qcow2") await requireTables(file, bytes, stat.size, path);
     const backingFormat = backing === null ? null : "qcow2";
     return { ...facts, path, actualSizeBytes: stat.blocks * 512, backing, backingFormat };
   } finally {
     await file.close();
   }
+}
+
+async function requireTables(file: FileHandle, bytes: Buffer, fileBytes: number, path: string): Promise<void> {
+  const header = readQcow2Header(bytes);
+  const why = typeof header === "string" ? header : await faultOfTables(file, header, fileBytes);
+  if (why !== null) throw refusal(path, why, GET_AGAIN);
 }
 
 /** A link to a file is followed, since the user named it; a pipe, a device or a folder is not read. */

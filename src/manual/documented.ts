@@ -25,6 +25,7 @@ export const FILES: readonly Fact[] = [
   ["$XDG_DATA_HOME/estrato", "the same of any other user (~/.local/share/estrato)"],
   ["/etc/estrato/config.json", "settings of the system"],
   ["$XDG_CONFIG_HOME/estrato/config.json", "settings of a user (~/.config/estrato/config.json)"],
+  ["$XDG_STATE_HOME/estrato/fault-*.txt", "traces of unexpected errors, the last 20 (~/.local/state/estrato)"],
 ];
 
 export const SETTINGS: readonly Fact[] = Object.entries(SETTING_KINDS).map(([key, { doc, takes }]) => [

@@ -356,6 +356,11 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const names = inside.map((file) => file.slice(path.length + 1).split("/")[0] ?? "");
       return [...new Set(names)].filter((name) => !name.startsWith(".")).sort();
     },
+    async hiddenFiles(folder) {
+      alive();
+      const inside = [...machine.files.keys()].filter((path) => path.startsWith(`${folder}/.`));
+      return inside.sort().map((path) => ({ path, writer: path.endsWith(".part") ? "dead" : "unknown" }));
+    },
     async blockSums(path, _, { known = [] } = {}) {
       alive();
       const { sizeBytes, sums } = sumsOf(machine, path);

@@ -43,6 +43,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
 
   fileInfo: "never",
   listFolder: "never",
+  hiddenFiles: "never",
   realPath: "never",
   readText: "never",
   holdFile: "never",

@@ -1,5 +1,6 @@
 /** Compares the layers that we remember with the files that are there. */
 import { EstratoError } from "../../errors.ts";
+import { hiddenInStore } from "../abandoned.ts";
 import { standingOn } from "../graph/references.ts";
 import { filesInUse } from "../in-use.ts";
 import { instancesOn } from "../layers/holders.ts";
@@ -109,6 +110,10 @@ export async function examineOrphans(world: World, state: State): Promise<Findin
       findings.push(await orphanOf(world, path, isMemory ? "memory" : "record"));
     }
   }
+  for (const { path, writer } of await hiddenInStore(world)) {
+    if (writer === "dead") findings.push(removal(path, "what a command that was killed was writing", []));
+    if (writer === "unknown") findings.push(await orphanOf(world, path, "hidden"));
+  }
   return findings;
 }
 
@@ -138,12 +143,14 @@ async function orphanLayer(world: World, path: string): Promise<Finding> {
 }
 
 /** It may be the only one that is left of what somebody deleted by mistake: it goes only after a yes. */
-async function orphanOf(world: World, path: string, kind: "memory" | "record"): Promise<Finding> {
+async function orphanOf(world: World, path: string, kind: "memory" | "record" | "hidden"): Promise<Finding> {
   const { allocatedBytes = 0, sizeBytes = 0 } = (await world.host.fileInfo(path)) ?? {};
   if (kind === "memory") {
     const problem = `a memory of ${allocatedBytes} bytes that no snapshot remembers`;
     return removal(path, problem, [`${path}, ${allocatedBytes} bytes`]);
   }
+  if (kind === "hidden")
+    return removal(path, "a hidden file of nobody's here", [`${path}, ${sizeBytes} bytes`]);
   const problem = "a definition, NVRAM, TPM state or seed that nothing remembers";
   return removal(path, problem, [`${path}, ${sizeBytes} bytes`]);
 }

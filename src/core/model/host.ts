@@ -3,6 +3,13 @@
  * no image.
  */
 
+/** A file whose name begins with a dot, and what is known of who writes it. */
+export interface HiddenFile {
+  readonly path: string;
+  /** "unknown": it has no name that we give. */
+  readonly writer: "living" | "dead" | "unknown";
+}
+
 /** A disk of a domain as libvirt defines it. */
 export interface DomainDisk {
   readonly device: string; // target: vda

@@ -4,7 +4,7 @@
  * where it failed.
  */
 
-import { EstratoError, NoAnswer } from "../../errors.ts";
+import { EstratoError, NoAnswer, whileDoing } from "../../errors.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireQemuMayEnter } from "../qemu-access.ts";
@@ -121,7 +121,9 @@ async function runSteps<Data, Result>(
   const around = async ({ id, title }: Step, work: () => Promise<unknown>) => {
     if (world.signal.aborted) throw new EstratoError("interrupted", `${kind.name}: interrupted before "${title}"`);
     world.report.step({ operation: kind.name, index, id, title, phase: "before" });
-    await work();
+    await work().catch((error: unknown) => {
+      throw whileDoing(error, `${kind.name}: ${title}`);
+    });
     world.report.step({ operation: kind.name, index, id, title, phase: "after" });
     index += 1;
   };

@@ -1,5 +1,6 @@
 /** The frame around every verb that changes something: recover, lock, work, collect. */
 import { EstratoError } from "../../errors.ts";
+import { clearAbandoned } from "../abandoned.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { takeLocks } from "./locks.ts";
 import { withPlannedFirst } from "./planned-first.ts";
@@ -17,7 +18,10 @@ export async function withLocks<T>(
   body: (locks: HeldLocks) => Promise<T>,
   options: { readonly evenIfBroken?: boolean } = {},
 ): Promise<T> {
-  if (!world.dryRun) await recoverAll(world);
+  if (!world.dryRun) {
+    await recoverAll(world);
+    await clearAbandoned(world);
+  }
   const locks = await lock(world, names);
   let result: T;
   try {

@@ -1,5 +1,5 @@
 /** What core asks of files and folders, whatever they hold. */
-import type { BlockSums, HostUser } from "../model/host.ts";
+import type { BlockSums, HiddenFile, HostUser } from "../model/host.ts";
 
 /** Files and folders. Everything may throw EstratoError. */
 export interface FilePort {
@@ -21,6 +21,8 @@ export interface FilePort {
   realPath(path: string): Promise<string | null>;
   /** Names in a folder (no dot files); [] where it is not there. */
   listFolder(path: string): Promise<string[]>;
+  /** Those that it leaves out, under their paths: a file has such a name while it is written. */
+  hiddenFiles(folder: string): Promise<HiddenFile[]>;
   /** A small regular file from outside and who owns it; null where there is none that we may read, or it is larger. */
   readText(path: string, maxBytes: number): Promise<{ readonly text: string; readonly uid: number } | null>;
   /**

@@ -2,10 +2,11 @@
 import { link, rename } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath, temporaryName } from "../files.ts";
+import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath } from "../files.ts";
 import { filesBelow, imageInfo, ownExtents, requireImages } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
 import { sumsBehind } from "../sums-behind.ts";
+import { temporaryName } from "../temporary-files.ts";
 import { commandsFor } from "./commands.ts";
 import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
 import {

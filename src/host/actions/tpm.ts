@@ -8,8 +8,9 @@ import { constants } from "node:fs";
 import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import { fileInfo, removeFile, syncPath, temporaryName } from "../files.ts";
+import { fileInfo, removeFile, syncPath } from "../files.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
+import { temporaryName } from "../temporary-files.ts";
 import { type ActionContext, type ActionOf, isOff } from "./context.ts";
 import { stateOf } from "./domains.ts";
 

@@ -193,6 +193,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   dataPlaces: () => [image],
   fileInfo: () => [file],
   listFolder: () => [folder],
+  hiddenFiles: () => [folder],
   realPath: () => [file],
   readText: () => [file, 10],
   holdFile: () => [file],

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -63,6 +63,7 @@ describe("a qcow2 image from outside", () => {
     ["encryption method 7", (bytes) => bytes.writeUInt32BE(7, 32)],
     ["version 4 of qcow2", (bytes) => bytes.writeUInt32BE(4, 4)],
     ["a cluster of 2^30 bytes", (bytes) => bytes.writeUInt32BE(30, 20)],
+    ["a reference count of 2^99 bits", (bytes) => bytes.writeUInt32BE(99, 96)],
     ["a header of 4294967295 bytes", (bytes) => bytes.writeUInt32BE(0xffffffff, 100)],
     ["a header extension reaches beyond", (bytes) => bytes.writeUInt32BE(0xfffff, 116) && bytes.writeUInt32BE(1, 112)],
     ["has no size", (bytes) => bytes.writeBigUInt64BE(0n, 24)],
@@ -153,5 +154,62 @@ describe("what is no file", () => {
     for (const path of [link, join(folder, "nothing")]) {
       await expect(inspectUntrusted(path, null)).rejects.toMatchObject({ code: "not_found" });
     }
+  });
+});
+
+describe("the tables of an image from outside", () => {
+  const TIB = 2n ** 40n;
+  const CLUSTER = 65536n;
+  const inspect = (path: string) => inspectUntrusted(path, "qcow2", null, false, true);
+
+  /** 1 TiB, whose 2048 second tables lie where that function says. One is there, at the fifth cluster. */
+  function large(second: (table: number) => bigint): string {
+    const bytes = Buffer.alloc(5 * 65536);
+    header((of) => {
+      of.writeBigUInt64BE(TIB, 24);
+      of.writeUInt32BE(2048, 36);
+      for (let table = 0; table < 2048; table += 1)
+        of.writeBigUInt64BE(second(table) | (1n << 63n), 3 * 65536 + table * 8);
+    }).copy(bytes);
+    for (let at = 0; at < 8192; at += 1) bytes.writeBigUInt64BE((5n * CLUSTER) | (1n << 63n), 4 * 65536 + at * 8);
+    const path = file(bytes);
+    truncateSync(path, 2 ** 30);
+    return path;
+  }
+
+  test("may name no place twice: a terabyte would be read out of a few kilobytes", async () => {
+    await expect(inspect(large(() => 4n * CLUSTER))).rejects.toMatchObject(refused("one place more than once"));
+    await expect(inspect(large((table) => (table === 0 ? 4n * CLUSTER : 0n)))).rejects.toMatchObject(
+      refused("one place more than once"),
+    );
+    await expect(inspect(large(() => 2n ** 50n))).rejects.toMatchObject(refused("beyond its end"));
+  });
+
+  test("may be long, and are not longer than QEMU allows", async () => {
+    const path = file(header((of) => of.writeUInt32BE(2 ** 23, 36)));
+    truncateSync(path, 2 ** 30);
+    await expect(inspect(path)).rejects.toMatchObject(refused("larger than tables may be"));
+  });
+
+  test.each([
+    ["as it is made", "qemu-io -f qcow2 -c 'write 0 3M' -c 'write 900M 64k' -c 'write -z 500M 10M' $0"],
+    [
+      "with internal snapshots",
+      "qemu-io -f qcow2 -c 'write 0 3M' $0; qemu-img snapshot -c a $0; qemu-io -f qcow2 -c 'write 1M 1M' $0",
+    ],
+    ["compressed", "qemu-io -f raw -c 'write 0 3M' $0.raw; qemu-img convert -c -O qcow2 $0.raw $0"],
+    ["with places for all of its data", "qemu-img create -q -f qcow2 -o preallocation=metadata $0 1G"],
+    [
+      "with parts of clusters",
+      "qemu-img create -q -f qcow2 -o extended_l2=on $0 1G; qemu-io -f qcow2 -c 'write 5k 1M' $0",
+    ],
+    [
+      "with clusters of 512 bytes",
+      "qemu-img create -q -f qcow2 -o cluster_size=512 $0 64M; qemu-io -f qcow2 -c 'write 5k 1M' $0",
+    ],
+  ])("of an image of QEMU's are taken, %s", async (_how, line) => {
+    const path = join(folder, "image.qcow2");
+    execFileSync("sh", ["-c", `qemu-img create -q -f qcow2 $0 1G; truncate -s 1G $0.raw; ${line}`, path]);
+    expect(await inspect(path)).toMatchObject({ format: "qcow2" });
   });
 });

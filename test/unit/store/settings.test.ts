@@ -39,6 +39,7 @@ describe("settings", () => {
       backup_target: null,
       image_stores: null,
       revert_keep: "24h",
+      host_timeout: "30",
       color: "auto",
       format: "table",
     });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { EstratoError } from "../../../src/errors.ts";
-import { asEstratoError, EXIT_CODES, errorJson, errorLine, errorTrace } from "../../../src/ui/errors.ts";
+import { asEstratoError, EXIT_CODES, errorJson, errorLine, errorTrace, isFault } from "../../../src/ui/errors.ts";
 
 test("an error is one line: what, why, what to do", () => {
   const error = new EstratoError("conflict", "volume data1: it is attached to web1", { hint: "Detach it first." });
@@ -41,4 +41,20 @@ test("what is no error of ours is a fault, and the trace shows its cause", () =>
   expect(told.code).toBe("failed");
   expect(errorTrace(told)).toMatch(/EstratoError: unexpected[\s\S]*caused by: TypeError: x is undefined/);
   expect(asEstratoError("a text").message).toBe("unexpected: a text");
+});
+
+test("what the machine answers to a call is no fault of ours, and names the file", () => {
+  const error = Object.assign(new Error("EPERM: operation not permitted, open '/s/layers/x'"), {
+    code: "EPERM",
+    syscall: "open",
+    path: "/s/layers/x",
+  });
+  expect(errorLine(asEstratoError(error))).toMatch(/^estrato: \/s\/layers\/x: operation not permitted \(open\)\. See /);
+  expect(asEstratoError(error).code).toBe("host");
+  expect([isFault(error), isFault(new TypeError("no")), isFault(new EstratoError("usage", "no"))]).toEqual([
+    false,
+    true,
+    false,
+  ]);
+  expect(isFault(Object.assign(new Error("no"), { code: "EPERM" }))).toBe(true); // nobody called the system
 });

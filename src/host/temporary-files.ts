@@ -1,0 +1,55 @@
+/**
+ * Files that are being written, under a hidden name that says by whom: what was left by a process that is no more can
+ * be told from what is under way.
+ */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { lstat, readdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { HiddenFile } from "../core/model/host.ts";
+
+/** PID, when it was started (ticks since the host was: proc(5), stat), and some chance. */
+const OURS = /^\.(\d+)-(\d+)-[0-9a-f]{12}\.part$/;
+/** 0.1.0 said nothing of who wrote: nobody needs an hour for one of these. */
+const OLDER = /^\.[0-9a-f]{12}\.part$/;
+const ABANDONED_AFTER_MS = 3_600_000;
+
+let ownStart: string | null = null;
+
+/** A name beside `path` that nothing else has; hidden from `listFolder`. */
+export function temporaryName(path: string): string {
+  ownStart ??= startOf(process.pid) ?? "0";
+  return `${dirname(path)}/.${process.pid}-${ownStart}-${randomBytes(6).toString("hex")}.part`;
+}
+
+/** The files of a folder whose names begin with a dot; [] where there is no such folder. */
+export async function hiddenFiles(folder: string): Promise<HiddenFile[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  const found: HiddenFile[] = [];
+  for (const name of names.filter((one) => one.startsWith(".")).sort()) {
+    const path = `${folder}/${name}`;
+    found.push({ path, writer: await writerOf(path, name) });
+  }
+  return found;
+}
+
+async function writerOf(path: string, name: string): Promise<HiddenFile["writer"]> {
+  const [, pid, start] = OURS.exec(name) ?? [];
+  if (pid !== undefined) return startOf(Number(pid)) === start ? "living" : "dead";
+  if (!OLDER.test(name)) return "unknown";
+  const { mtimeMs } = await lstat(path).catch(() => ({ mtimeMs: Date.now() }));
+  return Date.now() - mtimeMs > ABANDONED_AFTER_MS ? "dead" : "living";
+}
+
+/** Null where there is no such process. */
+function startOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { examine } from "../../../src/core/doctor/doctor.ts";
+import { withLocks } from "../../../src/core/operations/with-locks.ts";
+import { bed, command } from "./world.ts";
+
+test("the next command removes what a killed one was writing, and doctor names it and what is nobody's", async () => {
+  const on = bed();
+  const { paths } = command(on).store;
+  const files = [
+    `${paths.layersFolder}/.a.part`,
+    paths.seed("x").replace(/x\.iso$/, ".b.part"),
+    `${paths.layersFolder}/.c`,
+  ];
+  const world = command(on);
+  for (const path of files) await world.host.perform({ do: "write-file", path, text: "key" });
+  const named = async () => (await examine(command(on))).map(({ subject }) => subject).sort();
+  expect(await named()).toEqual([...files].sort());
+  await withLocks({ ...command(on), dryRun: true }, ["web1"], async () => null);
+  expect(await named()).toEqual([...files].sort());
+  await withLocks(command(on), ["web1"], async () => null);
+  expect(await named()).toEqual([files[2]]);
+});

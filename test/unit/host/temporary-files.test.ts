@@ -1,0 +1,37 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { hiddenFiles, temporaryName } from "../../../src/host/temporary-files.ts";
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "estrato-test-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const make = (name: string): void => writeFileSync(join(folder, name), "");
+
+test("what is being written is told from what a process that is no more has left", async () => {
+  writeFileSync(temporaryName(join(folder, "lay.qcow2")), "");
+  const [own = ""] = readdirSync(folder);
+  const { pid } = spawnSync("true");
+  make(own.replace(String(process.pid), String(pid)));
+  // The same number, given to another process.
+  make(own.replace(/-\d+-/, "-1-"));
+  make("visible");
+  const found = await hiddenFiles(folder);
+  expect(found.filter(({ writer }) => writer === "living")).toEqual([{ path: join(folder, own), writer: "living" }]);
+  expect(found.filter(({ writer }) => writer === "dead")).toHaveLength(2);
+  expect(found).toHaveLength(3);
+});
+
+test("a name that says nothing of its writer is left to stand for an hour, and another's for good", async () => {
+  const old = `.${"a".repeat(12)}.part`;
+  for (const name of [old, `.${"b".repeat(12)}.part`, ".nfs0001"]) make(name);
+  utimesSync(join(folder, old), 1, 1);
+  const writers = Object.fromEntries((await hiddenFiles(folder)).map(({ path, writer }) => [path.slice(-9), writer]));
+  expect(writers).toEqual({ "aaaa.part": "dead", "bbbb.part": "living", "/.nfs0001": "unknown" });
+  expect(await hiddenFiles(join(folder, "nowhere"))).toEqual([]);
+});
