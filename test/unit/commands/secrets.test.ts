@@ -1,6 +1,6 @@
 /**
- * Every verb that takes a secret, with a secret that is found wherever it is told: on both streams, in the arguments and
- * the input of children, in the state, the journal, records and the log, and in all of these after a kill.
+ * Every verb that takes a secret, with a secret that is found wherever it is told: on both streams, in the arguments
+ * of children, in the state, the journal, records and the log, and in all of these after a kill.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
