@@ -77,7 +77,7 @@ export interface Kind<Data> {
   readonly version: number;
   /** What the journal remembers: checked when it is read back. */
   readonly data: v.GenericSchema<unknown, Data>;
-  /** Is QEMU to open what it makes? Then it is refused, with nothing made, where it could not (`requireQemuMayEnter`). */
+  /** Is QEMU to open what it makes? Then it is refused, with nothing made, where it could not. */
   forQemu?(data: Data): boolean;
   /** By version: an older shape made into the next one. A version that is not here is refused, with what to do. */
   readonly older?: Readonly<Record<number, (data: unknown) => unknown>>;

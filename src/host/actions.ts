@@ -41,7 +41,7 @@ import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm
 import { setCrontab } from "./crontab.ts";
 import { copyFile, fileInfo, moveFile, removeFile, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
-import { createSeed } from "./seed.ts";
+import { createSeed, removeHalfMade } from "./seed.ts";
 
 export async function perform(context: ActionContext, action: Action): Promise<void> {
   switch (action.do) {
@@ -129,6 +129,7 @@ export async function perform(context: ActionContext, action: Action): Promise<v
     case "sync":
       return syncNamed(action.path);
     case "unlink":
+      if (/\.iso(\.making)?$/.test(action.path)) await removeHalfMade(action.path);
       return removeFile(action.path);
     case "copy-file":
       return copyFile(action.from, action.to, action.mode);

@@ -1,14 +1,12 @@
 /** NoCloud seeds: an ISO 9660 file labelled cidata. Source: cloud-init, datasources/nocloud. */
-import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import type { Action } from "../core/model/action.ts";
 import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import { removeFile, setMode, syncPath } from "./files.ts";
+import { setMode, syncPath } from "./files.ts";
 import type { Processes } from "./process.ts";
 import { failure, missingProgram } from "./process-failure.ts";
-import { temporaryName } from "./temporary-files.ts";
 
 type SeedAction = Extract<Action, { do: "create-seed" }>;
 
@@ -25,31 +23,48 @@ export function seedCommand(output: string, folder: string, writer = WRITERS[0])
 }
 
 /**
- * Writes the seed through a temporary name, mode 0600, on the disk when it returns. "host" where no program can write
- * one.
+ * Writes the seed in a folder beside it, mode 0700, on the disk when it returns. User data may hold passwords: they are
+ * in no other folder, and whoever removes the seed of a command that was killed removes this with it. "host" where no
+ * program can write one.
  */
 export async function createSeed(processes: Processes, action: SeedAction): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "estrato-seed-")); // mode 0700
-  const part = temporaryName(action.path);
+  await removeHalfMade(action.path);
+  const folder = workFolder(action.path);
+  const contents = join(folder, "contents");
+  const made = join(folder, "seed.iso");
   try {
+    await mkdir(folder, { mode: 0o700 });
+    await mkdir(contents, { mode: 0o700 });
     const files: readonly (readonly [string, string | null])[] = [
       ["meta-data", action.metaData],
       ["user-data", action.userData],
       ["network-config", action.networkConfig],
     ];
     for (const [name, text] of files) {
-      if (text !== null) await writeFile(join(folder, name), text, { mode: 0o600 });
+      if (text !== null) await writeFile(join(contents, name), text, { mode: 0o600 });
     }
-    await writeFile(part, "", { mode: 0o600, flag: "wx" });
-    await writeIso(processes, part, folder);
-    await setMode(part, 0o600);
-    await syncPath(part);
-    await rename(part, action.path);
+    await writeFile(made, "", { mode: 0o600, flag: "wx" });
+    await writeIso(processes, made, contents);
+    await setMode(made, 0o600);
+    await syncPath(made);
+    await rename(made, action.path);
     await syncPath(dirname(action.path));
   } finally {
-    await removeFile(part);
-    await rm(folder, { recursive: true, force: true });
+    await removeHalfMade(action.path);
   }
+}
+
+/** Where the seed at `path` is being made. */
+function workFolder(path: string): string {
+  return `${dirname(path)}/.${basename(path)}.making`;
+}
+
+/**
+ * What a command that was killed over making this seed left of it; `path` may be that folder's own. Nothing where there
+ * is nothing.
+ */
+export async function removeHalfMade(path: string): Promise<void> {
+  await rm(path.endsWith(".iso.making") ? path : workFolder(path), { recursive: true, force: true });
 }
 
 /** xorriso 1.5.4 ends by SIGSEGV about once in 300 runs (measured); run again it does its work. */

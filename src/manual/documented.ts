@@ -41,4 +41,5 @@ export const ENVIRONMENT: readonly Fact[] = [
   ["NO_COLOR, TERM=dumb", "no colour"],
   ["COLUMNS", "how wide a table may be"],
   ["SUDO_USER", "who is the owner of what root makes"],
+  ["SUDO_UID", "root is behind sudo: a note says where these variables lead, if elsewhere. See estrato-users(7)"],
 ];

@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { sure } from "./processes.ts";
@@ -197,26 +197,14 @@ describe("an image of the system's", () => {
       return ran.stdout;
     };
     await root("image", "create", "house", "--file", guestImage);
-    await root(
-      "instance",
-      "create",
-      "sys1",
-      "--image",
-      "house",
-      "--vcpus",
-      "1",
-      "--ram",
-      "128M",
-      "--network",
-      "none",
-      "--wait",
-      "agent",
-    );
+    await root("instance", "create", "sys1", "--image", "house", "--vcpus", "1", "--ram", "128M", "--network", "none");
+    await root("instance", "pause", "sys1"); // its QEMU has the files open: that is all that it is for
     await root("image", "share", "house", "--with", "bob");
     await bob.create("mine", "--image", "house");
     await bob.guest("mine", "echo bob > /root/file; sync");
-    await root("instance", "stop", "sys1");
-    await root("instance", "start", "sys1", "--wait", "agent");
+    await root("instance", "stop", "sys1", "--force");
+    await root("instance", "start", "sys1");
+    await root("instance", "pause", "sys1");
     await bob.ok("instance", "stop", "mine");
     await bob.ok("instance", "start", "mine", "--wait", "agent");
     expect(await bob.guest("mine", "cat /root/file")).toBe("bob");
@@ -239,5 +227,136 @@ describe("an image of the system's", () => {
     expect(ran.stderr).toContain("the system's libvirt would take the files away from alice");
     await rig.ok("image", "save", "own", "--file", `${rig.folder}/own.qcow2`);
     await alice.ok("image", "delete", "own");
+  });
+});
+
+/** No guest of these runs: what each verb answers to whom. estrato-users(7) has the same table. */
+describe("whoever calls", () => {
+  const raw = join(process.env.ESTRATO_BED_DIR as string, "bare.raw");
+  const at = (home: string) => ["--store", home];
+  const guest = ["--vcpus", "1", "--ram", "64M", "--network", "none", "--no-start"];
+  const clear = (stderr: string) => expect(stderr).not.toMatch(/Permission denied|EACCES|EPERM|fault in estrato/);
+  let rig: Rig;
+  let gina: User;
+
+  const root = async (code: number, ...args: string[]) => {
+    const ran = await rig.estrato(...args);
+    expect(ran.code, `${args.join(" ")}: ${ran.stderr}`).toBe(code);
+    clear(ran.stderr);
+    return ran.stderr;
+  };
+
+  beforeAll(async () => {
+    rig = await makeRig();
+    [gina] = (await makeUsers("gina")) as [User];
+    await sure("usermod", "-aG", "libvirt", "gina");
+    await sure("chmod", "700", gina.home);
+    await sure("truncate", "-s", "8M", raw);
+    await sure("chmod", "644", raw);
+    await root(0, ...at("/var/lib/estrato"), "image", "create", "bare", "--file", raw, "--disk-format", "raw");
+    await root(0, ...at("/var/lib/estrato"), "instance", "create", "sys1", "--image", "bare", ...guest);
+    await sure("install", "-d", "/var/lib/libvirt/images");
+    await sure("qemu-img", "create", "-q", "-f", "qcow2", "/var/lib/libvirt/images/plain.qcow2", "8M");
+    const disk = "<driver name='qemu' type='qcow2'/><source file='/var/lib/libvirt/images/plain.qcow2'/>";
+    const xml = `<domain type='qemu'><name>plain</name><memory unit='MiB'>64</memory><os><type>hvm</type></os><devices>
+      <disk type='file' device='disk'>${disk}<target dev='vda' bus='virtio'/></disk></devices></domain>`;
+    writeFileSync(`${rig.folder}/plain.xml`, xml);
+    await sure("virsh", "define", `${rig.folder}/plain.xml`);
+  });
+
+  it("as a member of the group libvirt sees and runs the system's guests, and makes nothing of them", async () => {
+    const answers = (code: number, ...args: string[]) => gina.refused(code, "--connect", "qemu:///system", ...args);
+    const makes = ["image", "create", "i", "--file", raw, "--disk-format", "raw"];
+    const refused = [
+      makes,
+      ["volume", "create", "v", "--size", "8M"],
+      ["snapshot", "create", "sys1", "s"],
+      ["snapshot", "create", "plain", "s"],
+      ["instance", "adopt", "plain"],
+      ["image", "create", "i", "--from-instance", "plain"],
+      ["shelve", "plain"],
+      ["backup", "plain", "--rotation", "2", "--target", gina.home],
+    ];
+    for (const args of refused) {
+      const said = await answers(6, ...args);
+      expect(said, args.join(" ")).toContain("would take the store's files away from you");
+      clear(said);
+    }
+    expect((await gina.run("sh", "-c", `ls ${gina.store}/state.json ${gina.store}/layers/*`)).code).not.toBe(0);
+    await answers(0, "flavor", "create", "mini", "--vcpus", "1", "--ram", "64M", "--disk", "8M");
+    for (const verb of [
+      ["list"],
+      ["show", "sys1"],
+      ["start", "plain"],
+      ["pause", "plain"],
+      ["resume", "plain"],
+      ["stop", "plain", "--force"],
+    ])
+      await answers(0, "instance", ...verb);
+    const cron = ["--cron", "0 3 * * *", "--keep-last", "2"];
+    expect(await answers(6, "schedule", "create", "s", "--snapshot", "plain", ...cron)).toContain("away from you");
+    expect(await answers(5, "instance", "delete", "sys1", "-y")).toContain("layer of the store /var/lib/estrato");
+    expect(await sure("virsh", "domstate", "sys1")).toContain("shut off");
+    await answers(0, "doctor");
+    await root(0, ...at("/var/lib/estrato"), "doctor");
+  });
+
+  it("with a session of one's own makes all of it, in the home that nobody else enters", async () => {
+    await gina.run("rm", "-rf", gina.store); // it was bound to the system's libvirt
+    await gina.ok("image", "create", "bare", "--file", raw, "--disk-format", "raw");
+    await gina.ok("instance", "create", "own", "--image", "bare", ...guest);
+    await gina.ok("snapshot", "create", "own", "s");
+    await gina.ok("snapshot", "revert", "own/s");
+    await gina.ok("shelve", "own");
+    await gina.ok("unshelve", "own");
+    await gina.ok("instance", "start", "own");
+    await gina.ok("instance", "stop", "own", "--force");
+    await sane(gina);
+    await gina.ok("instance", "delete", "own", "-y");
+    await gina.ok("image", "delete", "bare");
+  });
+
+  it("as root, with a store in a closed home: nothing is made before the way is open, and then all is", async () => {
+    const second = `${gina.home}/second`;
+    const image = [...at(second), "image", "create", "bare", "--file", raw, "--disk-format", "raw"];
+    const said = await root(6, ...image);
+    const line = /Open the way: (.*)\.\n/.exec(said)?.[1] ?? "";
+    expect(line).toBe(`setfacl -m u:libvirt-qemu:x ${gina.home}`);
+    await root(6, ...at(second), "volume", "create", "v", "--size", "8M");
+    expect((await gina.run("sh", "-c", `ls ${second}/state.json`)).code).not.toBe(0);
+    await sure("sh", "-c", line);
+    await root(0, ...image);
+    await root(0, ...at(second), "instance", "create", "two", "--image", "bare", ...guest);
+    await root(0, ...at(second), "instance", "start", "two");
+    await root(0, ...at(second), "instance", "stop", "two", "--force");
+    // What is another store's is seen, and is that store's to change.
+    await root(0, ...at(second), "instance", "show", "sys1");
+    await root(5, ...at(second), "snapshot", "create", "sys1", "s");
+    await root(5, ...at(second), "instance", "delete", "sys1", "-y");
+    // Closed again: what is there can still be kept and given up.
+    await sure("setfacl", "-b", gina.home);
+    await root(0, ...at(second), "snapshot", "create", "two", "s");
+    await root(6, ...at(second), "snapshot", "revert", "two/s");
+    await root(0, ...at(second), "instance", "delete", "two", "-y");
+    await root(0, ...at(second), "image", "delete", "bare");
+    await root(0, ...at(second), "doctor");
+  });
+
+  it("as root behind sudo is told where the environment of the caller leads, and owns what the caller makes", async () => {
+    // A bed names its libvirt: what is not set leads nowhere.
+    const env = {
+      SUDO_UID: String(gina.uid),
+      SUDO_USER: "gina",
+      LIBVIRT_DEFAULT_URI: "",
+      ESTRATO_HOME: rig.home,
+    };
+    const ran = await rig.estratoWith(env, "volume", "create", "hers", "--size", "8M", "-f", "value", "-c", "owner");
+    expect(ran).toMatchObject({
+      code: 0,
+      stdout: "gina\n",
+      stderr: `behind sudo: ESTRATO_HOME leads to the store ${rig.home}, not to root's own, /var/lib/estrato\n`,
+    });
+    const named = await rig.estratoWith(env, ...at(rig.home), "volume", "delete", "hers", "-y");
+    expect(named).toMatchObject({ code: 0, stderr: "" });
   });
 });

@@ -5,7 +5,9 @@ import { verb } from "../framework/verb.ts";
 import { imageColumns } from "./columns.ts";
 
 export default verb({
-  description: "Lists images, your own and those that others share with you, the oldest first.",
+  description:
+    "Lists images, your own and those that others share with you, the oldest first. Who has no store yet sees what is shared; where " +
+    "nothing is, or a store was named, one that is missing is an error.",
   options: {
     owner: text("self|all|NAME", "whose: your own, everybody's, or this user's", {
       default: "all",
@@ -15,17 +17,25 @@ export default verb({
   },
   result: result.list(imageColumns),
   changes: false,
+  withoutStore: ({ owner }) => owner !== "self",
   examples: [
     { line: "estrato image list", says: "all of them" },
     { line: "estrato image list --owner alice", says: "what alice shares with you" },
     { line: "estrato image list --type snapshot -f value -c id", says: "ids for a script" },
   ],
-  async run({ options, store, world, factory }) {
+  async run({ options, store, world, factory, globals }) {
     const owner = options.owner === "self" ? factory.user : options.owner;
-    const state = await (await store()).read();
+    const opened = await store();
+    const isThere = await opened.isThere();
+    const { missing } = await import("../../core/binding/missing.ts");
+    if (!isThere && (globals.store || factory.env.ESTRATO_HOME)) throw missing(opened);
+    const state = await opened.read();
     const selection = { owner: owner === "all" ? null : owner, type: options.type };
     if (options.owner === "self") return listImages(state, selection);
     const { sharedImages } = await import("../../core/sharing/find.ts");
-    return listImages(state, selection, await sharedImages(await world()));
+    const shared = await sharedImages(await world());
+    if (!isThere && shared.length === 0) throw missing(opened);
+    if (!isThere) factory.report.note(`there is no store at ${opened.paths.home}: only what others share is listed`);
+    return listImages(state, selection, shared);
   },
 });

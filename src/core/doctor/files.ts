@@ -112,7 +112,7 @@ export async function examineOrphans(world: World, state: State): Promise<Findin
   }
   for (const { path, writer } of await hiddenInStore(world)) {
     if (writer === "dead") findings.push(removal(path, "what a command that was killed was writing", []));
-    if (writer === "unknown") findings.push(await orphanOf(world, path, "hidden"));
+    if (writer === "unknown" && !(await inUse.isNamed(path))) findings.push(await orphanOf(world, path, "hidden"));
   }
   return findings;
 }

@@ -163,7 +163,7 @@ test.each([
   ["backup", "list"],
 ])("a missing store is no empty one: %s %s", async (...words) => {
   const disk = { ...fakeDisk(), isMade: false };
-  expect(await runLine(words, { store: fakeStore({ disk }) })).toMatchObject(MISSING);
+  expect(await runLine(words, { store: fakeStore({ disk }), host: hostOf() })).toMatchObject(MISSING);
   expect(disk).toMatchObject({ isMade: false, state: null });
 });
 

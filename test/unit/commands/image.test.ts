@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { fakeHost } from "../../fake/host.ts";
-import { fakeStore } from "../../fake/store.ts";
+import { fakeDisk, fakeStore } from "../../fake/store.ts";
 import { type LineOptions, runLine } from "./line.ts";
 
 const CONTENT = { 0: "boot", 3: "root" };
@@ -144,6 +144,22 @@ test("image share wants to know with whom, tries all targets, and is found where
     { name: "golden", owner: "ana", shared_with: [], source: null },
   ]);
   expect(await json(["image", "list", "--owner", "self"], { ...other })).toEqual([]);
+  const disk = { ...fakeDisk(), isMade: false };
+  const newcomer = { ...other, store: fakeStore({ home: "/fake/other", disk }) };
+  const seen = await runLine(["image", "list", "-f", "value", "-c", "name"], newcomer);
+  expect(seen).toMatchObject({ exit: 0, stdout: "golden\n" });
+  expect(seen.stderr).toBe("there is no store at /fake/other: only what others share is listed\n");
+  const named = { ...newcomer, env: { ...other.env, ESTRATO_HOME: "/fake/other" } };
+  for (const [words, how] of [
+    [["image", "list"], { ...newcomer, env: {} }],
+    [["image", "list"], named],
+    [["image", "list", "--owner", "self"], newcomer],
+  ] as const)
+    expect(await runLine(words, how)).toMatchObject({
+      exit: 6,
+      stderr: expect.stringContaining("there is no store at /fake/other"),
+    });
+  expect(disk.isMade).toBe(false);
   expect((await runLine(["image", "delete", "golden"], other)).exit).toBe(5);
   expect((await runLine(["image", "unshare", "golden", "--with", "carl"], at)).exit).toBe(4);
   expect((await runLine(["image", "unshare", "golden"], at)).exit).toBe(0);

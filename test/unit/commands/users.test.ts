@@ -1,4 +1,4 @@
-/** What a store that QEMU cannot enter, or whose files libvirt would take away, refuses: estrato-users(7) has the table. */
+/** What a store refuses that QEMU cannot enter, or whose files libvirt would take: the table of estrato-users(7). */
 import { expect, test } from "vitest";
 import type { Bed } from "../core/world.ts";
 import { TARGET } from "../core/world.ts";

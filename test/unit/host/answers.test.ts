@@ -106,6 +106,15 @@ describe("capabilities", () => {
     });
   });
 
+  test.each([
+    [0, undefined],
+    [1000, true],
+    [64055, undefined],
+  ])("say for user %i whether libvirt takes what is that user's", (ownUid, takesFiles) => {
+    const told = { version, capabilities: capabilities(false), cpuinfo: "", ownUid };
+    expect(parseCapabilities(told).takesFiles).toBe(takesFiles);
+  });
+
   test("trust /dev/kvm only where the processor shows virtualization too", () => {
     const told = { version, capabilities: capabilities(true), ownUid: 64055 };
     expect(parseCapabilities({ ...told, cpuinfo: "flags\t\t: fpu vmx sse\n" })).toMatchObject({

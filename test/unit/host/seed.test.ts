@@ -1,9 +1,9 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createProcesses } from "../../../src/host/process.ts";
-import { createSeed } from "../../../src/host/seed.ts";
+import { createSeed, removeHalfMade } from "../../../src/host/seed.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -49,4 +49,18 @@ test("a writer that fails otherwise is run once", async () => {
   const failing = writer(99, "xorriso : FAILURE : No space left on device");
   await expect(createSeed(failing, { ...seed(), networkConfig: null })).rejects.toThrow("No space left on device");
   expect(runs()).toBe(1);
+});
+
+test("what a killed command had written of one goes with the next, and with its removal: it may hold passwords", async () => {
+  const half = join(folder, ".seed.iso.making/contents");
+  const leave = () => {
+    mkdirSync(half, { recursive: true });
+    writeFileSync(join(half, "user-data"), "password: secret");
+  };
+  leave();
+  await createSeed(writer(0, ""), { ...seed(), networkConfig: null });
+  expect(readdirSync(folder).sort()).toEqual(["runs", "seed.iso", "xorriso"]);
+  leave();
+  await removeHalfMade(join(folder, "seed.iso"));
+  expect(readdirSync(folder).sort()).toEqual(["runs", "seed.iso", "xorriso"]);
 });
