@@ -22,6 +22,7 @@ export interface InstanceIdentity {
   readonly createdAt: string | null; // null: now
   readonly image: string | null;
   readonly flavor: string | null;
+  readonly machine: string; // pc-q35-7.2
   readonly interfaces: readonly { readonly mac: string; readonly network: string | null }[];
   /** That were reserved for it. */
   readonly addresses: Instance["addresses"];

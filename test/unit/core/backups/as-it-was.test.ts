@@ -239,6 +239,12 @@ const refused: readonly (readonly [string, (on: Bed) => unknown, string, string]
     "outside network default",
   ],
   [
+    "QEMU does not know its machine",
+    (on) => Object.assign(on.machine, { capabilities: { ...on.machine.capabilities, machines: ["pc"] } }),
+    "host",
+    "QEMU does not know its machine pc-q35-7.2",
+  ],
+  [
     "a TPM state of its id is here",
     (on) => command(on).host.addFile(`/var/lib/libvirt/swtpm/${UUID}/tpm2/tpm2-00.permall`, { format: "raw" }),
     "conflict",
