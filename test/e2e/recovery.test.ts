@@ -8,6 +8,9 @@ import { tpmFile } from "./uefi-guest.ts";
 const program = resolve(import.meta.dirname, "../../bin/estrato");
 const second = resolve(import.meta.dirname, "../bed/second");
 
+/** Guests name their disks in an order of their own: the data volume is found by its 16 MiB, in sectors. */
+const DATA = "$(grep -lx 32768 /sys/block/vd*/size | sed 's,/sys/block/,/dev/,; s,/size,,')";
+
 /** What estrato-recovery(7) tells to do, on a machine that has nothing of the lost one but the target. */
 describe("the guests of a lost host", () => {
   let rig: Rig;
@@ -22,7 +25,7 @@ describe("the guests of a lost host", () => {
     await rig.ok("instance", "set", "web1", "--autostart", "on");
     await rig.ok("volume", "create", "data", "--size", "16M");
     await rig.ok("volume", "attach", "web1", "data");
-    await rig.guest("web1", "echo written > /root/state; echo by-web1 > /dev/vdb; sync");
+    await rig.guest("web1", `echo written > /root/state && echo by-web1 > ${DATA} && sync`);
     was.machine = await rig.guest("web1", "cat /etc/machine-id; cat /etc/dropbear/*key | sha256sum");
     await rig.ok("backup", "web1", "--target", target, "--rotation", "7", "--type", "nightly", "--incremental");
     await rig.guest("web1", "echo rewritten > /root/state; sync");
@@ -76,7 +79,7 @@ describe("the guests of a lost host", () => {
       estrato volume list -f json > ${out}/disks
       virsh dominfo web1 > ${out}/dominfo
       virsh net-dumpxml default > ${out}/network
-      estrato instance ssh web1 --timeout 10m -i ${rig.key} -- 'cat /root/state; head -c 7 /dev/vdb' > ${out}/state
+      estrato instance ssh web1 --timeout 10m -i ${rig.key} -- "cat /root/state; head -c 7 ${DATA.replace("$", "\\$")}" > ${out}/state
       estrato instance ssh web1 -i ${rig.key} -- 'cat /etc/machine-id; cat /etc/dropbear/*key | sha256sum' > ${out}/machine
       virsh dumpxml web2 --inactive > ${out}/web2.xml
       cp $(sed -n 's,.*<nvram[^>]*>\\(.*\\)</nvram>.*,\\1,p' ${out}/web2.xml) ${out}/vars.fd
