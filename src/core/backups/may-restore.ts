@@ -39,8 +39,8 @@ export async function requireNewInstance(
 }
 
 /**
- * For one that comes back as itself. Throws "conflict" where something of it lives here, "host" where a network of it is
- * not here, or QEMU does not know its machine.
+ * For one that comes back as itself. Throws "conflict" where something of it lives here, "host" where a network of it
+ * is not here, or QEMU does not know its machine.
  */
 export async function requireReturn(
   world: World,
