@@ -136,7 +136,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     const damaged: { name: string; why: string }[] = [];
     for (const [id, text] of disk.journal) {
       try {
-        entries.push(JSON.parse(text) as JournalEntry);
+        entries.push({ version: 1, ...JSON.parse(text) } as JournalEntry); // one of 0.1.0 says none
       } catch (error) {
         damaged.push({ name: `${id}.json`, why: String(error) });
       }

@@ -63,7 +63,7 @@ async function definitionOf(world: World, stored: StoredBackup, { definition }: 
 function identityFrom(
   { id, manifest }: WholeBackup,
   stored: StoredBackup,
-  { disks: defined, interfaces, uuid }: DomainDefinition,
+  { disks: defined, interfaces, machine, uuid }: DomainDefinition,
   disks: readonly BackupDisk[],
   publicKey: string | null,
 ): Omit<InstanceIdentity, "tpm"> {
@@ -79,6 +79,7 @@ function identityFrom(
     createdAt: identity?.createdAt ?? null,
     image: identity?.image ?? null,
     flavor: instance.flavor,
+    machine,
     interfaces: nics,
     addresses: (identity?.addresses ?? []).filter(({ mac }) => macs.has(mac)),
     autostart: identity?.autostart ?? false,

@@ -39,8 +39,8 @@ export async function requireNewInstance(
 }
 
 /**
- * For one that comes back as itself. Throws "conflict" where something of it lives here, "host" where a network of it is
- * not here.
+ * For one that comes back as itself. Throws "conflict" where something of it lives here, "host" where a network of it
+ * is not here, or QEMU does not know its machine.
  */
 export async function requireReturn(
   world: World,
@@ -50,6 +50,11 @@ export async function requireReturn(
   const state = await world.store.read();
   await requireNowhere(world, state, name, as);
   await ownAddressing(world, state, name, as, start);
+  const { machines } = await world.host.capabilities();
+  if (machines.includes(as.machine)) return;
+  throw new EstratoError("host", `instance ${name}: QEMU does not know its machine ${as.machine} here`, {
+    hint: "Upgrade QEMU; or make another instance of it: --instance NAME.",
+  });
 }
 
 /** Throws the same for a volume, and "usage" where the backup has several disks and none is chosen. */

@@ -22,6 +22,7 @@ export interface InstanceIdentity {
   readonly createdAt: string | null; // null: now
   readonly image: string | null;
   readonly flavor: string | null;
+  readonly machine: string; // pc-q35-7.2
   readonly interfaces: readonly { readonly mac: string; readonly network: string | null }[];
   /** That were reserved for it. */
   readonly addresses: Instance["addresses"];
@@ -37,8 +38,8 @@ export interface InstanceIdentity {
 const ANOTHER = "Or make another one of it, with an identity of its own: --instance NAME.";
 
 /**
- * Throws "conflict" where its id, its name, a volume of it, a MAC or a file of its own is here, in words that say where.
- * Ask again under the locks of its id, its name and its volumes.
+ * Throws "conflict" where its id, its name, a volume of it, a MAC or a file of its own is here, in words that say
+ * where. Ask again under the locks of its id, its name and its volumes.
  */
 export async function requireNowhere(world: World, state: State, name: string, as: InstanceIdentity): Promise<void> {
   const domains = await world.host.domainStatuses();

@@ -98,6 +98,14 @@ export const using: NounLines = {
         plan: ["start"],
       },
       {
+        line: "backup restore nightly --as-it-was --no-start",
+        before: "instance delete web1 -y",
+        json: restored({ instance: "web1", id: "00000000-0000-4000-8000-000000000001" }),
+        notes: [SLOW],
+        plan: ["qemu-img convert"],
+        after: ["instance show web1 -f value -c status", "shutoff\n"],
+      },
+      {
         line: "backup restore nightly --in-place -y",
         json: restored({ instance: "web1", kept: "before-revert-20250101-120000" }),
         notes: [LOST],
@@ -118,7 +126,11 @@ export const using: NounLines = {
     ],
     refused: [
       ...refusals(
-        ["backup restore nightly", 2, "Give one of --instance, --in-place and --volume"],
+        ["backup restore nightly", 2, "Give one of --instance, --as-it-was, --in-place, --volume"],
+        ["backup restore nightly --as-it-was --volume old", 2, "Give one of"],
+        ["backup restore nightly --as-it-was --key-name mykey", 2, "--key-name is for a new instance"],
+        ["backup restore nightly --as-it-was", 5, "it lives here: web1 has its id"],
+        ["backup restore nightly --as-it-was --instant", 5, "it lives here: web1 has its id"],
         ["backup restore nightly --instance web9 --in-place", 2, "Give one of"],
         ["backup restore nightly --volume old --key-name mykey", 2, "--key-name is for a new instance"],
         ["backup restore nightly --in-place --no-start", 2, "--no-start is for a new instance"],

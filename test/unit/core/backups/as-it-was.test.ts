@@ -6,12 +6,14 @@ import { type Manifest, manifestText, readManifest } from "../../../../src/core/
 import { restoreInstance } from "../../../../src/core/backups/restore-to.ts";
 import { openTarget } from "../../../../src/core/backups/targets/open.ts";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
+import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { setInstance } from "../../../../src/core/instances/set.ts";
 import { withLocks } from "../../../../src/core/operations/with-locks.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
 import { fakeIds } from "../../../fake/clock.ts";
 import { ENDINGS, everyEnd } from "../ends.ts";
+import { creation, newEstate } from "../instances/world.ts";
 import {
   type Bed,
   backupsOf,
@@ -239,6 +241,12 @@ const refused: readonly (readonly [string, (on: Bed) => unknown, string, string]
     "outside network default",
   ],
   [
+    "QEMU does not know its machine",
+    (on) => Object.assign(on.machine, { capabilities: { ...on.machine.capabilities, machines: ["pc"] } }),
+    "host",
+    "QEMU does not know its machine pc-q35-7.2",
+  ],
+  [
     "a TPM state of its id is here",
     (on) => command(on).host.addFile(`/var/lib/libvirt/swtpm/${UUID}/tpm2/tpm2-00.permall`, { format: "raw" }),
     "conflict",
@@ -331,4 +339,38 @@ test("one that was deleted here comes back as itself on the same machine", async
   on.machine.files.delete(`/var/lib/libvirt/swtpm/${UUID}/tpm2/tpm2-00.permall`);
   await restore(command(on), on);
   expect(on.machine.domains.get(UUID)?.state).toBe("running");
+});
+
+describe("what it was told at its first boot", () => {
+  const made = async (passphraseFile: string | null) => {
+    const on = newEstate();
+    await virsh(on, { do: "make-folder", path: TARGET });
+    command(on).host.addFile("/key", { format: "raw", text: "sesame\n" });
+    await createInstance(command(on), creation({ userData: "#cloud-config\npackages: [nginx]\n" }));
+    await night(on, { passphraseFile });
+    const other = elsewhere(on);
+    command(other).host.addFile("/key", { format: "raw", text: "sesame\n" });
+    const world = command(other);
+    const asked = { targets: [TARGET], backup: newest(other), disks: [], passphraseFile };
+    const { from, options } = await returning(world, asked, false);
+    const { id } = (await restoreInstance(world, from, options)) as { id: string };
+    const path = world.store.paths.seed(id);
+    expect((await stateOf(other)).instances[id]).toMatchObject({ seed: path, keyName: "mykey" });
+    const text = (bed: Bed) => bed.machine.files.get(path)?.text;
+    return { before: text(on), after: text(other), notes: world.notes.join() };
+  };
+
+  test("comes back with it, user data and all", async () => {
+    const { before, after, notes } = await made(null);
+    expect(before).toContain("nginx");
+    expect(after).toBe(before);
+    expect(notes).not.toContain("user data");
+  });
+
+  test("is not in an encrypted backup: its seed is made anew, with its id, name and key, and a note says so", async () => {
+    const { after, notes } = await made("/key");
+    expect(after).not.toContain("nginx");
+    expect(after).toContain("ssh-ed25519 AAAA me@here");
+    expect(notes).toContain("does not hold the user data of web1");
+  });
 });
