@@ -61,8 +61,8 @@ describe("kill -9 at every step of sharing", () => {
       return readdirSync(`${alice.store}/shares/${id}/${bob.uid}`);
     };
     const made = {
-      volume: ["volume", "create"],
-      instance: ["instance", "create", "--network", "none", "--no-start", "--ram", "128M"],
+      volume: ["volume", "create", "--trust-owner"],
+      instance: ["instance", "create", "--trust-owner", "--network", "none", "--no-start", "--ram", "128M"],
     };
     for (const [noun, words] of Object.entries(made)) {
       const from = noun === "volume" ? "--from-image" : "--image";
@@ -77,6 +77,23 @@ describe("kill -9 at every step of sharing", () => {
         if (names !== "") await bob.ok(noun, "delete", `n${index}`, "-y");
         expect(marks(), point.title).toEqual([]);
       }
+    }
+  });
+
+  it("of a volume on a copy of it: it is there or not, and no part of a copy is left", async () => {
+    const words = ["volume", "create", "copied", "--from-image", "golden"];
+    const files = () => readdirSync(`${bob.store}/layers`);
+    const points = await killPoints(bob, ...words);
+    await alice.ok("image", "unshare", "golden"); // nobody stands on it
+    await alice.ok("image", "share", "golden", "--with", "bob");
+    await bob.ok("volume", "delete", "copied", "-y");
+    for (const point of points) {
+      await killAt(bob, point, ...words);
+      await heal(bob);
+      const names = await bob.ok("volume", "list", "-f", "value", "-c", "name");
+      expect(await bob.ok("image", "list", "-f", "value", "-c", "owner"), point.title).toBe("alice");
+      if (names !== "") await bob.ok("volume", "delete", "copied", "-y");
+      expect(files(), point.title).toEqual([]);
     }
     await alice.ok("image", "delete", "golden");
     expect(existsSync(file)).toBe(false);

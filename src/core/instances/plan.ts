@@ -38,6 +38,8 @@ export interface CreateInstanceOptions {
   readonly userData: string | null;
   readonly properties: Readonly<Record<string, string>>;
   readonly start: boolean;
+  /** Stand on the files of a lender who is not root, without a copy. */
+  readonly trustOwner?: boolean;
   /** Take the source's definition whole: a person has seen what of the host it names. */
   readonly trustDefinition?: TrustedDefinition | null;
 }

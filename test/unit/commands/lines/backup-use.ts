@@ -160,6 +160,12 @@ export const using: NounLines = {
         loses: ["what runs in web1 now; what its disks hold is kept for a while"],
         after: ["snapshot list web1 --filter name=before-revert-20250101-120000 -f value -c automatic", "true\n"],
       },
+      {
+        line: "backup restore nightly --instance web9 --trust-definition",
+        asks: `Take the whole definition of backup ${FIRST}?`,
+        loses: ["X"],
+        after: ["instance show web9 -f value -c status", "active\n"],
+      },
     ],
   },
 
