@@ -95,6 +95,21 @@ describe("kill -9 at every step of sharing", () => {
       if (names !== "") await bob.ok("volume", "delete", "copied", "-y");
       expect(files(), point.title).toEqual([]);
     }
+  });
+
+  it("and a header that its owner rewrites to name a file of the borrower's gives him nothing of that", async () => {
+    const secret = `${bob.home}/secret.qcow2`;
+    expect((await bob.run("qemu-img", "create", "-f", "qcow2", secret, "16M")).code).toBe(0);
+    expect((await alice.run("chmod", "600", file)).code).toBe(0);
+    expect((await alice.run("qemu-img", "rebase", "-u", "-f", "qcow2", "-b", secret, "-F", "qcow2", file)).code).toBe(0);
+    expect((await alice.run("setfacl", "-m", `u:bob:r`, file)).code).toBe(0);
+    for (const trust of [[], ["--trust-owner"]]) {
+      const said = await bob.refused(6, "volume", "create", "stolen", "--from-image", "golden", ...trust);
+      expect(said).toContain("backing file");
+    }
+    expect(readdirSync(`${bob.store}/layers`)).toEqual([]);
+    expect((await alice.run("qemu-img", "rebase", "-u", "-f", "qcow2", "-b", "", file)).code).toBe(0);
+    await alice.ok("image", "unshare", "golden");
     await alice.ok("image", "delete", "golden");
     expect(existsSync(file)).toBe(false);
   });
