@@ -13,6 +13,16 @@ const STICKY = 0o1000;
  * there is nobody's.
  */
 export async function whyInOtherHands(world: World, path: string): Promise<string | null> {
+  const why = await whyFolderInOtherHands(world, path);
+  if (why !== null) return why;
+  const file = await world.host.fileInfo(path);
+  if (file === null) return null;
+  if (file.uid !== 0) return `it belongs to ${await nameOf(world, file.uid)}`;
+  return (file.mode & WRITABLE_BY_OTHERS) === 0 ? null : "others may write it";
+}
+
+/** The same of the folders alone: libvirt gives the files of running guests to QEMU's user. */
+export async function whyFolderInOtherHands(world: World, path: string): Promise<string | null> {
   const real = await world.host.realPath(path);
   for (const name of new Set([path, real ?? path])) {
     for (const folder of foldersAbove(name)) {
@@ -23,10 +33,7 @@ export async function whyInOtherHands(world: World, path: string): Promise<strin
         return `others may write the folder ${folder}`;
     }
   }
-  const file = await world.host.fileInfo(path);
-  if (file === null) return null;
-  if (file.uid !== 0) return `it belongs to ${await nameOf(world, file.uid)}`;
-  return (file.mode & WRITABLE_BY_OTHERS) === 0 ? null : "others may write it";
+  return null;
 }
 
 /** "/", "/a", "/a/b" of "/a/b/c". */

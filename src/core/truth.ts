@@ -4,6 +4,7 @@
  * Everything that touches layers asks here first, and again afterwards.
  */
 import { EstratoError } from "../errors.ts";
+import { borrowedBelow } from "./graph/borrowed.ts";
 import { volumesOf } from "./instances/adopt.ts";
 import type { DomainStatus, QemuDisk } from "./model/host.ts";
 import type { State, Volume } from "./model/state.ts";
@@ -75,7 +76,10 @@ export function disagreement(status: DomainStatus, facts: readonly HeadFacts[]):
   return null;
 }
 
-/** Throws "integrity" unless QEMU, libvirt and the state name the same heads. Returns what they say. */
+/**
+ * Throws "integrity" unless QEMU, libvirt and the state name the same heads; what they stand on that is somebody else's
+ * must still be what was borrowed ("conflict", "host"). Returns what they say.
+ */
 export async function requireAgreement(world: World, state: State, status: DomainStatus): Promise<HeadFacts[]> {
   const facts = await headFacts(world, state, status);
   const difference = disagreement(status, facts);
@@ -84,6 +88,9 @@ export async function requireAgreement(world: World, state: State, status: Domai
       hint: 'Run "estrato doctor --repair".',
     });
   }
+  const heads = facts.map(({ volume }) => volume.head);
+  if (heads.some((head) => borrowedBelow(state, head) !== null))
+    await (await import("./sharing/lent-files.ts")).recheckBorrowed(world, state, heads);
   return facts;
 }
 

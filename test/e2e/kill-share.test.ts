@@ -61,8 +61,8 @@ describe("kill -9 at every step of sharing", () => {
       return readdirSync(`${alice.store}/shares/${id}/${bob.uid}`);
     };
     const made = {
-      volume: ["volume", "create"],
-      instance: ["instance", "create", "--network", "none", "--no-start", "--ram", "128M"],
+      volume: ["volume", "create", "--trust-owner"],
+      instance: ["instance", "create", "--trust-owner", "--network", "none", "--no-start", "--ram", "128M"],
     };
     for (const [noun, words] of Object.entries(made)) {
       const from = noun === "volume" ? "--from-image" : "--image";
@@ -78,6 +78,38 @@ describe("kill -9 at every step of sharing", () => {
         expect(marks(), point.title).toEqual([]);
       }
     }
+  });
+
+  it("of a volume on a copy of it: it is there or not, and no part of a copy is left", async () => {
+    const words = ["volume", "create", "copied", "--from-image", "golden"];
+    const files = () => readdirSync(`${bob.store}/layers`);
+    const points = await killPoints(bob, ...words);
+    await alice.ok("image", "unshare", "golden"); // nobody stands on it
+    await alice.ok("image", "share", "golden", "--with", "bob");
+    await bob.ok("volume", "delete", "copied", "-y");
+    for (const point of points) {
+      await killAt(bob, point, ...words);
+      await heal(bob);
+      const names = await bob.ok("volume", "list", "-f", "value", "-c", "name");
+      expect(await bob.ok("image", "list", "-f", "value", "-c", "owner"), point.title).toBe("alice");
+      if (names !== "") await bob.ok("volume", "delete", "copied", "-y");
+      expect(files(), point.title).toEqual([]);
+    }
+  });
+
+  it("and a header that its owner rewrites to name a file of the borrower's gives him nothing of that", async () => {
+    const secret = `${bob.home}/secret.qcow2`;
+    expect((await bob.run("qemu-img", "create", "-f", "qcow2", secret, "16M")).code).toBe(0);
+    expect((await alice.run("chmod", "600", file)).code).toBe(0);
+    expect((await alice.run("qemu-img", "rebase", "-u", "-f", "qcow2", "-b", secret, "-F", "qcow2", file)).code).toBe(0);
+    expect((await alice.run("setfacl", "-m", `u:bob:r`, file)).code).toBe(0);
+    for (const trust of [[], ["--trust-owner"]]) {
+      const said = await bob.refused(6, "volume", "create", "stolen", "--from-image", "golden", ...trust);
+      expect(said).toContain("backing file");
+    }
+    expect(readdirSync(`${bob.store}/layers`)).toEqual([]);
+    expect((await alice.run("qemu-img", "rebase", "-u", "-f", "qcow2", "-b", "", file)).code).toBe(0);
+    await alice.ok("image", "unshare", "golden");
     await alice.ok("image", "delete", "golden");
     expect(existsSync(file)).toBe(false);
   });

@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { until } from "../wait.ts";
-import { makeRig, type Rig } from "./rig.ts";
+import { makeRig, type Rig, virsh } from "./rig.ts";
 import { genid, makeUefi, setVariable, variables as variablesOf } from "./uefi-guest.ts";
 
 /** A guest that boots by OVMF, with NVRAM and an emulated TPM. */
@@ -83,6 +85,36 @@ describe("a guest with UEFI and a TPM", () => {
     expect(await variables("web4")).toEqual([]);
     await rig.ok("instance", "delete", "web4", "-y");
     expect(rig.layers().filter((name) => name.endsWith(".fd"))).toHaveLength(2); // web1's and web2's
+    await rig.heal();
+  });
+
+  it("comes back from a folder in which its definition was edited without what that names of the host", async () => {
+    const target = `${rig.folder}/from-elsewhere`;
+    mkdirSync(target);
+    const { id } = await rig.json<{ id: string }>("backup", "web1", "--rotation", "9", "--target", target);
+    const odd =
+      "<interface type='ethernet'><script path='/bin/odd'/><target dev='odd0'/></interface>" +
+      "<serial type='file'><source path='/tmp/odd'/></serial>" +
+      "<filesystem type='mount'><source dir='/etc'/><target dir='odd'/></filesystem></devices>";
+    const [file, manifest] = [`${target}/${id}/definition.xml`, `${target}/${id}/manifest.json`];
+    const xml = readFileSync(file, "utf8").replace("</devices>", odd);
+    const sum = (text: string) => createHash("sha256").update(text).digest("hex");
+    const told = (JSON.parse(readFileSync(manifest, "utf8")) as { manifest: { definition: { sha256: string } } }).manifest;
+    told.definition.sha256 = sum(xml);
+    writeFileSync(file, xml);
+    const sealed = { manifest: told, sha256: sum(JSON.stringify(told, null, 2)) };
+    writeFileSync(manifest, `${JSON.stringify(sealed, null, 2)}\n`);
+    const made = await rig.estrato("backup", "restore", id, "--target", target, "--instance", "web5", "--no-start");
+    expect(made.code, made.stderr).toBe(0);
+    for (const what of ["interface/script", "serial (file)", "filesystem (mount)"]) expect(made.stderr).toContain(what);
+    const definition = await virsh("dumpxml", "web5", "--inactive");
+    expect(definition).not.toMatch(/odd|filesystem|\/etc/);
+    for (const what of ["efi", "tpm-crb", "org.qemu.guest_agent.0", "bus='virtio'"]) expect(definition).toContain(what);
+    const asked = ["backup", "restore", id, "--target", target, "--instance", "web6", "--trust-definition"];
+    const refused = await rig.estrato(...asked);
+    expect(refused.code).toBe(8);
+    expect(refused.stderr).toContain("interface/script path=/bin/odd");
+    await rig.ok("instance", "delete", "web5", "-y");
     await rig.heal();
   });
 });

@@ -98,7 +98,7 @@ describe("an image of alice's", () => {
     await carol.refused(4, "instance", "create", "x", "--image", "golden", "--network", "none");
 
     const sums = await sure("sha256sum", ...chainOf("golden"));
-    await bob.create("mine", "--image", "golden");
+    await bob.create("mine", "--image", "golden", "--trust-owner");
     expect(await bob.guest("mine", "cat /root/file")).toBe("golden");
     await bob.guest("mine", "echo bob > /root/file; sync");
     expect(await bob.guest("mine", "cat /root/file")).toBe("bob");
@@ -159,7 +159,7 @@ describe("an image of alice's", () => {
 
   it("that is public is everybody's to use, and still alice's to keep", async () => {
     await alice.ok("image", "share", "golden", "--public");
-    await carol.create("hers", "--image", "alice/golden");
+    await carol.create("hers", "--image", "alice/golden", "--trust-owner");
     expect(await carol.guest("hers", "cat /root/file")).toBe("golden");
     expect(await alice.refused(5, "image", "unshare", "golden")).toContain("carol (1 disk)");
     const marks = `${alice.store}/shares/${readdirSync(`${alice.store}/shares`).find((name) => !name.endsWith(".json"))}/public`;

@@ -56,6 +56,10 @@ export function convert(machine: FakeMachine, action: Of<"convert">, reach: Reac
   if (action.compress && action.encrypt)
     throw new EstratoError("failed", "qemu-img: Compression and encryption not supported at the same time");
   const passphrase = passphraseOf(machine, action.encrypt);
+  if (action.fromFormat === "raw" && action.toFormat === "raw" && fileAt(machine, action.from).format !== "raw") {
+    copyBytes(machine, action, reach);
+    return;
+  }
   const clusters = readChain(machine, chain);
   const { sizeBytes, text } = fileAt(machine, action.from);
   const content = { clusters: new Map(clusters), text, passphrase };
@@ -66,6 +70,14 @@ export function convert(machine: FakeMachine, action: Of<"convert">, reach: Reac
   }
   machine.files.delete(`${action.to}.part`);
   machine.files.set(action.to, file);
+}
+
+/** An image as raw bytes: the copy is what it was, header and all. */
+function copyBytes(machine: FakeMachine, { from, to, mode }: Of<"convert">, reach: Reach): void {
+  const { uid, gid } = newFile({ format: "raw" });
+  const copy = { ...structuredClone(fileAt(machine, from)), mode, uid, gid };
+  machine.files.delete(`${to}.part`);
+  machine.files.set(reach === "half" ? `${to}.part` : to, copy);
 }
 
 /** What the layers themselves hold, the later over the earlier, on another file. Half: a piece under another name. */

@@ -434,6 +434,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const failure = takeNext(failures, action.do);
       if (failure) throw failure.error;
       carryOut(machine, action, phase === "midway" ? "half" : "whole");
+      // What a process copies is its user's.
+      const copied = action.do === "convert" ? machine.files.get(action.to) : undefined;
+      if (copied !== undefined && options.uid !== undefined) copied.uid = options.uid;
       how.onProgress?.(1);
       if (phase !== undefined) die(`${phase === "after" ? "after" : "in"} ${where}`);
     },

@@ -9,8 +9,13 @@ import { imageColumns } from "./columns.ts";
 
 export default verb({
   description:
-    "Lets other users of this host use images from their own stores, without copying them: the files can then be read, but not changed, by the users named " +
-    "(through ACLs) or by everybody. Their disks stand on yours, so an image cannot be deleted or taken back while somebody uses it.",
+    "Lets other users of this host use images from their own stores: the files can then be read, but not changed, by the users named " +
+    "(through ACLs) or by everybody. Their disks stand on yours, so an image cannot be deleted or taken back while somebody uses it.\n\n" +
+    "Who must trust whom: whoever lends lets the others read all that the image holds, also what was deleted in it and is not overwritten; they can change " +
+    "nothing. Whoever uses it must trust the owner of the files, who can have his guest read any file of his (or give it other data) by writing another " +
+    "name into a header, at any time. So only images of root's store are stood on where they lie; those of other users are copied, and checked on the copy, when " +
+    "an instance or a volume is made of them. With --trust-owner there (see estrato-instance(1), estrato-volume(1)) they are not, and " +
+    "`doctor` names what stands on another user's files without it.",
   arguments: { images: many("IMAGE", "the image to share", { complete: "image", ask: "Which image?" }) },
   options: {
     with: repeated(text("USER", "let this user use it; repeat it")),

@@ -6,11 +6,12 @@ import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
 import { instanceDetailColumns } from "./columns.ts";
-import { trustDefinition } from "./trust.ts";
+import { trustDefinition, trustOwner } from "./trust.ts";
 
 export default verb({
   description: `Makes an instance from an image, or straight from a snapshot. Its disks stand on the image's layers, so no data is copied: it takes
-milliseconds, whatever the size. From a backup its disks are copied back first.
+milliseconds, whatever the size. From a backup its disks are copied back first, and so are those of an image that another user shares:
+he could put something else into his files at any time. Only images of root's are stood on where they lie, and those of others with --trust-owner.
 
 Volumes that are attached to it (--volume, --boot-volume) stay when it is deleted: it did not make them.
 
@@ -44,6 +45,7 @@ Where it fails, nothing is left behind.`,
     count: count("make that many, called NAME-1, NAME-2, …"),
     noStart: flag("leave it off"),
     trustDefinition,
+    trustOwner,
     wait: choice(["address", "agent"], "return only when it has one"),
     timeout: duration("how long to wait for that", { default: DEFAULT_WAIT_MS }),
   },

@@ -22,6 +22,7 @@ interface CreationLine {
   readonly property: Readonly<Record<string, string>>;
   readonly count: number | null;
   readonly noStart: boolean;
+  readonly trustOwner: boolean;
   readonly wait: string | null;
 }
 
@@ -58,6 +59,7 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     userData: line.userData === null ? null : await readUserData(line.userData, signal),
     properties: line.property,
     start: !line.noStart,
+    trustOwner: line.trustOwner,
   };
   return { source: sourceOf(line), wanted };
 }

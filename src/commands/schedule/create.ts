@@ -26,7 +26,8 @@ export default verb({
     "Hooks are programs that are run without arguments: before it, and after it even where it failed. They find in their environment " +
     "ESTRATO_HOOK (before or after), ESTRATO_SCHEDULE, ESTRATO_INSTANCE, ESTRATO_INSTANCE_ID, ESTRATO_KIND, ESTRATO_TARGET, ESTRATO_HOME (the " +
     "store), and after it ESTRATO_RESULT (done, or the kind of the error) and ESTRATO_MESSAGE. One fails that does not exit with 0 in its time: " +
-    "with --hook-failure abort nothing is taken, and the run counts as failed; with warn it goes on, and the list says `warned`.\n\n" +
+    "with --hook-failure abort nothing is taken, and the run counts as failed; with warn it goes on, and the list says `warned`. What root's cron " +
+    "runs, hooks and estrato itself, must belong to root, and neither it nor any folder above it may be written by others.\n\n" +
     "--verify looks at each backup once it is there, and at all that it builds on, as `backup verify` does: at N% of their data, or, with boot, at " +
     "all of it, and then a throw-away guest is started from it. Each night's N% follows those of the night before: in 100/N nights all is read " +
     "that stood so long. What is damaged is remembered in the target, and the run fails (9).\n\n" +

@@ -5,13 +5,15 @@ import { size, text } from "../framework/options.ts";
 import { encryption, passphraseOf } from "../framework/passphrase.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
+import { trustOwner } from "../instance/trust.ts";
 import { volumeColumns } from "./columns.ts";
 import { shown } from "./targets.ts";
 
 export default verb({
   description:
     "Makes a volume that is attached to nothing, and prints it: an empty disk, or one that begins with what a snapshot or an image holds. " +
-    "No data is copied, whatever the size.\n\n" +
+    "No data is copied, whatever the size, but of an image that another user (not root) shares: he could put something else into his files at any time. With " +
+    "--trust-owner it stands on them where they lie.\n\n" +
     "A snapshot or an image of several disks needs --disk. With --size the volume is larger than what it begins with; never smaller.\n\n" +
     "With --encrypt an empty volume is encrypted (LUKS), and so are its snapshots, the images made from it and all that is made from those. libvirt keeps the " +
     "passphrase; it is read from the file once, and a newline at its end is no part of it. What is made from an encrypted source needs no --encrypt.",
@@ -24,6 +26,7 @@ export default verb({
     fromImage: text("IMAGE", "begin with this image", { complete: "image" }),
     disk: text("DEVICE", "which disk of the snapshot or image, vdb"),
     ...encryption("encrypt it (an empty one)"),
+    trustOwner,
   },
   result: result.one(volumeColumns),
   changes: true,
@@ -47,7 +50,8 @@ export default verb({
     const passphraseFile = passphraseOf("volume create", options);
     const { createVolume } = await import("../../core/volumes/create.ts");
     const core = await world();
-    return shown(core, await createVolume(core, { name: args.name, source, sizeBytes: options.size, passphraseFile }));
+    const wanted = { name: args.name, source, sizeBytes: options.size, passphraseFile, trustOwner: options.trustOwner };
+    return shown(core, await createVolume(core, wanted));
   },
 });
 

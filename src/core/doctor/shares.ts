@@ -8,8 +8,8 @@ import type { Image, Layer, State } from "../model/state.ts";
 import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { audienceOf } from "../sharing/access.ts";
-import { recheckBorrowedImage } from "../sharing/borrow.ts";
 import { cataloguePath, catalogueText, LONGEST_ENTRY_BYTES } from "../sharing/catalogue.ts";
+import { isRootsFile, recheckBorrowedImage } from "../sharing/lent-files.ts";
 import { publish, SHARES_LOCK, useFolders } from "../sharing/publish.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
@@ -71,6 +71,11 @@ export async function examineBorrowed(world: World, state: State, layer: Layer):
         error.hint ?? `Ask ${borrowed.owner}, whose it is.`,
       ),
     ];
+  }
+  if (!isBorrowedBackup(layer) && borrowed.trusted !== true && !(await isRootsFile(world, layer.file))) {
+    const why = `${users} stands on a file of ${borrowed.owner}'s, who can make it read any file of yours`;
+    const remedy = `Make it anew of the image (which is then copied), or share no guest with ${borrowed.owner}'s files: see estrato-image(1).`;
+    return [unmendable(layer.file, why, remedy)];
   }
   const marker = await world.host.fileInfo(borrowed.marker).catch(() => null);
   if (marker !== null) return [];

@@ -8,8 +8,8 @@ import { run } from "../operations/operation.ts";
 import type { PlanView, Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { checkFiles } from "../sharing/borrow.ts";
 import { type FoundImage, findAnyImage } from "../sharing/find.ts";
+import { checkFiles, isRoots } from "../sharing/lent-files.ts";
 import { requireSpace } from "../space.ts";
 import { findImageAgain } from "./find.ts";
 import { type SaveData, saveImageKind } from "./save-recovery.ts";
@@ -64,10 +64,16 @@ function requireCompatible({ compress, format, passphraseFile }: SaveImageOption
 }
 
 /**
- * Of somebody else's image. Its lender may take it back meanwhile: QEMU's lock keeps its files from changing while they
+ * Of somebody else's image: of a copy, where its lender is not root, since he could have qemu-img read what he likes.
+ * Its lender may take it back meanwhile: QEMU's lock keeps its files from changing while they
  * are read.
  */
 async function saveShared(world: World, shared: FoundImage, options: SaveImageOptions): Promise<PlanView | null> {
+  if (!(await isRoots(world, shared))) {
+    chooseDisk(shared, options.disk);
+    const { withCopyOf } = await import("../sharing/copy.ts");
+    return withCopyOf(world, shared, (within, { id }) => saveImage(within, { ...options, image: id }));
+  }
   const { files } = chooseDisk(shared, options.disk);
   return withLocks(world, [shared.id], async (locks) => {
     await checkFiles(world, shared, files);

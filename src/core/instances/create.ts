@@ -13,7 +13,8 @@ import { run } from "../operations/operation.ts";
 import type { PlanView, Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
-import { borrowedChoice, borrowImage, withBorrowed } from "../sharing/borrow.ts";
+import { borrowedChoice, borrowImage, imageToCopy, withBorrowed } from "../sharing/borrow.ts";
+import type { FoundImage } from "../sharing/find.ts";
 import { lockAddresses, networksFor, planAddressing } from "./addressing.ts";
 import { recordAttached, wantedVolumes } from "./attached.ts";
 import { createInstanceKind } from "./create-recovery.ts";
@@ -36,6 +37,13 @@ export type { CreateInstanceOptions } from "./plan.ts";
 export async function createInstance(world: World, options: CreateInstanceOptions): Promise<Instance | PlanView> {
   const { name, as } = options;
   requireName("instance", name);
+  const copied = await sourceToCopy(world, options);
+  if (copied !== null) {
+    const { withCopyOf } = await import("../sharing/copy.ts");
+    return withCopyOf(world, copied, (within, { id }) =>
+      createInstance(within, { ...options, source: { kind: "image", target: id } }),
+    );
+  }
   const uuid = as?.uuid ?? world.ids.uuid();
   const own = [...(as?.volumes.values() ?? [])].map(({ id }) => id);
   const volumes = [...wantedVolumes(await world.store.read(), options), ...own];
@@ -76,6 +84,19 @@ export async function createInstance(world: World, options: CreateInstanceOption
       await networkLock?.release();
     }
   });
+}
+
+/** What is refused is refused before anything is copied. */
+async function sourceToCopy(world: World, options: CreateInstanceOptions): Promise<FoundImage | null> {
+  if (options.loan !== undefined) return null;
+  const state = await world.store.read();
+  const copied = await imageToCopy(world, state, options.source, { trustOwner: options.trustOwner ?? false });
+  if (copied === null) return null;
+  await requireFreeName(world, state, options.name);
+  keyOf(state, options.keyName);
+  const network = options.network?.name ?? DEFAULT_NETWORK;
+  if (network !== "none") await requireNetwork(world, network);
+  return copied;
 }
 
 async function storedInstance(world: World, { id, name }: Instance): Promise<Instance> {

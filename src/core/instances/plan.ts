@@ -39,6 +39,8 @@ export interface CreateInstanceOptions {
   readonly start: boolean;
   /** It comes back as what it was: key, network and address are those that it had. */
   readonly as?: InstanceIdentity;
+  /** Stand on the files of a lender who is not root, without a copy. */
+  readonly trustOwner?: boolean;
   /** Take the source's definition whole: a person has seen what of the host it names. */
   readonly trustDefinition?: TrustedDefinition | null;
 }

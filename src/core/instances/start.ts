@@ -32,15 +32,14 @@ export function startInstance(world: World, target: string): Promise<PlanView | 
 export async function requireStartable(world: World, { status, record, state }: FoundInstance): Promise<void> {
   if (record !== null) await requireAgreement(world, state, status);
   await requireNoLayerWritten(world, state, status);
-  await requireBorrowedSound(world, state, status);
+  await requireBackupSound(world, state, status);
 }
 
-/** What it reads of somebody else's, or of a backup, is still what was borrowed. */
-async function requireBorrowedSound(world: World, state: State, status: DomainStatus): Promise<void> {
+/** What it reads of a backup is still what was borrowed. */
+async function requireBackupSound(world: World, state: State, status: DomainStatus): Promise<void> {
   for (const { head } of volumesOf(state, status.uuid).values()) {
     const bottom = borrowedBelow(state, head);
     if (isBorrowedBackup(bottom)) await (await import("../backups/borrow.ts")).recheckBorrowedBackup(world, bottom);
-    else if (bottom !== null) await (await import("../sharing/borrow.ts")).recheckBorrowedImage(world, bottom);
   }
 }
 

@@ -9,6 +9,7 @@ export type KindName =
   | "backup.create"
   | "backup.delete"
   | "backup.restore"
+  | "image.copy"
   | "image.create"
   | "image.delete"
   | "image.save"

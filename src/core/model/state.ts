@@ -40,6 +40,7 @@ const layer = v.object({
       owner: v.string(), // whose it is
       depth: v.pipe(v.number(), v.integer(), v.minValue(1)), // files that QEMU opens to read it
       marker: v.string(), // path of the file, with the lender, that says that we use it
+      trusted: v.optional(v.literal(true)), // its lender is not root, and a person said that he is trusted
       // A disk of a backup: what it holds is pulled into the layer above it, and then it is let go.
       backup: v.optional(
         v.object({

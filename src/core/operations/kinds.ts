@@ -6,6 +6,7 @@ export const kinds: KindTable = {
   "backup.create": async () => (await import("../backups/create-recovery.ts")).createBackupKind,
   "backup.delete": async () => (await import("../backups/delete-recovery.ts")).deleteBackupKind,
   "backup.restore": async () => (await import("../backups/restore.ts")).restoreKind,
+  "image.copy": async () => (await import("../sharing/copy.ts")).copySharedKind,
   "image.create": async () => (await import("../images/create-recovery.ts")).createImageKind,
   "image.delete": async () => (await import("../images/delete.ts")).deleteImageKind,
   "image.save": async () => (await import("../images/save-recovery.ts")).saveImageKind,

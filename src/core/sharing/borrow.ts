@@ -4,7 +4,6 @@
  * and each names exactly the next as its backing file. Otherwise a guest of ours would read whatever file of ours he
  * had named.
  */
-import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import type { SourceChoice } from "../instances/source.ts";
@@ -12,7 +11,8 @@ import { newLayer } from "../layers/record.ts";
 import type { Image, Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { usesFolder } from "./catalogue.ts";
-import { type FoundImage, findAnyImage, sharedImages } from "./find.ts";
+import { type FoundImage, findAnyImage } from "./find.ts";
+import { checkFiles, isRoots } from "./lent-files.ts";
 
 /** A shared image as if it were ours, and the layers that stand for its files. Nothing of it is stored yet. */
 export interface BorrowedImage {
@@ -20,8 +20,28 @@ export interface BorrowedImage {
   readonly layers: readonly Layer[];
 }
 
-/** Users that QEMU runs as for the system's libvirt, to whom it gives the files of running guests. */
-const QEMU_USERS = ["libvirt-qemu", "qemu"];
+/** Whose files are stood on without a copy: root's always, another's where a person says so. */
+interface OwnerTrust {
+  readonly trustOwner: boolean;
+}
+
+/**
+ * The shared image that `choice` names, where it must be copied before anything is made of it: its lender is not root,
+ * or others could put files into root's store, and he is not trusted. Null: nothing is to be copied. Throws
+ * "not_found".
+ */
+export async function imageToCopy(
+  world: World,
+  state: State,
+  choice: Pick<SourceChoice, "kind" | "target"> | null,
+  { trustOwner }: OwnerTrust,
+): Promise<FoundImage | null> {
+  if (choice?.kind !== "image" || trustOwner) return null;
+  const { shared } = await findAnyImage(world, state, choice.target);
+  if (shared === null || (await isRoots(world, shared))) return null;
+  await requireOwnQemu(world, shared);
+  return shared;
+}
 
 /**
  * The loan that `choice` needs; null where it names nothing of somebody else's. Throws "not_found", "conflict" where
@@ -52,14 +72,18 @@ export function borrowedChoice<Choice extends { readonly target: string }>(
   return loan === null ? choice : { ...choice, target: loan.image.id };
 }
 
+async function requireOwnQemu(world: World, shared: FoundImage): Promise<void> {
+  if ((await world.host.capabilities()).qemuUser === null) return;
+  throw new EstratoError(
+    "conflict",
+    `image ${shared.name}: it is ${shared.owner}'s, and the system's libvirt would take the files away from ${shared.owner}`,
+    { hint: `Copy it: estrato image save ${shared.id} --file F; estrato image create NAME --file F.` },
+  );
+}
+
 async function standIn(world: World, shared: FoundImage): Promise<BorrowedImage> {
-  if ((await world.host.capabilities()).qemuUser !== null) {
-    throw new EstratoError(
-      "conflict",
-      `image ${shared.name}: it is ${shared.owner}'s, and the system's libvirt would take the files away from ${shared.owner}`,
-      { hint: `Copy it: estrato image save ${shared.id} --file F; estrato image create NAME --file F.` },
-    );
-  }
+  await requireOwnQemu(world, shared);
+  const isTrusted = !(await isRoots(world, shared));
   const folder = await ownUses(world, shared);
   const layers: Layer[] = [];
   const disks: Image["disks"] = [];
@@ -75,6 +99,7 @@ async function standIn(world: World, shared: FoundImage): Promise<BorrowedImage>
         owner: shared.owner,
         depth: files.length,
         marker: `${folder}/${layer.id}`,
+        ...(isTrusted ? { trusted: true as const } : {}),
       },
     });
     disks.push({ device, layer: layer.id, sizeBytes });
@@ -112,53 +137,4 @@ async function ownUses(world: World, shared: FoundImage): Promise<string> {
   throw new EstratoError("conflict", `image ${shared.name}: ${shared.owner} is just changing whom it is shared with`, {
     hint: "Try again.",
   });
-}
-
-/** Checks one disk's files, top first; returns its size in bytes. Reads headers only. Throws "host". */
-export async function checkFiles(world: World, shared: FoundImage, files: readonly string[]): Promise<number> {
-  const no = (file: string, why: string) =>
-    new EstratoError("host", `image ${shared.name}: ${file} ${why}`, { hint: `Ask ${shared.owner} to share it anew.` });
-  let sizeBytes = 0;
-  for (const [index, file] of files.entries()) {
-    if (
-      dirname(file) !== `${shared.store}/layers` ||
-      !/^lay-[0-9a-f]+\.qcow2$/.test(file.slice(dirname(file).length + 1))
-    ) {
-      throw no(file, `is not in ${shared.owner}'s store`);
-    }
-    const info = await world.host.fileInfo(file).catch(() => null);
-    if (info === null) throw no(file, "cannot be read");
-    if (!info.isRegularFile || info.isLink) throw no(file, "is no regular file");
-    if (info.uid !== shared.lender && !(shared.lender === 0 && (await isQemu(world, info.uid)))) {
-      throw no(file, `does not belong to ${shared.owner}`);
-    }
-    const { virtualSizeBytes } = await world.host.readSharedLayer(file, files[index + 1] ?? null);
-    if (index === 0) sizeBytes = virtualSizeBytes;
-  }
-  return sizeBytes;
-}
-
-/**
- * Checks again what a borrowed layer stands for, before a guest opens it: its lender may have put another file there
- * since. Throws "conflict" where it is no longer shared with us, "host" where it is not what it was.
- */
-export async function recheckBorrowedImage(world: World, { file, sizeBytes, borrowed }: Layer): Promise<void> {
-  if (borrowed === undefined) return;
-  const images = await sharedImages(world);
-  const shared = images.find(({ id, disks }) => id === borrowed.image && disks.some(({ files }) => files[0] === file));
-  if (shared === undefined) {
-    throw new EstratoError("conflict", `image ${borrowed.name}: ${borrowed.owner} no longer shares it`, {
-      hint: `Ask ${borrowed.owner} to share it again.`,
-    });
-  }
-  const files = shared.disks.find((disk) => disk.files[0] === file)?.files ?? [];
-  if ((await checkFiles(world, shared, files)) === sizeBytes) return;
-  throw new EstratoError("host", `image ${borrowed.name}: ${file} no longer has its size`, {
-    hint: `Ask ${borrowed.owner} to share it anew.`,
-  });
-}
-
-async function isQemu(world: World, uid: number): Promise<boolean> {
-  const [user] = await world.host.users(String(uid));
-  return user !== undefined && QEMU_USERS.includes(user.name);
 }

@@ -21,7 +21,7 @@ import { run } from "../operations/operation.ts";
 import { type PlanView, perform, type Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
-import { borrowedChoice, borrowImage, withBorrowed } from "../sharing/borrow.ts";
+import { borrowedChoice, borrowImage, imageToCopy, withBorrowed } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireDiskSize } from "./requirements.ts";
 import { findVolumeSource, type VolumeSource, type VolumeSourceChoice, volumeSourceExists } from "./source.ts";
@@ -35,6 +35,8 @@ export interface CreateVolumeOptions {
    * encrypted by itself.
    */
   readonly passphraseFile?: string | null;
+  /** Stand on the files of a lender who is not root, without a copy. */
+  readonly trustOwner?: boolean;
 }
 
 interface CreateData {
@@ -59,6 +61,16 @@ export async function createVolume(world: World, options: CreateVolumeOptions): 
   const what = `volume ${options.name}`;
   if (options.sizeBytes !== null) requireDiskSize(what, options.sizeBytes);
   await requireEncryptable(world, what, options);
+  const stored = await world.store.read();
+  const copied = await imageToCopy(world, stored, options.source, { trustOwner: options.trustOwner ?? false });
+  if (copied !== null && options.source !== null) {
+    requireFreeVolumeName(stored, options.name);
+    const source = options.source;
+    const { withCopyOf } = await import("../sharing/copy.ts");
+    return withCopyOf(world, copied, (within, image) =>
+      createVolume(within, { ...options, source: { ...source, target: image.id } }),
+    );
+  }
   const id = world.ids.next("vol");
   return withLocks(world, [id], async (locks) => {
     const stored = await world.store.read();

@@ -40,7 +40,7 @@ function deviceWord(device: Element): string {
 /** `whole`: every word in it counts. */
 function walk(element: Element, path: string, lines: Set<string>, whole: boolean): void {
   const all = whole || OF_HOST.has(element.tagName);
-  const isTarget = element.tagName === "target" || element.tagName === "address";
+  const isTarget = ["target", "address", "boot"].includes(element.tagName); // of the guest's own
   for (const { name, value } of Array.from(element.attributes)) {
     if (value.includes("/") || (!isTarget && NAMING.has(name)) || (all && name !== "type"))
       lines.add(short(`${path} ${name}=${value}`));

@@ -172,6 +172,20 @@ export const using: NounLines = {
         loses: ["what runs in web1 now; what its disks hold is kept for a while"],
         after: ["snapshot list web1 --filter name=before-revert-20250101-120000 -f value -c automatic", "true\n"],
       },
+      {
+        line: "backup restore nightly --instance web9 --trust-definition",
+        asks: `Take the whole definition of backup ${FIRST}?`,
+        loses: [
+          "emulator /usr/bin/qemu-system-x86_64",
+          "disk vda/source file=/vol-00000000000000001",
+          "disk vdz/source file=/fake/estrato/seeds/",
+          "interface/source network=default",
+          "serial/log file=/fake/estrato/consoles/",
+          "console/log file=/fake/estrato/consoles/",
+          "rng/backend /dev/urandom",
+        ],
+        after: ["instance show web9 -f value -c status", "active\n"],
+      },
     ],
   },
 

@@ -127,6 +127,23 @@ export const making: NounLines = {
         late: true,
       },
     ],
+    asks: [
+      {
+        line: "instance create web9 --snapshot web2/first --trust-definition --no-start",
+        asks: "Take the whole definition of snapshot web2/first?",
+        loses: [
+          "emulator /usr/bin/qemu-system-x86_64",
+          "disk vda/source file=",
+          "disk vdb/source file=",
+          "disk vdz/source file=/fake/estrato/seeds/",
+          "interface/source network=default",
+          "serial/log file=/fake/estrato/consoles/",
+          "console/log file=/fake/estrato/consoles/",
+          "rng/backend /dev/urandom",
+        ],
+        after: ["instance show web9 -f value -c status", "shutoff\n"],
+      },
+    ],
   },
 
   set: {
