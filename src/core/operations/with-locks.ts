@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { takeLocks } from "./locks.ts";
+import { withPlannedFirst } from "./planned-first.ts";
 import { recoverAll, recoverHeld } from "./recovery.ts";
 
 /**
@@ -25,12 +26,11 @@ export async function withLocks<T>(
   } finally {
     await locks.release();
   }
-  if (!world.dryRun) {
-    const { collect } = await import("../layers/collect.ts");
-    // A merge is nobody's child: what is collected later than it could be keeps no operation from ending.
-    const { parent: _, ...own } = world;
-    await collect(own);
-  }
+  if (world.dryRun) return withPlannedFirst(world, result);
+  const { collect } = await import("../layers/collect.ts");
+  // A merge is nobody's child: what is collected later than it could be keeps no operation from ending.
+  const { parent: _, ...own } = world;
+  await collect(own);
   return result;
 }
 

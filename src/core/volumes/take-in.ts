@@ -11,6 +11,7 @@ import type { DomainStatus } from "../model/host.ts";
 import { type Layer, recordSchemas, type State, type Volume } from "../model/state.ts";
 import { freezeFile, thawFile } from "../modes.ts";
 import { run } from "../operations/operation.ts";
+import { planFirst } from "../operations/planned-first.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
@@ -54,16 +55,24 @@ export const takeInKind: Kind<TakeInData> = {
 
 /**
  * Reads a domain again whose layers are to be changed, under its lock, and takes in what another tool has put on its
- * disks, with a note. Throws as findAgain; "conflict", before anything is changed, where that cannot be, and in a dry
- * run.
+ * disks, with a note; in a dry run that is planned, and what is returned is as it would be then. Throws as findAgain;
+ * "conflict", before anything is changed, where that cannot be.
  */
 export async function findToChange(world: World, locks: HeldLocks, uuid: string): Promise<FoundInstance> {
   const found = await findAgain(world, uuid);
   if (found.record === null || !namesOtherFiles(found.state, found.status)) return found;
   const overlays = await overlaysOf(world, found.state, found.status);
   if (overlays.length === 0) return found;
-  await takeIn(world, locks, found, overlays);
-  return findAgain(world, uuid);
+  const data = await takeIn(world, locks, found, overlays);
+  const after = await findAgain(world, uuid);
+  return world.dryRun ? { ...after, status: asDefined(after.status, data) } : after;
+}
+
+/** As it is once its definition names the disks. */
+function asDefined(status: DomainStatus, { disks }: TakeInData): DomainStatus {
+  const tops = new Map(disks.map((disk) => [disk.device, topOf(disk).file]));
+  const named = status.inactive.disks.map((disk) => ({ ...disk, source: tops.get(disk.device) ?? disk.source }));
+  return { ...status, inactive: { ...status.inactive, disks: named } };
 }
 
 /** A volume and the domain that it is attached to; null where it is to none. */
@@ -85,31 +94,31 @@ async function takeIn(
   locks: HeldLocks,
   { status, state }: FoundInstance,
   found: readonly Overlays[],
-): Promise<void> {
+): Promise<TakeInData> {
   const refused = found.find((one) => one.refusal !== null);
   if (refused?.refusal) throw refused.refusal;
-  if (world.dryRun) {
-    const [{ device, paths }] = found as [Overlays];
-    throw new EstratoError(
-      "conflict",
-      `instance ${status.name}: ${device}: another tool put ${paths.join(", ")} on it`,
-      {
-        hint: 'Without --dry-run it is taken in first. "estrato doctor --repair" does that alone.',
-      },
-    );
-  }
   const data: TakeInData = { uuid: status.uuid, disks: found.map((one) => takenDisk(world, state, one)) };
-  await run<TakeInData, null>(world, locks, {
+  const planned = await run<TakeInData, null>(world, locks, {
     kind: takeInKind,
     target: status.name,
     data,
     steps: steps(world, status, data),
+    notes: notesOf(status, data, "becomes its own"),
     result: async () => null,
   });
-  for (const { device, head, layers } of data.disks) {
-    const files = layers.map(({ file }) => file).join(", ");
-    world.report.note(`${status.name}: ${device}: ${files}, which another tool put on ${head.file}, is its own now`);
+  if (planned !== null) {
+    await planFirst(world, planned, (draft) => recordIn(draft, data));
+    return data;
   }
+  for (const note of notesOf(status, data, "is its own now")) world.report.note(note);
+  return data;
+}
+
+function notesOf({ name }: DomainStatus, { disks }: TakeInData, end: string): string[] {
+  return disks.map(({ device, head, layers }) => {
+    const files = layers.map(({ file }) => file).join(", ");
+    return `${name}: ${device}: ${files}, which another tool put on ${head.file}, ${end}`;
+  });
 }
 
 function takenDisk(world: World, state: State, { volume, device, files }: Overlays): TakenDisk {
@@ -132,25 +141,27 @@ function takenDisk(world: World, state: State, { volume, device, files }: Overla
 
 function steps(world: World, status: DomainStatus, data: TakeInData): Step[] {
   return [
-    { id: "record", title: "Record what lies on the disks", run: () => record(world, data) },
+    {
+      id: "record",
+      title: "Record what lies on the disks",
+      run: () => world.store.update((draft) => recordIn(draft, data)),
+    },
     { id: "freeze", title: "Freeze what it stands on", actions: modes(data) },
     { id: "redefine", title: "Define it with its disks", actions: definitions(data) },
     { id: "check", title: "Ask all witnesses", run: () => requireTaken(world, status) },
   ];
 }
 
-async function record(world: World, { disks }: TakeInData): Promise<void> {
-  await world.store.update((draft) => {
-    for (const disk of disks) {
-      const volume = draft.volumes[disk.volume];
-      const head = draft.layers[disk.head.id];
-      if (volume?.head !== disk.head.id || head === undefined)
-        throw new EstratoError("conflict", `volume ${disk.volume}: it has changed meanwhile`, { hint: "Try again." });
-      head.frozen = true;
-      for (const layer of disk.layers) draft.layers[layer.id] = layer;
-      volume.head = topOf(disk).id;
-    }
-  });
+function recordIn(draft: State, { disks }: TakeInData): void {
+  for (const disk of disks) {
+    const volume = draft.volumes[disk.volume];
+    const head = draft.layers[disk.head.id];
+    if (volume?.head !== disk.head.id || head === undefined)
+      throw new EstratoError("conflict", `volume ${disk.volume}: it has changed meanwhile`, { hint: "Try again." });
+    head.frozen = true;
+    for (const layer of disk.layers) draft.layers[layer.id] = layer;
+    volume.head = topOf(disk).id;
+  }
 }
 
 async function requireTaken(world: World, { uuid }: DomainStatus): Promise<void> {

@@ -3,8 +3,10 @@ import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../../src/core/graph/invariants.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
+import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
+import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import { ENDINGS, everyEnd } from "../ends.ts";
 import {
@@ -103,14 +105,33 @@ test("among our own layers it is one of them, and goes with them", async () => {
   expect([...on.machine.files.keys()].filter((path) => path.startsWith(folder))).toHaveLength(1);
 });
 
-test("a dry run takes nothing in, and says what would", async () => {
-  const on = await overlaid();
-  const before = everything(on);
-  await expect(createSnapshot(command(on, { dryRun: true }), creation("s2"))).rejects.toMatchObject({
-    code: "conflict",
-    hint: expect.stringContaining("doctor --repair"),
+describe.each([true, false])("a dry run takes nothing in (running: %s)", (running) => {
+  const dry = (on: Bed) => command(on, { dryRun: true });
+  const titles = (plan: unknown) => (plan as PlanView).steps.map(({ title }) => title);
+  const FIRST_STEPS = ["Record what lies on the disks", "Freeze what it stands on", "Define it with its disks"];
+
+  test("and plans it as what precedes the verb", async () => {
+    const on = await overlaid({ running, deep: 2 });
+    const before = everything(on);
+    const plans = [
+      await createSnapshot(dry(on), creation("s2")),
+      await revertSnapshot(dry(on), "web1/s1", { discard: false, keepMs: 1000 }),
+    ];
+    for (const plan of plans) {
+      expect(titles(plan).slice(0, 3)).toEqual(FIRST_STEPS);
+      expect(titles(plan).length).toBeGreaterThan(4);
+      expect((plan as PlanView).notes[0]).toContain("/other/o0.qcow2, /other/o1.qcow2, which another tool put on");
+    }
+    expect(everything(on)).toBe(before);
+    await take(on, "s2");
+    expect(await disksOf(on)).toEqual(held(2, running));
   });
-  expect(everything(on)).toBe(before);
+
+  test("and refuses what cannot be", async () => {
+    const on = await overlaid({ running });
+    on.machine.files.delete("/other/o0.qcow2");
+    await expect(createSnapshot(dry(on), creation("s2"))).rejects.toBeInstanceOf(EstratoError);
+  });
 });
 
 describe("is left alone, with what to do,", () => {
