@@ -8,8 +8,12 @@ import { volumesOf } from "./instances/adopt.ts";
 import type { DomainStatus, QemuDisk } from "./model/host.ts";
 import type { State, Volume } from "./model/state.ts";
 import type { World } from "./ports.ts";
+import { isSameFile } from "./same-file.ts";
 
-/** A volume of an instance and the files that each witness names as its head. */
+/**
+ * A volume of an instance and the files that each witness names as its head. What is the recorded file under another
+ * name stands here under the recorded one.
+ */
 export interface HeadFacts {
   readonly volume: Volume;
   readonly device: string;
@@ -30,17 +34,22 @@ export async function headFacts(world: World, state: State, status: DomainStatus
   const facts: HeadFacts[] = [];
   for (const [device, volume] of volumesOf(state, status.uuid)) {
     const ofQemu = qemu.find((disk) => disk.device === device);
+    const recorded = state.layers[volume.head]?.file ?? "";
+    const known = async (path: string | null | undefined) =>
+      path != null && (await isSameFile(world, path, recorded)) ? recorded : (path ?? null);
+    const qemuChain: string[] = [];
+    for (const path of ofQemu?.chain ?? []) qemuChain.push((await known(path)) ?? path);
     const named = [status.inactive, status.live].flatMap(
       (one) => one?.disks.find((disk) => disk.device === device) ?? [],
     );
     facts.push({
       volume,
       device,
-      recorded: state.layers[volume.head]?.file ?? "",
-      persistent: status.inactive.disks.find((disk) => disk.device === device)?.source ?? null,
-      live: status.live?.disks.find((disk) => disk.device === device)?.source ?? null,
-      qemu: ofQemu?.chain[0] ?? null,
-      qemuChain: ofQemu?.chain ?? [],
+      recorded,
+      persistent: await known(status.inactive.disks.find((disk) => disk.device === device)?.source),
+      live: await known(status.live?.disks.find((disk) => disk.device === device)?.source),
+      qemu: qemuChain[0] ?? null,
+      qemuChain,
       secret: { recorded: state.layers[volume.head]?.secret ?? null, defined: named.map(({ secret }) => secret) },
       liveSizeBytes: ofQemu?.sizeBytes ?? null,
     });

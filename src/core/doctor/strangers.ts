@@ -1,32 +1,98 @@
 /**
  * Finds domains that would write to a layer that is not theirs: what stands on it would be destroyed, and nothing in
- * the record says who did it.
+ * the record says who did it. Where it is a free volume that somebody attached by hand, it can be recorded as attached.
  */
+import { EstratoError } from "../../errors.ts";
 import { nameOf, pointersAt, standingOn } from "../graph/references.ts";
-import { coveredDisks, volumesOf } from "../instances/adopt.ts";
-import type { Layer, State } from "../model/state.ts";
+import { volumesOf } from "../instances/adopt.ts";
+import { findAgain } from "../instances/find.ts";
+import { layersByFile } from "../layers/foreign-chain.ts";
+import type { DomainDisk, DomainStatus } from "../model/host.ts";
+import type { Layer, State, Volume } from "../model/state.ts";
+import { definitionsOf } from "../named-files.ts";
 import type { World } from "../ports.ts";
+import { requireAgreement } from "../truth.ts";
+import { volumeLabel } from "../volumes/find.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
-/** Every disk of every domain that is the file of a layer is so because it is that instance's volume. */
+/** Every disk of every domain that is the file of a layer, by whatever name, is so because it is its volume. */
 export async function examineStrangers(world: World, state: State): Promise<Finding[]> {
-  const byFile = new Map(Object.values(state.layers).map((layer) => [layer.file, layer]));
+  const byFile = await layersByFile(world, state);
   const findings: Finding[] = [];
   for (const status of (await world.host.domainStatuses()).values()) {
     const own = volumesOf(state, status.uuid);
-    for (const { device, source } of coveredDisks(status)) {
-      const layer = byFile.get(source ?? "");
+    for (const disk of writtenDisks(status)) {
+      const identity = (await world.host.fileInfo(disk.source ?? ""))?.identity;
+      const layer = state.layers[byFile.get(identity ?? "") ?? ""];
       // A disk of its own that names another file is looked at with the instance.
-      if (layer === undefined || own.has(device)) continue;
-      const remedy = `Take it out again: virsh detach-disk ${status.name} ${device} --persistent.`;
-      findings.push(unmendable(`instance ${status.name}`, `its disk ${device} is ${whose(state, layer)}`, remedy));
+      if (layer === undefined || own.has(disk.device)) continue;
+      findings.push(strangerOf(state, status, disk, layer));
     }
   }
   return findings;
 }
 
+/** Of each definition; a disk of both, once. */
+function writtenDisks(status: DomainStatus): DomainDisk[] {
+  const all = definitionsOf(status).flatMap(({ disks }) => disks);
+  const written = all.filter(({ role, readonly, shareable }) => role === "disk" && !readonly && !shareable);
+  return [...new Map(written.map((disk) => [`${disk.device} ${disk.source}`, disk])).values()];
+}
+
+function strangerOf(state: State, status: DomainStatus, disk: DomainDisk, layer: Layer): Finding {
+  const { device } = disk;
+  const subject = `instance ${status.name}`;
+  const problem = `its disk ${device} is ${whose(state, layer)}`;
+  const out = `virsh detach-disk ${status.name} ${device} --persistent`;
+  const volume = freeVolume(state, layer);
+  if (volume === null || !mayRecord(state, status, disk, layer))
+    return unmendable(subject, problem, `Take it out again: ${out}.`);
+  return {
+    subject,
+    problem,
+    remedy: `Record it as attached to ${status.name}. (Or take it out again first: ${out}.)`,
+    mending: {
+      locks: [status.uuid, volume.id],
+      loses: [],
+      mend: (world) => recordAttached(world, status.uuid, device, volume.id),
+    },
+  };
+}
+
+function freeVolume(state: State, layer: Layer): Volume | null {
+  if (layer.frozen) return null;
+  return Object.values(state.volumes).find(({ head, instance }) => head === layer.id && instance === null) ?? null;
+}
+
+/** As a disk of its: both definitions name it, and read it as what it is. */
+function mayRecord(state: State, status: DomainStatus, { device, source }: DomainDisk, layer: Layer): boolean {
+  if (state.instances[status.uuid] === undefined || layer.secret !== null) return false;
+  return definitionsOf(status).every(({ disks }) =>
+    disks.some((disk) => disk.device === device && disk.source === source && disk.format === layer.format),
+  );
+}
+
+/** Throws "conflict" where it is another's meanwhile, "integrity" where QEMU does not write to it. */
+async function recordAttached(world: World, uuid: string, device: string, id: string): Promise<void> {
+  const { state, status } = await findAgain(world, uuid);
+  const draft = structuredClone(state);
+  attach(draft, uuid, device, id);
+  await requireAgreement(world, draft, status);
+  await world.store.update((now) => attach(now, uuid, device, id));
+}
+
+function attach(draft: State, uuid: string, device: string, id: string): void {
+  const volume = draft.volumes[id];
+  if (volume === undefined || volume.instance !== null || volumesOf(draft, uuid).has(device))
+    throw new EstratoError("conflict", `volume ${id}: it has changed meanwhile`, { hint: "Run doctor again." });
+  volume.instance = uuid;
+  volume.device = device;
+}
+
 function whose(state: State, layer: Layer): string {
   const [volume] = pointersAt(state, layer.id).filter(({ kind }) => kind === "volume");
+  const free = freeVolume(state, layer);
+  if (free !== null) return `volume ${volumeLabel(state, free)}, which is not attached to it`;
   if (!layer.frozen && volume !== undefined) return `${nameOf(state, volume)}, which is not attached to it`;
   return `a layer that others stand on (${standingOn(state, layer.id).join(", ")})`;
 }

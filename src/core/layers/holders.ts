@@ -5,11 +5,11 @@
 import { EstratoError } from "../../errors.ts";
 import { borrowedBackupBelow } from "../graph/borrowed.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
-import { chain, chainOrNull, descendantHeads } from "../graph/references.ts";
+import { chain, descendantHeads } from "../graph/references.ts";
 import { volumesOf } from "../instances/adopt.ts";
 import { lostAmong } from "../instances/find.ts";
 import type { DomainStatus, QemuDisk } from "../model/host.ts";
-import type { State, Volume } from "../model/state.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { layersByFile } from "./foreign-chain.ts";
 import { outsidersOn } from "./outsiders.ts";
@@ -144,7 +144,12 @@ async function holdersOfDomain(
       ]),
     );
   }
-  await addOtherNames(world, state, volumes, disks, byFile);
+  await addOtherNames(
+    world,
+    state,
+    disks.filter(({ device }) => volumes.has(device)),
+    byFile,
+  );
   for (const disk of disks) {
     const live = status.live.disks.find((one) => one.device === disk.device)?.source;
     const lie =
@@ -181,22 +186,14 @@ function otherDisk(state: State, { uuid, inactive }: DomainStatus, device: strin
   return defined === null ? `its definition has no disk ${device}` : `its definition names ${defined}`;
 }
 
-/**
- * A file that was there before us may have several names, and QEMU uses the one in the header above it. Only where a
- * recorded chain holds such a file is there anything to look for.
- */
+/** A file may have several names, and QEMU uses the one in the definition, or in the header above it. */
 async function addOtherNames(
   world: World,
   state: State,
-  volumes: ReadonlyMap<string, Volume>,
   disks: readonly QemuDisk[],
   byFile: Map<string, string>,
 ): Promise<void> {
-  const strange = disks.flatMap(({ device, chain: files }) => {
-    const recorded = chainOrNull(state, volumes.get(device)?.head ?? "") ?? [];
-    const isOfOthers = recorded.some((id) => state.layers[id]?.foreign != null);
-    return isOfOthers ? files.filter((file) => !byFile.has(file)) : [];
-  });
+  const strange = disks.flatMap(({ chain: files }) => files.filter((file) => !byFile.has(file)));
   if (strange.length === 0) return;
   const known = await layersByFile(world, state);
   for (const file of strange) {

@@ -9,6 +9,7 @@ import type { Snapshot, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { isSameFile } from "../same-file.ts";
 import {
   adoptHeads,
   createHead,
@@ -149,7 +150,8 @@ async function requireSwitched(world: World, data: CreateData): Promise<void> {
   for (const head of data.heads) {
     const disk = disks.find((one) => one.device === head.device);
     const live = status.live.disks.find((one) => one.device === head.device)?.source;
-    if (disk?.chain[0] === head.after.file && disk.chain[1] === head.before.file && live === head.after.file) continue;
+    const isOnOld = await isSameFile(world, disk?.chain[1] ?? "", head.before.file);
+    if (disk?.chain[0] === head.after.file && isOnOld && live === head.after.file) continue;
     throw new EstratoError(
       "integrity",
       `instance ${status.name}: ${head.device} was switched to ${disk?.chain[0] ?? "nothing"}, planned was ${head.after.file}`,

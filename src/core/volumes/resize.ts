@@ -9,6 +9,7 @@ import { recordSchemas } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView, Step } from "../operations/steps.ts";
 import type { Kind, Outcome, World } from "../ports.ts";
+import { isSameFile } from "../same-file.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "./find.ts";
@@ -110,7 +111,8 @@ async function record(world: World, data: ResizeData): Promise<number> {
   const { uuid, device, head } = data;
   const status = uuid === null ? null : await world.host.domainStatus(uuid);
   const open = uuid !== null && status?.live != null ? await world.host.qemuDisks(uuid) : [];
-  const disk = open.find((one) => one.device === device && one.chain[0] === head.file);
+  const own = open.find((one) => one.device === device);
+  const disk = own !== undefined && (await isSameFile(world, own.chain[0] ?? "", head.file)) ? own : undefined;
   const info = await world.host.imageInfo(head.file, { shared: true, format: head.format });
   const reached = Math.max(disk?.sizeBytes ?? 0, info?.virtualSizeBytes ?? 0);
   await world.store.update((draft) => {

@@ -1,0 +1,9 @@
+/** A file is its device and inode, not a path (DESIGN.md, invariant 10). */
+import type { World } from "./ports.ts";
+
+/** Do both paths name one file or device? One that is not there is no other's. Asks nothing where they are equal. */
+export async function isSameFile(world: World, a: string, b: string): Promise<boolean> {
+  if (a === b) return true;
+  const [one, other] = await Promise.all([world.host.fileInfo(a), world.host.fileInfo(b)]);
+  return one !== null && one.identity === other?.identity;
+}
