@@ -50,6 +50,17 @@ describe("a switch of disks that libvirt says to have done", () => {
     await requireSound(on, "refused");
   });
 
+  test("is no snapshot where what it stands on can still be written", async () => {
+    const on = withGuest();
+    await createSnapshot(command(on), creation("s1"));
+    const held = await disksOf(on);
+    await expect(createSnapshot(lying(on, "set-mode"), creation("s2"))).rejects.toMatchObject({
+      code: "integrity",
+      message: expect.stringContaining("which can be written"),
+    });
+    expect(await disksOf(on)).toEqual(held);
+  });
+
   test("is no snapshot of a volume where QEMU has not", async () => {
     const on = await withVolume({ attached: true });
     const world = lying(on, "switch-disks");
