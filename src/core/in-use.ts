@@ -1,7 +1,7 @@
 /**
  * Who names a file: the one answer to "may this be unlinked?" (DESIGN.md, invariant 12). In use is what anything names:
- * the state, the definitions of all domains and what QEMU has open, the headers of all that these, our folders and other
- * stores hold, what others are told of shared images, the journal, and the kept copies of the state.
+ * the state, the definitions of all domains and what QEMU has open, the headers of all that these, our folders and
+ * other stores hold, what others are told of shared images, the journal, and the kept copies of the state.
  */
 import { EstratoError } from "../errors.ts";
 import { copyFiles } from "./firmware.ts";
@@ -38,9 +38,9 @@ export interface InUse {
   /** Does anybody? Cheaper. */
   isNamed(path: string): Promise<boolean>;
   /**
-   * For what the state itself lets go of: everybody who names the file, or might, without being in the graph. Domains by
-   * disks that are no volumes, files of our folder that are no layers, files in other stores; under whatever name. What
-   * remembers earlier states is not among them: the state was asked first, and it had this one.
+   * For what the state itself lets go of: everybody who names the file, or might, without being in the graph. Domains
+   * by disks that are no volumes, files of our folder that are no layers, files in other stores; under whatever name.
+   * What remembers earlier states is not among them: the state was asked first, and it had this one.
    */
   outsiders(path: string): Promise<User[]>;
 }

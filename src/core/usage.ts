@@ -21,7 +21,7 @@ export interface UsageRow {
    * counts for each; in "total" once.
    */
   readonly allocatedBytes: number;
-  /** What deleting all of this kind would free, sooner or later. Null for "hidden". */
+  /** What deleting all of this kind would free, sooner or later. Null for "hidden", and where a file cannot be read. */
   readonly exclusiveBytes: number | null;
 }
 
@@ -65,7 +65,7 @@ export async function readUsage(world: World): Promise<Usage> {
       count: pointers.length,
       virtualBytes: disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
       allocatedBytes: bytesOf(disks.map((disk) => disk.layer)) + (kind === "snapshots" ? memory : 0),
-      exclusiveBytes: exclusive[index] ?? 0,
+      exclusiveBytes: exclusive[index] ?? null,
     }),
   );
   const pointed = layerGraph(state).pointers;
@@ -84,7 +84,7 @@ export async function readUsage(world: World): Promise<Usage> {
       count: Object.keys(state.layers).length,
       virtualBytes: rows.reduce((sum, row) => sum + (row.virtualBytes ?? 0), 0),
       allocatedBytes: bytesOf(Object.keys(state.layers)) + memory,
-      exclusiveBytes: exclusive.at(-1) ?? 0,
+      exclusiveBytes: exclusive.at(-1) ?? null,
     },
   );
   return { kinds: rows, hidden, freeBytes };

@@ -72,11 +72,15 @@ describe("doctor", () => {
     await rig.heal();
   });
 
-  it("names who has a volume as a disk that is not his, and what of a volume is amiss", async () => {
-    await virsh("attach-disk", "web2", await head("spare"), "vdb", "--subdriver", "qcow2", "--config");
+  it("records who was given a volume as a disk, and names what of a volume is amiss", async () => {
+    await virsh("attach-disk", "web2", await head("spare"), "vdb", "--subdriver", "raw", "--config");
     await leaves(/instance web2: its disk vdb is volume spare, which is not attached to it/, () =>
       virsh("detach-disk", "web2", "vdb", "--config"),
     );
+    await virsh("attach-disk", "web2", await head("spare"), "vdb", "--subdriver", "qcow2", "--config");
+    await mends(/instance web2: its disk vdb is volume spare, which is not attached to it/);
+    await rig.ok("volume", "detach", "web2", "spare");
+    await rig.heal();
     chmodSync(await head("spare"), 0o644);
     await mends(/its mode is 0644, and should be 0600: it is a head/);
     await leaves(/it is missing; volume spare needs it/, away(await head("spare")));

@@ -1,5 +1,6 @@
 /** Other tools work on the same guests: what they do is taken in or refused, and no byte is lost. */
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Bare, makeBare } from "./bare.ts";
 import { sure } from "./processes.ts";
@@ -29,6 +30,9 @@ describe("another tool", () => {
     await guest.write(0x42);
     await overlay("running", "--diskspec", `vda,file=${join(rig.folder, "elsewhere.qcow2")}`);
     await guest.write(0x43);
+    const plan = await rig.ok("snapshot", "create", "running", "s1", "--dry-run");
+    expect(plan.indexOf("Record what lies on the disks")).toBeLessThan(plan.indexOf("Switch"));
+    expect(plan).toContain("which another tool put on");
     await rig.ok("snapshot", "create", "running", "s1");
     await guest.write(0x44);
     await requireReads(guest, 0x44);
@@ -36,6 +40,18 @@ describe("another tool", () => {
     expect(await guest.read()).toBe(0x43);
     await rig.ok("snapshot", "unrevert", "running", "-y");
     await rig.ok("snapshot", "delete", "running/s1");
+    await requireReads(guest, 0x44);
+    // What stands on a layer, and nothing remembers, keeps it.
+    const layer = await sourceOf("running");
+    const forgotten = `${dirname(layer)}/forgotten.qcow2`;
+    await rig.ok("snapshot", "create", "running", "s2");
+    await sure("qemu-img", "create", "-q", "-f", "qcow2", "-b", layer, "-F", "qcow2", forgotten);
+    await rig.ok("snapshot", "delete", "running/s2");
+    expect(existsSync(layer)).toBe(true);
+    await sure("qemu-img", "check", "-q", forgotten);
+    await sure("rm", forgotten);
+    await rig.ok("doctor", "--repair");
+    expect(existsSync(layer) && (await sourceOf("running")) !== layer).toBe(false);
     await requireReads(guest, 0x44);
   });
 

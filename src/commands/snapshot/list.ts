@@ -7,7 +7,7 @@ import { snapshotColumns } from "./columns.ts";
 
 export default verb({
   description:
-    "Lists snapshots, the oldest first: all, or those of one instance or volume. `exclusive_bytes` is what deleting one would free. " +
+    "Lists snapshots, the oldest first: all, or those of one instance or volume. `exclusive_bytes` is what deleting one would free; it is empty where a file that it depends on cannot be read. " +
     "Snapshots that libvirt itself holds of a named instance are listed with the type libvirt, and never touched.",
   arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
   options: {

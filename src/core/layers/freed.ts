@@ -17,8 +17,8 @@ import { mustPause } from "./pivot.ts";
 import { readSizes } from "./sizes.ts";
 
 export interface FreedPlan {
-  /** Now and once nobody stands in the way. */
-  readonly bytes: number;
+  /** Now and once nobody stands in the way; null where a file that it depends on cannot be read, which a note says. */
+  readonly bytes: number | null;
   readonly steps: readonly Step[];
   readonly notes: readonly string[];
 }
@@ -47,22 +47,27 @@ export async function freedByDropping(world: World, state: State, drop: (draft: 
     applyDecision(draft, decision);
   }
   const waiting = collect(draft, facts).filter((one) => fresh.includes(one.layer) && one.kind === "defer");
-  const [bytes] = await exclusiveOf(world, state, [pointers]);
+  const [bytes = null] = await exclusiveOf(world, state, [pointers]);
   const notes = waiting.map((one) => (one.kind === "defer" ? `Later: ${one.reason} (${one.by.join(", ")}).` : ""));
-  return { bytes: bytes ?? 0, steps, notes };
+  if (bytes === null) notes.push("How much that frees nobody knows: a file that it depends on cannot be read.");
+  return { bytes, steps, notes };
 }
 
-/** For each list of pointers, the bytes that are only theirs: now, and once nobody stands in the way. */
+/**
+ * For each list of pointers, the bytes that are only theirs: now, and once nobody stands in the way. Null where a file
+ * that it depends on cannot be read: nothing is concluded from what was not seen (DESIGN.md, invariant 14).
+ */
 export async function exclusiveOf(
   world: World,
   state: State,
   lists: readonly (readonly Pointer[])[],
-): Promise<number[]> {
+): Promise<(number | null)[]> {
   const facts = await readRestingFacts(world, state);
-  const needed = new Set(lists.flatMap((pointers) => layersToMeasure(state, pointers, facts)));
-  const layers = [...needed].map((id) => state.layers[id]).filter((layer) => layer !== undefined);
+  const needed = lists.map((pointers) => layersToMeasure(state, pointers, facts));
+  const layers = [...new Set(needed.flat())].map((id) => state.layers[id]).filter((layer) => layer !== undefined);
   const sizes = await readSizes(world, layers);
-  return lists.map((pointers) => {
+  return lists.map((pointers, index) => {
+    if (needed[index]?.some((id) => sizes.unread.has(id))) return null;
     const freed = exclusiveBytes(state, pointers, sizes, facts);
     return freed.freedNowBytes + freed.deferredBytes + memoryBytes(state, pointers);
   });

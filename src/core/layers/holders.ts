@@ -144,7 +144,12 @@ async function holdersOfDomain(
       ]),
     );
   }
-  await addOtherNames(world, state, disks, byFile);
+  await addOtherNames(
+    world,
+    state,
+    disks.filter(({ device }) => volumes.has(device)),
+    byFile,
+  );
   for (const disk of disks) {
     const live = status.live.disks.find((one) => one.device === disk.device)?.source;
     const lie =

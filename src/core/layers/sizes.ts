@@ -1,6 +1,7 @@
 /**
  * What the collector and the accounting must know of the machine: who holds which layer, and how many bytes lie where.
  */
+import { EstratoError } from "../../errors.ts";
 import { imageOf } from "../graph/files.ts";
 import type { Extent } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -12,6 +13,8 @@ export interface LayerSizes {
   fileBytes(layer: string): number;
   /** What the file itself holds, sorted. */
   extents(layer: string): readonly Extent[];
+  /** Layers of which nobody knows that: their files are there, and cannot be read. */
+  readonly unread: ReadonlySet<string>;
 }
 
 const AT_ONCE = 4;
@@ -20,15 +23,30 @@ const AT_ONCE = 4;
 export async function readSizes(world: World, layers: readonly Layer[]): Promise<LayerSizes> {
   const bytes = new Map<string, number>();
   const extents = new Map<string, readonly Extent[]>();
+  const unread = new Set<string>();
   const queue = layers.filter(({ borrowed }) => borrowed === undefined);
   const worker = async () => {
     for (let layer = queue.pop(); layer !== undefined; layer = queue.pop()) {
-      bytes.set(layer.id, (await world.host.fileInfo(layer.file))?.allocatedBytes ?? 0);
-      extents.set(layer.id, await world.host.ownExtents(imageOf(layer)).catch(() => []));
+      const file = await world.host.fileInfo(layer.file);
+      if (file === null) continue;
+      bytes.set(layer.id, file.allocatedBytes);
+      const found = await readExtents(world, layer);
+      if (found === null) unread.add(layer.id);
+      else extents.set(layer.id, found);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return { fileBytes: (layer) => bytes.get(layer) ?? 0, extents: (layer) => extents.get(layer) ?? [] };
+  return { fileBytes: (layer) => bytes.get(layer) ?? 0, extents: (layer) => extents.get(layer) ?? [], unread };
+}
+
+/** Null where they cannot be read. */
+async function readExtents(world: World, layer: Layer): Promise<readonly Extent[] | null> {
+  try {
+    return await world.host.ownExtents(imageOf(layer));
+  } catch (error) {
+    if (error instanceof EstratoError && error.code !== "interrupted") return null;
+    throw error;
+  }
 }
 
 /** The layers that are connected with these, downwards and upwards: all that a merge there can touch. */

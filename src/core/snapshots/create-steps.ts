@@ -4,7 +4,7 @@ import { EstratoError } from "../../errors.ts";
 import { type Firmware, saveFirmware } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
-import type { DomainStatus } from "../model/host.ts";
+import type { DomainDisk, DomainStatus, QemuDisk } from "../model/host.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { perform, type Step } from "../operations/steps.ts";
@@ -149,18 +149,35 @@ async function requireSwitched(world: World, data: CreateData): Promise<void> {
   const disks = await world.host.qemuDisks(data.uuid);
   for (const head of data.heads) {
     const disk = disks.find((one) => one.device === head.device);
-    const live = status.live.disks.find((one) => one.device === head.device)?.source;
-    const isOnOld = await isSameFile(world, disk?.chain[1] ?? "", head.before.file);
-    if (disk?.chain[0] === head.after.file && isOnOld && live === head.after.file) continue;
-    throw new EstratoError(
-      "integrity",
-      `instance ${status.name}: ${head.device} was switched to ${disk?.chain[0] ?? "nothing"}, planned was ${head.after.file}`,
-      {
-        hint: 'Run "estrato doctor".',
-      },
-    );
+    const live = status.live.disks.find((one) => one.device === head.device);
+    const why = await otherThanPlanned(world, head, disk, live);
+    if (why === null) continue;
+    throw new EstratoError("integrity", `instance ${status.name}: ${head.device} ${why}`, {
+      hint: 'Run "estrato doctor".',
+    });
   }
 }
+
+/** What chain, size, encryption and mode are that were planned otherwise (DESIGN.md, invariant 6); null: nothing. */
+async function otherThanPlanned(
+  world: World,
+  { before, after }: HeadChange,
+  disk: QemuDisk | undefined,
+  live: DomainDisk | undefined,
+): Promise<string | null> {
+  const isOnOld = await isSameFile(world, disk?.chain[1] ?? "", before.file);
+  if (disk?.chain[0] !== after.file || !isOnOld || live?.source !== after.file)
+    return `was switched to ${disk?.chain[0] ?? "nothing"}, planned was ${after.file}`;
+  if (disk.sizeBytes < after.sizeBytes)
+    return `has ${disk.sizeBytes} bytes after the switch, planned were ${after.sizeBytes}`;
+  if (live.secret !== after.secret)
+    return `has ${live.secret ?? "no secret"} after the switch, planned was ${after.secret ?? "none"}`;
+  if (before.foreign !== null) return null; // not every foreign file's mode is ours
+  const old = await world.host.fileInfo(before.file);
+  return old === null || (old.mode & WRITABLE) === 0 ? null : `stands on ${before.file}, which can be written`;
+}
+
+const WRITABLE = 0o222;
 
 /** Idempotent: the graph and the snapshot in one transaction. */
 export async function record(world: World, data: CreateData, consistency: Snapshot["consistency"]): Promise<void> {

@@ -19,7 +19,7 @@ export interface SnapshotView {
   readonly memory: boolean;
   readonly consistency: Snapshot["consistency"] | null;
   readonly size_bytes: number;
-  /** What deleting it would free; null where libvirt holds it. */
+  /** What deleting it would free; null where libvirt holds it, or a file cannot be read. */
   readonly exclusive_bytes: number | null;
   readonly automatic: boolean;
   /** The id of the schedule that took it. */
@@ -80,7 +80,7 @@ export async function viewSnapshots(
     memory: one.memory !== null,
     consistency: one.consistency,
     size_bytes: one.disks.reduce((sum, disk) => sum + disk.sizeBytes, one.memory?.sizeBytes ?? 0),
-    exclusive_bytes: exclusive[index] ?? 0,
+    exclusive_bytes: exclusive[index] ?? null,
     automatic: one.automatic,
     schedule: one.schedule ?? null,
     owner: one.owner,

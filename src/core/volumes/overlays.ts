@@ -36,8 +36,8 @@ export function namesOtherFiles(state: State, status: DomainStatus): boolean {
 
 /**
  * Each volume of an instance whose guest writes (or, off, would write) to a file that stands on the recorded head. QEMU
- * and both definitions must agree that it does; where they don't, only `doctor` can say more. `facts`: where the witnesses
- * have been asked already.
+ * and both definitions must agree that it does; where they don't, only `doctor` can say more. `facts`: where the
+ * witnesses have been asked already.
  */
 export async function overlaysOf(
   world: World,

@@ -14,7 +14,18 @@ import { fileAt } from "../../fake/host-images.ts";
 import { backup, withTarget } from "./backups/world.ts";
 import { requireSound } from "./crashes.ts";
 import { snap, volumeOf, withVolume } from "./volumes/world.ts";
-import { type Bed, command, creation, disksOf, type Process, stateOf, TARGET, withGuest, write } from "./world.ts";
+import {
+  type Bed,
+  command,
+  creation,
+  disksOf,
+  type Process,
+  stateOf,
+  TARGET,
+  UUID,
+  withGuest,
+  write,
+} from "./world.ts";
 
 /** A machine that says that it has done this, and has done something else. */
 function lying(on: Bed, kind: Action["do"], instead: (world: Process, action: Action) => void = () => {}): Process {
@@ -39,6 +50,17 @@ describe("a switch of disks that libvirt says to have done", () => {
     await requireSound(on, "refused");
   });
 
+  test("is no snapshot where what it stands on can still be written", async () => {
+    const on = withGuest();
+    await createSnapshot(command(on), creation("s1"));
+    const held = await disksOf(on);
+    await expect(createSnapshot(lying(on, "set-mode"), creation("s2"))).rejects.toMatchObject({
+      code: "integrity",
+      message: expect.stringContaining("which can be written"),
+    });
+    expect(await disksOf(on)).toEqual(held);
+  });
+
   test("is no snapshot of a volume where QEMU has not", async () => {
     const on = await withVolume({ attached: true });
     const world = lying(on, "switch-disks");
@@ -48,6 +70,29 @@ describe("a switch of disks that libvirt says to have done", () => {
     expect((await stateOf(on)).snapshots).toEqual({});
   });
 });
+
+test.each([true, false])(
+  "a disk that is defined by another name of its file is no disagreement (running: %s)",
+  async (running) => {
+    const on = withGuest({ running });
+    await createSnapshot(command(on), creation("s1"));
+    const { host } = command(on);
+    const [volume] = Object.values((await stateOf(on)).volumes);
+    const head = (await stateOf(on)).layers[volume?.head ?? ""]?.file ?? "";
+    const file = on.machine.files.get(head);
+    if (file !== undefined) on.machine.files.set("/links/head.qcow2", file);
+    const domain = on.machine.domains.get(UUID);
+    if (domain !== undefined) {
+      const disks = { vda: { path: "/links/head.qcow2", format: "qcow2" as const } };
+      domain.inactive = host.editDefinition(domain.inactive, { disks });
+    }
+    const held = await disksOf(on);
+    await createSnapshot(command(on), creation("s2"));
+    expect(Object.values((await stateOf(on)).snapshots).map(({ name }) => name)).toEqual(["s1", "s2"]);
+    expect(await disksOf(on)).toEqual(held);
+    await requireSound(on, "named otherwise");
+  },
+);
 
 test("a disk that libvirt says to have attached is not recorded where QEMU does not have it", async () => {
   const on = await withVolume();

@@ -65,15 +65,34 @@ describe("of a volume that is attached", () => {
 });
 
 describe("of a volume that is free", () => {
-  const meddled = async (path: (on: Bed) => Promise<string>): Promise<Bed> => {
+  const meddled = async (path: (on: Bed) => Promise<string>, format: "qcow2" | "raw" = "qcow2"): Promise<Bed> => {
     const on = await withData({ running: false });
-    const disk = { device: "vdc", path: await path(on), format: "qcow2" as const, readonly: false, serial: "x" };
+    const disk = { device: "vdc", path: await path(on), format, readonly: false, serial: "x" };
     web1(on).domain.inactive = command(on).host.editDefinition(web1(on).domain.inactive, { addDisks: [disk] });
     return on;
   };
 
-  test("a domain is named that has it as a disk", async () => {
+  test("an instance that somebody gave it to as a disk has it from then on", async () => {
     const on = await meddled(async (bed) => headOf(bed, (await volumeOf(bed)).id));
+    await mends(on, "instance web1: its disk vdc is volume data1, which is not attached to it");
+    expect(await volumeOf(on)).toMatchObject({ instance: web1(on).uuid, device: "vdc" });
+    await detachVolume(command(on), "web1", "data1", 1000);
+    expect(await volumeOf(on)).toMatchObject({ instance: null, device: null });
+    expect(await contentOf(on)).toEqual({ 0: "written" });
+  });
+
+  test("a domain is named that has it by another name", async () => {
+    const on = await meddled(async (bed) => {
+      const head = await headOf(bed, (await volumeOf(bed)).id);
+      const file = bed.machine.files.get(head);
+      if (file !== undefined) bed.machine.files.set("/links/data1.qcow2", file);
+      return "/links/data1.qcow2";
+    });
+    expect(await problems(on)).toEqual([expect.stringContaining("its disk vdc is volume data1")]);
+  });
+
+  test("one is only named that reads it as what it is not: its guest would write over the layers", async () => {
+    const on = await meddled(async (bed) => headOf(bed, (await volumeOf(bed)).id), "raw");
     await leaves(on, "instance web1: its disk vdc is volume data1, which is not attached to it");
   });
 

@@ -4,6 +4,7 @@ import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { listSnapshots, snapshotTree, type TreeNode } from "../../../../src/core/snapshots/list.ts";
 import { revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { pruneSnapshots, setSnapshot } from "../../../../src/core/snapshots/set.ts";
+import { EstratoError } from "../../../../src/errors.ts";
 import { CLUSTER_BYTES } from "../../../fake/host.ts";
 import { requireSound } from "../crashes.ts";
 import {
@@ -87,6 +88,27 @@ describe("deleting a snapshot", () => {
       const view = (await listSnapshots(command(on), {})).find((one) => one.name === name);
       expect(view?.exclusive_bytes).toBe(plan.freesBytes);
     }
+  });
+
+  test("says that nobody knows what it frees where a file that it depends on cannot be read", async () => {
+    const on = await three();
+    const layer = (await stateOf(on)).layers[
+      Object.values((await stateOf(on)).snapshots).find(({ name }) => name === "s2")?.disks[0]?.layer ?? ""
+    ];
+    const blind = (dryRun: boolean) => {
+      const world = command(on, { dryRun });
+      const { ownExtents } = world.host;
+      world.host.ownExtents = async (image) => {
+        if (image.path === layer?.file) throw new EstratoError("host", "an I/O error");
+        return ownExtents(image);
+      };
+      return world;
+    };
+    const plan = (await deleteSnapshot(blind(true), "web1/s2", { children: false })) as PlanView;
+    expect(plan.freesBytes).toBeNull();
+    expect(plan.notes).toContainEqual(expect.stringContaining("nobody knows"));
+    const views = await listSnapshots(blind(false), {});
+    expect(views.find(({ name }) => name === "s2")?.exclusive_bytes).toBeNull();
   });
 
   test("with --children asks, naming all that goes, and takes them all", async () => {
