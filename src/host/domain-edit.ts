@@ -45,6 +45,8 @@ export function editDefinition(xml: string, edit: DefinitionEdit): string {
   if (edit.nvram !== undefined) setNvram(root, edit.nvram);
   if (edit.ownTpm) dropTpmSource(devices);
   if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUUID());
+  const generationId = edit.dropGenerationId ? childNamed(root, "genid") : null;
+  if (generationId) removeElement(generationId);
   if (edit.consoleLog !== undefined) setConsoleLog(devices, edit.consoleLog);
   return serializeXml(document);
 }

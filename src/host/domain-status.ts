@@ -3,7 +3,7 @@ import type { DomainDefinition, DomainJob, DomainState, DomainStatus } from "../
 import { EstratoError } from "../errors.ts";
 import { blockJobWords, parseBlockJob } from "./block-job.ts";
 import { listDomains } from "./domain-list.ts";
-import type { LibvirtFolders } from "./libvirt-folders.ts";
+import { type LibvirtFolders, nvramPlace } from "./libvirt-folders.ts";
 import { isNoSuchDomain, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
 import { loadParser } from "./xml.ts";
 
@@ -181,7 +181,7 @@ async function withNvram(
   if (inactive.nvram !== null || !inactive.firmware) return inactive;
   if (live !== null) return { ...inactive, nvram: live.nvram };
   const { existsSync } = await import("node:fs");
-  const path = `${folders.nvram}/${inactive.name}_VARS.fd`;
+  const path = nvramPlace(folders, inactive.name);
   return existsSync(path) ? { ...inactive, nvram: path } : inactive;
 }
 

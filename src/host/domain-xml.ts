@@ -45,6 +45,7 @@ export function parseDefinition(xml: string, folders = SYSTEM_FOLDERS): DomainDe
     machine: attribute(childAt(root, "os", "type"), "machine") ?? "",
     firmware: hasFirmware(root),
     tpm: devices && readTpm(devices, uuid, folders),
+    generationId: childNamed(root, "genid") !== null,
     agentChannel: devices !== null && childrenNamed(devices, "channel").some(isAgentChannel),
     xml,
   };

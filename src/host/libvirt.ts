@@ -18,6 +18,7 @@ import { newDefinition } from "./domain-new.ts";
 import { domainStatus, domainStatuses } from "./domain-status.ts";
 import { parseDefinition } from "./domain-xml.ts";
 import { createEmpty, removeFile } from "./files.ts";
+import { nvramPlace } from "./libvirt-folders.ts";
 import type { Virsh } from "./virsh.ts";
 
 /** What is asked of libvirt. The capabilities are read once. */
@@ -53,6 +54,7 @@ export function libvirtHost(virsh: Virsh) {
     editDefinition: (xml: string, edit: DefinitionEdit): string => editDefinition(xml, edit),
     newDefinition: async (spec: NewDomain): Promise<string> => newDefinition(spec, await readCapabilities()),
     parseDefinition: (xml: string): DomainDefinition => parseDefinition(xml, virsh.folders),
+    nvramPlace: (name: string): string => nvramPlace(virsh.folders, name),
     /** The definition that a saved memory belongs to; with --security-info. */
     memoryDefinition: (path: string): Promise<string> =>
       virsh.output(["save-image-dumpxml", "--file", path, "--security-info"]),

@@ -12,7 +12,7 @@ import { cronLine } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
-import { SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
+import { nvramPlace, SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumsOf } from "./host-folders.ts";
@@ -173,7 +173,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async domainOutlines(wanted) {
       alive();
       return [...machine.domains.values()].map((each) => {
-        const { uuid, name, state, live, inactive } = statusOf(each);
+        const { uuid, name, state, live, inactive, managedSave } = statusOf(each);
         const { vcpus, ramBytes, interfaces } = live ?? inactive;
         return {
           uuid,
@@ -181,6 +181,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
           state,
           vcpus,
           ramBytes,
+          managedSave,
           interfaces: wanted({ uuid, name, state }) ? interfaces.map(({ mac, network }) => ({ mac, network })) : [],
         };
       });
@@ -381,6 +382,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       return newDefinition(spec, machine.capabilities);
     },
+    nvramPlace: (name) => nvramPlace(SYSTEM_FOLDERS, name),
     async memoryDefinition(path) {
       alive();
       const { text } = fileAt(machine, path);

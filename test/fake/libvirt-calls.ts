@@ -27,6 +27,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   screenshot: "always",
   editDefinition: "never",
   parseDefinition: "never",
+  nvramPlace: "never",
   consoleCommand: "never",
 
   imageChain: "never",

@@ -266,6 +266,7 @@ function newRecord(world: World, status: DomainStatus): Instance {
     addresses: [],
     seed: null,
     shelved: null,
+    original: { generationId: status.inactive.generationId, nvram: status.inactive.nvram },
   };
 }
 

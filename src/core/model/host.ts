@@ -85,6 +85,7 @@ export interface DomainDefinition {
   readonly machine: string; // pc-q35-7.2; an alias (q35) where nothing has expanded it yet
   readonly firmware: boolean; // UEFI, not the BIOS that QEMU brings: boots only what was installed for it
   readonly tpm: string | null; // path of what its emulated TPM keeps, outside the disks
+  readonly generationId: boolean; // it has one (<genid>)
   readonly agentChannel: boolean;
   readonly xml: string; // the document itself, with --security-info
 }
@@ -108,6 +109,7 @@ export interface DomainSummary {
 
 /** A domain as `instance list` shows it: read for a hundred of them without their XML. */
 export interface DomainOutline extends DomainSummary {
+  readonly managedSave: boolean;
   readonly vcpus: number;
   readonly ramBytes: number;
   readonly interfaces: readonly { readonly mac: string; readonly network: string | null }[]; // [] where nobody asked
@@ -259,6 +261,7 @@ export interface DefinitionEdit {
   /** Of all disks but encrypted ones: those have it from whoever set their file. */
   readonly dropBackingStore?: boolean;
   readonly newGenerationId?: boolean;
+  readonly dropGenerationId?: boolean;
   readonly consoleLog?: string;
 }
 

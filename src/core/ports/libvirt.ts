@@ -48,6 +48,8 @@ export interface LibvirtPort {
   /** A new domain's document. */
   newDefinition(spec: NewDomain): Promise<string>;
   parseDefinition(xml: string): DomainDefinition;
+  /** Where libvirt itself puts the NVRAM of a domain of this name. Pure. */
+  nvramPlace(name: string): string;
   /**
    * The definition that a saved memory (switch-disks with `memory`) belongs to: to be edited and handed to
    * "restore-memory".
