@@ -36,6 +36,11 @@ export function editDefinition(xml: string, edit: DefinitionEdit): string {
     if (disk === null) removeElement(element);
     else setDiskSource(element, disk);
   }
+  for (const [device, pool] of Object.entries(edit.poolDisks ?? {})) {
+    const element = diskOf(devices, device);
+    if (element === null) throw new EstratoError("conflict", `${device}: the definition has no such disk`);
+    setPoolSource(element, pool);
+  }
   for (const disk of edit.addDisks ?? []) {
     if (diskOf(devices, disk.device))
       throw new EstratoError("conflict", `${disk.device}: the definition has it already`);
@@ -123,6 +128,16 @@ function setDiskSource(disk: Element, to: DiskFile): void {
     removeElement(stale);
   }
   if (to.encryption !== undefined) setEncryption(disk, source, to);
+}
+
+/** Of a disk that has a path. */
+function setPoolSource(disk: Element, { name, volume }: { readonly name: string; readonly volume: string }): void {
+  const source = childNamed(disk, "source");
+  if (source === null) return;
+  for (const word of ["file", "dev"]) source.removeAttribute(word);
+  setAttribute(disk, "type", "volume");
+  setAttribute(source, "pool", name);
+  setAttribute(source, "volume", volume);
 }
 
 /** The secret in the source, and the chain behind it, as a new disk of that file would have them. */

@@ -139,8 +139,13 @@ async function assemble(virsh: Virsh, outputs: Outputs): Promise<DomainStatus> {
   const { parseDefinition } = await import("./domain-xml.ts");
   const { state, reason } = parseState(outputs.state);
   const isLive = state !== "shutoff" && state !== "crashed";
-  const live = isLive ? parseDefinition(outputs.live, virsh.folders) : null;
-  const inactive = await withNvram(parseDefinition(outputs.inactive, virsh.folders), live, virsh.folders);
+  const parsed = [outputs.inactive, ...(isLive ? [outputs.live] : [])].map((xml) =>
+    parseDefinition(xml, virsh.folders),
+  );
+  const [defined, live = null] = parsed.some(({ disks }) => disks.some(({ pool }) => pool !== null))
+    ? await (await import("./pools.ts")).resolvePools(virsh, parsed)
+    : parsed;
+  const inactive = await withNvram(defined as DomainDefinition, live, virsh.folders);
   return {
     uuid: inactive.uuid,
     name: inactive.name,

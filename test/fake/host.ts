@@ -166,14 +166,14 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async listDomains() {
       alive();
       return [...machine.domains.values()].map((each): DomainSummary => {
-        const { uuid, name, state } = statusOf(each);
+        const { uuid, name, state } = statusOf(machine, each);
         return { uuid, name, state };
       });
     },
     async domainOutlines(wanted) {
       alive();
       return [...machine.domains.values()].map((each) => {
-        const { uuid, name, state, live, inactive, managedSave } = statusOf(each);
+        const { uuid, name, state, live, inactive, managedSave } = statusOf(machine, each);
         const { vcpus, ramBytes, interfaces } = live ?? inactive;
         return {
           uuid,
@@ -189,12 +189,14 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async domainStatus(domain) {
       alive();
       const found = findDomain(machine, domain);
-      return found ? statusOf(found) : null;
+      return found ? statusOf(machine, found) : null;
     },
     async domainStatuses(domains) {
       alive();
       const found = (domains ?? [...machine.domains.keys()]).map((each) => findDomain(machine, each));
-      return new Map(found.filter((each) => each !== null).map((each) => [statusOf(each).uuid, statusOf(each)]));
+      return new Map(
+        found.filter((each) => each !== null).map((each) => [statusOf(machine, each).uuid, statusOf(machine, each)]),
+      );
     },
     async strayProcesses(uuids) {
       alive();

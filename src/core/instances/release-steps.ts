@@ -5,7 +5,7 @@ import { EstratoError } from "../../errors.ts";
 import { type Copy, copySchema } from "../firmware.ts";
 import { chain, children, pointersAt } from "../graph/references.ts";
 import type { Action } from "../model/action.ts";
-import type { DomainDefinition, DomainStatus } from "../model/host.ts";
+import type { DomainDefinition, DomainDisk, DomainStatus } from "../model/host.ts";
 import { type Instance, type Layer, recordSchemas, type State } from "../model/state.ts";
 import { WRITABLE } from "../modes.ts";
 import { perform, type Step } from "../operations/steps.ts";
@@ -58,8 +58,13 @@ export async function planDefinition(
     );
   const nvram = isOurs && from !== null ? { from, to: await nvramPlace(world, status, instance) } : null;
   const dropGenerationId = inactive.generationId && instance?.original?.generationId === false;
-  if (nvram === null && !dropGenerationId) return { nvram, xml: null };
-  const edit = { dropGenerationId, ...(nvram === null ? {} : { nvram: nvram.to }) };
+  // Those that name their file by its path now, and it is the same.
+  const pools = Object.entries(instance?.original?.pools ?? {}).filter(([device, { path }]) =>
+    inactive.disks.some((disk) => disk.device === device && disk.pool === null && disk.source === path),
+  );
+  if (nvram === null && !dropGenerationId && pools.length === 0) return { nvram, xml: null };
+  const poolDisks = Object.fromEntries(pools);
+  const edit = { dropGenerationId, poolDisks, ...(nvram === null ? {} : { nvram: nvram.to }) };
   return { nvram, xml: world.host.editDefinition(inactive.xml, edit) };
 }
 
@@ -154,5 +159,7 @@ async function recoverRelease(world: World, locks: HeldLocks, data: ReleaseData)
 function isDefined(world: World, now: DomainDefinition, { xml }: ReleaseData): boolean {
   if (xml === null) return true;
   const wanted = world.host.parseDefinition(xml);
-  return now.nvram === wanted.nvram && now.generationId === wanted.generationId;
+  const isSame = ({ device, type }: DomainDisk) =>
+    wanted.disks.some((one) => one.device === device && one.type === type);
+  return now.nvram === wanted.nvram && now.generationId === wanted.generationId && now.disks.every(isSame);
 }

@@ -9,6 +9,8 @@ export interface DomainDisk {
   readonly type: "file" | "block" | "network" | "volume" | "other";
   readonly role: "disk" | "cdrom" | "floppy" | "lun";
   readonly source: string | null; // path of a file or block device
+  /** The pool and the volume that name it; `source` is their path where the pool has one. Null: named by its path. */
+  readonly pool: PoolVolume | null;
   readonly format: string; // driver type: qcow2, raw; "raw" where none is given
   readonly bus: string;
   readonly readonly: boolean;
@@ -25,6 +27,13 @@ export interface DomainDisk {
   readonly backingEnds: boolean;
   /** What the definition says besides, which goes lost with another file: "<slices>", "<transient/>"; null: nothing. */
   readonly unlayerable: string | null;
+}
+
+/** A volume of a storage pool of libvirt's. */
+export interface PoolVolume {
+  readonly name: string; // of the pool
+  readonly volume: string;
+  readonly type: string | null; // dir, logical, iscsi, …; null where libvirt has not been asked, or does not know it
 }
 
 /** A file that a definition says a disk stands on. */
@@ -255,6 +264,8 @@ export interface DefinitionEdit {
   /** Per target device that is there already ("conflict" where it is not): a new file; null removes the disk. */
   readonly disks?: Readonly<Record<string, DiskFile | null>>;
   readonly addDisks?: readonly NewDisk[]; // "conflict" where the device is taken
+  /** Per target device that is there: named by a pool and a volume instead of its path. */
+  readonly poolDisks?: Readonly<Record<string, Pick<PoolVolume, "name" | "volume">>>;
   readonly macs?: Readonly<Record<string, string>>; // old → new
   readonly nvram?: string;
   readonly ownTpm?: boolean; // where libvirt puts it by the UUID, not at a place that the definition names

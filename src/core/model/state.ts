@@ -108,6 +108,8 @@ const instance = v.object({
     v.object({
       generationId: v.boolean(), // it had one
       nvram: v.nullable(v.string()), // path
+      // By device: what named it, instead of a path
+      pools: v.optional(v.record(v.string(), v.object({ name: v.string(), volume: v.string(), path: v.string() }))),
     }),
   ),
 });
