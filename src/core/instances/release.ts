@@ -33,8 +33,9 @@ export async function adoptInstance(world: World, target: string): Promise<PlanV
 
 /**
  * Forgets an adopted guest. Afterwards its disks are the files it had before, with the owner and mode they had, and
- * hold what the guest last wrote, as does its NVRAM; its definition is as it was; estrato knows nothing of it. One that is not adopted is left alone. Throws "conflict"
- * for an instance that estrato made, and where something stands on its layers or a merge waits for it to stop, or it runs on an NVRAM of ours.
+ * hold what the guest last wrote, as does its NVRAM; its definition is as it was; estrato knows nothing of it. One that
+ * is not adopted is left alone. Throws "conflict" for an instance that estrato made, and where something stands on its
+ * layers or a merge waits for it to stop, or it runs on an NVRAM of ours.
  */
 export async function releaseInstance(world: World, target: string): Promise<PlanView | null> {
   const { status: first, record } = await findInstance(world, target);

@@ -12,8 +12,8 @@ import { type FoundInstance, isLive } from "./find.ts";
 import { ALREADY, type Switching, switchInstance, wrongState } from "./power.ts";
 
 /**
- * Starts an instance, or resumes the memory that libvirt saved of it; one that runs already is left alone. Afterwards it
- * runs.
+ * Starts an instance, or resumes the memory that libvirt saved of it; one that runs already is left alone.
+ * Afterwards it runs.
  * Throws "conflict" for a paused one, "integrity" where its definition names other files than its heads: a guest that
  * writes into a layer destroys what stands on it.
  */

@@ -24,8 +24,8 @@ export function snapshotLocks(state: State, snapshot: Snapshot): string[] {
 }
 
 /**
- * The snapshot that `target` names. Throws "not_found" where there is none, or several (listed); "conflict" for one that
- * libvirt holds. `act`: what is to be done with it, where virsh can do that.
+ * The snapshot that `target` names. Throws "not_found" where there is none, or several (listed); "conflict" for one
+ * that libvirt holds. `act`: what is to be done with it, where virsh can do that.
  */
 export function findSnapshot(state: State, target: string, act: "delete" | "revert" | null = null): Snapshot {
   const foreign = foreignName(state, target);
