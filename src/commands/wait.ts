@@ -15,7 +15,7 @@ A reserved address is there before the guest is: --for address waits until the g
   options: {
     for: text("GOAL", "status=STATUS, address or agent", {
       required: true,
-      complete: ["status=active", "status=shutoff", "address", "agent"],
+      complete: ["status=active", "status=shutoff", "status=saved", "address", "agent"],
     }),
     timeout: duration("how long to wait", { default: DEFAULT_WAIT_MS }),
   },

@@ -36,6 +36,11 @@ export function editDefinition(xml: string, edit: DefinitionEdit): string {
     if (disk === null) removeElement(element);
     else setDiskSource(element, disk);
   }
+  for (const [device, pool] of Object.entries(edit.poolDisks ?? {})) {
+    const element = diskOf(devices, device);
+    if (element === null) throw new EstratoError("conflict", `${device}: the definition has no such disk`);
+    setPoolSource(element, pool);
+  }
   for (const disk of edit.addDisks ?? []) {
     if (diskOf(devices, disk.device))
       throw new EstratoError("conflict", `${disk.device}: the definition has it already`);
@@ -48,6 +53,8 @@ export function editDefinition(xml: string, edit: DefinitionEdit): string {
   if (edit.nvram !== undefined) setNvram(root, edit.nvram);
   if (edit.ownTpm) dropTpmSource(devices);
   if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUUID());
+  const generationId = edit.dropGenerationId ? childNamed(root, "genid") : null;
+  if (generationId) removeElement(generationId);
   if (edit.consoleLog !== undefined) setConsoleLog(devices, edit.consoleLog);
   return serializeXml(document);
 }
@@ -124,6 +131,16 @@ function setDiskSource(disk: Element, to: DiskFile): void {
     removeElement(stale);
   }
   if (to.encryption !== undefined) setEncryption(disk, source, to);
+}
+
+/** Of a disk that has a path. */
+function setPoolSource(disk: Element, { name, volume }: { readonly name: string; readonly volume: string }): void {
+  const source = childNamed(disk, "source");
+  if (source === null) return;
+  for (const word of ["file", "dev"]) source.removeAttribute(word);
+  setAttribute(disk, "type", "volume");
+  setAttribute(source, "pool", name);
+  setAttribute(source, "volume", volume);
 }
 
 /** The secret in the source, and the chain behind it, as a new disk of that file would have them. */

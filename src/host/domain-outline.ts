@@ -17,14 +17,15 @@ export async function domainOutlines(
   virsh: Virsh,
   wanted: (domain: DomainSummary) => boolean,
 ): Promise<DomainOutline[]> {
-  const [list, stats] = await virsh.batch([
+  const [list, stats, saved] = await virsh.batch([
     ["list", "--all", "--uuid", "--name"],
     ["domstats", "--state", "--vcpu", "--balloon", "--nowait", "--raw"],
+    ["list", "--all", "--with-managed-save", "--uuid"],
   ]);
-  for (const answer of [list, stats]) {
+  for (const answer of [list, stats, saved]) {
     if (answer?.error != null) throw new EstratoError("failed", `virsh: ${answer.error}`);
   }
-  const domains = parseOutlines(list?.text ?? "", stats?.text ?? "");
+  const domains = parseOutlines(list?.text ?? "", stats?.text ?? "", saved?.text ?? "");
   const wantedDomains = domains.filter(wanted);
   const answers =
     wantedDomains.length === 0
@@ -42,8 +43,8 @@ export async function domainOutlines(
   });
 }
 
-/** Joins the two answers by name, which is unique on a host. */
-export function parseOutlines(list: string, stats: string): Omit<DomainOutline, "interfaces">[] {
+/** Joins the answers: two by name, which is unique on a host; `saved` holds UUIDs. */
+export function parseOutlines(list: string, stats: string, saved: string): Omit<DomainOutline, "interfaces">[] {
   const blocks = new Map<string, string>();
   for (const block of stats.split(/^(?=Domain: ')/m)) {
     const name = /^Domain: '(.*)'$/m.exec(block)?.[1];
@@ -56,7 +57,7 @@ export function parseOutlines(list: string, stats: string): Omit<DomainOutline, 
     const value = (key: string) => Number(new RegExp(`^\\s*${key}=(\\d+)$`, "m").exec(block)?.[1] ?? 0);
     const state = STATES[value("state\\.state")] ?? "running";
     const ramBytes = (value("balloon\\.maximum") || value("balloon\\.current")) * 1024;
-    return [{ uuid, name, state, vcpus: value("vcpu\\.current"), ramBytes }];
+    return [{ uuid, name, state, vcpus: value("vcpu\\.current"), ramBytes, managedSave: saved.includes(uuid) }];
   });
 }
 

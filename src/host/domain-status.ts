@@ -3,7 +3,7 @@ import type { DomainDefinition, DomainJob, DomainState, DomainStatus } from "../
 import { EstratoError } from "../errors.ts";
 import { blockJobWords, parseBlockJob } from "./block-job.ts";
 import { listDomains } from "./domain-list.ts";
-import type { LibvirtFolders } from "./libvirt-folders.ts";
+import { type LibvirtFolders, nvramPlace } from "./libvirt-folders.ts";
 import { isNoSuchDomain, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
 import { loadParser } from "./xml.ts";
 
@@ -139,8 +139,13 @@ async function assemble(virsh: Virsh, outputs: Outputs): Promise<DomainStatus> {
   const { parseDefinition } = await import("./domain-xml.ts");
   const { state, reason } = parseState(outputs.state);
   const isLive = state !== "shutoff" && state !== "crashed";
-  const live = isLive ? parseDefinition(outputs.live, virsh.folders) : null;
-  const inactive = await withNvram(parseDefinition(outputs.inactive, virsh.folders), live, virsh.folders);
+  const parsed = [outputs.inactive, ...(isLive ? [outputs.live] : [])].map((xml) =>
+    parseDefinition(xml, virsh.folders),
+  );
+  const [defined, live = null] = parsed.some(({ disks }) => disks.some(({ pool }) => pool !== null))
+    ? await (await import("./pools.ts")).resolvePools(virsh, parsed)
+    : parsed;
+  const inactive = await withNvram(defined as DomainDefinition, live, virsh.folders);
   return {
     uuid: inactive.uuid,
     name: inactive.name,
@@ -181,7 +186,7 @@ async function withNvram(
   if (inactive.nvram !== null || !inactive.firmware) return inactive;
   if (live !== null) return { ...inactive, nvram: live.nvram };
   const { existsSync } = await import("node:fs");
-  const path = `${folders.nvram}/${inactive.name}_VARS.fd`;
+  const path = nvramPlace(folders, inactive.name);
   return existsSync(path) ? { ...inactive, nvram: path } : inactive;
 }
 

@@ -45,6 +45,7 @@ export function parseDefinition(xml: string, folders = SYSTEM_FOLDERS): DomainDe
     machine: attribute(childAt(root, "os", "type"), "machine") ?? "",
     firmware: hasFirmware(root),
     tpm: devices && readTpm(devices, uuid, folders),
+    generationId: childNamed(root, "genid") !== null,
     agentChannel: devices !== null && childrenNamed(devices, "channel").some(isAgentChannel),
     xml,
   };
@@ -62,6 +63,7 @@ function readDisk(disk: Element): DomainDisk {
     type: DISK_TYPES.find((known) => known === type) ?? "other",
     role: DISK_ROLES.find((known) => known === role) ?? "disk",
     source: attribute(source, "file") ?? attribute(source, "dev"),
+    pool: readPool(source),
     format: attribute(childNamed(disk, "driver"), "type") ?? "raw",
     bus: attribute(childNamed(disk, "target"), "bus") ?? "",
     readonly: childNamed(disk, "readonly") !== null || role === "cdrom",
@@ -71,6 +73,11 @@ function readDisk(disk: Element): DomainDisk {
     ...readBacking(disk),
     unlayerable: readUnlayerable(disk),
   };
+}
+
+function readPool(source: Element | null): DomainDisk["pool"] {
+  const [name, volume] = [attribute(source, "pool"), attribute(source, "volume")];
+  return name === null || volume === null ? null : { name, volume, type: null };
 }
 
 /** `<encryption format='luks'><secret type='passphrase' uuid='…'/>`, in the source, or (older) in the disk itself. */

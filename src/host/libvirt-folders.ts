@@ -20,6 +20,11 @@ export function libvirtFolders(env: NodeJS.ProcessEnv, uid: number): LibvirtFold
   return { nvram: `${session}/nvram`, swtpm: `${session}/swtpm` };
 }
 
+/** Where libvirt puts the NVRAM of a domain of this name, where its definition names no other place. */
+export function nvramPlace({ nvram }: LibvirtFolders, name: string): string {
+  return `${nvram}/${name}_VARS.fd`;
+}
+
 /** What the emulated TPM of this domain keeps, of whatever version; `tpm2` in it is swtpm's own. */
 export function tpmFolder({ swtpm }: LibvirtFolders, uuid: string): string {
   return `${swtpm}/${uuid}`;

@@ -19,6 +19,7 @@ import { newDefinition } from "./domain-new.ts";
 import { domainStatus, domainStatuses } from "./domain-status.ts";
 import { parseDefinition } from "./domain-xml.ts";
 import { createEmpty, removeFile } from "./files.ts";
+import { nvramPlace } from "./libvirt-folders.ts";
 import type { Virsh } from "./virsh.ts";
 
 /** What is asked of libvirt. The capabilities are read once. */
@@ -62,6 +63,7 @@ export function libvirtHost(virsh: Virsh) {
     },
     namedOfHost: async (xml: string): Promise<string[]> => (await import("./proposal/named.ts")).namedOfHost(xml),
     parseDefinition: (xml: string): DomainDefinition => parseDefinition(xml, virsh.folders),
+    nvramPlace: (name: string): string => nvramPlace(virsh.folders, name),
     /** The definition that a saved memory belongs to; with --security-info. */
     memoryDefinition: (path: string): Promise<string> =>
       virsh.output(["save-image-dumpxml", "--file", path, "--security-info"]),

@@ -79,6 +79,46 @@ describe("another tool", () => {
     await requireReads(guest, 0x48);
   });
 
+  it("names a guest's disk by a pool, saves its memory, takes snapshots: each is seen as what it is", async () => {
+    await virsh("pool-create-as", "mine", "dir", "--target", rig.folder);
+    const file = join(rig.folder, "pooled.qcow2");
+    await sure("qemu-img", "create", "-q", "-f", "qcow2", file, "8M");
+    await virsh("pool-refresh", "mine");
+    const xml = `<domain type='qemu'><name>pooled</name><memory unit='MiB'>64</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>
+      <devices><disk type='volume' device='disk'><driver name='qemu' type='qcow2'/><source pool='mine' volume='pooled.qcow2'/>
+      <target dev='vda' bus='virtio'/></disk></devices></domain>`;
+    await sure("sh", "-c", 'printf %s "$1" > "$2"', "sh", xml, `${rig.folder}/pooled.xml`);
+    await virsh("define", `${rig.folder}/pooled.xml`);
+    const statusOf = async () => (await rig.json<{ status: string }>("instance", "show", "pooled")).status;
+    await rig.ok("instance", "start", "pooled");
+    await rig.ok("snapshot", "create", "pooled", "s1");
+    expect(await sourceOf("pooled")).toContain(`${rig.home}/layers/`);
+    await virsh("managedsave", "pooled");
+    expect(await statusOf()).toBe("saved");
+    expect(await rig.ok("instance", "list", "--filter", "status=saved", "-f", "value", "-c", "name")).toBe("pooled");
+    await rig.ok("instance", "start", "pooled");
+    expect(await statusOf()).toBe("active");
+    await rig.ok("instance", "stop", "pooled", "--force");
+    expect(await rig.json("doctor")).toEqual([]);
+    await rig.ok("snapshot", "delete", "pooled/s1");
+    await rig.ok("instance", "release", "pooled");
+    const disk = "pool='mine' volume='pooled.qcow2'";
+    expect(await virsh("dumpxml", "pooled", "--inactive")).toContain(disk);
+    await virsh("snapshot-create-as", "pooled", "theirs");
+    expect(await rig.json("snapshot", "show", "libvirt:theirs")).toMatchObject({
+      instance: "pooled",
+      restorable: false,
+    });
+    const refused = await rig.estrato("snapshot", "delete", "pooled/libvirt:theirs");
+    expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining("virsh snapshot-delete pooled theirs")]);
+    await virsh("snapshot-delete", "pooled", "theirs");
+    await virsh("start", "pooled");
+    expect(await virsh("dumpxml", "pooled", "--inactive")).toContain(disk);
+    await virsh("destroy", "pooled");
+    await virsh("undefine", "pooled");
+    await virsh("pool-destroy", "mine");
+  });
+
   it("undefines a running guest with snapshots: doctor --repair defines it while it runs, and again when it is off", async () => {
     const guest = await makeBare(rig, "undefined");
     await guest.write(0x49);

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { until } from "../wait.ts";
+import { sure } from "./processes.ts";
 import { makeRig, type Rig, virsh } from "./rig.ts";
 import { genid, makeUefi, setVariable, variables as variablesOf } from "./uefi-guest.ts";
 
@@ -67,6 +68,38 @@ describe("a guest with UEFI and a TPM", () => {
     );
     expect(await variables("web2")).toEqual(["MineFirst"]);
     expect(await genid("web2")).not.toBe(await genid("web1"));
+    await rig.heal();
+  });
+
+  it("is released with its variables in libvirt's own folder, and without a generation id, where it was not ours", async () => {
+    const disk = `${rig.folder}/foreign.qcow2`;
+    await sure("qemu-img", "create", "-q", "-f", "qcow2", disk, "8M");
+    const xml = `<domain type='qemu'><name>foreign</name><memory unit='MiB'>64</memory><os firmware='efi'>
+      <type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><devices>
+      <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${disk}'/><target dev='vda' bus='virtio'/></disk>
+      </devices></domain>`;
+    await sure("sh", "-c", 'printf %s "$1" > "$2"', "sh", xml, `${rig.folder}/foreign.xml`);
+    await virsh("define", `${rig.folder}/foreign.xml`);
+    const once = async () => {
+      await virsh("start", "foreign", "--paused");
+      await virsh("destroy", "foreign");
+    };
+    await once(); // libvirt makes its NVRAM
+    const place = "/var/lib/libvirt/qemu/nvram/foreign_VARS.fd";
+    await rig.ok("snapshot", "create", "foreign", "s1");
+    await rig.ok("snapshot", "revert", "foreign/s1", "--discard", "-y");
+    const ours = /<nvram[^>]*>(.*)<\/nvram>/.exec(await virsh("dumpxml", "foreign", "--inactive"))?.[1] ?? "";
+    expect(ours).toContain(`${rig.home}/layers/`);
+    await sure("sh", "-c", `printf mine | dd of=${ours} bs=1 seek=65536 conv=notrunc status=none`);
+    await rig.ok("snapshot", "delete", "foreign/s1");
+    await rig.ok("instance", "release", "foreign");
+    const released = await virsh("dumpxml", "foreign", "--inactive");
+    expect(released).toContain(place);
+    expect(released).not.toContain("<genid>");
+    expect(await sure("sh", "-c", `dd if=${place} bs=1 skip=65536 count=4 status=none`)).toBe("mine");
+    await once();
+    expect(existsSync(ours)).toBe(false);
+    await virsh("undefine", "foreign", "--nvram");
     await rig.heal();
   });
 

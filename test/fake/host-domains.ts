@@ -4,6 +4,7 @@ import type { DomainDefinition, DomainStatus, QemuDisk } from "../../src/core/mo
 import { EstratoError } from "../../src/errors.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { parseDefinition as parseAnew } from "../../src/host/domain-xml.ts";
+import { withPoolPaths } from "../../src/host/pools.ts";
 import { childNamed, childrenNamed, parseXml, serializeXml } from "../../src/host/xml.ts";
 import { chainAt, fileAt, holders, newFile } from "./host-images.ts";
 import type { FakeDomain, FakeMachine } from "./host-machine.ts";
@@ -97,7 +98,7 @@ export function undefine(machine: FakeMachine, domain: string, saved: boolean): 
 export function start(machine: FakeMachine, domain: string, paused: boolean): void {
   const found = domainAt(machine, domain);
   if (found.live !== null) return;
-  const definition = parseDefinition(found.inactive);
+  const definition = definitionOf(machine, found.inactive);
   const disks = definition.disks.filter((disk) => disk.source !== null);
   const opened = disks.map((disk) => {
     const path = disk.source ?? "";
@@ -186,8 +187,16 @@ function rememberChain(xml: string, device: string, chain: readonly string[]): s
   return serializeXml(document);
 }
 
-export function statusOf(found: FakeDomain): DomainStatus {
-  const inactive = parseDefinition(found.inactive);
+/** With the paths of the volumes that pools name. */
+function definitionOf({ pools }: FakeMachine, xml: string): DomainDefinition {
+  return withPoolPaths(parseDefinition(xml), ({ name, volume }) => {
+    const pool = pools?.get(name);
+    return pool && { type: pool.type, path: pool.volumes[volume] ?? null };
+  });
+}
+
+export function statusOf(machine: FakeMachine, found: FakeDomain): DomainStatus {
+  const inactive = definitionOf(machine, found.inactive);
   return {
     uuid: inactive.uuid,
     name: inactive.name,
@@ -196,7 +205,7 @@ export function statusOf(found: FakeDomain): DomainStatus {
     persistent: found.persistent,
     autostart: found.autostart,
     managedSave: found.managedSave,
-    live: found.live === null ? null : parseDefinition(found.live),
+    live: found.live === null ? null : definitionOf(machine, found.live),
     inactive,
     snapshots: [...found.snapshots],
     checkpoints: [...found.checkpoints],

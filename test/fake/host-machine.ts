@@ -91,6 +91,8 @@ export interface FakeMachine {
   users: HostUser[];
   /** Folders that nobody but their owner passes through. */
   readonly closed: Set<string>;
+  /** Storage pools: the type, and the paths of the volumes in it. */
+  readonly pools: Map<string, { readonly type: string; readonly volumes: Readonly<Record<string, string>> }>;
   readonly secrets: Map<string, { readonly description: string; readonly value: string | null }>; // by UUID
   /** The user's own; null: crontab(1) is not installed. */
   /** Of its cron, IANA. */
@@ -123,6 +125,7 @@ export function fakeMachine(): FakeMachine {
         },
       ],
     ]),
+    pools: new Map(),
     secrets: new Map(),
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     crontab: "",

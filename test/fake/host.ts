@@ -12,7 +12,7 @@ import { cronLine } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
-import { SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
+import { nvramPlace, SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
 import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
@@ -171,14 +171,14 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async listDomains() {
       alive();
       return [...machine.domains.values()].map((each): DomainSummary => {
-        const { uuid, name, state } = statusOf(each);
+        const { uuid, name, state } = statusOf(machine, each);
         return { uuid, name, state };
       });
     },
     async domainOutlines(wanted) {
       alive();
       return [...machine.domains.values()].map((each) => {
-        const { uuid, name, state, live, inactive } = statusOf(each);
+        const { uuid, name, state, live, inactive, managedSave } = statusOf(machine, each);
         const { vcpus, ramBytes, interfaces } = live ?? inactive;
         return {
           uuid,
@@ -186,6 +186,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
           state,
           vcpus,
           ramBytes,
+          managedSave,
           interfaces: wanted({ uuid, name, state }) ? interfaces.map(({ mac, network }) => ({ mac, network })) : [],
         };
       });
@@ -193,12 +194,14 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async domainStatus(domain) {
       alive();
       const found = findDomain(machine, domain);
-      return found ? statusOf(found) : null;
+      return found ? statusOf(machine, found) : null;
     },
     async domainStatuses(domains) {
       alive();
       const found = (domains ?? [...machine.domains.keys()]).map((each) => findDomain(machine, each));
-      return new Map(found.filter((each) => each !== null).map((each) => [statusOf(each).uuid, statusOf(each)]));
+      return new Map(
+        found.filter((each) => each !== null).map((each) => [statusOf(machine, each).uuid, statusOf(machine, each)]),
+      );
     },
     async strayProcesses(uuids) {
       alive();
@@ -399,6 +402,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       return newDefinition(spec, machine.capabilities);
     },
+    nvramPlace: (name) => nvramPlace(SYSTEM_FOLDERS, name),
     async memoryDefinition(path) {
       alive();
       const { text } = fileAt(machine, path);

@@ -29,6 +29,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   editDefinition: "never",
   namedOfHost: "never",
   parseDefinition: "never",
+  nvramPlace: "never",
   consoleCommand: "never",
 
   imageChain: "never",

@@ -100,6 +100,23 @@ export function domainContract(current: () => Rig): void {
     await rig.host.perform({ do: "start", domain: uuid, paused: false });
     expect((await rig.host.qemuDisks(uuid))[0]?.chain).toEqual([`${rig.folder}/two`, base]);
     expect((await rig.host.domainStatus(first))?.state).toBe("running");
+    const defined = async () => (await rig.host.domainStatus(uuid))?.inactive;
+    expect((await defined())?.generationId).toBe(true);
+    const without = rig.host.editDefinition((await defined())?.xml ?? "", { dropGenerationId: true });
+    await rig.host.perform({ do: "define", xml: without });
+    expect((await defined())?.generationId).toBe(false);
+  });
+
+  test("a running guest that is undefined goes on, and is defined again while it runs", async () => {
+    const rig = current();
+    const uuid = await startGuest(rig, { vda: await rig.addImage("disk") });
+    const { xml = "" } = (await rig.host.domainStatus(uuid))?.inactive ?? {};
+    await rig.host.perform({ do: "undefine", domain: uuid, nvram: false });
+    expect(await rig.host.domainStatus(uuid)).toMatchObject({ persistent: false, state: "running" });
+    await rig.host.perform({ do: "define", xml });
+    expect(await rig.host.domainStatus(uuid)).toMatchObject({ persistent: true, state: "running" });
+    await rig.host.perform({ do: "destroy", domain: uuid });
+    expect((await rig.host.domainStatus(uuid))?.inactive.xml).toBe(xml);
   });
 
   test("a guest starts neither on a frozen head nor on another guest's", async () => {

@@ -2,7 +2,7 @@ import { verb } from "../framework/verb.ts";
 import { eachStarted, instancesOnRequest, manyInstances, waiting } from "./targets.ts";
 
 export default verb({
-  description: `Starts instances, and returns when they run. One that runs already is left alone.
+  description: `Starts instances, and returns when they run. One that runs already is left alone; one that is "saved" goes on from the memory that libvirt saved of it.
 
 An instance whose definition names other files than its own disks is not started: what stands on those files would be destroyed.`,
   arguments: { instances: manyInstances },

@@ -45,7 +45,7 @@ export default verb({
     if (options.discard && !core.dryRun) {
       const { findSnapshot, snapshotLabel } = await import("../../core/snapshots/find.ts");
       const state = await core.store.read();
-      const snapshot = findSnapshot(state, args.snapshot);
+      const snapshot = findSnapshot(state, args.snapshot, "revert");
       const label = snapshotLabel(state, snapshot);
       const instance = label.slice(0, label.lastIndexOf("/"));
       const loses = snapshot.disks.map(

@@ -26,6 +26,9 @@ const LEFT_TO_LIBVIRT = { uid: -1, gid: -1 } as const;
 /** For a disk without which there would be no guest. */
 const COPY_IT = "Copy it into a qcow2 file of this host (qemu-img convert), and define that.";
 
+const ENCRYPT_ANEW =
+  "Make an encrypted volume (estrato volume create --encrypt), attach it, and copy the data over in the guest.";
+
 /** Disks that snapshots cover: writable, this guest's alone, and with bytes that qemu-img can reach. */
 export function coveredDisks(status: DomainStatus): DomainDisk[] {
   return status.inactive.disks.filter((disk) => disk.role === "disk" && !disk.readonly && !disk.shareable);
@@ -155,7 +158,14 @@ async function adoptDisk(
 ): Promise<Layer> {
   const what = `instance ${status.name}: disk ${disk.device}`;
   const { type, source, format } = disk;
-  if ((type !== "file" && type !== "block") || source === null) {
+  if (disk.pool !== null && source === null) {
+    const { name, volume, type: kind } = disk.pool;
+    const why = kind === null ? "libvirt does not say where that is" : `the pool has the type ${kind}`;
+    throw new EstratoError("host", `${what} is the volume ${volume} of the pool ${name}, and no file here: ${why}`, {
+      hint: kind === null ? `Start the pool first: virsh pool-start ${name}.` : (wayOut ?? COPY_IT),
+    });
+  }
+  if ((type !== "file" && type !== "block" && type !== "volume") || source === null) {
     throw new EstratoError("host", `${what} is a ${type} disk, and only files and block devices can be layered`, {
       hint: wayOut ?? COPY_IT,
     });
@@ -170,9 +180,10 @@ async function adoptDisk(
       hint: wayOut ?? COPY_IT,
     });
   }
+  // Its owner may take the secret away, and every snapshot would need it as long as it is kept.
   if (disk.secret !== null)
-    throw new EstratoError("host", `${what} is encrypted, and its secret is not known here`, {
-      hint: wayOut ?? COPY_IT,
+    throw new EstratoError("conflict", `${what} was encrypted elsewhere, and its secret is not estrato's to keep`, {
+      hint: `${wayOut === null ? "" : `${wayOut} Or: `}${ENCRYPT_ANEW}`,
     });
   const chain = await withOwners(world, status, await readForeignChain(world, { ...disk, source }, what));
   await requireInNoOtherStore(
@@ -253,6 +264,11 @@ async function withOwners(world: World, status: DomainStatus, files: readonly Fo
 }
 
 function newRecord(world: World, status: DomainStatus): Instance {
+  const pools = Object.fromEntries(
+    coveredDisks(status).flatMap(({ device, source: path, pool }) =>
+      pool === null || path === null ? [] : [[device, { name: pool.name, volume: pool.volume, path }]],
+    ),
+  );
   return {
     id: status.uuid,
     name: status.name,
@@ -268,6 +284,11 @@ function newRecord(world: World, status: DomainStatus): Instance {
     addresses: [],
     seed: null,
     shelved: null,
+    original: {
+      generationId: status.inactive.generationId,
+      nvram: status.inactive.nvram,
+      ...(Object.keys(pools).length === 0 ? {} : { pools }),
+    },
   };
 }
 

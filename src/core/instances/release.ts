@@ -1,11 +1,11 @@
 /** `instance adopt` and `instance release`: into the layer graph and out of it again. */
 import { EstratoError } from "../../errors.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
-import { chain, children, descendants, nameOf, pointersAt } from "../graph/references.ts";
+import { chain, descendants, nameOf, pointersAt } from "../graph/references.ts";
 import { collect } from "../layers/collect.ts";
-import type { Action } from "../model/action.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
-import { type PlanView, perform, planView } from "../operations/steps.ts";
+import { run } from "../operations/operation.ts";
+import { isPlan, type PlanView, planView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
@@ -13,6 +13,7 @@ import { findToChange } from "../volumes/take-in.ts";
 import { ensureAdopted, volumesOf } from "./adopt.ts";
 import { findInstance, isLive } from "./find.ts";
 import { wrongState } from "./power.ts";
+import { planDefinition, type ReleaseData, releaseKind, releaseSteps } from "./release-steps.ts";
 
 /**
  * Takes a guest into the graph now, rather than with the first verb that needs layers. One that is adopted already is
@@ -32,8 +33,9 @@ export async function adoptInstance(world: World, target: string): Promise<PlanV
 
 /**
  * Forgets an adopted guest. Afterwards its disks are the files it had before, with the owner and mode they had, and
- * hold what the guest last wrote; estrato knows nothing of it. One that is not adopted is left alone. Throws "conflict"
- * for an instance that estrato made, and where something stands on its layers or a merge waits for it to stop.
+ * hold what the guest last wrote, as does its NVRAM; its definition is as it was; estrato knows nothing of it. One that
+ * is not adopted is left alone. Throws "conflict" for an instance that estrato made, and where something stands on its
+ * layers or a merge waits for it to stop, or it runs on an NVRAM of ours.
  */
 export async function releaseInstance(world: World, target: string): Promise<PlanView | null> {
   const { status: first, record } = await findInstance(world, target);
@@ -58,17 +60,22 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
     const volumes = [...volumesOf(state, status.uuid).values()];
     requireNothingOnThem(state, status.uuid, status.name, volumes);
     const heads = volumes.map((volume) => originalOf(state, volume, status.name, isLive(status)));
-    // One that others stand on is theirs to give back.
-    const actions = heads.filter(({ frozen }) => !frozen).flatMap((layer) => giveBack(layer, isLive(status)));
-    const step = { id: "give-files-back", title: "Give owner and mode back", actions };
-    if (world.dryRun) return planView(world, [step]);
-    // Repeatable up to the one transaction that forgets it all: no journal is needed.
-    await perform(world, locks, actions);
-    await world.store.update((draft) => {
-      for (const volume of volumes) delete draft.volumes[volume.id];
-      for (const { id } of heads) if (isAlone(draft, id)) delete draft.layers[id];
-      delete draft.instances[status.uuid];
+    const data: ReleaseData = {
+      uuid: status.uuid,
+      name: status.name,
+      volumes: volumes.map(({ id }) => id),
+      heads,
+      ...(await planDefinition(world, status, state.instances[status.uuid])),
+      wasLive: isLive(status),
+    };
+    const plan = await run<ReleaseData, null>(world, locks, {
+      kind: releaseKind,
+      target: status.name,
+      data,
+      steps: releaseSteps(world, data),
+      result: async () => null,
     });
+    if (isPlan(plan)) return plan;
     world.report.note(`${status.name}: released; its disks are ${heads.map((layer) => layer.file).join(", ")}`);
     return null;
   });
@@ -105,13 +112,6 @@ function ownLayers(state: State, volume: Volume): string[] {
   return original < 0 ? ids : ids.slice(0, original + 1);
 }
 
-/** Does nothing need it, nor it anything of ours? What it stands on otherwise is collected, or goes on being used. */
-function isAlone(draft: State, id: string): boolean {
-  const below = chain(draft, id);
-  const foreign = below.every((one) => draft.layers[one]?.foreign != null);
-  return foreign && children(draft, id).length === 0 && pointersAt(draft, id).length === 0;
-}
-
 /** The foreign layer that is the volume's head again. Throws "conflict" where it is not (yet). */
 function originalOf(state: State, volume: Volume, name: string, live: boolean): Layer {
   const head = state.layers[volume.head];
@@ -140,13 +140,4 @@ function originalOf(state: State, volume: Volume, name: string, live: boolean): 
     `${volume.device} has not been merged into its original file yet`,
     live ? `Stop it first: estrato instance stop ${name}.` : 'See "estrato usage" for what it waits for.',
   );
-}
-
-/** While it runs, the file belongs to QEMU, and libvirt gives the owner back when it stops. */
-function giveBack(layer: Layer, live: boolean): Action[] {
-  const { file: path, foreign } = layer;
-  if (foreign === null) return [];
-  const actions: Action[] =
-    live || foreign.uid === -1 ? [] : [{ do: "set-owner", path, uid: foreign.uid, gid: foreign.gid }];
-  return [...actions, { do: "set-mode", path, mode: foreign.mode }];
 }

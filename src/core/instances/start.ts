@@ -12,7 +12,8 @@ import { type FoundInstance, isLive } from "./find.ts";
 import { ALREADY, type Switching, switchInstance, wrongState } from "./power.ts";
 
 /**
- * Starts an instance; one that runs already is left alone. Afterwards it runs.
+ * Starts an instance, or resumes the memory that libvirt saved of it; one that runs already is left alone.
+ * Afterwards it runs.
  * Throws "conflict" for a paused one, "integrity" where its definition names other files than its heads: a guest that
  * writes into a layer destroys what stands on it.
  */
@@ -23,7 +24,11 @@ export function startInstance(world: World, target: string): Promise<PlanView | 
     }
     if (isLive(status)) return ALREADY;
     await requireStartable(world, { status, record, state });
-    return { title: `Start ${status.name}`, actions: [{ do: "start", domain: status.uuid, paused: false }] };
+    // libvirt does the same for it, and goes on from there.
+    const title = status.managedSave
+      ? `Resume ${status.name} from the memory that libvirt saved`
+      : `Start ${status.name}`;
+    return { title, actions: [{ do: "start", domain: status.uuid, paused: false }] };
   };
   return switchInstance(world, target, decide, { takesIn: true });
 }

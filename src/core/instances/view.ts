@@ -14,7 +14,7 @@ interface InstanceVolumeView {
 export interface InstanceView {
   readonly id: string;
   readonly name: string;
-  /** active, shutoff, paused, shelved, build, error, or libvirt's own word. */
+  /** active, shutoff, paused, saved, shelved, build, error, or libvirt's own word. */
   readonly status: string;
   readonly flavor: string | null;
   readonly vcpus: number | null; // null: libvirt has lost the domain
@@ -37,14 +37,20 @@ export interface DomainFacts {
   readonly uuid: string;
   readonly name: string;
   readonly state: DomainState;
+  readonly managedSave: boolean;
   readonly vcpus: number;
   readonly ramBytes: number;
   readonly macs: readonly string[];
 }
 
-/** OpenStack's words for libvirt's states; what has none keeps libvirt's. */
-export function statusWord(state: DomainState | null): string {
-  if (state === null || state === "crashed") return "error";
+/**
+ * OpenStack's words for libvirt's states; what has none keeps libvirt's. One that is off, and whose memory libvirt has
+ * saved (virsh managedsave), is `saved`: it goes on from there.
+ */
+export function statusWord(facts: Pick<DomainFacts, "state" | "managedSave"> | null): string {
+  if (facts === null || facts.state === "crashed") return "error";
+  const { state, managedSave } = facts;
+  if (state === "shutoff" && managedSave) return "saved";
   if (state === "running" || state === "blocked") return "active";
   return state;
 }
@@ -61,7 +67,7 @@ export function instanceView(
   return {
     id,
     name: facts?.name ?? record?.name ?? "",
-    status: shelved === null ? statusWord(facts?.state ?? null) : "shelved",
+    status: shelved === null ? statusWord(facts) : "shelved",
     flavor: record?.flavor ?? null,
     vcpus: facts?.vcpus ?? shelved?.vcpus ?? null,
     ram_bytes: facts?.ramBytes ?? shelved?.ramBytes ?? null,

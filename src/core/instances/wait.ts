@@ -55,7 +55,7 @@ async function look(world: World, target: string, goal: WaitGoal): Promise<{ nam
 }
 
 async function isReached(world: World, status: DomainStatus, goal: WaitGoal): Promise<boolean> {
-  if (goal.kind === "status") return goal.status === statusWord(status.state) || goal.status === status.state;
+  if (goal.kind === "status") return goal.status === statusWord(status) || goal.status === status.state;
   if (status.live === null) {
     throw new EstratoError("conflict", `instance ${status.name}: it is off`, {
       hint: `Start it first: estrato instance start ${status.name}.`,

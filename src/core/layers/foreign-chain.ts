@@ -91,7 +91,7 @@ async function foreignFile(world: World, one: ChainFile, what: string, isBelow: 
   if (identity === null) throw refuse(path.startsWith("/") ? "is not there" : "is no file of this host");
   if (format !== "qcow2" && format !== "raw")
     throw refuse(`has the format ${format}; only qcow2 and raw can be layered`);
-  if (one.encrypted) throw refuse("is encrypted, and its secret is not known here");
+  if (one.encrypted) throw refuse("is encrypted, and the definition names no secret for it");
   if (one.fault !== null) throw refuse(one.fault);
   if (isBelow) await requireUnwritten(world, path, format, what);
   const [info, file] = await Promise.all([

@@ -16,6 +16,8 @@ export interface DomainDisk {
   readonly type: "file" | "block" | "network" | "volume" | "other";
   readonly role: "disk" | "cdrom" | "floppy" | "lun";
   readonly source: string | null; // path of a file or block device
+  /** The pool and the volume that name it; `source` is their path where the pool has one. Null: named by its path. */
+  readonly pool: PoolVolume | null;
   readonly format: string; // driver type: qcow2, raw; "raw" where none is given
   readonly bus: string;
   readonly readonly: boolean;
@@ -32,6 +34,13 @@ export interface DomainDisk {
   readonly backingEnds: boolean;
   /** What the definition says besides, which goes lost with another file: "<slices>", "<transient/>"; null: nothing. */
   readonly unlayerable: string | null;
+}
+
+/** A volume of a storage pool of libvirt's. */
+export interface PoolVolume {
+  readonly name: string; // of the pool
+  readonly volume: string;
+  readonly type: string | null; // dir, logical, iscsi, …; null where libvirt has not been asked, or does not know it
 }
 
 /** A file that a definition says a disk stands on. */
@@ -92,6 +101,7 @@ export interface DomainDefinition {
   readonly machine: string; // pc-q35-7.2; an alias (q35) where nothing has expanded it yet
   readonly firmware: boolean; // UEFI, not the BIOS that QEMU brings: boots only what was installed for it
   readonly tpm: string | null; // path of what its emulated TPM keeps, outside the disks
+  readonly generationId: boolean; // it has one (<genid>)
   readonly agentChannel: boolean;
   readonly xml: string; // the document itself, with --security-info
 }
@@ -115,6 +125,7 @@ export interface DomainSummary {
 
 /** A domain as `instance list` shows it: read for a hundred of them without their XML. */
 export interface DomainOutline extends DomainSummary {
+  readonly managedSave: boolean;
   readonly vcpus: number;
   readonly ramBytes: number;
   readonly interfaces: readonly { readonly mac: string; readonly network: string | null }[]; // [] where nobody asked
@@ -272,6 +283,8 @@ export interface DefinitionEdit {
   /** Per target device that is there already ("conflict" where it is not): a new file; null removes the disk. */
   readonly disks?: Readonly<Record<string, DiskFile | null>>;
   readonly addDisks?: readonly NewDisk[]; // "conflict" where the device is taken
+  /** Per target device that is there: named by a pool and a volume instead of its path. */
+  readonly poolDisks?: Readonly<Record<string, Pick<PoolVolume, "name" | "volume">>>;
   readonly macs?: Readonly<Record<string, string>>; // old → new
   readonly networks?: Readonly<Record<string, string>>; // MAC (a new one) → network of libvirt
   readonly dropInterfaces?: readonly string[]; // by MAC (a new one)
@@ -281,6 +294,7 @@ export interface DefinitionEdit {
   /** Of all disks but encrypted ones: those have it from whoever set their file. */
   readonly dropBackingStore?: boolean;
   readonly newGenerationId?: boolean;
+  readonly dropGenerationId?: boolean;
   readonly consoleLog?: string;
 }
 

@@ -104,6 +104,15 @@ const instance = v.object({
   addresses: v.array(v.object({ network: v.string(), mac: v.string(), ip: v.string() })), // our DHCP reservations
   seed: v.nullable(v.string()), // path of its NoCloud seed
   shelved: v.nullable(shelved), // null: libvirt has its domain
+  // What an adopted one's definition said that we may change; absent: nobody wrote it down, or we made it
+  original: v.optional(
+    v.object({
+      generationId: v.boolean(), // it had one
+      nvram: v.nullable(v.string()), // path
+      // By device: what named it, instead of a path
+      pools: v.optional(v.record(v.string(), v.object({ name: v.string(), volume: v.string(), path: v.string() }))),
+    }),
+  ),
 });
 
 const snapshotDisk = v.object({ volume: v.string(), device: v.string(), layer: v.string(), sizeBytes: bytes });

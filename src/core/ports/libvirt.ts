@@ -49,6 +49,8 @@ export interface LibvirtPort {
   /** A new domain's document. */
   newDefinition(spec: NewDomain): Promise<string>;
   parseDefinition(xml: string): DomainDefinition;
+  /** Where libvirt itself puts the NVRAM of a domain of this name. Pure. */
+  nvramPlace(name: string): string;
   /**
    * A new definition, built of what is taken of this one by name (DESIGN.md, invariant 16): of the guest's machine all
    * that it boots with, of this host nothing. From `outside` the names of networks are left out too.

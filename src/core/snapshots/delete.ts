@@ -48,7 +48,7 @@ export async function deleteSnapshot(
   options: { readonly children: boolean },
 ): Promise<PlanView | null> {
   const state = await world.store.read();
-  const snapshot = findSnapshot(state, target);
+  const snapshot = findSnapshot(state, target, "delete");
   const doomed = withChildren(state, snapshot, options.children);
   if (options.children && doomed.length > 1) {
     const yes = await confirmed(world, {

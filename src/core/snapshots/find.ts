@@ -1,6 +1,7 @@
 /** From `snap-…`, a name, or INSTANCE/NAME to a snapshot. */
 import type { Snapshot, State } from "../model/state.ts";
 import { find } from "../names.ts";
+import { foreignName, heldByLibvirt } from "./foreign.ts";
 
 /** INSTANCE/NAME as people type it, for messages. */
 export function snapshotLabel(state: State, snapshot: Snapshot): string {
@@ -22,8 +23,13 @@ export function snapshotLocks(state: State, snapshot: Snapshot): string[] {
   return [snapshot.volume ?? snapshot.id, ...(attached === null ? [] : [attached])];
 }
 
-/** The snapshot that `target` names. Throws "not_found" where there is none, or several (listed). */
-export function findSnapshot(state: State, target: string): Snapshot {
+/**
+ * The snapshot that `target` names. Throws "not_found" where there is none, or several (listed); "conflict" for one
+ * that libvirt holds. `act`: what is to be done with it, where virsh can do that.
+ */
+export function findSnapshot(state: State, target: string, act: "delete" | "revert" | null = null): Snapshot {
+  const foreign = foreignName(state, target);
+  if (foreign !== null) throw heldByLibvirt(foreign, act);
   return find(
     {
       kind: "snapshot",

@@ -2,8 +2,10 @@
 import { EstratoError } from "../../errors.ts";
 import { pointersAt } from "../graph/references.ts";
 import { exclusiveOf } from "../layers/freed.ts";
+import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { foreignId } from "./foreign.ts";
 import { snapshotsOf } from "./names.ts";
 
 export interface SnapshotView {
@@ -111,13 +113,18 @@ function isBookmarkAlone(state: State, layer: string): boolean {
 
 async function libvirtSnapshots(world: World, uuid: string): Promise<SnapshotView[]> {
   const status = await world.host.domainStatus(uuid);
-  return (status?.snapshots ?? []).map((name) => ({
-    id: `libvirt:${name}`,
+  return status === null ? [] : status.snapshots.map((name) => foreignView(status, name));
+}
+
+/** Of one that libvirt holds: little is known of it. */
+export function foreignView(status: DomainStatus, name: string): SnapshotView {
+  return {
+    id: foreignId(name),
     name,
     type: "libvirt",
     status: "available",
-    instance: status?.name ?? null,
-    instance_id: uuid,
+    instance: status.name,
+    instance_id: status.uuid,
     volume: null,
     parent: null,
     current: false,
@@ -135,7 +142,7 @@ async function libvirtSnapshots(world: World, uuid: string): Promise<SnapshotVie
     properties: {},
     disks: [],
     excluded: [],
-  }));
+  };
 }
 
 export interface TreeNode {

@@ -28,7 +28,7 @@ export async function revertSnapshot(
   target: string,
   options: RevertOptions,
 ): Promise<Reverted | PlanView> {
-  const snapshot = findSnapshot(await world.store.read(), target);
+  const snapshot = findSnapshot(await world.store.read(), target, "revert");
   if (snapshot.instance === null) {
     const { revertVolume } = await import("./revert-volume.ts");
     return revertVolume(world, snapshot.id, options);

@@ -2,7 +2,9 @@
 import { EstratoError } from "../../errors.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { type SnapshotView, viewSnapshots } from "./list.ts";
+import { findSnapshot } from "./find.ts";
+import { findForeign, foreignName, heldByLibvirt } from "./foreign.ts";
+import { foreignView, type SnapshotView, viewSnapshots } from "./list.ts";
 import { obstacleTo } from "./restorable.ts";
 
 export interface SnapshotDetail extends SnapshotView {
@@ -11,6 +13,17 @@ export interface SnapshotDetail extends SnapshotView {
   readonly restorable_reason: string | null;
   /** What its memory needs of a host; null without memory. */
   readonly requires: { readonly qemu_version: string | null; readonly machine: string | null } | null;
+}
+
+/** Any that `list` shows, libvirt's own too. Throws "not_found" where there is none, or several (listed). */
+export async function showSnapshot(world: World, target: string): Promise<SnapshotDetail> {
+  const state = await world.store.read();
+  const foreign = foreignName(state, target);
+  if (foreign === null) return detailSnapshot(world, state, findSnapshot(state, target));
+  const status = await findForeign(world, foreign);
+  const { hint, message } = heldByLibvirt({ ...foreign, instance: status.name }, "revert");
+  const reason = `${message.replace(/^.*?: (?=libvirt holds)/, "")}. ${hint}`;
+  return { ...foreignView(status, foreign.name), restorable: false, restorable_reason: reason, requires: null };
 }
 
 /** Asked anew each time: what a host has changes. */

@@ -96,7 +96,7 @@ export function status<Row>(key: string, value: (row: Row) => string | null, ext
     if (typeof word !== "string") return null;
     if (GOOD.includes(word)) return "green";
     if (BAD.includes(word)) return "red";
-    return word === "shutoff" || word === "shelved" ? "dim" : "yellow";
+    return ["shutoff", "saved", "shelved"].includes(word) ? "dim" : "yellow";
   };
   return column(key, value, extras, { paint });
 }

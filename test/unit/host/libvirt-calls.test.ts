@@ -181,6 +181,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   screenshot: () => [domain, at("screen")],
   editDefinition: () => [xml, edit],
   parseDefinition: () => [xml],
+  nvramPlace: () => ["web1"],
   consoleCommand: () => [domain, null],
   imageChain: () => [file, "qcow2"],
   imageInfo: () => [file],

@@ -1,9 +1,15 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { adoptInstance, releaseInstance } from "../../../../src/core/instances/release.ts";
+import { startInstance } from "../../../../src/core/instances/start.ts";
 import { stopInstance } from "../../../../src/core/instances/stop.ts";
+import { withLocks } from "../../../../src/core/operations/with-locks.ts";
+import type { World } from "../../../../src/core/ports.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
+import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
+import { ENDINGS, everyEnd } from "../ends.ts";
 import { command, creation, type Estate, newEstate, snapshotOf, stateOf } from "./world.ts";
 
 const FILE = "/srv/legacy.img";
@@ -86,4 +92,87 @@ test("an instance that estrato made cannot be released", async () => {
   const estate = newEstate();
   await createInstance(command(estate), creation());
   await expect(releaseInstance(command(estate), "web1")).rejects.toMatchObject({ code: "conflict" });
+});
+
+describe("what a revert put into the definition", () => {
+  /** Adopted off, with UEFI; reverted once, so that its NVRAM lies with us. */
+  async function reverted(original: { readonly genid?: string; readonly nvram?: string }): Promise<Estate> {
+    const estate = legacy(false);
+    const { host } = command(estate);
+    const [domain] = estate.machine.domains.values();
+    const nvram = original.nvram ?? "/var/lib/libvirt/qemu/nvram/legacy_VARS.fd";
+    const uefi = (domain?.inactive ?? "").replace("<os>", `${original.genid ?? ""}<os><nvram>${nvram}</nvram>`);
+    await host.perform({ do: "define", xml: uefi });
+    host.addFile(nvram, { format: "raw", text: "of before" });
+    await snapshot(estate, "s1");
+    await revertSnapshot(command(estate), "legacy/s1", { discard: true, keepMs: 1000 });
+    const ours = host.parseDefinition(xmlOf(estate)).nvram ?? "";
+    expect(ours).toContain("/fake/estrato/layers/");
+    Object.assign(estate.machine.files.get(ours) ?? {}, { text: "written since" });
+    await deleteSnapshot(command(estate), "legacy/s1", { children: false });
+    return estate;
+  }
+
+  const xmlOf = (estate: Estate) => [...estate.machine.domains.values()][0]?.inactive ?? "";
+  const definedAs = (estate: Estate) => command(estate).host.parseDefinition(xmlOf(estate));
+  const ownFiles = (estate: Estate) => [...estate.machine.files.keys()].filter((path) => path.endsWith(".fd"));
+
+  test.each([undefined, "/srv/legacy.fd"])("its NVRAM goes back to where it was (%s), as it is now", async (nvram) => {
+    const estate = await reverted(nvram === undefined ? {} : { nvram });
+    expect(definedAs(estate).generationId).toBe(true);
+    await releaseInstance(command(estate), "legacy");
+    const place = nvram ?? "/var/lib/libvirt/qemu/nvram/legacy_VARS.fd";
+    expect(definedAs(estate)).toMatchObject({ nvram: place, generationId: false });
+    expect(ownFiles(estate)).toEqual([place]);
+    expect(estate.machine.files.get(place)?.text).toBe("written since");
+    expect([...estate.disk.records.keys()]).toEqual([]);
+  });
+
+  test("a generation id that it had before stays", async () => {
+    const estate = await reverted({ genid: "<genid>43dc0cf8-809b-4adb-9bea-a9abb5f3d90e</genid>" });
+    await releaseInstance(command(estate), "legacy");
+    expect(definedAs(estate).generationId).toBe(true);
+  });
+
+  test("of one that was adopted before that was written down, the place is libvirt's, and nobody's file is lost", async () => {
+    const estate = await reverted({});
+    await command(estate).store.update((draft) => {
+      for (const one of Object.values(draft.instances)) delete one.original;
+    });
+    await releaseInstance(command(estate), "legacy");
+    const { nvram, uuid, generationId } = definedAs(estate);
+    expect([nvram, generationId]).toEqual([`/var/lib/libvirt/qemu/nvram/legacy-${uuid}_VARS.fd`, true]);
+    expect(estate.machine.files.get("/var/lib/libvirt/qemu/nvram/legacy_VARS.fd")?.text).toBe("of before");
+  });
+
+  test("it is not moved away under a guest that runs", async () => {
+    const estate = await reverted({});
+    await startInstance(command(estate), "legacy");
+    await expect(releaseInstance(command(estate), "legacy")).rejects.toMatchObject({ code: "conflict" });
+    expect(definedAs(estate).nvram).toContain("/fake/estrato/layers/");
+  });
+
+  test.each(ENDINGS)(
+    "%s, it is released or not, and one NVRAM is left, as it is now",
+    { timeout: 600_000 },
+    async (_, ending) => {
+      const work = { prepare: () => reverted({}), run: (world: World) => releaseInstance(world, "legacy") };
+      for (const { point, strike } of (await everyEnd(ending, work)).ends) {
+        const estate = await strike();
+        const next = command(estate);
+        await withLocks(next, ["another"], async () => {});
+        expect(await examine(next), point).toEqual([]);
+        const { nvram, generationId } = definedAs(estate);
+        expect(estate.machine.files.get(nvram ?? "")?.text, point).toBe("written since");
+        const isReleased = Object.keys((await stateOf(estate)).instances).length === 0;
+        expect(generationId, point).toBe(!isReleased);
+        expect(
+          ownFiles(estate).filter((path) => path.startsWith("/fake/")),
+          point,
+        ).toHaveLength(isReleased ? 0 : 1);
+        if (!isReleased) await releaseInstance(command(estate), "legacy");
+        expect(estate.machine.files.get(FILE), point).toMatchObject({ uid: 7, gid: 8, mode: 0o640 });
+      }
+    },
+  );
 });

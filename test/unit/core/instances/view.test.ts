@@ -4,6 +4,7 @@ import { findInstance } from "../../../../src/core/instances/find.ts";
 import { listInstances } from "../../../../src/core/instances/list.ts";
 import { setInstance } from "../../../../src/core/instances/set.ts";
 import { showInstance } from "../../../../src/core/instances/show.ts";
+import { startInstance } from "../../../../src/core/instances/start.ts";
 import { parseGoal, waitForInstance } from "../../../../src/core/instances/wait.ts";
 import { command, creation, type Estate, IMAGE_BYTES, newEstate, snapshotOf, stateOf } from "./world.ts";
 
@@ -47,6 +48,20 @@ describe("instance list", () => {
       volumes: [{ device: "vda", size_bytes: IMAGE_BYTES }],
       properties: { role: "front" },
     });
+  });
+
+  test("shows one whose memory libvirt has saved as saved, until it is started", async () => {
+    const estate = await estateOfTwo();
+    const [legacy] = [...estate.machine.domains.values()].filter(({ inactive }) => inactive.includes("legacy"));
+    if (legacy) legacy.managedSave = true;
+    const word = async () => (await listInstances(command(estate), { macs: false }))[0]?.status;
+    expect(await word()).toBe("saved");
+    expect((await showInstance(command(estate), "legacy")).status).toBe("saved");
+    await waitForInstance(command(estate), "legacy", parseGoal("status=saved"), 0);
+    const plan = await startInstance(command(estate, { dryRun: true }), "legacy");
+    expect(plan?.steps.map(({ title }) => title)).toEqual(["Resume legacy from the memory that libvirt saved"]);
+    await startInstance(command(estate), "legacy");
+    expect(await word()).toBe("active");
   });
 
   test("shows a lease where nothing is reserved", async () => {
