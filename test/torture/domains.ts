@@ -11,7 +11,7 @@ export interface DomainDisk {
   readonly format: Format;
 }
 
-/** Writable disks by the definition that a start would use, or, of one that runs, the live one. Null: no such domain. */
+/** Writable disks, by the definition of a start or, of one that runs, the live one. Null: there is no such domain. */
 export async function disksOfDomain(uuid: string): Promise<DomainDisk[] | null> {
   const { code, stdout } = await tryVirsh("dumpxml", uuid);
   return code === 0 ? disksIn(stdout) : null;

@@ -42,7 +42,7 @@ export function strike(dice: Dice, words: readonly string[], percent: number): S
   const roll = dice.below(100);
   if (roll < 50 && found !== undefined) {
     // The first steps are reached by every operation.
-    const index = dice.chance(60) ? dice.below(4) : dice.below(12);
+    const index = dice.chance(70) ? dice.below(3) : dice.below(9);
     const at = `${dice.pick(found)}:${index}:${dice.chance(50) ? "before" : "after"}`;
     return { name: "killed at a step", ending: { at } };
   }

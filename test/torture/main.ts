@@ -50,7 +50,10 @@ async function one(seed: number): Promise<boolean> {
   if (walked.wrong.length === 0) return true;
   console.log(`FAILED: seed ${seed}, step ${walked.scene.step}\n${walked.wrong.join("\n")}`);
   const shrinkMs = Number(values["shrink-minutes"]) * 60_000;
-  const least = shrinkMs > 0 ? await shrink(scratch as string, wish, walked, performance.now() + shrinkMs) : null;
+  const least =
+    shrinkMs > 0
+      ? await shrink((less) => walk(scratch as string, less), wish, walked, performance.now() + shrinkMs)
+      : null;
   console.log(told(wish, least ?? { only: [...Array(walked.scene.step + 1).keys()], walked }));
   return false;
 }

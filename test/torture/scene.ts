@@ -47,11 +47,16 @@ export class Scene {
     return join(this.ground.others, name);
   }
 
-  /** UUID and name of one that libvirt has. */
+  /** UUID and name of one that is not shelved. */
   instance(dice: Dice, more: (id: string) => boolean = () => true): [id: string, name: string] | undefined {
     const { instances } = this.model.state;
     const all = [...this.model.instances].filter(([id]) => instances[id]?.shelved === null && more(id));
     return dice.pick(all.sort(byName));
+  }
+
+  /** One whose domain is there. */
+  defined(dice: Dice, more: (id: string) => boolean = () => true): [id: string, name: string] | undefined {
+    return this.instance(dice, (id) => !this.undefined.has(id) && more(id));
   }
 
   shelved(dice: Dice): [id: string, name: string] | undefined {

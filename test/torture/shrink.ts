@@ -1,5 +1,5 @@
 /** The shortest history with the same end: steps are left out as long as it fails alike. */
-import { type Walked, type Wish, walk } from "./walk.ts";
+import type { Walked, Wish } from "./walk.ts";
 
 export interface Shrunk {
   readonly only: readonly number[];
@@ -10,8 +10,13 @@ export interface Shrunk {
 export const kindOf = (wrong: readonly string[]): string =>
   (wrong[0] ?? "").replaceAll(/(lay|vol|snap|img|bak|op)-[0-9a-f]+|[0-9a-f-]{36}|\/\S+|\d+/g, "").slice(0, 60);
 
-/** Tries until `until`, by performance.now(). */
-export async function shrink(scratch: string, wish: Wish, failed: Walked, until: number): Promise<Shrunk> {
+/** `walk` is played again and again until nothing can be left out, or until `until`, by performance.now(). */
+export async function shrink(
+  walk: (wish: Wish) => Promise<Walked>,
+  wish: Wish,
+  failed: Walked,
+  until: number,
+): Promise<Shrunk> {
   const kind = kindOf(failed.wrong);
   const last = failed.scene.step;
   let only = Array.from({ length: last + 1 }, (_, step) => step).filter((step) => wish.only?.has(step) ?? true);
@@ -19,7 +24,7 @@ export async function shrink(scratch: string, wish: Wish, failed: Walked, until:
   for (let size = Math.ceil(only.length / 2); size >= 1 && performance.now() < until; size = Math.floor(size / 2)) {
     for (let from = 0; from + size <= only.length && performance.now() < until; ) {
       const less = [...only.slice(0, from), ...only.slice(from + size)];
-      const again = await walk(scratch, { ...wish, only: new Set(less), steps: last + 1, say: () => undefined }).catch(
+      const again = await walk({ ...wish, only: new Set(less), steps: last + 1, say: () => undefined }).catch(
         () => null,
       );
       if (again !== null && kindOf(again.wrong) === kind) {

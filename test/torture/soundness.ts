@@ -1,8 +1,9 @@
 /** What must hold of the store as a whole. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { tryVirsh, virsh } from "../e2e/virsh.ts";
 import { setClock } from "./clock.ts";
+import { chainOf } from "./compare.ts";
 import { disksOfDomain, redefine } from "./domains.ts";
 import type { Scene } from "./scene.ts";
 import { look } from "./seen.ts";
@@ -74,8 +75,10 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
     if (code !== 0) wrong.push(`estrato ${words.join(" ")}: exit ${code}: ${stderr.trim()}`);
   };
   setClock(0);
-  // Guests of others on what is ours keep it: they go first.
-  for (const [id] of model.strangers) {
+  // Guests of others on what is ours keep it: they go first, and with them what their files hold.
+  for (const [id, { disks }] of model.strangers) {
+    if ([...disks.values()].some(({ file }) => chainOf(file).some((one) => one.startsWith(ground.home))))
+      model.strangers.delete(id);
     await tryVirsh("destroy", id);
     await virsh("undefine", id);
   }
@@ -86,11 +89,17 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
   for (const id of Object.keys(state.images)) await say("image", "delete", id);
   ({ state } = look(ground));
   for (const id of Object.keys(state.volumes)) await say("volume", "delete", id, "-y");
+  // Overlays of other tools on what is ours keep it, until a person removes them.
+  for (const { file, foreign } of Object.values(look(ground).state.layers)) {
+    if (foreign === null) continue;
+    rmSync(file, { force: true });
+    model.files.delete(file);
+  }
   await say("doctor", "--repair", "-y");
   ({ state } = look(ground));
   for (const key of ["layers", "volumes", "instances", "snapshots", "images", "bookmarks"] as const) {
-    const left = Object.keys(state[key]);
-    if (left.length > 0) wrong.push(`at the end there are ${key}: ${left.join(", ")}`);
+    const left = Object.values(state[key]);
+    if (left.length > 0) wrong.push(`at the end there are ${key}: ${JSON.stringify(left)}`);
   }
   for (const file of ownFiles(ground.home)) wrong.push(`at the end there is ${file}`);
   const domains = (await virsh("list", "--all", "--name")).trim();

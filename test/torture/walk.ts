@@ -52,7 +52,9 @@ async function steps(scene: Scene, wish: Wish): Promise<string[]> {
     if (wish.only !== undefined && !wish.only.has(step)) continue;
     if (wish.until !== undefined && performance.timeOrigin + performance.now() > wish.until) break;
     scene.step = step;
-    const wrong = await oneStep(scene, wish, diceOf(wish.seed, step));
+    const wrong = await oneStep(scene, wish, diceOf(wish.seed, step)).catch((error: Error) => [
+      `the walk: ${error.stack}`,
+    ]);
     if (wrong.length > 0) return wrong;
   }
   if (scene.unsettled !== null) {

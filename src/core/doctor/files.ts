@@ -12,6 +12,7 @@ import type { World } from "../ports.ts";
 import { frozenAccess } from "../sharing/access.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
 import { type Finding, unmendable } from "./finding.ts";
+import { examineGoneForeign } from "./gone-foreign.ts";
 import { examineBorrowed } from "./shares.ts";
 
 /** Every layer's file is there, has the size, format, backing file and mode that were recorded. */
@@ -29,6 +30,8 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
     world.host.imageInfo(layer.file, { shared: true, format: layer.format }).catch((error: unknown) => error as Error),
   ]);
   if (file === null || info === null) {
+    const nobodys = await examineGoneForeign(world, state, layer);
+    if (nobodys !== null) return [nobodys];
     return [
       unmendable(
         layer.file,

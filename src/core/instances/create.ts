@@ -9,6 +9,7 @@ import type { Action } from "../model/action.ts";
 import type { Instance, State } from "../model/state.ts";
 import { WRITABLE } from "../modes.ts";
 import { requireName } from "../names.ts";
+import { requireNetwork } from "../networks.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView, Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -94,8 +95,7 @@ async function sourceToCopy(world: World, options: CreateInstanceOptions): Promi
   if (copied === null) return null;
   await requireFreeName(world, state, options.name);
   keyOf(state, options.keyName);
-  const network = options.network?.name ?? DEFAULT_NETWORK;
-  if (network !== "none") await requireNetwork(world, network);
+  for (const network of networksFor(options, null)) await requireNetwork(world, network);
   return copied;
 }
 

@@ -13,7 +13,7 @@ const overlay: Move = {
   name: "overlay",
   weight: 8,
   async plan(scene, dice) {
-    const one = scene.instance(dice);
+    const one = scene.defined(dice);
     if (one === undefined) return null;
     const [id, name] = one;
     const overlayName = scene.name("o");
@@ -54,7 +54,7 @@ const undefine: Move = {
   name: "virsh undefine",
   weight: 3,
   plan(scene, dice) {
-    const one = scene.instance(dice, (id) => !scene.running.has(id));
+    const one = scene.defined(dice, (id) => !scene.running.has(id));
     if (one === undefined) return null;
     const act = async () => {
       scene.undefined.set(one[0], await virsh("dumpxml", one[0], "--inactive"));
@@ -68,7 +68,7 @@ const rename: Move = {
   name: "virsh domrename",
   weight: 3,
   plan(scene, dice) {
-    const one = scene.instance(dice, (id) => !scene.running.has(id));
+    const one = scene.defined(dice, (id) => !scene.running.has(id));
     const name = scene.name("n");
     return one === undefined
       ? null
@@ -80,7 +80,7 @@ const edit: Move = {
   name: "virsh edit",
   weight: 3,
   plan(scene, dice) {
-    const one = scene.instance(dice, (id) => !scene.running.has(id));
+    const one = scene.defined(dice, (id) => !scene.running.has(id));
     const text = `edited ${scene.step}`;
     return one === undefined
       ? null
@@ -92,7 +92,7 @@ const detach: Move = {
   name: "virsh detach-disk",
   weight: 3,
   async plan(scene, dice) {
-    const one = scene.instance(dice, (id) => !scene.running.has(id));
+    const one = scene.defined(dice, (id) => !scene.running.has(id));
     const disk = dice.pick(((await disksOfDomain(one?.[0] ?? "")) ?? []).filter(({ device }) => device !== "vda"));
     if (one === undefined || disk === undefined) return null;
     return other(
@@ -107,7 +107,7 @@ const attach: Move = {
   name: "virsh attach-disk",
   weight: 2,
   async plan(scene, dice) {
-    const one = scene.instance(dice, (id) => !scene.running.has(id));
+    const one = scene.defined(dice, (id) => !scene.running.has(id));
     const used = ((await disksOfDomain(one?.[0] ?? "")) ?? []).map(({ device }) => device);
     const device = ["vdb", "vdc", "vdd", "vde"].find((name) => !used.includes(name));
     if (one === undefined || device === undefined) return null;
@@ -128,7 +128,7 @@ const power: Move = {
   name: "virsh start or destroy",
   weight: 3,
   plan(scene, dice) {
-    const one = scene.instance(dice, (id) => scene.running.has(id) || scene.running.size < 2);
+    const one = scene.defined(dice, (id) => scene.running.has(id) || scene.running.size < 2);
     if (one === undefined) return null;
     const how = scene.running.has(one[0]) ? "destroy" : "start";
     // libvirt refuses what a freed or frozen file does not allow.
@@ -140,7 +140,7 @@ const secondStore: Move = {
   name: "a second store",
   weight: 2,
   plan(scene, dice) {
-    const one = scene.instance(dice);
+    const one = scene.defined(dice);
     if (one === undefined) return null;
     const store = `${scene.ground.folder}/second`;
     return verb(["--store", store, "snapshot", "create", one[1], "x"], {}, { mustRefuse: true, whole: true });
@@ -151,7 +151,7 @@ const otherUri: Move = {
   name: "another URI",
   weight: 2,
   plan(scene, dice) {
-    const one = scene.instance(dice);
+    const one = scene.defined(dice);
     if (one === undefined) return null;
     const words = dice.chance(50) ? ["instance", "delete", one[1], "-y"] : ["doctor", "--repair", "-y"];
     return verb(["--connect", "test:///default", ...words], {}, { mustRefuse: true, whole: true });

@@ -50,7 +50,7 @@ const clone: Move = {
   weight: 3,
   async plan(scene, dice) {
     if (scene.model.strangers.size >= MOST_STRANGERS) return null;
-    const one = scene.instance(dice, (id) => !scene.running.has(id));
+    const one = scene.defined(dice, (id) => !scene.running.has(id));
     if (one === undefined) return null;
     const disks = (await disksOfDomain(one[0])) ?? [];
     const contents = scene.model.contentsOf(one[0]);

@@ -1,0 +1,76 @@
+/** Overlays of other tools that stood on a layer of ours, and of which nobody is left. */
+import { expect, test } from "vitest";
+import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
+import { requireSound } from "../crashes.ts";
+import { type Bed, command, disksOf, stateOf, take, withGuest } from "../world.ts";
+
+const FILE = "/backups/overlay.qcow2";
+const FOREIGN = "lay-0123456789abcdef0";
+
+/** A snapshot's layer, and on it what another tool's guest had, whose file is gone. */
+async function left(): Promise<Bed> {
+  const on = withGuest({ running: false });
+  await take(on, "s1");
+  await take(on, "s2");
+  await command(on).store.update((draft) => {
+    const below = Object.values(draft.snapshots)[1]?.disks[0]?.layer ?? "";
+    const like = draft.layers[below];
+    if (like === undefined) throw new Error("there is no layer below");
+    const foreign = { uid: 0, gid: 0, mode: 0o644 };
+    draft.layers[FOREIGN] = { ...like, id: FOREIGN, parent: below, file: FILE, format: "qcow2", foreign, frozen: true };
+  });
+  return on;
+}
+
+test("one that is gone is forgotten after a yes, so that what it stood on can go", async () => {
+  const on = await left();
+  const held = await disksOf(on);
+  expect(await examine(command(on))).toMatchObject([{ subject: FILE, problem: expect.stringContaining("is missing") }]);
+  const world = command(on);
+  expect((await repair(world)).map(({ result }) => result)).toEqual(["mended"]);
+  expect(world.asked).toMatchObject([{ loses: [expect.stringContaining(FILE)] }]);
+  expect((await stateOf(on)).layers[FOREIGN]).toBeUndefined();
+  expect(await disksOf(on)).toEqual(held);
+  expect(await examine(command(on))).toEqual([]);
+  await requireSound(on, "forgotten");
+});
+
+test("one that a volume stands on is not: its disk may just not be mounted", async () => {
+  const on = await left();
+  await command(on).store.update((draft) => {
+    const volume = Object.values(draft.volumes)[0];
+    if (volume !== undefined)
+      draft.volumes["vol-0123456789abcdef0"] = {
+        ...volume,
+        id: "vol-0123456789abcdef0",
+        head: FOREIGN,
+        instance: null,
+        device: null,
+        name: "away",
+      };
+    const layer = draft.layers[FOREIGN];
+    if (layer !== undefined) layer.frozen = false;
+  });
+  const world = command(on);
+  expect((await repair(world)).map(({ result }) => result)).toEqual(["left"]);
+  expect(world.asked).toEqual([]);
+  expect((await stateOf(on)).layers[FOREIGN]).toBeDefined();
+});
+
+test("nor is one without a yes", async () => {
+  const on = await left();
+  const no = command(on, { answer: false });
+  expect((await repair(no)).map(({ result }) => result)).toEqual(["left"]);
+  expect((await stateOf(on)).layers[FOREIGN]).toBeDefined();
+});
+
+test("with it go those of others that stood on it", async () => {
+  const on = await left();
+  await command(on).store.update((draft) => {
+    const below = draft.layers[FOREIGN];
+    if (below !== undefined)
+      draft.layers["lay-fff"] = { ...below, id: "lay-fff", parent: FOREIGN, file: "/backups/2.qcow2" };
+  });
+  await repair(command(on));
+  expect(await examine(command(on))).toEqual([]);
+});
