@@ -8,6 +8,7 @@ import { namesIn, removeAbandoned, textsIn, writeDurably } from "./durable-file.
 import { emptyState } from "./empty-state.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import { knownHome } from "./known-home.ts";
+import { knownStates } from "./known-states.ts";
 import { type FileLock, lockFile } from "./locks.ts";
 import { MIGRATIONS, type Migrations, type RawState, versionOf } from "./migrations.ts";
 import type { PathsInStore } from "./paths.ts";
@@ -19,6 +20,8 @@ import { hasAny, readAside, readFiles, readHeader, writeFiles } from "./things-f
 
 /** Transactions take milliseconds; whoever waits longer waits for something broken. */
 const STATE_LOCK_TIMEOUT_MS = 30_000;
+/** Before and after a change. */
+const KNOWN_STATES = 2;
 const REPAIR = "Run `estrato doctor --repair` to go back to what was stored last.";
 
 /** What a restoring found, for doctor to tell. */
@@ -59,6 +62,8 @@ export function stateFile(options: StateFileOptions): StateFile {
     lockTimeoutMs = STATE_LOCK_TIMEOUT_MS,
     searchPath,
   } = options;
+
+  const known = knownStates(KNOWN_STATES, migrations);
 
   /** Null where nothing was ever stored. */
   function readText(): string | null {
@@ -110,7 +115,9 @@ export function stateFile(options: StateFileOptions): StateFile {
     const old = before === null ? null : parseRaw(before, paths.stateFile);
     const counted = [numberOf(old), header?.writes ?? 0, newestNumber(paths.copiesFolder)];
     state.writes = 1 + Math.max(...counted);
-    await replaceThroughConf(paths.stateFile, state, stateText(state), 0o600);
+    const text = stateText(state);
+    await replaceThroughConf(paths.stateFile, state, text, 0o600);
+    known.add(text);
     keepCopy(paths.stateFile, paths.copiesFolder, state.writes, now());
     const isInStep = header !== null && header.version === state.version && header.writes === old?.writes;
     await keepThings(isInStep && old !== null ? changed(old, state) : null, state);
@@ -148,7 +155,7 @@ export function stateFile(options: StateFileOptions): StateFile {
     const header = readHeader(paths.thingsFolder);
     const text = readText();
     if (text === null) return { text, state: validState(emptyState(), paths.stateFile) };
-    return { text, state: requireNewest(parseState(text, paths.stateFile, migrations), header) };
+    return { text, state: requireNewest(known.read(text, paths.stateFile), header) };
   }
 
   /** The best that is left: a copy, or an older state in the place of the last one. */
@@ -181,7 +188,7 @@ export function stateFile(options: StateFileOptions): StateFile {
       if (handed !== null && handed.stamp === before) return handed.state;
       const text = readText();
       if (text === null) return null;
-      const state = parseState(text, paths.stateFile, migrations);
+      const state = known.read(text, paths.stateFile);
       if (before !== null && before === stamp()) handed = { stamp: before, state };
       return state;
     } catch (error) {

@@ -58,6 +58,11 @@ export function validState(raw: unknown, where: string): State {
   return withBareTables(raw as State);
 }
 
+/** The same for what is known to be good. */
+export function trustedState(raw: RawState): State {
+  return withBareTables(raw as unknown as State);
+}
+
 /** The same for what a change made of the state. A refusal is a fault of ours, and no copy needs restoring. */
 export function checkedChange(draft: State, where: string): State {
   const fault = faultIn(draft);
