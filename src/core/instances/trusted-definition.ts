@@ -32,10 +32,7 @@ export async function trustDefinition(world: World, xml: string, what: string): 
  * The same of an image or a snapshot. Throws "not_found" where there is none, "usage" where it has no definition: a
  * volume never has one.
  */
-export async function trustSource(
-  world: World,
-  choice: SourceChoice,
-): Promise<TrustedDefinition | null> {
+export async function trustSource(world: World, choice: SourceChoice): Promise<TrustedDefinition | null> {
   const source = findSource(await world.store.read(), choice);
   if (source.definition === null) throw noDefinition(source.label);
   return trustDefinition(world, await world.store.readRecord(source.definition), source.label);

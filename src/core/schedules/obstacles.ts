@@ -20,8 +20,7 @@ export async function obstaclesOf(world: World, schedule: Schedule): Promise<Sch
     if ((await world.host.fileInfo(path))?.isRegularFile) {
       const why = await whyUnsafeProgram(world, path);
       const unsafe = "Mend the owner or the mode, or make the schedule anew with a program that is root's alone.";
-      if (why !== null)
-        found.push({ problem: `its line starts ${path}, and ${why}`, remedy: unsafe, stops: false });
+      if (why !== null) found.push({ problem: `its line starts ${path}, and ${why}`, remedy: unsafe, stops: false });
       continue;
     }
     const remedy = "Put it back there, or delete the schedule and make it anew with the program that is there now.";
