@@ -47,7 +47,9 @@ export interface Reporter {
     readonly title: string;
     readonly phase: "before" | "after";
   }): void;
-  /** A question with a default; "needs_yes" where nobody can answer. `heading`: of what the list is, if not of losses. */
+  /**
+   * A question with a default; "needs_yes" where nobody can answer. `heading`: of what the list is, if not of losses.
+   */
   confirm(question: {
     readonly text: string;
     readonly loses: readonly string[];

@@ -101,7 +101,9 @@ describe("kill -9 at every step of sharing", () => {
     const secret = `${bob.home}/secret.qcow2`;
     expect((await bob.run("qemu-img", "create", "-f", "qcow2", secret, "16M")).code).toBe(0);
     expect((await alice.run("chmod", "600", file)).code).toBe(0);
-    expect((await alice.run("qemu-img", "rebase", "-u", "-f", "qcow2", "-b", secret, "-F", "qcow2", file)).code).toBe(0);
+    expect((await alice.run("qemu-img", "rebase", "-u", "-f", "qcow2", "-b", secret, "-F", "qcow2", file)).code).toBe(
+      0,
+    );
     expect((await alice.run("setfacl", "-m", `u:bob:r`, file)).code).toBe(0);
     for (const trust of [[], ["--trust-owner"]]) {
       const said = await bob.refused(6, "volume", "create", "stolen", "--from-image", "golden", ...trust);

@@ -132,7 +132,8 @@ describe("a guest with UEFI and a TPM", () => {
     const [file, manifest] = [`${target}/${id}/definition.xml`, `${target}/${id}/manifest.json`];
     const xml = readFileSync(file, "utf8").replace("</devices>", odd);
     const sum = (text: string) => createHash("sha256").update(text).digest("hex");
-    const told = (JSON.parse(readFileSync(manifest, "utf8")) as { manifest: { definition: { sha256: string } } }).manifest;
+    const told = (JSON.parse(readFileSync(manifest, "utf8")) as { manifest: { definition: { sha256: string } } })
+      .manifest;
     told.definition.sha256 = sum(xml);
     writeFileSync(file, xml);
     const sealed = { manifest: told, sha256: sum(JSON.stringify(told, null, 2)) };

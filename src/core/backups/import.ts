@@ -157,7 +157,7 @@ export async function readDefinition(source: StoredBackup, { definition }: Manif
   });
 }
 
-/** A backup comes from anywhere: its definition is a proposal (invariant 16). */
+/** A backup comes from anywhere: its definition is a proposal (DESIGN.md, invariant 16). */
 async function takeDefinition(
   world: World,
   { manifest }: Import,

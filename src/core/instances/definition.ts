@@ -37,10 +37,10 @@ export interface InheritedDefinition {
 /**
  * A guest that was installed for UEFI boots only with such firmware, which its definition alone names, and what its TPM
  * has sealed it finds only in that: there the new instance's definition is built of what is taken of the old one
- * (invariant 16). All others get a plain one. Either way nothing of the old guest's host (passed-through devices, shared
- * folders, scripts, ports) comes along, but where a person trusts the definition (`trust`): then it is taken whole. A
- * volume brings none: where it is a UEFI guest's, the plain definition has UEFI. `isItself`: what comes back as itself
- * has always what is taken of its own.
+ * (DESIGN.md, invariant 16). All others get a plain one. Either way nothing of the old guest's host (passed-through
+ * devices, shared folders, scripts, ports) comes along, but where a person trusts the definition (`trust`): then it is
+ * taken whole. A volume brings none: where it is a UEFI guest's, the plain definition has UEFI. `isItself`: what comes
+ * back as itself has always what is taken of its own.
  */
 export async function inheritedDefinition(
   world: World,

@@ -49,8 +49,8 @@ const NETWORK_OF_ALL = "default";
  * this host offers, the model of an emulated TPM, the buses and the order of disks (without their files), models of
  * network cards, the screen, the clock, and a channel for the guest agent; `leftOut` names the rest, in words for
  * people. From `outside` the name of a network is not taken, and one card, since all are on the network that is chosen
- * for the new guest; from `here` those on networks of libvirt are. "failed" where it is no domain's XML, "host" where it
- * is too large.
+ * for the new guest; from `here` those on networks of libvirt are. "failed" where it is no domain's XML, "host" where
+ * it is too large.
  */
 export function takenFrom(xml: string, to: ProposedTo, from: "outside" | "here"): TakenDefinition {
   const old = parseXml(xml, "domain").documentElement as Element;

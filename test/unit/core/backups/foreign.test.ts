@@ -34,7 +34,9 @@ async function withOddDefinition() {
       "</devices>",
       "<interface type='ethernet'><script path='/evil/script'/></interface><serial type='file'><source path='/evil/file'/></serial></devices>",
     );
-  const { manifest: read } = JSON.parse(manifest.text) as { manifest: { definition: { sha256: string }; uefi: boolean } };
+  const { manifest: read } = JSON.parse(manifest.text) as {
+    manifest: { definition: { sha256: string }; uefi: boolean };
+  };
   read.definition.sha256 = sha256(file.text);
   read.uefi = true;
   const sum = sha256(JSON.stringify(read, null, 2));
@@ -68,5 +70,8 @@ test("it is taken whole where somebody has seen what it names, and it is still t
   const made = (await restoreInstance(world, from, { ...again, trustDefinition })) as Instance;
   expect(on.machine.domains.get(made.id)?.inactive).toContain("/evil/script");
   const other = restoreInstance(command(on), from, { ...again, name: "other", trustDefinition: { xml: "<domain/>" } });
-  await expect(other).rejects.toMatchObject({ code: "conflict", message: expect.stringContaining("no longer the one") });
+  await expect(other).rejects.toMatchObject({
+    code: "conflict",
+    message: expect.stringContaining("no longer the one"),
+  });
 });

@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
+import { trustSource } from "../../../../src/core/instances/trusted-definition.ts";
 import type { Instance } from "../../../../src/core/model/state.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { createVolumeSnapshot } from "../../../../src/core/snapshots/create-volume.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
-import { trustSource } from "../../../../src/core/instances/trusted-definition.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
 import { command, creation, type Estate, newEstate, stateOf } from "./world.ts";
 
