@@ -1,6 +1,6 @@
 /**
- * A file from outside, opened and read so that it can keep nobody waiting, and is no larger than what it is for. Whatever
- * else reads such a file is wrong. A leaf: every part may import it.
+ * A file from outside, opened and read so that it can keep nobody waiting, and is no larger than what it is for.
+ * Whatever else reads such a file is wrong. A leaf: every part may import it.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";

@@ -42,8 +42,8 @@ const MAGICS: readonly { readonly format: string; readonly at: number; readonly 
 /**
  * The facts of an untrusted image. `format` null means: qcow2 by its magic, else raw where no other format's magic is
  * there. `backing`: the one file that it must stand on, as its header names it; `encrypted`: it may be; `tables`:
- * they are read too. "not_found" where there is no file; "host" with the reason where it is not what it claims, or names
- * another file.
+ * they are read too. "not_found" where there is no file; "host" with the reason where it is not what it claims, or
+ * names another file.
  */
 export async function inspectUntrusted(
   path: string,

@@ -83,9 +83,15 @@ describe("libvirtd gone in the midst of an operation that began another, and bac
       expect(journal()).toHaveLength(1);
       for (const words of [["instance", "list"], ["doctor"], ["snapshot", "create", "web1", "s2"]]) {
         const { code, stderr } = await rig.estratoWith(limit, ...words);
-        expect({ code, stderr }, words.join(" ")).toEqual({ code: 7, stderr: expect.stringMatching(/no answer within/) });
+        expect({ code, stderr }, words.join(" ")).toEqual({
+          code: 7,
+          stderr: expect.stringMatching(/no answer within/),
+        });
       }
-      for (const words of [["instance", "list"], ["snapshot", "create", "web1", "s3"]]) {
+      for (const words of [
+        ["instance", "list"],
+        ["snapshot", "create", "web1", "s3"],
+      ]) {
         const child = rig.start({}, ...words);
         const over = new Promise<number | null>((done) => child.once("exit", done));
         await until("it waits for virsh", async () => childrenOf(child.pid) > 0);
