@@ -35,8 +35,8 @@ async function isNobodys(world: World, state: State, id: string): Promise<boolea
   if (standingOn(state, id).length > 0) return false;
   for (const one of [id, ...descendants(state, id)]) {
     const layer = state.layers[one];
-    if (layer == null || layer.foreign === null || layer.parent === null || !layer.frozen || layer.busy !== null)
-      return false;
+    // It may have been a head: one that a guest left behind is not frozen.
+    if (layer == null || layer.foreign === null || layer.parent === null || layer.busy !== null) return false;
     if ((await world.host.fileInfo(layer.file)) !== null) return false;
   }
   const named = await outsidersOn(world, state, [state.layers[id]?.parent ?? ""]);

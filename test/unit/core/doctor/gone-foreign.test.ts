@@ -8,7 +8,7 @@ const FILE = "/backups/overlay.qcow2";
 const FOREIGN = "lay-0123456789abcdef0";
 
 /** A snapshot's layer, and on it what another tool's guest had, whose file is gone. */
-async function left(): Promise<Bed> {
+async function left(frozen = true): Promise<Bed> {
   const on = withGuest({ running: false });
   await take(on, "s1");
   await take(on, "s2");
@@ -17,23 +17,28 @@ async function left(): Promise<Bed> {
     const like = draft.layers[below];
     if (like === undefined) throw new Error("there is no layer below");
     const foreign = { uid: 0, gid: 0, mode: 0o644 };
-    draft.layers[FOREIGN] = { ...like, id: FOREIGN, parent: below, file: FILE, format: "qcow2", foreign, frozen: true };
+    draft.layers[FOREIGN] = { ...like, id: FOREIGN, parent: below, file: FILE, format: "qcow2", foreign, frozen };
   });
   return on;
 }
 
-test("one that is gone is forgotten after a yes, so that what it stood on can go", async () => {
-  const on = await left();
-  const held = await disksOf(on);
-  expect(await examine(command(on))).toMatchObject([{ subject: FILE, problem: expect.stringContaining("is missing") }]);
-  const world = command(on);
-  expect((await repair(world)).map(({ result }) => result)).toEqual(["mended"]);
-  expect(world.asked).toMatchObject([{ loses: [expect.stringContaining(FILE)] }]);
-  expect((await stateOf(on)).layers[FOREIGN]).toBeUndefined();
-  expect(await disksOf(on)).toEqual(held);
-  expect(await examine(command(on))).toEqual([]);
-  await requireSound(on, "forgotten");
-});
+test.each([true, false])(
+  "one that is gone is forgotten after a yes, frozen (%s) or a guest's last head",
+  async (frozen) => {
+    const on = await left(frozen);
+    const held = await disksOf(on);
+    expect(await examine(command(on))).toMatchObject([
+      { subject: FILE, problem: expect.stringContaining("is missing") },
+    ]);
+    const world = command(on);
+    expect((await repair(world)).map(({ result }) => result)).toEqual(["mended"]);
+    expect(world.asked).toMatchObject([{ loses: [expect.stringContaining(FILE)] }]);
+    expect((await stateOf(on)).layers[FOREIGN]).toBeUndefined();
+    expect(await disksOf(on)).toEqual(held);
+    expect(await examine(command(on))).toEqual([]);
+    await requireSound(on, "forgotten");
+  },
+);
 
 test("one that a volume stands on is not: its disk may just not be mounted", async () => {
   const on = await left();
