@@ -10,8 +10,8 @@ import type { DomainDefinition } from "../model/host.ts";
 import { requireName, whyNoName } from "../names.ts";
 import type { World } from "../ports.ts";
 import { findBackup, requireWhole, type WholeBackup } from "./find.ts";
-import { chooseDisks } from "./import.ts";
-import { type BackupDisk, type Identity, type Manifest, sha256 } from "./manifest.ts";
+import { chooseDisks, readDefinition } from "./import.ts";
+import type { BackupDisk, Identity } from "./manifest.ts";
 import type { RestoreFrom } from "./restore-to.ts";
 import { openTarget } from "./targets/open.ts";
 import type { StoredBackup } from "./targets/target.ts";
@@ -36,7 +36,7 @@ export async function returning(world: World, from: RestoreFrom, start: boolean)
   const { name, vcpus, ramBytes, keyName } = manifest.instance;
   requireName("instance", name);
   const stored = openTarget(world, target).backup(id);
-  const definition = await definitionOf(world, stored, manifest);
+  const definition = world.host.parseDefinition(await readDefinition(stored, manifest));
   const { tpm } = world.host.parseDefinition(world.host.editDefinition(definition.xml, { ownTpm: true }));
   const { keypairs } = await world.store.read();
   const disks = chooseDisks(manifest.disks, from.disks, id);
@@ -47,17 +47,6 @@ export async function returning(world: World, from: RestoreFrom, start: boolean)
   const properties = manifest.identity?.properties ?? {};
   const options = { ...unsaid, name, vcpus, ramBytes, keyName, properties, start, as };
   return { from: { ...from, backup: id, targets: [target] }, options };
-}
-
-async function definitionOf(world: World, stored: StoredBackup, { definition }: Manifest): Promise<DomainDefinition> {
-  const text = await stored.readText(definition.file);
-  if (text === null || sha256(text) !== definition.sha256) {
-    const what = text === null ? "it is missing" : "its checksum is not that of its content";
-    throw new EstratoError("integrity", `${stored.nameOf(definition.file)}: ${what}`, {
-      hint: "Get it back from a copy, or restore an older backup.",
-    });
-  }
-  return world.host.parseDefinition(text);
 }
 
 function identityFrom(

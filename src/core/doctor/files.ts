@@ -152,8 +152,7 @@ async function orphanOf(world: World, path: string, kind: "memory" | "record" | 
     const problem = `a memory of ${allocatedBytes} bytes that no snapshot remembers`;
     return removal(path, problem, [`${path}, ${allocatedBytes} bytes`]);
   }
-  if (kind === "hidden")
-    return removal(path, "a hidden file of nobody's here", [`${path}, ${sizeBytes} bytes`]);
+  if (kind === "hidden") return removal(path, "a hidden file of nobody's here", [`${path}, ${sizeBytes} bytes`]);
   const problem = "a definition, NVRAM, TPM state or seed that nothing remembers";
   return removal(path, problem, [`${path}, ${sizeBytes} bytes`]);
 }

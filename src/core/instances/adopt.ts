@@ -13,8 +13,8 @@ import {
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { keepDefinition } from "./kept-definition.ts";
 import { requireQemuMayEnter } from "../qemu-access.ts";
+import { keepDefinition } from "./kept-definition.ts";
 import { requireInNoOtherStore } from "./other-stores.ts";
 import { volumesOf } from "./volumes-of.ts";
 
