@@ -274,24 +274,3 @@ test("killed at any step, a schedule is there with its line or not at all", asyn
     expect((await rig.estrato("instance", "show", "web4")).code).toBe(4);
   }
 });
-
-test("a user who is not root has lines in a crontab of his own, through crontab(1)", async () => {
-  const home = join(rig.folder, "user");
-  await sure("install", "-d", "-o", "nobody", "-m", "0700", home);
-  const libvirt = (await sure("getent", "group", "libvirt")).split(":")[2] ?? "";
-  const program = join(import.meta.dirname, "../../bin/estrato");
-  const as = (...words: string[]) =>
-    run("setpriv", ["--reuid=nobody", "--regid=nogroup", `--groups=${libvirt}`, ...words], {
-      HOME: home,
-      ESTRATO_HOME: join(home, "its store 100%"),
-      XDG_CONFIG_HOME: join(home, "config"),
-    });
-  const line = ["schedule", "create", "mine", "--snapshot", "web1", "--cron", "0 3 * * *", "--expire", "1d"];
-  const made = await as(program, ...line, "--connect", "qemu:///system");
-  expect(made.stderr).toBe("");
-  const listed = await sure("crontab", "-l", "-u", "nobody");
-  expect(listed).toContain(`--store '${home}/its store 100\\%' --connect qemu:///system # estrato:sch-`);
-  expect(readFileSync(FILE, "utf8")).toBe(THEIRS);
-  expect((await as(program, "schedule", "delete", "mine", "--connect", "qemu:///system")).code).toBe(0);
-  expect((await run("crontab", ["-l", "-u", "nobody"])).stdout).toBe("");
-});

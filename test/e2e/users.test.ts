@@ -1,7 +1,7 @@
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { sure } from "./processes.ts";
+import { run, sure } from "./processes.ts";
 import { guestImage, makeRig, type Rig } from "./rig.ts";
 import { makeUsers, type User } from "./users.ts";
 
@@ -314,6 +314,24 @@ describe("whoever calls", () => {
     await sane(gina);
     await gina.ok("instance", "delete", "own", "-y");
     await gina.ok("image", "delete", "bare");
+  });
+
+  it("has lines in a crontab of one's own, through crontab(1)", async () => {
+    const home = `${gina.home}/its store 100%`;
+    const ok = async (...args: string[]) => {
+      const { code, stderr } = await gina.estratoWith({ ESTRATO_HOME: home }, ...args);
+      expect({ code, stderr }, args.join(" ")).toMatchObject({ code: 0 });
+    };
+    await ok("image", "create", "bare", "--file", raw, "--disk-format", "raw");
+    await ok("instance", "create", "own", "--image", "bare", ...guest);
+    await ok("schedule", "create", "mine", "--snapshot", "own", "--cron", "0 3 * * *", "--expire", "1d");
+    const listed = await sure("crontab", "-l", "-u", gina.name);
+    expect(listed).toContain(`--store '${home.replace("%", "\\%")}' --connect qemu:///session # estrato:sch-`);
+    expect((await run("grep", ["-rF", home, "/etc/cron.d"])).stdout).toBe("");
+    await ok("schedule", "delete", "mine");
+    expect((await run("crontab", ["-l", "-u", gina.name])).stdout).toBe("");
+    await ok("instance", "delete", "own", "-y");
+    await ok("image", "delete", "bare");
   });
 
   it("as root, with a store in a closed home: nothing is made before the way is open, and then all is", async () => {

@@ -30,6 +30,6 @@ export function shareOfDay(percent: number, day: Date): Share {
  * its name: else of files with a block or two all would be in the same share.
  */
 export function blocksIn({ percent, from }: Share, id: string, file: string, count: number): boolean[] {
-  const begin = Number.parseInt(sha256(`${id}/${file}`).slice(0, 8), 16);
+  const begin = Number.parseInt(sha256(`${id} ${file}`).slice(0, 8), 16);
   return Array.from({ length: count }, (_, index) => (((begin + index - from) % PLACES) + PLACES) % PLACES < percent);
 }

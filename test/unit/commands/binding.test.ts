@@ -50,7 +50,7 @@ test("what the first machine is at is not recovered by a second one", async () =
 });
 
 test.each([
-  [true, '"estrato instance delete" to forget it'],
+  [true, 'to forget it: "estrato instance delete"'],
   [false, "Is it another libvirt's?"],
 ])("to forget an instance is advised only where its libvirt is known (bound: %s)", async (isBound, advice) => {
   const [disk, machine, ids] = [fakeDisk(), fakeMachine(), fakeIds()];

@@ -256,7 +256,7 @@ const refused: readonly (readonly [string, (on: Bed) => unknown, string, string]
     "its definition was changed",
     (on) => Object.assign(on.machine.files.get(`${TARGET}/${newest(on)}/definition.xml`) ?? {}, { text: "<domain/>" }),
     "integrity",
-    "its checksum is not that of its content",
+    "it is not what was written",
   ],
 ];
 
