@@ -63,8 +63,9 @@ function filesIn(folder: string): string[] {
   }
 }
 
+/** A definition is named by its file, or, the newest of an instance, by the instance's id. */
 const orphans = (files: readonly string[], state: string): string[] =>
-  files.filter((file) => !state.includes(basename(file))).map((file) => `${file}: nothing remembers it`);
+  files.filter((file) => !state.includes(basename(file, ".xml"))).map((file) => `${file}: nothing remembers it`);
 
 /** Everything is deleted by its verb, and then nothing is left, in the store or in libvirt. */
 export async function clearedByVerbs(scene: Scene): Promise<string[]> {
