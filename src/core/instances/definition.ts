@@ -135,14 +135,16 @@ function editInherited(
 /** What makes a guest of an inherited definition another one: its own size, and MACs that nobody has. */
 function anothersOwn(world: World, request: DefinitionRequest, old: DomainDefinition) {
   const { shape, interface: nic } = request;
-  const macs = old.interfaces.map((one, index) => [one.mac, index === 0 && nic !== null ? nic.mac : world.ids.mac()]);
-  const network = old.interfaces[0]?.network ?? null;
-  const cards = cardsOf(
+  // One that no libvirt has defined yet may lack its MAC: libvirt gives it one.
+  const cards = old.interfaces.filter(({ mac }) => mac !== "");
+  const macs = cards.map(({ mac }, index) => [mac, index === 0 && nic !== null ? nic.mac : world.ids.mac()]);
+  const network = cards[0]?.network ?? null;
+  const chosen = cardsOf(
     request,
     network,
     macs.map(([, mac]) => mac ?? ""),
   );
-  return { vcpus: shape.vcpus, ramBytes: shape.ramBytes, macs: Object.fromEntries(macs), ...cards };
+  return { vcpus: shape.vcpus, ramBytes: shape.ramBytes, macs: Object.fromEntries(macs), ...chosen };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { STATE_VERSION } from "../../../src/core/model/state.ts";
 import { emptyState } from "../../../src/store/empty-state.ts";
 import { knownStates } from "../../../src/store/known-states.ts";
 import { MIGRATIONS } from "../../../src/store/migrations.ts";
@@ -38,6 +39,6 @@ test("an older one is brought to our version, known or not", () => {
   const { binding: _, ...older } = emptyState();
   const said = JSON.stringify({ ...older, version: 2 });
   for (const state of [known.read(said, "state.json"), known.read(said, "state.json")]) {
-    expect(state).toMatchObject({ version: 3, binding: null });
+    expect(state).toMatchObject({ version: STATE_VERSION, binding: null });
   }
 });

@@ -85,7 +85,7 @@ export const making: NounLines = {
         plan: ["web9-1", "web9-2"],
       },
       {
-        line: `${FROM} --count 1 --user-data LICENSE`,
+        line: `${FROM} --count 1 --user-data LICENSE --trust-owner`,
         json: [instanceDetail({ name: "web9-1" })],
         notes: [SLOW],
         plan: ["xorriso"],
