@@ -15,10 +15,10 @@ export function noneLeftOut(): LeftOut {
 
 const LONGEST_WORD = 100;
 
-/** Others wrote it: one line, and not a long one. */
+/** Others wrote it: one line, and not a long one. What is left out is in its middle: how a path ends tells the most. */
 export function short(text: string): string {
   const line = text.replace(/[^\P{C}]|\s/gu, " ").trim();
-  return line.length <= LONGEST_WORD ? line : `${line.slice(0, LONGEST_WORD)}…`;
+  return line.length <= LONGEST_WORD ? line : `${line.slice(0, LONGEST_WORD / 2)}…${line.slice(-LONGEST_WORD / 2)}`;
 }
 
 /** The elements in an element. */
