@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { shrink, told } from "../torture/shrink.ts";
 import { type Wish, walk } from "../torture/walk.ts";
 
-const WALK_MS = 200_000;
+const WALK_MS = 120_000;
 const SHRINK_MS = 60_000; // `npm run torture` has the time to find a shorter one
 
 it("keeps what was reported done, whatever happens in between", async () => {
