@@ -140,7 +140,8 @@ describe("a guest with UEFI and a TPM", () => {
     writeFileSync(manifest, `${JSON.stringify(sealed, null, 2)}\n`);
     const made = await rig.estrato("backup", "restore", id, "--target", target, "--instance", "web5", "--no-start");
     expect(made.code, made.stderr).toBe(0);
-    for (const what of ["interface (ethernet)", "serial (file)", "filesystem (mount)"]) expect(made.stderr).toContain(what);
+    for (const what of ["interface (ethernet)", "serial (file)", "filesystem (mount)"])
+      expect(made.stderr).toContain(what);
     const definition = await virsh("dumpxml", "web5", "--inactive");
     expect(definition).not.toMatch(/odd|filesystem|\/etc/);
     for (const what of ["efi", "tpm-crb", "org.qemu.guest_agent.0", "bus='virtio'"]) expect(definition).toContain(what);
