@@ -87,8 +87,9 @@ describe("a schedule that verifies what it took", () => {
     const [id = ""] = backupsOf(on);
     spoil(on, id);
     const half = (from: number) => verifyBackup(command(on), [TARGET], id, { percent: 50, from });
-    const found = [await half(0), await half(50)].map(({ status }) => status).sort();
-    expect(found).toEqual(["damaged", "ok"]);
+    const [isInFirst] = blocksIn({ percent: 50, from: 0 }, id, "vda.qcow2", 1);
+    expect((await half(isInFirst ? 50 : 0)).status).toBe("ok");
+    expect((await half(isInFirst ? 0 : 50)).status).toBe("damaged");
   });
 
   test("a share that is whole does not take back that it was found damaged", async () => {
