@@ -3,7 +3,7 @@
  * list of them, for all who ask before a file is moved, taken in or removed; read without a process.
  */
 import { EstratoError } from "../errors.ts";
-import { volumesOf } from "./instances/adopt.ts";
+import { volumesOf } from "./instances/volumes-of.ts";
 import {
   type ChainFile,
   DATA_ELSEWHERE,

@@ -5,7 +5,7 @@
  */
 import { EstratoError } from "../errors.ts";
 import { borrowedBelow } from "./graph/borrowed.ts";
-import { volumesOf } from "./instances/adopt.ts";
+import { volumesOf } from "./instances/volumes-of.ts";
 import type { DomainStatus, QemuDisk } from "./model/host.ts";
 import type { State, Volume } from "./model/state.ts";
 import type { World } from "./ports.ts";

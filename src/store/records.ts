@@ -7,6 +7,7 @@ import type { PathsInStore } from "./paths.ts";
 
 export interface Records {
   writeRecord(name: string, text: string): Promise<void>;
+  findRecord(name: string): Promise<string | null>;
   readRecord(name: string): Promise<string>;
   listRecords(): Promise<string[]>;
   removeRecord(name: string): Promise<void>;
@@ -14,6 +15,14 @@ export interface Records {
 
 /** Names: 1 to 200 bytes, no "/", no leading dot; "usage" otherwise. `makeFolders` is called before the first write. */
 export function records(paths: PathsInStore, makeFolders: () => void, now: () => Date): Records {
+  const find = (path: string): string | null => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return null;
+      throw hostError(path, error);
+    }
+  };
   return {
     async writeRecord(name, text) {
       const path = paths.record(name);
@@ -22,14 +31,15 @@ export function records(paths: PathsInStore, makeFolders: () => void, now: () =>
       writeDurably(path, text);
     },
 
+    async findRecord(name) {
+      return find(paths.record(name));
+    },
+
     async readRecord(name) {
       const path = paths.record(name);
-      try {
-        return readFileSync(path, "utf8");
-      } catch (error) {
-        if (errnoOf(error) === "ENOENT") throw missingRecord(path, error);
-        throw hostError(path, error);
-      }
+      const text = find(path);
+      if (text === null) throw missingRecord(path);
+      return text;
     },
 
     async listRecords() {
@@ -42,7 +52,7 @@ export function records(paths: PathsInStore, makeFolders: () => void, now: () =>
   };
 }
 
-/** Only a name from the state is ever read: that its file is gone is damage. */
-export function missingRecord(path: string, cause?: unknown): EstratoError {
-  return new EstratoError("integrity", `${path}: the record is gone`, { cause, hint: "Run `estrato doctor`." });
+/** Of a name from the state: that its file is gone is damage. */
+export function missingRecord(path: string): EstratoError {
+  return new EstratoError("integrity", `${path}: the record is gone`, { hint: "Run `estrato doctor`." });
 }

@@ -315,6 +315,11 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       write(`record.write ${name}`, () => disk.records.set(name, text));
     },
 
+    async findRecord(name) {
+      alive();
+      return disk.records.get(name) ?? null;
+    },
+
     async readRecord(name) {
       alive();
       const text = disk.records.get(name);

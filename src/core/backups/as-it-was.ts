@@ -72,13 +72,13 @@ function identityFrom(
     interfaces: nics,
     addresses: (identity?.addresses ?? []).filter(({ mac }) => macs.has(mac)),
     autostart: identity?.autostart ?? false,
-    volumes: volumesOf(id, disks, identity),
-    seed: !hadSeed ? null : seed === undefined ? "new" : (to) => stored.copyNvramOut(seed.file, to, SEED_MODE),
+    volumes: volumeIdentities(id, disks, identity),
+    seed: !hadSeed ? null : seed === undefined ? "new" : (to) => stored.copyOut(seed.file, to, SEED_MODE),
     publicKey: identity?.publicKey ?? publicKey,
   };
 }
 
-function volumesOf(
+function volumeIdentities(
   id: string,
   disks: readonly BackupDisk[],
   identity: Identity | undefined,

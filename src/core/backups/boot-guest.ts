@@ -53,7 +53,7 @@ export async function guestSteps(world: World, guest: BootGuest): Promise<Step[]
     ...(nvram === null ? {} : { nvram }),
   });
   const copied: Action[] =
-    nvram === null || manifest.nvram === null ? [] : stored.copyNvramOut(manifest.nvram.file, nvram, 0o600);
+    nvram === null || manifest.nvram === null ? [] : stored.copyOut(manifest.nvram.file, nvram, 0o600);
   return [
     { id: "make-overlays", title: "Make overlays", actions: [...overlayOf, ...copied] },
     { id: "define-guest", title: "Define a guest", actions: [{ do: "define", xml }] },

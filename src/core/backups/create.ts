@@ -3,7 +3,8 @@
  * store.
  */
 import { EstratoError } from "../../errors.ts";
-import { coveredDisks, planAdoption, volumesOf } from "../instances/adopt.ts";
+import { coveredDisks, planAdoption } from "../instances/adopt.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";

@@ -1,7 +1,7 @@
 /** What a backup keeps of an instance, so that it can come back as itself: the record's half, beside the definition. */
 
 import { readNetworks } from "../instances/addresses.ts";
-import { volumesOf } from "../instances/adopt.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import type { World } from "../ports.ts";

@@ -179,7 +179,7 @@ async function takeDefinition(
 function firmwareActions(world: World, { image, source, manifest }: Import): Action[] {
   const { nvram, tpm } = pathsOf(world, image);
   return [
-    ...(manifest.nvram === null || nvram === null ? [] : source.copyNvramOut(manifest.nvram.file, nvram, FROZEN_MODE)),
+    ...(manifest.nvram === null || nvram === null ? [] : source.copyOut(manifest.nvram.file, nvram, FROZEN_MODE)),
     ...(manifest.tpm === null || tpm === null ? [] : source.copyTpmOut(manifest.tpm.file, tpm)),
   ];
 }

@@ -4,11 +4,11 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { ownAddressing } from "../instances/addressing.ts";
-import { volumesOf } from "../instances/adopt.ts";
 import { type CreateInstanceOptions, keyOf } from "../instances/create.ts";
 import { findInstance } from "../instances/find.ts";
 import { type InstanceIdentity, requireNowhere } from "../instances/identity.ts";
 import { requireFreeName } from "../instances/names.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { Instance, State, Volume } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { requireNetwork } from "../networks.ts";

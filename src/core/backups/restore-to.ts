@@ -1,8 +1,8 @@
 /** What a backup can be restored to. */
 import { copyCopies, copyNames } from "../firmware.ts";
-import { volumesOf } from "../instances/adopt.ts";
 import { type CreateInstanceOptions, createInstance } from "../instances/create.ts";
 import { findInstance } from "../instances/find.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { Instance, Snapshot, Volume } from "../model/state.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { isPlan } from "../operations/steps.ts";

@@ -1,6 +1,7 @@
 /** A backup, and then what its policy leaves of those before it. */
-import { volumesOf } from "../instances/adopt.ts";
+
 import { findInstance } from "../instances/find.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { isPlan } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";

@@ -2,9 +2,9 @@
 import { missingCopies } from "../firmware.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
-import { volumesOf } from "../instances/adopt.ts";
 import { isItsLibvirt, LOST_PAGE, lostAmong } from "../instances/find.ts";
 import { hostnameOf } from "../instances/hostname.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { DiskFile, DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import { reservationName } from "../networks.ts";

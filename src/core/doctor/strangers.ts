@@ -4,8 +4,8 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { nameOf, pointersAt, standingOn } from "../graph/references.ts";
-import { volumesOf } from "../instances/adopt.ts";
 import { findAgain } from "../instances/find.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import { layersByFile } from "../layers/foreign-chain.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";

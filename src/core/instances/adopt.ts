@@ -18,8 +18,6 @@ import { keepDefinition } from "./kept-definition.ts";
 import { requireInNoOtherStore } from "./other-stores.ts";
 import { volumesOf } from "./volumes-of.ts";
 
-export { volumesOf } from "./volumes-of.ts";
-
 /** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */
 const LEFT_TO_LIBVIRT = { uid: -1, gid: -1 } as const;
 

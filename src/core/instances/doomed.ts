@@ -9,9 +9,9 @@ import { shelfOf } from "../shelving/record.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe } from "../truth.ts";
-import { volumesOf } from "./adopt.ts";
 import { lookUpInstance, requireNoneLost } from "./find.ts";
 import { requireInNoOtherStore } from "./other-stores.ts";
+import { volumesOf } from "./volumes-of.ts";
 
 export interface Doomed {
   readonly uuid: string;

@@ -25,8 +25,8 @@ export function keptName(uuid: string): string {
 
 /** What is kept of it; null where nothing is. */
 export async function keptDefinition(world: World, uuid: string): Promise<KeptDefinition | null> {
-  if (!(await world.store.listRecords()).includes(keptName(uuid))) return null;
-  const text = await world.store.readRecord(keptName(uuid));
+  const text = await world.store.findRecord(keptName(uuid));
+  if (text === null) return null;
   const autostart = text.startsWith(WITH_HOST);
   return { xml: autostart ? text.slice(WITH_HOST.length) : text, autostart };
 }

@@ -10,10 +10,11 @@ import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
-import { ensureAdopted, volumesOf } from "./adopt.ts";
+import { ensureAdopted } from "./adopt.ts";
 import { findInstance, isLive } from "./find.ts";
 import { wrongState } from "./power.ts";
 import { planDefinition, type ReleaseData, releaseKind, releaseSteps } from "./release-steps.ts";
+import { volumesOf } from "./volumes-of.ts";
 
 /**
  * Takes a guest into the graph now, rather than with the first verb that needs layers. One that is adopted already is

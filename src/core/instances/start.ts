@@ -7,9 +7,10 @@ import type { Layer, State } from "../model/state.ts";
 import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
-import { coveredDisks, volumesOf } from "./adopt.ts";
+import { coveredDisks } from "./adopt.ts";
 import { type FoundInstance, isLive } from "./find.ts";
 import { ALREADY, type Switching, switchInstance, wrongState } from "./power.ts";
+import { volumesOf } from "./volumes-of.ts";
 
 /**
  * Starts an instance, or resumes the memory that libvirt saved of it; one that runs already is left alone.

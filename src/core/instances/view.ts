@@ -2,7 +2,7 @@
 import type { DomainState } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
-import { volumesOf } from "./adopt.ts";
+import { volumesOf } from "./volumes-of.ts";
 
 interface InstanceVolumeView {
   readonly id: string;

@@ -76,6 +76,8 @@ export interface StorePort {
   doubt(): Promise<string | null>;
   /** Writes a small file durably, mode 0600, in a folder of the store that is 0700. */
   writeRecord(name: string, text: string): Promise<void>;
+  /** Null where there is no such record. */
+  findRecord(name: string): Promise<string | null>;
   /** "integrity" where there is no such record. */
   readRecord(name: string): Promise<string>;
   /** Sorted names. */

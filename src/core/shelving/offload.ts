@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
-import { volumesOf } from "../instances/adopt.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { newHeadLayer, newLayer } from "../layers/record.ts";
 import { connected } from "../layers/sizes.ts";

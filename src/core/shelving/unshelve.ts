@@ -2,11 +2,11 @@
 import { EstratoError } from "../../errors.ts";
 import { hasOwnTpm, nvramFile, pathsOf, requireCopies } from "../firmware.ts";
 import { diskFileOf } from "../graph/files.ts";
-import { volumesOf } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
 import { hostnameOf } from "../instances/hostname.ts";
 import { nameLock, requireFreeName } from "../instances/names.ts";
 import { startInstance } from "../instances/start.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainDefinition } from "../model/host.ts";

@@ -1,6 +1,7 @@
 /** Can a snapshot be reverted to now? Asked before a revert touches anything, and by `snapshot show`. */
 import { EstratoError } from "../../errors.ts";
-import { coveredDisks, volumesOf } from "../instances/adopt.ts";
+import { coveredDisks } from "../instances/adopt.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";

@@ -11,7 +11,7 @@ import {
   pathsOf,
   requireCopies,
 } from "../firmware.ts";
-import { volumesOf } from "../instances/adopt.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
 import { recordSchemas, type Snapshot, type State } from "../model/state.ts";
 import type { World } from "../ports.ts";

@@ -2,9 +2,10 @@
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { diskFileOf } from "../graph/files.ts";
-import { planAdoption, volumesOf } from "../instances/adopt.ts";
+import { planAdoption } from "../instances/adopt.ts";
 import { findAgain, findInstance } from "../instances/find.ts";
 import { SEED_DEVICE } from "../instances/seed.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus, NewDisk } from "../model/host.ts";
 import { newDiskSchema } from "../model/journal-data.ts";
 import type { State, Volume } from "../model/state.ts";

@@ -2,7 +2,8 @@
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { filesInUse } from "../in-use.ts";
-import { foreignOwner, volumesOf } from "../instances/adopt.ts";
+import { foreignOwner } from "../instances/adopt.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";

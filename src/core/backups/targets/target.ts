@@ -82,8 +82,8 @@ export interface BackupFiles {
 export interface StoredBackup extends BackupFiles {
   readonly id: string;
   isThere(): Promise<boolean>;
-  /** A copy of UEFI variables, at a path of this machine. Idempotent. */
-  copyNvramOut(file: string, to: string, mode: number): Action[];
+  /** A copy of a small file (UEFI variables, a seed), at a path of this machine. Idempotent. */
+  copyOut(file: string, to: string, mode: number): Action[];
   /** A copy of what an emulated TPM kept, at a path of this machine, mode 0400; no link is followed. Idempotent. */
   copyTpmOut(file: string, to: string): Action[];
   /** Idempotent. */

@@ -16,7 +16,7 @@ export function storedIn(world: World, target: string, id: string): StoredBackup
     ...filesIn(world, folder),
     id,
     isThere: async () => (await world.host.fileInfo(folder)) !== null,
-    copyNvramOut: (file, to, mode) => [{ do: "copy-file", from: at(file), to, mode }],
+    copyOut: (file, to, mode) => [{ do: "copy-file", from: at(file), to, mode }],
     copyTpmOut: (file, to) => [{ do: "save-tpm", from: at(file), to }],
     removeFile: (file) => [{ do: "unlink", path: at(file) }],
     remove: () => [
