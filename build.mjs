@@ -2,6 +2,7 @@
 import { readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { build } from "esbuild";
+import { pack } from "./pack.mjs";
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 /**
@@ -108,6 +109,10 @@ const sharedByAll = {
   },
 };
 
+/** Bundled CommonJS packages call require() for Node's own modules; an ES module has none of its own. */
+const BANNER =
+  'import{createRequire as estratoRequire}from"node:module";const require=estratoRequire(import.meta.url);';
+
 /**
  * How the program is bundled; for the tests that measure it, or run parts of it.
  * @type {import("esbuild").BuildOptions}
@@ -123,10 +128,7 @@ export const buildOptions = {
   minifySyntax: true,
   minifyWhitespace: true,
   define: { ESTRATO_VERSION: JSON.stringify(version) },
-  // Bundled CommonJS packages call require() for Node's own modules; an ESM file has none of its own.
-  banner: {
-    js: 'import{createRequire as estratoRequire}from"node:module";const require=estratoRequire(import.meta.url);',
-  },
+  banner: { js: BANNER },
   plugins: [sharedByAll, lateBuiltins, withoutUnused],
   logLevel: "warning",
 };
@@ -135,7 +137,8 @@ if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.me
   const dist = resolve(import.meta.dirname, process.argv[2] ?? "dist");
   const next = `${dist}.next`;
   rmSync(next, { recursive: true, force: true });
-  await build({ ...buildOptions, outdir: next });
+  const { metafile } = await build({ ...buildOptions, outdir: next, metafile: true });
+  await pack(next, metafile, BANNER);
   // A build that fails leaves the last one as it was.
   rmSync(dist, { recursive: true, force: true });
   renameSync(next, dist);

@@ -1,6 +1,6 @@
 /** The program as a process: the launcher, signals, pipes that close, disks that are full. */
 import { spawn, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -13,8 +13,7 @@ const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { versio
 const env = { PATH: process.env.PATH, HOME: folder, XDG_CONFIG_HOME: folder, ESTRATO_HOME: join(folder, "home") };
 
 beforeAll(() => {
-  mkdirSync(join(folder, "bin"));
-  copyFileSync("bin/estrato", program);
+  cpSync("bin", join(folder, "bin"), { recursive: true });
   writeFileSync(join(folder, "package.json"), '{"type":"module"}');
   const built = spawnSync(process.execPath, ["build.mjs", join(folder, "dist")], { encoding: "utf8" });
   expect(built.stderr).toBe("");
@@ -31,6 +30,42 @@ function run(words: readonly string[], more: Record<string, string> = {}) {
 test("the launcher runs the built program and passes its exit code on", () => {
   expect(run(["--version"])).toMatchObject({ status: 0, stdout: `estrato ${version}\n`, stderr: "" });
   expect(run(["flavor", "show", "nix"])).toMatchObject({ status: 4, stdout: "" });
+});
+
+/** Where each packed module's text and compiled code are: start and length of the one, and of the other. */
+type Places = Record<string, [number, number, number, number]>;
+
+test("V8 takes the compiled code of every module as it is", () => {
+  const refused = spawnSync(
+    process.execPath,
+    ["--input-type=commonjs", "--eval", REFUSED, join(folder, "dist/program.json"), join(folder, "dist/program.pack")],
+    { encoding: "utf8", env },
+  );
+  expect(refused).toMatchObject({ stderr: "", stdout: "[]" });
+});
+const REFUSED = `
+const { readFileSync } = require("node:fs");
+const [places, pack] = [JSON.parse(readFileSync(process.argv[1], "utf8")), readFileSync(process.argv[2])];
+const refused = Object.entries(places).filter(([, [start, length, codeStart, codeLength]]) => {
+  const cachedData = pack.subarray(codeStart, codeStart + codeLength);
+  const script = new (require("node:vm").Script)(pack.latin1Slice(start, start + length), { cachedData });
+  return script.cachedDataRejected !== false;
+});
+process.stdout.write(JSON.stringify(refused.map(([name]) => name)));
+`;
+
+test("compiled code of another V8 is made anew", () => {
+  const other = mkdtempSync(join(tmpdir(), "estrato-other-"));
+  cpSync(folder, other, { recursive: true });
+  const pack = readFileSync(join(other, "dist/program.pack"));
+  const places = JSON.parse(readFileSync(join(other, "dist/program.json"), "utf8")) as Places;
+  for (const [, , start, length] of Object.values(places)) pack.fill(0, start, start + length);
+  writeFileSync(join(other, "dist/program.pack"), pack);
+  const words = ["flavor", "list", "-f", "value", "-c", "name"];
+  const ran = spawnSync(join(other, "bin/estrato"), words, { env, encoding: "utf8" });
+  rmSync(other, { recursive: true });
+  expect(ran).toMatchObject({ stderr: "", status: 0 });
+  expect(ran.stdout).toContain("own\n");
 });
 
 test("what the bundle stores is on the disk, its content before its name", () => {
@@ -145,8 +180,7 @@ test("an unexpected error is one line, and --trace shows where it came from", ()
 
 test("a program that is not built says so", () => {
   const bare = mkdtempSync(join(tmpdir(), "estrato-bare-"));
-  mkdirSync(join(bare, "bin"));
-  copyFileSync("bin/estrato", join(bare, "bin/estrato"));
+  cpSync("bin", join(bare, "bin"), { recursive: true });
   writeFileSync(join(bare, "package.json"), '{"type":"module"}');
   const { status, stderr } = spawnSync(join(bare, "bin/estrato"), { env, encoding: "utf8" });
   rmSync(bare, { recursive: true });

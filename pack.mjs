@@ -1,0 +1,56 @@
+// Packs the modules of dist/ into one file, each with the code that V8 makes of it: bin/estrato starts from that.
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { Script } from "node:vm";
+import { transform } from "esbuild";
+
+/**
+ * Writes `program.pack`, and `program.json` that says where in it the text and the compiled code are of each module that
+ * `main.js` reaches. A module becomes a function of `exports`, `require` and `module`, as Node's own loader
+ * makes one of CommonJS: finding, reading and linking a hundred ES modules costs Node more than running them. V8 takes
+ * compiled code only of its own version and flags, and compiles the text where that is another's.
+ * @param {string} dist the folder of the ES modules
+ * @param {import("esbuild").Metafile} metafile what esbuild says of them
+ * @param {string} banner what stands at the head of each of them for its `require`
+ */
+export async function pack(dist, metafile, banner) {
+  const outputs = Object.entries(metafile.outputs);
+  const reached = new Set(outputs.filter(([, { entryPoint }]) => entryPoint === "src/main.ts").map(([path]) => path));
+  for (const path of reached)
+    for (const next of metafile.outputs[path].imports) if (!next.external) reached.add(next.path);
+  const places = {};
+  const parts = [];
+  let end = 0;
+  const place = (bytes) => {
+    parts.push(bytes);
+    end += bytes.length;
+    return [end - bytes.length, bytes.length];
+  };
+  for (const path of reached) {
+    const name = basename(path);
+    const text = readFileSync(join(dist, name), "utf8").replace(banner, "");
+    const { code } = await transform(text, {
+      format: "cjs",
+      platform: "node",
+      target: "node20",
+      minifySyntax: true,
+      minifyWhitespace: true,
+      charset: "ascii", // read back without decoding
+      supported: { "dynamic-import": false },
+      logLevel: "error", // of import.meta, which no packed module reaches
+    });
+    const wrapped = `(function(exports,require,module){${code}\n})`;
+    places[`./${name}`] = [...place(Buffer.from(wrapped, "latin1")), ...place(compiled(wrapped))];
+  }
+  writeFileSync(join(dist, "program.pack"), Buffer.concat(parts));
+  writeFileSync(join(dist, "program.json"), JSON.stringify(places));
+}
+
+/** All of it: what is compiled only when it is called would not be in what V8 hands out. */
+function compiled(text) {
+  setFlagsFromString("--no-lazy");
+  const script = new Script(text);
+  setFlagsFromString("--lazy"); // V8 refuses code that was made under other flags than it runs with
+  return script.createCachedData();
+}
