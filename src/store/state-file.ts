@@ -14,7 +14,7 @@ import { MIGRATIONS, type Migrations, type RawState, versionOf } from "./migrati
 import type { PathsInStore } from "./paths.ts";
 import { type Copy, rebuild } from "./rebuild.ts";
 import { hasCopies, keepCopy, newestGoodCopy, newestNumber } from "./state-copies.ts";
-import { checkedChange, parseRaw, parseState, stateText, validState } from "./state-text.ts";
+import { checkedChange, frozen, parseRaw, parseState, stateText, validState } from "./state-text.ts";
 import { changed, type Header, headerText, inStep, isComplete, keptIn, type Writing } from "./things.ts";
 import { hasAny, readAside, readFiles, readHeader, writeFiles } from "./things-folder.ts";
 
@@ -150,12 +150,36 @@ export function stateFile(options: StateFileOptions): StateFile {
     );
   }
 
-  /** The header first: who writes meanwhile writes the state before it. */
-  function readState(): { readonly text: string | null; readonly state: State } {
+  /** Under the lock: for a change, a value of its own. */
+  function readDraft(): { readonly text: string | null; readonly state: State } {
     const header = readHeader(paths.thingsFolder);
     const text = readText();
     if (text === null) return { text, state: validState(emptyState(), paths.stateFile) };
     return { text, state: requireNewest(known.read(text, paths.stateFile), header) };
+  }
+
+  /** What was read last, and of which file: whoever reads that again gets the same, which nobody can change. */
+  let last: { readonly stamp: string; readonly state: State } | null = null;
+
+  /** The state that is there, frozen; null where nothing was ever stored. */
+  function shared(): State | null {
+    const before = stamp();
+    if (last !== null && last.stamp === before) return last.state;
+    const text = readText();
+    if (text === null) return null;
+    const state = frozen(known.read(text, paths.stateFile));
+    if (before !== null && before === stamp()) last = { stamp: before, state };
+    return state;
+  }
+
+  /** Another after each replacing of state.json; null where there is none. */
+  function stamp(): string | null {
+    try {
+      const file = statSync(paths.stateFile, { bigint: true, throwIfNoEntry: false });
+      return file === undefined ? null : [file.dev, file.ino, file.size, file.mtimeNs].join(":");
+    } catch (error) {
+      throw hostError(paths.home, error);
+    }
   }
 
   /** The best that is left: a copy, or an older state in the place of the last one. */
@@ -172,25 +196,10 @@ export function stateFile(options: StateFileOptions): StateFile {
     return copies.sort((a, b) => b.writes - a.writes)[0] ?? null;
   }
 
-  /** What was read beforehand, for the read() that follows: reading is most of what a short command does. */
-  let handed: { readonly stamp: string; readonly state: State } | null = null;
-
-  /** Another after each replacing of state.json; null where there is none. */
-  function stamp(): string | null {
-    const file = statSync(paths.stateFile, { bigint: true, throwIfNoEntry: false });
-    return file === undefined ? null : [file.dev, file.ino, file.size, file.mtimeNs].join(":");
-  }
-
   /** What is known of a store before it is used, damaged as it may be; null where nothing can be read of it. */
   function beforehand(): State | null {
     try {
-      const before = stamp();
-      if (handed !== null && handed.stamp === before) return handed.state;
-      const text = readText();
-      if (text === null) return null;
-      const state = known.read(text, paths.stateFile);
-      if (before !== null && before === stamp()) handed = { stamp: before, state };
-      return state;
+      return shared();
     } catch (error) {
       if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
       return newestGoodCopy(paths.copiesFolder, (text, path) => parseState(text, path, migrations))?.content ?? null;
@@ -217,18 +226,13 @@ export function stateFile(options: StateFileOptions): StateFile {
     },
 
     async read() {
-      const header = readHeader(paths.thingsFolder); // first, as in readState
-      if (handed !== null) {
-        const { state, stamp: then } = handed;
-        handed = null;
-        if (then === stamp()) return requireNewest(state, header);
-      }
-      return readState().state;
+      const header = readHeader(paths.thingsFolder); // first: who writes meanwhile writes the state before it
+      return requireNewest(shared() ?? frozen(validState(emptyState(), paths.stateFile)), header);
     },
 
     update: (change) =>
       underLock(async () => {
-        const { text: before, state: draft } = readState();
+        const { text: before, state: draft } = readDraft();
         const result = change(draft);
         if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
         const after = checkedChange(draft, paths.stateFile);
@@ -247,7 +251,7 @@ export function stateFile(options: StateFileOptions): StateFile {
       if (isUnused && unexplainedLayer() === null) return { from: null, damagedFile: null };
       return underLock(async () => {
         try {
-          await completeThings(readState().state);
+          await completeThings(readDraft().state);
           return { from: null, damagedFile: null };
         } catch (error) {
           if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;

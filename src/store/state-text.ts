@@ -72,6 +72,14 @@ export function checkedChange(draft: State, where: string): State {
   });
 }
 
+/** The same, which nobody can change from now on: whoever reads a state shares it with others. */
+export function frozen<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const part of Object.values(value)) frozen(part);
+  return value;
+}
+
 /** Where and why the schema refuses it; null where it does not. */
 function faultIn(raw: unknown): string | null {
   const result = v.safeParse(stateSchema, raw, { abortEarly: true });

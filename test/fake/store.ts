@@ -13,7 +13,7 @@ import type { RawState } from "../../src/store/migrations.ts";
 import { pathsInStore } from "../../src/store/paths.ts";
 import { rebuild } from "../../src/store/rebuild.ts";
 import { missingRecord } from "../../src/store/records.ts";
-import { checkedChange, parseRaw, stateText, validState } from "../../src/store/state-text.ts";
+import { checkedChange, frozen, parseRaw, stateText, validState } from "../../src/store/state-text.ts";
 import { changed, HEADER_FILE, headerOf, headerText, inStep, isComplete, keptIn } from "../../src/store/things.ts";
 import { type FakeDisk, fakeDisk, untilFree } from "./store-disk.ts";
 
@@ -25,12 +25,22 @@ const KEPT_COPIES = 5;
 /** Of all fake stores: a suite that repeats a command with each way to end it meets the same texts over and over. */
 const known = knownStates(500);
 const raws = new Map<string, RawState>();
-const MAX_RAWS = 500;
+const MAX_TEXTS = 500;
+
+/** What the state in a text reads as: the same for whoever reads it again, as of the real store. */
+const shared = new Map<string, State>();
+
+function sharedState(text: string, where: string): State {
+  const state = shared.get(text) ?? frozen(known.read(text, where));
+  if (shared.size >= MAX_TEXTS) shared.clear();
+  shared.set(text, state);
+  return state;
+}
 
 /** As it is in a good text, before it is brought to our version; not to be changed. */
 function rawOf(text: string, where: string): RawState {
   const raw = raws.get(text) ?? parseRaw(text, where);
-  if (raws.size >= MAX_RAWS) raws.clear();
+  if (raws.size >= MAX_TEXTS) raws.clear();
   raws.set(text, raw);
   return raw;
 }
@@ -116,9 +126,10 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     return isGood(text) ? Number(rawOf(text, paths.stateFile).writes ?? 0) : 0;
   }
 
-  function current(): State {
+  /** `read`: for whoever reads, or for a change. */
+  function current(read: (text: string, where: string) => State): State {
     if (disk.state !== null) {
-      const state = known.read(disk.state, paths.stateFile);
+      const state = read(disk.state, paths.stateFile);
       const last = headerOf(disk.things.get(HEADER_FILE) ?? "")?.writes ?? 0;
       if (state.writes === undefined || last <= state.writes) return state;
       throw new EstratoError("integrity", `${paths.stateFile}: damaged: it is older than what was stored last`);
@@ -129,7 +140,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
 
   function beforehand(): State | null {
     try {
-      return current();
+      return current(sharedState);
     } catch (error) {
       if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
       const copy = disk.copies.at(-1);
@@ -191,12 +202,12 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
 
     async read() {
       alive();
-      return current();
+      return frozen(current(sharedState));
     },
 
     async update(change) {
       alive();
-      const draft = current();
+      const draft = current(known.read);
       const result = change(draft);
       if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
       const text = stateText(checkedChange(draft, paths.stateFile));
@@ -211,7 +222,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     async restoreLastGood() {
       alive();
       try {
-        const state = current();
+        const state = current(known.read);
         const kept = keptIn(disk.things);
         const isInStep = isComplete(kept) && kept.header?.writes === (state.writes ?? 0);
         if (disk.state !== null && !isInStep) keepThings(null, state);
