@@ -4,7 +4,7 @@ import { createFactory, type Factory, type Surroundings } from "../../factory.ts
 import type { Globals } from "../../globals.ts";
 import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/output/options.ts";
 import { compileQuery } from "../../ui/output/query.ts";
-import { type Page, renderRows, renderValue } from "../../ui/output/render.ts";
+import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/render.ts";
 import { isPlan, type Plan, planJson, planText } from "../../ui/plan.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine } from "./parse.ts";
@@ -49,6 +49,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     store: factory.store,
     streams: factory.streams,
     factory,
+    wants: wanting(verb, wish, selection, isSilent(verb, line.globals)),
     name,
     catalogue,
     failure: null,
@@ -67,10 +68,37 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     painter: await factory.painter("stdout"),
   });
   const text = await printed(verb, outcome, wish, selection, page);
-  const silent = line.globals.quiet && verb.changes && !line.globals.dryRun && !verb.result.evenQuiet;
-  if (text !== "" && !silent) factory.streams.stdout.write(text);
+  if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
   if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
   if (context.failure !== null) throw context.failure;
+}
+
+/** -q leaves out what a change made, but not what it would do. */
+function isSilent(verb: Verb, globals: Globals): boolean {
+  return globals.quiet && verb.changes && !globals.dryRun && !verb.result.evenQuiet;
+}
+
+/** Nobody asked for a format, columns or a query. */
+function isPlain(wish: OutputWish): boolean {
+  return wish.format === null && wish.query === null && wish.columns.length === 0;
+}
+
+/** Which columns anything is made of. A verb that draws its result by itself may use them all. */
+function wanting(
+  verb: Verb,
+  wish: OutputWish,
+  selection: ReturnType<typeof selectionOf>,
+  silent: boolean,
+): (key: string) => boolean {
+  const { shape, columns, onRequest, draw } = verb.result;
+  if (silent || (onRequest && isPlain(wish))) return () => false;
+  if (draw !== null) return () => true;
+  const chosen = [
+    ...columnsOf(shape === "list", columns, selection, { wish }),
+    ...[...selection.sort, ...selection.filters].map(({ column }) => column),
+  ];
+  const keys = new Set(chosen.map(({ key }) => key.replace(/\..*/, ""))); // `properties.k` is of `properties`
+  return (key) => keys.has(key);
 }
 
 function isNothing(outcome: unknown): boolean {
@@ -89,8 +117,7 @@ async function printed(
   const rows = (several ? outcome : [outcome]).filter((row) => row !== null && row !== undefined);
   if (rows.length > 0 && rows.every(isPlan)) return plans(rows, several, await page());
   if (shape === "nothing" || (rows.length === 0 && !several)) return "";
-  const isPlain = wish.format === null && wish.query === null && wish.columns.length === 0;
-  if (onRequest && isPlain) return "";
+  if (onRequest && isPlain(wish)) return "";
   const isShaped = wish.query !== null || wish.columns.length > 0 || (wish.format ?? "table") !== "table";
   // Rows of a list can be chosen, and cut up by a pipe.
   const chosen = wish.sort !== null || wish.filters.length > 0 || wish.limit !== null || !(await page()).isTerminal;

@@ -25,6 +25,8 @@ export interface Context<A = Any, O = Any> {
   readonly store: () => Promise<StorePort>;
   readonly streams: Streams;
   readonly factory: Factory;
+  /** Is this column printed, sorted or filtered by? What it costs to find out is spared where it is not. */
+  readonly wants: (key: string) => boolean;
   /** What was said on the line, `flavor create`: for messages. */
   readonly name: string;
   /** All nouns and verbs: for help and completion. */

@@ -51,7 +51,7 @@ export default verb({
     6: "--quiesce require and no agent answers, or not enough space",
     9: "QEMU, libvirt and the records disagree; see estrato doctor",
   },
-  async run({ args, options, factory, world }) {
+  async run({ args, options, factory, world, wants }) {
     const { expire, volume, excludeDisk } = options;
     const odd = excludeDisk.length > 0 ? "--exclude-disk" : options.memory ? "--memory" : null;
     if (volume !== null && odd !== null) {
@@ -78,7 +78,7 @@ export default verb({
           })
         : await createVolumeSnapshot(core, { ...wanted, volume });
     if ("steps" in made) return made;
-    const [view] = await viewSnapshots(core, await core.store.read(), [made]);
+    const [view] = await viewSnapshots(core, await core.store.read(), [made], wants("exclusive_bytes"));
     return view;
   },
 });

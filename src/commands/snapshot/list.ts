@@ -21,17 +21,18 @@ export default verb({
     { line: "estrato snapshot list --sort exclusive_bytes:desc --limit 5", says: "the five that hold most" },
   ],
   exits: { 4: "there is no such instance or volume" },
-  async run({ args, options, world }) {
+  async run({ args, options, world, wants }) {
     const core = await world();
     const { instanceId } = await import("../../core/instances/find.ts");
     const instance = args.instance === null ? null : await instanceId(core, args.instance);
     const { findVolume } = await import("../../core/volumes/find.ts");
     const volume = options.volume === null ? null : findVolume(await core.store.read(), options.volume).id;
     const owner = options.owner === "self" ? core.user : options.owner;
-    return listSnapshots(core, {
+    const filter = {
       ...(instance === null ? {} : { instance }),
       ...(volume === null ? {} : { volume }),
       ...(owner === "all" ? {} : { owner }),
-    });
+    };
+    return listSnapshots(core, filter, wants("exclusive_bytes"));
   },
 });

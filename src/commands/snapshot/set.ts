@@ -30,7 +30,7 @@ export default verb({
   changes: true,
   examples: [{ line: "estrato snapshot set web1/before-upgrade --protect", says: "keep it from being deleted" }],
   exits: { 5: "the name is taken" },
-  async run({ args, options, factory, world }) {
+  async run({ args, options, factory, world, wants }) {
     if (options.protect && options.unprotect)
       throw new EstratoError("usage", "--protect and --unprotect exclude each other");
     if (options.expire !== null && options.noExpire)
@@ -51,7 +51,7 @@ export default verb({
       removedProperties: options.noProperty,
     });
     if ("steps" in changed) return changed;
-    const [view] = await viewSnapshots(core, await core.store.read(), [changed]);
+    const [view] = await viewSnapshots(core, await core.store.read(), [changed], wants("exclusive_bytes"));
     return view;
   },
 });

@@ -1,11 +1,11 @@
 /** What deleting something would free, by doing it on paper: drop, decide, apply, until nothing changes. */
 import type { Extent } from "../model/host.ts";
-import type { Bookmark, Image, Layer, Snapshot, State } from "../model/state.ts";
+import type { Layer, State } from "../model/state.ts";
 import { applyDecision } from "./apply.ts";
 import { collect, nextStep } from "./collect.ts";
 import type { CollectFacts, Merge } from "./decisions.ts";
 import { differenceBytes, union } from "./intervals.ts";
-import { allPointers, chainOrNull, descendants, layerGraph, type Pointer } from "./references.ts";
+import { allPointers, type Pointer } from "./references.ts";
 
 /** What layers' own files hold. Asked only for the layers that `layersToMeasure` names. */
 export interface Measures {
@@ -25,37 +25,70 @@ export interface Freed {
   readonly deferredBytes: number;
 }
 
-/**
- * What dropping these pointers would free beyond what is waiting to be collected anyway. Both numbers together are the
- * promise, which does not depend on who runs. A merge's survivor is reckoned as its own file and the extents that it
- * lacks; zeros that mask count as data, which a merge may make of them: the promise is rather too small than too large.
- */
-export function exclusiveBytes(
-  state: State,
-  pointers: readonly Pointer[],
-  measures: Measures,
-  holding: HoldingFacts,
-): Freed {
-  const around = treesOf(state, pointers);
-  const anyway = simulated(around, [], measures, holding);
-  const dropped = simulated(around, pointers, measures, holding);
-  const promise = Math.max(0, dropped.ever - anyway.ever);
-  const freedNowBytes = Math.min(Math.max(0, dropped.now - anyway.now), promise);
-  return { freedNowBytes, deferredBytes: promise - freedNowBytes };
+/** What dropping pointers frees, reckoned on one state. Trees share nothing, so each is reckoned by itself, once. */
+export interface Reckoning {
+  /**
+   * What dropping these pointers would free beyond what is waiting to be collected anyway. Both numbers together are
+   * the promise, which does not depend on who runs. A merge's survivor is reckoned as its own file and the extents that
+   * it lacks; zeros that mask count as data, which a merge may make of them: the promise is rather too small than too
+   * large.
+   */
+  exclusiveBytes(pointers: readonly Pointer[], measures: Measures): Freed;
+  /**
+   * The layers whose measures `exclusiveBytes` asks for, so that they can be fetched before. Found by the same
+   * simulation with none.
+   */
+  layersToMeasure(pointers: readonly Pointer[]): string[];
 }
 
-/**
- * The layers whose measures `exclusiveBytes` asks for, so that they can be fetched before. Found by the same simulation
- * with none.
- */
-export function layersToMeasure(state: State, pointers: readonly Pointer[], holding: HoldingFacts): string[] {
-  const touched = new Set<string>();
-  const fileBytes = (layer: string) => {
-    touched.add(layer);
-    return 0;
+export function reckoning(state: State, holding: HoldingFacts): Reckoning {
+  const treesOf = treesByPointer(state);
+  const anyway = new WeakMap<Measures, Map<State, Collected>>();
+  const touched = new Map<State, ReadonlySet<string>>();
+
+  /** What is collected of a tree where nothing is dropped. */
+  function collectedAnyway(tree: State, measures: Measures): Collected {
+    const known = anyway.get(measures) ?? new Map<State, Collected>();
+    anyway.set(measures, known);
+    const collected = known.get(tree) ?? simulated(tree, [], measures, holding);
+    known.set(tree, collected);
+    return collected;
+  }
+
+  function touchedBy(tree: State, pointers: readonly Pointer[]): Set<string> {
+    const layers = new Set<string>();
+    const fileBytes = (layer: string) => {
+      layers.add(layer);
+      return 0;
+    };
+    simulated(tree, pointers, { fileBytes, extents: () => [] }, holding);
+    return layers;
+  }
+
+  return {
+    exclusiveBytes(pointers, measures) {
+      let [freedNowBytes, deferredBytes] = [0, 0];
+      for (const tree of treesOf(pointers)) {
+        const without = collectedAnyway(tree, measures);
+        const dropped = simulated(tree, pointers, measures, holding);
+        const promise = Math.max(0, dropped.ever - without.ever);
+        const now = Math.min(Math.max(0, dropped.now - without.now), promise);
+        freedNowBytes += now;
+        deferredBytes += promise - now;
+      }
+      return { freedNowBytes, deferredBytes };
+    },
+
+    layersToMeasure(pointers) {
+      const layers = new Set<string>();
+      for (const tree of treesOf(pointers)) {
+        const without = touched.get(tree) ?? touchedBy(tree, []);
+        touched.set(tree, without);
+        for (const layer of [...without, ...touchedBy(tree, pointers)]) layers.add(layer);
+      }
+      return [...layers].sort();
+    },
   };
-  exclusiveBytes(state, pointers, { fileBytes, extents: () => [] }, holding);
-  return [...touched].sort();
 }
 
 /** Removes pointers from a draft. Their layers stay: that is the collector's business. */
@@ -72,43 +105,59 @@ interface Collected {
 }
 
 /**
- * The part of the state that dropping the pointers can concern: the whole trees that they point into, and what else
- * does. A damaged chain counts from the layer itself up: nothing of it is collected.
+ * The state cut up into its trees, each with what points into it; and of pointers, the trees that they point into. A
+ * damaged chain counts from the layer itself up: nothing of it is collected.
  */
-function treesOf(state: State, pointers: readonly Pointer[]): State {
-  const ids = new Set(pointers.map(({ id }) => id));
-  const dropped = [...allPointers(state)].filter(({ pointer }) => ids.has(pointer.id));
-  const roots = new Set(dropped.map(({ layer }) => chainOrNull(state, layer)?.at(-1) ?? layer));
-  const graph = layerGraph(state);
-  const inside = new Set([...roots].flatMap((root) => [root, ...descendants(state, root, graph)]));
-  const onDisks = ({ disks }: Snapshot | Image | Bookmark) => disks.some(({ layer }) => inside.has(layer));
-  return {
-    ...state,
-    layers: only(state.layers, ({ id }) => inside.has(id)),
-    volumes: only(state.volumes, ({ head }) => inside.has(head)),
-    snapshots: only(state.snapshots, (one) => onDisks(one)),
-    images: only(state.images, (one) => onDisks(one)),
-    bookmarks: only(state.bookmarks, (one) => onDisks(one)),
+function treesByPointer(state: State): (pointers: readonly Pointer[]) => Set<State> {
+  const roots = rootsOf(state);
+  const trees = new Map<string, State>();
+  const treesOfPointer = new Map<string, Set<State>>();
+  const treeAt = (layer: string): State => {
+    const root = roots.get(layer) ?? layer;
+    const tree = trees.get(root) ?? { ...state, layers: {}, volumes: {}, snapshots: {}, images: {}, bookmarks: {} };
+    trees.set(root, tree);
+    return tree;
   };
+  for (const layer of Object.values(state.layers)) treeAt(layer.id).layers[layer.id] = layer;
+  for (const { pointer, layer } of allPointers(state)) {
+    const tree = treeAt(layer);
+    const [records, { id }] = [RECORDS[pointer.kind], pointer];
+    Object.assign(tree[records], { [id]: state[records][id] });
+    treesOfPointer.set(id, (treesOfPointer.get(id) ?? new Set()).add(tree));
+  }
+  return (pointers) => new Set(pointers.flatMap(({ id }) => [...(treesOfPointer.get(id) ?? [])]));
 }
 
-function only<T>(all: Record<string, T>, wanted: (one: T) => boolean): Record<string, T> {
-  return Object.fromEntries(Object.entries(all).filter(([, one]) => wanted(one)));
+/** Of each layer the lowest one that it stands on; in a damaged chain, the layer itself or one of those below it. */
+function rootsOf(state: State): Map<string, string> {
+  const roots = new Map<string, string>();
+  for (const id of Object.keys(state.layers)) {
+    const path: string[] = [];
+    let at = id;
+    while (!roots.has(at) && !path.includes(at)) {
+      path.push(at);
+      const parent = state.layers[at]?.parent ?? null;
+      if (parent === null || state.layers[parent] === undefined) break;
+      at = parent;
+    }
+    const root = roots.get(at) ?? at;
+    for (const one of path) roots.set(one, root);
+  }
+  return roots;
 }
 
 function simulated(state: State, dropped: readonly Pointer[], measures: Measures, holding: HoldingFacts): Collected {
   const idle = { ...holding, holders: new Map() };
+  const free = copyOf(state, dropped, (layer) => ({ ...layer, busy: null }));
+  const ever = collectOnPaper(free, measures, idle);
+  if (holding.holders.size === 0 && Object.values(state.layers).every(({ busy }) => !busy)) return { now: ever, ever };
   return {
     now: collectOnPaper(
       copyOf(state, dropped, (layer) => layer),
       measures,
       holding,
     ),
-    ever: collectOnPaper(
-      copyOf(state, dropped, (layer) => ({ ...layer, busy: null })),
-      measures,
-      idle,
-    ),
+    ever,
   };
 }
 

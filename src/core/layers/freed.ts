@@ -2,7 +2,7 @@
  * What dropping something would free, and how: the figures of `exclusive_bytes` and of a deletion's dry run, from one
  * reckoning.
  */
-import { exclusiveBytes, layersToMeasure } from "../graph/accounting.ts";
+import { reckoning } from "../graph/accounting.ts";
 import { applyDecision } from "../graph/apply.ts";
 import { collect, nextStep } from "../graph/collect.ts";
 import { allPointers, type Pointer } from "../graph/references.ts";
@@ -63,12 +63,13 @@ export async function exclusiveOf(
   lists: readonly (readonly Pointer[])[],
 ): Promise<(number | null)[]> {
   const facts = await readRestingFacts(world, state);
-  const needed = lists.map((pointers) => layersToMeasure(state, pointers, facts));
+  const { exclusiveBytes, layersToMeasure } = reckoning(state, facts);
+  const needed = lists.map(layersToMeasure);
   const layers = [...new Set(needed.flat())].map((id) => state.layers[id]).filter((layer) => layer !== undefined);
   const sizes = await readSizes(world, layers);
   return lists.map((pointers, index) => {
     if (needed[index]?.some((id) => sizes.unread.has(id))) return null;
-    const freed = exclusiveBytes(state, pointers, sizes, facts);
+    const freed = exclusiveBytes(pointers, sizes);
     return freed.freedNowBytes + freed.deferredBytes + memoryBytes(state, pointers);
   });
 }

@@ -88,11 +88,9 @@ async function readFiles(world: World, state: State, layers: Iterable<string>) {
 }
 
 function withNeighbours(state: State, layers: readonly string[]): Set<string> {
-  const found = new Set(layers);
-  for (const layer of Object.values(state.layers)) {
-    if (layer.parent !== null && layers.includes(layer.parent)) found.add(layer.id);
-  }
-  return found;
+  const asked = new Set(layers);
+  const above = Object.values(state.layers).filter(({ parent }) => parent !== null && asked.has(parent));
+  return new Set([...layers, ...above.map(({ id }) => id)]);
 }
 
 async function holdersOfDomain(

@@ -21,7 +21,7 @@ export interface SnapshotView {
   readonly memory: boolean;
   readonly consistency: Snapshot["consistency"] | null;
   readonly size_bytes: number;
-  /** What deleting it would free; null where libvirt holds it, or a file cannot be read. */
+  /** What deleting it would free; null where it was not measured, libvirt holds it, or a file cannot be read. */
   readonly exclusive_bytes: number | null;
   readonly automatic: boolean;
   /** The id of the schedule that took it. */
@@ -45,29 +45,27 @@ export interface SnapshotFilter {
 }
 
 /** The snapshots that match, oldest first, with libvirt's own of one named instance at the end, marked. */
-export async function listSnapshots(world: World, filter: SnapshotFilter): Promise<SnapshotView[]> {
+export async function listSnapshots(world: World, filter: SnapshotFilter, measured: boolean): Promise<SnapshotView[]> {
   const state = await world.store.read();
   const found = Object.values(state.snapshots)
     .filter((one) => filter.instance === undefined || one.instance === filter.instance)
     .filter((one) => filter.volume === undefined || one.disks.some((disk) => disk.volume === filter.volume))
     .filter((one) => filter.owner === undefined || one.owner === filter.owner)
     .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
-  const views = await viewSnapshots(world, state, found);
+  const views = await viewSnapshots(world, state, found, measured);
   if (filter.instance === undefined || filter.owner !== undefined || filter.volume !== undefined) return views;
   return [...views, ...(await libvirtSnapshots(world, filter.instance))];
 }
 
-/** Views of these, with the bytes that are only theirs. */
+/** Views of these; only where they are `measured` with the bytes that are theirs alone, for which their files are read. */
 export async function viewSnapshots(
   world: World,
   state: State,
   snapshots: readonly Snapshot[],
+  measured: boolean,
 ): Promise<SnapshotView[]> {
-  const exclusive = await exclusiveOf(
-    world,
-    state,
-    snapshots.map(({ id }) => [{ kind: "snapshot", id }]),
-  );
+  const pointers = snapshots.map(({ id }) => [{ kind: "snapshot" as const, id }]);
+  const exclusive = measured ? await exclusiveOf(world, state, pointers) : [];
   const now = world.clock.now().toISOString();
   return snapshots.map((one, index) => ({
     id: one.id,

@@ -30,15 +30,28 @@ export async function renderRows<Row>(
 ): Promise<string> {
   const found = shape === "list" ? selectRows(rows, selection) : rows;
   const format = formatOf(page);
+  const chosen = columnsOf(shape === "list", columns, selection, page);
   if (page.query !== null || format === "json" || format === "yaml") {
-    const objects = found.map((row) => objectOf(row, selection.columns ?? columns));
+    const objects = found.map((row) => objectOf(row, chosen));
     const value: Json = shape === "one" ? (objects[0] ?? null) : objects;
     return renderValue(page.query === null ? value : page.query(value), page);
   }
-  const chosen = selection.columns ?? (shape === "list" ? columns.filter((column) => column.listed) : columns);
   if (format === "table") return shape === "list" ? listTable(found, chosen, page) : showTables(found, chosen, page);
   const lines = found.map((row) => chosen.map((column) => column.value(row)));
   return format === "csv" ? csvText(page.wish.header ? chosen.map(({ key }) => key) : null, lines) : valueText(lines);
+}
+
+/** The columns that are printed, or handed to a query: of a list in a table, unless they are named, some of them. */
+export function columnsOf<Row>(
+  isList: boolean,
+  columns: readonly Column<Row>[],
+  selection: Selection<Row>,
+  { wish }: Pick<Page, "wish">,
+): readonly Column<Row>[] {
+  if (selection.columns !== null) return selection.columns;
+  const format = formatOf({ wish });
+  const isWhole = !isList || wish.query !== null || format === "json" || format === "yaml";
+  return isWhole ? columns : columns.filter(({ listed }) => listed);
 }
 
 /** Any JSON: the answer to --query, or what has no columns. */
@@ -59,7 +72,7 @@ export async function renderValue(value: Json, page: Page): Promise<string> {
 }
 
 /** --query means json unless a format is named, as in `aws`. */
-function formatOf({ wish }: Page): Format {
+function formatOf({ wish }: Pick<Page, "wish">): Format {
   return wish.format ?? (wish.query === null ? "table" : "json");
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { exclusiveBytes, type Measures } from "../../../src/core/graph/accounting.ts";
+import { type Measures, reckoning } from "../../../src/core/graph/accounting.ts";
 import { addGuest, addImage, addLayer, addSnapshot, emptyState, FOREIGN, facts, running } from "./build.ts";
 
 const s1 = { kind: "snapshot", id: "s1" } as const;
@@ -21,20 +21,20 @@ function estate(own: Record<string, string>) {
 describe("what deleting a snapshot frees", () => {
   it("is what the layers above have overwritten since", () => {
     const { state, measures } = estate({ P: "xxxxxxxxxx", S1: "xxxx......", H: "..xxx....." });
-    expect(exclusiveBytes(state, [s1], measures, facts())).toEqual({ freedNowBytes: 2, deferredBytes: 0 });
+    expect(reckoning(state, facts()).exclusiveBytes([s1], measures)).toEqual({ freedNowBytes: 2, deferredBytes: 0 });
   });
 
   it("is nothing where nothing was overwritten", () => {
     const { state, measures } = estate({ S1: "xxxx......", H: "....x....." });
-    expect(exclusiveBytes(state, [s1], measures, facts())).toEqual({ freedNowBytes: 0, deferredBytes: 0 });
+    expect(reckoning(state, facts()).exclusiveBytes([s1], measures)).toEqual({ freedNowBytes: 0, deferredBytes: 0 });
   });
 
   it("is nothing while an image shares its layer", () => {
     const { state, measures } = estate({ S1: "xxxx......", H: "xxxx......" });
     addImage(state, "too", ["S1"]);
-    expect(exclusiveBytes(state, [s1], measures, facts()).freedNowBytes).toBe(0);
+    expect(reckoning(state, facts()).exclusiveBytes([s1], measures).freedNowBytes).toBe(0);
     const both = [s1, { kind: "image", id: "too" } as const];
-    expect(exclusiveBytes(state, both, measures, facts()).freedNowBytes).toBe(4);
+    expect(reckoning(state, facts()).exclusiveBytes(both, measures).freedNowBytes).toBe(4);
   });
 
   it("comes later where two guests run on it, and is no less", () => {
@@ -50,20 +50,23 @@ describe("what deleting a snapshot frees", () => {
       [...(own[id] ?? "")].flatMap((c, n) => (c === "x" ? [{ start: n, length: 1 }] : []));
     const holders = running(["web1 vda", "H", "S0", "S1", "P"], ["db vda", "H2", "S0", "S1", "P"]);
     const held = { fileBytes: (id: string) => extents(id).length, extents };
-    expect(exclusiveBytes(state, [s1], held, facts({ holders }))).toEqual({ freedNowBytes: 0, deferredBytes: 2 });
-    expect(exclusiveBytes(state, [s1], measures, facts()).deferredBytes).toBe(0);
+    expect(reckoning(state, facts({ holders })).exclusiveBytes([s1], held)).toEqual({
+      freedNowBytes: 0,
+      deferredBytes: 2,
+    });
+    expect(reckoning(state, facts()).exclusiveBytes([s1], measures).deferredBytes).toBe(0);
   });
 
   it("does not count what waits to be collected anyway", () => {
     const { state, measures } = estate({ P: "xxxxx.....", S1: "xxxx......", H: "xxxx......" });
     state.images = {};
-    expect(exclusiveBytes(state, [s1], measures, facts()).freedNowBytes).toBe(4);
+    expect(reckoning(state, facts()).exclusiveBytes([s1], measures).freedNowBytes).toBe(4);
   });
 
   it("does not count a file that was there before us: it stays where it is", () => {
     const { state, measures } = estate({ S1: "xxxx......", H: "xx........" });
     addLayer(state, "S1", null, { foreign: FOREIGN });
     const all = [s1, { kind: "volume", id: "vol-web1-vda" } as const];
-    expect(exclusiveBytes(state, all, measures, facts()).freedNowBytes).toBe(2);
+    expect(reckoning(state, facts()).exclusiveBytes(all, measures).freedNowBytes).toBe(2);
   });
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { exclusiveBytes, layersToMeasure, type Measures } from "../../../src/core/graph/accounting.ts";
+import { type Measures, reckoning } from "../../../src/core/graph/accounting.ts";
 import { collect } from "../../../src/core/graph/collect.ts";
 import { allPointers, type Pointer } from "../../../src/core/graph/references.ts";
 import { type Event, events, happen, kills, meddle } from "./history.ts";
@@ -129,8 +129,8 @@ describe("what a deletion is said to free", () => {
         const estate = live(history, distinct, () => {});
         estate.stopAll();
         const pointers = dropped(estate, picks);
-        const asked = layersToMeasure(estate.state, pointers, estate.facts());
-        const promise = exclusiveBytes(estate.state, pointers, measures(estate, asked), estate.facts());
+        const asked = reckoning(estate.state, estate.facts()).layersToMeasure(pointers);
+        const promise = reckoning(estate.state, estate.facts()).exclusiveBytes(pointers, measures(estate, asked));
         expect(promise).toEqual({ freedNowBytes: deed(history, picks, true), deferredBytes: 0 });
       }),
       { numRuns: 300 },
@@ -145,11 +145,9 @@ describe("what a deletion is said to free", () => {
         if (pointer === undefined) return;
         const volume = estate.state.volumes[pointer.id];
         if (volume && estate.running(volume)) return;
-        const promise = exclusiveBytes(estate.state, [pointer], measures(estate), estate.facts());
-        const idle = exclusiveBytes(estate.state, [pointer], measures(estate), {
-          ...estate.facts(),
-          holders: new Map(),
-        });
+        const promise = reckoning(estate.state, estate.facts()).exclusiveBytes([pointer], measures(estate));
+        const resting = { ...estate.facts(), holders: new Map() };
+        const idle = reckoning(estate.state, resting).exclusiveBytes([pointer], measures(estate));
         expect(promise.freedNowBytes + promise.deferredBytes).toBe(idle.freedNowBytes);
         expect(promise.freedNowBytes).toBe(deed(history, [n], false));
       }),
