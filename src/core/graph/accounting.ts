@@ -1,11 +1,15 @@
-/** What deleting something would free, by doing it on paper: drop, decide, apply, until nothing changes. */
+/**
+ * What deleting something would free, by doing it on paper: drop, decide, apply, until nothing changes. As if nobody
+ * ran: the promise does not depend on that, only when it is kept.
+ */
 import type { Extent } from "../model/host.ts";
-import type { Layer, State } from "../model/state.ts";
-import { applyDecision } from "./apply.ts";
-import { collect, nextStep } from "./collect.ts";
-import type { CollectFacts, Merge } from "./decisions.ts";
+import type { Bookmark, Layer, State } from "../model/state.ts";
+import { applyDecisions } from "./apply.ts";
+import { collect } from "./collect.ts";
+import type { CollectFacts, Free, Merge } from "./decisions.ts";
 import { differenceBytes, union } from "./intervals.ts";
-import { allPointers, type Pointer } from "./references.ts";
+import { allPointers, chainOrNull, layerGraph, type Pointer } from "./references.ts";
+import { sharedLayers } from "./shared-layers.ts";
 
 /** What layers' own files hold. Asked only for the layers that `layersToMeasure` names. */
 export interface Measures {
@@ -15,25 +19,14 @@ export interface Measures {
   extents(layer: string): readonly Extent[];
 }
 
-/** Who holds what, and what the host can. Sizes come from `Measures`. */
-export type HoldingFacts = Omit<CollectFacts, "ownBytes">;
-
-export interface Freed {
-  /** Freed by the collection that follows at once. */
-  readonly freedNowBytes: number;
-  /** Freed later, once running guests and others in the way are out of it. */
-  readonly deferredBytes: number;
-}
-
-/** What dropping pointers frees, reckoned on one state. Trees share nothing, so each is reckoned by itself, once. */
+/** What dropping pointers frees, reckoned on one state. */
 export interface Reckoning {
   /**
-   * What dropping these pointers would free beyond what is waiting to be collected anyway. Both numbers together are
-   * the promise, which does not depend on who runs. A merge's survivor is reckoned as its own file and the extents that
-   * it lacks; zeros that mask count as data, which a merge may make of them: the promise is rather too small than too
-   * large.
+   * What dropping these pointers would free, at once or once nobody stands in the way, beyond what is waiting to be
+   * collected anyway. A merge's survivor is reckoned as its own file and the extents that it lacks; zeros that mask
+   * count as data, which a merge may make of them: the promise is rather too small than too large.
    */
-  exclusiveBytes(pointers: readonly Pointer[], measures: Measures): Freed;
+  exclusiveBytes(pointers: readonly Pointer[], measures: Measures): number;
   /**
    * The layers whose measures `exclusiveBytes` asks for, so that they can be fetched before. Found by the same
    * simulation with none.
@@ -41,139 +34,113 @@ export interface Reckoning {
   layersToMeasure(pointers: readonly Pointer[]): string[];
 }
 
-export function reckoning(state: State, holding: HoldingFacts): Reckoning {
-  const treesOf = treesByPointer(state);
-  const anyway = new WeakMap<Measures, Map<State, Collected>>();
-  const touched = new Map<State, ReadonlySet<string>>();
+/** The state is gone through once; afterwards each question costs what it concerns, however much there is besides. */
+export function reckoning(state: State, deviceBytes: CollectFacts["deviceBytes"]): Reckoning {
+  const graph = layerGraph(state);
+  const layersOf = new Map<string, string[]>();
+  for (const { pointer, layer } of allPointers(state)) {
+    layersOf.set(pointer.id, [...(layersOf.get(pointer.id) ?? []), layer]);
+  }
+  const foreignOn = new Map<string, string[]>();
+  for (const { id, parent, foreign } of Object.values(state.layers)) {
+    if (parent !== null && foreign !== null) foreignOn.set(parent, [...(foreignOn.get(parent) ?? []), id]);
+  }
+  const shared = sharedLayers(state);
 
-  /** What is collected of a tree where nothing is dropped. */
-  function collectedAnyway(tree: State, measures: Measures): Collected {
-    const known = anyway.get(measures) ?? new Map<State, Collected>();
-    anyway.set(measures, known);
-    const collected = known.get(tree) ?? simulated(tree, [], measures, holding);
-    known.set(tree, collected);
-    return collected;
+  /** Is the layer left to the collector once these are dropped? */
+  function looseWithout(pointers: readonly Pointer[]): (id: string) => boolean {
+    const dropped = new Set(pointers.map(({ id }) => id));
+    const sharing = pointers.some(({ kind }) => kind === "image")
+      ? sharedLayers(withoutImages(state, dropped))
+      : shared;
+    return (id) =>
+      state.layers[id] !== undefined &&
+      !sharing.has(id) &&
+      (graph.pointers.get(id) ?? []).every((pointer) => dropped.has(pointer.id));
   }
 
-  function touchedBy(tree: State, pointers: readonly Pointer[]): Set<string> {
-    const layers = new Set<string>();
-    const fileBytes = (layer: string) => {
-      layers.add(layer);
-      return 0;
-    };
-    simulated(tree, pointers, { fileBytes, extents: () => [] }, holding);
-    return layers;
+  /** Loose layers that hang together: whatever else they touch stays, and so does all beyond it. */
+  function regions(starts: Iterable<string>, isLoose: (id: string) => boolean): ReadonlySet<string>[] {
+    const seen = new Set<string>();
+    const found: Set<string>[] = [];
+    for (const start of starts) {
+      if (seen.has(start) || !isLoose(start)) continue;
+      const loose = new Set([start]);
+      for (const id of loose) for (const next of neighbours(id)) if (isLoose(next)) loose.add(next);
+      for (const id of loose) seen.add(id);
+      found.push(loose);
+    }
+    return found;
+  }
+
+  /** What dropping these concerns: the regions of afterwards, each with those of before within it. */
+  function concerned(pointers: readonly Pointer[]): { readonly after: Region; readonly before: readonly Region[] }[] {
+    const [isLoose, wasLoose] = [looseWithout(pointers), looseWithout([])];
+    const starts = pointers.flatMap(({ id }) => layersOf.get(id) ?? []);
+    if (pointers.some(({ kind }) => kind === "image")) starts.push(...shared.keys());
+    return regions(starts, isLoose).map((loose) => ({
+      after: regionOf(loose),
+      before: regions(loose, wasLoose).map(regionOf),
+    }));
+  }
+
+  function neighbours(id: string): string[] {
+    const parent = state.layers[id]?.parent ?? null;
+    return [...(parent === null ? [] : [parent]), ...(graph.children.get(id) ?? [])];
+  }
+
+  function regionOf(loose: ReadonlySet<string>): Region {
+    const edge = new Set([...loose].flatMap(neighbours).filter((id) => !loose.has(id)));
+    // A file that is not ours keeps what it stands on where it is: such a one counts from two layers off, too.
+    for (const id of [...edge]) for (const child of foreignOn.get(id) ?? []) edge.add(child);
+    const layers: Record<string, Layer> = {};
+    for (const id of [...loose, ...edge]) {
+      const layer = state.layers[id];
+      if (layer === undefined) continue; // what it stands on is missing, and so it stays
+      const isBottom = !loose.has(id) && !edge.has(layer.parent ?? "") && !loose.has(layer.parent ?? "");
+      layers[id] = { ...layer, busy: null, parent: isBottom && chainOrNull(state, id) !== null ? null : layer.parent };
+    }
+    return { layers, edge: [...edge] };
   }
 
   return {
     exclusiveBytes(pointers, measures) {
-      let [freedNowBytes, deferredBytes] = [0, 0];
-      for (const tree of treesOf(pointers)) {
-        const without = collectedAnyway(tree, measures);
-        const dropped = simulated(tree, pointers, measures, holding);
-        const promise = Math.max(0, dropped.ever - without.ever);
-        const now = Math.min(Math.max(0, dropped.now - without.now), promise);
-        freedNowBytes += now;
-        deferredBytes += promise - now;
-      }
-      return { freedNowBytes, deferredBytes };
+      const freed = (region: Region) => collectOnPaper(region, measures, deviceBytes);
+      return concerned(pointers).reduce((sum, { after, before }) => {
+        const anyway = before.reduce((bytes, region) => bytes + freed(region), 0);
+        return sum + Math.max(0, freed(after) - anyway);
+      }, 0);
     },
 
     layersToMeasure(pointers) {
-      const layers = new Set<string>();
-      for (const tree of treesOf(pointers)) {
-        const without = touched.get(tree) ?? touchedBy(tree, []);
-        touched.set(tree, without);
-        for (const layer of [...without, ...touchedBy(tree, pointers)]) layers.add(layer);
-      }
-      return [...layers].sort();
+      const touched = new Set<string>();
+      const fileBytes = (layer: string) => {
+        touched.add(layer);
+        return 0;
+      };
+      for (const { after, before } of concerned(pointers))
+        for (const region of [after, ...before]) collectOnPaper(region, { fileBytes, extents: () => [] }, deviceBytes);
+      return [...touched].sort();
     },
   };
 }
 
-/** Removes pointers from a draft. Their layers stay: that is the collector's business. */
-function dropPointers(draft: State, pointers: readonly Pointer[]): void {
-  for (const { kind, id } of pointers) delete draft[RECORDS[kind]][id];
+/** Layers that would be collected together, and those around them, which stay. */
+interface Region {
+  readonly layers: Readonly<Record<string, Layer>>;
+  readonly edge: readonly string[];
 }
 
-const RECORDS = { volume: "volumes", image: "images", snapshot: "snapshots", backup: "bookmarks" } as const;
-
-/** Bytes that collecting frees: with those who run now, and with nobody running. */
-interface Collected {
-  readonly now: number;
-  readonly ever: number;
+function withoutImages(state: State, dropped: ReadonlySet<string>): State {
+  return { ...state, images: Object.fromEntries(Object.entries(state.images).filter(([id]) => !dropped.has(id))) };
 }
 
-/**
- * The state cut up into its trees, each with what points into it; and of pointers, the trees that they point into. A
- * damaged chain counts from the layer itself up: nothing of it is collected.
- */
-function treesByPointer(state: State): (pointers: readonly Pointer[]) => Set<State> {
-  const roots = rootsOf(state);
-  const trees = new Map<string, State>();
-  const treesOfPointer = new Map<string, Set<State>>();
-  const treeAt = (layer: string): State => {
-    const root = roots.get(layer) ?? layer;
-    const tree = trees.get(root) ?? { ...state, layers: {}, volumes: {}, snapshots: {}, images: {}, bookmarks: {} };
-    trees.set(root, tree);
-    return tree;
-  };
-  for (const layer of Object.values(state.layers)) treeAt(layer.id).layers[layer.id] = layer;
-  for (const { pointer, layer } of allPointers(state)) {
-    const tree = treeAt(layer);
-    const [records, { id }] = [RECORDS[pointer.kind], pointer];
-    Object.assign(tree[records], { [id]: state[records][id] });
-    treesOfPointer.set(id, (treesOfPointer.get(id) ?? new Set()).add(tree));
-  }
-  return (pointers) => new Set(pointers.flatMap(({ id }) => [...(treesOfPointer.get(id) ?? [])]));
-}
-
-/** Of each layer the lowest one that it stands on; in a damaged chain, the layer itself or one of those below it. */
-function rootsOf(state: State): Map<string, string> {
-  const roots = new Map<string, string>();
-  for (const id of Object.keys(state.layers)) {
-    const path: string[] = [];
-    let at = id;
-    while (!roots.has(at) && !path.includes(at)) {
-      path.push(at);
-      const parent = state.layers[at]?.parent ?? null;
-      if (parent === null || state.layers[parent] === undefined) break;
-      at = parent;
-    }
-    const root = roots.get(at) ?? at;
-    for (const one of path) roots.set(one, root);
-  }
-  return roots;
-}
-
-function simulated(state: State, dropped: readonly Pointer[], measures: Measures, holding: HoldingFacts): Collected {
-  const idle = { ...holding, holders: new Map() };
-  const free = copyOf(state, dropped, (layer) => ({ ...layer, busy: null }));
-  const ever = collectOnPaper(free, measures, idle);
-  if (holding.holders.size === 0 && Object.values(state.layers).every(({ busy }) => !busy)) return { now: ever, ever };
-  return {
-    now: collectOnPaper(
-      copyOf(state, dropped, (layer) => layer),
-      measures,
-      holding,
-    ),
-    ever,
-  };
-}
-
-/** A state whose layers may be changed, without the pointers. Other records are shared: nothing changes them. */
-function copyOf(state: State, dropped: readonly Pointer[], change: (layer: Layer) => Layer): State {
-  const layers = Object.fromEntries(Object.entries(state.layers).map(([id, layer]) => [id, { ...change(layer) }]));
-  const copy = {
-    ...state,
-    layers,
-    volumes: { ...state.volumes },
-    snapshots: { ...state.snapshots },
-    images: { ...state.images },
-    bookmarks: { ...state.bookmarks },
-  };
-  dropPointers(copy, dropped);
-  return copy;
+/** A state of the region alone, in which something points at its edge. */
+function draftOf(region: Region): State {
+  const layers = Object.fromEntries(Object.entries(region.layers).map(([id, layer]) => [id, { ...layer }]));
+  const disks = region.edge.map((layer) => ({ layer }));
+  const pin = { id: "pin", disks } as unknown as Bookmark; // of what points, only that is asked
+  return { layers, volumes: {}, snapshots: {}, images: {}, bookmarks: { pin } } as unknown as State;
 }
 
 interface Content {
@@ -182,26 +149,55 @@ interface Content {
 }
 
 /** Collects until all is quiet; returns the bytes that this frees. */
-function collectOnPaper(draft: State, measures: Measures, holding: HoldingFacts): number {
+function collectOnPaper(region: Region, measures: Measures, deviceBytes: CollectFacts["deviceBytes"]): number {
+  const draft = draftOf(region);
   const survivors = new Map<string, Content>();
   const content = (id: string): Content =>
     survivors.get(id) ?? { bytes: measures.fileBytes(id), extents: measures.extents(id) };
   const facts: CollectFacts = {
-    holders: holding.holders,
-    deviceBytes: (layer) => holding.deviceBytes(layer),
+    holders: new Map(),
+    deviceBytes,
     ownBytes: (layer) => survivors.get(layer)?.bytes ?? measures.fileBytes(layer),
   };
   let freedBytes = 0;
-  for (let step = nextStep(collect(draft, facts)); step !== undefined; step = nextStep(collect(draft, facts))) {
-    if (step.kind === "merge") {
-      const [layer, child] = [content(step.layer), content(step.child)];
-      const survivor = merged(step.way, layer, child);
-      survivors.set(step.child, survivor);
-      freedBytes += layer.bytes + child.bytes - survivor.bytes;
-    } else if (isOurs(draft.layers[step.layer])) freedBytes += facts.ownBytes(step.layer);
-    applyDecision(draft, step);
+  for (let steps = nextSteps(draft, facts); steps.length > 0; steps = nextSteps(draft, facts)) {
+    for (const step of steps) {
+      if (step.kind === "merge") {
+        const [layer, child] = [content(step.layer), content(step.child)];
+        const survivor = merged(step.way, layer, child);
+        survivors.set(step.child, survivor);
+        freedBytes += layer.bytes + child.bytes - survivor.bytes;
+      } else if (isOurs(draft.layers[step.layer])) freedBytes += facts.ownBytes(step.layer);
+    }
+    applyDecisions(draft, steps);
   }
   return freedBytes;
+}
+
+/**
+ * What the collector would do one after the other, several at a time where the order makes no difference: all that
+ * nothing stands on; after that, the first merge of each chain of layers that have one layer each on them.
+ */
+function nextSteps(draft: State, facts: CollectFacts): (Free | Merge)[] {
+  const decisions = collect(draft, facts);
+  const frees = decisions.filter((one) => one.kind === "free");
+  if (frees.length > 0) return frees;
+  const graph = layerGraph(draft);
+  const bottomOf = (id: string): string => {
+    let at = id;
+    for (let below = draft.layers[at]?.parent; typeof below === "string"; below = draft.layers[below]?.parent) {
+      if (graph.pointers.has(below) || graph.children.get(below)?.length !== 1) break;
+      at = below;
+    }
+    return at;
+  };
+  const firsts = new Map<string, Merge>();
+  for (const one of decisions) {
+    if (one.kind !== "merge") continue;
+    const bottom = bottomOf(one.layer);
+    if (!firsts.has(bottom)) firsts.set(bottom, one);
+  }
+  return [...firsts.values()];
 }
 
 function isOurs(layer: Layer | undefined): boolean {

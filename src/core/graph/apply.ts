@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { State } from "../model/state.ts";
 import type { Free, Merge } from "./decisions.ts";
-import { children, nameOf, pointersAt } from "./references.ts";
+import { type LayerGraph, layerGraph, nameOf } from "./references.ts";
 import { sharedLayers } from "./shared-layers.ts";
 
 /**
@@ -11,9 +11,19 @@ import { sharedLayers } from "./shared-layers.ts";
  * keeps that from happening.)
  */
 export function applyDecision(draft: State, decision: Free | Merge): void {
+  applyDecisions(draft, [decision]);
+}
+
+/** Several of one instant, none of which changes anything for another. */
+export function applyDecisions(draft: State, decisions: readonly (Free | Merge)[]): void {
+  const [graph, shared] = [layerGraph(draft), sharedLayers(draft)];
+  for (const decision of decisions) requireUnreferenced(draft, graph, shared, decision);
+  for (const decision of decisions) apply(draft, decision);
+}
+
+function apply(draft: State, decision: Free | Merge): void {
   const layer = draft.layers[decision.layer];
   if (layer === undefined) return;
-  requireUnreferenced(draft, decision);
   if (decision.kind === "merge") {
     const child = draft.layers[decision.child];
     if (child === undefined) throw changed(decision.layer, `${decision.child} is gone`);
@@ -28,12 +38,18 @@ export function applyDecision(draft: State, decision: Free | Merge): void {
   delete draft.layers[layer.id];
 }
 
-function requireUnreferenced(state: State, decision: Free | Merge): void {
-  const pointer = pointersAt(state, decision.layer)[0];
-  if (sharedLayers(state).has(decision.layer)) throw changed(decision.layer, "an image on it has been shared");
+function requireUnreferenced(
+  state: State,
+  graph: LayerGraph,
+  shared: ReturnType<typeof sharedLayers>,
+  decision: Free | Merge,
+): void {
+  if (state.layers[decision.layer] === undefined) return;
+  const pointer = graph.pointers.get(decision.layer)?.[0];
+  if (shared.has(decision.layer)) throw changed(decision.layer, "an image on it has been shared");
   if (pointer !== undefined) throw changed(decision.layer, `${nameOf(state, pointer)} points at it`);
   const expected = decision.kind === "free" ? [] : [decision.child];
-  const standing = children(state, decision.layer);
+  const standing = graph.children.get(decision.layer) ?? [];
   const odd = standing.find((id) => !expected.includes(id)) ?? expected.find((id) => !standing.includes(id));
   if (odd !== undefined)
     throw changed(decision.layer, `${odd} ${standing.includes(odd) ? "stands" : "does not stand"} on it`);

@@ -86,9 +86,9 @@ function decide(
   const passing =
     busy(state, id, near) ?? blocked(state, facts, id, child.id) ?? mismatch(state, facts, graph, id, child.id);
   if (passing !== null) return passing;
-  const live = liveDisk(state, layer, child, heldBy(facts, id, child.id));
+  const live = liveDisk(state, graph, layer, child, heldBy(facts, id, child.id));
   if (live !== null && "kind" in live) return live;
-  const way = chooseWay(state, layer, child, live, facts);
+  const way = chooseWay(state, graph, layer, child, live, facts);
   return {
     kind: "merge",
     layer: id,

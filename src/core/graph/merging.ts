@@ -70,7 +70,13 @@ export function lastingObstacle(layer: Layer, child: Layer, facts: CollectFacts)
 }
 
 /** Which disk would do it, or who stands in the way now. `null`: nobody holds either, qemu-img does it. */
-export function liveDisk(state: State, layer: Layer, child: Layer, held: Held): Merge["live"] | Defer {
+export function liveDisk(
+  state: State,
+  graph: LayerGraph,
+  layer: Layer,
+  child: Layer,
+  held: Held,
+): Merge["live"] | Defer {
   const defer = (reason: string, holders: readonly Holder[]): Defer => ({
     kind: "defer",
     layer: layer.id,
@@ -89,7 +95,7 @@ export function liveDisk(state: State, layer: Layer, child: Layer, held: Held): 
   if (!isRecorded) return defer("what QEMU has open is not what is recorded", held.all);
   if (child.frozen && liesElsewhere(layer, child))
     return defer("a running guest cannot take in what lies elsewhere", held.all);
-  if (child.frozen && standsUnderForeign(state, child))
+  if (child.frozen && standsUnderForeign(state, graph, child))
     return defer("a running guest cannot take in what a file that is not ours stands on", held.all);
   return disk;
 }
@@ -97,6 +103,7 @@ export function liveDisk(state: State, layer: Layer, child: Layer, held: Held): 
 /** The way that moves fewer bytes among those that are open. */
 export function chooseWay(
   state: State,
+  graph: LayerGraph,
   layer: Layer,
   child: Layer,
   live: Merge["live"],
@@ -107,7 +114,7 @@ export function chooseWay(
   // A packed disk, or a backup's, comes home: nobody's guest goes on in the folder that it was put away to.
   if (layer.borrowed !== undefined || liesElsewhere(layer, child)) return "up";
   // Down, the headers above are re-pointed: a user's own file must find what it stands on where it was.
-  if (standsUnderForeign(state, child)) return "up";
+  if (standsUnderForeign(state, graph, child)) return "up";
   const [own, above] = [facts.ownBytes(layer.id), facts.ownBytes(child.id)];
   if (live === null) return above < own ? "down" : "up";
   // libvirt cannot pull into a middle layer.
@@ -116,8 +123,9 @@ export function chooseWay(
 }
 
 /** Does a user's own file stand directly on it? */
-function standsUnderForeign(state: State, child: Layer): boolean {
-  return Object.values(state.layers).some(({ parent, foreign }) => parent === child.id && foreign !== null);
+function standsUnderForeign(state: State, graph: LayerGraph, child: Layer): boolean {
+  const foreign = (id: string) => state.layers[id]?.foreign ?? null;
+  return (graph.children.get(child.id) ?? []).some((id) => foreign(id) !== null);
 }
 
 /** A file of ours in another folder than the one that stands on it: put away by `shelve --offload --target`. */

@@ -1,6 +1,7 @@
 /** Who points at a layer, and who stands on it. Everything else in the graph is built from these few questions. */
 import { EstratoError } from "../../errors.ts";
 import type { State, Volume } from "../model/state.ts";
+import { oncePerState } from "./once-per-state.ts";
 
 /**
  * What keeps a layer alive: a volume by its head, a snapshot, an image or a backup's bookmark by its disks. Automatic
@@ -37,16 +38,17 @@ function recordsWithDisks(state: State, kind: "snapshot" | "image" | "backup"): 
 }
 
 /** Reads the state once. */
-export function layerGraph(state: State): LayerGraph {
+export const layerGraph = oncePerState((state: State): LayerGraph => {
   const children = new Map<string, string[]>();
   const pointers = new Map<string, Pointer[]>();
   for (const { id, parent } of Object.values(state.layers)) if (parent !== null) push(children, parent, id);
   for (const { pointer, layer } of allPointers(state)) push(pointers, layer, pointer);
   return { children, pointers };
-}
+});
 
 /** The layers that stand directly on this one. */
 export function children(state: State, layer: string): string[] {
+  if (Object.isFrozen(state)) return [...(layerGraph(state).children.get(layer) ?? [])];
   return Object.values(state.layers)
     .filter(({ parent }) => parent === layer)
     .map(({ id }) => id);
@@ -54,6 +56,7 @@ export function children(state: State, layer: string): string[] {
 
 /** The things that point at this very layer (not at one above it). */
 export function pointersAt(state: State, layer: string): Pointer[] {
+  if (Object.isFrozen(state)) return [...(layerGraph(state).pointers.get(layer) ?? [])];
   return [...allPointers(state)].filter((entry) => entry.layer === layer).map(({ pointer }) => pointer);
 }
 

@@ -40,7 +40,7 @@ export function resumeMerge(state: State, facts: ResumeFacts, merge: Merge): Mer
   if (isBorrowedBackup(layer) && standsUnchanged(held)) {
     return { kind: "abandon", layer: layer.id, child: child.id, relink: held.all.length === 0 };
   }
-  const live = liveDisk(state, layer, child, held);
+  const live = liveDisk(state, layerGraph(state), layer, child, held);
   const cannot = live !== null && "kind" in live;
   // Nothing is void and no header has changed: QEMU still reads the child through the layer. Down there is no such way
   // back.

@@ -3,10 +3,11 @@
  * where they are.
  */
 import type { Image, State } from "../model/state.ts";
+import { oncePerState } from "./once-per-state.ts";
 import { chainOrNull } from "./references.ts";
 
 /** By layer: the shared images that stand on it or are it. */
-export function sharedLayers(state: State): ReadonlyMap<string, readonly Image[]> {
+export const sharedLayers = oncePerState((state: State): ReadonlyMap<string, readonly Image[]> => {
   const shared = new Map<string, Image[]>();
   for (const image of Object.values(state.images)) {
     if (image.visibility === "private") continue;
@@ -14,4 +15,4 @@ export function sharedLayers(state: State): ReadonlyMap<string, readonly Image[]
     for (const id of layers) shared.set(id, [...(shared.get(id) ?? []), image]);
   }
   return shared;
-}
+});

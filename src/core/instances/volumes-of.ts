@@ -1,11 +1,21 @@
 /** Which volumes are an instance's disks. */
+import { oncePerState } from "../graph/once-per-state.ts";
 import type { State, Volume } from "../model/state.ts";
+
+const byInstance = oncePerState((state) => {
+  const found = new Map<string, Volume[]>();
+  for (const volume of Object.values(state.volumes)) {
+    const { instance, device } = volume;
+    if (instance === null || device === null) continue;
+    const others = found.get(instance);
+    if (others === undefined) found.set(instance, [volume]);
+    else others.push(volume);
+  }
+  return found;
+});
 
 /** Volumes of an instance, by device. */
 export function volumesOf(state: State, uuid: string): Map<string, Volume> {
-  const found = new Map<string, Volume>();
-  for (const volume of Object.values(state.volumes)) {
-    if (volume.instance === uuid && volume.device !== null) found.set(volume.device, volume);
-  }
-  return new Map([...found].sort(([a], [b]) => a.length - b.length || a.localeCompare(b)));
+  const disks = (byInstance(state).get(uuid) ?? []).map((volume): [string, Volume] => [volume.device ?? "", volume]);
+  return new Map(disks.sort(([a], [b]) => a.length - b.length || a.localeCompare(b)));
 }

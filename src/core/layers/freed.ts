@@ -10,7 +10,7 @@ import type { State } from "../model/state.ts";
 import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { candidates } from "./collect.ts";
-import { readFacts, readRestingFacts } from "./holders.ts";
+import { readDeviceBytes, readFacts } from "./holders.ts";
 import { mergeSteps } from "./merge-steps.ts";
 import { outsidersOn } from "./outsiders.ts";
 import { mustPause } from "./pivot.ts";
@@ -62,15 +62,13 @@ export async function exclusiveOf(
   state: State,
   lists: readonly (readonly Pointer[])[],
 ): Promise<(number | null)[]> {
-  const facts = await readRestingFacts(world, state);
-  const { exclusiveBytes, layersToMeasure } = reckoning(state, facts);
+  const { exclusiveBytes, layersToMeasure } = reckoning(state, await readDeviceBytes(world, state));
   const needed = lists.map(layersToMeasure);
   const layers = [...new Set(needed.flat())].map((id) => state.layers[id]).filter((layer) => layer !== undefined);
   const sizes = await readSizes(world, layers);
   return lists.map((pointers, index) => {
     if (needed[index]?.some((id) => sizes.unread.has(id))) return null;
-    const freed = exclusiveBytes(pointers, sizes);
-    return freed.freedNowBytes + freed.deferredBytes + memoryBytes(state, pointers);
+    return exclusiveBytes(pointers, sizes) + memoryBytes(state, pointers);
   });
 }
 

@@ -65,15 +65,15 @@ export async function readFacts(
   };
 }
 
-/** The same as if every guest were off: for promises that do not depend on who runs. Asks libvirt nothing. */
-export async function readRestingFacts(world: World, state: State): Promise<ResumeFacts> {
-  const own = await readFiles(world, state, Object.keys(state.layers));
-  return {
-    holders: new Map(),
-    ownBytes: (id) => own.get(id)?.allocated ?? 0,
-    deviceBytes: (id) => own.get(id)?.device ?? null,
-    definedFile: () => null,
-  };
+/** Of the files that were there before us: only such a one can be a device. */
+export async function readDeviceBytes(world: World, state: State): Promise<ResumeFacts["deviceBytes"]> {
+  const foreign = Object.values(state.layers).filter((layer) => layer.foreign !== null);
+  const own = await readFiles(
+    world,
+    state,
+    foreign.map(({ id }) => id),
+  );
+  return (id) => own.get(id)?.device ?? null;
 }
 
 async function readFiles(world: World, state: State, layers: Iterable<string>) {

@@ -1,6 +1,6 @@
 /** What `snapshot list`, `tree` and `show` say: the contract's JSON (CLI.md), made from the state. */
 import { EstratoError } from "../../errors.ts";
-import { pointersAt } from "../graph/references.ts";
+import { type LayerGraph, layerGraph } from "../graph/references.ts";
 import { exclusiveOf } from "../layers/freed.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State } from "../model/state.ts";
@@ -67,6 +67,7 @@ export async function viewSnapshots(
   const pointers = snapshots.map(({ id }) => [{ kind: "snapshot" as const, id }]);
   const exclusive = measured ? await exclusiveOf(world, state, pointers) : [];
   const now = world.clock.now().toISOString();
+  const graph = layerGraph(state);
   return snapshots.map((one, index) => ({
     id: one.id,
     name: one.name,
@@ -76,7 +77,7 @@ export async function viewSnapshots(
     instance_id: one.instance,
     volume: one.volume,
     parent: one.parent,
-    current: isCurrent(state, one),
+    current: isCurrent(state, graph, one),
     memory: one.memory !== null,
     consistency: one.consistency,
     size_bytes: one.disks.reduce((sum, disk) => sum + disk.sizeBytes, one.memory?.sizeBytes ?? 0),
@@ -95,17 +96,17 @@ export async function viewSnapshots(
 }
 
 /** Current only where all its volumes' heads stand on it, with nothing but backups' bookmarks between. */
-export function isCurrent(state: State, snapshot: Snapshot): boolean {
+function isCurrent(state: State, graph: LayerGraph, snapshot: Snapshot): boolean {
   if (snapshot.instance !== null && state.instances[snapshot.instance]?.current !== snapshot.id) return false;
   return snapshot.disks.every(({ volume, layer }) => {
     let at = state.layers[state.volumes[volume]?.head ?? ""]?.parent ?? null;
-    while (at !== null && at !== layer && isBookmarkAlone(state, at)) at = state.layers[at]?.parent ?? null;
+    while (at !== null && at !== layer && isBookmarkAlone(graph, at)) at = state.layers[at]?.parent ?? null;
     return at === layer;
   });
 }
 
-function isBookmarkAlone(state: State, layer: string): boolean {
-  const pointers = pointersAt(state, layer);
+function isBookmarkAlone(graph: LayerGraph, layer: string): boolean {
+  const pointers = graph.pointers.get(layer) ?? [];
   return pointers.length > 0 && pointers.every(({ kind }) => kind === "backup");
 }
 
@@ -166,7 +167,8 @@ export function snapshotTree(state: State, uuid: string): SnapshotTree {
     children: all.filter((other) => other.parent === one.id).map(node),
   });
   const known = new Set(all.map((one) => one.id));
-  const current = all.find((one) => isCurrent(state, one));
+  const graph = layerGraph(state);
+  const current = all.find((one) => isCurrent(state, graph, one));
   return {
     instance: instance.name,
     current: current?.id ?? null,

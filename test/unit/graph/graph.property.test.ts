@@ -112,10 +112,10 @@ describe("what a deletion is said to free", () => {
   };
 
   /** The same history twice, collected until quiet: once with the pointers dropped before, once without. */
-  const deed = (history: readonly Event[], picks: readonly number[], stopped: boolean): number => {
+  const deed = (history: readonly Event[], picks: readonly number[]): number => {
     const [kept, gone] = [0, 1].map((drop) => {
       const estate = live(history, distinct, () => {});
-      if (stopped) estate.stopAll();
+      estate.stopAll();
       if (drop) for (const pointer of dropped(estate, picks)) estate.drop(pointer);
       estate.quiet();
       return bytes(estate);
@@ -129,27 +129,12 @@ describe("what a deletion is said to free", () => {
         const estate = live(history, distinct, () => {});
         estate.stopAll();
         const pointers = dropped(estate, picks);
-        const asked = reckoning(estate.state, estate.facts()).layersToMeasure(pointers);
-        const promise = reckoning(estate.state, estate.facts()).exclusiveBytes(pointers, measures(estate, asked));
-        expect(promise).toEqual({ freedNowBytes: deed(history, picks, true), deferredBytes: 0 });
-      }),
-      { numRuns: 300 },
-    );
-  });
-
-  it("is the same whoever runs, and comes in two parts: now, and when they stop", () => {
-    fc.assert(
-      fc.property(events, fc.nat(1000), (history, n) => {
-        const estate = live(history, distinct, () => {});
-        const [pointer] = dropped(estate, [n]);
-        if (pointer === undefined) return;
-        const volume = estate.state.volumes[pointer.id];
-        if (volume && estate.running(volume)) return;
-        const promise = reckoning(estate.state, estate.facts()).exclusiveBytes([pointer], measures(estate));
-        const resting = { ...estate.facts(), holders: new Map() };
-        const idle = reckoning(estate.state, resting).exclusiveBytes([pointer], measures(estate));
-        expect(promise.freedNowBytes + promise.deferredBytes).toBe(idle.freedNowBytes);
-        expect(promise.freedNowBytes).toBe(deed(history, [n], false));
+        const asked = reckoning(estate.state, estate.facts().deviceBytes).layersToMeasure(pointers);
+        const promise = reckoning(estate.state, estate.facts().deviceBytes).exclusiveBytes(
+          pointers,
+          measures(estate, asked),
+        );
+        expect(promise).toBe(deed(history, picks));
       }),
       { numRuns: 300 },
     );
