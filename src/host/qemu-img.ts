@@ -4,6 +4,7 @@ import type { Command, DataPlace, Extent, ImageFile, ImageInfo } from "../core/m
 import { EstratoError } from "../errors.ts";
 import type { Processes } from "./process.ts";
 import { failure, printable } from "./process-failure.ts";
+import { qcow2Extents } from "./qcow2-extents.ts";
 import { createExtentReader, parseDepth, parseFaults, parseInfo, parseMeasure, parsePlace } from "./qemu-img-output.ts";
 import { readSecret, secretPath, withSecretFds } from "./secrets.ts";
 import type { Virsh } from "./virsh.ts";
@@ -103,6 +104,8 @@ export async function imageInfo(
 export async function ownExtents(processes: Processes, virsh: Virsh, image: ImageFile): Promise<Extent[]> {
   const { path, format, secret } = image;
   await requireImages(path);
+  const told = format === "qcow2" && secret === undefined ? await qcow2Extents(path) : null;
+  if (told !== null) return told;
   const reader = createExtentReader(format);
   const plain = format === "raw" ? ["-f", "raw", absolutePath(path)] : [aloneName(path, format)];
   const name = secret === undefined ? plain : [encryptedName(path, null)];

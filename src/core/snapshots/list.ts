@@ -57,7 +57,7 @@ export async function listSnapshots(world: World, filter: SnapshotFilter, measur
   return [...views, ...(await libvirtSnapshots(world, filter.instance))];
 }
 
-/** Views of these; only where they are `measured` with the bytes that are theirs alone, for which their files are read. */
+/** Views of these; with the bytes that are theirs alone, for which files are read, only where they are `measured`. */
 export async function viewSnapshots(
   world: World,
   state: State,
