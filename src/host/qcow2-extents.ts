@@ -14,7 +14,7 @@ const LARGEST_L1_BYTES = 32 * 1024 ** 2;
 const KNOWN_FEATURES = INCOMPATIBLE.compression | INCOMPATIBLE.extendedL2;
 const SUBCLUSTERS = 32;
 
-/** In rising order, each as long as it can be. Null where only QEMU can tell: nothing is concluded from half a table. */
+/** In rising order, each as long as can be. Null where only QEMU can tell: nothing is concluded from half a table. */
 export async function qcow2Extents(path: string): Promise<Extent[] | null> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => null); // QEMU says why
   if (file === null) return null;
