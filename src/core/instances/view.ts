@@ -43,6 +43,22 @@ export interface DomainFacts {
   readonly macs: readonly string[];
 }
 
+/** All words that `statusWord` gives, and what libvirt calls the same. */
+export const INSTANCE_STATUSES = [
+  "active",
+  "shutoff",
+  "paused",
+  "saved",
+  "shelved",
+  "error",
+  "shutdown",
+  "pmsuspended",
+  "dying",
+  "running",
+  "blocked",
+  "crashed",
+] as const;
+
 /**
  * OpenStack's words for libvirt's states; what has none keeps libvirt's. One that is off, and whose memory libvirt has
  * saved (virsh managedsave), is `saved`: it goes on from there.

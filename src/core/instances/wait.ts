@@ -4,7 +4,7 @@ import type { DomainStatus } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { agentAddresses, leasedAddresses, type Nic, readNetworks } from "./addresses.ts";
 import { findInstance, lookUpInstance } from "./find.ts";
-import { statusWord } from "./view.ts";
+import { INSTANCE_STATUSES, statusWord } from "./view.ts";
 
 export type WaitGoal =
   | { readonly kind: "status"; readonly status: string }
@@ -22,7 +22,12 @@ const AGENT_PING_MS = 1_000;
 export function parseGoal(text: string): WaitGoal {
   if (text === "address" || text === "agent") return { kind: text };
   const status = /^status=(.+)$/.exec(text)?.[1];
-  if (status !== undefined) return { kind: "status", status };
+  if (status !== undefined) {
+    if (INSTANCE_STATUSES.some((known) => known === status)) return { kind: "status", status };
+    throw new EstratoError("usage", `--for status=${JSON.stringify(status)}: no instance ever has that status`, {
+      hint: `An instance is one of ${INSTANCE_STATUSES.join(", ")}.`,
+    });
+  }
   throw new EstratoError("usage", `--for ${text}: not something to wait for`, {
     hint: "Use address, agent, or status=active.",
   });

@@ -10,6 +10,8 @@ export interface Column<Row> {
   readonly align: "left" | "right";
   /** Is it in the table of a list without -c? `show`, json and yaml have it anyway. */
   readonly listed: boolean;
+  /** In a list that is too wide for the terminal, the highest ranks are left out first; 0 never is. */
+  readonly rank: number;
   readonly value: (row: Row) => Json;
   /** For people; not made harmless yet. */
   readonly text: (value: Json) => string;
@@ -20,7 +22,12 @@ export interface ColumnExtras {
   readonly header?: string;
   /** False: only in `show`, json, yaml, or where -c names it. */
   readonly listed?: boolean;
+  readonly rank?: number;
 }
+
+/** What identifies a row is always there; its status and its age before all else. */
+const RANKS: Readonly<Record<string, number>> = { id: 0, name: 0, status: 1, created_at: 2 };
+const OTHERS = 3;
 
 const WORDS: Readonly<Record<string, string>> = { id: "ID", vcpus: "VCPUs", ram: "RAM", ip: "IP", macs: "MACs" };
 
@@ -42,6 +49,7 @@ function column<Row>(
     value,
     header: extras?.header ?? headerOf(key),
     listed: extras?.listed ?? true,
+    rank: extras?.rank ?? RANKS[key] ?? OTHERS,
     align: "left",
     text: peopleText,
     ...how,

@@ -6,7 +6,7 @@ import { isObject, type Json, type JsonObject } from "./json.ts";
 import type { Format, OutputWish, Selection } from "./options.ts";
 import { selectRows } from "./select.ts";
 import { csvText, tabText, valueText } from "./separated.ts";
-import { drawTable } from "./table.ts";
+import { drawTable, tableWidth } from "./table.ts";
 
 export interface Page {
   readonly wish: OutputWish;
@@ -90,18 +90,48 @@ async function listTable<Row>(rows: readonly Row[], columns: readonly Column<Row
     const lines = rows.map((row) => columns.map((column) => column.value(row)));
     return tabText(null, lines);
   }
-  const values = rows.map((row) => columns.map((column) => column.value(row)));
   if (rows.length === 0) return "";
+  const texts = columns.map((column) => rows.map((row) => printable(column.text(column.value(row)))));
+  const chosen = page.wish.columns.length > 0 ? columns.map((_, x) => x) : fitting(columns, texts, page.columns);
   return drawTable(
     {
-      headers: page.wish.header ? columns.map((column) => column.header) : null,
-      aligns: columns.map((column) => column.align),
-      rows: values.map((line) => line.map((value, x) => printable(columns[x]?.text(value) ?? ""))),
-      paint: (y, x, text) => painted(columns[x], values[y]?.[x] ?? null, text, page.painter),
+      headers: page.wish.header ? chosen.map((x) => columns[x]?.header ?? "") : null,
+      aligns: chosen.map((x) => columns[x]?.align ?? "left"),
+      rows: rows.map((_, y) => chosen.map((x) => texts[x]?.[y] ?? "")),
+      paint: (y, at, text) => {
+        const column = columns[chosen[at] ?? 0];
+        const row = rows[y];
+        return column === undefined || row === undefined
+          ? text
+          : painted(column, column.value(row), text, page.painter);
+      },
     },
-    page.columns,
     page.painter,
   );
+}
+
+/** The places of the columns that fit side by side: the least important go first, of several the last. */
+function fitting<Row>(
+  columns: readonly Column<Row>[],
+  texts: readonly (readonly string[])[],
+  width: number | null,
+): number[] {
+  const places = columns.map((_, x) => x);
+  const rankOf = (x: number) => columns[x]?.rank ?? 0;
+  const isWide = () =>
+    tableWidth({
+      headers: places.map((x) => columns[x]?.header ?? ""),
+      rows: (texts[0] ?? []).map((_, y) => places.map((x) => texts[x]?.[y] ?? "")),
+    }) > (width ?? Number.POSITIVE_INFINITY);
+  while (places.length > 1 && isWide()) {
+    const least = Math.max(...places.map(rankOf));
+    if (least === 0) break;
+    places.splice(
+      places.findLastIndex((x) => rankOf(x) === least),
+      1,
+    );
+  }
+  return places;
 }
 
 async function showTables<Row>(rows: readonly Row[], columns: readonly Column<Row>[], page: Page): Promise<string> {
@@ -126,7 +156,6 @@ async function showTables<Row>(rows: readonly Row[], columns: readonly Column<Ro
           paint: (y, x, text) =>
             x === 0 ? page.painter("dim", text) : painted(columns[y], values[y] ?? null, text, page.painter),
         },
-        null, // a value is shown whole: the terminal breaks the line
         page.painter,
       ),
     );
@@ -154,7 +183,6 @@ async function table(
       rows,
       paint: (_y, _x, text) => text,
     },
-    page.columns,
     page.painter,
   );
 }

@@ -1,6 +1,6 @@
 /** Tables for people: cli-table3 for what a person reads, a plain writer for what is long. Both look the same. */
 import type { Painter } from "../colour.ts";
-import { fitted, padded, widthOf } from "../text.ts";
+import { padded, widthOf } from "../text.ts";
 
 export interface TableText {
   readonly headers: readonly string[] | null;
@@ -14,31 +14,30 @@ export interface TableText {
 /** cli-table3 takes 0.3 s for 1,000 rows and 3.2 s for 5,000. */
 const MOST_DRAWN_ROWS = 200;
 const GAP = "  ";
-const NARROWEST = 6;
 
-/** Ends with a newline, unless it is empty. `columns` null: as wide as it gets. */
-export async function drawTable(table: TableText, columns: number | null, painter: Painter): Promise<string> {
-  const widths = fittedWidths(naturalWidths(table), columns);
+/** Ends with a newline, unless it is empty. No cell is cut: what is too wide for the terminal, it breaks. */
+export async function drawTable(table: TableText, painter: Painter): Promise<string> {
+  const widths = naturalWidths(table);
   const cells = table.rows.map((row, y) =>
-    row.map((text, x) => {
-      const width = widths[x] ?? 0;
-      return table.paint(y, x, cellText(text, width, table, x));
-    }),
+    row.map((text, x) => table.paint(y, x, cellText(text, widths[x] ?? 0, table, x))),
   );
-  const head = table.headers?.map((text, x) => {
-    const width = widths[x] ?? 0;
-    return painter("bold", cellText(text.toUpperCase(), width, table, x));
-  });
+  const head = table.headers?.map((text, x) => painter("bold", cellText(text.toUpperCase(), widths[x] ?? 0, table, x)));
   const lines = head === undefined ? cells : [head, ...cells];
   if (lines.length === 0) return "";
   const drawn = table.rows.length > MOST_DRAWN_ROWS ? lines.map((line) => line.join(GAP)) : await drawnBox(lines);
   return drawn.map((line) => `${line.trimEnd()}\n`).join("");
 }
 
+/** How wide the drawn table is. */
+export function tableWidth(table: Pick<TableText, "headers" | "rows">): number {
+  const widths = naturalWidths(table);
+  return widths.reduce((sum, width) => sum + width, 0) + GAP.length * Math.max(0, widths.length - 1);
+}
+
 /** The last column is not filled up: no line ends in spaces. */
 function cellText(text: string, width: number, { aligns }: TableText, x: number): string {
   const isLast = x === aligns.length - 1;
-  return isLast && aligns[x] === "left" ? fitted(text, width) : padded(fitted(text, width), width, aligns[x]);
+  return isLast && aligns[x] === "left" ? text : padded(text, width, aligns[x]);
 }
 
 async function drawnBox(lines: readonly (readonly string[])[]): Promise<string[]> {
@@ -53,24 +52,10 @@ async function drawnBox(lines: readonly (readonly string[])[]): Promise<string[]
   return table.toString().split("\n");
 }
 
-function naturalWidths(table: TableText): number[] {
+function naturalWidths(table: Pick<TableText, "headers" | "rows">): number[] {
   const widths = (table.headers ?? table.rows[0] ?? []).map((text) => widthOf(text));
   for (const row of table.rows) {
     for (const [x, text] of row.entries()) widths[x] = Math.max(widths[x] ?? 0, widthOf(text));
   }
   return widths;
-}
-
-/** The widest columns give way until all fit. */
-function fittedWidths(widths: readonly number[], columns: number | null): number[] {
-  const fit = [...widths];
-  if (columns === null) return fit;
-  let over = fit.reduce((sum, width) => sum + width, 0) + GAP.length * (fit.length - 1) - columns;
-  while (over > 0) {
-    const widest = Math.max(...fit);
-    if (widest <= NARROWEST) break;
-    fit[fit.indexOf(widest)] = widest - 1;
-    over -= 1;
-  }
-  return fit;
 }

@@ -67,6 +67,7 @@ test("instance stop --no-wait asks the guest alone", async () => {
 test.each([
   ["wait instance web1 --for happiness", "not something to wait for"],
   ["wait image web1 --for status=active", "only instances"],
+  ["wait instance web1 --for status=runing", '"runing": no instance ever has that status'],
 ])("exit 2 and one line: %s", async (line, words) => {
   const { exit, stdout, stderr } = await run(await estate(), line);
   expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });

@@ -112,13 +112,25 @@ describe("a list", () => {
     expect(many.split("\n")).toHaveLength(502);
   });
 
-  test("fits the terminal: the widest column gives way", async () => {
-    const text = await drawn([guest("a-very-long-name-of-an-instance")], {
-      terminal: true,
-      width: 24,
-      columns: ["name", "vcpus"],
-    });
-    expect(text).toBe("NAME               VCPUS\na-very-long-name…      1\n");
+  const long = guest("a-very-long-name-of-an-instance", { addresses: ["10.0.0.2"] });
+
+  test.each([
+    [80, "NAME STATUS VCPUS RAM ADDRESSES MANAGED"],
+    [72, "NAME STATUS VCPUS RAM ADDRESSES"],
+    [50, "NAME STATUS VCPUS"],
+    [39, "NAME STATUS"],
+    [38, "NAME"],
+    [10, "NAME"],
+  ])("shows at %i columns what fits, the least important left out, and cuts nothing", async (width, headers) => {
+    const [head, row] = (await drawn([long], { terminal: true, width })).split("\n");
+    expect(head?.split(/ +/).join(" ")).toBe(headers);
+    expect(row).toContain("a-very-long-name-of-an-instance");
+    if (width > 31) expect(row?.length).toBeLessThanOrEqual(width);
+  });
+
+  test("shows whole what -c names, however narrow it is", async () => {
+    const text = await drawn([long], { terminal: true, width: 24, columns: ["name", "vcpus"] });
+    expect(text).toBe("NAME                             VCPUS\na-very-long-name-of-an-instance      1\n");
   });
 });
 
