@@ -3,10 +3,13 @@ import { describe, expect, test } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { saveImage } from "../../../../src/core/images/save.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
+import { stopInstance } from "../../../../src/core/instances/stop.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import { shareImage } from "../../../../src/core/sharing/share.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
+import { Crash } from "../../../fake/store.ts";
 import { ENDINGS } from "../ends.ts";
 import type { Process } from "../process.ts";
 import { create, volume } from "./borrower.ts";
@@ -45,6 +48,16 @@ const trusting = (world: Process) =>
     ...{ diskBytes: null, keyName: null, network: { name: "none" }, ip: null, userData: null, properties: {} },
     ...{ start: true, trustOwner: true },
   });
+
+const asked = {
+  instance: "web1",
+  quiesce: "off",
+  excludeDisks: [],
+  description: null,
+  properties: {},
+  expiresAt: null,
+  protect: false,
+} as const;
 
 const swapUnder = (on: Hosted) => {
   const file = on.machine.files.get(fileOf(BOTTOM));
@@ -108,8 +121,7 @@ describe("where its owner is trusted", () => {
     expect(borrowed(await stateOf(on, BOB))).toMatchObject([{ file: fileOf(TOP), borrowed: { trusted: true } }]);
     expect(await examine(as(on, BOB))).toEqual([]);
     swapUnder(on);
-    const asked = { quiesce: "off", excludeDisks: [], description: null, properties: {}, expiresAt: null } as const;
-    const snapshot = createSnapshot(as(on, BOB), { ...asked, instance: "web1", name: "s1", protect: false });
+    const snapshot = createSnapshot(as(on, BOB), { ...asked, name: "s1" });
     await expect(snapshot).rejects.toMatchObject({
       code: "host",
       message: expect.stringContaining("does not stand on"),
@@ -120,6 +132,38 @@ describe("where its owner is trusted", () => {
     });
     await expect(again).rejects.toMatchObject({ code: "host" });
     expect(disk).toBeDefined();
+  });
+
+  test("a merge above them, and the recovery of one, look at them before they read", async () => {
+    const on = await lent();
+    await trusting(as(on, BOB));
+    for (const [name, clusters] of [["s1", [1, 2]] as const, ["s2", [3]] as const]) {
+      for (const cluster of clusters) as(on, BOB).host.guestWrite("web1", "vda", cluster, name);
+      await createSnapshot(as(on, BOB), { ...asked, name });
+    }
+    await stopInstance(as(on, BOB), "web1", { force: true, timeoutMs: 1000, wait: true });
+    const commits = ({ host }: Process) => host.performed.filter((action) => action.do === "commit").length;
+    const honest = structuredClone(on.machine.files.get(fileOf(BOTTOM))?.backing ?? null);
+    const swap = (backing: typeof honest) => {
+      const file = on.machine.files.get(fileOf(BOTTOM));
+      if (file) file.backing = backing;
+    };
+
+    swapUnder(on);
+    const first = as(on, BOB);
+    await deleteSnapshot(first, "web1/s1", { children: false });
+    expect([commits(first), first.notes.join()]).toEqual([0, expect.stringContaining("does not stand on")]);
+
+    swap(honest);
+    const killed = as(on, BOB, { crash: { at: "action", index: 2, phase: "midway" } });
+    await expect(next(on, BOB, killed)).rejects.toThrow(Crash);
+    expect(commits(killed)).toBe(1);
+    swapUnder(on);
+    const second = await next(on, BOB);
+    expect([commits(second), second.notes.join()]).toEqual([0, expect.stringContaining("does not stand on")]);
+    swap(honest);
+    expect(commits(await next(on, BOB))).toBe(1);
+    expect(await examine(as(on, BOB))).toEqual([]);
   });
 
   test("and one from before, when nobody was asked, is named by doctor", async () => {
