@@ -20,6 +20,15 @@ const sane = async (...users: User[]) => {
   for (const user of users) expect(JSON.parse(await user.ok("doctor", "-f", "json")), user.name).toEqual([]);
 };
 
+/** As in a store of before anybody was asked whether a lender is trusted. */
+const forgetTrust = (user: User) => {
+  const file = `${user.store}/state.json`;
+  const state = JSON.parse(readFileSync(file, "utf8"));
+  for (const layer of Object.values(state.layers) as { borrowed?: { trusted?: true } }[])
+    delete layer.borrowed?.trusted;
+  writeFileSync(file, JSON.stringify(state));
+};
+
 describe("a user's own libvirt", () => {
   it("has instances, snapshots with and without memory, reverts, shelves and volumes", async () => {
     await carol.ok("image", "create", "base", "--file", guestFile);
@@ -143,8 +152,16 @@ describe("an image of alice's", () => {
     await alice.ok("instance", "delete", "web1", "-y");
     expect(chainOf("golden")).toEqual(before);
     await bob.ok("instance", "stop", "mine");
+    forgetTrust(bob);
+    expect(await bob.refused(9, "doctor")).toContain("1 difference");
+    const sums = await sure("sha256sum", ...before);
+    // Snapshot s1 stands on them too: with nobody running they are copied under it.
+    await bob.ok("doctor", "--repair");
+    expect(await sure("sha256sum", ...before)).toBe(sums);
     await bob.ok("instance", "start", "mine", "--wait", "agent");
     expect(await bob.guest("mine", "cat /root/file")).toBe("bob");
+    for (const name of readdirSync(`${bob.store}/layers`))
+      expect(await sure("qemu-img", "info", "-U", `${bob.store}/layers/${name}`)).not.toContain(alice.store);
     await sane(alice, bob);
   });
 
@@ -164,6 +181,12 @@ describe("an image of alice's", () => {
     expect(await alice.refused(5, "image", "unshare", "golden")).toContain("carol (1 disk)");
     const marks = `${alice.store}/shares/${readdirSync(`${alice.store}/shares`).find((name) => !name.endsWith(".json"))}/public`;
     expect((await bob.run("rm", "-f", `${marks}/${readdirSync(marks)[0]}`)).code).not.toBe(0);
+    forgetTrust(carol);
+    await carol.ok("doctor", "--repair");
+    expect(readdirSync(marks)).toEqual([]);
+    await alice.ok("image", "unshare", "golden");
+    expect(await carol.guest("hers", "echo 3 > /proc/sys/vm/drop_caches; cat /root/file")).toBe("golden");
+    await sane(alice, carol);
     await carol.ok("instance", "delete", "hers", "-y");
     await alice.ok("image", "delete", "golden");
     expect(layers()).toEqual([]);

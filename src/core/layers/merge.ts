@@ -5,7 +5,6 @@
 
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { isSameChain } from "../graph/collect.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
@@ -214,7 +213,7 @@ async function finishMerge(
       await letGoOn(world, last.decision, child, last.pause);
     }
     if (effects !== null) await recordMerge(world, effects, mark);
-    if (isGivenUp) return isBorrowedBackup(layer) ? "halfway" : "back";
+    if (isGivenUp) return layer.borrowed !== undefined ? "halfway" : "back";
   }
   const instance = decision.kind === "merge" ? (decision.live?.instance ?? null) : null;
   for (const path of unheld) await requireLeft(world, locks, instance, path);
@@ -233,8 +232,8 @@ async function resume(
   if (decision.live !== null) {
     const { instance, device } = decision.live;
     // libvirt may have worked on after our death. A commit of a head never ends by itself: it waits for a pivot. Nor is
-    // a backup's data waited for.
-    const abort = (decision.way === "down" && decision.head) || isBorrowedBackup(state.layers[decision.layer]);
+    // what is borrowed waited for.
+    const abort = (decision.way === "down" && decision.head) || state.layers[decision.layer]?.borrowed !== undefined;
     await perform(world, locks, [{ do: "settle-job", domain: instance, device, abort }]);
   }
   const pair = pivotPair(state, decision);
@@ -267,13 +266,20 @@ async function refuseTorn(world: World, state: State, decision: Merge, facts: Re
   if (layer === undefined || child === undefined || holders.length === 0) return;
   const info = await world.host.imageInfo(child.file, { shared: true, format: child.format });
   if (info?.backing === layer.file) return;
-  const files = isBorrowedBackup(layer) ? layer.borrowed.backup.files : [layer.file];
+  const files = await filesOf(world, layer);
   const own = await world.host.ownExtents(imageOf(child));
   const pulled = await Promise.all(files.map((file) => world.host.ownExtents(imageOf({ ...layer, file }))));
   if (pulled.every((extents) => differenceBytes(extents, own) === 0)) return;
   throw new EstratoError("conflict", `layer ${layer.id}: QEMU died while it was merged, and what it holds is needed`, {
     hint: `Stop first: ${holders.map((one) => instanceDisk(state, one.instance, one.device)).join(", ")}.`,
   });
+}
+
+/** The files that a layer stands for. Throws "conflict" or "host" where its lender has changed them. */
+async function filesOf(world: World, { file, sizeBytes, borrowed }: Layer): Promise<readonly string[]> {
+  if (borrowed === undefined) return [file];
+  if (borrowed.backup !== undefined) return borrowed.backup.files;
+  return (await (await import("../sharing/lent-files.ts")).findLent(world, file, sizeBytes, borrowed)).files;
 }
 
 function pivotPair(state: State, decision: Free | Merge): { readonly layer: Layer; readonly child: Layer } | null {

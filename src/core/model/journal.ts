@@ -23,6 +23,7 @@ export type KindName =
   | "instance.resize"
   | "instance.shelve"
   | "instance.unshelve"
+  | "layer.copy-in"
   | "layer.merge"
   | "schedule.create"
   | "schedule.delete"

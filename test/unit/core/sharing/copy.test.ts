@@ -2,7 +2,6 @@
 import { describe, expect, test } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { saveImage } from "../../../../src/core/images/save.ts";
-import { createInstance } from "../../../../src/core/instances/create.ts";
 import { stopInstance } from "../../../../src/core/instances/stop.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import { shareImage } from "../../../../src/core/sharing/share.ts";
@@ -13,6 +12,7 @@ import { Crash } from "../../../fake/store.ts";
 import { ENDINGS } from "../ends.ts";
 import type { Process } from "../process.ts";
 import { create, volume } from "./borrower.ts";
+import { lent, swapUnder, trusting } from "./lender.ts";
 import {
   ALICE,
   as,
@@ -29,26 +29,6 @@ import {
   TOP,
 } from "./world.ts";
 
-const MALLORY = 3001;
-const SECRET = "/home/bob/secret.qcow2";
-
-/** alice is no root: her files, and what she tells of them, are hers. */
-async function lent(): Promise<Hosted> {
-  const on = hosted();
-  await shareImage(as(on, ALICE), "golden", { users: ["bob"], everybody: false });
-  on.machine.users.push({ name: "alice", uid: MALLORY, home: "/home/alice" });
-  for (const [path, file] of on.machine.files) if (path.startsWith(`${storeOf(ALICE)}/`)) file.uid = MALLORY;
-  as(on, BOB).host.addFile(SECRET, { uid: BOB.uid, content: { 0: "secret" } });
-  return on;
-}
-
-const trusting = (world: Process) =>
-  createInstance(world, {
-    ...{ name: "web1", source: { kind: "image", target: "golden" }, flavor: null, vcpus: 1, ramBytes: 2 ** 28 },
-    ...{ diskBytes: null, keyName: null, network: { name: "none" }, ip: null, userData: null, properties: {} },
-    ...{ start: true, trustOwner: true },
-  });
-
 const asked = {
   instance: "web1",
   quiesce: "off",
@@ -58,11 +38,6 @@ const asked = {
   expiresAt: null,
   protect: false,
 } as const;
-
-const swapUnder = (on: Hosted) => {
-  const file = on.machine.files.get(fileOf(BOTTOM));
-  if (file) file.backing = { path: SECRET, format: "qcow2" };
-};
 
 const ownFiles = (on: Hosted) =>
   [...on.machine.files.keys()].filter((path) => path.startsWith(`${storeOf(BOB)}/layers/`));
@@ -164,16 +139,6 @@ describe("where its owner is trusted", () => {
     swap(honest);
     expect(commits(await next(on, BOB))).toBe(1);
     expect(await examine(as(on, BOB))).toEqual([]);
-  });
-
-  test("and one from before, when nobody was asked, is named by doctor", async () => {
-    const on = await lent();
-    await trusting(as(on, BOB));
-    await as(on, BOB).store.update((draft) => {
-      for (const layer of Object.values(draft.layers)) if (layer.borrowed) delete layer.borrowed.trusted;
-    });
-    const problems = (await examine(as(on, BOB))).map(({ problem }) => problem);
-    expect(problems).toEqual([expect.stringContaining("instance web1 vda stands on a file of alice's")]);
   });
 });
 
