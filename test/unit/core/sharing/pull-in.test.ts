@@ -183,15 +183,20 @@ const MEANWHILE: Record<string, (on: Hosted) => Promise<unknown>> = {
 };
 
 describe.each(ENDINGS)("a repair, %s", { timeout: 300_000 }, (_, ending) => {
+  const power = ["nothing happens", "it is switched on or off"];
+  // By turns where there are many ends: every happening comes after each kind of them.
   const scenes = [
-    ["of a running guest", () => web1(), Object.keys(MEANWHILE)],
-    ["of a guest that is off", () => web1({ running: false }), ["nothing happens", "it is switched on or off"]],
-    ["of a snapshot's layer", () => web1({ snapshot: true, running: false }), ["it is switched on or off"]],
+    ["of a running guest", () => web1(), Object.keys(MEANWHILE), Object.keys(MEANWHILE).length],
+    ["of a guest that is off", () => web1({ running: false }), power, 1],
+    ["of a snapshot's layer", () => web1({ snapshot: true, running: false }), power, 1],
   ] as const;
-  test.each(scenes)("%s, loses nothing, and the next one ends it", async (_name, prepare, happenings) => {
+  test.each(scenes)("%s, loses nothing, and the next one ends it", async (_name, prepare, happenings, rounds) => {
     const promised = await contents(await prepare());
-    for (const what of happenings) {
+    for (let round = 0; round < rounds; round += 1) {
+      let turn = round;
       await endEverywhere(ending, prepare, BOB, repair, async (on, point) => {
+        const what = happenings[turn % happenings.length] ?? "";
+        turn += 1;
         await MEANWHILE[what]?.(on);
         const { notes } = await next(on, BOB);
         const said = `${point}; ${what}\n${notes.join("\n")}`;
