@@ -8,8 +8,6 @@ import { EstratoError } from "../../errors.ts";
 import { isSameChain } from "../graph/collect.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
-import { imageOf } from "../graph/files.ts";
-import { differenceBytes } from "../graph/intervals.ts";
 import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import type { Action } from "../model/action.ts";
@@ -26,6 +24,7 @@ import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";
 import { titlesOf } from "./merge-steps.ts";
 import { findPivot, goingOn, letGoOn, mustChoose, mustPause, pivoted, takenApart } from "./pivot.ts";
+import { hasPulled } from "./pulled.ts";
 import { forgetSecret, requireSecrets } from "./secrets.ts";
 
 interface MergeData {
@@ -266,20 +265,10 @@ async function refuseTorn(world: World, state: State, decision: Merge, facts: Re
   if (layer === undefined || child === undefined || holders.length === 0) return;
   const info = await world.host.imageInfo(child.file, { shared: true, format: child.format });
   if (info?.backing === layer.file) return;
-  const files = await filesOf(world, layer);
-  const own = await world.host.ownExtents(imageOf(child));
-  const pulled = await Promise.all(files.map((file) => world.host.ownExtents(imageOf({ ...layer, file }))));
-  if (pulled.every((extents) => differenceBytes(extents, own) === 0)) return;
+  if (await hasPulled(world, child, [layer])) return;
   throw new EstratoError("conflict", `layer ${layer.id}: QEMU died while it was merged, and what it holds is needed`, {
     hint: `Stop first: ${holders.map((one) => instanceDisk(state, one.instance, one.device)).join(", ")}.`,
   });
-}
-
-/** The files that a layer stands for. Throws "conflict" or "host" where its lender has changed them. */
-async function filesOf(world: World, { file, sizeBytes, borrowed }: Layer): Promise<readonly string[]> {
-  if (borrowed === undefined) return [file];
-  if (borrowed.backup !== undefined) return borrowed.backup.files;
-  return (await (await import("../sharing/lent-files.ts")).findLent(world, file, sizeBytes, borrowed)).files;
 }
 
 function pivotPair(state: State, decision: Free | Merge): { readonly layer: Layer; readonly child: Layer } | null {

@@ -35,6 +35,7 @@ export type KindName =
   | "volume.create"
   | "volume.delete"
   | "volume.detach"
+  | "volume.stand-alone"
   | "volume.take-in"
   | "volume.resize";
 

@@ -32,6 +32,7 @@ export const kinds: KindTable = {
   "volume.create": async () => (await import("../volumes/create.ts")).createVolumeKind,
   "volume.delete": async () => (await import("../volumes/delete.ts")).deleteVolumeKind,
   "volume.detach": async () => (await import("../volumes/detach.ts")).detachKind,
+  "volume.stand-alone": async () => (await import("../volumes/stand-alone.ts")).standAloneKind,
   "volume.take-in": async () => (await import("../volumes/take-in.ts")).takeInKind,
   "volume.resize": async () => (await import("../volumes/resize.ts")).resizeVolumeKind,
 };

@@ -1,7 +1,8 @@
 /**
  * Pulling in what stands on the files of another user's who is not trusted. A running guest takes in what its QEMU has
- * opened, by the merge of a layer like any other; with nobody running, the files are copied under what stands on them,
- * since whatever a program of ours opened of them now could be something else than what was looked at.
+ * opened: by the merge of a layer like any other or, where its head stands on snapshots' layers, into the head alone.
+ * Where nobody runs, the files are copied under what stands on them, since whatever a program of ours opened of them now
+ * could be something else than what was looked at.
  */
 import { EstratoError } from "../../errors.ts";
 import { lentWords } from "../graph/borrowed.ts";
@@ -12,7 +13,8 @@ import { holdersOver } from "../layers/holders.ts";
 import { notNow } from "../layers/not-now.ts";
 import type { Layer, State } from "../model/state.ts";
 import { withLocks } from "../operations/with-locks.ts";
-import type { World } from "../ports.ts";
+import type { HeldLocks, World } from "../ports.ts";
+import { standAlone } from "../volumes/stand-alone.ts";
 import { requireRoom } from "./copied-files.ts";
 import { copyIn } from "./copy-in.ts";
 import { findLent } from "./lent-files.ts";
@@ -26,20 +28,35 @@ export async function pullIn(world: World, { id }: Layer): Promise<void> {
   const seen = await world.store.read();
   if (seen.layers[id] === undefined) return;
   await withLocks(world, locksFor(seen, id), async (locks) => {
-    const state = await world.store.read();
-    const lent = state.layers[id];
-    if (lent?.borrowed === undefined) return; // what was begun has been finished
-    const what = lentWords(lent.borrowed);
-    const isOurs = locksFor(state, id).every((name) => locks.names.includes(name));
-    if (!isOurs || (await pendingOn(world, state, locks, id))) throw notNow(state, id, what, null);
-    const { shared, files } = await findLent(world, lent.file, lent.sizeBytes, lent.borrowed);
-    await requireRoom(world, shared, files);
-    const holders = await holdersOver(world, state, id);
-    if (holders.length === 0) return copyIn(world, locks, { state, lent, shared, files });
-    await requireOpened(world, state, files, holders);
-    const decision = await settle(world, locks, id, { pullsIn: true });
-    if (decision?.kind !== "merge") throw notNow(state, id, what, decision);
+    for (let isDone = false; !isDone; ) isDone = await pullOnce(world, locks, id);
   });
+}
+
+/** One operation of it; false where another must follow. */
+async function pullOnce(world: World, locks: HeldLocks, id: string): Promise<boolean> {
+  const state = await world.store.read();
+  const lent = state.layers[id];
+  if (lent?.borrowed === undefined) return true; // what was begun has been finished
+  const what = lentWords(lent.borrowed);
+  const isOurs = locksFor(state, id).every((name) => locks.names.includes(name));
+  if (!isOurs || (await pendingOn(world, state, locks, id))) throw notNow(state, id, what, null);
+  const { shared, files } = await findLent(world, lent.file, lent.sizeBytes, lent.borrowed);
+  await requireRoom(world, shared, files);
+  const holders = await holdersOver(world, state, id);
+  if (holders.length === 0) {
+    await copyIn(world, locks, { state, lent, shared, files });
+    return true;
+  }
+  await requireOpened(world, state, files, holders);
+  const above = holders.find(({ role, blocked }) => role === "backing" && blocked === undefined);
+  if (above !== undefined) {
+    // A frozen layer lies between: QEMU pulls into a head alone. Then that layer is nobody's who runs.
+    await standAlone(world, locks, above.instance, above.device);
+    return false;
+  }
+  const decision = await settle(world, locks, id, { pullsIn: true });
+  if (decision?.kind !== "merge") throw notNow(state, id, what, decision);
+  return true;
 }
 
 /** He may have changed a header before the guest was started, by something else than us, and back since. */
