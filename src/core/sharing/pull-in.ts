@@ -1,8 +1,8 @@
 /**
  * Pulling in what stands on the files of another user's who is not trusted. A running guest takes in what its QEMU has
  * opened: by the merge of a layer like any other or, where its head stands on snapshots' layers, into the head alone.
- * Where nobody runs, the files are copied under what stands on them, since whatever a program of ours opened of them now
- * could be something else than what was looked at.
+ * Where nobody runs, the files are copied under what stands on them, since whatever a program of ours opened of them
+ * now could be something else than what was looked at.
  */
 import { EstratoError } from "../../errors.ts";
 import { lentWords } from "../graph/borrowed.ts";
