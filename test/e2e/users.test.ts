@@ -20,6 +20,28 @@ const sane = async (...users: User[]) => {
   for (const user of users) expect(JSON.parse(await user.ok("doctor", "-f", "json")), user.name).toEqual([]);
 };
 
+/** As in a store of before anybody was asked whether a lender is trusted. */
+const forgetTrust = (user: User) => {
+  const file = `${user.store}/state.json`;
+  const state = JSON.parse(readFileSync(file, "utf8"));
+  for (const layer of Object.values(state.layers) as { borrowed?: { trusted?: true } }[])
+    delete layer.borrowed?.trusted;
+  writeFileSync(file, JSON.stringify(state));
+};
+
+const stateOf = (user: User) => JSON.parse(readFileSync(`${user.store}/state.json`, "utf8"));
+/** The file of the only snapshot's layer. */
+const snapshotFile = (user: User): string => {
+  const { layers, snapshots } = stateOf(user);
+  return layers[(Object.values(snapshots) as { disks: { layer: string }[] }[])[0]?.disks[0]?.layer ?? ""].file;
+};
+const volumeFile = (user: User, volume: string): string => {
+  const { layers, volumes } = stateOf(user);
+  return layers[
+    (Object.values(volumes) as { name: string; head: string }[]).find(({ name }) => name === volume)?.head ?? ""
+  ].file;
+};
+
 describe("a user's own libvirt", () => {
   it("has instances, snapshots with and without memory, reverts, shelves and volumes", async () => {
     await carol.ok("image", "create", "base", "--file", guestFile);
@@ -142,6 +164,19 @@ describe("an image of alice's", () => {
     await alice.ok("image", "delete", "base");
     await alice.ok("instance", "delete", "web1", "-y");
     expect(chainOf("golden")).toEqual(before);
+    // A running guest with a snapshot, and a volume: the head takes in all, and files are copied under the others.
+    await bob.ok("volume", "create", "data1", "--from-image", "golden", "--trust-owner");
+    forgetTrust(bob);
+    expect(await bob.refused(9, "doctor")).toContain("2 differences");
+    const [copy, sums] = [`${bob.home}/before.qcow2`, await sure("sha256sum", ...before)];
+    await sure("qemu-img", "convert", "-U", "-O", "qcow2", snapshotFile(bob), copy);
+    await bob.ok("doctor", "--repair");
+    expect(await sure("sha256sum", ...before)).toBe(sums);
+    for (const name of readdirSync(`${bob.store}/layers`))
+      expect(await sure("qemu-img", "info", "-U", `${bob.store}/layers/${name}`)).not.toContain(alice.store);
+    await sure("qemu-img", "compare", snapshotFile(bob), copy);
+    await sure("qemu-img", "compare", "-U", volumeFile(bob, "data1"), before[0] as string);
+    await bob.ok("volume", "delete", "data1", "-y");
     await bob.ok("instance", "stop", "mine");
     await bob.ok("instance", "start", "mine", "--wait", "agent");
     expect(await bob.guest("mine", "cat /root/file")).toBe("bob");
@@ -164,6 +199,12 @@ describe("an image of alice's", () => {
     expect(await alice.refused(5, "image", "unshare", "golden")).toContain("carol (1 disk)");
     const marks = `${alice.store}/shares/${readdirSync(`${alice.store}/shares`).find((name) => !name.endsWith(".json"))}/public`;
     expect((await bob.run("rm", "-f", `${marks}/${readdirSync(marks)[0]}`)).code).not.toBe(0);
+    forgetTrust(carol);
+    await carol.ok("doctor", "--repair");
+    expect(readdirSync(marks)).toEqual([]);
+    await alice.ok("image", "unshare", "golden");
+    expect(await carol.guest("hers", "echo 3 > /proc/sys/vm/drop_caches; cat /root/file")).toBe("golden");
+    await sane(alice, carol);
     await carol.ok("instance", "delete", "hers", "-y");
     await alice.ok("image", "delete", "golden");
     expect(layers()).toEqual([]);

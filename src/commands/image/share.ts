@@ -15,7 +15,7 @@ export default verb({
     "nothing. Whoever uses it must trust the owner of the files, who can have his guest read any file of his (or give it other data) by writing another " +
     "name into a header, at any time. So only images of root's store are stood on where they lie; those of other users are copied, and checked on the copy, when " +
     "an instance or a volume is made of them. With --trust-owner there (see estrato-instance(1), estrato-volume(1)) they are not, and " +
-    "`doctor` names what stands on another user's files without it.",
+    "what stands on another user's files without it `doctor` names, and `doctor --repair` pulls in.",
   arguments: { images: many("IMAGE", "the image to share", { complete: "image", ask: "Which image?" }) },
   options: {
     with: repeated(text("USER", "let this user use it; repeat it")),

@@ -52,7 +52,7 @@ export function planCopies(state: State, disks: readonly DiskMoment[], base: Bas
     const layers = chain(state, disk.layer);
     const at = layers.indexOf(marked.layer);
     if (at < 0) {
-      notes.push(`${disk.device} has been reverted to before the backup before: it is copied in full`);
+      notes.push(`${disk.device} no longer stands on what the backup before was taken of: it is copied in full`);
       return full;
     }
     return { ...disk, parent: base.manifest.id, layers: layers.slice(0, at).reverse() };

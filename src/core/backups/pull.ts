@@ -4,10 +4,8 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { type BorrowedBackup, borrowedBackupsOf, isBorrowedBackup } from "../graph/borrowed.ts";
-import type { Decision } from "../graph/decisions.ts";
-import { standingOn } from "../graph/references.ts";
 import { locksFor, settle } from "../layers/collect.ts";
-import type { State } from "../model/state.ts";
+import { notNow } from "../layers/not-now.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { recheckBorrowedBackup } from "./borrow.ts";
@@ -43,15 +41,7 @@ async function pull(world: World, layer: BorrowedBackup): Promise<void> {
     if (state.layers[layer.id] === undefined) return; // what was begun has been finished
     await recheckBorrowedBackup(world, layer);
     const decision = await settle(world, locks, layer.id);
-    if (decision?.kind !== "free" && decision?.kind !== "merge") throw notNow(state, layer, decision);
-  });
-}
-
-function notNow(state: State, layer: BorrowedBackup, decision: Decision | null): EstratoError {
-  const who = standingOn(state, layer.id).join(", ");
-  const why = decision !== null && "reason" in decision ? decision.reason : "something else is at work there";
-  const by = decision?.kind === "defer" ? decision.by : [];
-  return new EstratoError("conflict", `${who}: ${layer.borrowed.name} cannot be pulled in now: ${why}`, {
-    hint: by.length === 0 ? "Try again." : `Stop first: ${by.join(", ")}.`,
+    if (decision?.kind !== "free" && decision?.kind !== "merge")
+      throw notNow(state, layer.id, layer.borrowed.name, decision);
   });
 }

@@ -154,8 +154,10 @@ async function mend(world: World, finding: Finding): Promise<boolean> {
     await mending.mend(world, locks);
     return true;
   } catch (error) {
+    if (error instanceof EstratoError && error.code === "interrupted") throw error;
+    const hint = error instanceof EstratoError && error.hint !== undefined ? `. ${error.hint}` : "";
     world.report.note(
-      `${finding.subject}: could not be mended: ${error instanceof Error ? error.message : String(error)}`,
+      `${finding.subject}: could not be mended: ${error instanceof Error ? error.message : String(error)}${hint}`,
     );
     return false;
   } finally {

@@ -74,8 +74,10 @@ export async function examineBorrowed(world: World, state: State, layer: Layer):
   }
   if (!isBorrowedBackup(layer) && borrowed.trusted !== true && !(await isRootsFile(world, layer.file))) {
     const why = `${users} stands on a file of ${borrowed.owner}'s, who can make it read any file of yours`;
-    const remedy = `Make it anew of the image (which is then copied), or share no guest with ${borrowed.owner}'s files: see estrato-image(1).`;
-    return [unmendable(layer.file, why, remedy)];
+    const mend = async (w: World) => (await import("../sharing/pull-in.ts")).pullIn(w, layer);
+    // It takes its locks itself, as every verb does: what was cut off under them is ended first.
+    const mending = { locks: [], loses: [], mend };
+    return [{ subject: layer.file, problem: why, remedy: "Pull in what it holds.", mending }];
   }
   const marker = await world.host.fileInfo(borrowed.marker).catch(() => null);
   if (marker !== null) return [];

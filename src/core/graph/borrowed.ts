@@ -1,6 +1,6 @@
 /**
  * Layers that are not ours: how their lender is told that we use them, and those among them that are a backup's, which
- * are only there until they are pulled.
+ * are only there until they are pulled. What is another user's is pulled in only where that is asked for.
  */
 import type { Action } from "../model/action.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -15,6 +15,11 @@ export interface BorrowedBackup extends Layer {
 
 export function isBorrowedBackup(layer: Layer | null | undefined): layer is BorrowedBackup {
   return layer?.borrowed?.backup !== undefined;
+}
+
+/** What a borrowed layer is, in words for people: "backup bak-…", "image golden". */
+export function lentWords({ name, backup }: Borrowed): string {
+  return backup === undefined ? `image ${name}` : name;
 }
 
 /** What is not ours at the bottom of a chain; null where all of it is. */

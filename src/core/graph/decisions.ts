@@ -23,6 +23,8 @@ export interface CollectFacts {
   ownBytes(layer: string): number;
   /** The size of the block device that the layer's bytes lie on; null for a regular file, which can grow. */
   deviceBytes(layer: string): number | null;
+  /** The layer of another user's that is to be pulled in: all others are stood on where they lie. */
+  readonly pulledIn?: string;
   /**
    * Who names a layer's file and is no volume of ours, in words ("instance web1 vda"): a domain that is not adopted,
    * whatever its disk stands on. Left out: nobody was asked, and nothing may be carried out.
@@ -76,8 +78,8 @@ export interface Merge {
 }
 
 /**
- * Of recovery only: a merge "up" that a guest, started meanwhile, keeps from going on, or that takes in what a backup
- * holds, is given up: half of it absorbed, the child reads the same.
+ * Of recovery only: a merge "up" that a guest, started meanwhile, keeps from going on, or that takes in what is
+ * borrowed, is given up: half of it absorbed, the child reads the same.
  */
 export interface Abandon {
   readonly kind: "abandon";

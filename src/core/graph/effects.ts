@@ -27,7 +27,7 @@ import type { DiskFile } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
 import { freezeFile, thawFile } from "../modes.ts";
 import { applyDecision } from "./apply.ts";
-import { isBorrowedBackup, unmarkBorrowed } from "./borrowed.ts";
+import { unmarkBorrowed } from "./borrowed.ts";
 import type { Abandon, Free, Merge } from "./decisions.ts";
 import { diskFileOf, secretOf } from "./files.ts";
 import { children, descendantHeads } from "./references.ts";
@@ -103,7 +103,7 @@ function giveUpMerge(state: State, layer: Layer, child: Layer, relink: boolean):
   const after = (draft: State) => {
     for (const { id } of [layer, child]) known(draft, id).busy = null;
   };
-  const loan = isBorrowedBackup(layer);
+  const loan = layer.borrowed !== undefined;
   // QEMU may have come further than the state: its header is to name the layer again, and no definition may say that it
   // stands on nothing.
   const domainsToRedefine = loan ? redefinitions(state, child.id) : [];
@@ -119,6 +119,11 @@ function giveUpMerge(state: State, layer: Layer, child: Layer, relink: boolean):
   };
 }
 
+/** The definitions of all domains that read the layer, as they must be. */
+export function redefining(state: State, layer: string): Action[] {
+  return redefinitions(state, layer).map(redefine);
+}
+
 function redefine({ uuid, disks }: Redefinition): Action {
   return { do: "redefine", domain: uuid, disks };
 }
@@ -131,8 +136,8 @@ interface Moving {
 function moveUp(state: State, layer: Layer, child: Layer, { live }: Merge): Moving {
   const below = layer.parent === null ? null : known(state, layer.parent);
   const backing = below === null ? null : { path: below.file, format: below.format };
-  // What a backup holds may take hours: nobody need wait for it, since all reads the same half-way too.
-  const how = isBorrowedBackup(layer) ? ({ mayStop: true } as const) : {};
+  // What is borrowed may take hours: nobody need wait for it, since all reads the same half-way too.
+  const how = layer.borrowed !== undefined ? ({ mayStop: true } as const) : {};
   if (live !== null) {
     const { instance: domain, device } = live;
     return { work: [{ do: "block-pull", domain, device, base: backing?.path ?? null, ...how }], settle: [] };
@@ -147,6 +152,11 @@ function moveUp(state: State, layer: Layer, child: Layer, { live }: Merge): Movi
     ],
     settle: freeze(child),
   };
+}
+
+/** Lets a layer that nobody holds stand on another one. Idempotent. */
+export function relinked(layer: Layer, child: Layer): Action[] {
+  return [...thaw(child), relinkTo(layer, child), ...freeze(child)];
 }
 
 function relinkTo(layer: Layer, child: Layer): Action {
@@ -227,7 +237,7 @@ function thaw(layer: Layer): Action[] {
   return layer.frozen ? [thawFile(layer)] : [];
 }
 
-function freeze(layer: Layer): Action[] {
+export function freeze(layer: Layer): Action[] {
   return layer.frozen ? [freezeFile(layer)] : [];
 }
 

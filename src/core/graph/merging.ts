@@ -49,7 +49,7 @@ export function lastingObstacle(layer: Layer, child: Layer, facts: CollectFacts)
     reason,
     by: [],
   });
-  if (layer.borrowed !== undefined && !isBorrowedBackup(layer))
+  if (layer.borrowed !== undefined && !isBorrowedBackup(layer) && facts.pulledIn !== layer.id)
     return keep("borrowed", `it belongs to ${layer.borrowed.owner}`);
   if (!layer.frozen) return keep("damaged", `${child.id} stands on it though it is not frozen`);
   if (child.file === layer.file) return keep("damaged", `${child.id} names the same file`);
@@ -84,7 +84,11 @@ export function liveDisk(
     by: holders.map((holder) => instanceDisk(state, holder.instance, holder.device)),
   });
   const [holder, other] = held.all;
-  if (holder === undefined) return null;
+  if (holder === undefined) {
+    // QEMU goes on reading what it has opened; a program of ours would open what its owner has made of it since.
+    const isAnothers = layer.borrowed !== undefined && !isBorrowedBackup(layer);
+    return isAnothers ? defer("only a running guest takes in another user's file", []) : null;
+  }
   if (other !== undefined) return defer("two or more running disks use it", held.all);
   const disk = { instance: holder.instance, device: holder.device };
   const volume = volumeOf(state, disk);

@@ -5,7 +5,6 @@
  */
 import { EstratoError } from "../../errors.ts";
 import type { Layer, State } from "../model/state.ts";
-import { isBorrowedBackup } from "./borrowed.ts";
 import { blocked } from "./collect.ts";
 import type { Abandon, Defer, Merge, ResumeFacts } from "./decisions.ts";
 import { carriedLayers, type Held, heldBy, liveDisk, sameDisk } from "./merging.ts";
@@ -37,7 +36,7 @@ export function resumeMerge(state: State, facts: ResumeFacts, merge: Merge): Mer
     return { ...merge, live: null, carried, moved: true };
   }
   // The rest may take hours, and whoever recovers has come for something else: it is begun again by who asks for it.
-  if (isBorrowedBackup(layer) && standsUnchanged(held)) {
+  if (layer.borrowed !== undefined && standsUnchanged(held)) {
     return { kind: "abandon", layer: layer.id, child: child.id, relink: held.all.length === 0 };
   }
   const live = liveDisk(state, layerGraph(state), layer, child, held);

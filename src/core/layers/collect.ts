@@ -72,18 +72,24 @@ async function attempt(world: World, seen: State, layer: string): Promise<boolea
 export const locksFor = (state: State, layer: string): string[] => [...locksOn(state, [layer]), layer];
 
 /**
- * Decides on one layer and, where it can be freed or merged now, does it. Returns the decision; null where the layer is
- * gone, or the locks are not those that it needs, an operation under them has not ended, or another has begun on the
- * layer's chain.
+ * Decides on one layer and, where it can be freed or merged now, does it; `pullsIn`: also where it is another user's.
+ * Returns the decision; null where the layer is gone, or the locks are not those that it needs, an operation under them
+ * has not ended, or another has begun on the layer's chain.
  */
-export async function settle(world: World, locks: HeldLocks, layer: string): Promise<Decision | null> {
+export async function settle(
+  world: World,
+  locks: HeldLocks,
+  layer: string,
+  { pullsIn = false }: { readonly pullsIn?: boolean } = {},
+): Promise<Decision | null> {
   // Asked again, now that nobody can change the answer.
   const state = await world.store.read();
   if (locksOn(state, [layer]).some((name) => !locks.names.includes(name))) return null;
   if (state.layers[layer] === undefined) return null;
   if (await pendingOn(world, state, locks, layer)) return null;
   const facts = await readFacts(world, state, [layer], { outsiders: true });
-  const decision = decide(state, facts).find((one) => one.layer === layer) ?? null;
+  const decision =
+    decide(state, pullsIn ? { ...facts, pulledIn: layer } : facts).find((one) => one.layer === layer) ?? null;
   if (decision?.kind !== "free" && decision?.kind !== "merge") return decision;
   const { carryOut } = await import("./merge.ts");
   return (await carryOut(world, locks, state, decision)) ? decision : null;
@@ -94,7 +100,7 @@ export async function settle(world: World, locks: HeldLocks, layer: string): Pro
  * file that nothing points at any more. Asked after the state: who took the last pointer away had his entry open
  * before.
  */
-async function pendingOn(world: World, state: State, locks: HeldLocks, layer: string): Promise<boolean> {
+export async function pendingOn(world: World, state: State, locks: HeldLocks, layer: string): Promise<boolean> {
   const moving = [layer, ...children(state, layer)];
   // Something that points at it may be missing in the state.
   if ((await world.store.doubt()) !== null) return true;

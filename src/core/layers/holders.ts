@@ -3,9 +3,9 @@
  * them.
  */
 import { EstratoError } from "../../errors.ts";
-import { borrowedBackupBelow } from "../graph/borrowed.ts";
+import { borrowedBelow } from "../graph/borrowed.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
-import { chain, descendantHeads } from "../graph/references.ts";
+import { chain, children, descendantHeads } from "../graph/references.ts";
 import { lostAmong } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus, QemuDisk } from "../model/host.ts";
@@ -65,6 +65,13 @@ export async function readFacts(
   };
 }
 
+/** Who runs on what stands on the layer, or must not have files moved under him. */
+export async function holdersOver(world: World, state: State, layer: string): Promise<Holder[]> {
+  const standing = children(state, layer);
+  const { holders } = await readFacts(world, state, [layer, ...standing]);
+  return standing.flatMap((id) => holders.get(id) ?? []);
+}
+
 /** Of the files that were there before us: only such a one can be a device. */
 export async function readDeviceBytes(world: World, state: State): Promise<ResumeFacts["deviceBytes"]> {
   const foreign = Object.values(state.layers).filter((layer) => layer.foreign !== null);
@@ -119,8 +126,7 @@ async function holdersOfDomain(
     }
     return found;
   }
-  // Several layers may stand for one borrowed file: a backup's is found by the disk, and in others nothing is ever
-  // moved, whoever holds them.
+  // Several layers may stand for one borrowed file: which one is found by the disk.
   const volumes = volumesOf(state, status.uuid);
   const own = Object.values(state.layers).filter(({ borrowed }) => borrowed === undefined);
   const byFile = new Map(own.map((layer) => [layer.file, layer.id]));
@@ -154,7 +160,7 @@ async function holdersOfDomain(
       !trustQemu && live !== undefined && disk.chain[0] !== live && byFile.has(disk.chain[0] ?? "")
         ? { blocked: "libvirt names another head than QEMU writes" }
         : {};
-    const loan = borrowedBackupBelow(state, volumes.get(disk.device)?.head ?? "");
+    const loan = borrowedBelow(state, volumes.get(disk.device)?.head ?? "");
     disk.chain.forEach((file, index) => {
       const layer = byFile.get(file) ?? (index > 0 && loan?.file === file ? loan.id : undefined);
       if (layer !== undefined)

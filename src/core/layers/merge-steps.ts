@@ -1,5 +1,5 @@
 /** What people are shown of a free or merge: its steps, and their titles. Loads nothing of what carries it out. */
-import { isBorrowedBackup } from "../graph/borrowed.ts";
+import { lentWords } from "../graph/borrowed.ts";
 import type { Free, Merge } from "../graph/decisions.ts";
 import { mergeEffects } from "../graph/effects.ts";
 import type { State } from "../model/state.ts";
@@ -28,8 +28,8 @@ export function mergeSteps(state: State, decision: Free | Merge, pause: boolean)
 /** What people read of its two chief steps. */
 export function titlesOf(state: State, decision: Free | Merge): { readonly work: string; readonly last: string } {
   const layer = state.layers[decision.layer];
-  if (isBorrowedBackup(layer))
-    return { work: `Pull ${layer.borrowed.name} in`, last: `Let go of ${layer.borrowed.name}` };
-  const work = decision.kind === "free" ? "Free the layer" : `Merge the layer ${decision.way === "up" ? "up" : "down"}`;
-  return { work, last: "Remove the old file" };
+  const what = layer?.borrowed === undefined ? null : lentWords(layer.borrowed);
+  const last = what === null ? "Remove the old file" : `Let go of ${what}`;
+  if (decision.kind === "free") return { work: "Free the layer", last };
+  return { work: what === null ? `Merge the layer ${decision.way}` : `Pull ${what} in`, last };
 }

@@ -5,12 +5,9 @@
 
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { isSameChain } from "../graph/collect.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
-import { imageOf } from "../graph/files.ts";
-import { differenceBytes } from "../graph/intervals.ts";
 import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import type { Action } from "../model/action.ts";
@@ -27,6 +24,7 @@ import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";
 import { titlesOf } from "./merge-steps.ts";
 import { findPivot, goingOn, letGoOn, mustChoose, mustPause, pivoted, takenApart } from "./pivot.ts";
+import { hasPulled } from "./pulled.ts";
 import { forgetSecret, requireSecrets } from "./secrets.ts";
 
 interface MergeData {
@@ -214,7 +212,7 @@ async function finishMerge(
       await letGoOn(world, last.decision, child, last.pause);
     }
     if (effects !== null) await recordMerge(world, effects, mark);
-    if (isGivenUp) return isBorrowedBackup(layer) ? "halfway" : "back";
+    if (isGivenUp) return layer.borrowed !== undefined ? "halfway" : "back";
   }
   const instance = decision.kind === "merge" ? (decision.live?.instance ?? null) : null;
   for (const path of unheld) await requireLeft(world, locks, instance, path);
@@ -233,8 +231,8 @@ async function resume(
   if (decision.live !== null) {
     const { instance, device } = decision.live;
     // libvirt may have worked on after our death. A commit of a head never ends by itself: it waits for a pivot. Nor is
-    // a backup's data waited for.
-    const abort = (decision.way === "down" && decision.head) || isBorrowedBackup(state.layers[decision.layer]);
+    // what is borrowed waited for.
+    const abort = (decision.way === "down" && decision.head) || state.layers[decision.layer]?.borrowed !== undefined;
     await perform(world, locks, [{ do: "settle-job", domain: instance, device, abort }]);
   }
   const pair = pivotPair(state, decision);
@@ -267,10 +265,7 @@ async function refuseTorn(world: World, state: State, decision: Merge, facts: Re
   if (layer === undefined || child === undefined || holders.length === 0) return;
   const info = await world.host.imageInfo(child.file, { shared: true, format: child.format });
   if (info?.backing === layer.file) return;
-  const files = isBorrowedBackup(layer) ? layer.borrowed.backup.files : [layer.file];
-  const own = await world.host.ownExtents(imageOf(child));
-  const pulled = await Promise.all(files.map((file) => world.host.ownExtents(imageOf({ ...layer, file }))));
-  if (pulled.every((extents) => differenceBytes(extents, own) === 0)) return;
+  if (await hasPulled(world, child, [layer])) return;
   throw new EstratoError("conflict", `layer ${layer.id}: QEMU died while it was merged, and what it holds is needed`, {
     hint: `Stop first: ${holders.map((one) => instanceDisk(state, one.instance, one.device)).join(", ")}.`,
   });

@@ -23,6 +23,7 @@ export type KindName =
   | "instance.resize"
   | "instance.shelve"
   | "instance.unshelve"
+  | "layer.copy-in"
   | "layer.merge"
   | "schedule.create"
   | "schedule.delete"
@@ -34,6 +35,7 @@ export type KindName =
   | "volume.create"
   | "volume.delete"
   | "volume.detach"
+  | "volume.stand-alone"
   | "volume.take-in"
   | "volume.resize";
 

@@ -20,6 +20,7 @@ export const kinds: KindTable = {
   "instance.resize": async () => (await import("../instances/resize-recovery.ts")).resizeKind,
   "instance.shelve": async () => (await import("../shelving/shelve-recovery.ts")).shelveKind,
   "instance.unshelve": async () => (await import("../shelving/unshelve-recovery.ts")).unshelveKind,
+  "layer.copy-in": async () => (await import("../sharing/copy-in.ts")).copyInKind,
   "layer.merge": async () => (await import("../layers/merge.ts")).mergeKind,
   "schedule.create": async () => (await import("../schedules/create.ts")).createScheduleKind,
   "schedule.delete": async () => (await import("../schedules/delete.ts")).deleteScheduleKind,
@@ -31,6 +32,7 @@ export const kinds: KindTable = {
   "volume.create": async () => (await import("../volumes/create.ts")).createVolumeKind,
   "volume.delete": async () => (await import("../volumes/delete.ts")).deleteVolumeKind,
   "volume.detach": async () => (await import("../volumes/detach.ts")).detachKind,
+  "volume.stand-alone": async () => (await import("../volumes/stand-alone.ts")).standAloneKind,
   "volume.take-in": async () => (await import("../volumes/take-in.ts")).takeInKind,
   "volume.resize": async () => (await import("../volumes/resize.ts")).resizeVolumeKind,
 };

@@ -129,10 +129,7 @@ async function runSteps<Data, Result>(
   };
   for (const step of steps) {
     for (const action of step.actions ?? [])
-      await around(step, async () => {
-        await (await import("../sharing/read-again.ts")).recheckRead(world, action);
-        await perform(world, locks, [action], step.title, step.sums);
-      });
+      await around(step, () => perform(world, locks, [action], step.title, step.sums));
     if (step.run !== undefined) await around(step, step.run);
     const { child } = step;
     if (child !== undefined) await around(step, () => child(within));

@@ -60,7 +60,11 @@ export function unchanged<Result>(world: World, result: Result, why?: string): R
   return world.dryRun ? planView(world, [], why === undefined ? [] : [why]) : result;
 }
 
-/** Performs actions one after the other, with the locks handed down to the children. */
+/**
+ * Performs actions one after the other, with the locks handed down to the children. Right before each that reads what
+ * somebody else owns, that is looked at once more, in recoveries too: throws "conflict" or "host" where it is no longer
+ * what was borrowed.
+ */
 export async function perform(
   world: World,
   locks: HeldLocks,
@@ -69,6 +73,7 @@ export async function perform(
   sums?: EarlySums,
 ): Promise<void> {
   for (const action of actions) {
+    await (await import("../sharing/read-again.ts")).recheckRead(world, action);
     await world.host.perform(action, {
       lockFds: locks.fds,
       // A copy loses nothing when it is cut; everything else in flight is let finish, unless it says that it may stop.

@@ -4,7 +4,7 @@
  */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import { borrowedBelow, isBorrowedBackup } from "../graph/borrowed.ts";
+import { type Borrowed, borrowedBelow, isBorrowedBackup } from "../graph/borrowed.ts";
 import { whyFolderInOtherHands } from "../hands.ts";
 import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -62,10 +62,22 @@ export async function recheckBorrowed(world: World, state: State, heads: Iterabl
 
 /**
  * Checks again what a borrowed layer stands for, before a guest opens it: its lender may have put another file there
- * since. Throws "conflict" where it is no longer shared with us, "host" where it is not what it was.
+ * since. Throws what `findLent` throws.
  */
-export async function recheckBorrowedImage(world: World, { file, sizeBytes, borrowed }: Layer): Promise<void> {
-  if (borrowed === undefined) return;
+export async function recheckBorrowedImage(world: World, layer: Layer): Promise<void> {
+  if (layer.borrowed !== undefined) await findLent(world, layer.file, layer.sizeBytes, layer.borrowed);
+}
+
+/**
+ * What a borrowed layer stands for, as it is now: the image, and the files of this disk, top first, just looked at.
+ * Throws "conflict" where it is no longer shared with us, "host" where it is not what it was.
+ */
+export async function findLent(
+  world: World,
+  file: string,
+  sizeBytes: number,
+  borrowed: Borrowed,
+): Promise<{ readonly shared: FoundImage; readonly files: readonly string[] }> {
   const images = await sharedImages(world);
   const shared = images.find(({ id, disks }) => id === borrowed.image && disks.some(({ files }) => files[0] === file));
   if (shared === undefined) {
@@ -74,7 +86,7 @@ export async function recheckBorrowedImage(world: World, { file, sizeBytes, borr
     });
   }
   const files = shared.disks.find((disk) => disk.files[0] === file)?.files ?? [];
-  if ((await checkFiles(world, shared, files)) === sizeBytes) return;
+  if ((await checkFiles(world, shared, files)) === sizeBytes) return { shared, files };
   throw new EstratoError("host", `image ${borrowed.name}: ${file} no longer has its size`, {
     hint: `Ask ${borrowed.owner} to share it anew.`,
   });

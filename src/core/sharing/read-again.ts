@@ -20,6 +20,9 @@ export async function recheckRead(world: World, action: Action): Promise<void> {
   }
 }
 
+/**
+ * What it opens with all that lies below. Not a commit in a running guest: QEMU has that open, and opens nothing anew.
+ */
 function readBy(action: Action): { readonly files: readonly string[]; readonly domain: string | null } {
   switch (action.do) {
     case "convert":
@@ -28,7 +31,14 @@ function readBy(action: Action): { readonly files: readonly string[]; readonly d
       return { files: action.layers.map(({ path }) => path), domain: null };
     case "rebase":
       return { files: [action.file], domain: null };
+    case "commit":
+      return { files: [action.top], domain: null };
+    case "resize-disk":
+      return { files: [action.path], domain: null };
+    case "attach-disk":
+      return { files: [action.disk.path], domain: null };
     case "block-pull":
+    case "restore-memory":
     case "start":
       return { files: [], domain: action.domain };
     default:

@@ -45,6 +45,16 @@ export function addLayer(state: State, id: string, parent: string | null, more: 
   return layer;
 }
 
+/** K, the head of web1, on D, which stands for a file of alice's. */
+export function onAnothers(): State {
+  const state = emptyState();
+  const borrowed = { image: "img-1", name: "golden", owner: "alice", depth: 1, marker: "/alice/uses/D" };
+  addLayer(state, "D", null, { file: "/alice/D.qcow2", borrowed });
+  addLayer(state, "K", "D");
+  addGuest(state, "web1", "K");
+  return state;
+}
+
 /** An instance (id and name alike) with one volume, whose head is made unfrozen. */
 export function addGuest(state: State, name: string, head: string, device = "vda"): Volume {
   state.instances[name] ??= {

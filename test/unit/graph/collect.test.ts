@@ -15,6 +15,7 @@ import {
   facts,
   GiB,
   MiB,
+  onAnothers,
   running,
 } from "./build.ts";
 
@@ -434,5 +435,20 @@ describe("the state after a decision", () => {
     addSnapshot(state, "s", ["E2"]);
     const order = collect(state, facts({ bytes: { E: 1 } })).map(({ kind, layer }) => `${kind} ${layer}`);
     expect(order).toEqual(["free X", "merge E", "merge D"]);
+  });
+});
+
+describe("another user's layer", () => {
+  const holders = running(["web1", "K", "D"]);
+
+  it("is stood on where it lies", () => {
+    for (const more of [facts(), facts({ holders }), facts({ holders, pulledIn: "another" })])
+      expect(decided(onAnothers(), more)).toMatchObject({ kind: "keep", because: "borrowed" });
+  });
+
+  it("is pulled in, where that is asked for, by a running guest: no program of ours reads it", () => {
+    const asked = decided(onAnothers(), facts({ holders, pulledIn: "D" }));
+    expect(asked).toMatchObject({ kind: "merge", way: "up", live: { instance: "web1", device: "vda" } });
+    expect(decided(onAnothers(), facts({ pulledIn: "D" }))).toMatchObject({ kind: "defer" });
   });
 });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { collect, nextStep } from "../../../src/core/graph/collect.ts";
-import type { CollectFacts, Merge, ResumeFacts } from "../../../src/core/graph/decisions.ts";
+import type { Abandon, CollectFacts, Merge, ResumeFacts } from "../../../src/core/graph/decisions.ts";
 import { mergeEffects } from "../../../src/core/graph/effects.ts";
 import { resumeMerge } from "../../../src/core/graph/resume.ts";
 import type { State } from "../../../src/core/model/state.ts";
-import { addGuest, addLayer, addSnapshot, emptyState, facts, running } from "./build.ts";
+import { addGuest, addLayer, addSnapshot, emptyState, facts, onAnothers, running } from "./build.ts";
 
 const UP = { D: 1, K: 2 };
 const DOWN = { D: 2, K: 1 };
@@ -54,6 +54,15 @@ describe("a merge that a kill cut short", () => {
     expect(resumeMerge(state, { ...found(), ownBytes: (id) => UP[id as "D" | "K"] }, merge)).toMatchObject({
       way: "down",
     });
+  });
+
+  it("is given up where it takes in what is another user's: the header names that again once nobody runs", () => {
+    const state = onAnothers();
+    const holders = running(["web1", "K", "D"]);
+    const merge = nextStep(collect(state, facts({ holders, pulledIn: "D" }))) as Merge;
+    expect(resumeMerge(state, found(holders), merge)).toMatchObject({ kind: "abandon", relink: false });
+    const off = resumeMerge(state, found(), merge) as Abandon;
+    expect(mergeEffects(state, off).work).toMatchObject([{ do: "relink", backing: { path: "/alice/D.qcow2" } }]);
   });
 
   it("is left to the guest that was started meanwhile", () => {

@@ -2,14 +2,17 @@
 import { describe, expect, test } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { saveImage } from "../../../../src/core/images/save.ts";
-import { createInstance } from "../../../../src/core/instances/create.ts";
+import { stopInstance } from "../../../../src/core/instances/stop.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import { shareImage } from "../../../../src/core/sharing/share.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
+import { Crash } from "../../../fake/store.ts";
 import { ENDINGS } from "../ends.ts";
 import type { Process } from "../process.ts";
 import { create, volume } from "./borrower.ts";
+import { lent, swapUnder, trusting } from "./lender.ts";
 import {
   ALICE,
   as,
@@ -26,30 +29,15 @@ import {
   TOP,
 } from "./world.ts";
 
-const MALLORY = 3001;
-const SECRET = "/home/bob/secret.qcow2";
-
-/** alice is no root: her files, and what she tells of them, are hers. */
-async function lent(): Promise<Hosted> {
-  const on = hosted();
-  await shareImage(as(on, ALICE), "golden", { users: ["bob"], everybody: false });
-  on.machine.users.push({ name: "alice", uid: MALLORY, home: "/home/alice" });
-  for (const [path, file] of on.machine.files) if (path.startsWith(`${storeOf(ALICE)}/`)) file.uid = MALLORY;
-  as(on, BOB).host.addFile(SECRET, { uid: BOB.uid, content: { 0: "secret" } });
-  return on;
-}
-
-const trusting = (world: Process) =>
-  createInstance(world, {
-    ...{ name: "web1", source: { kind: "image", target: "golden" }, flavor: null, vcpus: 1, ramBytes: 2 ** 28 },
-    ...{ diskBytes: null, keyName: null, network: { name: "none" }, ip: null, userData: null, properties: {} },
-    ...{ start: true, trustOwner: true },
-  });
-
-const swapUnder = (on: Hosted) => {
-  const file = on.machine.files.get(fileOf(BOTTOM));
-  if (file) file.backing = { path: SECRET, format: "qcow2" };
-};
+const asked = {
+  instance: "web1",
+  quiesce: "off",
+  excludeDisks: [],
+  description: null,
+  properties: {},
+  expiresAt: null,
+  protect: false,
+} as const;
 
 const ownFiles = (on: Hosted) =>
   [...on.machine.files.keys()].filter((path) => path.startsWith(`${storeOf(BOB)}/layers/`));
@@ -108,8 +96,7 @@ describe("where its owner is trusted", () => {
     expect(borrowed(await stateOf(on, BOB))).toMatchObject([{ file: fileOf(TOP), borrowed: { trusted: true } }]);
     expect(await examine(as(on, BOB))).toEqual([]);
     swapUnder(on);
-    const asked = { quiesce: "off", excludeDisks: [], description: null, properties: {}, expiresAt: null } as const;
-    const snapshot = createSnapshot(as(on, BOB), { ...asked, instance: "web1", name: "s1", protect: false });
+    const snapshot = createSnapshot(as(on, BOB), { ...asked, name: "s1" });
     await expect(snapshot).rejects.toMatchObject({
       code: "host",
       message: expect.stringContaining("does not stand on"),
@@ -122,14 +109,36 @@ describe("where its owner is trusted", () => {
     expect(disk).toBeDefined();
   });
 
-  test("and one from before, when nobody was asked, is named by doctor", async () => {
+  test("a merge above them, and the recovery of one, look at them before they read", async () => {
     const on = await lent();
     await trusting(as(on, BOB));
-    await as(on, BOB).store.update((draft) => {
-      for (const layer of Object.values(draft.layers)) if (layer.borrowed) delete layer.borrowed.trusted;
-    });
-    const problems = (await examine(as(on, BOB))).map(({ problem }) => problem);
-    expect(problems).toEqual([expect.stringContaining("instance web1 vda stands on a file of alice's")]);
+    for (const [name, clusters] of [["s1", [1, 2]] as const, ["s2", [3]] as const]) {
+      for (const cluster of clusters) as(on, BOB).host.guestWrite("web1", "vda", cluster, name);
+      await createSnapshot(as(on, BOB), { ...asked, name });
+    }
+    await stopInstance(as(on, BOB), "web1", { force: true, timeoutMs: 1000, wait: true });
+    const commits = ({ host }: Process) => host.performed.filter((action) => action.do === "commit").length;
+    const honest = structuredClone(on.machine.files.get(fileOf(BOTTOM))?.backing ?? null);
+    const swap = (backing: typeof honest) => {
+      const file = on.machine.files.get(fileOf(BOTTOM));
+      if (file) file.backing = backing;
+    };
+
+    swapUnder(on);
+    const first = as(on, BOB);
+    await deleteSnapshot(first, "web1/s1", { children: false });
+    expect([commits(first), first.notes.join()]).toEqual([0, expect.stringContaining("does not stand on")]);
+
+    swap(honest);
+    const killed = as(on, BOB, { crash: { at: "action", index: 2, phase: "midway" } });
+    await expect(next(on, BOB, killed)).rejects.toThrow(Crash);
+    expect(commits(killed)).toBe(1);
+    swapUnder(on);
+    const second = await next(on, BOB);
+    expect([commits(second), second.notes.join()]).toEqual([0, expect.stringContaining("does not stand on")]);
+    swap(honest);
+    expect(commits(await next(on, BOB))).toBe(1);
+    expect(await examine(as(on, BOB))).toEqual([]);
   });
 });
 

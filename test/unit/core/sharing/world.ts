@@ -79,8 +79,7 @@ export function as(on: Hosted, user: User, how: How = {}): Process {
 }
 
 /** Any verb does it: recovers what a dead command left, and collects. */
-export async function next(on: Hosted, user: User): Promise<Process> {
-  const world = as(on, user);
+export async function next(on: Hosted, user: User, world = as(on, user)): Promise<Process> {
   await withLocks(world, ["another"], async () => {});
   return world;
 }
