@@ -6,7 +6,8 @@ import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
-import { type KeptDefinition, keptDefinition } from "../instances/kept-definition.ts";
+import { recordedDefinition, requireDefinition } from "../instances/definition-file.ts";
+import { type KeptDefinition, keptDefinition, keptName } from "../instances/kept-definition.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { Action } from "../model/action.ts";
 import type { DiskFile, DomainDefinition, DomainStatus, NewDisk } from "../model/host.ts";
@@ -166,7 +167,10 @@ async function newest(
 ): Promise<{ readonly kept: KeptDefinition; readonly loses: readonly string[] }> {
   const kept = await keptDefinition(world, instance.id);
   const since = "what others than estrato have changed of its definition since estrato last worked on it";
-  if (kept !== null) return { kept, loses: [since] };
+  if (kept !== null) {
+    requireDefinition(world, kept.xml, world.store.paths.record(keptName(instance.id)));
+    return { kept, loses: [since] };
+  }
   const autostart = false;
   const noAutostart = "that it starts with the host, if it did";
   if (status !== null) return { kept: { xml: status.inactive.xml, autostart }, loses: [noAutostart] };
@@ -176,7 +180,7 @@ async function newest(
     .sort((a, b) => a.createdAt.localeCompare(b.createdAt))
     .at(-1);
   if (snapshot?.definition != null) {
-    const xml = await world.store.readRecord(snapshot.definition);
+    const xml = await recordedDefinition(world, snapshot.definition);
     return {
       kept: { xml, autostart },
       loses: [`what has changed of its definition since ${snapshot.createdAt}`, noAutostart],
