@@ -2,7 +2,7 @@ import type { Examined } from "../core/doctor/doctor.ts";
 import { EstratoError } from "../errors.ts";
 import type { Painter } from "../ui/colour.ts";
 import { text } from "../ui/output/columns.ts";
-import { printable } from "../ui/text.ts";
+import { printable, told } from "../ui/text.ts";
 import { flag } from "./framework/options.ts";
 import * as result from "./framework/result.ts";
 import { verb } from "./framework/verb.ts";
@@ -17,7 +17,7 @@ const columns = [
 /** Whole sentences: a table would cut off who needs what. */
 function drawn({ subject, problem, remedy, result: how }: Examined, painter: Painter): string {
   const word = how === "mended" ? painter("green", "mended: ") : how === "left" ? painter("yellow", "left: ") : "";
-  return `${painter("bold", printable(subject))}: ${printable(problem)}\n  ${word}${printable(remedy)}\n`;
+  return `${painter("bold", printable(subject))}: ${told(problem)}\n  ${word}${told(remedy)}\n`;
 }
 
 export default verb({
