@@ -42,12 +42,13 @@ export function createReporter({ globals, env, status, say, prompts }: ReporterO
       }
       crashPoint(env, event);
     },
-    /** Yes with --yes, and in a dry run, which changes nothing. */
+    /** Yes with --yes, unless a person must say it, and in a dry run, which changes nothing. */
     async confirm(question) {
-      const { text, loses, heading = "Lost would be" } = question;
-      if (globals.yes || globals.dryRun) return true;
+      const { text, loses, heading = "Lost would be", byPerson = false } = question;
+      if ((globals.yes && !byPerson) || globals.dryRun) return true;
       status.clear();
       const asking = prompts();
+      if (asking === null && byPerson) return false;
       if (asking === null) {
         const lost = loses.length === 0 ? "" : ` ${heading}: ${loses.map(told).join(", ")}.`;
         throw new EstratoError("needs_yes", `${text} This needs a yes, and nobody can be asked`, {

@@ -140,7 +140,8 @@ async function refusedOf(world: World, found: readonly Finding[]): Promise<Set<F
     const { mending } = finding;
     if (mending === null || mending.loses.length === 0) continue;
     const text = `${finding.subject}: ${finding.problem}. ${finding.remedy}`;
-    if (!(await world.report.confirm({ text, loses: mending.loses }))) refused.add(finding);
+    const { loses, byPerson = false } = mending;
+    if (!(await world.report.confirm({ text, loses, byPerson }))) refused.add(finding);
   }
   return refused;
 }
