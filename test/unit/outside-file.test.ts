@@ -56,6 +56,16 @@ describe("a pipe, a device or a folder in the place of a file", () => {
   });
 });
 
+test("a folder that an option names is told as that", async () => {
+  for (const line of [`instance create web1 --image none --user-data ${folder}`, `keypair import k --file ${folder}`]) {
+    const { exit, stderr } = await runLine(line.split(" "), { signal: never, env: {} });
+    expect({ exit, stderr }, line).toEqual({
+      exit: 6,
+      stderr: expect.stringMatching(/: it is a folder\./),
+    });
+  }
+});
+
 test("no more is read than a file may hold", async () => {
   const large = { code: "host", message: expect.stringContaining("larger than 4 bytes") };
   await expect(readOutside(file, { maxBytes: 4 })).rejects.toMatchObject(large);
