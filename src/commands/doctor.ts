@@ -24,7 +24,7 @@ export default verb({
   description:
     "Compares the records, the files and libvirt, and names each difference. Changes nothing by itself.\n\n" +
     "--repair puts together the state where it is damaged, lost or older than what was stored last, ends what a killed command left behind, mends what can be mended without guessing, and collects data that nothing needs any " +
-    "more, and pulls in what instances still read from the backups that they were booted from. Where it must choose it asks; with -y it goes on.\n\n" +
+    "more, and pulls in what instances still read from the backups that they were booted from. Where it must choose it asks; with -y it goes on, but where it cannot be seen whether a file of others is gone or its disk not mounted.\n\n" +
     "A store belongs to the machine and the libvirt that it was first used with, and every command refuses others (6). --take-over binds it " +
     "to this machine and to the libvirt that is asked for here. It asks, since whatever used it before must never use it again: two that " +
     "work on one store lose what guests write.",
