@@ -120,7 +120,12 @@ export function textsIn(folder: string): { path: string; text: string }[] {
 
 /** Is there something that is no regular file, nor a link to one? */
 export function isNoFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === false;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === false;
+  } catch (error) {
+    if (errnoOf(error) === "ELOOP") return true;
+    throw error;
+  }
 }
 
 /**

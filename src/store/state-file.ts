@@ -72,7 +72,8 @@ export function stateFile(options: StateFileOptions): StateFile {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === "EACCES" || errno === "EPERM") throw hostError(paths.stateFile, error);
-      if (errno !== "ENOENT") throw lost("it cannot be read", error);
+      if (errno !== "ENOENT")
+        throw lost(isNoFile(paths.stateFile) ? "it is no regular file" : "it cannot be read", error);
       if (hasCopies(paths.copiesFolder)) throw lost("it is gone, but its copies are there", error);
       if (hasAny(paths.thingsFolder)) throw lost("it is gone, but records of what it held are there", error);
       const layer = unexplainedLayer();

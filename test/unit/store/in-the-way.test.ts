@@ -63,13 +63,22 @@ describe("a pipe in the place of a file keeps nobody waiting", () => {
     pipeAt(join(home, "state.json"));
     await expect(store.read()).rejects.toMatchObject({
       code: "integrity",
-      message: expect.stringContaining(join(home, "state.json")),
+      message: `${join(home, "state.json")}: damaged: it is no regular file`,
     });
     await expect(add("k2")).rejects.toMatchObject({ code: "integrity" });
     const { from, damagedFile } = await store.restoreLastGood();
     expect([from, damagedFile]).toEqual([expect.stringContaining("/state/0000"), expect.stringContaining("damaged-")]);
     expect(Object.keys((await store.read()).keypairs)).toEqual(["k1"]);
     expect((await store.stateCopies()).map(({ path }) => path)).not.toContain(damagedFile);
+  });
+
+  it("nor does a link to itself, which is as little a file", async () => {
+    await add("k1");
+    rmSync(join(home, "state.json"));
+    symlinkSync("state.json", join(home, "state.json"));
+    await expect(store.read()).rejects.toMatchObject({ code: "integrity" });
+    await store.restoreLastGood();
+    expect(Object.keys((await store.read()).keypairs)).toEqual(["k1"]);
   });
 
   it("as a journal entry: it is damage, and is set aside", async () => {
