@@ -35,8 +35,8 @@ export function jsonText(value: unknown, indent?: number): string {
 const LONGEST_MESSAGE = 8000;
 
 /**
- * The same of a message, a note or a question, which may hold what a child, a guest or a file of others says: no more of
- * it than leaves on the screen what stood there before.
+ * The same of a message, a note or a question, which may hold what a child, a guest or a file of others says: no more
+ * of it than leaves on the screen what stood there before.
  */
 export function told(text: string): string {
   return printable(shortened(text, LONGEST_MESSAGE));

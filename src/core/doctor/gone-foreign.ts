@@ -10,8 +10,8 @@ import type { World } from "../ports.ts";
 import type { Finding } from "./finding.ts";
 
 /**
- * To be asked of a layer whose file is missing. Null: something needs it, and it is not ours to forget. Where nothing at
- * all is left of the folder that it lay in (a mount point without its disk looks like that), only a person can say
+ * To be asked of a layer whose file is missing. Null: something needs it, and it is not ours to forget. Where nothing
+ * at all is left of the folder that it lay in (a mount point without its disk looks like that), only a person can say
  * whether it is gone or away.
  */
 export async function examineGoneForeign(world: World, state: State, layer: Layer): Promise<Finding | null> {

@@ -115,8 +115,8 @@ async function requireOwnHeads(world: World, state: State, status: DomainStatus)
 }
 
 /**
- * Each head is nobody else's, whatever it is called there, and of a guest that is `off` it is there, and nothing lies on
- * it that the guest may have written to (another tool's overlay). What cannot be read may be anything (DESIGN.md,
+ * Each head is nobody else's, whatever it is called there, and of a guest that is `off` it is there, and nothing lies
+ * on it that the guest may have written to (another tool's overlay). What cannot be read may be anything (DESIGN.md,
  * invariant 14).
  */
 async function requireOwnDisks(world: World, state: State, { id, name }: Instance, off: boolean): Promise<void> {

@@ -1,4 +1,4 @@
-/** Definitions that lie in files: the records of a store, and what a backup holds. Anything may stand in them by now. */
+/** Definitions that lie in files: the records of a store, and what a backup holds. Anything may stand in them. */
 import { EstratoError } from "../../errors.ts";
 import type { World } from "../ports.ts";
 
