@@ -52,7 +52,7 @@ export async function readOutside(path: string, rules: OutsideRules): Promise<Bu
 
 /** The same of a regular file, at once: for what is read before anything can be waited for. */
 export function readOutsideSync(path: string, maxBytes: number): Buffer {
-  const fd = openSync(path, READING);
+  const fd = opened(path);
   try {
     const found = fstatSync(fd);
     if (!found.isFile()) throw irregular(path);
@@ -64,6 +64,14 @@ export function readOutsideSync(path: string, maxBytes: number): Buffer {
     return bytes.subarray(0, at);
   } finally {
     closeSync(fd);
+  }
+}
+
+function opened(path: string): number {
+  try {
+    return openSync(path, READING);
+  } catch (error) {
+    return toldOf(path)(error as NodeJS.ErrnoException);
   }
 }
 

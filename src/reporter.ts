@@ -5,7 +5,7 @@ import { EstratoError } from "./errors.ts";
 import type { Globals } from "./globals.ts";
 import type { Prompts } from "./ui/prompts.ts";
 import type { StatusLine } from "./ui/status-line.ts";
-import { printable } from "./ui/text.ts";
+import { told } from "./ui/text.ts";
 
 export interface ReporterOptions {
   readonly globals: Pick<Globals, "quiet" | "verbose" | "yes" | "dryRun">;
@@ -28,28 +28,29 @@ export function createReporter({ globals, env, status, say, prompts }: ReporterO
   return {
     declined: () => declined,
     note(text) {
-      if (!globals.quiet) say(`${printable(text)}\n`);
+      if (!globals.quiet) say(`${told(text)}\n`);
     },
     progress: (title, fraction) => status.show(title, fraction),
-    ...(globals.verbose ? { detail: (text: string) => say(`${printable(text)}\n`) } : {}),
+    ...(globals.verbose ? { detail: (text: string) => say(`${told(text)}\n`) } : {}),
     step(event) {
       if (event.phase === "before") {
         // One step may be many actions: it is said once.
         const line = `${event.operation} ${event.title}`;
-        if (globals.verbose && line !== lastLine) say(`${printable(event.title)}\n`);
+        if (globals.verbose && line !== lastLine) say(`${told(event.title)}\n`);
         lastLine = line;
         status.show(event.title, null);
       }
       crashPoint(env, event);
     },
-    /** Yes with --yes, and in a dry run, which changes nothing. */
+    /** Yes with --yes, unless a person must say it, and in a dry run, which changes nothing. */
     async confirm(question) {
-      const { text, loses, heading = "Lost would be" } = question;
-      if (globals.yes || globals.dryRun) return true;
+      const { text, loses, heading = "Lost would be", byPerson = false } = question;
+      if ((globals.yes && !byPerson) || globals.dryRun) return true;
       status.clear();
       const asking = prompts();
+      if (asking === null && byPerson) return false;
       if (asking === null) {
-        const lost = loses.length === 0 ? "" : ` ${heading}: ${loses.map(printable).join(", ")}.`;
+        const lost = loses.length === 0 ? "" : ` ${heading}: ${loses.map(told).join(", ")}.`;
         throw new EstratoError("needs_yes", `${text} This needs a yes, and nobody can be asked`, {
           hint: `Nothing has changed.${lost} Give --yes to go on.`,
         });

@@ -2,7 +2,7 @@ import type { Examined } from "../core/doctor/doctor.ts";
 import { EstratoError } from "../errors.ts";
 import type { Painter } from "../ui/colour.ts";
 import { text } from "../ui/output/columns.ts";
-import { printable } from "../ui/text.ts";
+import { printable, told } from "../ui/text.ts";
 import { flag } from "./framework/options.ts";
 import * as result from "./framework/result.ts";
 import { verb } from "./framework/verb.ts";
@@ -17,7 +17,7 @@ const columns = [
 /** Whole sentences: a table would cut off who needs what. */
 function drawn({ subject, problem, remedy, result: how }: Examined, painter: Painter): string {
   const word = how === "mended" ? painter("green", "mended: ") : how === "left" ? painter("yellow", "left: ") : "";
-  return `${painter("bold", printable(subject))}: ${printable(problem)}\n  ${word}${printable(remedy)}\n`;
+  return `${painter("bold", printable(subject))}: ${told(problem)}\n  ${word}${told(remedy)}\n`;
 }
 
 export default verb({
@@ -25,7 +25,7 @@ export default verb({
     "Compares the records, the files and libvirt, and names each difference. Changes nothing by itself.\n\n" +
     "--repair puts together the state where it is damaged, lost or older than what was stored last, ends what a killed command left behind, mends what can be mended without guessing, and collects data that nothing needs any " +
     "more, and pulls in what instances still read from the backups that they were booted from, or from files of another user's whom nobody called trusted. " +
-    "Where it must choose it asks; with -y it goes on.\n\n" +
+    "Where it must choose it asks; with -y it goes on, but where it cannot be seen whether a file of others is gone or its disk not mounted.\n\n" +
     "A store belongs to the machine and the libvirt that it was first used with, and every command refuses others (6). --take-over binds it " +
     "to this machine and to the libvirt that is asked for here. It asks, since whatever used it before must never use it again: two that " +
     "work on one store lose what guests write.",

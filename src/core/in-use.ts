@@ -131,7 +131,8 @@ async function namedByHeaders(world: World, domains: readonly DomainStatus[]): P
       namers.blind.push({ ...userOf(status), name: `instance ${status.name}, whose QEMU does not answer` });
     }
   }
-  for (const chain of await chainsInFolder(world)) addChain(namers, chain, headerOf(chain));
+  for (const chain of await chainsInFolder(world, world.store.paths.layersFolder))
+    addChain(namers, chain, headerOf(chain));
   return namers;
 }
 
@@ -147,7 +148,8 @@ async function namedByStrangers(world: World, state: State, domains: readonly Do
     }
   }
   const layers = new Set(Object.values(state.layers).map(({ file }) => file));
-  for (const chain of await chainsInFolder(world, layers)) addChain(namers, chain, headerOf(chain));
+  for (const chain of await chainsInFolder(world, world.store.paths.layersFolder, layers))
+    addChain(namers, chain, headerOf(chain));
   for (const chain of await chainsInOtherStores(world))
     addChain(namers, chain, { by: "store", id: chain.top, name: `${chain.top} of another store` });
   return namers;

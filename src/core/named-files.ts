@@ -60,14 +60,21 @@ export function strangeDisks(state: State, status: DomainStatus): DomainDisk[] {
     .filter(({ device, source }) => source !== null && own.get(device) !== source);
 }
 
-/** What the images in our folder stand on, without themselves; but `except`, by path. */
-export async function chainsInFolder(world: World, except: ReadonlySet<string> = new Set()): Promise<NamedChain[]> {
-  const folder = world.store.paths.layersFolder;
+/**
+ * What the images in a folder stand on, without themselves; but `except`, by path. Of another name than *.qcow2 is what
+ * others put there: virsh calls an overlay lay-….SNAPSHOT.
+ */
+export async function chainsInFolder(
+  world: World,
+  folder: string,
+  except: ReadonlySet<string> = new Set(),
+): Promise<NamedChain[]> {
   const chains: NamedChain[] = [];
   for (const name of await world.host.listFolder(folder)) {
     const top = `${folder}/${name}`;
-    if (!name.endsWith(".qcow2") || except.has(top)) continue;
-    const files = await readChain(world, top, "qcow2");
+    const isImage = name.endsWith(".qcow2");
+    if (except.has(top) || (!isImage && !(await world.host.fileInfo(top))?.isRegularFile)) continue;
+    const files = await readChain(world, top, "qcow2", isImage);
     chains.push({ top, disk: top, files: files?.slice(1) ?? null });
   }
   return chains;
@@ -89,12 +96,16 @@ export async function chainsInOtherStores(world: World): Promise<NamedChain[]> {
   return chains;
 }
 
-/** Top first; [] where it is not there; null where it cannot be read, or is not what it should be. */
-async function readChain(world: World, path: string, format: string): Promise<ChainFile[] | null> {
+/**
+ * Top first; [] where it is not there, or no image where it need not be one; null where it cannot be read, or is not
+ * what it should be.
+ */
+async function readChain(world: World, path: string, format: string, isImage = true): Promise<ChainFile[] | null> {
   try {
     const files = await world.host.imageChain(path, format);
     for (const file of files) {
       if (file.fault === null || file.fault === DATA_ELSEWHERE) continue;
+      if (!isImage && file === files[0]) return [];
       // A file that was just begun holds nothing yet, and names nothing.
       if ((await world.host.fileInfo(file.path))?.sizeBytes !== 0) return null;
     }

@@ -49,11 +49,14 @@ export interface Reporter {
   }): void;
   /**
    * A question with a default; "needs_yes" where nobody can answer. `heading`: of what the list is, if not of losses.
+   * `byPerson`: only somebody who has looked can say it. --yes is no answer then, and where nobody can be asked it is
+   * no.
    */
   confirm(question: {
     readonly text: string;
     readonly loses: readonly string[];
     readonly heading?: string;
+    readonly byPerson?: boolean;
   }): Promise<boolean>;
 }
 

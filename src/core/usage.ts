@@ -2,17 +2,19 @@
  * `usage`: where the bytes are, what deleting each kind of thing would free, and what stays or waits though nothing
  * points at it.
  */
+import { hiddenInStore } from "./abandoned.ts";
 import { isBorrowedBackup } from "./graph/borrowed.ts";
 import { collect } from "./graph/collect.ts";
 import { layerGraph, type Pointer, standingOn } from "./graph/references.ts";
 import { exclusiveOf } from "./layers/freed.ts";
 import { readFacts } from "./layers/holders.ts";
+import type { HiddenFile } from "./model/host.ts";
 import type { Layer, State } from "./model/state.ts";
 import type { World } from "./ports.ts";
 
 export interface UsageRow {
   readonly kind: "volumes" | "snapshots" | "images" | "hidden" | "total";
-  /** Things of this kind; for "hidden" and "total": layers. */
+  /** Things of this kind; for "hidden" and "total": layers, and files under hidden names. */
   readonly count: number;
   /** What guests see, or would: the sum of the sizes of all disks. Null where no guest sees any. */
   readonly virtualBytes: number | null;
@@ -25,8 +27,9 @@ export interface UsageRow {
   readonly exclusiveBytes: number | null;
 }
 
-/** A layer that nothing points at and that is there all the same. */
+/** A layer that nothing points at and that is there all the same; or a file that is being written, or was. */
 export interface HiddenLayer {
+  /** Of the layer; the path of the file. */
   readonly id: string;
   /** "kept": others need it. "deferred": it could go, and waits. "now": the next collecting takes it. */
   readonly fate: "kept" | "deferred" | "now";
@@ -47,9 +50,10 @@ type DiskSizes = readonly { readonly layer: string; readonly sizeBytes: number }
 /** Reads only. */
 export async function readUsage(world: World): Promise<Usage> {
   const state = await world.store.read();
-  const [facts, allocated, freeBytes] = await Promise.all([
+  const [facts, allocated, unfinished, freeBytes] = await Promise.all([
     readFacts(world, state, Object.keys(state.layers), { outsiders: true }),
     readAllocated(world, Object.values(state.layers)),
+    readUnfinished(world),
     world.host.freeBytes(world.store.paths.layersFolder),
   ]);
   const bytesOf = (layers: Iterable<string>) =>
@@ -69,21 +73,22 @@ export async function readUsage(world: World): Promise<Usage> {
     }),
   );
   const pointed = layerGraph(state).pointers;
-  const hidden = hiddenLayers(state, facts, allocated);
+  const hidden = [...hiddenLayers(state, facts, allocated), ...unfinished];
+  const unfinishedBytes = unfinished.reduce((sum, one) => sum + one.allocatedBytes, 0);
   const unpointed = Object.keys(state.layers).filter((id) => !pointed.has(id));
   rows.push(
     {
       kind: "hidden",
-      count: unpointed.length,
+      count: unpointed.length + unfinished.length,
       virtualBytes: null,
-      allocatedBytes: bytesOf(unpointed),
+      allocatedBytes: bytesOf(unpointed) + unfinishedBytes,
       exclusiveBytes: null,
     },
     {
       kind: "total",
-      count: Object.keys(state.layers).length,
+      count: Object.keys(state.layers).length + unfinished.length,
       virtualBytes: rows.reduce((sum, row) => sum + (row.virtualBytes ?? 0), 0),
-      allocatedBytes: bytesOf(Object.keys(state.layers)) + memory,
+      allocatedBytes: bytesOf(Object.keys(state.layers)) + unfinishedBytes + memory,
       exclusiveBytes: exclusive.at(-1) ?? null,
     },
   );
@@ -97,6 +102,24 @@ async function readAllocated(world: World, layers: readonly Layer[]): Promise<Ma
       .map(async ({ id, file }) => [id, (await world.host.fileInfo(file))?.allocatedBytes ?? 0] as const),
   );
   return new Map(sizes);
+}
+
+const UNFINISHED: Readonly<Record<HiddenFile["writer"], Pick<HiddenLayer, "fate" | "reason">>> = {
+  dead: { fate: "now", reason: "a command that was killed was writing it" },
+  living: { fate: "deferred", reason: "a command is writing it" },
+  unknown: { fate: "kept", reason: 'a hidden file of nobody\'s here: see "estrato doctor"' },
+};
+
+/** Files of the store under hidden names, which no list shows. */
+async function readUnfinished(world: World): Promise<HiddenLayer[]> {
+  const files = await hiddenInStore(world);
+  const sizes = await Promise.all(
+    files.map(async ({ path }) => (await world.host.fileInfo(path))?.allocatedBytes ?? 0),
+  );
+  return files.map(({ path, writer }, index) => ({
+    ...{ id: path, by: [], allocatedBytes: sizes[index] ?? 0 },
+    ...UNFINISHED[writer],
+  }));
 }
 
 /** Each kind's things, and the disks that they are. */

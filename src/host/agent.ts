@@ -41,6 +41,9 @@ interface GuestInterface {
   readonly "ip-addresses"?: readonly { readonly "ip-address"?: unknown }[];
 }
 
+/** More than a guest with a card in each slot has. */
+const MOST_ADDRESSES = 100;
+
 /**
  * Reads what the agent says of the guest's interfaces. A guest may say anything: only what looks like an address
  * passes.
@@ -52,5 +55,6 @@ export function parseInterfaces(answer: unknown): string[] {
     .map((each) => each?.["ip-address"])
     .filter((address): address is string => typeof address === "string" && /^[0-9A-Fa-f.:]{3,45}$/.test(address))
     .filter((address) => !/^(127\.|169\.254\.|::1$|fe[89ab])/i.test(address));
-  return [...addresses.filter((each) => isIPv4(each)), ...addresses.filter((each) => !isIPv4(each))];
+  const sorted = [...addresses.filter((each) => isIPv4(each)), ...addresses.filter((each) => !isIPv4(each))];
+  return sorted.slice(0, MOST_ADDRESSES);
 }

@@ -96,7 +96,7 @@ async function readMany(virsh: Virsh, targets: readonly string[], census: Census
     const snapshots = census.snapshots.has(target) ? (rest.shift() ?? "") : "";
     const checkpoints = census.checkpoints.has(target) ? (rest.shift() ?? "") : "";
     statuses.push(
-      await assemble(virsh, {
+      await assemble(virsh, target, {
         persistent: census.persistent.has(target),
         autostart: census.autostart.has(target),
         managedSave: census.saved.has(target),
@@ -124,7 +124,7 @@ async function readOne(virsh: Virsh, target: string): Promise<DomainStatus | nul
   const [answers] = await Promise.all([answering, loadParser()]);
   if (answers.some(isGone)) return null;
   const [info = "", state = "", inactive = "", live = "", snapshots = "", checkpoints = ""] = answers.map(textOf);
-  return assemble(virsh, { ...parseDominfo(info), state, inactive, live, snapshots, checkpoints });
+  return assemble(virsh, target, { ...parseDominfo(info), state, inactive, live, snapshots, checkpoints });
 }
 
 interface Outputs extends Pick<DomainStatus, "persistent" | "autostart" | "managedSave"> {
@@ -135,13 +135,23 @@ interface Outputs extends Pick<DomainStatus, "persistent" | "autostart" | "manag
   readonly checkpoints: string;
 }
 
-async function assemble(virsh: Virsh, outputs: Outputs): Promise<DomainStatus> {
+async function assemble(virsh: Virsh, target: string, outputs: Outputs): Promise<DomainStatus> {
   const { parseDefinition } = await import("./domain-xml.ts");
+  const read = (xml: string) => {
+    try {
+      return parseDefinition(xml, virsh.folders);
+    } catch (cause) {
+      throw cause instanceof EstratoError
+        ? new EstratoError(cause.code, `domain ${target}: ${cause.message}`, {
+            hint: `See: virsh dumpxml ${target}.`,
+            cause,
+          })
+        : cause;
+    }
+  };
   const { state, reason } = parseState(outputs.state);
   const isLive = state !== "shutoff" && state !== "crashed";
-  const parsed = [outputs.inactive, ...(isLive ? [outputs.live] : [])].map((xml) =>
-    parseDefinition(xml, virsh.folders),
-  );
+  const parsed = [outputs.inactive, ...(isLive ? [outputs.live] : [])].map(read);
   const [defined, live = null] = parsed.some(({ disks }) => disks.some(({ pool }) => pool !== null))
     ? await (await import("./pools.ts")).resolvePools(virsh, parsed)
     : parsed;

@@ -24,7 +24,7 @@ function rootOf(xml: string): Element {
 }
 
 /**
- * Reads a definition; `folders`: of the libvirt that it is of. "failed" where the text is no domain's XML or lacks a
+ * Reads a definition; `folders`: of the libvirt that it is of. "host" where the text is no domain's XML or lacks a
  * name or UUID.
  */
 export function parseDefinition(xml: string, folders = SYSTEM_FOLDERS): DomainDefinition {
@@ -32,7 +32,7 @@ export function parseDefinition(xml: string, folders = SYSTEM_FOLDERS): DomainDe
   const name = childText(root, "name");
   const uuid = childText(root, "uuid");
   const memory = childNamed(root, "memory");
-  if (!name || !uuid || !memory) throw new EstratoError("failed", "XML of a domain: no name, UUID or memory in it");
+  if (!name || !uuid || !memory) throw new EstratoError("host", "XML of a domain: no name, UUID or memory in it");
   const devices = childNamed(root, "devices");
   return {
     uuid,
@@ -174,7 +174,7 @@ function bytesOf(element: Element): number {
   const unit = UNITS[attribute(element, "unit") ?? "KiB"];
   const bytes = Number(element.textContent) * (unit ?? Number.NaN);
   if (!Number.isSafeInteger(bytes)) {
-    throw new EstratoError("failed", `XML of a domain: <${element.tagName}> is no size`);
+    throw new EstratoError("host", `XML of a domain: <${element.tagName}> is no size`);
   }
   return bytes;
 }

@@ -2,7 +2,7 @@
  * What a disk stands on, file by file, as the headers say it: read by ourselves, since it is asked of every domain of
  * the host, and a process for each file would take seconds.
  */
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type ChainFile, DATA_ELSEWHERE } from "../core/model/host.ts";
@@ -19,8 +19,8 @@ const LONGEST = 1000;
 
 /**
  * The file at `path` and all that it stands on, top first; [] where it is not there. It ends at the first file that
- * names no other, is of another format than qcow2, or is missing. "host" where a file cannot be read; "integrity" where
- * one stands on itself.
+ * names no other, is of another format than qcow2, or is missing. "host" where a file cannot be read, or is neither a
+ * file nor a disk; "integrity" where one stands on itself.
  */
 export async function imageChain(path: string, format: string): Promise<ChainFile[]> {
   const chain: ChainFile[] = [];
@@ -43,6 +43,14 @@ export async function imageChain(path: string, format: string): Promise<ChainFil
   return chain;
 }
 
+/** "host" where QEMU might wait for it: a pipe, whose other end it would wait for, a terminal, a folder. */
+export function requireFileOrDisk(path: string, found: Pick<BigIntStats, "isFile" | "isBlockDevice">): void {
+  if (found.isFile() || found.isBlockDevice()) return;
+  throw new EstratoError("host", `${printable(path)}: it is neither a file nor a disk`, {
+    hint: "Look who has put it there.",
+  });
+}
+
 type Read = { readonly file: ChainFile; readonly backing: { path: string; format: string | null } | null } | null;
 
 /** Without a format QEMU would tell it by the content; so do we, where the content is a whole header of qcow2. */
@@ -51,7 +59,9 @@ async function readOne(path: string, format: string | null): Promise<Read> {
   const handle = await openImage(path);
   if (handle === null) return null;
   try {
-    const identity = identityOf(await handle.stat({ bigint: true }));
+    const stat = await handle.stat({ bigint: true });
+    requireFileOrDisk(path, stat);
+    const identity = identityOf(stat);
     const plain = { file: { path, format, identity, encrypted: false, fault: null }, backing: null };
     if (format !== null && format !== "qcow2") return plain;
     const bytes = Buffer.alloc(READ_BYTES);

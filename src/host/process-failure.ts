@@ -1,6 +1,7 @@
 /** What a child that failed is reported as. */
 import type { Command } from "../core/model/host.ts";
 import { EstratoError, NoAnswer } from "../errors.ts";
+import { shortened } from "../shortened.ts";
 
 /** Debian's package for each program that we start. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -117,8 +118,11 @@ export function lastWords(stderr: string): string | null {
   return last === undefined ? null : printable(last);
 }
 
-/** Text from a guest or a file, made harmless for a terminal and for one line. */
+/** More than any path has. */
+const LONGEST_TEXT = 4096;
+
+/** Text from a guest or a file, made harmless for a terminal and for one line, and no longer than one can be. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+  return shortened(text, LONGEST_TEXT).replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }

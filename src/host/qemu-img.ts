@@ -2,8 +2,9 @@
 import { stat } from "node:fs/promises";
 import type { Command, DataPlace, Extent, ImageFile, ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { imageChain, requireFileOrDisk } from "./image-chain.ts";
 import type { Processes } from "./process.ts";
-import { failure, printable } from "./process-failure.ts";
+import { failure } from "./process-failure.ts";
 import { qcow2Extents } from "./qcow2-extents.ts";
 import { createExtentReader, parseDepth, parseFaults, parseInfo, parseMeasure, parsePlace } from "./qemu-img-output.ts";
 import { readSecret, secretPath, withSecretFds } from "./secrets.ts";
@@ -59,7 +60,7 @@ export function encryptedOptions(path: string, below: number, index: number): st
 
 /** How many files an image stands on. Opens no content: an encrypted one tells without its secret. */
 export async function filesBelow(processes: Processes, path: string): Promise<number> {
-  await requireImages(path);
+  await requireImages({ path, format: "qcow2" });
   const command = qemuImg("info", "--output=json", "-U", "--backing-chain", "-f", "qcow2", absolutePath(path));
   return parseDepth(await processes.output(command)) - 1;
 }
@@ -103,7 +104,7 @@ export async function imageInfo(
  */
 export async function ownExtents(processes: Processes, virsh: Virsh, image: ImageFile): Promise<Extent[]> {
   const { path, format, secret } = image;
-  await requireImages(path);
+  await exists(path);
   const told = format === "qcow2" && secret === undefined ? await qcow2Extents(path) : null;
   if (told !== null) return told;
   const reader = createExtentReader(format);
@@ -119,7 +120,7 @@ export async function ownExtents(processes: Processes, virsh: Virsh, image: Imag
 /** Opened with its chain: the options that name it, `-f` or `-F` (or none) and the name. */
 async function openArguments(processes: Processes, image: ImageFile, formatOption: "-f" | "-F") {
   const { path, format, secret } = image;
-  await requireImages(path);
+  await requireImages(image);
   if (secret === undefined) return { options: [formatOption, format], name: absolutePath(path) };
   return { options: [], name: encryptedName(path, await filesBelow(processes, path)) };
 }
@@ -132,7 +133,7 @@ export async function dataPlaces(
   virsh: Virsh,
   { path, secret }: Omit<ImageFile, "format">,
 ): Promise<DataPlace[]> {
-  await requireImages(path);
+  await exists(path);
   const places: DataPlace[] = [];
   const name = secret === undefined ? aloneName(path, "qcow2") : encryptedName(path, null);
   return withSecret(virsh, secret, async (object, how) => {
@@ -171,7 +172,7 @@ export async function countFaults(
   virsh: Virsh,
   { path, secret }: Omit<ImageFile, "format">,
 ): Promise<number> {
-  await requireImages(path);
+  await requireImages({ path, format: "qcow2" });
   const name = secret === undefined ? ["-f", "qcow2", absolutePath(path)] : [encryptedName(path, null)];
   return withSecret(virsh, secret, async (object, how) => {
     const command = qemuImg("check", "--output=json", "-U", ...object, ...name);
@@ -198,24 +199,21 @@ export async function sameContent(processes: Processes, virsh: Virsh, a: ImageFi
   throw failure(command, result);
 }
 
-/**
- * Is it there? "host" where QEMU would open something else than an image: a pipe, whose other end it would wait for, a
- * terminal, a folder.
- */
+/** Is it there? "host" where QEMU would open something else than an image. */
 async function exists(path: string): Promise<boolean> {
   try {
-    const found = await stat(path);
-    if (found.isFile() || found.isBlockDevice()) return true;
+    requireFileOrDisk(path, await stat(path));
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;
   }
-  throw new EstratoError("host", `${printable(path)}: it is neither a file nor a disk`, {
-    hint: "Look who has put it there.",
-  });
 }
 
-/** To be asked before QEMU is given a file that it might wait for. What is not there QEMU tells itself. */
-export async function requireImages(...paths: readonly string[]): Promise<void> {
-  for (const path of paths) await exists(path);
+/**
+ * To be asked before QEMU is given images with all that they stand on: "host" where it might wait for one of these
+ * files. What is not there QEMU tells itself.
+ */
+export async function requireImages(...images: readonly Pick<ImageFile, "path" | "format">[]): Promise<void> {
+  for (const { path, format } of images) await imageChain(path, format);
 }

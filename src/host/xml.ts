@@ -30,12 +30,15 @@ const MOST_TAGS = 40_000;
 const DEEPEST_ELEMENT = 256; // libvirt's own parser ends there, too
 
 /**
- * Parses a document whose root must be `root`. "failed" where it is not well-formed, or has a document type (nothing of
- * libvirt's has one); "host" where it is larger or deeper than any that describes something.
+ * Parses a document whose root must be `root`. "host" where it is not well-formed, is of another encoding than UTF-8,
+ * has a document type (nothing of libvirt's has one), or is larger or deeper than any that describes something. Who
+ * reads it from a file says from which.
  */
-export function parseXml(text: string, root: string): Document {
+export function parseXml(written: string, root: string): Document {
+  const text = written.startsWith(BYTE_ORDER_MARK) ? written.slice(1) : written;
   if (text.length > LARGEST_CHARACTERS || tagsIn(text) > MOST_TAGS) throw unwieldy(root, "it is too large");
-  if (/<!DOCTYPE/i.test(text)) throw new EstratoError("failed", `XML of a ${root}: a document type is not allowed`);
+  const strange = whyNoXml(text);
+  if (strange !== null) throw new EstratoError("host", `XML of a ${root}: ${strange}`);
   requireShallow(text, root);
   const { DOMParser, onErrorStopParsing } = xmldom();
   try {
@@ -45,8 +48,32 @@ export function parseXml(text: string, root: string): Document {
   } catch (cause) {
     if (cause instanceof RangeError) throw unwieldy(root, "it is too deep", cause);
     const why = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "";
-    throw new EstratoError("failed", `XML of a ${root}: ${why}`, { cause });
+    // How the parser went about it is nothing to people.
+    const plain = why
+      .replace(/^Reporting error "(.*)" caused onErrorStopParsing$/, "$1")
+      .replace(/^.*Error: (?=.)/, "");
+    throw new EstratoError("host", `XML of a ${root}: ${plain}`, { cause });
   }
+}
+
+const BYTE_ORDER_MARK = "\ufeff";
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const NO_CHARACTER = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/u;
+
+/**
+ * What the parser lets pass and libvirt does not, or reads in another way than we: null where there is nothing of it.
+ * Source: w3.org/TR/xml, 2.2 and 4.3.3.
+ */
+function whyNoXml(text: string): string | null {
+  if (/<!DOCTYPE/i.test(text)) return "a document type is not allowed";
+  const encoding = /^<\?xml\s[^>]*?\sencoding\s*=\s*["']([^"']*)/.exec(text)?.[1];
+  if (encoding !== undefined && !/^(utf-?8|us-ascii)$/i.test(encoding))
+    return `its encoding is ${JSON.stringify(encoding)}, and only UTF-8 is read`;
+  const references = Array.from(text.matchAll(/&#(?:x([0-9a-f]+)|(\d+));/gi), ([, hex, decimal]) =>
+    hex === undefined ? Number(decimal) : Number.parseInt(hex, 16),
+  );
+  const isCharacter = (code: number) => code <= 0x10ffff && !NO_CHARACTER.test(String.fromCodePoint(code));
+  return NO_CHARACTER.test(text) || !references.every(isCharacter) ? "it holds characters that no XML may hold" : null;
 }
 
 function tagsIn(text: string): number {

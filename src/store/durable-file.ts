@@ -5,13 +5,14 @@ import {
   fsyncSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { EstratoError } from "../errors.ts";
+import { readOutsideSync } from "../outside-file.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 
 const TEMPORARY = /^\..+\.tmp$/;
@@ -85,17 +86,46 @@ export function namesIn(folder: string): string[] {
   return allNamesIn(folder).filter((name) => !name.startsWith("."));
 }
 
-/** The files in a folder as text, by name; [] where the folder is not there. What goes while we look is left out. */
+/** Ten thousand instances take a tenth of it. */
+const LARGEST_BYTES = 256 * 1024 ** 2;
+
+/**
+ * The text of a file in the store. Throws what open(2) says; "host" where it is no regular file (a pipe would keep us
+ * waiting), or larger than any of ours.
+ */
+export function readStored(path: string): string {
+  try {
+    return readOutsideSync(path, LARGEST_BYTES).toString("utf8");
+  } catch (error) {
+    if (!(error instanceof EstratoError)) throw error;
+    throw new EstratoError("host", error.message, { hint: "Move it away: no estrato made it.", cause: error });
+  }
+}
+
+/**
+ * The files in a folder as text, by name; [] where the folder is not there. What goes while we look is left out, and
+ * what holds no text: a folder, a pipe, a device.
+ */
 export function textsIn(folder: string): { path: string; text: string }[] {
   return namesIn(folder).flatMap((name) => {
     const path = join(folder, name);
     try {
-      return [{ path, text: readFileSync(path, "utf8") }];
+      return isNoFile(path) ? [] : [{ path, text: readStored(path) }];
     } catch (error) {
-      if (["ENOENT", "EISDIR"].includes(errnoOf(error))) return [];
+      if (errnoOf(error) === "ENOENT") return [];
       throw hostError(path, error);
     }
   });
+}
+
+/** Is there something that is no regular file, nor a link to one? */
+export function isNoFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === false;
+  } catch (error) {
+    if (errnoOf(error) === "ELOOP") return true;
+    throw error;
+  }
 }
 
 /**

@@ -1,7 +1,8 @@
 /** The log of operations: one line of JSON each, for people. Nothing is decided by it. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, statSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, renameSync, statSync, writeSync } from "node:fs";
 import type { OperationEvent } from "../core/model/journal.ts";
 import { EstratoError } from "../errors.ts";
+import { readStored } from "./durable-file.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import { lockFile } from "./locks.ts";
 
@@ -92,7 +93,7 @@ function sizeOf(file: string): number {
 function eventsIn(file: string): OperationEvent[] {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readStored(file);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return [];
     throw hostError(file, error);

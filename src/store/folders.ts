@@ -1,8 +1,9 @@
 /** Makes the folders of a store, each with the mode that its content needs. */
-import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { accessSync, chmodSync, constants, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { EstratoError } from "../errors.ts";
 import { syncFolder } from "./durable-file.ts";
-import { hostError } from "./host-error.ts";
+import { errnoOf, hostError } from "./host-error.ts";
 import type { PathsInStore } from "./paths.ts";
 
 const PRIVATE = 0o700;
@@ -12,7 +13,7 @@ const PASSABLE = 0o711;
 /**
  * Afterwards every folder of the store exists with its mode, and would after a power cut. Repeatable and cheap.
  * A home that was there before us keeps its mode, but for the right to pass that QEMU needs in system mode.
- * Throws "host" where a folder cannot be made or belongs to someone else.
+ * Throws "host" where a folder cannot be made, belongs to someone else, or may not be written to.
  */
 export function makeFolders(paths: PathsInStore, systemMode: boolean): void {
   const open = systemMode ? PASSABLE : PRIVATE;
@@ -31,6 +32,25 @@ export function makeFolders(paths: PathsInStore, systemMode: boolean): void {
     makeFolder(paths.thingsFolder, PRIVATE),
   ];
   if (made.includes(true)) syncFolder(paths.home);
+  requireWritable(paths);
+}
+
+/** Throws "host" where a folder that is there may not be written to: its file system is read-only, say. Reads only. */
+export function requireWritable(paths: PathsInStore): void {
+  const { home, layersFolder, recordsFolder, nvramFolder, memoryFolder, journalFolder } = paths;
+  const inside = [layersFolder, recordsFolder, nvramFolder, memoryFolder, journalFolder, paths.locksFolder];
+  for (const path of [home, ...inside, paths.copiesFolder, paths.thingsFolder]) {
+    try {
+      accessSync(path, constants.W_OK);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") continue;
+      if (errnoOf(error) !== "EACCES" || statSync(path).uid !== process.geteuid?.()) throw hostError(path, error);
+      throw new EstratoError("host", `${path}: its owner may not write to it`, {
+        hint: `Give yourself that right: chmod u+w ${path}.`,
+        cause: error,
+      });
+    }
+  }
 }
 
 function makeHome(home: string, mode: number, systemMode: boolean): void {

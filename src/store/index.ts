@@ -1,6 +1,6 @@
 /** The store of one home folder, as core's StorePort knows it. */
 import { type Events, events } from "./events.ts";
-import { makeFolders } from "./folders.ts";
+import { makeFolders, requireWritable } from "./folders.ts";
 import { type Journal, journal } from "./journal.ts";
 import { type HeldFileLocks, lockNames, lockSharedFile } from "./locks.ts";
 import { type PathsInStore, pathsInStore } from "./paths.ts";
@@ -13,6 +13,7 @@ export interface Store extends StateFile, Records {
   readonly paths: PathsInStore;
   readonly journal: Journal;
   readonly events: Events;
+  requireWritable(): Promise<void>;
   lock(names: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<HeldFileLocks>;
   lockShared(path: string, what: string, timeoutMs: number, signal?: AbortSignal): Promise<HeldFileLocks | null>;
 }
@@ -43,6 +44,7 @@ export function openStore({ home, systemMode, now = () => new Date(), searchPath
     ...records(paths, makeFoldersOnce, now),
     journal: journal(paths.journalFolder, makeFoldersOnce, now),
     events: events({ file: paths.eventsFile, makeFolders: makeFoldersOnce, searchPath }),
+    requireWritable: async () => requireWritable(paths),
     async lock(names, timeoutMs, signal) {
       makeFoldersOnce();
       return lockNames(paths.locksFolder, names, { timeoutMs, signal, searchPath });

@@ -1,10 +1,18 @@
 /** The operations under way: one file per entry, there before the first outside effect, gone after the last. */
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { JournalEntry } from "../core/model/journal.ts";
 import { EstratoError } from "../errors.ts";
-import { namesIn, removeAbandoned, removeDurably, syncFolder, textsIn, writeDurably } from "./durable-file.ts";
+import {
+  namesIn,
+  readStored,
+  removeAbandoned,
+  removeDurably,
+  syncFolder,
+  textsIn,
+  writeDurably,
+} from "./durable-file.ts";
 import { checkedFileName } from "./file-names.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 
@@ -120,7 +128,7 @@ export function entryText(entry: JournalEntry): string {
 function readEntry(folder: string, name: string): JournalEntry | null {
   let text: string;
   try {
-    text = readFileSync(join(folder, name), "utf8");
+    text = readStored(join(folder, name));
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return null;
     throw hostError(name, error);

@@ -1,7 +1,6 @@
 /** Small files that the state names: definitions of domains and the like. */
-import { readFileSync } from "node:fs";
 import { EstratoError } from "../errors.ts";
-import { namesIn, removeAbandoned, removeDurably, writeDurably } from "./durable-file.ts";
+import { namesIn, readStored, removeAbandoned, removeDurably, writeDurably } from "./durable-file.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import type { PathsInStore } from "./paths.ts";
 
@@ -17,7 +16,7 @@ export interface Records {
 export function records(paths: PathsInStore, makeFolders: () => void, now: () => Date): Records {
   const find = (path: string): string | null => {
     try {
-      return readFileSync(path, "utf8");
+      return readStored(path);
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return null;
       throw hostError(path, error);

@@ -1,7 +1,7 @@
 /** The last good copies of the state, for the day that state.json itself is damaged. */
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
-import { discard, namesIn } from "./durable-file.ts";
+import { discard, namesIn, readStored } from "./durable-file.ts";
 
 const KEPT = 5;
 const NAME = /^([0-9]{12})-.+\.json$/;
@@ -48,7 +48,7 @@ export function newestGoodCopy<T>(folder: string, parse: (text: string, path: st
   for (const name of copiesIn(folder).reverse()) {
     const path = join(folder, name);
     try {
-      return { path, number: counterOf(name), content: parse(readFileSync(path, "utf8"), path) };
+      return { path, number: counterOf(name), content: parse(readStored(path), path) };
     } catch {
       // Torn or damaged like the state itself: an older one may do.
     }

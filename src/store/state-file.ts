@@ -1,10 +1,10 @@
 /** state.json: a lean reader, short transactions, and the way back from damage. */
-import { copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Binding, STATE_VERSION, type State } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
 import { replaceThroughConf } from "./conf-file.ts";
-import { namesIn, removeAbandoned, textsIn, writeDurably } from "./durable-file.ts";
+import { isNoFile, namesIn, readStored, removeAbandoned, textsIn, writeDurably } from "./durable-file.ts";
 import { emptyState } from "./empty-state.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import { knownHome } from "./known-home.ts";
@@ -68,11 +68,12 @@ export function stateFile(options: StateFileOptions): StateFile {
   /** Null where nothing was ever stored. */
   function readText(): string | null {
     try {
-      return readFileSync(paths.stateFile, "utf8");
+      return readStored(paths.stateFile);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === "EACCES" || errno === "EPERM") throw hostError(paths.stateFile, error);
-      if (errno !== "ENOENT") throw lost("it cannot be read", error);
+      if (errno !== "ENOENT")
+        throw lost(isNoFile(paths.stateFile) ? "it is no regular file" : "it cannot be read", error);
       if (hasCopies(paths.copiesFolder)) throw lost("it is gone, but its copies are there", error);
       if (hasAny(paths.thingsFolder)) throw lost("it is gone, but records of what it held are there", error);
       const layer = unexplainedLayer();
@@ -188,7 +189,7 @@ export function stateFile(options: StateFileOptions): StateFile {
     const copy = newestGoodCopy(paths.copiesFolder, (text, path) => parseState(text, path, migrations));
     if (copy !== null) copies.push({ ...copy, writes: copy.content.writes ?? copy.number });
     try {
-      const content = parseState(readFileSync(paths.stateFile, "utf8"), paths.stateFile, migrations);
+      const content = parseState(readStored(paths.stateFile), paths.stateFile, migrations);
       copies.push({ path: paths.stateFile, writes: content.writes ?? 0, content });
     } catch {
       // Damaged or gone: that is why we are here
@@ -297,11 +298,15 @@ function keepBeforeMigration(folder: string, text: string, where: string): void 
   if (version < STATE_VERSION && !existsSync(path)) writeDurably(path, text);
 }
 
-/** Copies the damaged file to where a person can look at it; it stays in place until the good one replaces it. */
+/**
+ * Copies the damaged file to where a person can look at it; it stays in place until the good one replaces it. What is
+ * no file at all is moved there: a pipe cannot be copied, and a folder not be replaced.
+ */
 function setAside(paths: PathsInStore, now: Date): string | null {
   const path = join(paths.copiesFolder, `damaged-${now.toISOString().replaceAll(/[-:.]/g, "")}.json`);
   try {
-    copyFileSync(paths.stateFile, path);
+    if (isNoFile(paths.stateFile)) renameSync(paths.stateFile, path);
+    else copyFileSync(paths.stateFile, path);
     return path;
   } catch {
     return null; // gone, or unreadable even for this: nothing to look at

@@ -1,8 +1,8 @@
 /** The files of the records of things. */
-import { mkdirSync, readFileSync, renameSync } from "node:fs";
+import { mkdirSync, renameSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { discard, namesIn, syncFolder, temporaryName, textsIn } from "./durable-file.ts";
+import { discard, namesIn, readStored, syncFolder, temporaryName, textsIn } from "./durable-file.ts";
 import { HEADER_FILE, type Header, headerOf, type Writing } from "./things.ts";
 
 const DAMAGED_FOLDER = "damaged";
@@ -10,7 +10,7 @@ const DAMAGED_FOLDER = "damaged";
 /** Which write of the state the records are of; null where there are none, or nobody can say. */
 export function readHeader(folder: string): Header | null {
   try {
-    return headerOf(readFileSync(join(folder, HEADER_FILE), "utf8"));
+    return headerOf(readStored(join(folder, HEADER_FILE)));
   } catch {
     return null;
   }

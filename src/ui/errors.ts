@@ -1,6 +1,6 @@
 /** An error as one line for people, or as one object for programs. */
 import { type ErrorCode, EstratoError } from "../errors.ts";
-import { printable } from "./text.ts";
+import { jsonText, printableLines, told } from "./text.ts";
 
 /** CLI.md, "Exit codes". */
 export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
@@ -77,21 +77,21 @@ export function asEstratoError(error: unknown, doing = "", kept: string | null =
 
 /** `estrato: WHAT: WHY. WHAT TO DO.` on one line. */
 export function errorLine(error: EstratoError): string {
-  const message = printable(error.message.trim().replaceAll(/\s*\n\s*/g, "; ")).replace(/[.;:]+$/, "");
-  return `estrato: ${message}.${error.hint === undefined ? "" : ` ${printable(error.hint)}`}\n`;
+  const message = told(error.message.trim().replaceAll(/\s*\n\s*/g, "; ")).replace(/[.;:]+$/, "");
+  return `estrato: ${message}.${error.hint === undefined ? "" : ` ${told(error.hint)}`}\n`;
 }
 
 /** One line of JSON. `command` is what was typed. */
 export function errorJson(error: EstratoError, command: string, exit: number): string {
   const { code, message, hint = null } = error;
-  return `${JSON.stringify({ error: { code, message, hint, command, exit } })}\n`;
+  return `${jsonText({ error: { code, message, hint, command, exit } })}\n`;
 }
 
 /** Where it was thrown, and what caused it, for --trace. */
 export function errorTrace(error: EstratoError): string {
   const parts: string[] = [];
   for (let at: unknown = error; at instanceof Error && parts.length < 8; at = at.cause) {
-    parts.push(`${at.stack ?? at.message}\n`);
+    parts.push(`${printableLines(at.stack ?? at.message)}\n`);
   }
   return parts.join("caused by: ");
 }

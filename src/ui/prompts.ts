@@ -1,7 +1,7 @@
 /** Questions to a person, on stderr: stdout holds the result and nothing else. */
 import { EstratoError } from "../errors.ts";
 import type { Streams } from "./streams.ts";
-import { printable } from "./text.ts";
+import { told } from "./text.ts";
 
 interface Choice {
   readonly value: string;
@@ -42,20 +42,20 @@ export function terminalPrompts(streams: Streams, signal: AbortSignal): Prompts 
     async confirm({ text, loses, heading = "This will be lost" }) {
       const { confirm } = await import("@inquirer/prompts");
       if (loses.length > 0) streams.stderr.write(`${heading}:\n`);
-      for (const loss of loses) streams.stderr.write(`  - ${printable(loss)}\n`);
-      return answered(() => confirm({ message: printable(text), default: false }, context));
+      for (const loss of loses) streams.stderr.write(`  - ${told(loss)}\n`);
+      return answered(() => confirm({ message: told(text), default: false }, context));
     },
     async choose(question, choices) {
       const { select } = await import("@inquirer/prompts");
       const shown = choices.map(({ value, description }) => ({
         value,
-        name: description === undefined ? printable(value) : `${printable(value)}  ${printable(description)}`,
+        name: description === undefined ? told(value) : `${told(value)}  ${told(description)}`,
       }));
-      return answered(() => select({ message: printable(question), choices: shown, pageSize: 12 }, context));
+      return answered(() => select({ message: told(question), choices: shown, pageSize: 12 }, context));
     },
     async ask(question) {
       const { input } = await import("@inquirer/prompts");
-      return answered(() => input({ message: printable(question), required: true }, context));
+      return answered(() => input({ message: told(question), required: true }, context));
     },
   };
 }

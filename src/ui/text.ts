@@ -1,5 +1,7 @@
 /** Text that others wrote, made harmless for a terminal, and measured as a terminal shows it. */
 
+import { shortened } from "../shortened.ts";
+
 /** Control characters, and the marks that turn the direction of what follows. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
@@ -15,6 +17,29 @@ export function printable(text: string): string {
     const hex = code.toString(16);
     return SHORT[character] ?? (code < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u${hex.padStart(4, "0")}`);
   });
+}
+
+/** The same without the newlines, for a text of several lines. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
+}
+
+/** JSON that is as harmless, and means the same: what JSON itself lets pass is escaped too. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(UNSAFE, (character) =>
+    character === "\n" ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** A hundred lines of a terminal: ours have two or three, and with two of the longest paths still no more. */
+const LONGEST_MESSAGE = 8000;
+
+/**
+ * The same of a message, a note or a question, which may hold what a child, a guest or a file of others says: no more
+ * of it than leaves on the screen what stood there before.
+ */
+export function told(text: string): string {
+  return printable(shortened(text, LONGEST_MESSAGE));
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII and nothing else

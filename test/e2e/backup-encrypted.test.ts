@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { killAt } from "./crash.ts";
 import { run, sure } from "./processes.ts";
 import { makeRig, type Rig } from "./rig.ts";
@@ -8,7 +8,28 @@ import { makeRig, type Rig } from "./rig.ts";
 const MARKER = "the-marker-that-nobody-may-read";
 const PASSPHRASE = "open sesame, 1001 nights";
 
+/** As it is, and as libvirt takes it. */
+const TOLD = [PASSPHRASE, Buffer.from(PASSPHRASE).toString("base64")];
+
+/** What every process was called with, and its environment, while the watch is kept. */
+function watchCalls(): { readonly calls: ReadonlySet<string>; readonly end: () => void } {
+  const calls = new Set<string>();
+  const look = () => {
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      try {
+        for (const what of ["cmdline", "environ"]) calls.add(readFileSync(`/proc/${pid}/${what}`, "utf8"));
+      } catch {
+        // It has ended.
+      }
+    }
+  };
+  const timer = setInterval(look, 20);
+  return { calls, end: () => clearInterval(timer) };
+}
+
 describe("encrypted backups", () => {
+  const watch = watchCalls();
+  afterAll(() => watch.end());
   let rig: Rig;
   let target: string;
   let key: string;
@@ -30,8 +51,9 @@ describe("encrypted backups", () => {
     rig.json<{ id: string; encrypted: boolean; incremental: boolean }>(
       ...at("backup", "web1", "--rotation", "2", "--incremental", "--encrypt", "--passphrase-file", key, ...args),
     );
-  /** Does any file below `folder` hold these bytes? */
-  const found = async (folder: string, text: string) => (await run("grep", ["-rlaF", text, folder])).stdout;
+  /** Does any file below `folder` hold these bytes? They are in no argument: see the last test. */
+  const found = async (folder: string, text: string) =>
+    (await run("grep", ["-rlaFf", "-", folder], {}, `${text}\n`)).stdout;
 
   it("hold no readable byte, and tell their passphrase to nobody", async () => {
     for (const night of [1, 2, 3]) {
@@ -40,8 +62,10 @@ describe("encrypted backups", () => {
         ...at("backup", "web1", "--rotation", "2", "--incremental", "--encrypt", "--passphrase-file", key, "--trace"),
       );
       expect(traced).toMatchObject({ code: 0 });
-      expect(traced.stderr + traced.stdout).not.toContain(PASSPHRASE);
+      for (const told of TOLD) expect(traced.stderr + traced.stdout).not.toContain(told);
     }
+    const again = ["--rotation", "2", "--encrypt", "--passphrase-file", key, "--dry-run"];
+    for (const told of TOLD) expect(await rig.ok(...at("backup", "web1", ...again))).not.toContain(told);
     const list = await rig.json<{ encrypted: boolean; incremental: boolean }[]>(...at("backup", "list"));
     expect(list.map(({ encrypted, incremental }) => [encrypted, incremental])).toEqual([
       [true, false],
@@ -159,5 +183,15 @@ describe("encrypted backups", () => {
     ).toBe("same");
     expect(await found(join(rig.home, "layers"), `${MARKER}-vault`)).toBe("");
     expect(await rig.json("doctor")).toEqual([]);
+  });
+
+  it("gave their passphrase to no program's arguments or environment, and to no log", async () => {
+    watch.end();
+    expect([...watch.calls].filter((call) => call.includes("secret,id=") && call.includes("qemu-img"))).not.toEqual([]);
+    const logs = "/var/log/libvirt";
+    for (const told of TOLD) {
+      expect([...watch.calls].filter((call) => call.includes(told))).toEqual([]);
+      for (const folder of [rig.home, target, logs]) expect(await found(folder, told), folder).toBe("");
+    }
   });
 });

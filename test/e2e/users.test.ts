@@ -75,6 +75,28 @@ describe("a user's own libvirt", () => {
     expect(readdirSync(`${carol.store}/layers`)).toEqual([]);
     await sane(carol);
   });
+
+  it("may be looked at where the store cannot be written to, and nothing is begun", async () => {
+    const { store } = carol;
+    await carol.ok("volume", "create", "data1", "--size", "1M");
+    const shut = async (says: string) => {
+      for (const line of ["volume create data2 --size 1M", "volume delete data1 -y", "doctor --repair -y"])
+        expect(await carol.refused(6, ...line.split(" "))).toMatch(
+          new RegExp(`^estrato: ${store}: ${says}[^\\n]*\\n?$`),
+        );
+      expect(await carol.ok("volume", "list", "-f", "value", "-c", "name")).toContain("data1");
+      expect((await carol.estrato("doctor")).stdout).toContain(`nothing can be changed: ${store}: ${says}`);
+    };
+    await sure("chmod", "500", store);
+    await shut("its owner may not write to it");
+    await sure("chmod", "700", store);
+    await sure("mount", "--bind", store, store);
+    await sure("mount", "-o", "remount,ro,bind", store);
+    await shut("the file system is read-only");
+    await sure("umount", store);
+    await carol.ok("volume", "delete", "data1", "-y");
+    await sane(carol);
+  });
 });
 
 describe("an image of alice's", () => {

@@ -13,6 +13,8 @@ export interface FakeDisk {
   readonly copies: string[];
   /** False: nobody has made a store of it yet. The first write makes it true. */
   isMade: boolean;
+  /** Its file system is read-only. */
+  isReadOnly: boolean;
   /** The records of things, and their header, by file name. */
   readonly things: Map<string, string>;
   /** Says that the state may lack something; null: it is whole. */
@@ -34,6 +36,7 @@ export function fakeDisk(state?: State): FakeDisk {
     state: text,
     copies: text === null ? [] : [text],
     isMade: true,
+    isReadOnly: false,
     things: new Map(),
     doubt: null,
     journal: new Map(),

@@ -89,8 +89,14 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     if (dead !== null) throw new Crash(dead);
   }
 
+  function requireWritable(): void {
+    alive();
+    if (disk.isReadOnly) throw new EstratoError("host", `${home}: the file system is read-only`);
+  }
+
   /** `then`: what a process that dies after the write does not come to. */
   function write(what: string, effect: () => void, then?: () => void): void {
+    requireWritable();
     const isLast = crashAt?.index === writes.length;
     writes.push(what);
     if (isLast && crashAt.phase === "before") die(`before ${what}`);
@@ -184,6 +190,8 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       }
     },
 
+    requireWritable: async () => requireWritable(),
+
     async isThere() {
       alive();
       return disk.isMade;
@@ -206,7 +214,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     },
 
     async update(change) {
-      alive();
+      requireWritable();
       const draft = current(known.read);
       const result = change(draft);
       if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
@@ -220,7 +228,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     },
 
     async restoreLastGood() {
-      alive();
+      requireWritable();
       try {
         const state = current(known.read);
         const kept = keptIn(disk.things);
@@ -252,7 +260,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     },
 
     async lock(names, timeoutMs, signal) {
-      alive();
+      requireWritable();
       const sorted = [...new Set(names)].sort();
       await untilFree(disk.locks, sorted, timeoutMs, signal);
       for (const name of sorted) disk.locks.set(name, me);

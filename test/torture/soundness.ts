@@ -47,7 +47,8 @@ export async function accountsAgree({ ground, model }: Scene): Promise<string[]>
   if (code !== 0) return [`usage: exit ${code}: ${stderr.trim()}`];
   const { kinds } = JSON.parse(stdout) as { kinds: { kind: string; allocated_bytes: number }[] };
   const said = kinds.find(({ kind }) => kind === "total")?.allocated_bytes;
-  const files = new Set(Object.values(model.state.layers).map(({ file }) => file));
+  const hidden = ownFiles(ground.home).filter((file) => /^(?!.*\/records\/).*\/\.[^/]+$/.test(file));
+  const files = new Set([...Object.values(model.state.layers).map(({ file }) => file), ...hidden]);
   const taken = [...files].reduce((sum, file) => sum + statSync(file).blocks * 512, 0);
   const wrong = said === taken ? [] : [`usage says ${said} bytes, and du ${taken}`];
   return [...wrong, ...orphans(ownFiles(ground.home), readFileSync(join(ground.home, "state.json"), "utf8"))];

@@ -6,20 +6,25 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { copyFile } from "../../src/host/files.ts";
 import { holdFile } from "../../src/host/held-file.ts";
 import { createProcesses } from "../../src/host/process.ts";
-import { imageInfo, requireImages } from "../../src/host/qemu-img.ts";
+import { countFaults, imageInfo, requireImages } from "../../src/host/qemu-img.ts";
 import { readPassphrase } from "../../src/host/secrets.ts";
+import type { Virsh } from "../../src/host/virsh.ts";
 import { openOutside, readOutside, readOutsideSync } from "../../src/outside-file.ts";
 import { readSettingsFile } from "../../src/store/settings-file.ts";
 import { runLine } from "./commands/line.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "estrato-outside-"));
 const [fifo, file, link] = [join(folder, "fifo"), join(folder, "file"), join(folder, "link")];
+const overlay = join(folder, "overlay.qcow2");
+const NO_VIRSH = {} as Virsh; // nothing of it is encrypted
 const never = new AbortController().signal;
 
 beforeAll(() => {
   expect(spawnSync("mkfifo", [fifo]).status).toBe(0);
   writeFileSync(file, "words");
   symlinkSync(file, link);
+  const made = spawnSync("qemu-img", ["create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", fifo, overlay, "1M"]);
+  expect(made.status).toBe(0);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -35,7 +40,11 @@ describe("a pipe, a device or a folder in the place of a file", () => {
     ["a lender's layer", () => holdFile(fifo)],
     ["a passphrase", () => readPassphrase(fifo)],
     ["an image", () => imageInfo(createProcesses({ env: process.env }), fifo)],
-    ["what is copied", () => requireImages(file, fifo)],
+    ["what is copied", () => requireImages({ path: fifo, format: "raw" })],
+    [
+      "what a disk of a backup stands on",
+      () => countFaults(createProcesses({ env: process.env }), NO_VIRSH, { path: overlay }),
+    ],
     ["the settings", async () => readSettingsFile(fifo)],
   ])("is refused at once: %s", async (_what, opened) => {
     await expect(opened()).rejects.toMatchObject(refused);
@@ -45,6 +54,16 @@ describe("a pipe, a device or a folder in the place of a file", () => {
     expect((await readOutside(link, { maxBytes: 9 })).toString()).toBe("words");
     await expect(openOutside(link, false)).rejects.toMatchObject(refused);
   });
+});
+
+test("a folder that an option names is told as that", async () => {
+  for (const line of [`instance create web1 --image none --user-data ${folder}`, `keypair import k --file ${folder}`]) {
+    const { exit, stderr } = await runLine(line.split(" "), { signal: never, env: {} });
+    expect({ exit, stderr }, line).toEqual({
+      exit: 6,
+      stderr: expect.stringMatching(/: it is a folder\./),
+    });
+  }
 });
 
 test("no more is read than a file may hold", async () => {

@@ -20,10 +20,10 @@ export async function readTextFile(
   return bytes.toString("utf8");
 }
 
-/** The bytes of a file, or of a pipe, that a person has named. Throws as readTextFile. */
-export async function readSmall(path: string, signal: AbortSignal): Promise<Buffer> {
+/** The bytes of a file, or of a pipe, that a person has named; at most `maxBytes`. Throws as readTextFile. */
+export async function readSmall(path: string, signal: AbortSignal, maxBytes = LARGEST_BYTES): Promise<Buffer> {
   try {
-    return await readOutside(path, { maxBytes: LARGEST_BYTES, mayBePipe: true, signal });
+    return await readOutside(path, { maxBytes, mayBePipe: true, signal });
   } catch (error) {
     throw error instanceof EstratoError ? error : fileError(path, error, "read");
   }

@@ -1,7 +1,7 @@
 /** From the options of `instance create` to what core is asked for. */
 import type { CreateInstanceOptions } from "../../core/instances/create.ts";
 import { EstratoError } from "../../errors.ts";
-import { readOutside } from "../../outside-file.ts";
+import { readSmall } from "../framework/files.ts";
 
 /** As the line gave them; null where it did not. */
 interface CreationLine {
@@ -93,14 +93,11 @@ const LARGEST_USER_DATA_BYTES = 16 * 1024 ** 2;
 async function readUserData(path: string, signal: AbortSignal): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await readOutside(path, { maxBytes: LARGEST_USER_DATA_BYTES, mayBePipe: true, signal });
+    bytes = await readSmall(path, signal, LARGEST_USER_DATA_BYTES);
   } catch (cause) {
-    if (cause instanceof EstratoError) {
-      const { code, message, hint } = cause;
-      throw new EstratoError(code, `--user-data ${message}`, { cause, ...(hint === undefined ? {} : { hint }) });
-    }
-    const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : (cause as Error).message;
-    throw new EstratoError("host", `--user-data ${path}: ${why}`, { cause });
+    if (!(cause instanceof EstratoError)) throw cause;
+    const { code, message, hint } = cause;
+    throw new EstratoError(code, `--user-data ${message}`, { cause, ...(hint === undefined ? {} : { hint }) });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

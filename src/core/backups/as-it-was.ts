@@ -36,7 +36,7 @@ export async function returning(world: World, from: RestoreFrom, start: boolean)
   const { name, vcpus, ramBytes, keyName } = manifest.instance;
   requireName("instance", name);
   const stored = openTarget(world, target).backup(id);
-  const definition = world.host.parseDefinition(await readDefinition(stored, manifest));
+  const definition = world.host.parseDefinition(await readDefinition(world, stored, manifest));
   const { tpm } = world.host.parseDefinition(world.host.editDefinition(definition.xml, { ownTpm: true }));
   const { keypairs } = await world.store.read();
   const disks = chooseDisks(manifest.disks, from.disks, id);

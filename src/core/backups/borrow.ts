@@ -91,7 +91,7 @@ async function requireReadable(
   backup: WholeBackup,
   chains: readonly (readonly ChainFile[])[],
 ): Promise<void> {
-  const problems = await smallProblems(target.backup(backup.id), backup.manifest);
+  const problems = await smallProblems(world, target.backup(backup.id), backup.manifest);
   for (const chain of chains) {
     for (const [index, one] of chain.entries())
       problems.push(

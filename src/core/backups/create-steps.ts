@@ -1,6 +1,7 @@
 /** The steps from frozen layers to a backup that has its name. */
 import { EstratoError } from "../../errors.ts";
 import { pathsOf } from "../firmware.ts";
+import { recordedDefinition } from "../instances/definition-file.ts";
 import type { State } from "../model/state.ts";
 import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
@@ -71,7 +72,7 @@ export function copySteps(
 async function copyRecords(world: World, data: BackupData, part: UnfinishedBackup): Promise<void> {
   const state = await world.store.read();
   const snapshot = snapshotOf(state, data);
-  const definition = snapshot.definition === null ? null : await world.store.readRecord(snapshot.definition);
+  const definition = snapshot.definition === null ? null : await recordedDefinition(world, snapshot.definition);
   if (definition === null) throw new EstratoError("integrity", `backup ${data.id}: its definition is not there`);
   const actions = part.writeText(DEFINITION, definition);
   const { nvram, tpm } = pathsOf(world, snapshot);

@@ -6,6 +6,7 @@ import { EstratoError } from "../../errors.ts";
 import { copyFiles, copyNames, pathsOf, SAVE_FIRMWARE } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import { newImage } from "../images/record.ts";
+import { requireDefinition } from "../instances/definition-file.ts";
 import { requireShown, type TrustedDefinition, tellLeftOut } from "../instances/trusted-definition.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
@@ -63,6 +64,7 @@ export async function planImport(
   const { manifest, target } = backup;
   const disks = chooseDisks(manifest.disks, devices, backup.id);
   const source = openTarget(world, target).backup(manifest.id);
+  await readDefinition(world, source, manifest); // what cannot be taken is known before anything is copied
   const from = disks.map(({ file }) => source.image(file, secret));
   // What was encrypted is so again, with the passphrase of the backup.
   const layers = disks.map(({ sizeBytes, sourceEncrypted }) =>
@@ -124,7 +126,7 @@ export function importSteps(world: World, plan: Import, wanted: DefinitionWish):
       id: "take-definition",
       title: "Take its definition",
       run: async () => {
-        const xml = await readDefinition(source, manifest);
+        const xml = await readDefinition(world, source, manifest);
         await world.store.writeRecord(`${image.id}.xml`, await takeDefinition(world, plan, xml, wanted));
       },
     },
@@ -146,12 +148,12 @@ export function importSteps(world: World, plan: Import, wanted: DefinitionWish):
   ];
 }
 
-/** The very text that the manifest has the sum of. Throws "integrity" where it is another one, or not there. */
-export async function readDefinition(source: StoredBackup, { definition }: Manifest): Promise<string> {
+/** The very text that the manifest has the sum of. Throws "integrity" where it is another one, none, or not there. */
+export async function readDefinition(world: World, source: StoredBackup, { definition }: Manifest): Promise<string> {
   const { file, sha256: sum } = definition;
   const xml = await source.readText(file);
   if (xml === null) throw new EstratoError("integrity", `${source.nameOf(file)}: it is missing`);
-  if (sha256(xml) === sum) return xml;
+  if (sha256(xml) === sum) return requireDefinition(world, xml, source.nameOf(file));
   throw new EstratoError("integrity", `${source.nameOf(file)}: it is not what was written`, {
     hint: "Restore another backup.",
   });

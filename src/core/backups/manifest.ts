@@ -49,6 +49,9 @@ const disk = v.object({
   sums: summed, // of the file's blocks, see sums.ts
 });
 
+/** More than a machine of QEMU's takes. */
+const MOST_DISKS = 1000;
+
 const manifest = v.object({
   format: v.literal(FORMAT),
   id: backupId,
@@ -70,7 +73,7 @@ const manifest = v.object({
   compressed: v.boolean(),
   encrypted: v.boolean(),
   protected: v.boolean(),
-  disks: v.pipe(v.array(disk), v.minLength(1)),
+  disks: v.pipe(v.array(disk), v.minLength(1), v.maxLength(MOST_DISKS)),
   definition: summed, // libvirt's XML, with volumes' ids for its disks' sources
   nvram: v.nullable(summed),
   tpm: v.nullable(summed),

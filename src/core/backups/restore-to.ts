@@ -1,6 +1,7 @@
 /** What a backup can be restored to. */
 import { copyCopies, copyNames } from "../firmware.ts";
 import { type CreateInstanceOptions, createInstance } from "../instances/create.ts";
+import { recordedDefinition } from "../instances/definition-file.ts";
 import { findInstance } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { Instance, Snapshot, Volume } from "../model/state.ts";
@@ -122,7 +123,7 @@ export async function restoreInPlace(
 async function recordSnapshot(world: World, { image, manifest }: Restored, id: string): Promise<void> {
   const uuid = manifest.instance.id;
   const { status } = await findInstance(world, uuid);
-  const text = image.definition === null ? null : await world.store.readRecord(image.definition);
+  const text = image.definition === null ? null : await recordedDefinition(world, image.definition);
   if (text !== null) await world.store.writeRecord(`${id}.xml`, text);
   const copies = copyNames(id, image);
   for (const { actions } of copyCopies(world, image, copies)) {

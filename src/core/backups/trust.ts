@@ -12,6 +12,6 @@ export async function trustBackup(
   { targets, backup }: Pick<RestoreFrom, "targets" | "backup">,
 ): Promise<TrustedDefinition | null> {
   const { id, target, manifest } = requireWhole(await findBackup(world, targets, backup));
-  const xml = await readDefinition(openTarget(world, target).backup(id), manifest);
+  const xml = await readDefinition(world, openTarget(world, target).backup(id), manifest);
   return trustDefinition(world, xml, `backup ${id}`);
 }

@@ -10,8 +10,9 @@ import { ancestorsOf, type Backup } from "./backup.ts";
 import { rememberVerdict } from "./damage.ts";
 import { type Examined, examineDisk, wrong } from "./examine-disk.ts";
 import { findBackup } from "./find.ts";
+import { readDefinition } from "./import.ts";
 import { backupsIn } from "./list.ts";
-import { type Manifest, sha256 } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
 import type { Share } from "./share.ts";
 import { openTarget } from "./targets/open.ts";
 import type { BackupTarget, StoredBackup } from "./targets/target.ts";
@@ -163,7 +164,7 @@ export async function examineAll(
 }
 
 async function examine(world: World, target: BackupTarget, manifest: Manifest, share: Share | null): Promise<Examined> {
-  const problems = await smallProblems(target.backup(manifest.id), manifest);
+  const problems = await smallProblems(world, target.backup(manifest.id), manifest);
   let readBytes = 0;
   for (const disk of manifest.disks) {
     const found = await examineDisk(world, target, manifest.id, disk, manifest.encrypted, share);
@@ -174,11 +175,13 @@ async function examine(world: World, target: BackupTarget, manifest: Manifest, s
 }
 
 /** What is wrong with all of a backup but its disks. */
-export async function smallProblems(stored: StoredBackup, manifest: Manifest): Promise<string[]> {
+export async function smallProblems(world: World, stored: StoredBackup, manifest: Manifest): Promise<string[]> {
   const problems: string[] = [];
-  const { definition, nvram, tpm, seed = null } = manifest;
-  const text = await stored.readText(definition.file);
-  if (text === null || sha256(text) !== definition.sha256) problems.push(wrong(stored, definition.file, text === null));
+  const { nvram, tpm, seed = null } = manifest;
+  await readDefinition(world, stored, manifest).catch((error) => {
+    if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
+    problems.push(error.message);
+  });
   for (const kept of [nvram, tpm, seed]) {
     if (kept === null) continue;
     const there = (await stored.look(kept.file)) !== null;

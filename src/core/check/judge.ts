@@ -38,7 +38,7 @@ export function judge(facts: Facts, limits: Limits, wanted: string | null): Judg
   const found: Problem[] = [
     ...facts.schedules.flatMap((one) => judgeSchedule(facts, limits, one)),
     ...(wanted !== null && facts.schedules.length === 0 ? judgeUnscheduled(facts, limits, wanted) : []),
-    ...facts.unreadable.map((text): Problem => ({ level: 2, text })),
+    ...[...facts.unwritable, ...facts.unreadable].map((text): Problem => ({ level: 2, text })),
     ...facts.folders.flatMap(({ path, freeBytes }) =>
       tooLittle(freeBytes, limits.warningFreeBytes, limits.criticalFreeBytes, `${path}: ${size(freeBytes)} free`),
     ),

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { type BackupView, listBackups } from "../backups/list.ts";
 import { distinctTargets, nameOfTarget } from "../backups/targets/identity.ts";
+import { examineWritable } from "../doctor/remembered.ts";
 import { borrowedBackupsOf, isBorrowedBackup } from "../graph/borrowed.ts";
 import { depth, standingOn } from "../graph/references.ts";
 import { instanceId } from "../instances/find.ts";
@@ -48,6 +49,8 @@ export interface Facts {
   readonly damaged: readonly { readonly backup: string; readonly why: string }[];
   /** Targets that cannot be read, and why. */
   readonly unreadable: readonly string[];
+  /** Why nothing of the store can be changed; [] where it can. */
+  readonly unwritable: readonly string[];
   /** Operations that have not ended and at which nobody is at work: the commands, as typed. */
   readonly interrupted: readonly string[];
   /** Backups that instances still read from, which were booted from them, and that nobody is pulling in now. */
@@ -96,6 +99,7 @@ export async function measure(world: World, target: string | null): Promise<Fact
       .filter((one) => one.status === "damaged" && (instance === null || (one.instance_id ?? instance) === instance))
       .map(({ id, problem }) => ({ backup: id, why: problem ?? "" })),
     unreadable: [...unreadable].filter(([path]) => targets.includes(path)).map(([, why]) => why),
+    unwritable: (await examineWritable(world)).map(({ problem }) => problem),
     interrupted: await interrupted(world, instance),
     reading: readingOf(state, instance),
   };

@@ -15,7 +15,7 @@ import { recordLostLayers } from "./lost-layers.ts";
 import { examineMarks } from "./marks.ts";
 import { examineMemory } from "./memory.ts";
 import { examineKept } from "./records.ts";
-import { examineDoubt, examineRemembered, stateOrNull } from "./remembered.ts";
+import { examineDoubt, examineRemembered, examineWritable, stateOrNull } from "./remembered.ts";
 import { examineSchedules } from "./schedules.ts";
 import { examineSecrets, orphanSecrets } from "./secrets.ts";
 import { examineShares } from "./shares.ts";
@@ -36,7 +36,7 @@ export async function examine(world: World): Promise<Finding[]> {
   const findings = await examineRemembered(world);
   const state = await stateOrNull(world);
   if (state === null) return findings; // nothing can be compared with it
-  findings.push(...(await examineDoubt(world)));
+  findings.push(...(await examineWritable(world)), ...(await examineDoubt(world)));
   const { entries: pending, damaged } = await world.store.journal.scan();
   for (const entry of pending) findings.push(await examinePending(world, state, entry));
   findings.push(
@@ -140,7 +140,8 @@ async function refusedOf(world: World, found: readonly Finding[]): Promise<Set<F
     const { mending } = finding;
     if (mending === null || mending.loses.length === 0) continue;
     const text = `${finding.subject}: ${finding.problem}. ${finding.remedy}`;
-    if (!(await world.report.confirm({ text, loses: mending.loses }))) refused.add(finding);
+    const { loses, byPerson = false } = mending;
+    if (!(await world.report.confirm({ text, loses, byPerson }))) refused.add(finding);
   }
   return refused;
 }

@@ -15,6 +15,8 @@ export interface Mending {
   readonly locks: readonly string[];
   /** What would be lost, where mending must choose: then it asks. Empty: nothing. */
   readonly loses: readonly string[];
+  /** It cannot be seen from here whether that is lost: --yes is no answer. */
+  readonly byPerson?: boolean;
   mend(world: World, locks: HeldLocks): Promise<void>;
 }
 

@@ -2,21 +2,31 @@
  * Files of others that stood on a layer of ours, of which nobody is left, and which are gone. While they are recorded
  * what they stood on stays (DESIGN.md, section 1), for good.
  */
+import { dirname } from "node:path";
 import { descendants, standingOn } from "../graph/references.ts";
 import { outsidersOn } from "../layers/outsiders.ts";
 import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { Finding } from "./finding.ts";
 
-/** To be asked of a layer whose file is missing. Null: something needs it, and it is not ours to forget. */
+/**
+ * To be asked of a layer whose file is missing. Null: something needs it, and it is not ours to forget. Where nothing
+ * at all is left of the folder that it lay in (a mount point without its disk looks like that), only a person can say
+ * whether it is gone or away.
+ */
 export async function examineGoneForeign(world: World, state: State, layer: Layer): Promise<Finding | null> {
   if (!(await isNobodys(world, state, layer.id))) return null;
+  const folder = dirname(layer.file);
+  const isAway = (await world.host.listFolder(folder)).length === 0;
   return {
     subject: layer.file,
-    problem: "it is missing; it stood on a layer of ours, and nothing here needs it",
-    remedy: "Forget it, and collect what it stood on; or put it back, or mount the disk that it lies on.",
+    problem: `it is missing${isAway ? `, as all that lay in ${folder}` : ""}; it stood on a layer of ours, and nothing here needs it`,
+    remedy: isAway
+      ? "Mount the disk that it lies on. If that is gone for good, say so at a terminal (--yes is no answer), and it is forgotten."
+      : "Forget it, and collect what it stood on; or put it back, or mount the disk that it lies on.",
     mending: {
       locks: [layer.id],
+      byPerson: isAway,
       // The disk that it lies on may just not be mounted.
       loses: [`what ${layer.file} holds, if it is not gone but away: it cannot be read without what it stands on`],
       mend: async (w) => {

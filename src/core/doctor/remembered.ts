@@ -38,6 +38,17 @@ async function examineState(world: World): Promise<Finding[]> {
   }
 }
 
+/** What may not be written to can be read for ever, and looks well, while every backup fails. */
+export async function examineWritable(world: World): Promise<Finding[]> {
+  try {
+    await world.store.requireWritable();
+    return [];
+  } catch (error) {
+    if (!(error instanceof EstratoError) || error.code !== "host") throw error;
+    return [unmendable("the store", `nothing can be changed: ${error.message}`, error.hint ?? "")];
+  }
+}
+
 /** It was put together from parts. Only a person can say that nothing is missing. */
 export async function examineDoubt(world: World): Promise<Finding[]> {
   const path = await world.store.doubt();

@@ -6,11 +6,14 @@ import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
-import { type KeptDefinition, keptDefinition } from "../instances/kept-definition.ts";
+import { filesInUse } from "../in-use.ts";
+import { recordedDefinition, requireDefinition } from "../instances/definition-file.ts";
+import { type KeptDefinition, keptDefinition, keptName } from "../instances/kept-definition.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { Action } from "../model/action.ts";
 import type { DiskFile, DomainDefinition, DomainStatus, NewDisk } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
+import { chainsInFolder } from "../named-files.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
@@ -68,9 +71,9 @@ async function defineAgain(world: World, locks: HeldLocks, uuid: string): Promis
 
 /** Throws, with what to do, where it cannot be defined without harm. Reads only. */
 async function planAgain(world: World, state: State, instance: Instance, status: DomainStatus | null): Promise<Again> {
-  await requireNobodyElse(world, state, instance);
-  if (status === null) await requireNothingOnHeads(world, state, instance);
-  else await requireOwnHeads(world, state, status);
+  await requireOneName(world, instance);
+  await requireOwnDisks(world, state, instance, status === null);
+  if (status !== null) await requireOwnHeads(world, state, status);
   const { kept, loses } = await newest(world, state, instance, status);
   const definition = world.host.parseDefinition(kept.xml);
   const xml = world.host.editDefinition(kept.xml, {
@@ -84,25 +87,15 @@ async function planAgain(world: World, state: State, instance: Instance, status:
   return { xml, autostart: kept.autostart, loses: [...loses, ...noNvram] };
 }
 
-/** Its name, its UUID in a QEMU that libvirt has lost, and its disks are nobody else's by now. */
-async function requireNobodyElse(world: World, state: State, { id, name }: Instance): Promise<void> {
+/** Its name is nobody else's by now, nor its UUID a QEMU's that libvirt has lost. */
+async function requireOneName(world: World, { id, name }: Instance): Promise<void> {
   const refuse = (why: string, hint: string) => new EstratoError("conflict", `instance ${name}: ${why}`, { hint });
-  const heads = new Map([...volumesOf(state, id)].map(([device, { head }]) => [state.layers[head]?.file, device]));
   for (const other of (await world.host.domainStatuses()).values()) {
-    if (other.uuid === id) continue;
-    if (other.name === name)
+    if (other.uuid !== id && other.name === name)
       throw refuse(
         `the name ${name} is another domain's now (${other.uuid})`,
         `Rename that one (virsh domrename), or forget this one: estrato instance delete ${id}.`,
       );
-    for (const { source } of [...other.inactive.disks, ...(other.live?.disks ?? [])]) {
-      if (source === null || !heads.has(source)) continue;
-      const device = heads.get(source);
-      throw refuse(
-        `its disk ${device} is ${other.name}'s now (${source})`,
-        `Take it out there first: virsh detach-disk ${other.name}.`,
-      );
-    }
   }
   const stray = (await world.host.strayProcesses([id])).get(id);
   if (stray !== undefined)
@@ -122,39 +115,47 @@ async function requireOwnHeads(world: World, state: State, status: DomainStatus)
 }
 
 /**
- * Each head is there, and nothing lies on one beside it that the guest may have written to (another tool's overlay).
+ * Each head is nobody else's, whatever it is called there, and of a guest that is `off` it is there, and nothing lies
+ * on it that the guest may have written to (another tool's overlay). What cannot be read may be anything (DESIGN.md,
+ * invariant 14).
  */
-async function requireNothingOnHeads(world: World, state: State, { id, name }: Instance): Promise<void> {
+async function requireOwnDisks(world: World, state: State, { id, name }: Instance, off: boolean): Promise<void> {
+  const inUse = await filesInUse(world, state);
   const known = new Set(Object.values(state.layers).map(({ file }) => file));
-  const looked = new Map<string, string>(); // what a file stands on → that file
-  const folders = new Set<string>();
-  const heads = [...volumesOf(state, id)].map(([device, { head }]) => ({
-    device,
-    file: state.layers[head]?.file ?? "",
-  }));
-  for (const { device, file } of heads) {
-    if ((await world.host.fileInfo(file)) === null)
+  for (const [device, { head }] of volumesOf(state, id)) {
+    const file = state.layers[head]?.file ?? "";
+    const found = await world.host.fileInfo(file);
+    if (off && found === null)
       throw new EstratoError("integrity", `instance ${name}: the file of ${device} is missing: ${file}`, {
         hint: "Put the file back first.",
       });
-    folders.add(dirname(file));
-  }
-  for (const folder of folders) {
-    if (folder.startsWith("/dev")) continue;
-    for (const entry of await world.host.listFolder(folder)) {
-      const path = `${folder}/${entry}`;
-      if (known.has(path) || !(await world.host.fileInfo(path))?.isRegularFile) continue;
-      const chain = await world.host.imageChain(path, "qcow2").catch(() => []);
-      for (const below of chain.slice(1)) looked.set(below.path, path);
-    }
-  }
-  for (const { device, file } of heads) {
-    const overlay = looked.get(file);
-    if (overlay === undefined) continue;
+    const users = await inUse.outsiders(file);
+    const other = users.find((one) => (one.by === "domain" && one.id !== id) || one.by === "store");
+    if (other !== undefined)
+      throw new EstratoError("conflict", `instance ${name}: its disk ${device} is also, or may be, ${other.name}`, {
+        hint: "Take it out there first (virsh detach-disk), or mend what cannot be read there.",
+      });
+    if (!off) continue;
+    const overlay = users[0]?.name ?? (await overlayBeside(world, file, found?.identity ?? "", known));
+    if (overlay === null) continue;
     throw new EstratoError("integrity", `instance ${name}: ${overlay} lies on its disk ${device}, and may be newer`, {
       hint: "Define it with the one that it last ran on (virsh define), and run doctor; or move that file away.",
     });
   }
+}
+
+/** Beside a disk that lies elsewhere: the first image that stands on it, or cannot be read. */
+async function overlayBeside(
+  world: World,
+  file: string,
+  identity: string,
+  known: ReadonlySet<string>,
+): Promise<string | null> {
+  const folder = dirname(file);
+  if (folder === world.store.paths.layersFolder || folder.startsWith("/dev")) return null;
+  const chains = await chainsInFolder(world, folder, known);
+  const on = chains.find(({ files }) => files?.some((one) => one.path === file || one.identity === identity) ?? true);
+  return on === undefined ? null : `${on.top}${on.files === null ? ", which cannot be read," : ""}`;
 }
 
 /** Kept of itself, else what it runs with, else kept with its newest snapshot. */
@@ -166,7 +167,10 @@ async function newest(
 ): Promise<{ readonly kept: KeptDefinition; readonly loses: readonly string[] }> {
   const kept = await keptDefinition(world, instance.id);
   const since = "what others than estrato have changed of its definition since estrato last worked on it";
-  if (kept !== null) return { kept, loses: [since] };
+  if (kept !== null) {
+    requireDefinition(world, kept.xml, world.store.paths.record(keptName(instance.id)));
+    return { kept, loses: [since] };
+  }
   const autostart = false;
   const noAutostart = "that it starts with the host, if it did";
   if (status !== null) return { kept: { xml: status.inactive.xml, autostart }, loses: [noAutostart] };
@@ -176,7 +180,7 @@ async function newest(
     .sort((a, b) => a.createdAt.localeCompare(b.createdAt))
     .at(-1);
   if (snapshot?.definition != null) {
-    const xml = await world.store.readRecord(snapshot.definition);
+    const xml = await recordedDefinition(world, snapshot.definition);
     return {
       kept: { xml, autostart },
       loses: [`what has changed of its definition since ${snapshot.createdAt}`, noAutostart],

@@ -1,6 +1,7 @@
 /** `image create --from-snapshot`: the image points at the snapshot's layers. No data moves. */
 import { EstratoError } from "../../errors.ts";
 import { copyCopies, copyFiles, copyNames } from "../firmware.ts";
+import { recordedDefinition } from "../instances/definition-file.ts";
 import type { Image, Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { run } from "../operations/operation.ts";
@@ -78,7 +79,7 @@ function fromSnapshotSteps(world: World, data: CreateImageData, snapshot: Snapsh
     steps.push({
       id: "copy-definition",
       title: "Copy the definition",
-      run: async () => store.writeRecord(to, await store.readRecord(from)),
+      run: async () => store.writeRecord(to, await recordedDefinition(world, from)),
     });
   }
   steps.push(...copyCopies(world, snapshot, image));

@@ -6,6 +6,7 @@ import type { DefinitionEdit, DomainDefinition, NewDisk } from "../model/host.ts
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { NewInterface } from "./addressing.ts";
+import { recordedDefinition } from "./definition-file.ts";
 import { SEED_DEVICE } from "./seed.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
@@ -58,7 +59,7 @@ export async function inheritedDefinition(
       },
     );
   }
-  const xml = await world.store.readRecord(source.definition);
+  const xml = await recordedDefinition(world, source.definition);
   if (trust !== null) requireShown(xml, trust, source.label);
   const definition = world.host.parseDefinition(xml);
   const uefi = definition.firmware || source.nvram !== null;

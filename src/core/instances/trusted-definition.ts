@@ -5,7 +5,7 @@
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
 import type { World } from "../ports.ts";
-
+import { recordedDefinition } from "./definition-file.ts";
 import { findSource, type SourceChoice } from "./source.ts";
 
 /** What a person has said yes to: this very text, and no other. */
@@ -18,10 +18,9 @@ const MOST_WORDS = 20;
 
 /**
  * Shows what of this host the definition names, and asks. `what`: whose it is, "backup bak-…". Null: no. Throws
- * "needs_yes" where nobody can answer, and what no parser takes.
+ * "needs_yes" where nobody can answer.
  */
 export async function trustDefinition(world: World, xml: string, what: string): Promise<TrustedDefinition | null> {
-  world.host.parseDefinition(xml);
   const named = await world.host.namedOfHost(xml);
   const text = `Take the whole definition of ${what}?`;
   const yes = await confirmed(world, { text, heading: HEADING, loses: named.length === 0 ? ["nothing"] : named });
@@ -35,7 +34,7 @@ export async function trustDefinition(world: World, xml: string, what: string): 
 export async function trustSource(world: World, choice: SourceChoice): Promise<TrustedDefinition | null> {
   const source = findSource(await world.store.read(), choice);
   if (source.definition === null) throw noDefinition(source.label);
-  return trustDefinition(world, await world.store.readRecord(source.definition), source.label);
+  return trustDefinition(world, await recordedDefinition(world, source.definition), source.label);
 }
 
 export function noDefinition(label: string): EstratoError {

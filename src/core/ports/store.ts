@@ -22,6 +22,8 @@ export interface StorePort {
    * Is there a store? False where nothing was ever kept there. "host" where that cannot be seen, which is not the same.
    */
   isThere(): Promise<boolean>;
+  /** Throws "host" where a store that is there may not be written to: its file system is read-only, say. Reads only. */
+  requireWritable(): Promise<void>;
   /**
    * Whose store it is; null where it is nobody's yet. Where the state cannot be read its newest good copy says so, and
    * where none can be read nobody knows. "host" where a newer estrato wrote it, or it may not be read.

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { hasOwnTpm, nvramFile, pathsOf, requireCopies } from "../firmware.ts";
 import { diskFileOf } from "../graph/files.ts";
+import { recordedDefinition } from "../instances/definition-file.ts";
 import { findInstance } from "../instances/find.ts";
 import { hostnameOf } from "../instances/hostname.ts";
 import { nameLock, requireFreeName } from "../instances/names.ts";
@@ -116,7 +117,7 @@ function planData(world: World, state: State, shelf: Shelf, defined: DomainDefin
 
 /** The definition that was kept, with the paths that its volumes have now. */
 async function definition(world: World, state: State, { record, image }: Shelf): Promise<string> {
-  const xml = await world.store.readRecord(recordName(image, record.name));
+  const xml = await recordedDefinition(world, recordName(image, record.name));
   const volumes = volumesOf(state, record.id);
   const disks = Object.fromEntries(
     [...volumes].map(([device, { head }]) => {

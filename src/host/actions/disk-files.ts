@@ -27,6 +27,7 @@ import { requireEncrypted, requireOpens, runLuks, withSecrets } from "./luks.ts"
  */
 export async function performCreateDisk(context: ActionContext, action: ActionOf<"create-disk">): Promise<void> {
   const part = temporaryName(action.path);
+  if (action.backing !== null) await requireImages(action.backing);
   if (action.backing !== null) context.virsh.prepare(holdingLocks(context)); // a domain gets it next
   await createEmpty(part, 0o600);
   try {
@@ -72,6 +73,7 @@ export async function performCommit(context: ActionContext, action: ActionOf<"co
     throw new EstratoError("integrity", `${action.top}: it does not stand on ${action.base}`);
   }
   await assertNotFrozen(action.base);
+  await requireImages({ path: action.top, format: action.topFormat });
   await runAll(context, action, await belowOf(context, action.top, action.secret));
   await syncPath(action.base);
 }
@@ -82,6 +84,8 @@ export async function performRebase(
 ): Promise<void> {
   await assertNotFrozen(action.file);
   const onto = action.do === "relink" ? null : action.backing;
+  if (action.do === "rebase")
+    await requireImages({ path: action.file, format: "qcow2" }, ...(onto === null ? [] : [onto]));
   await runAll(context, action, await belowOf(context, action.file, action.secret, onto?.path));
   await syncPath(action.file);
 }
@@ -92,6 +96,7 @@ export async function performResize(context: ActionContext, action: ActionOf<"re
   const info = await imageInfo(context.processes, action.path, { format: action.format });
   if (info === null) throw new EstratoError("not_found", `${action.path}: no such file`);
   if (info.virtualSizeBytes === action.sizeBytes) return;
+  await requireImages(action);
   if (info.virtualSizeBytes > action.sizeBytes) {
     throw new EstratoError("failed", `${action.path}: a disk cannot become smaller`);
   }
@@ -102,7 +107,7 @@ export async function performResize(context: ActionContext, action: ActionOf<"re
 /** Copies a chain into one file. An interruption ends the child and removes the piece; the source is only read. */
 export async function performConvert(context: ActionContext, action: ActionOf<"convert">): Promise<void> {
   const part = `${action.to}.part`;
-  await requireImages(action.from);
+  await requireImages({ path: action.from, format: action.fromFormat });
   await removeFile(part);
   await createEmpty(part, 0o600);
   try {
@@ -141,7 +146,8 @@ export async function performConvert(context: ActionContext, action: ActionOf<"c
 /** What some layers hold, each over the one before, into one file on another. Cut or failed, nothing of it stays. */
 export async function performConvertDelta(context: ActionContext, action: ActionOf<"convert-delta">): Promise<void> {
   const parts = [`${action.to}.part`, `${action.to}.plain.part`];
-  await requireImages(...action.layers.map(({ path }) => path), resolve(dirname(action.to), action.backing.path));
+  const { path: under, format } = action.backing;
+  await requireImages(...action.layers, { path: resolve(dirname(action.to), under), format });
   for (const part of parts) {
     await removeFile(part);
     await createEmpty(part, 0o600); // qemu-img would let the umask decide who may read it

@@ -1,4 +1,5 @@
 /** Copies of an element only what a rule names, and says what it left out. */
+import { shortened } from "../../shortened.ts";
 import { attribute, type Document, type Element, setAttribute, setText } from "../xml.ts";
 import type { Rule } from "./rules.ts";
 
@@ -15,10 +16,9 @@ export function noneLeftOut(): LeftOut {
 
 const LONGEST_WORD = 100;
 
-/** Others wrote it: one line, and not a long one. What is left out is in its middle: how a path ends tells the most. */
+/** Others wrote it: one line, and not a long one. */
 export function short(text: string): string {
-  const line = text.replace(/[^\P{C}]|\s/gu, " ").trim();
-  return line.length <= LONGEST_WORD ? line : `${line.slice(0, LONGEST_WORD / 2)}…${line.slice(-LONGEST_WORD / 2)}`;
+  return shortened(text.replace(/[^\P{C}]|\s/gu, " ").trim(), LONGEST_WORD);
 }
 
 /** The elements in an element. */

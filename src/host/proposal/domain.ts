@@ -11,6 +11,7 @@ import {
   childText,
   type Document,
   type Element,
+  isXmlSafe,
   parseXml,
   serializeXml,
   setAttribute,
@@ -49,8 +50,7 @@ const NETWORK_OF_ALL = "default";
  * this host offers, the model of an emulated TPM, the buses and the order of disks (without their files), models of
  * network cards, the screen, the clock, and a channel for the guest agent; `leftOut` names the rest, in words for
  * people. From `outside` the name of a network is not taken, and one card, since all are on the network that is chosen
- * for the new guest; from `here` those on networks of libvirt are. "failed" where it is no domain's XML, "host" where
- * it is too large.
+ * for the new guest; from `here` those on networks of libvirt are. "host" where it is no domain's XML.
  */
 export function takenFrom(xml: string, to: ProposedTo, from: "outside" | "here"): TakenDefinition {
   const old = parseXml(xml, "domain").documentElement as Element;
@@ -65,8 +65,9 @@ export function takenFrom(xml: string, to: ProposedTo, from: "outside" | "here")
     return made;
   };
   // Whoever asks for the new guest says what these are.
-  add("name", childText(old, "name") ?? "unnamed");
-  add("uuid", childText(old, "uuid") ?? "");
+  const own = (word: string) => childText(old, word) ?? "";
+  add("name", own("name") !== "" && isXmlSafe(own("name")) ? own("name") : "unnamed");
+  add("uuid", isXmlSafe(own("uuid")) ? own("uuid") : "");
   for (const name of ["memory", "currentMemory"]) {
     const given = childNamed(old, name);
     if (given === null || !/^\d{1,20}$/.test(given.textContent?.trim() ?? "")) continue;

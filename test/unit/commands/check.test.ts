@@ -45,6 +45,7 @@ const facts: Facts = {
   folders: [{ path: "/layers", freeBytes: 50 }],
   damaged: [],
   unreadable: [],
+  unwritable: [],
   interrupted: [],
   reading: [],
 };

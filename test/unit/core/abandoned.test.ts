@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { examine } from "../../../src/core/doctor/doctor.ts";
 import { withLocks } from "../../../src/core/operations/with-locks.ts";
+import { readUsage } from "../../../src/core/usage.ts";
 import { bed, command } from "./world.ts";
 
 test("the next command removes what a killed one was writing, and doctor names it and what is nobody's", async () => {
@@ -12,7 +13,15 @@ test("the next command removes what a killed one was writing, and doctor names i
     `${paths.layersFolder}/.c`,
   ];
   const world = command(on);
-  for (const path of files) await world.host.perform({ do: "write-file", path, text: "key" });
+  for (const path of files) world.host.addFile(path, { format: "qcow2", content: { 0: "key" } });
+  const { kinds, hidden } = await readUsage(command(on));
+  expect(hidden.map(({ id, fate }) => [id, fate]).sort()).toEqual(
+    files.map((path) => [path, path.endsWith(".part") ? "now" : "kept"]).sort(),
+  );
+  const bytes = hidden.reduce((sum, one) => sum + one.allocatedBytes, 0);
+  expect(bytes).toBeGreaterThan(0);
+  for (const kind of ["hidden", "total"])
+    expect(kinds.find((row) => row.kind === kind)).toMatchObject({ count: 3, allocatedBytes: bytes });
   const named = async () => (await examine(command(on))).map(({ subject }) => subject).sort();
   expect(await named()).toEqual([...files].sort());
   await withLocks({ ...command(on), dryRun: true }, ["web1"], async () => null);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import type { Action } from "../../../src/core/model/action.ts";
+import type { HeldFile } from "../../../src/host/held-file.ts";
 import { createHost, type Host } from "../../../src/host/index.ts";
 import { ACTIONS, callSpeaks, METHODS } from "../../fake/libvirt-calls.ts";
 
@@ -214,8 +215,11 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
 
 type Method = keyof typeof CALLS;
 const methods = Object.keys(CALLS) as Method[];
-const call = (host: Host, method: Method, args: readonly unknown[]) =>
-  (host[method] as (...all: readonly unknown[]) => unknown)(...args);
+/** What it opens is closed again. */
+async function call(host: Host, method: Method, args: readonly unknown[]): Promise<void> {
+  const answer = await (host[method] as (...all: readonly unknown[]) => unknown)(...args);
+  if (method === "holdFile") await (answer as HeldFile).close();
+}
 
 describe("a call of the host speaks to libvirt as the table of the outages says", () => {
   test.each(methods)("%s", async (method) => {

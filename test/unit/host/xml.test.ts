@@ -9,3 +9,21 @@ test("a document that is larger than any that describes something is refused at 
     "domain",
   );
 });
+
+test("what is no XML, or is read in another way elsewhere, is refused in words for people", () => {
+  const refused = (message: string) =>
+    expect.objectContaining({ code: "host", message: `XML of a domain: ${message}` });
+  for (const [text, why] of [
+    ["", "missing root element"],
+    ["<domain>&name;</domain>", "entity not found:&name;"],
+    ["<domain/><domain/>", "Only one element can be added and only after doctype"],
+    ["<domain>\0</domain>", "it holds characters that no XML may hold"],
+    ["<domain name='&#x7;'/>", "it holds characters that no XML may hold"],
+    ["<domain>&#x110000;</domain>", "it holds characters that no XML may hold"],
+    ["<domain>\ud800</domain>", "it holds characters that no XML may hold"],
+    ["<?xml version='1.0' encoding='ISO-8859-1'?><domain/>", 'its encoding is "ISO-8859-1", and only UTF-8 is read'],
+  ] as const)
+    expect(() => parseXml(text, "domain"), JSON.stringify(text)).toThrow(refused(why));
+  for (const text of ["\ufeff<domain/>", "<?xml version='1.0' encoding='utf-8'?><domain/>", "<domain>&#10;\t</domain>"])
+    expect(parseXml(text, "domain").documentElement?.tagName).toBe("domain");
+});

@@ -2,6 +2,7 @@
  * What stands in the way of a file: a folder of its name, a file in place of its folder, a link that leads nowhere.
  * No permission is needed to see it.
  */
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -37,6 +38,13 @@ afterEach(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
+/** A pipe that nobody writes to: who opens it as a file waits for ever. */
+function pipeAt(path: string): string {
+  rmSync(path, { recursive: true, force: true });
+  expect(spawnSync("mkfifo", [path]).status).toBe(0);
+  return path;
+}
+
 /** A folder that is not empty: neither a rename nor an unlink gets past it. */
 function folderAt(path: string): string {
   mkdirSync(path, { recursive: true });
@@ -48,6 +56,65 @@ const add = (name: string) =>
   store.update((draft) => {
     draft.keypairs[name] = keypair(name);
   });
+
+describe("a pipe in the place of a file keeps nobody waiting", () => {
+  it("as the state: it is damage, and what was stored last comes back", async () => {
+    await add("k1");
+    pipeAt(join(home, "state.json"));
+    await expect(store.read()).rejects.toMatchObject({
+      code: "integrity",
+      message: `${join(home, "state.json")}: damaged: it is no regular file`,
+    });
+    await expect(add("k2")).rejects.toMatchObject({ code: "integrity" });
+    const { from, damagedFile } = await store.restoreLastGood();
+    expect([from, damagedFile]).toEqual([expect.stringContaining("/state/0000"), expect.stringContaining("damaged-")]);
+    expect(Object.keys((await store.read()).keypairs)).toEqual(["k1"]);
+    expect((await store.stateCopies()).map(({ path }) => path)).not.toContain(damagedFile);
+  });
+
+  it("nor does a link to itself, which is as little a file", async () => {
+    await add("k1");
+    rmSync(join(home, "state.json"));
+    symlinkSync("state.json", join(home, "state.json"));
+    await expect(store.read()).rejects.toMatchObject({ code: "integrity" });
+    await store.restoreLastGood();
+    expect(Object.keys((await store.read()).keypairs)).toEqual(["k1"]);
+  });
+
+  it("as a journal entry: it is damage, and is set aside", async () => {
+    await store.journal.open(journalEntry("op-0000000000000000a"));
+    const [name = ""] = readdirSync(join(home, "journal"));
+    const path = pipeAt(join(home, "journal", name));
+    await expect(store.journal.list()).rejects.toMatchObject({
+      code: "integrity",
+      message: expect.stringContaining(path),
+    });
+    await store.journal.setAside(name);
+    expect(await store.journal.list()).toEqual([]);
+    expect(await store.journal.aside()).toEqual([]);
+  });
+
+  it("as a record and as the log: it is told", async () => {
+    await store.writeRecord("r.xml", "r");
+    const record = pipeAt(join(home, "records", "r.xml"));
+    await expect(store.readRecord("r.xml")).rejects.toMatchObject(host(`${record}: it is no regular file`));
+    const log = pipeAt(join(home, "events.jsonl"));
+    await expect(store.events.list()).rejects.toMatchObject(host(log));
+  });
+
+  it("as a copy or a thing of the state: it is passed over, and a thing is written anew", async () => {
+    await add("k1");
+    await add("k2");
+    for (const folder of ["state", "things"])
+      for (const name of readdirSync(join(home, folder))) pipeAt(join(home, folder, name));
+    expect(await store.stateCopies()).toEqual([]);
+    await add("k3");
+    expect((await store.stateCopies()).length).toBe(1);
+    rmSync(join(home, "state.json"));
+    await store.restoreLastGood();
+    expect(Object.keys((await store.read()).keypairs)).toEqual(["k1", "k2", "k3"]);
+  });
+});
 
 describe("a file is written whole or not at all", () => {
   it("and what cannot be put in place leaves nothing behind", () => {

@@ -40,6 +40,7 @@ test("what is no error of ours is a fault, and the trace shows its cause", () =>
   );
   expect(told.code).toBe("failed");
   expect(errorTrace(told)).toMatch(/EstratoError: unexpected[\s\S]*caused by: TypeError: x is undefined/);
+  expect(errorTrace(new EstratoError("failed", "a\u001b[2J"))).toMatch(/^EstratoError: a\\x1b\[2J\n {4}at /);
   expect(asEstratoError("a text").message).toBe("unexpected: a text");
 });
 

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import { parse } from "yaml";
 import { colourAllowed, loadPainter } from "../../../src/ui/colour.ts";
+import { yamlText } from "../../../src/ui/output/yaml.ts";
 import { terminalOf } from "../../../src/ui/streams.ts";
-import { fitted, padded, printable, widthOf, wrapped } from "../../../src/ui/text.ts";
+import { fitted, jsonText, padded, printable, printableLines, told, widthOf, wrapped } from "../../../src/ui/text.ts";
 import { humanDuration, humanSize, humanTime } from "../../../src/ui/units.ts";
 import { fakeStreams } from "../../fake/streams.ts";
 
@@ -9,6 +11,23 @@ test("control characters are shown escaped, on one line", () => {
   expect(printable("a\u0007b\u001b]0;x\u009c\n\r\t\u007f")).toBe("a\\x07b\\x1b]0;x\\x9c\\n\\r\\t\\x7f");
   expect(printable("\u202eevil\u2066")).toBe("\\u202eevil\\u2066");
   expect(printable("Größe 東京 😀")).toBe("Größe 東京 😀");
+});
+
+test("JSON means the same, and holds nothing that a terminal would act on", () => {
+  const value = { name: "a\u009b2Jb\u202e", lines: ["x\ny\u001b"] };
+  const text = jsonText(value, 2);
+  expect(JSON.parse(text)).toEqual(value);
+  expect(printableLines(text)).toBe(text);
+  expect(parse(yamlText(value))).toEqual(value);
+  expect(printableLines(yamlText(value))).toBe(yamlText(value));
+  expect(yamlText({ name: "web1" })).toBe("name: web1\n");
+});
+
+test("a message shows how what others wrote begins and ends, and no more than a screen can hold", () => {
+  expect(told("web1: gone\u0007")).toBe("web1: gone\\x07");
+  const long = told(`web1: \n${"x".repeat(10_000_000)}: no such file`);
+  expect(long.length).toBeLessThan(10_000);
+  expect(long).toMatch(/^web1: \\nx+…x+: no such file$/);
 });
 
 test("text is measured as a terminal shows it", () => {

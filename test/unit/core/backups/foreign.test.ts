@@ -22,18 +22,21 @@ test("a disk that names another file than its manifest does is damaged, and noth
 });
 
 /** A backup of a guest with UEFI, whose definition and manifest somebody has written anew. */
-async function withOddDefinition() {
+async function withOddDefinition(
+  written = (text: string) =>
+    text
+      .replace("<os>", "<os firmware='efi'>")
+      .replace(
+        "</devices>",
+        "<interface type='ethernet'><script path='/evil/script'/></interface><serial type='file'><source path='/evil/file'/></serial></devices>",
+      ),
+) {
   const on = await withTarget();
   const { id } = await night(on);
   const file = on.machine.files.get(`${TARGET}/${id}/definition.xml`);
   const manifest = on.machine.files.get(`${TARGET}/${id}/manifest.json`);
   if (file?.text == null || manifest?.text == null) throw new Error("no definition");
-  file.text = file.text
-    .replace("<os>", "<os firmware='efi'>")
-    .replace(
-      "</devices>",
-      "<interface type='ethernet'><script path='/evil/script'/></interface><serial type='file'><source path='/evil/file'/></serial></devices>",
-    );
+  file.text = written(file.text);
   const { manifest: read } = JSON.parse(manifest.text) as {
     manifest: { definition: { sha256: string }; uefi: boolean };
   };
@@ -48,6 +51,29 @@ const again: Parameters<typeof restoreInstance>[2] = {
   ...{ name: "again", flavor: null, vcpus: null, ramBytes: null, diskBytes: null, keyName: null, network: null },
   ...{ ip: null, userData: null, properties: {}, start: false },
 };
+
+test("a definition that is none is told as that, with its file, before anything is made", async () => {
+  for (const [written, why] of [
+    [(text: string) => text.replace("</domain>", ""), "unclosed xml tag"],
+    [
+      (text: string) => text.replace("<domain", "<?xml version='1.0' encoding='EBCDIC'?><domain"),
+      'encoding is "EBCDIC"',
+    ],
+    [(text: string) => `<!DOCTYPE domain [<!ENTITY a "b">]>${text}`, "a document type is not allowed"],
+    [() => "", "missing root element"],
+  ] as const) {
+    const { on, from } = await withOddDefinition(written);
+    const [found] = await verifyAll(command(on), TARGET);
+    const message = expect.stringMatching(new RegExp(`definition.xml: XML of a domain: .*${why}`));
+    expect(found).toMatchObject({ status: "damaged", problems: [message] });
+    const before = everything(on);
+    for (const make of [restoreInstance, bootInstance])
+      await expect(make(command(on), from, again)).rejects.toMatchObject({ code: "integrity" });
+    await expect(restoreVolume(command(on), from, "v")).rejects.toMatchObject({ code: "integrity" });
+    await expect(trustBackup(command(on), from)).rejects.toMatchObject({ code: "integrity", message });
+    expect(everything(on)).toBe(before);
+  }
+});
 
 test("of a definition that comes with a backup nothing is taken that names something of this host", async () => {
   const { on, from } = await withOddDefinition();

@@ -15,7 +15,19 @@ import type { World } from "../../../../src/core/ports.ts";
 import { Crash } from "../../../fake/store.ts";
 import { requireSound } from "../crashes.ts";
 import { ENDINGS, type Ending, endsOf, everyEnd } from "../ends.ts";
-import { type Bed, backupsOf, command, contentsOf, copyOf, type Process, stop, TARGET, UUID, write } from "../world.ts";
+import {
+  type Bed,
+  backupsOf,
+  command,
+  contentsOf,
+  copyOf,
+  type Process,
+  stateOf,
+  stop,
+  TARGET,
+  UUID,
+  write,
+} from "../world.ts";
 import { backup, night, withTarget } from "./world.ts";
 
 const AWAY = "/away";
@@ -48,6 +60,24 @@ async function withChain(): Promise<Bed> {
   await stop(on); // what a running guest goes through is told elsewhere
   return on;
 }
+
+test("the next backup removes what this store left unfinished in its target, and nothing of another's", async () => {
+  const on = await withTarget();
+  await night(on);
+  const { storeId } = await stateOf(on);
+  const [ours, other] = [storeId ?? "", "sto-fffffffffffffffff"].map(
+    (store) => `${TARGET}/bak-0123456789abcdef0.${store}.part`,
+  ) as [string, string];
+  for (const part of [ours, other]) {
+    on.machine.folders.add(part);
+    command(on).host.addFile(`${part}/vda.qcow2`, { format: "qcow2" });
+  }
+  await backup({ ...command(on), dryRun: true });
+  expect(parts(on)).toEqual([ours, other]);
+  await night(on);
+  expect(parts(on)).toEqual([other]);
+  expect([...on.machine.files.keys()].filter((path) => path.includes(".part"))).toEqual([`${other}/vda.qcow2`]);
+});
 
 /** What sweeps: each operation that changes a target, and doctor. */
 const NEXT: Readonly<Record<string, (world: Process) => Promise<unknown>>> = {

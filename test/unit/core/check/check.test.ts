@@ -45,6 +45,7 @@ const fine: Facts = {
   folders: [{ path: "/layers", freeBytes: 5000 }],
   damaged: [],
   unreadable: [],
+  unwritable: [],
   interrupted: [],
   reading: [],
 };

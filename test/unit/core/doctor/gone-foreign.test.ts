@@ -10,6 +10,7 @@ const FOREIGN = "lay-0123456789abcdef0";
 /** A snapshot's layer, and on it what another tool's guest had, whose file is gone. */
 async function left(frozen = true): Promise<Bed> {
   const on = withGuest({ running: false });
+  command(on).host.addFile("/backups/another.qcow2", { format: "qcow2" });
   await take(on, "s1");
   await take(on, "s2");
   await command(on).store.update((draft) => {
@@ -32,7 +33,7 @@ test.each([true, false])(
     ]);
     const world = command(on);
     expect((await repair(world)).map(({ result }) => result)).toEqual(["mended"]);
-    expect(world.asked).toMatchObject([{ loses: [expect.stringContaining(FILE)] }]);
+    expect(world.asked).toMatchObject([{ loses: [expect.stringContaining(FILE)], byPerson: false }]);
     expect((await stateOf(on)).layers[FOREIGN]).toBeUndefined();
     expect(await disksOf(on)).toEqual(held);
     expect(await examine(command(on))).toEqual([]);
@@ -60,6 +61,15 @@ test("one that a volume stands on is not: its disk may just not be mounted", asy
   expect((await repair(world)).map(({ result }) => result)).toEqual(["left"]);
   expect(world.asked).toEqual([]);
   expect((await stateOf(on)).layers[FOREIGN]).toBeDefined();
+});
+
+test("where nothing is left of its folder, a person must say that it is not just away", async () => {
+  const on = await left();
+  on.machine.files.delete("/backups/another.qcow2");
+  const world = command(on, { answer: false });
+  const [found] = await repair(world);
+  expect(found).toMatchObject({ result: "left", problem: expect.stringContaining("as all that lay in /backups") });
+  expect(world.asked).toMatchObject([{ byPerson: true }]);
 });
 
 test("nor is one without a yes", async () => {

@@ -7,6 +7,7 @@ import { setInstance } from "../../../../src/core/instances/set.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { attachVolume } from "../../../../src/core/volumes/attach.ts";
+import { EstratoError } from "../../../../src/errors.ts";
 import { requireSound } from "../crashes.ts";
 import { creation, newEstate } from "../instances/world.ts";
 import { withVolume } from "../volumes/world.ts";
@@ -146,7 +147,9 @@ describe("a guest that is off", () => {
     await undefine(on);
     const disks = [{ device: "vdc", path: disk?.source ?? "", format: "qcow2" }];
     command(on).host.addDomain({ name: "other", uuid: "22222222-2222-4333-8444-555555555555", disks, running: false });
-    expect(await problems(on)).toContainEqual(expect.stringContaining("its disk vda is other's now"));
+    expect(await problems(on)).toContainEqual(
+      expect.stringContaining("its disk vda is also, or may be, instance other vdc"),
+    );
   });
 
   test("is left where a file lies on its disk that it may have written to", async () => {
@@ -158,6 +161,30 @@ describe("a guest that is off", () => {
     expect(await problems(on)).toContainEqual(expect.stringContaining("lies on its disk vda, and may be newer"));
     await repair(command(on));
     expect(on.machine.domains.size).toBe(0);
+  });
+
+  test("is left where another domain has its disk under another name, or one that cannot be read", async () => {
+    const [OTHER, LINK] = ["22222222-2222-4333-8444-555555555555", "/elsewhere/link.qcow2"];
+    for (const damaged of [false, true]) {
+      const on = await prepared();
+      const [disk] = command(on).host.parseDefinition(inactive(on)).disks;
+      const file = on.machine.files.get(disk?.source ?? "");
+      if (file === undefined) throw new Error("no head");
+      await undefine(on);
+      on.machine.files.set(LINK, damaged ? { ...file } : file);
+      const disks = [{ device: "vdc", path: LINK, format: "qcow2" }];
+      command(on).host.addDomain({ name: "other", uuid: OTHER, disks, running: false });
+      const world = command(on);
+      const { imageChain } = world.host;
+      world.host.imageChain = async (path, format) => {
+        if (damaged && path === LINK) throw new EstratoError("host", "it cannot be read");
+        return imageChain(path, format);
+      };
+      const problem = expect.stringContaining("its disk vda is also, or may be, instance other vdc");
+      expect(await examine(world)).toContainEqual(expect.objectContaining({ problem }));
+      await repair(world);
+      expect(on.machine.domains.has(UUID)).toBe(false);
+    }
   });
 
   test("keeps its NVRAM while it is undefined", async () => {

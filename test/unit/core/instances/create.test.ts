@@ -57,6 +57,20 @@ describe("instance create", () => {
     expect([first, second].map((one) => one.addresses[0]?.ip)).toEqual(["192.168.122.2", "192.168.122.3"]);
   });
 
+  test("lets another one choose its address as soon as its own is recorded, however long its disks take", async () => {
+    const estate = newEstate();
+    const world = command(estate);
+    const { perform } = world.host;
+    let meanwhile: Instance | null = null;
+    world.host.perform = async (action, options) => {
+      if (action.do === "create-disk") meanwhile = await create(estate, { name: "web2" });
+      await perform(action, options);
+    };
+    const first = (await createInstance(world, creation())) as Instance;
+    const ips = [first, meanwhile as Instance | null].map((one) => one?.addresses[0]?.ip);
+    expect(ips).toEqual(["192.168.122.2", "192.168.122.3"]);
+  });
+
   test("passes over addresses that are reserved by others or leased", async () => {
     const estate = newEstate();
     const network = estate.machine.networks.get("default");
