@@ -25,6 +25,7 @@ test("a state has a reason", () => {
   expect(parseState("running (booted)")).toEqual({ state: "running", reason: "booted" });
   expect(parseState("paused")).toEqual({ state: "paused", reason: "" });
   expect(() => parseState("asleep (deeply)")).toThrow("not a state");
+  expect(() => parseState("constructor")).toThrow("not a state");
 });
 
 test("dominfo says what else there is to know", () => {
