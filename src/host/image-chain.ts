@@ -8,6 +8,7 @@ import { dirname, resolve } from "node:path";
 import { type ChainFile, DATA_ELSEWHERE } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { identityOf } from "./files.ts";
+import { isImageThere } from "./image-file.ts";
 import { printable } from "./process-failure.ts";
 import { INCOMPATIBLE, readBacking, readQcow2Header } from "./qcow2-header.ts";
 import { filePathOf } from "./qemu-img-output.ts";
@@ -83,9 +84,11 @@ async function readOne(path: string, format: string | null): Promise<Read> {
 
 async function openImage(path: string): Promise<FileHandle | null> {
   try {
-    // Without O_NONBLOCK the opening of a pipe waits for a writer.
+    if (!(await isImageThere(path))) return null;
+    // It may have become a pipe since we looked: without O_NONBLOCK opening one waits for a writer.
     return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
+    if (cause instanceof EstratoError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return null;
     throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { cause });

@@ -1,9 +1,9 @@
 /** qemu-img: what it is asked. The commands that change files are in actions/. Source of the words: qemu-img(1). */
-import { stat } from "node:fs/promises";
 import type { Command, DataPlace, Extent, ImageFile, ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { isImageThere, requireImages } from "./image-file.ts";
 import type { Processes } from "./process.ts";
-import { failure, printable } from "./process-failure.ts";
+import { failure } from "./process-failure.ts";
 import { createExtentReader, parseDepth, parseFaults, parseInfo, parseMeasure, parsePlace } from "./qemu-img-output.ts";
 import { readSecret, secretPath, withSecretFds } from "./secrets.ts";
 import type { Virsh } from "./virsh.ts";
@@ -82,7 +82,7 @@ export async function imageInfo(
   path: string,
   options: { readonly shared?: boolean; readonly format?: string } = {},
 ): Promise<ImageInfo | null> {
-  if (!(await exists(path))) return null;
+  if (!(await isImageThere(path))) return null;
   const command = qemuImg(
     "info",
     "--output=json",
@@ -92,7 +92,7 @@ export async function imageInfo(
   );
   const result = await processes.run(command);
   if (result.exit === 0) return parseInfo(result.stdout, path);
-  if (!(await exists(path))) return null; // it went while we asked
+  if (!(await isImageThere(path))) return null; // it went while we asked
   throw failure(command, result);
 }
 
@@ -193,26 +193,4 @@ export async function sameContent(processes: Processes, virsh: Virsh, a: ImageFi
   if (result.exit === 0) return true;
   if (result.exit === 1) return false;
   throw failure(command, result);
-}
-
-/**
- * Is it there? "host" where QEMU would open something else than an image: a pipe, whose other end it would wait for, a
- * terminal, a folder.
- */
-async function exists(path: string): Promise<boolean> {
-  try {
-    const found = await stat(path);
-    if (found.isFile() || found.isBlockDevice()) return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
-  }
-  throw new EstratoError("host", `${printable(path)}: it is neither a file nor a disk`, {
-    hint: "Look who has put it there.",
-  });
-}
-
-/** To be asked before QEMU is given a file that it might wait for. What is not there QEMU tells itself. */
-export async function requireImages(...paths: readonly string[]): Promise<void> {
-  for (const path of paths) await exists(path);
 }
