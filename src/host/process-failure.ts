@@ -117,8 +117,11 @@ export function lastWords(stderr: string): string | null {
   return last === undefined ? null : printable(last);
 }
 
-/** Text from a guest or a file, made harmless for a terminal and for one line. */
+/**
+ * Text from a guest or a file, made harmless for a terminal and for one line: no control character, and no mark that
+ * turns the direction of what follows.
+ */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "?");
 }

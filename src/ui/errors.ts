@@ -1,6 +1,6 @@
 /** An error as one line for people, or as one object for programs. */
 import { type ErrorCode, EstratoError } from "../errors.ts";
-import { printable } from "./text.ts";
+import { jsonText, printable } from "./text.ts";
 
 /** CLI.md, "Exit codes". */
 export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
@@ -84,14 +84,14 @@ export function errorLine(error: EstratoError): string {
 /** One line of JSON. `command` is what was typed. */
 export function errorJson(error: EstratoError, command: string, exit: number): string {
   const { code, message, hint = null } = error;
-  return `${JSON.stringify({ error: { code, message, hint, command, exit } })}\n`;
+  return `${jsonText({ error: { code, message, hint, command, exit } })}\n`;
 }
 
-/** Where it was thrown, and what caused it, for --trace. */
+/** Where it was thrown, and what caused it, for --trace: the messages in it may be others' words. */
 export function errorTrace(error: EstratoError): string {
   const parts: string[] = [];
   for (let at: unknown = error; at instanceof Error && parts.length < 8; at = at.cause) {
-    parts.push(`${at.stack ?? at.message}\n`);
+    parts.push(`${(at.stack ?? at.message).split("\n").map(printable).join("\n")}\n`);
   }
   return parts.join("caused by: ");
 }

@@ -17,6 +17,17 @@ export function printable(text: string): string {
   });
 }
 
+/** Of these, what JSON.stringify leaves as it is. */
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** JSON in which no character acts on a terminal: to who reads it, an escaped one is the same. */
+export function jsonText(value: unknown, indent = 0): string {
+  return (JSON.stringify(value, undefined, indent) ?? "null").replace(
+    UNSAFE_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII and nothing else
 const ASCII = /^[\u0000-\u007f]*$/;
 const WIDE =

@@ -1,6 +1,6 @@
 /** A result, in the format that was asked for. */
 import type { Painter } from "../colour.ts";
-import { printable } from "../text.ts";
+import { jsonText, printable } from "../text.ts";
 import { type Column, peopleText } from "./columns.ts";
 import { isObject, type Json, type JsonObject } from "./json.ts";
 import type { Format, OutputWish, Selection } from "./options.ts";
@@ -44,7 +44,7 @@ export async function renderRows<Row>(
 /** Any JSON: the answer to --query, or what has no columns. */
 export async function renderValue(value: Json, page: Page): Promise<string> {
   const format = formatOf(page);
-  if (format === "json") return `${JSON.stringify(value, undefined, 2)}\n`;
+  if (format === "json") return `${jsonText(value, 2)}\n`;
   if (format === "yaml") return (await import("./yaml.ts")).yamlText(value);
   const items = Array.isArray(value) ? value : value === null ? [] : [value];
   if (items.length > 0 && items.every(isObject)) {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { colourAllowed, loadPainter } from "../../../src/ui/colour.ts";
 import { terminalOf } from "../../../src/ui/streams.ts";
-import { fitted, padded, printable, widthOf, wrapped } from "../../../src/ui/text.ts";
+import { fitted, jsonText, padded, printable, widthOf, wrapped } from "../../../src/ui/text.ts";
 import { humanDuration, humanSize, humanTime } from "../../../src/ui/units.ts";
 import { fakeStreams } from "../../fake/streams.ts";
 
@@ -9,6 +9,17 @@ test("control characters are shown escaped, on one line", () => {
   expect(printable("a\u0007b\u001b]0;x\u009c\n\r\t\u007f")).toBe("a\\x07b\\x1b]0;x\\x9c\\n\\r\\t\\x7f");
   expect(printable("\u202eevil\u2066")).toBe("\\u202eevil\\u2066");
   expect(printable("Größe 東京 😀")).toBe("Größe 東京 😀");
+});
+
+test("JSON holds no character that acts on a terminal, and means the same", () => {
+  const value = { name: "a\u009b2J\u202e\u007f\n", list: ["\u2028"] };
+  expect(jsonText(value, 2)).toBe(`{
+  "name": "a\\u009b2J\\u202e\\u007f\\n",
+  "list": [
+    "\\u2028"
+  ]
+}`);
+  expect(JSON.parse(jsonText(value))).toEqual(value);
 });
 
 test("text is measured as a terminal shows it", () => {
