@@ -27,7 +27,9 @@ await build({
   platform: "node",
   target: "node20",
   packages: "external",
-  banner: { js: 'import{createRequire as estratoRequire}from"node:module";const require=estratoRequire(import.meta.url);' },
+  banner: {
+    js: 'import{createRequire as estratoRequire}from"node:module";const require=estratoRequire(import.meta.url);',
+  },
   plugins: [
     {
       // Where each file lies is asked of the source, not of the bundle.

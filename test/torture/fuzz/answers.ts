@@ -26,9 +26,9 @@ import { type Kind, kind } from "./kind.ts";
 import { type Json, mutatedJsonText, mutatedText } from "./mutate.ts";
 import { refusing, requireLine, Wrong } from "./oracle.ts";
 
-const UUID = "e8c9cd3d-f6ad-4faa-b93e-df5a83434386";
-const LIST = `${UUID} d1\n00000000-0000-4000-8000-000000000001 a 'b'  c\n`;
-const STATS = `Domain: 'd1'\n  state.state=1\n  state.reason=1\n  balloon.current=1024\n  vcpu.current=2\n`;
+export const UUID = "e8c9cd3d-f6ad-4faa-b93e-df5a83434386";
+export const LIST = `${UUID} d1\n00000000-0000-4000-8000-000000000001 a 'b'  c\n`;
+export const STATS = `Domain: 'd1'\n  state.state=1\n  state.reason=1\n  balloon.current=1024\n  vcpu.current=2\n`;
 const INFO: Json = {
   "virtual-size": 1048576,
   filename: "/a/b.qcow2",
@@ -42,7 +42,7 @@ const INFO: Json = {
   snapshots: [{ id: "1", name: "a" }],
   "dirty-flag": false,
 };
-const BLOCKS: Json = {
+export const BLOCKS: Json = {
   return: [
     {
       device: "",
@@ -60,10 +60,10 @@ const BLOCKS: Json = {
   id: "libvirt-9",
 };
 const NODES: Json = { return: [{ "node-name": "libvirt-1-format", file: "/a/b", drv: "qcow2" }] };
-const NETWORK = `<network><name>default</name><ip address='192.168.122.1' netmask='255.255.255.0'><dhcp>
+export const NETWORK = `<network><name>default</name><ip address='192.168.122.1' netmask='255.255.255.0'><dhcp>
 <range start='192.168.122.2' end='192.168.122.254'/><host mac='52:54:00:AA:00:01' name='web1' ip='192.168.122.7'/>
 </dhcp></ip></network>`;
-const CAPABILITIES = `<capabilities><host><cpu><arch>x86_64</arch></cpu><secmodel><model>dac</model>
+export const CAPABILITIES = `<capabilities><host><cpu><arch>x86_64</arch></cpu><secmodel><model>dac</model>
 <baselabel type='kvm'>+64055:+64055</baselabel></secmodel></host><guest><os_type>hvm</os_type><arch name='x86_64'>
 <emulator>/usr/bin/qemu</emulator><machine canonical='pc-q35-7.2'>q35</machine><domain type='kvm'/></arch></guest>
 </capabilities>`;

@@ -46,7 +46,7 @@ export const agent = kind("agent", fc.tuple(answer, fc.constantFrom(0, 1, null))
   if (typeof (await refusing(() => agentPing(virsh, "uuid", 1))) !== "boolean") throw new Wrong("no yes, and no no");
 });
 
-const LEASES = [
+export const LEASES = [
   ` Expiry Time           MAC address         Protocol   IP address           Hostname   Client ID or DUID
 ---------------------------------------------------------------------------------------------------------
  2025-01-01 12:00:00   52:54:00:aa:bb:cc   ipv4       192.168.122.57/24    web1       01:52:54:00:aa:bb:cc

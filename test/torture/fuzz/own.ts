@@ -18,7 +18,8 @@ const LINES = [
   "event list",
 ];
 const line = fc.constantFrom(...LINES);
-const STATE = JSON.parse((await estate()).disk.state ?? "null") as Json;
+const made = await estate();
+const STATE = JSON.parse(made.disk.state ?? "null") as Json;
 
 export const state = kind(
   "state",
@@ -63,6 +64,24 @@ export const kept = kind(
     const [uuid = ""] = on.machine.domains.keys();
     on.disk.records.set(`${uuid}.xml`, xml);
     on.machine.domains.delete(uuid);
+    await requireSound(on, words.split(" "));
+  },
+  40,
+);
+
+const row = fc
+  .constantFrom(...made.disk.things)
+  .chain(([name, text]) => fc.tuple(fc.constant(name), mutatedJsonText([JSON.parse(text) as Json], 3)));
+
+/** The state is gone with its copies: it is put together from the records of things, some of which are not as they were. */
+export const things = kind(
+  "things",
+  fc.tuple(fc.array(row, { minLength: 1, maxLength: 3 }), fc.boolean(), line),
+  async ([damaged, hasCopies, words]) => {
+    const on = await estate();
+    on.disk.state = null;
+    if (!hasCopies) on.disk.copies.length = 0;
+    for (const [name, text] of damaged) on.disk.things.set(name, text);
     await requireSound(on, words.split(" "));
   },
   40,

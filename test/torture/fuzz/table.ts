@@ -6,16 +6,18 @@ import { adopted, userData } from "./guest-lines.ts";
 import { agent, leases } from "./guests.ts";
 import { images } from "./images.ts";
 import type { Kind } from "./kind.ts";
-import { journal, kept, state } from "./own.ts";
+import { journal, kept, state, things } from "./own.ts";
 import { filters, query } from "./query.ts";
 import { program, qemuImg } from "./real.ts";
 import { settings } from "./settings.ts";
 import { shared, targets } from "./stored.ts";
-import { cron, names, sizes } from "./words.ts";
+import { virsh } from "./virsh.ts";
+import { cron, keys, names, sizes } from "./words.ts";
 
 export const KINDS: readonly Kind[] = [
   names,
   sizes,
+  keys,
   cron,
   query,
   filters,
@@ -23,6 +25,7 @@ export const KINDS: readonly Kind[] = [
   agent,
   leases,
   answers,
+  virsh,
   definitions,
   images,
   argv,
@@ -33,6 +36,7 @@ export const KINDS: readonly Kind[] = [
   state,
   journal,
   kept,
+  things,
   qemuImg,
   ...(program === null ? [] : [program]),
 ];

@@ -1,6 +1,7 @@
 /** Names, sizes, times and cron lines, as people type them. */
 import fc from "fast-check";
 import { requireName, whyNoName } from "../../../src/core/names.ts";
+import { parsePublicKey } from "../../../src/core/openssh-key.ts";
 import { parseCron } from "../../../src/core/schedules/cron-time.ts";
 import {
   parseCount,
@@ -61,4 +62,15 @@ const NOW = new Date("2025-01-01T12:00:00Z");
 export const cron = kind("cron", fc.oneof(mutatedText(CRONS, 3), fields), async (text) => {
   const taken = await refusing(() => parseCron(text, NOW));
   if (taken !== null && !/^[\w*/,-]+( [\w*/,-]+){4}$/.test(taken)) throw new Wrong(`taken as ${JSON.stringify(taken)}`);
+});
+
+const KEYS = [
+  "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8s0vR0m1v3d5Q8m0mJrUeJ0rEo1Vh0G0Jt9i2m5t3T ana@here\n",
+  "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7 me",
+];
+
+/** What is taken as a key is one line: it goes into user data. */
+export const keys = kind("keys", mutatedText(KEYS, 4), async (text) => {
+  const key = await refusing(() => parsePublicKey(text, "the key"));
+  if (key !== null) requireLine(`${key.line.replaceAll(/[\u200e-\u2069]/g, "")}\n`, text.length);
 });
