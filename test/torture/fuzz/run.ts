@@ -31,7 +31,8 @@ export async function runBatch(
     endOnFailure: true,
     ...(path === "" ? { interruptAfterTimeLimit: ms } : {}),
   });
-  if (!found.failed) return { inputs: found.numRuns, failure: null };
+  // Without an input that failed the time was up before the first was through.
+  if (found.counterexample === null) return { inputs: found.numRuns, failure: null };
   const least = await fc.check(property, {
     seed,
     path: found.counterexamplePath ?? path,
