@@ -1,4 +1,4 @@
-/** A short look at what the fuzz throws (test/torture/fuzz), always the same: `npm run torture -- fuzz` is the long one. */
+/** A short look at what the fuzz throws (test/torture/fuzz), always the same: `npm run torture -- fuzz` is long. */
 import { expect, test } from "vitest";
 import { runBatch } from "../torture/fuzz/run.ts";
 import { KINDS } from "../torture/fuzz/table.ts";

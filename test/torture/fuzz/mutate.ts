@@ -1,4 +1,4 @@
-/** Inputs that were good once, and are changed in a few places: what is only random does not come past the first check. */
+/** Inputs that were good once, changed in a few places: what is only random does not come past the first check. */
 import fc from "fast-check";
 
 /** Would be there if anybody asked a shell, or took XML from an input. */

@@ -73,7 +73,7 @@ const row = fc
   .constantFrom(...made.disk.things)
   .chain(([name, text]) => fc.tuple(fc.constant(name), mutatedJsonText([JSON.parse(text) as Json], 3)));
 
-/** The state is gone with its copies: it is put together from the records of things, some of which are not as they were. */
+/** The state is gone, with its copies: it is put together from the records of things, some of which are changed. */
 export const things = kind(
   "things",
   fc.tuple(fc.array(row, { minLength: 1, maxLength: 3 }), fc.boolean(), line),

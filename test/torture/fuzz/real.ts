@@ -18,7 +18,7 @@ export const qemuImg = kind(
   async (bytes) => {
     const path = scratchFile("real");
     writeFileSync(path, bytes);
-    const facts = await refusing(() => host.inspectUntrusted(path, null, null, false, true));
+    const facts = await refusing(() => host.inspectUntrusted(path, null));
     const format = facts?.format ?? "qcow2";
     const said = await refusing(() => host.imageInfo(path, { format }));
     await refusing(() => host.countFaults({ path }));
