@@ -1,5 +1,5 @@
 /** Image files from outside: headers and tables of qcow2, and files that begin as other formats do. */
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -82,10 +82,16 @@ export const changedImage = fc.oneof(
   { weight: 1, arbitrary: mutatedBytes([...others, vdi, Buffer.alloc(700)], [0, 4, 8, 0x40]) },
 );
 
+function ownFolder(): string {
+  const made = mkdtempSync(join(process.env.ESTRATO_BED_DIR ? "/dev/shm" : tmpdir(), "estrato-fuzz-"));
+  process.once("exit", () => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
 let folder: string | undefined;
 /** In memory: it is written anew for each input. */
 export function scratchFile(name: string): string {
-  folder ??= mkdtempSync(join(process.env.ESTRATO_BED_DIR ? "/dev/shm" : tmpdir(), "estrato-fuzz-"));
+  folder ??= ownFolder();
   return join(folder, name);
 }
 
