@@ -231,8 +231,10 @@ const STATE_WORDS: Readonly<Record<string, DomainState>> = {
 
 /** Reads `domstate --reason`: `shut off (saved)`. "failed" for a word that libvirt does not have. */
 export function parseState(text: string): { state: DomainState; reason: string } {
-  const [, word, reason] = /^\s*([a-z ]+?)\s*(?:\(([^)]*)\))?\s*$/.exec(text) ?? [];
-  const state = word === undefined ? undefined : STATE_WORDS[word];
+  // Several stars over blanks in one expression would go through a long answer for hours.
+  const [, before = "", reason = ""] = /^([^(]*)(?:\(([^)]*)\))?$/.exec(text.trim()) ?? [];
+  const word = before.trim();
+  const state = Object.hasOwn(STATE_WORDS, word) ? STATE_WORDS[word] : undefined;
   if (state === undefined) throw new EstratoError("failed", `virsh domstate: ${text.trim()}: not a state`);
-  return { state, reason: reason ?? "" };
+  return { state, reason };
 }

@@ -2,12 +2,13 @@
  * What a disk stands on, file by file, as the headers say it: read by ourselves, since it is asked of every domain of
  * the host, and a process for each file would take seconds.
  */
-import { type BigIntStats, constants } from "node:fs";
+import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { type ChainFile, DATA_ELSEWHERE } from "../core/model/host.ts";
+import { type ChainFile, DATA_ELSEWHERE, type ImageFile } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { identityOf } from "./files.ts";
+import { isImageThere, requireFileOrDisk } from "./image-file.ts";
 import { printable } from "./process-failure.ts";
 import { INCOMPATIBLE, readBacking, readQcow2Header } from "./qcow2-header.ts";
 import { filePathOf } from "./qemu-img-output.ts";
@@ -43,12 +44,12 @@ export async function imageChain(path: string, format: string): Promise<ChainFil
   return chain;
 }
 
-/** "host" where QEMU might wait for it: a pipe, whose other end it would wait for, a terminal, a folder. */
-export function requireFileOrDisk(path: string, found: Pick<BigIntStats, "isFile" | "isBlockDevice">): void {
-  if (found.isFile() || found.isBlockDevice()) return;
-  throw new EstratoError("host", `${printable(path)}: it is neither a file nor a disk`, {
-    hint: "Look who has put it there.",
-  });
+/**
+ * To be asked before QEMU is given images with all that they stand on: "host" where it might wait for one of these
+ * files. What is not there QEMU tells itself.
+ */
+export async function requireImages(...images: readonly Pick<ImageFile, "path" | "format">[]): Promise<void> {
+  for (const { path, format } of images) await imageChain(path, format);
 }
 
 type Read = { readonly file: ChainFile; readonly backing: { path: string; format: string | null } | null } | null;
@@ -93,9 +94,11 @@ async function readOne(path: string, format: string | null): Promise<Read> {
 
 async function openImage(path: string): Promise<FileHandle | null> {
   try {
-    // Without O_NONBLOCK the opening of a pipe waits for a writer.
+    if (!(await isImageThere(path))) return null;
+    // It may have become a pipe since we looked: without O_NONBLOCK opening one waits for a writer.
     return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
+    if (cause instanceof EstratoError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return null;
     throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { cause });

@@ -121,8 +121,12 @@ export function lastWords(stderr: string): string | null {
 /** More than any path has. */
 const LONGEST_TEXT = 4096;
 
-/** Text from a guest or a file, made harmless for a terminal and for one line, and no longer than one can be. */
+/**
+ * Text from a guest or a file, made harmless for a terminal and for one line, and no longer than one can be: no control
+ * character, and no mark that turns the direction of what follows.
+ */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
-  return shortened(text, LONGEST_TEXT).replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+  const unsafe = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+  return shortened(text, LONGEST_TEXT).replace(unsafe, "?");
 }

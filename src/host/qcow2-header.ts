@@ -81,9 +81,14 @@ export function readBacking(bytes: Buffer, header: Qcow2Header): { file: string;
   if (start === 0 || length === 0 || length > LONGEST_BACKING_BYTES || start + length > bytes.length) return null;
   const format = header.extensions.find(({ type }) => type === EXTENSION.backingFormat);
   return {
-    file: bytes.toString("utf8", start, start + length),
-    format: format === undefined ? null : bytes.toString("utf8", format.at, format.at + format.lengthBytes),
+    file: textAt(bytes, start, length),
+    format: format === undefined ? null : textAt(bytes, format.at, format.lengthBytes),
   };
+}
+
+/** As QEMU reads it, for which a text ends at its first NUL. */
+function textAt(bytes: Buffer, at: number, length: number): string {
+  return bytes.toString("utf8", at, at + length).split("\0", 1)[0] ?? "";
 }
 
 function readExtensions(bytes: Buffer, from: number, clusterBytes: number): Qcow2Header["extensions"] | string {

@@ -2,27 +2,24 @@
 import type { QemuDisk } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { diskAliases } from "./domain-xml.ts";
+import { type JsonAnswer, readAnswer } from "./json-answer.ts";
 import { printable } from "./process-failure.ts";
 import { filePathOf } from "./qemu-img-output.ts";
 import { isNoSuchDomain, type Virsh } from "./virsh.ts";
 
-interface QemuImage {
-  readonly filename: string;
-  readonly "virtual-size": number;
-  readonly "backing-image"?: QemuImage;
-}
-
+/** A drive as QEMU has it. */
 interface QemuBlock {
-  readonly qdev?: string;
-  readonly inserted?: { readonly image: QemuImage };
+  readonly qdev: string | null;
+  /** Top first; null: without a medium. */
+  readonly image: { readonly chain: readonly string[]; readonly sizeBytes: number } | null;
 }
 
 /** Everything that QEMU holds back of this disk goes to its files. "failed" where QEMU does not do it. */
 export async function flushDisk(virsh: Virsh, uuid: string, device: string): Promise<void> {
   const { aliases, blocks } = await readBlocks(virsh, uuid);
   const alias = aliases.get(device);
-  const qdev = blocks.find((block) => alias !== undefined && isDeviceOf(block.qdev ?? "", alias))?.qdev;
-  if (!qdev) throw new EstratoError("not_found", `${uuid}: QEMU has no disk ${device}`);
+  const qdev = blocks.find((block) => alias !== undefined && isDeviceOf(block.qdev ?? "", alias))?.qdev ?? null;
+  if (qdev === null) throw new EstratoError("not_found", `${uuid}: QEMU has no disk ${device}`);
   // QMP has no command for it; the monitor's own `qemu-io` says nothing where all went well
   const flush = `qemu-io -d ${qdev} "flush"`;
   const complaint = (await virsh.output(["qemu-monitor-command", "--domain", uuid, "--hmp", flush])).trim();
@@ -39,13 +36,21 @@ export async function qemuDisks(virsh: Virsh, uuid: string): Promise<QemuDisk[]>
   return disksOf(blocks, aliases);
 }
 
-/** Reads the answer to `query-named-block-nodes`. */
+/** Reads the answer to `query-named-block-nodes`. "failed" where it is none. */
 export function parseNodes(json: string): { readonly name: string; readonly file: string }[] {
-  const { return: nodes = [] } = JSON.parse(json) as {
-    readonly return?: readonly { readonly "node-name": string; readonly file: string }[];
-  };
-  return nodes.map((node) => ({ name: node["node-name"], file: filePathOf(node.file) }));
+  return returned(json).flatMap((node) => {
+    const [name, file] = [node.text("node-name"), node.text("file")];
+    return name === null || file === null ? [] : [{ name, file: filePathOf(file) }];
+  });
 }
+
+function returned(json: string): readonly JsonAnswer[] {
+  const list = readAnswer(json, MONITOR).list("return");
+  if (list === null) throw new EstratoError("failed", `${MONITOR}: an answer without a list`);
+  return list;
+}
+
+const MONITOR = "virsh qemu-monitor-command";
 
 /** The devices with this file on top that libvirt's definition does not name: their ids. */
 export async function unknownDevices(virsh: Virsh, uuid: string, path: string): Promise<string[]> {
@@ -55,8 +60,8 @@ export async function unknownDevices(virsh: Virsh, uuid: string, path: string): 
 
 /** The same of an answer that is there already. */
 export function strangersOn(blocks: readonly QemuBlock[], aliases: readonly string[], path: string): string[] {
-  return blocks.flatMap(({ qdev, inserted }) => {
-    if (qdev === undefined || inserted === undefined || chainOf(inserted.image)[0] !== path) return [];
+  return blocks.flatMap(({ qdev, image }) => {
+    if (qdev === null || image?.chain[0] !== path) return [];
     if (aliases.some((alias) => isDeviceOf(qdev, alias))) return [];
     return [/^\/machine\/peripheral\/([^/]+)/.exec(qdev)?.[1] ?? qdev];
   });
@@ -81,17 +86,21 @@ function unreadable(uuid: string, error: string): EstratoError {
   return new EstratoError("failed", `virsh qemu-monitor-command: ${error}`);
 }
 
-/** Reads the answer to `query-block`. */
+/** Reads the answer to `query-block`. "failed" where it is none. */
 export function parseQueryBlock(json: string): readonly QemuBlock[] {
-  return (JSON.parse(json) as { readonly return?: readonly QemuBlock[] }).return ?? [];
+  return returned(json).map((block) => {
+    const image = block.inner("inserted")?.inner("image") ?? null;
+    const sizeBytes = image?.count("virtual-size") ?? null;
+    if (image !== null && sizeBytes === null) throw new EstratoError("failed", `${MONITOR}: a disk without a size`);
+    return { qdev: block.text("qdev"), image: image && { chain: chainOf(image), sizeBytes: sizeBytes ?? 0 } };
+  });
 }
 
 /** Blocks by target device; `aliases`: target device → alias. Drives without a medium are left out. */
 export function disksOf(blocks: readonly QemuBlock[], aliases: ReadonlyMap<string, string>): QemuDisk[] {
   return [...aliases].flatMap(([device, alias]) => {
-    const image = blocks.find(({ qdev }) => isDeviceOf(qdev ?? "", alias))?.inserted?.image;
-    if (image === undefined) return [];
-    return [{ device, chain: chainOf(image), sizeBytes: image["virtual-size"] }];
+    const image = blocks.find(({ qdev }) => isDeviceOf(qdev ?? "", alias))?.image ?? null;
+    return image === null ? [] : [{ device, chain: [...image.chain], sizeBytes: image.sizeBytes }];
   });
 }
 
@@ -100,10 +109,12 @@ function isDeviceOf(qdev: string, alias: string): boolean {
   return qdev === alias || qdev.split("/").includes(alias);
 }
 
-function chainOf(top: QemuImage): string[] {
+function chainOf(top: JsonAnswer): string[] {
   const chain: string[] = [];
-  for (let at: QemuImage | undefined = top; at; at = at["backing-image"]) {
-    const path = filePathOf(at.filename);
+  for (let at: JsonAnswer | null = top; at !== null; at = at.inner("backing-image")) {
+    const name = at.text("filename");
+    if (name === null) throw new EstratoError("failed", `${MONITOR}: an image without a name`);
+    const path = filePathOf(name);
     if (chain.at(-1) !== path) chain.push(path); // a filter node repeats the name of what it filters
   }
   return chain;

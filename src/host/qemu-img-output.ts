@@ -2,62 +2,49 @@
 import { dirname, resolve } from "node:path";
 import type { DataPlace, Extent, ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-
-interface InfoAnswer {
-  readonly filename?: string;
-  readonly format?: string;
-  readonly "virtual-size"?: number;
-  readonly "actual-size"?: number;
-  readonly "dirty-flag"?: boolean;
-  readonly encrypted?: boolean;
-  readonly snapshots?: readonly unknown[];
-  readonly "backing-filename"?: string;
-  readonly "full-backing-filename"?: string;
-  readonly "backing-filename-format"?: string;
-  readonly "format-specific"?: {
-    readonly data?: { readonly corrupt?: boolean; readonly encrypt?: unknown };
-  };
-}
+import { type JsonAnswer, readAnswer, readAnswers } from "./json-answer.ts";
 
 /** Reads `qemu-img info --output=json` of the file at `path`. "failed" where it is no such answer. */
 export function parseInfo(json: string, path: string): ImageInfo {
-  const answer = parseJson(json) as InfoAnswer;
-  const { format, "virtual-size": virtualSizeBytes } = answer;
-  if (typeof format !== "string" || typeof virtualSizeBytes !== "number") {
+  const answer = readAnswer(json, "qemu-img info");
+  const [format, virtualSizeBytes] = [answer.text("format"), answer.count("virtual-size")];
+  if (format === null || virtualSizeBytes === null) {
     throw new EstratoError("failed", `qemu-img info: ${path}: an answer without format or size`);
   }
-  const backing = answer["full-backing-filename"] ?? answer["backing-filename"] ?? null;
+  const backing = answer.text("full-backing-filename") ?? answer.text("backing-filename");
+  const specific = answer.inner("format-specific")?.inner("data") ?? null;
   return {
     path,
     format,
     virtualSizeBytes,
-    actualSizeBytes: answer["actual-size"] ?? 0,
+    actualSizeBytes: answer.count("actual-size") ?? 0,
     backing: backing === null ? null : resolve(dirname(path), filePathOf(backing)),
-    backingFormat: answer["backing-filename-format"] ?? null,
-    encrypted: answer.encrypted === true || answer["format-specific"]?.data?.encrypt !== undefined,
-    dirty: answer["dirty-flag"] === true || answer["format-specific"]?.data?.corrupt === true,
-    internalSnapshots: answer.snapshots?.length ?? 0,
+    backingFormat: answer.text("backing-filename-format"),
+    encrypted: answer.flag("encrypted") || (specific?.inner("encrypt") ?? null) !== null,
+    dirty: answer.flag("dirty-flag") || (specific?.flag("corrupt") ?? false),
+    internalSnapshots: answer.list("snapshots")?.length ?? 0,
   };
 }
 
 /** Reads `qemu-img info --backing-chain --output=json`: how many files there are. */
 export function parseDepth(json: string): number {
-  const chain = parseJson(json);
-  if (Array.isArray(chain) && chain.length > 0) return chain.length;
+  const { length } = readAnswers(json, "qemu-img info");
+  if (length > 0) return length;
   throw new EstratoError("failed", "qemu-img info: an answer without files");
 }
 
 /** Reads `qemu-img check --output=json`: corruptions and errors, leaks left out. */
 export function parseFaults(json: string): number {
-  const answer = parseJson(json) as { readonly corruptions?: number; readonly "check-errors"?: number };
-  if (typeof answer["check-errors"] !== "number") throw new EstratoError("failed", "qemu-img check: no such answer");
-  return answer["check-errors"] + (answer.corruptions ?? 0);
+  const answer = readAnswer(json, "qemu-img check");
+  const errors = answer.count("check-errors");
+  if (errors === null) throw new EstratoError("failed", "qemu-img check: no such answer");
+  return errors + (answer.count("corruptions") ?? 0);
 }
 
 /** Reads `qemu-img measure --output=json`: bytes that a copy needs. "failed" where it is no such answer. */
 export function parseMeasure(json: string): number {
-  const { required } = parseJson(json) as { readonly required?: unknown };
-  if (typeof required !== "number") throw new EstratoError("failed", "qemu-img measure: an answer without a size");
+  const required = readAnswer(json, "qemu-img measure").count("required");
+  if (required === null) throw new EstratoError("failed", "qemu-img measure: an answer without a size");
   return required;
 }
 
@@ -66,28 +53,18 @@ export function parseMeasure(json: string): number {
  * node's options; its `file` then leads to the name (qemu-block-drivers(7)).
  */
 export function filePathOf(name: string): string {
-  if (name.startsWith("json:")) {
-    const found = fileNameIn(parseJson(name.slice("json:".length)));
-    return found ?? name;
-  }
-  return name.startsWith("file:") ? name.slice("file:".length) : name;
+  if (!name.startsWith("json:")) return name.startsWith("file:") ? name.slice("file:".length) : name;
+  const top = readAnswer(name.slice("json:".length), "qemu-img");
+  return fileNameIn(top) ?? name;
 }
 
-function fileNameIn(node: unknown): string | null {
-  if (typeof node !== "object" || node === null) return null;
-  const options = node as Record<string, unknown>;
-  for (const key of ["filename", "file.filename"]) {
-    if (typeof options[key] === "string") return filePathOf(options[key]);
+/** In breadth, not by calls of itself: whoever wrote a header says how deep it is. */
+function fileNameIn(top: JsonAnswer): string | null {
+  for (let at: JsonAnswer | null = top; at !== null; at = at.inner("file") ?? at.inner("image")) {
+    const found = at.text("filename") ?? at.text("file.filename");
+    if (found !== null) return filePathOf(found);
   }
-  return fileNameIn(options.file) ?? fileNameIn(options.image);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new EstratoError("failed", "qemu-img: an answer that is no JSON", { cause });
-  }
+  return null;
 }
 
 /** One line of `qemu-img map --output=json`, which prints one extent per line. */
@@ -95,10 +72,10 @@ interface MapLine {
   readonly start: number;
   readonly length: number;
   readonly depth: number;
-  readonly present?: boolean; // since QEMU 6.1
+  readonly present: boolean; // since QEMU 6.1
   readonly zero: boolean;
   readonly data: boolean;
-  readonly offset?: number; // in the file; absent where it is compressed
+  readonly offset: number | null; // in the file; null where it is compressed
 }
 
 function parseMapLine(text: string): MapLine | null {
@@ -106,13 +83,20 @@ function parseMapLine(text: string): MapLine | null {
     .trim()
     .replace(/^\[/, "")
     .replace(/[\],]+$/, "");
-  return json === "" ? null : (parseJson(json) as MapLine);
+  if (json === "") return null;
+  const answer = readAnswer(json, "qemu-img map");
+  const [start, length, depth] = [answer.count("start"), answer.count("length"), answer.count("depth")];
+  if (start === null || length === null || depth === null) {
+    throw new EstratoError("failed", "qemu-img map: an extent without a place");
+  }
+  const [present, zero, data] = [answer.flag("present"), answer.flag("zero"), answer.flag("data")];
+  return { start, length, depth, present, zero, data, offset: answer.count("offset") };
 }
 
 /** One line of a map made without the backing chain; null where it tells of no data at a place of its own. */
 export function parsePlace(text: string): DataPlace | null {
   const line = parseMapLine(text);
-  if (line === null || line.depth !== 0 || !line.data || line.offset === undefined) return null;
+  if (line === null || line.depth !== 0 || !line.data || line.offset === null) return null;
   return { start: line.start, length: line.length, fileOffset: line.offset };
 }
 
@@ -129,7 +113,7 @@ export function createExtentReader(format: string): { line(text: string): void; 
       const found = parseMapLine(text);
       if (found === null) return;
       const { start, length, present, zero, data, depth } = found;
-      const own = depth === 0 && (format === "raw" ? data : data || (zero && present === true));
+      const own = depth === 0 && (format === "raw" ? data : data || (zero && present));
       if (!own || length === 0) return;
       const last = extents.at(-1);
       if (last && last.start + last.length === start) {

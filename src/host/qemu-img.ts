@@ -1,8 +1,8 @@
 /** qemu-img: what it is asked. The commands that change files are in actions/. Source of the words: qemu-img(1). */
-import { stat } from "node:fs/promises";
 import type { Command, DataPlace, Extent, ImageFile, ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import { imageChain, requireFileOrDisk } from "./image-chain.ts";
+import { requireImages } from "./image-chain.ts";
+import { isImageThere } from "./image-file.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
 import { qcow2Extents } from "./qcow2-extents.ts";
@@ -84,7 +84,7 @@ export async function imageInfo(
   path: string,
   options: { readonly shared?: boolean; readonly format?: string } = {},
 ): Promise<ImageInfo | null> {
-  if (!(await exists(path))) return null;
+  if (!(await isImageThere(path))) return null;
   const command = qemuImg(
     "info",
     "--output=json",
@@ -94,7 +94,7 @@ export async function imageInfo(
   );
   const result = await processes.run(command);
   if (result.exit === 0) return parseInfo(result.stdout, path);
-  if (!(await exists(path))) return null; // it went while we asked
+  if (!(await isImageThere(path))) return null; // it went while we asked
   throw failure(command, result);
 }
 
@@ -104,7 +104,7 @@ export async function imageInfo(
  */
 export async function ownExtents(processes: Processes, virsh: Virsh, image: ImageFile): Promise<Extent[]> {
   const { path, format, secret } = image;
-  await exists(path);
+  await isImageThere(path);
   const told = format === "qcow2" && secret === undefined ? await qcow2Extents(path) : null;
   if (told !== null) return told;
   const reader = createExtentReader(format);
@@ -133,7 +133,7 @@ export async function dataPlaces(
   virsh: Virsh,
   { path, secret }: Omit<ImageFile, "format">,
 ): Promise<DataPlace[]> {
-  await exists(path);
+  await isImageThere(path);
   const places: DataPlace[] = [];
   const name = secret === undefined ? aloneName(path, "qcow2") : encryptedName(path, null);
   return withSecret(virsh, secret, async (object, how) => {
@@ -197,23 +197,4 @@ export async function sameContent(processes: Processes, virsh: Virsh, a: ImageFi
   if (result.exit === 0) return true;
   if (result.exit === 1) return false;
   throw failure(command, result);
-}
-
-/** Is it there? "host" where QEMU would open something else than an image. */
-async function exists(path: string): Promise<boolean> {
-  try {
-    requireFileOrDisk(path, await stat(path));
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
-  }
-}
-
-/**
- * To be asked before QEMU is given images with all that they stand on: "host" where it might wait for one of these
- * files. What is not there QEMU tells itself.
- */
-export async function requireImages(...images: readonly Pick<ImageFile, "path" | "format">[]): Promise<void> {
-  for (const { path, format } of images) await imageChain(path, format);
 }

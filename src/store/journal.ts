@@ -138,7 +138,8 @@ function readEntry(folder: string, name: string): JournalEntry | null {
   return entry;
 }
 
-function parseEntry(text: string): JournalEntry {
+/** The entry in a file's text. Throws where there is none: "integrity", or what JSON.parse says. */
+export function parseEntry(text: string): JournalEntry {
   const raw: unknown = JSON.parse(text);
   const result = v.safeParse(entrySchema, raw, { abortEarly: true });
   if (result.success && "data" in result.output) return result.output;

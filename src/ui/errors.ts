@@ -87,7 +87,7 @@ export function errorJson(error: EstratoError, command: string, exit: number): s
   return `${jsonText({ error: { code, message, hint, command, exit } })}\n`;
 }
 
-/** Where it was thrown, and what caused it, for --trace. */
+/** Where it was thrown, and what caused it, for --trace: the messages in it may be others' words. */
 export function errorTrace(error: EstratoError): string {
   const parts: string[] = [];
   for (let at: unknown = error; at instanceof Error && parts.length < 8; at = at.cause) {

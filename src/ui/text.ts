@@ -26,7 +26,7 @@ export function printableLines(text: string): string {
 
 /** JSON that is as harmless, and means the same: what JSON itself lets pass is escaped too. */
 export function jsonText(value: unknown, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replace(UNSAFE, (character) =>
+  return (JSON.stringify(value, undefined, indent) ?? "null").replace(UNSAFE, (character) =>
     character === "\n" ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

@@ -6,7 +6,7 @@ import type { HeldLocks, StorePort } from "../../src/core/ports.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { emptyState } from "../../src/store/empty-state.ts";
 import { checkedFileName } from "../../src/store/file-names.ts";
-import { byAge, entryText } from "../../src/store/journal.ts";
+import { byAge, entryText, parseEntry } from "../../src/store/journal.ts";
 import { knownHome } from "../../src/store/known-home.ts";
 import { knownStates } from "../../src/store/known-states.ts";
 import type { RawState } from "../../src/store/migrations.ts";
@@ -169,7 +169,9 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     const damaged: { name: string; why: string }[] = [];
     for (const [id, text] of disk.journal) {
       try {
-        entries.push({ version: 1, ...JSON.parse(text) } as JournalEntry); // one of 0.1.0 says none
+        const entry = parseEntry(text);
+        if (entry.id !== id) throw new Error(`it says that it is ${entry.id}`);
+        entries.push(entry);
       } catch (error) {
         damaged.push({ name: `${id}.json`, why: String(error) });
       }

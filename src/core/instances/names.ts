@@ -16,8 +16,17 @@ export function nameLock(name: string): string {
   return `instance ${createHash("sha256").update(name).digest("hex")}`;
 }
 
-/** The names that `--count` makes: `web1` alone, or web1-1 … web1-N. Throws "usage" where one of them is no name. */
+/** More than any host runs, and few enough to be planned before the first is made. */
+const MOST = 1000;
+
+/**
+ * The names that `--count` makes: `web1` alone, or web1-1 … web1-N. Throws "usage" where one of them is no name, or
+ * where they are more than MOST.
+ */
 export function instanceNames(name: string, count: number | null): string[] {
+  if (count !== null && count > MOST) {
+    throw new EstratoError("usage", `--count ${count}: more than ${MOST}`, { hint: "Make them in several turns." });
+  }
   const names = count === null ? [name] : Array.from({ length: count }, (_, index) => `${name}-${index + 1}`);
   for (const one of names) requireName("instance", one);
   return names;

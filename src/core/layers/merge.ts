@@ -12,7 +12,7 @@ import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import type { Action } from "../model/action.ts";
 import type { JournalEntry } from "../model/journal.ts";
-import { actionSchema } from "../model/journal-data.ts";
+import { givingUpSchema } from "../model/journal-data.ts";
 import type { Layer, State } from "../model/state.ts";
 import { thawFile } from "../modes.ts";
 import { closeEntry, openedEntry } from "../operations/entries.ts";
@@ -61,7 +61,7 @@ export const mergeKind: Kind<MergeData> = {
     ]),
     mark: v.string(),
     pause: v.boolean(),
-    cleanup: v.array(actionSchema),
+    cleanup: v.array(givingUpSchema),
     unheld: v.array(v.string()),
     secret: v.exactOptional(v.nullable(v.string())),
   }),

@@ -20,8 +20,18 @@ export const newDiskSchema: v.GenericSchema<unknown, NewDisk> = v.object({
   serial: v.nullable(v.string()),
 });
 
-/** Which actions there are, and what each needs, the host knows: it refuses all others. */
-export const actionSchema = v.custom<Action>(
-  (value) => typeof value === "object" && value !== null && "do" in value && typeof value.do === "string",
-  "no action",
-);
+const path = v.string();
+
+/** What a file that is given up may need: an entry that says anything else is not ours. */
+export const givingUpSchema: v.GenericSchema<unknown, Action> = v.variant("do", [
+  v.object({ do: v.literal("unlink"), path }),
+  v.object({ do: v.literal("set-mode"), path, mode: v.number() }),
+  v.object({
+    do: v.literal("set-owner"),
+    path,
+    uid: v.number(),
+    gid: v.number(),
+    ofLink: v.exactOptional(v.literal(true)),
+  }),
+  v.object({ do: v.literal("mark-use"), path, on: v.boolean() }),
+]);

@@ -14,16 +14,23 @@ export function dataOf<Data>(kind: Kind<Data>, entry: JournalEntry): Data {
   for (let version = entry.version; version < kind.version; version += 1) {
     const step = kind.older?.[version];
     if (step === undefined) throw foreign(entry);
-    data = step(data);
+    try {
+      data = step(data);
+    } catch (cause) {
+      throw strange(entry, `not of version ${version}`, cause); // it walks a shape that is not there
+    }
   }
   const checked = v.safeParse(kind.data, data, { abortEarly: true });
   if (checked.success) return checked.output;
   const [issue] = checked.issues;
-  throw new EstratoError(
-    "integrity",
-    `journal entry ${entry.id}: ${entry.kind}: ${v.getDotPath(issue) ?? "data"}: ${issue.message}`,
-    { hint: "It is not what this version of estrato writes: nothing has been changed by it." },
-  );
+  throw strange(entry, `${v.getDotPath(issue) ?? "data"}: ${issue.message}`);
+}
+
+function strange({ id, kind }: JournalEntry, why: string, cause?: unknown): EstratoError {
+  return new EstratoError("integrity", `journal entry ${id}: ${kind}: ${why}`, {
+    hint: "It is not what this version of estrato writes: nothing has been changed by it.",
+    cause,
+  });
 }
 
 function foreign({ id, kind, version }: JournalEntry): EstratoError {

@@ -18,22 +18,22 @@ const FIELDS = [
   { name: "day of the week", least: 0, most: 7, words: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
 ] as const;
 
-const NICKNAMES: Readonly<Record<string, string>> = {
-  "@hourly": "0 * * * *",
-  "@daily": "0 0 * * *",
-  "@midnight": "0 0 * * *",
-  "@weekly": "0 0 * * 0",
-  "@monthly": "0 0 1 * *",
-  "@yearly": "0 0 1 1 *",
-  "@annually": "0 0 1 1 *",
-};
+const NICKNAMES = new Map([
+  ["@hourly", "0 * * * *"],
+  ["@daily", "0 0 * * *"],
+  ["@midnight", "0 0 * * *"],
+  ["@weekly", "0 0 * * 0"],
+  ["@monthly", "0 0 1 * *"],
+  ["@yearly", "0 0 1 1 *"],
+  ["@annually", "0 0 1 1 *"],
+]);
 
 /**
  * The five fields of a cron expression (crontab(5)), single spaces between them. Throws "usage", also for a time that
  * never comes.
  */
 export function parseCron(text: string, now: Date): string {
-  const fields = (NICKNAMES[text.trim()] ?? text).trim().split(/[ \t]+/);
+  const fields = (NICKNAMES.get(text.trim()) ?? text).trim().split(/[ \t]+/);
   if (fields.length !== FIELDS.length) throw bad(text, `it has ${fields.length} fields, not five`);
   for (const [index, field] of FIELDS.entries()) {
     for (const part of (fields[index] ?? "").split(",")) checkPart(text, field, part);

@@ -9,7 +9,7 @@ import { freeze, redefining, relinked } from "../graph/effects.ts";
 import { children, descendants, standingOn } from "../graph/references.ts";
 import { holdersOver } from "../layers/holders.ts";
 import type { Action } from "../model/action.ts";
-import { actionSchema } from "../model/journal-data.ts";
+import { givingUpSchema } from "../model/journal-data.ts";
 import { type Layer, recordSchemas, type State } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
 import { perform } from "../operations/steps.ts";
@@ -38,7 +38,7 @@ export const copyInKind: Kind<CopyInData> = {
     standing: v.array(v.string()),
     layers: v.array(recordSchemas.layer),
     mark: v.string(),
-    cleanup: v.array(actionSchema),
+    cleanup: v.array(givingUpSchema),
   }),
   recover,
 };

@@ -2,7 +2,6 @@
  * A host on which each verb of the chief nouns has something to do. It is made once, by lines of the program; each
  * test gets a copy.
  */
-import { expect } from "vitest";
 import { parseDefinition } from "../../../src/host/domain-xml.ts";
 import { fakeClock, fakeIds } from "../../fake/clock.ts";
 import type { FakeDomain, FakeMachine } from "../../fake/host-machine.ts";
@@ -28,7 +27,7 @@ export function run(on: Bed, line: string, how: LineOptions = {}): Promise<LineR
 /** The same, where it must go well: what it prints. */
 export async function printed(on: Bed, line: string): Promise<string> {
   const { exit, stdout, stderr } = await run(on, line);
-  expect({ exit, stderr }, line).toEqual({ exit: 0, stderr: expect.any(String) });
+  if (exit !== 0) throw new Error(`${line}: ${exit}: ${stderr}`);
   return stdout;
 }
 

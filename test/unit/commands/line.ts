@@ -24,6 +24,8 @@ export interface LineOptions {
   readonly uid?: number;
   /** Where it runs. */
   readonly machine?: Machine;
+  /** In the place of /etc/estrato. */
+  readonly systemFolder?: string;
 }
 
 /** The machine that lines run on. */
@@ -59,7 +61,7 @@ export async function runLine(words: readonly string[], options: LineOptions = {
       ids: options.ids ?? fakeIds(),
       user: "ana",
       machine: options.machine ?? MACHINE,
-      systemFolder: "/nowhere",
+      systemFolder: options.systemFolder ?? "/nowhere",
       ownHome: "/root",
       ...(options.prompts === undefined ? {} : { prompts: options.prompts }),
     },

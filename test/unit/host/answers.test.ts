@@ -25,6 +25,8 @@ test("a state has a reason", () => {
   expect(parseState("running (booted)")).toEqual({ state: "running", reason: "booted" });
   expect(parseState("paused")).toEqual({ state: "paused", reason: "" });
   expect(() => parseState("asleep (deeply)")).toThrow("not a state");
+  expect(() => parseState("constructor")).toThrow("not a state");
+  expect(() => parseState(`shut${" ".repeat(20_000)}x`)).toThrow("not a state"); // and ends
 });
 
 test("dominfo says what else there is to know", () => {

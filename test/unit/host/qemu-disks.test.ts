@@ -61,6 +61,15 @@ test("a filter that repeats the name of what it filters is no layer", () => {
   expect(disk?.chain).toEqual(["/l/head"]);
 });
 
+test("what is no answer of QEMU's is said, and is never taken for a guest without disks", () => {
+  const block = (one: unknown) => JSON.stringify({ return: [{ qdev: "x", inserted: { image: one } }] });
+  const texts = ["", "null", "[]", "{}", '{"return":{}}', '{"return":[null]}', '{"error":{"desc":"no"}}'];
+  const images = [{}, { filename: 5, "virtual-size": 1 }, { filename: "/a" }, { filename: "/a", "virtual-size": -1 }];
+  const failed = expect.objectContaining({ code: "failed" });
+  for (const text of [...texts, ...images.map(block)]) expect(() => parseQueryBlock(text), text).toThrow(failed);
+  for (const text of texts) expect(() => parseNodes(text), text).toThrow(failed);
+});
+
 test("a job is known by its type, and no answer is no job", () => {
   expect(parseBlockJob(" type=Active Block Commit\n bandwidth=0\n cur=1\n end=4\n")).toEqual({
     type: "Active Block Commit",

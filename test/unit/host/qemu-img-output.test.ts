@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { createExtentReader, filePathOf, parseInfo, parseProgress } from "../../../src/host/qemu-img-output.ts";
+import {
+  createExtentReader,
+  filePathOf,
+  parseDepth,
+  parseFaults,
+  parseInfo,
+  parseMeasure,
+  parseProgress,
+} from "../../../src/host/qemu-img-output.ts";
 
 /** Recorded: `qemu-img info --output=json` of QEMU 7.2. */
 const OVERLAY = JSON.stringify({
@@ -44,6 +52,25 @@ describe("the facts of an image", () => {
     expect(() => parseInfo("{}", "/x")).toThrow("without format or size");
     expect(() => parseInfo("no", "/x")).toThrow("no JSON");
   });
+});
+
+test("what is no answer of qemu-img's is said as such", () => {
+  const failed = expect.objectContaining({ code: "failed" });
+  const info = { format: "qcow2", "virtual-size": 1 };
+  const reader = createExtentReader("qcow2");
+  for (const text of ["", "null", "[]", "[null]", '{"start":0}', '{"start":0,"length":-1,"depth":0}']) {
+    for (const read of [parseFaults, parseMeasure, (one: string) => parseInfo(one, "/a"), parseDepth])
+      expect(() => read(text), text).toThrow(failed);
+    if (text.startsWith("{")) expect(() => reader.line(text), text).toThrow(failed);
+  }
+  for (const wrong of [{ "backing-filename": 5 }, { snapshots: 1 }, { "dirty-flag": "no" }, { "actual-size": "1" }])
+    expect(() => parseInfo(JSON.stringify({ ...info, ...wrong }), "/a"), JSON.stringify(wrong)).toThrow(failed);
+  expect(() => parseInfo(JSON.stringify({ ...info, "backing-filename": "json:null" }), "/a")).toThrow(failed);
+});
+
+test("a name of QEMU's own kind, as deep as whoever wrote it liked, is walked down and not called down", () => {
+  const deep = `json:${'{"file":'.repeat(20_000)}{"filename":"/a"}${"}".repeat(20_000)}`;
+  expect(filePathOf(deep)).toBe("/a");
 });
 
 test("a name of QEMU's own kind leads to the path in it", () => {

@@ -44,6 +44,11 @@ test("what is no error of ours is a fault, and the trace shows its cause", () =>
   expect(asEstratoError("a text").message).toBe("unexpected: a text");
 });
 
+test("a trace holds the words of others harmless, line by line", () => {
+  const trace = errorTrace(new EstratoError("failed", "/x\u001b[2J: no", { cause: new Error("a\u0007\nb") }));
+  expect(trace).toMatch(/^EstratoError: \/x\\x1b\[2J: no\n {4}at [\s\S]*\ncaused by: Error: a\\x07\nb\n {4}at /);
+});
+
 test("what the machine answers to a call is no fault of ours, and names the file", () => {
   const error = Object.assign(new Error("EPERM: operation not permitted, open '/s/layers/x'"), {
     code: "EPERM",

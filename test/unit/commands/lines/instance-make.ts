@@ -95,6 +95,7 @@ export const making: NounLines = {
       ...refusals(
         ["instance create web9", 2, "none of --image, --snapshot, --backup and --boot-volume is given"],
         [`${FROM} --snapshot web1/first`, 2, "--image and --snapshot"],
+        [`${FROM} --count 999999999`, 2, "--count 999999999: more than 1000"],
         [`${FROM} --ip 192.168.122.9 --count 2`, 2, "--ip and --count"],
         [`${FROM} --volume data1 --count 2`, 2, "--volume and --count"],
         [`${FROM} --no-start --wait agent`, 2, "--no-start and --wait"],

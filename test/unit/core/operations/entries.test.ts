@@ -63,6 +63,22 @@ describe("what an entry remembers", () => {
   );
 });
 
+describe("what an entry of an older version remembers", () => {
+  test.each([null, {}, { words: 1 }])("and that is not of its shape (%j) is refused", (data) => {
+    expect(() => dataOf(kind, entry(1, { version: 2, data }))).toThrow(expect.objectContaining({ code: "integrity" }));
+  });
+});
+
+test("a merge gives up files by what such an entry is written with, and by nothing else", async () => {
+  const { data } = await kinds["layer.merge"]();
+  const cleanup = (one: unknown) =>
+    v.safeParse(data, { cleanup: [one] }).issues?.some((issue) => v.getDotPath(issue)?.startsWith("cleanup"));
+  expect(cleanup({ do: "unlink", path: "/a" })).toBe(false);
+  expect(cleanup({ do: "set-owner", path: "/a", uid: 1, gid: 2, ofLink: true })).toBe(false);
+  for (const other of [{ do: "unlink", path: {} }, { do: "start", domain: "a", paused: false }, { do: "unlink" }])
+    expect(cleanup(other)).toBe(true);
+});
+
 describe("a parent", () => {
   const child = (change: Partial<JournalEntry> = {}) => entry(2, { parent: entry(1).id, ...change });
 

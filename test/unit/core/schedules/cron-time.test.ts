@@ -21,6 +21,8 @@ describe("a cron expression", () => {
     ["0 0 3 * * *", /6 fields/],
     ["@reboot", /1 fields/],
     ["@never", /1 fields/],
+    ["__proto__", /1 fields/],
+    ["constructor", /1 fields/],
     ["60 3 * * *", /60 is not within 0-59/],
     ["0 24 * * *", /within 0-23/],
     ["0 3 0 * *", /within 1-31/],

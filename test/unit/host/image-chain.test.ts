@@ -1,0 +1,47 @@
+/** What headers name as the file below: others wrote them. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { imageChain } from "../../../src/host/image-chain.ts";
+import { lastWords } from "../../../src/host/process-failure.ts";
+import { qcow2 } from "../../torture/fuzz/images.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "estrato-chain-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const top = join(folder, "top.qcow2");
+const chainOn = (backing: string) => {
+  writeFileSync(top, qcow2({ backing }));
+  return imageChain(top, "qcow2");
+};
+const paths = async (backing: string) =>
+  (await chainOn(backing)).map(({ path, identity }) => [path, identity !== null]);
+
+test("a folder, or a device that acts when it is opened, is no image, and is not opened", async () => {
+  mkdirSync(join(folder, "below"));
+  for (const name of ["below", "/dev/null"])
+    await expect(chainOn(name), name).rejects.toMatchObject({
+      code: "host",
+      message: `${name === "below" ? join(folder, name) : name}: it is neither a file nor a disk`,
+    });
+});
+
+test("a name ends at its first NUL, as it does for QEMU", async () => {
+  const base = join(folder, "base.qcow2");
+  writeFileSync(base, qcow2());
+  expect(await paths("base.qcow2\0/../other")).toEqual([
+    [top, true],
+    [base, true],
+  ]);
+});
+
+test("no file has a name with a NUL in it", async () => {
+  expect(await paths('json:{"filename":"/a\\u0000b"}')).toEqual([
+    [top, true],
+    ["/a\0b", false],
+  ]);
+});
+
+test("words of a child hold no mark that turns what follows", () => {
+  expect(lastWords("error: a\u202eb\u009b\n")).toBe("a?b?");
+});
