@@ -21,7 +21,10 @@ interface Ended extends Ran {
   readonly words: readonly string[];
 }
 
-/** `parts`: those alone; all but that of which is known that it does not hold, if none is named. Returns what may not be; nothing: all held. */
+/**
+ * `parts`: those alone; all but the one of which it is known that it does not hold, if none is named. Returns what may
+ * not be; nothing: all held.
+ */
 export async function load(scratch: string, seed: number, parts: readonly string[], say: Say): Promise<string[]> {
   const ground = await Ground.lay(scratch);
   const wrong: string[] = [];

@@ -188,7 +188,11 @@ const target: Move = {
         renameSync(`${path}.away`, path);
         away.delete(path);
       });
-    return dice.chance(50)
+    // Doctor misses one that a schedule needs.
+    const isNeeded = Object.values(scene.model.state.schedules ?? {}).some(
+      ({ task }) => task.kind === "backup" && task.target === path,
+    );
+    return dice.chance(50) && !isNeeded
       ? other(`mv ${path} ${path}.away`, async () => {
           renameSync(path, `${path}.away`);
           away.add(path);

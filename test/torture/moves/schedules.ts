@@ -13,6 +13,7 @@ const create: Move = {
     const one = scene.instance(dice);
     if (one === undefined) return null;
     const target = scene.target(dice);
+    if (scene.model.away.has(target)) return null; // doctor would miss it
     const encrypts = scene.isLockedInstance(one[0]) ? ["--encrypt", "--passphrase-file", scene.ground.key] : [];
     const what = dice.chance(50) ? ["--snapshot", one[1]] : ["--backup", one[1], "--target", target, ...encrypts];
     const keep = ["--keep-last", `${1 + dice.below(3)}`, "--lock-timeout", "10s"];
