@@ -46,8 +46,8 @@ export function written(content: Content, writes: readonly Write[]): Content {
 }
 
 /**
- * Reads a whole disk with all that it stands on, by qemu-img alone; `scratch` lies in the walk's folder. Throws where it
- * cannot be read, or where a cell is torn.
+ * Reads a whole disk with all that it stands on, by qemu-img alone; `scratch` lies in the walk's folder. Throws where
+ * it cannot be read, or where a cell is torn.
  */
 export async function readContent(file: string, format: Format, scratch: string): Promise<Content> {
   const { options, name } = encryptedName(file, dirname(scratch)) ?? { options: ["-f", format], name: file };
