@@ -67,6 +67,14 @@ export class Model {
       .sort();
   }
 
+  /** The first file of others that a volume stands on, or is. */
+  topForeign(volume: string): Omit<File, "content"> | undefined {
+    const { layers, volumes } = this.state;
+    for (let layer = layers[volumes[volume]?.head ?? ""]; layer !== undefined; layer = layers[layer.parent ?? ""])
+      if (layer.foreign !== null) return layer;
+    return undefined;
+  }
+
   contentsOf(instance: string): Map<string, Content> {
     return new Map(this.volumesOf(instance).map(([device, id]) => [device, this.held(id)]));
   }

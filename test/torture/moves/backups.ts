@@ -23,11 +23,9 @@ const create: Move = {
     const name = scene.name("b");
     const target = scene.target(dice);
     const keep = 1 + dice.below(4);
-    const how = [
-      ...(dice.chance(70) ? ["--incremental"] : []),
-      ...(dice.chance(20) ? ["--compress"] : []),
-      ...(dice.chance(30) || scene.isLockedInstance(one[0]) ? ["--encrypt", ...keyOf(scene)] : []),
-    ];
+    const packs = dice.chance(20) ? ["--compress"] : [];
+    const locks = dice.chance(30) || scene.isLockedInstance(one[0]);
+    const how = [...(dice.chance(70) ? ["--incremental"] : []), ...(locks ? ["--encrypt", ...keyOf(scene)] : packs)];
     return verb(["backup", "create", one[1], "--name", name, "--target", target, "--rotation", `${keep}`, ...how], {
       adds: [{ kind: "backup", name }],
       made: scene.model.contentsOf(one[0]),

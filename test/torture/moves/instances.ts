@@ -96,7 +96,10 @@ function frees(scene: Scene, instance: string, asGuest: boolean): (state: State)
   const { model } = scene;
   const disks = model.volumesOf(instance).flatMap(([device, id]) => {
     const origin = model.origins.get(id);
-    return origin === undefined ? [] : [{ device, id, file: { ...origin, content: model.held(id) } }];
+    if (origin === undefined) return [];
+    // An overlay of another tool that was taken in is his file now.
+    const { file, format } = model.topForeign(id) ?? origin;
+    return [{ device, id, file: { file, format, content: model.held(id) } }];
   });
   const name = model.instances.get(instance) ?? "";
   return ({ volumes }) => {
