@@ -6,8 +6,8 @@ import { Script } from "node:vm";
 import { transform } from "esbuild";
 
 /**
- * Writes `program.pack`, and `program.json` that says where in it the text and the compiled code are of each module that
- * `main.js` reaches. A module becomes a function of `exports`, `require` and `module`, as Node's own loader
+ * Writes `program.pack`, and `program.json` that says where in it the text and the compiled code are of each module
+ * that `main.js` reaches. A module becomes a function of `exports`, `require` and `module`, as Node's own loader
  * makes one of CommonJS: finding, reading and linking a hundred ES modules costs Node more than running them. V8 takes
  * compiled code only of its own version and flags, and compiles the text where that is another's.
  * @param {string} dist the folder of the ES modules

@@ -39,7 +39,7 @@ import {
 import { performDefineSecret, performUndefineSecret } from "./actions/secrets.ts";
 import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm.ts";
 import { setCrontab } from "./crontab.ts";
-import { copyFile, fileInfo, moveFile, removeFile, setMode, syncNamed } from "./files.ts";
+import { copyFile, fileInfo, moveFile, removeDurably, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
 import { createSeed, removeHalfMade } from "./seed.ts";
 
@@ -130,7 +130,7 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return syncNamed(action.path);
     case "unlink":
       if (/\.iso(\.making)?$/.test(action.path)) await removeHalfMade(action.path);
-      return removeFile(action.path);
+      return removeDurably(action.path);
     case "copy-file":
       return copyFile(action.from, action.to, action.mode);
     case "save-tpm":

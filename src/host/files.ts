@@ -197,6 +197,16 @@ export async function removeFile(path: string): Promise<void> {
   }
 }
 
+/** The same, and it does not come back with a power cut: what still names it may then be forgotten. */
+export async function removeDurably(path: string): Promise<void> {
+  await removeFile(path);
+  try {
+    await syncPath(dirname(path));
+  } catch (error) {
+    if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error;
+  }
+}
+
 /** Sets the permission bits; nothing is done where they are right. */
 export async function setMode(path: string, mode: number): Promise<void> {
   if (((await stat(path)).mode & 0o7777) !== mode) await chmod(path, mode);

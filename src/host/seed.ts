@@ -48,7 +48,8 @@ export async function createSeed(processes: Processes, action: SeedAction): Prom
     await setMode(made, 0o600);
     await syncPath(made);
     await rename(made, action.path);
-    await syncPath(dirname(action.path));
+    await removeHalfMade(action.path);
+    await syncPath(dirname(action.path)); // that name is there, and the one of the folder is gone, with what is in it
   } finally {
     await removeHalfMade(action.path);
   }

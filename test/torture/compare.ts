@@ -1,6 +1,7 @@
 /** Compares what should be there with what is, bit by bit. */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { chainOf } from "./chain.ts";
 import { CELL_BYTES, type Content, difference, type Format, readContent } from "./content.ts";
 import { disksOfDomain } from "./domains.ts";
 import type { Ground } from "./ground.ts";
@@ -13,30 +14,6 @@ export interface Expected {
   readonly content: Content;
   /** Id, of a volume. */
   readonly volume?: string;
-}
-
-const MAGIC = 0x514649fb;
-
-/** Every file that is read, top first, by the headers alone. */
-export function chainOf(file: string): string[] {
-  const chain = [file];
-  for (let next = backingOf(file); next !== null && chain.length < 300; next = backingOf(next)) chain.push(next);
-  return chain;
-}
-
-function backingOf(file: string): string | null {
-  const from = openSync(file, "r");
-  try {
-    const header = Buffer.alloc(20);
-    if (readSync(from, header, 0, 20, 0) < 20 || header.readUInt32BE(0) !== MAGIC) return null;
-    const bytes = header.readUInt32BE(16);
-    if (bytes === 0) return null;
-    const name = Buffer.alloc(bytes);
-    readSync(from, name, 0, bytes, Number(header.readBigUInt64BE(8)));
-    return resolve(dirname(file), name.toString());
-  } finally {
-    closeSync(from);
-  }
 }
 
 /** What a file and all that it stands on was: the kernel changes it with each write, and nobody can set it. */

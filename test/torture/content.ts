@@ -1,7 +1,9 @@
 /** What a disk holds: small disks, a byte for each cell of 4 KiB, each of which is filled with that byte. */
 import { readFileSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { sure } from "../e2e/processes.ts";
 import type { Dice } from "./dice.ts";
+import { encryptedName } from "./luks.ts";
 
 export const CELL_BYTES = 4096;
 export const MIB_CELLS = 1024 ** 2 / CELL_BYTES;
@@ -44,11 +46,12 @@ export function written(content: Content, writes: readonly Write[]): Content {
 }
 
 /**
- * Reads a whole disk with all that it stands on, by qemu-img alone. Throws where it cannot be read, or where a cell is
- * torn.
+ * Reads a whole disk with all that it stands on, by qemu-img alone; `scratch` lies in the walk's folder. Throws where
+ * it cannot be read, or where a cell is torn.
  */
 export async function readContent(file: string, format: Format, scratch: string): Promise<Content> {
-  await sure("qemu-img", "convert", "-U", "-f", format, "-O", "raw", file, scratch);
+  const { options, name } = encryptedName(file, dirname(scratch)) ?? { options: ["-f", format], name: file };
+  await sure("qemu-img", "convert", "-U", ...options, "-O", "raw", name, scratch);
   const raw = readFileSync(scratch);
   rmSync(scratch);
   const content = new Uint8Array(Math.ceil(raw.length / CELL_BYTES));

@@ -6,8 +6,8 @@ import type { Scene } from "./scene.ts";
 export interface Deed {
   /** A line of estrato. */
   readonly words?: readonly string[];
-  /** What others do. */
-  readonly act?: () => Promise<void>;
+  /** What others do, or several lines at once. Returns what may not be. */
+  readonly act?: () => Promise<readonly string[]>;
   /** For the history: as a person would type it. */
   readonly text: string;
   readonly effect: Effect;
@@ -36,8 +36,11 @@ export const verb = (words: readonly string[], effect: Effect, more: Partial<Dee
 });
 
 /** What others do. */
-export const other = (text: string, act: () => Promise<unknown>, unsettles = false) => ({
-  act: async () => void (await act()),
+export const other = (text: string, act: () => Promise<unknown>, unsettles = false): Deed => ({
+  act: async () => {
+    await act();
+    return [];
+  },
   text,
   effect: {},
   unsettles,

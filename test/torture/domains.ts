@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { sure } from "../e2e/processes.ts";
 import { tryVirsh, virsh } from "../e2e/virsh.ts";
 import { type Format, ioLine, type Write } from "./content.ts";
+import { encryptedName } from "./luks.ts";
 
 export interface DomainDisk {
   readonly device: string;
@@ -31,8 +32,13 @@ export const isRunning = async (uuid: string): Promise<boolean> =>
   (await tryVirsh("domstate", uuid)).stdout.trim() === "running";
 
 /** As the guest: by its QEMU, or into the file that it would start from. */
-export async function writeAsGuest(uuid: string, disk: DomainDisk, writes: readonly Write[]): Promise<void> {
-  if (!(await isRunning(uuid))) return writeFile(disk, writes);
+export async function writeAsGuest(
+  uuid: string,
+  disk: DomainDisk,
+  writes: readonly Write[],
+  walk: string,
+): Promise<void> {
+  if (!(await isRunning(uuid))) return writeFile(disk, writes, walk);
   const at = `/machine/peripheral/virtio-disk${disk.device.charCodeAt(2) - 97}/virtio-backend`;
   for (const line of [...writes.map(ioLine), "flush"]) {
     const said = await virsh("qemu-monitor-command", uuid, "--hmp", `qemu-io -d ${at} "${line}"`);
@@ -40,8 +46,15 @@ export async function writeAsGuest(uuid: string, disk: DomainDisk, writes: reado
   }
 }
 
-export async function writeFile({ file, format }: Omit<DomainDisk, "device">, writes: readonly Write[]): Promise<void> {
-  await sure("qemu-io", "-f", format, ...writes.flatMap((one) => ["-c", ioLine(one)]), file);
+/** `walk`: the walk's folder, where the file may be encrypted. */
+export async function writeFile(
+  { file, format }: Omit<DomainDisk, "device">,
+  writes: readonly Write[],
+  walk?: string,
+): Promise<void> {
+  const locked = walk === undefined ? null : encryptedName(file, walk);
+  const { options, name } = locked ?? { options: ["-f", format], name: file };
+  await sure("qemu-io", ...options, ...writes.flatMap((one) => ["-c", ioLine(one)]), name);
 }
 
 /** Defines a guest as a person would with virsh. */

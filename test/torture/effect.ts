@@ -1,4 +1,5 @@
 /** What one step may change of what is there. */
+import type { State } from "../../src/core/model/state.ts";
 import type { Content, Format } from "./content.ts";
 
 export type Kind = "volume" | "snapshot" | "image" | "backup";
@@ -11,7 +12,8 @@ export interface File {
 
 export interface Added {
   readonly kind: Kind;
-  readonly name: string;
+  /** Null: whichever it gets. */
+  readonly name: string | null;
 }
 
 export interface Effect {
@@ -29,8 +31,8 @@ export interface Effect {
   readonly writes?: ReadonlyMap<string, Content>;
   /** A snapshot of what was before is kept. */
   readonly automatic?: boolean;
-  /** Done to the model when an instance that was to go has gone. */
-  readonly gone?: () => void;
+  /** Done to the model when an instance that was to go has gone, by what is left. */
+  readonly gone?: (state: State) => void;
   /** Of a new backup: the volumes by device. */
   readonly volumes?: ReadonlyMap<string, string>;
 }

@@ -1,9 +1,12 @@
 /** `npm run torture`, inside a bed: walks of one seed after the other, until the time is up or one has failed. */
 import { parseArgs } from "node:util";
+import { requireFaults } from "./faults/table.ts";
+import { load } from "./load.ts";
 import { shrink, told } from "./shrink.ts";
 import { type Walked, type Wish, walk } from "./walk.ts";
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     seed: { type: "string", default: `${Date.now() % 1_000_000}` },
     steps: { type: "string", default: "150" },
@@ -11,24 +14,44 @@ const { values } = parseArgs({
     only: { type: "string" },
     others: { type: "string", default: "25" },
     faults: { type: "string", default: "20" },
+    strikes: { type: "string" },
     "shrink-minutes": { type: "string", default: "5" },
     "keep-on": { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
   },
 });
 
+const strikes = values.strikes === undefined ? undefined : new Set(values.strikes.split(","));
+requireFaults([...(strikes ?? [])]);
 const scratch = process.env.ESTRATO_BED_DIR;
 if (scratch === undefined) throw new Error("a walk goes in a test host only: npm run torture");
+if (positionals[0] === "load") {
+  const wrong = await load(scratch, Number(values.seed), positionals.slice(1), (line) => console.log(line));
+  for (const line of wrong) console.log(line);
+  process.exit(wrong.length === 0 ? 0 : 1);
+}
 const began = performance.now();
 const end = values.minutes === undefined ? null : performance.timeOrigin + began + Number(values.minutes) * 60_000;
 
-const total = { seeds: 0, steps: 0, done: 0, refused: 0, others: 0, struck: 0, heals: 0, compared: 0, bytes: 0 };
+const total = {
+  seeds: 0,
+  steps: 0,
+  done: 0,
+  refused: 0,
+  others: 0,
+  struck: 0,
+  heals: 0,
+  persons: 0,
+  compared: 0,
+  bytes: 0,
+};
 const moves = new Map<string, number>();
 const faults = new Map<string, number>();
 
 function add({ scene }: Walked): void {
   total.seeds += 1;
-  for (const key of ["steps", "done", "refused", "others", "struck", "heals"] as const) total[key] += scene.counts[key];
+  for (const key of ["steps", "done", "refused", "others", "struck", "heals", "persons"] as const)
+    total[key] += scene.counts[key];
   total.compared += scene.comparer.compared;
   total.bytes += scene.comparer.bytes;
   for (const [name, count] of scene.moves) moves.set(name, (moves.get(name) ?? 0) + count);
@@ -43,6 +66,7 @@ async function one(seed: number): Promise<boolean> {
     faultPercent: Number(values.faults),
     ...(values.only === undefined ? {} : { only: new Set(values.only.split(",").map(Number)) }),
     ...(end === null ? {} : { until: end }),
+    ...(strikes === undefined ? {} : { strikes }),
     ...(values.verbose ? { say: (line: string) => console.log(line) } : {}),
   };
   const walked = await walk(scratch as string, wish);

@@ -67,6 +67,14 @@ export class Model {
       .sort();
   }
 
+  /** The first file of others that a volume stands on, or is. */
+  topForeign(volume: string): Omit<File, "content"> | undefined {
+    const { layers, volumes } = this.state;
+    for (let layer = layers[volumes[volume]?.head ?? ""]; layer !== undefined; layer = layers[layer.parent ?? ""])
+      if (layer.foreign !== null) return layer;
+    return undefined;
+  }
+
   contentsOf(instance: string): Map<string, Content> {
     return new Map(this.volumesOf(instance).map(([device, id]) => [device, this.held(id)]));
   }
@@ -77,6 +85,7 @@ export class Model {
     const isIn = (id: string) => id in seen.state.volumes || id in seen.state.snapshots || id in seen.state.images;
     const refused = outcome === "refused";
     const done = outcome === "done";
+    const known = new Set(this.things.keys());
     const before = new Map(this.of("volume").map(({ id }) => [id, this.held(id)]));
 
     for (const thing of [...this.things.values()]) {
@@ -104,14 +113,21 @@ export class Model {
       if (id in seen.state.instances) continue;
       if (refused || !effect.removes?.includes(id)) wrong.push(`instance ${name} is gone`);
       this.instances.delete(id);
-      effect.gone?.();
+      effect.gone?.(seen.state);
     }
     if (done)
       for (const id of effect.removes ?? []) if (this.instances.has(id)) wrong.push(`instance ${id} was not removed`);
 
     this.learnVolumes(effect, refused, seen, fresh, wrong);
+    // A disk that was taken in on the way is part of what was made.
+    const late = new Map(
+      Object.values(seen.state.volumes)
+        .filter(({ id }) => !known.has(id))
+        .flatMap(({ id, device }) => (device === null ? [] : [[device, this.held(id)] as const])),
+    );
+    const made = { ...effect, made: new Map([...late, ...(effect.made ?? [])]) };
     const named = (kind: Kind, name: string | null) =>
-      !refused && (effect.adds ?? []).some((one) => one.kind === kind && one.name === name);
+      !refused && (effect.adds ?? []).some((one) => one.kind === kind && (one.name === null || one.name === name));
     for (const one of Object.values(seen.state.snapshots)) {
       if (this.things.has(one.id)) continue;
       const ours = one.automatic ? effect.automatic === true && !refused : named("snapshot", one.name);
@@ -126,7 +142,7 @@ export class Model {
         "image",
         one.id,
         one.name,
-        effect,
+        made,
         one.disks.map(({ device }) => device),
         wrong,
       );
@@ -142,7 +158,8 @@ export class Model {
     }
     if (done)
       for (const { kind, name } of effect.adds ?? [])
-        if (!this.of(kind).some((one) => one.name === name)) wrong.push(`${kind} ${name} is not there`);
+        if (!this.of(kind).some((one) => (name === null ? !known.has(one.id) : one.name === name)))
+          wrong.push(`${kind} ${name ?? "of any name"} is not there`);
     if (done && effect.instance !== undefined && ![...this.instances.values()].includes(effect.instance))
       wrong.push(`instance ${effect.instance} is not there`);
     this.state = seen.state;

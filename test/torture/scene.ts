@@ -13,13 +13,15 @@ export interface Counts {
   others: number;
   struck: number;
   heals: number;
+  /** Walks that ended early, since only a person could go on. */
+  persons: number;
 }
 
 export class Scene {
   readonly model = new Model();
   readonly comparer: Comparer;
   readonly ground: Ground;
-  readonly counts: Counts = { steps: 0, done: 0, refused: 0, others: 0, struck: 0, heals: 0 };
+  readonly counts: Counts = { steps: 0, done: 0, refused: 0, others: 0, struck: 0, heals: 0, persons: 0 };
   /** How often each move was made, and each fault struck. */
   readonly moves = new Map<string, number>();
   readonly faults = new Map<string, number>();
@@ -30,12 +32,23 @@ export class Scene {
   /** Steps since others' doing, or a death, was not yet mended; null: all agree. */
   unsettled: number | null = null;
   step = 0;
+  /** No further step is taken. */
+  isOver = false;
   /** Definitions of guests that others have undefined, by UUID: a person has kept them. */
   readonly undefined = new Map<string, string>();
 
-  constructor(ground: Ground) {
+  private readonly say: (line: string) => void;
+
+  constructor(ground: Ground, say: (line: string) => void = () => undefined) {
     this.ground = ground;
+    this.say = say;
     this.comparer = new Comparer(ground);
+  }
+
+  /** What this step did, for the history. */
+  tell(line: string): void {
+    this.history.push(`${this.step}: ${line}`);
+    this.say(`${this.step}: ${line}`);
   }
 
   /** A name that nothing has; the same for the same step. */
@@ -52,6 +65,12 @@ export class Scene {
     const { instances } = this.model.state;
     const all = [...this.model.instances].filter(([id]) => instances[id]?.shelved === null && more(id));
     return dice.pick(all.sort(byName));
+  }
+
+  /** Its UUID, whether it was adopted or not. */
+  idOf(name: string): string | undefined {
+    const all = [...this.model.instances, ...[...this.model.strangers].map(([id, one]) => [id, one.name] as const)];
+    return all.find(([, one]) => one === name)?.[0];
   }
 
   /** One whose domain is there. */
@@ -91,6 +110,14 @@ export class Scene {
     if (owner !== undefined) return `${owner}/${name}`;
     const of = this.model.state.volumes[volume ?? ""];
     return of?.name != null ? `${of.name}/${name}` : id;
+  }
+
+  isLocked(layer: string): boolean {
+    return this.model.state.layers[layer]?.secret != null;
+  }
+
+  isLockedInstance(id: string): boolean {
+    return Object.values(this.model.state.volumes).some((one) => one.instance === id && this.isLocked(one.head));
   }
 
   target(dice: Dice): string {

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { tryVirsh, virsh } from "../e2e/virsh.ts";
+import { chainOf } from "./chain.ts";
 import { setClock } from "./clock.ts";
-import { chainOf } from "./compare.ts";
 import { disksOfDomain, redefine } from "./domains.ts";
 import type { Scene } from "./scene.ts";
 import { look } from "./seen.ts";
@@ -25,7 +25,7 @@ export async function heal(scene: Scene): Promise<string[]> {
   if (await definedAgain(scene)) ({ code, stdout, stderr } = await repair());
   if (code !== 0) return [`doctor --repair -y: exit ${code}: ${stderr.trim()} ${stdout.trim()}`];
   scene.unsettled = null;
-  return doctorIsClean(scene);
+  return [...(await doctorIsClean(scene)), ...orphans(scene.ground.home)];
 }
 
 /** What no repair has defined again a person does. */
@@ -50,8 +50,10 @@ export async function accountsAgree({ ground, model }: Scene): Promise<string[]>
   const hidden = ownFiles(ground.home).filter((file) => /^(?!.*\/records\/).*\/\.[^/]+$/.test(file));
   const files = new Set([...Object.values(model.state.layers).map(({ file }) => file), ...hidden]);
   const taken = [...files].reduce((sum, file) => sum + statSync(file).blocks * 512, 0);
-  const wrong = said === taken ? [] : [`usage says ${said} bytes, and du ${taken}`];
-  return [...wrong, ...orphans(ownFiles(ground.home), readFileSync(join(ground.home, "state.json"), "utf8"))];
+  // Of a memory it says what QEMU wrote.
+  const memories = Object.values(model.state.snapshots).reduce((sum, { memory }) => sum + (memory?.sizeBytes ?? 0), 0);
+  const wrong = said === taken + memories ? [] : [`usage says ${said} bytes, and du ${taken} and ${memories}`];
+  return [...wrong, ...orphans(ground.home)];
 }
 
 const ownFiles = (home: string): string[] => OWN.flatMap((folder) => filesIn(join(home, folder)));
@@ -64,9 +66,17 @@ function filesIn(folder: string): string[] {
   }
 }
 
-/** A definition is named by its file, or, the newest of an instance, by the instance's id. */
-const orphans = (files: readonly string[], state: string): string[] =>
-  files.filter((file) => !state.includes(basename(file, ".xml"))).map((file) => `${file}: nothing remembers it`);
+/**
+ * Files in the store that are nobody's. A definition is named by its file, or, the newest of an instance, by its id. As
+ * long as an entry lies aside that nobody can read, whatever it was about is kept.
+ */
+function orphans(home: string): string[] {
+  if (filesIn(join(home, "journal", "damaged")).length > 0) return [];
+  const state = readFileSync(join(home, "state.json"), "utf8");
+  return ownFiles(home)
+    .filter((file) => !state.includes(basename(file, ".xml")))
+    .map((file) => `${file}: nothing remembers it`);
+}
 
 /** Everything is deleted by its verb, and then nothing is left, in the store or in libvirt. */
 export async function clearedByVerbs(scene: Scene): Promise<string[]> {
@@ -77,10 +87,10 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
     if (code !== 0) wrong.push(`estrato ${words.join(" ")}: exit ${code}: ${stderr.trim()}`);
   };
   setClock(0);
-  // Guests of others on what is ours keep it: they go first, and with them what their files hold.
+  // Guests of others on what estrato knows keep it: they go first, and with them what their files hold.
+  const known = new Set(Object.values(model.state.layers).map(({ file }) => file));
   for (const [id, { disks }] of model.strangers) {
-    if ([...disks.values()].some(({ file }) => chainOf(file).some((one) => one.startsWith(ground.home))))
-      model.strangers.delete(id);
+    if ([...disks.values()].some(({ file }) => chainOf(file).some((one) => known.has(one)))) model.strangers.delete(id);
     await tryVirsh("destroy", id);
     await virsh("undefine", id);
   }
@@ -97,13 +107,16 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
     rmSync(file, { force: true });
     model.files.delete(file);
   }
+  // What an entry names that nobody could read is kept until a person removes it.
+  rmSync(join(ground.home, "journal", "damaged"), { recursive: true, force: true });
   await say("doctor", "--repair", "-y");
   ({ state } = look(ground));
-  for (const key of ["layers", "volumes", "instances", "snapshots", "images", "bookmarks"] as const) {
+  for (const key of ["layers", "volumes", "instances", "snapshots", "images", "bookmarks", "schedules"] as const) {
     const left = Object.values(state[key]);
     if (left.length > 0) wrong.push(`at the end there are ${key}: ${JSON.stringify(left)}`);
   }
   for (const file of ownFiles(ground.home)) wrong.push(`at the end there is ${file}`);
+  for (const name of filesIn(ground.packed)) wrong.push(`at the end there is ${name}`);
   const domains = (await virsh("list", "--all", "--name")).trim();
   if (domains !== "") wrong.push(`at the end libvirt has ${domains}`);
   return wrong;

@@ -4,6 +4,8 @@ import { backupMoves } from "./moves/backups.ts";
 import { imageMoves } from "./moves/images.ts";
 import { instanceMoves } from "./moves/instances.ts";
 import { othersMoves } from "./moves/others.ts";
+import { pairMoves } from "./moves/pairs.ts";
+import { scheduleMoves } from "./moves/schedules.ts";
 import { snapshotMoves } from "./moves/snapshots.ts";
 import { strangerMoves } from "./moves/strangers.ts";
 import { volumeMoves } from "./moves/volumes.ts";
@@ -14,6 +16,8 @@ export const verbs: readonly Move[] = [
   ...snapshotMoves,
   ...imageMoves,
   ...backupMoves,
+  ...scheduleMoves,
+  ...pairMoves,
 ];
 
 export const others: readonly Move[] = [...othersMoves, ...strangerMoves];

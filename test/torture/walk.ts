@@ -3,12 +3,12 @@ import { renameSync } from "node:fs";
 import type { Deed } from "./deed.ts";
 import { type Dice, diceOf } from "./dice.ts";
 import { isRunning } from "./domains.ts";
-import { damageJournal, damageState, keepState, lay, pickDamage, type Strike, strike } from "./faults.ts";
+import { keepState } from "./faults/memory.ts";
+import { layFault } from "./faults/table.ts";
 import { Ground } from "./ground.ts";
-import type { Outcome } from "./model.ts";
 import { Scene } from "./scene.ts";
-import { look } from "./seen.ts";
-import { accountsAgree, clearedByVerbs, doctorIsClean, heal } from "./soundness.ts";
+import { accountsAgree, clearedByVerbs, doctorIsClean } from "./soundness.ts";
+import { damaged, lastLine, learnt, mended, REFUSALS, struck } from "./struck.ts";
 import { firstMove, others, verbs } from "./table.ts";
 
 export interface Wish {
@@ -20,6 +20,8 @@ export interface Wish {
   readonly until?: number;
   readonly otherPercent: number;
   readonly faultPercent: number;
+  /** What strikes, by name; all faults, and damage to what is remembered, if not said. */
+  readonly strikes?: ReadonlySet<string>;
   readonly say?: (line: string) => void;
 }
 
@@ -32,12 +34,10 @@ export interface Walked {
 /** Everything is read again, and the accounts compared, after so many steps. */
 const ALL_EVERY = 25;
 const DOCTOR_EVERY = 3;
-/** The codes by which a verb says no. */
-const REFUSALS = [2, 4, 5, 6, 8, 9];
 
 export async function walk(scratch: string, wish: Wish): Promise<Walked> {
   const ground = await Ground.lay(scratch);
-  const scene = new Scene(ground);
+  const scene = new Scene(ground, wish.say);
   try {
     return { scene, wrong: await steps(scene, wish) };
   } finally {
@@ -52,11 +52,13 @@ async function steps(scene: Scene, wish: Wish): Promise<string[]> {
     if (wish.only !== undefined && !wish.only.has(step)) continue;
     if (wish.until !== undefined && performance.timeOrigin + performance.now() > wish.until) break;
     scene.step = step;
+    if (scene.isOver) break;
     const wrong = await oneStep(scene, wish, diceOf(wish.seed, step)).catch((error: Error) => [
       `the walk: ${error.stack}`,
     ]);
     if (wrong.length > 0) return wrong;
   }
+  if (scene.isOver) return scene.comparer.compare(scene.model, true);
   if (scene.unsettled !== null) {
     const wrong = await mended(scene);
     if (wrong.length > 0) return wrong;
@@ -72,11 +74,12 @@ async function oneStep(scene: Scene, wish: Wish, dice: Dice): Promise<string[]> 
   scene.running.clear();
   for (const id of [...model.instances.keys(), ...model.strangers.keys()])
     if (await isRunning(id)) scene.running.add(id);
-  if (model.things.size > 0 && dice.chance(wish.faultPercent / 8)) return damaged(scene, wish, dice);
+  if (wish.strikes === undefined && model.things.size > 0 && dice.chance(wish.faultPercent / 8))
+    return damaged(scene, dice);
   const deed = await planned(scene, wish, dice);
   if (deed === null) return [];
   counts.steps += 1;
-  const wrong = deed.act === undefined ? await said(scene, wish, deed, dice) : await acted(scene, wish, deed);
+  const wrong = deed.act === undefined ? await said(scene, wish, deed, dice) : await acted(scene, deed);
   if (wrong.length > 0) return wrong;
   if (scene.unsettled !== null && (scene.unsettled >= 3 || dice.chance(40))) wrong.push(...(await mended(scene)));
   else if (scene.unsettled !== null) scene.unsettled += 1;
@@ -99,84 +102,32 @@ async function planned(scene: Scene, wish: Wish, dice: Dice): Promise<Deed | nul
   return null;
 }
 
-function tell(scene: Scene, wish: Wish, line: string): void {
-  scene.history.push(`${scene.step}: ${line}`);
-  wish.say?.(`${scene.step}: ${line}`);
-}
-
-async function acted(scene: Scene, wish: Wish, deed: Deed): Promise<string[]> {
-  tell(scene, wish, deed.text);
-  await deed.act?.();
+async function acted(scene: Scene, deed: Deed): Promise<string[]> {
+  scene.tell(deed.text);
+  const wrong = [...((await deed.act?.()) ?? [])];
   if (!deed.text.startsWith("#")) scene.counts.others += 1;
   if (deed.unsettles) scene.unsettled ??= 0;
-  return [];
+  return wrong;
 }
 
 /** A line of estrato, whole or struck. */
 async function said(scene: Scene, wish: Wish, deed: Deed, dice: Dice): Promise<string[]> {
-  const { ground, counts } = scene;
   const words = deed.words ?? [];
-  const struck: Strike | null = deed.whole ? null : strike(dice, words, wish.faultPercent);
-  if (struck === null) {
-    const ran = await ground.run(words);
-    tell(scene, wish, `${deed.text} → ${ran.code}${ran.code === 0 ? "" : ` ${lastLine(ran.stderr)}`}`);
-    if (ran.code === 0) counts.done += 1;
-    else counts.refused += 1;
-    if (deed.mustRefuse && ran.code === 0) return [`it was not refused: ${deed.text}`];
-    if (ran.code !== 0 && !REFUSALS.includes(ran.code ?? -1)) return [`exit ${ran.code}: ${ran.stderr}`];
-    if (ran.code === 9 && scene.unsettled === null) return [`exit 9, where all agreed: ${ran.stderr}`];
-    const outcome = ran.code === 0 ? "done" : "refused";
-    const wrong = learnt(scene, deed, outcome);
-    return wrong.length > 0 || outcome !== "done" || deed.after === undefined ? wrong : deed.after();
+  if (!deed.whole && dice.chance(wish.faultPercent)) {
+    const laid = await layFault(scene, dice, words, wish.strikes);
+    if (laid !== null) return struck(scene, deed, dice, laid);
   }
-  const over = await lay(struck.name, ground, dice);
-  const ran = "ending" in struck ? await ground.ended(words, struck.ending) : await ground.run(words);
-  await over();
-  await ground.libvirtd("start");
-  const ended = ran.signal ?? ran.code;
-  const how = "ending" in struck ? (struck.ending.at ?? "") : "";
-  tell(scene, wish, `[${struck.name} ${how}] ${deed.text} → ${ended} ${lastLine(ran.stderr)}`);
-  const hit = ran.signal !== null || ran.code !== 0;
-  if (hit) {
-    counts.struck += 1;
-    scene.faults.set(struck.name, (scene.faults.get(struck.name) ?? 0) + 1);
-  }
-  if (ran.signal !== null && dice.chance(15) && damageJournal(ground, dice)) {
-    tell(scene, wish, "[journal truncated]");
-    scene.faults.set("journal truncated", (scene.faults.get("journal truncated") ?? 0) + 1);
-  }
-  const wrong = await heal(scene);
-  if (wrong.length > 0) return wrong;
-  wrong.push(...learnt(scene, deed, hit ? "unknown" : "done"));
-  if (hit) await scene.comparer.settle(scene.model, deed.effect.writes ?? new Map());
-  return wrong;
-}
-
-const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
-
-/** A kill, or one that failed in the middle, may have done what it was to do; its disks hold the old or the new. */
-function learnt(scene: Scene, deed: Deed, outcome: Outcome): string[] {
-  return scene.model.learn(deed.effect, outcome, look(scene.ground));
-}
-
-async function damaged(scene: Scene, wish: Wish, dice: Dice): Promise<string[]> {
-  const damage = pickDamage(dice);
-  if (scene.unsettled !== null) {
-    const wrong = await mended(scene);
-    if (wrong.length > 0) return wrong;
-  }
-  if (!damageState(scene.ground, damage, dice)) return [];
-  scene.counts.steps += 1;
-  scene.counts.struck += 1;
-  scene.faults.set(`state ${damage}`, (scene.faults.get(`state ${damage}`) ?? 0) + 1);
-  tell(scene, wish, `[state.json ${damage}]`);
-  const wrong = await mended(scene);
-  return wrong.length > 0 ? wrong : compared(scene, false);
-}
-
-async function mended(scene: Scene): Promise<string[]> {
-  const wrong = await heal(scene);
-  return wrong.length > 0 ? wrong : scene.model.learn({}, "refused", look(scene.ground));
+  const { ground, counts } = scene;
+  const ran = await ground.run(words);
+  scene.tell(`${deed.text} → ${ran.code}${ran.code === 0 ? "" : ` ${lastLine(ran.stderr)}`}`);
+  if (ran.code === 0) counts.done += 1;
+  else counts.refused += 1;
+  if (deed.mustRefuse && ran.code === 0) return [`it was not refused: ${deed.text}`];
+  if (ran.code !== 0 && !REFUSALS.includes(ran.code ?? -1)) return [`exit ${ran.code}: ${ran.stderr}`];
+  if (ran.code === 9 && scene.unsettled === null) return [`exit 9, where all agreed: ${ran.stderr}`];
+  const outcome = ran.code === 0 ? "done" : "refused";
+  const wrong = learnt(scene, deed, outcome);
+  return wrong.length > 0 || outcome !== "done" || deed.after === undefined ? wrong : deed.after();
 }
 
 const compared = (scene: Scene, all: boolean) => scene.comparer.compare(scene.model, all);

@@ -112,8 +112,8 @@ export async function repair(world: World): Promise<Examined[]> {
   const { collect } = await import("../layers/collect.ts");
   await collect(world);
   await (await import("../backups/pull.ts")).pullAll(world);
+  const left = await mendUncovered(world, done);
   const mended = done.filter((one) => one.result === "mended");
-  const left = (await examine(world)).map((finding) => ({ ...rowOf(finding), result: "left" as const }));
   const pending = (await world.store.journal.list()).map(({ id }) => id);
   const unrecovered = failures
     .filter(({ entry }) => pending.includes(entry.id))
@@ -132,6 +132,24 @@ export async function repair(world: World): Promise<Examined[]> {
     ...left.filter((one) => !unrecovered.some((other) => other.subject === one.subject)),
   ];
 }
+
+/**
+ * Mends what the first mending has brought to light (the mode of a layer whose mark was taken away), as far as nothing
+ * needs a yes: that was to be asked before anything changed. Adds to `done`; returns what is left.
+ */
+async function mendUncovered(world: World, done: Examined[]): Promise<Examined[]> {
+  const tried = new Set(done.map(keyOf));
+  let any = false;
+  const found = await examine(world);
+  for (const finding of found) {
+    if (finding.mending === null || finding.mending.loses.length > 0 || tried.has(keyOf(finding))) continue;
+    any = true;
+    if (await mend(world, finding)) done.push({ ...rowOf(finding), result: "mended" });
+  }
+  return (any ? await examine(world) : found).map((finding) => ({ ...rowOf(finding), result: "left" }));
+}
+
+const keyOf = ({ subject, problem }: Pick<Finding, "subject" | "problem">): string => `${subject}: ${problem}`;
 
 /** Of what must be asked, before anything is mended: those that got a no. */
 async function refusedOf(world: World, found: readonly Finding[]): Promise<Set<Finding>> {

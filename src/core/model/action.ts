@@ -178,7 +178,7 @@ export type Action =
       readonly ofLink?: true;
     }
   | { readonly do: "sync"; readonly path: string } // a file and its name are on the disk; idempotent
-  | { readonly do: "unlink"; readonly path: string } // idempotent: absent is fine
+  | { readonly do: "unlink"; readonly path: string } // durable, idempotent: absent is fine
   /** A copy of a small file (NVRAM), through a temporary name, fsynced. Idempotent. */
   | { readonly do: "copy-file"; readonly from: string; readonly to: string; readonly mode: number }
   /**

@@ -41,7 +41,9 @@ export async function performRemoveTpm(context: ActionContext, action: ActionOf<
   if ((await stateOf(context, action.domain)) !== null) {
     throw new EstratoError("conflict", `${action.domain}: libvirt has that domain, and its TPM stays`);
   }
-  await rm(tpmFolder(context.virsh.folders, action.domain), { recursive: true, force: true });
+  const folder = tpmFolder(context.virsh.folders, action.domain);
+  await rm(folder, { recursive: true, force: true });
+  if ((await fileInfo(dirname(folder))) !== null) await syncPath(dirname(folder));
 }
 
 /** Twice the same, for one that is written in place. */

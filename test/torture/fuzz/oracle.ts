@@ -33,7 +33,7 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u206
 /**
  * What was typed, or stands in a file, may be repeated on the line: no longer than either may be.
  */
-const LONGEST_LINE = 1024 ** 2;
+const LONGEST_LINE = 16 * 1024; // a message is cut at half of it; a hint comes to it
 
 /** One line that a terminal can show. `typed`: how many characters were typed that it may repeat. */
 export function requireLine(line: string, typed = 0): void {

@@ -12,6 +12,8 @@ function rotated(scene: Scene, instance: string, target: string, keep: number) {
   return { removes: ids.slice(0, Math.max(0, ids.length - keep)) };
 }
 
+const keyOf = ({ ground }: Scene) => ["--passphrase-file", ground.key];
+
 const create: Move = {
   name: "backup create",
   weight: 12,
@@ -21,7 +23,9 @@ const create: Move = {
     const name = scene.name("b");
     const target = scene.target(dice);
     const keep = 1 + dice.below(4);
-    const how = [...(dice.chance(70) ? ["--incremental"] : []), ...(dice.chance(20) ? ["--compress"] : [])];
+    const packs = dice.chance(20) ? ["--compress"] : [];
+    const locks = dice.chance(30) || scene.isLockedInstance(one[0]);
+    const how = [...(dice.chance(70) ? ["--incremental"] : []), ...(locks ? ["--encrypt", ...keyOf(scene)] : packs)];
     return verb(["backup", "create", one[1], "--name", name, "--target", target, "--rotation", `${keep}`, ...how], {
       adds: [{ kind: "backup", name }],
       made: scene.model.contentsOf(one[0]),
@@ -62,7 +66,7 @@ const restore: Move = {
   plan(scene, dice) {
     const one = scene.thing("backup", dice);
     if (one === undefined) return null;
-    const words = ["backup", "restore", one.id, "--target", one.target ?? ""];
+    const words = ["backup", "restore", one.id, "--target", one.target ?? "", ...keyOf(scene)];
     const how = dice.below(3);
     if (how === 0) {
       if (scene.model.instances.size >= 6) return null;

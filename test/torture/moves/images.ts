@@ -1,5 +1,6 @@
 /** The verbs of images. */
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { sure } from "../../e2e/processes.ts";
 import { blank, difference, type Format, MIB_CELLS, randomWrites, readContent, written } from "../content.ts";
 import { type Move, verb } from "../deed.ts";
@@ -67,8 +68,12 @@ const save: Move = {
     const [device, content] = dice.pick([...(one?.disks ?? [])].sort()) ?? [];
     if (one === undefined || device === undefined || content === undefined) return null;
     const file = scene.file(`${scene.name("saved")}.img`);
-    const format: Format = dice.chance(50) ? "raw" : "qcow2";
+    const isLocked = scene.model.state.images[one.id]?.disks.some((disk) => scene.isLocked(disk.layer));
+    const format: Format = dice.chance(50) && !isLocked ? "raw" : "qcow2";
     const how = [
+      ...(isLocked || (format === "qcow2" && dice.chance(20))
+        ? ["--encrypt", "--passphrase-file", scene.ground.key]
+        : []),
       "--disk",
       device,
       "--disk-format",
@@ -78,7 +83,7 @@ const save: Move = {
     return {
       ...verb(["image", "save", one.name ?? "", "--file", file, ...how], {}),
       after: async () => {
-        const differs = difference(content, await readContent(file, format, `${file}.raw`));
+        const differs = difference(content, await readContent(file, format, join(scene.ground.folder, "read.raw")));
         rmSync(file);
         return differs === null ? [] : [`${file}: ${differs}`];
       },

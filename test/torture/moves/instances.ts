@@ -1,4 +1,5 @@
 /** The verbs of instances. */
+import type { State } from "../../../src/core/model/state.ts";
 import type { Content } from "../content.ts";
 import { grownTo, MIB_CELLS, randomWrites, written } from "../content.ts";
 import { type Move, verb } from "../deed.ts";
@@ -90,17 +91,21 @@ const resize: Move = {
   },
 };
 
-/** What is left of its adopted disks: files of others again. */
-function frees(scene: Scene, instance: string, asGuest: boolean): () => void {
+/** What is left of its adopted disks: files of others again, or a volume, where others still stand on the file. */
+function frees(scene: Scene, instance: string, asGuest: boolean): (state: State) => void {
   const { model } = scene;
   const disks = model.volumesOf(instance).flatMap(([device, id]) => {
     const origin = model.origins.get(id);
-    return origin === undefined ? [] : [[device, { ...origin, content: model.held(id) }] as const];
+    if (origin === undefined) return [];
+    // An overlay of another tool that was taken in is his file now.
+    const { file, format } = model.topForeign(id) ?? origin;
+    return [{ device, id, file: { file, format, content: model.held(id) } }];
   });
   const name = model.instances.get(instance) ?? "";
-  return () => {
-    if (asGuest) model.strangers.set(instance, { name, disks: new Map(disks) });
-    else for (const [, file] of disks) model.files.set(file.file, file);
+  return ({ volumes }) => {
+    const freed = disks.filter(({ id }) => !(id in volumes));
+    if (asGuest) model.strangers.set(instance, { name, disks: new Map(freed.map((one) => [one.device, one.file])) });
+    else for (const { file } of freed) model.files.set(file.file, file);
   };
 }
 
@@ -157,7 +162,8 @@ const shelve: Move = {
   plan(scene, dice) {
     const one = scene.instance(dice);
     if (one === undefined) return null;
-    const packs = dice.chance(40) ? ["--offload", "-y"] : [];
+    const to = dice.chance(40) ? ["--target", scene.ground.packed] : [];
+    const packs = dice.chance(40) ? ["--offload", "-y", ...to] : [];
     const name = `${one[1]}-shelved`;
     const made = scene.model.contentsOf(one[0]);
     return verb(["shelve", one[1], "--timeout", "1s", ...packs], { adds: [{ kind: "image", name }], made });
@@ -195,10 +201,11 @@ const write: Move = {
     if (before === undefined) return null;
     const writes = randomWrites(dice, before.length);
     const act = async () => {
-      await writeAsGuest(id, disk, writes);
+      await writeAsGuest(id, disk, writes, scene.ground.folder);
       const content = written(before, writes);
       if (volume !== undefined) model.write(volume, content);
       else if (file !== undefined) (theirs ?? model.files).set(theirs ? disk.device : disk.file, { ...file, content });
+      return [];
     };
     const what = writes.map(({ at, cells, byte }) => `${byte} at cell ${at} for ${cells}`).join(", ");
     return { act, text: `# ${name} writes to ${disk.device}: ${what}`, effect: {}, whole: true };

@@ -5,6 +5,7 @@ import { tryVirsh, virsh } from "../../e2e/virsh.ts";
 import { clockOffset, setClock } from "../clock.ts";
 import { type Move, other, verb } from "../deed.ts";
 import { disksOfDomain, redefine } from "../domains.ts";
+import { isEncrypted } from "../luks.ts";
 import { makeFile } from "./strangers.ts";
 
 const DAY_MS = 86_400_000;
@@ -16,6 +17,8 @@ const overlay: Move = {
     const one = scene.defined(dice);
     if (one === undefined) return null;
     const [id, name] = one;
+    // Other tools would make plain overlays of encrypted disks: a refusal of its own.
+    if (((await disksOfDomain(id)) ?? []).some(({ file }) => isEncrypted(file))) return null;
     const overlayName = scene.name("o");
     if (scene.running.has(id))
       return other(
@@ -140,7 +143,10 @@ const secondStore: Move = {
   name: "a second store",
   weight: 2,
   plan(scene, dice) {
-    const one = scene.defined(dice);
+    const { layers, volumes } = scene.model.state;
+    // One that was adopted, and stands on its own files alone, is known to no other store.
+    const isOurs = (id: string) => Object.values(volumes).some((v) => v.instance === id && !layers[v.head]?.foreign);
+    const one = scene.defined(dice, isOurs);
     if (one === undefined) return null;
     const store = `${scene.ground.folder}/second`;
     return verb(["--store", store, "snapshot", "create", one[1], "x"], {}, { mustRefuse: true, whole: true });
@@ -182,7 +188,11 @@ const target: Move = {
         renameSync(`${path}.away`, path);
         away.delete(path);
       });
-    return dice.chance(50)
+    // Doctor misses one that a schedule needs.
+    const isNeeded = Object.values(scene.model.state.schedules ?? {}).some(
+      ({ task }) => task.kind === "backup" && task.target === path,
+    );
+    return dice.chance(50) && !isNeeded
       ? other(`mv ${path} ${path}.away`, async () => {
           renameSync(path, `${path}.away`);
           away.add(path);

@@ -20,7 +20,9 @@ const create: Move = {
     const strange = dice.chance(15) ? dice.pick([...scene.model.strangers.values()]) : undefined;
     const one = strange?.name ?? scene.instance(dice)?.[1];
     if (one === undefined) return null;
-    const how = dice.chance(10) ? ["--exclude-disk", "vdb"] : [];
+    const runs = scene.running.has(scene.idOf(one) ?? "");
+    const memory = runs && dice.chance(40) ? ["--memory"] : null;
+    const how = memory ?? (dice.chance(10) ? ["--exclude-disk", "vdb"] : []);
     return verb(["snapshot", "create", one, name, ...how], {
       adds,
       ...(strange === undefined ? {} : { instance: strange.name }),

@@ -5,6 +5,7 @@ import { type Move, other } from "../deed.ts";
 import type { Dice } from "../dice.ts";
 import { defineGuest, disksOfDomain, writeFile } from "../domains.ts";
 import type { File } from "../effect.ts";
+import { isEncrypted } from "../luks.ts";
 import type { Scene } from "../scene.ts";
 
 const MOST_STRANGERS = 3;
@@ -54,7 +55,7 @@ const clone: Move = {
     if (one === undefined) return null;
     const disks = (await disksOfDomain(one[0])) ?? [];
     const contents = scene.model.contentsOf(one[0]);
-    if (disks.length === 0 || disks.some(({ device }) => !contents.has(device))) return null;
+    if (disks.length === 0 || disks.some(({ device, file }) => !contents.has(device) || isEncrypted(file))) return null;
     const name = scene.name("c");
     return other(`virt-clone ${one[1]} ${name}`, async () => {
       const files: File[] = [];
@@ -79,7 +80,7 @@ const linked: Move = {
     const disk = (snapshots[thing?.id ?? ""] ?? images[thing?.id ?? ""])?.disks[0];
     const content = thing?.disks.get(disk !== undefined && "volume" in disk ? disk.volume : (disk?.device ?? ""));
     const layer = layers[disk?.layer ?? ""];
-    if (disk === undefined || content === undefined || layer === undefined) return null;
+    if (disk === undefined || content === undefined || layer === undefined || layer.secret !== null) return null;
     const name = scene.name("l");
     return other(`qemu-img create -b ${thing?.name} ${name}.qcow2; virsh define ${name}`, async () => {
       const file = scene.file(`${name}.qcow2`);

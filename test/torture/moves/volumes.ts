@@ -16,7 +16,10 @@ const create: Move = {
     const words = ["volume", "create", name];
     const mib = 1 + dice.below(8);
     const how = dice.below(3);
-    if (how === 0) return verb([...words, "--size", `${mib}M`], { adds, made: new Map([["free", blank(mib)]]) });
+    if (how === 0) {
+      const locked = dice.chance(30) ? ["--encrypt", "--passphrase-file", scene.ground.key] : [];
+      return verb([...words, "--size", `${mib}M`, ...locked], { adds, made: new Map([["free", blank(mib)]]) });
+    }
     let from: [words: string[], content: Content] | null = null;
     if (how === 1) {
       const one = scene.snapshot(dice);

@@ -71,6 +71,23 @@ describe("doctor mends by itself", () => {
     await mends(on, "and should be 0400: it is frozen");
   });
 
+  test("what comes to light as it mends: the mode of a layer that was marked", async () => {
+    const on = await prepared();
+    await take(on, "s2");
+    const frozen = (await layersOf(on)).find((layer) => layer.frozen && layer.foreign === null);
+    await virsh(on, { do: "set-mode", path: frozen?.file ?? "", mode: 0o600 });
+    await command(on).store.update((draft) => {
+      const marked = draft.layers[frozen?.id ?? ""];
+      if (marked !== undefined) marked.busy = "op-00000000000000abc";
+    });
+    expect(await problems(on)).toEqual([expect.stringContaining("it is marked by operation")]);
+    expect((await repair(command(on))).map(({ problem, result }) => [problem, result])).toEqual([
+      [expect.stringContaining("it is marked by operation"), "mended"],
+      [expect.stringContaining("and should be 0400: it is frozen"), "mended"],
+    ]);
+    await requireSound(on, "a marked layer");
+  });
+
   test("an empty file and an unfinished one that nothing remembers", async () => {
     const on = await prepared();
     command(on).host.addFile("/fake/estrato/layers/lay-x.qcow2");

@@ -1,0 +1,60 @@
+/** Schedules, run as cron runs them. */
+import { type Move, verb } from "../deed.ts";
+import type { Dice } from "../dice.ts";
+import type { Scene } from "../scene.ts";
+
+const MOST_SCHEDULES = 3;
+
+const create: Move = {
+  name: "schedule create",
+  weight: 3,
+  plan(scene, dice) {
+    if (Object.keys(scene.model.state.schedules ?? {}).length >= MOST_SCHEDULES) return null;
+    const one = scene.instance(dice);
+    if (one === undefined) return null;
+    const target = scene.target(dice);
+    if (scene.model.away.has(target)) return null; // doctor would miss it
+    const encrypts = scene.isLockedInstance(one[0]) ? ["--encrypt", "--passphrase-file", scene.ground.key] : [];
+    const what = dice.chance(50) ? ["--snapshot", one[1]] : ["--backup", one[1], "--target", target, ...encrypts];
+    const keep = ["--keep-last", `${1 + dice.below(3)}`, "--lock-timeout", "10s"];
+    return verb(["schedule", "create", scene.name("n"), "--cron", "0 3 * * *", ...what, ...keep], {});
+  },
+};
+
+const run: Move = {
+  name: "schedule run",
+  weight: 6,
+  plan(scene, dice) {
+    const one = pick(scene, dice);
+    if (one === undefined) return null;
+    const words = ["schedule", "run", one.name];
+    const { model } = scene;
+    const { instance } = one;
+    if (model.state.instances[instance]?.shelved !== null) return verb(words, {});
+    if (one.task.kind === "snapshot") {
+      const mine = Object.values(model.state.snapshots).filter(({ schedule }) => schedule === one.id);
+      return verb(words, { adds: [{ kind: "snapshot", name: null }], mayRemove: mine.map(({ id }) => id) });
+    }
+    const mine = model.of("backup").filter(({ of }) => of === instance);
+    return verb(words, {
+      adds: [{ kind: "backup", name: null }],
+      made: model.contentsOf(instance),
+      volumes: new Map(model.volumesOf(instance)),
+      mayRemove: mine.map(({ id }) => id),
+    });
+  },
+};
+
+const remove: Move = {
+  name: "schedule delete",
+  weight: 1,
+  plan(scene, dice) {
+    const one = pick(scene, dice);
+    return one === undefined ? null : verb(["schedule", "delete", one.name], {});
+  },
+};
+
+const pick = ({ model }: Scene, dice: Dice) =>
+  dice.pick(Object.values(model.state.schedules ?? {}).sort((a, b) => (a.name < b.name ? -1 : 1)));
+
+export const scheduleMoves: readonly Move[] = [create, run, remove];
