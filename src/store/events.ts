@@ -48,9 +48,8 @@ export function events(options: EventsOptions): Events {
       throw error;
     }
     try {
-      // The lock is on the file that had the name when we opened it. Has another file the name now, someone rotated
-      // before us.
-      if (fstatSync(lock.fd).ino === statSync(file, { throwIfNoEntry: false })?.ino) renameSync(file, older);
+      // Someone may have rotated before us: then the lock is on the new one.
+      if (sizeOf(file) > rotatedAboveBytes) renameSync(file, older);
     } catch (error) {
       throw hostError(file, error);
     } finally {

@@ -15,6 +15,7 @@ import {
 } from "./durable-file.ts";
 import { checkedFileName } from "./file-names.ts";
 import { errnoOf, hostError } from "./host-error.ts";
+import { isAnotherAlive, type Owner, ownerSchema, thisProcess } from "./owner.ts";
 
 const ENTRY_ID = /^op-[0-9a-f]{17}$/;
 const SUFFIX = ".json";
@@ -29,6 +30,8 @@ const entrySchema = v.object({
   command: v.string(),
   data: v.unknown(),
 });
+/** Who works on it, beside what core remembers; an entry of before has none, and one that was left open neither. */
+const ownedSchema = v.object({ owner: ownerSchema });
 
 /** An entry that cannot be read. */
 interface DamagedEntry {
@@ -39,6 +42,14 @@ interface DamagedEntry {
 export interface Journal {
   open(entry: JournalEntry): Promise<void>;
   close(id: string): Promise<void>;
+  /** Has this process opened or claimed it? */
+  isMine(id: string): boolean;
+  /** From now on the entry is worked on by this process. */
+  claim(id: string): Promise<void>;
+  /** What this process has opened or claimed on these locks, and leaves open, is nobody's work from now on. */
+  disown(locks: readonly string[]): void;
+  /** The locks that another process works under, by what it has in the journal. */
+  lockedByOthers(): Set<string>;
   list(): Promise<JournalEntry[]>;
   scan(): Promise<{ entries: JournalEntry[]; damaged: DamagedEntry[] }>;
   setAside(name: string): Promise<string>;
@@ -47,6 +58,16 @@ export interface Journal {
 
 /** The journal in `folder`. `makeFolders` is called before the first write. */
 export function journal(folder: string, makeFolders: () => void, now: () => Date): Journal {
+  /** By id: on which locks. */
+  const mine = new Map<string, readonly string[]>();
+
+  /** Durable. */
+  function write(entry: JournalEntry, owner: Owner | null): void {
+    const text = entryText(entry);
+    const owned = owner === null ? text : `${JSON.stringify({ ...entry, owner }, undefined, 1)}\n`;
+    writeDurably(join(folder, fileNameOf(entry.id)), owned);
+  }
+
   async function scan(): Promise<{ entries: JournalEntry[]; damaged: DamagedEntry[] }> {
     const entries: JournalEntry[] = [];
     const damaged: DamagedEntry[] = [];
@@ -64,15 +85,48 @@ export function journal(folder: string, makeFolders: () => void, now: () => Date
 
   return {
     async open(entry) {
-      const name = fileNameOf(entry.id);
-      const text = entryText(entry);
+      fileNameOf(entry.id);
+      entryText(entry);
       makeFolders();
       removeAbandoned(folder, now().getTime());
-      writeDurably(join(folder, name), text);
+      write(entry, thisProcess());
+      mine.set(entry.id, entry.locks);
     },
 
     async close(id) {
       removeDurably(join(folder, fileNameOf(id)));
+      mine.delete(id);
+    },
+
+    isMine: (id) => mine.has(id),
+
+    async claim(id) {
+      const entry = readEntry(folder, fileNameOf(id));
+      if (entry === null) return;
+      write(entry, thisProcess());
+      mine.set(id, entry.locks);
+    },
+
+    disown(locks) {
+      for (const [id, under] of mine) {
+        if (!under.some((name) => locks.includes(name))) continue;
+        mine.delete(id);
+        try {
+          const entry = readEntry(folder, fileNameOf(id));
+          if (entry !== null) write(entry, null);
+        } catch {
+          // It says that we work on it as long as we live: whoever recovers it waits for that
+        }
+      }
+    },
+
+    lockedByOthers() {
+      const locked = new Set<string>();
+      for (const { text } of textsIn(folder)) {
+        const found = ownedEntry(text);
+        if (found !== null && isAnotherAlive(found.owner)) for (const name of found.locks) locked.add(name);
+      }
+      return locked;
     },
 
     async list() {
@@ -146,6 +200,15 @@ export function parseEntry(text: string): JournalEntry {
   const issue = result.issues?.[0];
   const path = issue === undefined ? "data" : v.getDotPath(issue);
   throw new EstratoError("integrity", `${path ?? "entry"}: ${issue?.message ?? "missing"}`);
+}
+
+/** Null where it says no owner, or cannot be read: then the locks alone say who works. */
+function ownedEntry(text: string): { readonly locks: readonly string[]; readonly owner: Owner } | null {
+  try {
+    return { locks: parseEntry(text).locks, owner: v.parse(ownedSchema, JSON.parse(text)).owner };
+  } catch {
+    return null;
+  }
 }
 
 function fileNameOf(id: string): string {

@@ -4,12 +4,14 @@
  * and a child that inherits the descriptor keeps the lock beyond our death.
  *
  * Lock files are never unlinked: who unlinks one that another waits on hands out the same lock twice, once by the old
- * file and once by the new one of that name. An empty file per name is all it costs.
+ * file and once by the new one of that name. An empty file per name is all it costs. Where somebody else removes one,
+ * who has waited for it takes the new one, who holds it begins nothing any more (`requireNamed`), and what is under way
+ * is seen by the journal (owner.ts).
  */
 // Node has no flock(2), so flock(1) takes the lock on a descriptor it inherits. src/host/process.ts starts all other
 // children; the store may not know it, and this one child changes nothing but the lock.
 import { spawn } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { EstratoError, NoAnswer } from "../errors.ts";
@@ -28,6 +30,8 @@ const SILENT_MS = 30_000;
 
 export interface FileLock {
   readonly fd: number;
+  /** Throws "conflict" where the file is not the one of its name any more: another may hold a lock of that name. */
+  requireNamed(): void;
   /** Closes our descriptor. Unlocking it (flock -u) would take the lock from the children that inherited it, too. */
   release(): void;
 }
@@ -45,10 +49,34 @@ export interface LockRequest {
 
 /** Locks a file, which is made where it is not there. Throws "conflict" where another has it when the time is over. */
 export async function lockFile(path: string, request: LockRequest): Promise<FileLock> {
-  const { code, lock } = await lockDescriptor(openLockFile(path), request, busy(request.what));
-  if (code === 0) return lock;
-  lock.release();
-  throw new EstratoError("host", `${path}: flock ended with ${code ?? "a signal"}`);
+  for (let tries = 0; ; tries += 1) {
+    const { code, lock } = await lockDescriptor(openLockFile(path), request, busy(request.what));
+    if (code === 0 && isNamed(lock.fd, path)) {
+      const requireNamed = () => {
+        if (!isNamed(lock.fd, path)) throw removed(path, request.what);
+      };
+      return { ...lock, requireNamed };
+    }
+    lock.release();
+    if (code !== 0) throw new EstratoError("host", `${path}: flock ended with ${code ?? "a signal"}`);
+    if (tries >= MOST_TRIES) throw removed(path, request.what);
+  }
+}
+
+/** Of a lock file that is removed while we wait for it, again and again. */
+const MOST_TRIES = 20;
+
+/** Is the file that is open there still the one of this name? */
+function isNamed(fd: number, path: string): boolean {
+  const named = statSync(path, { throwIfNoEntry: false });
+  const { dev, ino } = fstatSync(fd);
+  return named !== undefined && named.dev === dev && named.ino === ino;
+}
+
+function removed(path: string, what: string): EstratoError {
+  return new EstratoError("conflict", `${what}: its lock file was removed while it was held (${path})`, {
+    hint: "Remove no files there: they are what keeps two commands from working on one thing. Run the command again.",
+  });
 }
 
 /**
@@ -56,7 +84,10 @@ export async function lockFile(path: string, request: LockRequest): Promise<File
  * since version 4; to version 3 the server's lock daemon). Null where it carries none, and where there is no such file
  * or it is another user's. Throws as lockFile.
  */
-export async function lockSharedFile(path: string, request: LockRequest): Promise<FileLock | null> {
+export async function lockSharedFile(
+  path: string,
+  request: LockRequest,
+): Promise<Omit<FileLock, "requireNamed"> | null> {
   const fd = openSharedFile(path);
   if (fd === null) return null;
   const taken = new EstratoError("conflict", `${request.what}: another store is at work in it`, { hint: WAIT });
@@ -72,7 +103,7 @@ async function lockDescriptor(
   fd: number,
   request: LockRequest,
   taken: EstratoError,
-): Promise<{ readonly code: number | null; readonly lock: FileLock }> {
+): Promise<{ readonly code: number | null; readonly lock: Omit<FileLock, "requireNamed"> }> {
   let open = true;
   const release = (): void => {
     if (open) closeSync(fd);
@@ -113,14 +144,23 @@ export async function lockNames(
     await release();
     throw error;
   }
-  return { names: sorted, fds: held.map((lock) => lock.fd), release };
+  const requireNamed = () => {
+    for (const lock of held) lock.requireNamed();
+  };
+  return { names: sorted, fds: held.map((lock) => lock.fd), requireNamed, release };
 }
 
 /** What core calls HeldLocks. */
-export interface HeldFileLocks {
+export interface HeldLocksOfFiles {
   readonly names: readonly string[];
   readonly fds: readonly number[];
   release(): Promise<void>;
+}
+
+/** Of files whose names are ours alone. */
+export interface HeldFileLocks extends HeldLocksOfFiles {
+  /** Throws "conflict" where one of the files is not the one of its name any more. */
+  requireNamed(): void;
 }
 
 /**
@@ -197,7 +237,7 @@ function runFlock(fd: number, { timeoutMs, what, signal, searchPath }: LockReque
   });
 }
 
-function busy(what: string): EstratoError {
+export function busy(what: string): EstratoError {
   return new EstratoError("conflict", `${what}: another operation is in progress`, {
     hint: WAIT,
   });

@@ -96,7 +96,7 @@ export function stateFile(options: StateFileOptions): StateFile {
   }
 
   /** The lock of the short transactions; the folders exist when it is held. */
-  async function underLock<T>(work: () => Promise<T>): Promise<T> {
+  async function underLock<T>(work: (lock: FileLock) => Promise<T>): Promise<T> {
     makeFolders();
     const lock: FileLock = await lockFile(paths.stateLock, {
       timeoutMs: lockTimeoutMs,
@@ -104,7 +104,7 @@ export function stateFile(options: StateFileOptions): StateFile {
       searchPath,
     });
     try {
-      return await work();
+      return await work(lock);
     } finally {
       lock.release();
     }
@@ -164,12 +164,12 @@ export function stateFile(options: StateFileOptions): StateFile {
 
   /** The state that is there, frozen; null where nothing was ever stored. */
   function shared(): State | null {
-    const before = stamp();
+    const before = stampIfAny();
     if (last !== null && last.stamp === before) return last.state;
     const text = readText();
     if (text === null) return null;
     const state = frozen(known.read(text, paths.stateFile));
-    if (before !== null && before === stamp()) last = { stamp: before, state };
+    if (before !== null && before === stampIfAny()) last = { stamp: before, state };
     return state;
   }
 
@@ -180,6 +180,15 @@ export function stateFile(options: StateFileOptions): StateFile {
       return file === undefined ? null : [file.dev, file.ino, file.size, file.mtimeNs].join(":");
     } catch (error) {
       throw hostError(paths.home, error);
+    }
+  }
+
+  /** Null as well where it cannot be looked at: reading it says why. */
+  function stampIfAny(): string | null {
+    try {
+      return stamp();
+    } catch {
+      return null;
     }
   }
 
@@ -232,7 +241,7 @@ export function stateFile(options: StateFileOptions): StateFile {
     },
 
     update: (change) =>
-      underLock(async () => {
+      underLock(async (lock) => {
         const { text: before, state: draft } = readDraft();
         const result = change(draft);
         if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
@@ -243,6 +252,7 @@ export function stateFile(options: StateFileOptions): StateFile {
           return result;
         }
         if (before !== null) keepBeforeMigration(paths.copiesFolder, before, paths.stateFile);
+        lock.requireNamed();
         await store(after, before);
         return result;
       }),

@@ -302,6 +302,9 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
         const text = entryText(entry);
         write(`journal.open ${entry.id}`, () => disk.journal.set(entry.id, text));
       },
+      async claim() {
+        alive(); // its lock files are not removed
+      },
       async close(id) {
         alive();
         if (!/^op-[0-9a-f]{17}$/.test(id)) throw new EstratoError("usage", `journal entry ${id}: not an id`);

@@ -30,6 +30,7 @@ export async function endEntry(world: World, held: HeldLocks, entry: JournalEntr
   const extra = missing.length === 0 ? null : await takeLocks(world, missing, world.lockTimeoutMs);
   const locks = extra === null ? held : joined(held, extra);
   try {
+    await world.store.journal.claim(entry);
     for (const child of await childrenOf(world, entry)) await endEntry(world, locks, child);
     await requireNoneAstray(world, entry);
     const [kind, { dataOf }] = await Promise.all([load(), import("./entry-data.ts")]);

@@ -51,8 +51,17 @@ export interface StorePort {
    */
   lockShared(path: string, what: string, timeoutMs: number, signal?: AbortSignal): Promise<HeldLocks | null>;
   journal: {
-    /** Durable when it returns. An entry of that id is replaced as a whole. */
+    /**
+     * Durable when it returns. An entry of that id is replaced as a whole. "conflict", with no entry left, where it is
+     * new and the file of one of its locks has been removed since: another command may hold a lock of that name.
+     */
     open(entry: JournalEntry): Promise<void>;
+    /**
+     * To be asked under the locks of an entry of another's before it is recovered: whoever comes now sees that somebody
+     * works on it. "conflict" where the file of one of these locks has been removed. Where there is no such entry,
+     * nothing happens.
+     */
+    claim(entry: JournalEntry): Promise<void>;
     /** Where there is no such entry, nothing happens. */
     close(id: string): Promise<void>;
     /** Oldest first. "integrity" where any entry cannot be read: an operation may hide in it. */
