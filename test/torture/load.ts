@@ -21,17 +21,14 @@ interface Ended extends Ran {
   readonly words: readonly string[];
 }
 
-/**
- * `parts`: those alone; all but the one of which it is known that it does not hold, if none is named. Returns what may
- * not be; nothing: all held.
- */
+/** `parts`: those alone; all, if none is named. Returns what may not be; nothing: all held. */
 export async function load(scratch: string, seed: number, parts: readonly string[], say: Say): Promise<string[]> {
   const ground = await Ground.lay(scratch);
   const wrong: string[] = [];
   try {
     await tenInstances(ground);
     for (const [name, part] of Object.entries(PARTS)) {
-      if (!(parts.length > 0 ? parts : DEFAULT).includes(name)) continue;
+      if (parts.length > 0 && !parts.includes(name)) continue;
       const began = performance.now();
       const found = [...(await part(ground, seed, say)), ...(await isSound(ground))];
       say(`${name}: ${Math.round((performance.now() - began) / 1000)} s, ${found.length} wrong`);
@@ -49,8 +46,6 @@ const PARTS = {
   stores: twoStores,
   schedules,
 };
-/** Where lock files are removed, two commands hold one lock: see REPORT.md. */
-const DEFAULT: readonly string[] = ["commands", "stores", "schedules"];
 type Say = (line: string) => void;
 
 const instance = (index: number) => `w${index}`;
