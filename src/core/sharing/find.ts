@@ -31,8 +31,11 @@ function storesOf(world: World, users: readonly HostUser[]): string[] {
   return [...new Set([...(world.imageStores ?? []), ...homes])].filter((store) => store !== world.store.paths.home);
 }
 
-/** Everything that is shared with the caller, the oldest first. What cannot be read is not shared with him. */
-export async function sharedImages(world: World): Promise<FoundImage[]> {
+/**
+ * Everything that is shared with the caller, the oldest first. What cannot be read is not shared with him, and what he
+ * does not understand of one of them keeps none of the others from him: `unread` says why, by id.
+ */
+export async function sharedImages(world: World, unread = new Map<string, EstratoError>()): Promise<FoundImage[]> {
   const found: FoundImage[] = [];
   const users = await world.host.users();
   for (const store of storesOf(world, users)) {
@@ -40,7 +43,7 @@ export async function sharedImages(world: World): Promise<FoundImage[]> {
     for (const name of names) {
       const id = /^(img-[0-9a-f]+)\.json$/.exec(name)?.[1];
       const entry = id === undefined ? null : await world.host.readText(`${store}/shares/${name}`, LONGEST_ENTRY_BYTES);
-      const image = id === undefined || entry === null ? null : parseCatalogue(entry.text, id);
+      const image = id === undefined || entry === null ? null : readEntry(entry.text, id, unread);
       if (image === null || entry === null) continue;
       // root speaks for others (sudo); anybody else only for himself.
       const lender = users.find(({ uid }) => uid === entry.uid) ?? (await world.host.users(String(entry.uid)))[0];
@@ -51,15 +54,29 @@ export async function sharedImages(world: World): Promise<FoundImage[]> {
   return found.sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
 }
 
+function readEntry(text: string, id: string, unread: Map<string, EstratoError>): SharedImage | null {
+  try {
+    return parseCatalogue(text, id);
+  } catch (error) {
+    if (!(error instanceof EstratoError)) throw error;
+    unread.set(id, error);
+    return null;
+  }
+}
+
 /**
  * The image of this id, name or OWNER/NAME that somebody shares with us. Throws "not_found" where there is none, or
- * several (listed).
+ * several (listed); "host" where that id is of one that a newer estrato shares.
  */
 export async function findShared(world: World, target: string): Promise<FoundImage> {
+  const unread = new Map<string, EstratoError>();
+  const items = await sharedImages(world, unread);
+  const why = unread.get(target);
+  if (why !== undefined && items.every(({ id }) => id !== target)) throw why;
   return find(
     {
       kind: "image",
-      items: await sharedImages(world),
+      items,
       id: (image) => image.id,
       name: (image) => image.name,
       paths: (image) => [`${image.owner}/${image.name}`],

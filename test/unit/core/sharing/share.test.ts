@@ -6,7 +6,7 @@ import { setImage } from "../../../../src/core/images/set.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
 import type { State } from "../../../../src/core/model/state.ts";
-import { sharedImages } from "../../../../src/core/sharing/find.ts";
+import { findShared, sharedImages } from "../../../../src/core/sharing/find.ts";
 import { type ShareWishes, shareImage, unshareImage } from "../../../../src/core/sharing/share.ts";
 import { deleteVolume } from "../../../../src/core/volumes/delete.ts";
 import { ENDINGS } from "../ends.ts";
@@ -90,6 +90,20 @@ describe("image share", () => {
     const [image] = await sharedImages(as(await shared(), BOB));
     expect(Object.keys(image ?? {})).not.toContain("sharedWith");
     expect(Object.keys(image ?? {})).not.toContain("source");
+  });
+
+  test("keeps from nobody what he understands, where another shares what a newer estrato has written", async () => {
+    const on = await shared();
+    const file = on.machine.files.get(`${storeOf(ALICE)}/shares/${GOLDEN}.json`);
+    const other = `${storeOf(ALICE)}/shares/img-0000000000000000f.json`;
+    on.machine.files.set(other, { ...structuredClone(file), text: '{"version":2}' } as never);
+    on.machine.readers.set(other, [BOB.uid]);
+    expect(await names(on, BOB)).toEqual(["golden"]);
+    expect((await findShared(as(on, BOB), "golden")).id).toBe(GOLDEN);
+    await expect(findShared(as(on, BOB), "img-0000000000000000f")).rejects.toMatchObject({
+      code: "host",
+      message: "image img-0000000000000000f: it was shared by a newer estrato",
+    });
   });
 
   test("changes nothing in a dry run", async () => {
