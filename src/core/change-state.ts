@@ -14,6 +14,6 @@ export async function changeState<T>(
   change: (draft: State) => T,
 ): Promise<T | PlanView> {
   if (!dryRun) return store.update(change);
-  change(await store.read());
+  change(structuredClone(await store.read()));
   return { steps: [{ title, commands: [] }], notes: [], freesBytes: null };
 }
