@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { backups } from "./backups.mjs";
+import { scale } from "./scale.mjs";
 
 const bed = process.env.ESTRATO_BED_DIR;
 if (process.env.ESTRATO_BED !== "1") throw new Error("the bench runs in a private test host: npm run bench");
@@ -269,7 +270,7 @@ function memory() {
   for (const name of ["mem-ours", "mem-theirs"]) virsh("destroy", name);
 }
 
-const tools = { run, estrato, virsh, row, inTurns, node, median, folder, define };
+const tools = { run, estrato, virsh, row, inTurns, node, median, folder, define, program, env };
 const cases = {
   bareNode,
   listing,
@@ -279,6 +280,7 @@ const cases = {
   shelving,
   deletion,
   backups: () => backups(tools),
+  scale: () => scale(tools, [160, 2000]),
 };
 const asked = process.argv.slice(2);
 try {
