@@ -6,6 +6,7 @@ import { isImageThere } from "./image-file.ts";
 import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
 import { qcow2Extents } from "./qcow2-extents.ts";
+import { qcow2Info } from "./qcow2-info.ts";
 import { createExtentReader, parseDepth, parseFaults, parseInfo, parseMeasure, parsePlace } from "./qemu-img-output.ts";
 import { readSecret, secretPath, withSecretFds } from "./secrets.ts";
 import type { Virsh } from "./virsh.ts";
@@ -85,6 +86,8 @@ export async function imageInfo(
   options: { readonly shared?: boolean; readonly format?: string } = {},
 ): Promise<ImageInfo | null> {
   if (!(await isImageThere(path))) return null;
+  const told = options.shared && options.format === "qcow2" ? await qcow2Info(path) : null;
+  if (told !== null) return told;
   const command = qemuImg(
     "info",
     "--output=json",

@@ -1,4 +1,4 @@
-/** What a qcow2 file holds, by its own tables and by QEMU. */
+/** What a qcow2 file is and holds, by its own header and tables and by QEMU. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { qcow2Extents } from "../../../src/host/qcow2-extents.ts";
-import { createExtentReader } from "../../../src/host/qemu-img-output.ts";
+import { qcow2Info } from "../../../src/host/qcow2-info.ts";
+import { createExtentReader, parseInfo } from "../../../src/host/qemu-img-output.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "estrato-extents-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -33,6 +34,10 @@ function saidByQemu(path: string) {
   const reader = createExtentReader("qcow2");
   for (const line of said.split("\n")) reader.line(line);
   return reader.extents;
+}
+
+function infoByQemu(path: string): string {
+  return execFileSync("qemu-img", ["info", "--output=json", "-f", "qcow2", path], { encoding: "utf8" });
 }
 
 const KINDS = [
@@ -72,6 +77,8 @@ describe("what a qcow2 file holds", () => {
           const known = options === "compat=0.10" ? commands.filter((one) => !one.includes("-z")) : commands;
           if (known.length > 0) io(path, ...known);
           expect(await qcow2Extents(path), known.join("; ")).toEqual(saidByQemu(path));
+          // What QEMU has not closed well it calls dirty, and is asked.
+          expect(await qcow2Info(path), known.join("; ")).toEqual(parseInfo(infoByQemu(path), path));
         },
       ),
       { numRuns: 25 },
@@ -84,12 +91,14 @@ describe("what a qcow2 file holds", () => {
     const whole = readFileSync(cut).length;
     truncateSync(cut, Math.min(whole, 4 * 65536)); // the header and the tables of references are there, the rest is not
     expect(await qcow2Extents(cut)).toBeNull();
+    truncateSync(cut, 3 * 65536);
+    expect(await qcow2Info(cut)).toBeNull(); // nor is the table that leads to the others
     const elsewhere = made(2 ** 20, `data_file=${join(folder, "data.raw")}`);
     expect(await qcow2Extents(elsewhere)).toBeNull();
     const locked = readFileSync(made(2 ** 20, "cluster_size=64k"));
     locked.writeUInt32BE(2, 32);
     writeFileSync(join(folder, "locked.qcow2"), locked);
     for (const name of ["locked.qcow2", "none.qcow2", "data.raw"])
-      expect(await qcow2Extents(join(folder, name)), name).toBeNull();
+      for (const read of [qcow2Extents, qcow2Info]) expect(await read(join(folder, name)), name).toBeNull();
   });
 });
