@@ -25,11 +25,19 @@ export async function examineStrangers(world: World, state: State): Promise<Find
       const identity = (await world.host.fileInfo(disk.source ?? ""))?.identity;
       const layer = state.layers[byFile.get(identity ?? "") ?? ""];
       // A disk of its own that names another file is looked at with the instance.
-      if (layer === undefined || own.has(disk.device)) continue;
+      if (layer === undefined || own.has(disk.device) || isGivenBack(state, layer)) continue;
       findings.push(strangerOf(state, status, disk, layer));
     }
   }
   return findings;
+}
+
+/**
+ * A file that was there before us, and that nothing here needs: it stays recorded only since it stands on a layer of
+ * ours. Whoever writes to it, as the guest whose it was before it was released, takes nothing from anybody.
+ */
+function isGivenBack(state: State, layer: Layer): boolean {
+  return layer.foreign !== null && standingOn(state, layer.id).length === 0;
 }
 
 /** Of each definition; a disk of both, once. */

@@ -89,3 +89,17 @@ test("with it go those of others that stood on it", async () => {
   await repair(command(on));
   expect(await examine(command(on))).toEqual([]);
 });
+
+test.each([true, false])(
+  "one that is there is its guest's, who writes to it as before (%s: frozen)",
+  async (frozen) => {
+    const on = await left(frozen);
+    const { host } = command(on);
+    const below = (await stateOf(on)).layers[(await stateOf(on)).layers[FOREIGN]?.parent ?? ""]?.file ?? "";
+    host.addFile(FILE, { format: "qcow2", backing: { path: below, format: "qcow2" } });
+    const disks = [{ device: "vda", path: FILE, format: "qcow2" }];
+    host.addDomain({ name: "given-back", uuid: "99999999-2222-4333-8444-555555555555", disks });
+    const problems = (await examine(command(on))).map(({ problem }) => problem);
+    expect(problems.filter((problem) => problem.includes("others stand on"))).toEqual([]);
+  },
+);
