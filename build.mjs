@@ -135,7 +135,7 @@ export const buildOptions = {
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename) {
   const dist = resolve(import.meta.dirname, process.argv[2] ?? "dist");
-  const next = `${dist}.next`;
+  const next = `${dist}.${process.pid}`; // two builds at once do not write into one folder
   rmSync(next, { recursive: true, force: true });
   const { metafile } = await build({ ...buildOptions, outdir: next, metafile: true });
   await pack(next, metafile, BANNER);

@@ -4,13 +4,21 @@ import type { Scene } from "../scene.ts";
 
 const MOST_BACKUPS = 14;
 
-/** What a rotation to that many removes: of this instance in that target, the oldest first. */
+/**
+ * What a rotation to that many removes: of this instance in that target, the oldest first. One of other volumes than the
+ * instance has today may be the last of them, and stays.
+ */
 function rotated(scene: Scene, instance: string, target: string, keep: number) {
   const all = scene.model.of("backup").filter((one) => one.of === instance && one.target === target);
   const ids = all.map(({ id }) => id);
-  if (scene.model.jumped) return { mayRemove: ids };
+  const attached = Object.values(scene.model.state.volumes).filter((volume) => volume.instance === instance);
+  const today = wordsOf(attached.map(({ id }) => id));
+  const isOfOthers = all.some(({ volumes = new Map<string, string>() }) => wordsOf([...volumes.values()]) !== today);
+  if (scene.model.jumped || isOfOthers) return { mayRemove: ids };
   return { removes: ids.slice(0, Math.max(0, ids.length - keep)) };
 }
+
+const wordsOf = (ids: readonly string[]) => [...ids].sort().join(" ");
 
 const keyOf = ({ ground }: Scene) => ["--passphrase-file", ground.key];
 
