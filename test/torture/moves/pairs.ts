@@ -11,7 +11,7 @@ import { snapshotMoves } from "./snapshots.ts";
 import { volumeMoves } from "./volumes.ts";
 
 /** The codes by which a verb says no. */
-const REFUSALS = [2, 4, 5, 6];
+const REFUSALS = [2, 4, 5, 6, 9]; // 9: of a guest that somebody has undefined
 
 const all = [...instanceMoves, ...volumeMoves, ...snapshotMoves, ...imageMoves, ...backupMoves];
 
