@@ -28,11 +28,11 @@ export async function heal(scene: Scene): Promise<string[]> {
   return [...(await doctorIsClean(scene)), ...orphans(scene.ground.home)];
 }
 
-/** What no repair has defined again a person does. */
-async function definedAgain({ undefined: lost, ground }: Scene): Promise<boolean> {
+/** What no repair has defined again a person does, but what has been deleted since. */
+async function definedAgain({ undefined: lost, ground, model }: Scene): Promise<boolean> {
   let any = false;
   for (const [uuid, xml] of lost) {
-    if ((await disksOfDomain(uuid)) === null) {
+    if (model.instances.has(uuid) && (await disksOfDomain(uuid)) === null) {
       await redefine(ground.folder, xml);
       any = true;
     }
