@@ -1,5 +1,5 @@
 /** What must hold of the store as a whole. */
-import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { tryVirsh, virsh } from "../e2e/virsh.ts";
 import { chainOf } from "./chain.ts";
@@ -101,7 +101,9 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
   for (const id of Object.keys(state.images)) await say("image", "delete", id);
   ({ state } = look(ground));
   for (const id of Object.keys(state.volumes)) await say("volume", "delete", id, "-y");
-  // Overlays of other tools on what is ours keep it, until a person removes them.
+  // Overlays of other tools on what is ours keep it, until a person removes them; a folder in which then nothing is
+  // looks like a disk that is not mounted.
+  writeFileSync(join(ground.others, "not-empty"), "");
   for (const { file, foreign } of Object.values(look(ground).state.layers)) {
     if (foreign === null) continue;
     rmSync(file, { force: true });

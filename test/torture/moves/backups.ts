@@ -5,8 +5,8 @@ import type { Scene } from "../scene.ts";
 const MOST_BACKUPS = 14;
 
 /**
- * What a rotation to that many removes: of this instance in that target, the oldest first. One of other volumes than the
- * instance has today may be the last of them, and stays.
+ * What a rotation to that many removes: of this instance in that target, the oldest first. One of other volumes than
+ * the instance has today may be the last of them, and stays.
  */
 function rotated(scene: Scene, instance: string, target: string, keep: number) {
   const all = scene.model.of("backup").filter((one) => one.of === instance && one.target === target);
