@@ -121,7 +121,7 @@ export async function perform(context: ActionContext, action: Action): Promise<v
     case "remove-folder":
       return removeFolder(action.path);
     case "write-file":
-      return writeWhole(action.path, action.text, action.mode);
+      return writeWhole(action.path, action.text, action.mode, action.ifNone);
     case "mark-use":
       return markUse(action.path, action.on);
     case "set-owner":

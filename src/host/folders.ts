@@ -3,7 +3,7 @@ import { mkdir, open, readdir, rename, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { openOutside } from "../outside-file.ts";
-import { fileInfo, removeFile, syncPath } from "./files.ts";
+import { fileInfo, moveFile, removeFile, syncPath } from "./files.ts";
 import { temporaryName } from "./temporary-files.ts";
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
@@ -58,8 +58,11 @@ export async function discardFolder(path: string): Promise<void> {
   await removeFolder(path);
 }
 
-/** Puts a new file of that mode, whatever the umask, in the place of what was there: whole, or not at all. Durable. */
-export async function writeWhole(path: string, text: string, mode = 0o600): Promise<void> {
+/**
+ * Puts a new file of that mode, whatever the umask, in the place of what was there: whole, or not at all. Durable.
+ * `ifNone`: what is there stays, also what came to be there while we wrote.
+ */
+export async function writeWhole(path: string, text: string, mode = 0o600, ifNone = false): Promise<void> {
   const part = temporaryName(path);
   try {
     const file = await open(part, "wx", 0o600);
@@ -70,9 +73,11 @@ export async function writeWhole(path: string, text: string, mode = 0o600): Prom
     } finally {
       await file.close();
     }
-    await rename(part, path);
+    if (ifNone) await moveFile(part, path, false);
+    else await rename(part, path);
   } catch (error) {
     await removeFile(part);
+    if (ifNone && error instanceof EstratoError && error.code === "conflict") return;
     throw error;
   }
   await syncPath(dirname(path));

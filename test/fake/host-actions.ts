@@ -133,7 +133,7 @@ const EFFECTS: Effects = {
     machine.readers.delete(action.path);
   },
   "write-file"(machine, action, reach) {
-    if (reach === "half") return;
+    if (reach === "half" || (action.ifNone && machine.files.has(action.path))) return;
     machine.files.set(action.path, newFile({ format: "raw", text: action.text, mode: action.mode ?? 0o600 }));
     machine.readers.delete(action.path);
   },

@@ -168,8 +168,6 @@ async function twoStores(ground: Ground, _: number, say: Say): Promise<string[]>
     "3",
     "--incremental",
   ];
-  // Who uses a target first marks it: two who do at one moment are a case of its own (REPORT.md).
-  await ok(ground, backup(instance(4), 99));
   const wait = ["--lock-timeout", "300s"];
   const lines = Array.from({ length: 24 }, (__, index) =>
     index % 2 === 0

@@ -162,8 +162,17 @@ export type Action =
   | { readonly do: "make-folder"; readonly path: string }
   /** An empty one. "conflict" where it is not empty. Idempotent. */
   | { readonly do: "remove-folder"; readonly path: string }
-  /** A small file, whole or not at all, mode 0600 if not said, in the place of what was there. Durable. Idempotent. */
-  | { readonly do: "write-file"; readonly path: string; readonly text: string; readonly mode?: number }
+  /**
+   * A small file, whole or not at all, mode 0600 if not said, in the place of what was there; with `ifNone` what is
+   * there stays. Durable. Idempotent.
+   */
+  | {
+      readonly do: "write-file";
+      readonly path: string;
+      readonly text: string;
+      readonly mode?: number;
+      readonly ifNone?: boolean;
+    }
   /**
    * An empty file in a folder of somebody else's; "conflict" where that folder takes none from us. Off: removed, or out
    * of our reach. Idempotent.

@@ -154,9 +154,11 @@ export async function markTarget(world: World, name: string, store: string): Pro
   let id = await requireTarget(world, state, name);
   if (world.dryRun) return;
   if (id === null) {
-    id = world.ids.uuid();
-    const text = `${JSON.stringify({ format: 1, id })}\n`;
-    for (const action of openTarget(world, name).writeMarker(text)) await world.host.perform(action);
+    const target = openTarget(world, name);
+    const own = world.ids.uuid();
+    const text = `${JSON.stringify({ format: 1, id: own })}\n`;
+    for (const action of target.writeMarker(text)) await world.host.perform(action);
+    id = parseMarker(await target.readMarker(false), target) ?? own; // another store may have been first
   }
   const known = id;
   const former = [...(await formerNames(world, state, name)), ...(await aliases(world, state, name))];

@@ -22,7 +22,7 @@ export interface BackupTarget {
   readMarker(isKnown: boolean): Promise<string | null>;
   /** The same for each name of one target, as long as the host is up; null where it has no marker. */
   identity(): Promise<string | null>;
-  /** Idempotent. */
+  /** Where it has none: another store may have marked it meanwhile, and its marker stays. Idempotent. */
   writeMarker(text: string): Action[];
   /**
    * Keeps other stores out of it, which the store's own locks do not. Null where that cannot be: it has no marker yet,

@@ -49,6 +49,7 @@ describe("a target", () => {
     const { target, perform } = await opened(await withTarget());
     expect([await target.readMarker(false), await target.lock(0)]).toEqual([null, null]);
     await perform(target.writeMarker("mark"));
+    await perform(target.writeMarker("of another store, at the same moment"));
     expect(await target.readMarker(true)).toBe("mark");
     const held = await target.lock(0);
     await expect(target.lock(0)).rejects.toMatchObject({ code: "conflict" });

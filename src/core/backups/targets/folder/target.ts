@@ -20,7 +20,7 @@ export function folderTarget(world: World, folder: string): BackupTarget {
     markerName: markerPath(folder),
     readMarker: (isKnown) => readMarker(world, folder, isKnown),
     identity: async () => (await world.host.fileInfo(markerPath(folder)))?.identity ?? null,
-    writeMarker: (text) => [{ do: "write-file", path: markerPath(folder), text }],
+    writeMarker: (text) => [{ do: "write-file", path: markerPath(folder), text, ifNone: true }],
     lock: (timeoutMs) => lock(world, folder, timeoutMs),
     requireSpace: (bytes, what) => requireSpace(world, bytes, what, folder),
     backupIds: async () => (await names()).filter(isBackupId),
