@@ -10,10 +10,8 @@ import { EstratoError } from "../errors.ts";
 import { identityOf } from "./files.ts";
 import { isImageThere, requireFileOrDisk } from "./image-file.ts";
 import { printable } from "./process-failure.ts";
-import { INCOMPATIBLE, readBacking, readQcow2Header } from "./qcow2-header.ts";
+import { HEADER_BYTES, INCOMPATIBLE, readBacking, readQcow2Header } from "./qcow2-header.ts";
 import { filePathOf } from "./qemu-img-output.ts";
-
-const READ_BYTES = 2 ** 16; // QEMU keeps the header, its extensions and the name of the backing file in less
 
 /** More than any libvirt starts: a chain that is longer bites its own tail through names that differ. */
 const LONGEST = 1000;
@@ -65,8 +63,8 @@ async function readOne(path: string, format: string | null): Promise<Read> {
     const identity = identityOf(stat);
     const plain = { file: { path, format, identity, encrypted: false, fault: null }, backing: null };
     if (format !== null && format !== "qcow2") return plain;
-    const bytes = Buffer.alloc(READ_BYTES);
-    const { bytesRead } = await handle.read(bytes, 0, READ_BYTES, 0);
+    const bytes = Buffer.alloc(HEADER_BYTES);
+    const { bytesRead } = await handle.read(bytes, 0, HEADER_BYTES, 0);
     const content = bytes.subarray(0, bytesRead);
     const header = readQcow2Header(content);
     if (typeof header === "string") {

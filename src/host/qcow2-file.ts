@@ -4,12 +4,15 @@
  */
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { EXTENSION, INCOMPATIBLE, type Qcow2Header, readQcow2Header } from "./qcow2-header.ts";
+import {
+  EXTENSION,
+  HEADER_BYTES,
+  INCOMPATIBLE,
+  LARGEST_L1_BYTES,
+  type Qcow2Header,
+  readQcow2Header,
+} from "./qcow2-header.ts";
 
-/** QEMU keeps the header, its extensions and the name of the backing file in less. */
-const HEADER_BYTES = 2 ** 16;
-/** QEMU's own limit (block/qcow2.h, QCOW_MAX_L1_SIZE). */
-const LARGEST_L1_BYTES = 32 * 1024 ** 2;
 const KNOWN_FEATURES = INCOMPATIBLE.compression | INCOMPATIBLE.extendedL2;
 const KNOWN_EXTENSIONS: readonly number[] = [EXTENSION.backingFormat, EXTENSION.featureNames];
 

@@ -32,6 +32,11 @@ export const EXTENSION = {
   dataFile: 0x44415441,
 } as const;
 
+/** QEMU keeps the header, its extensions and the name of the backing file in less. */
+export const HEADER_BYTES = 2 ** 16;
+/** QEMU's own limit of the first table (block/qcow2.h, QCOW_MAX_L1_SIZE). */
+export const LARGEST_L1_BYTES = 32 * 1024 ** 2;
+
 const V2_LENGTH_BYTES = 72;
 const V3_LENGTH_BYTES = 104;
 const LONGEST_BACKING_BYTES = 1023; // QEMU's own limit

@@ -3,10 +3,8 @@
  * kilobytes could be read as terabytes, by us and by every guest. Source: QEMU, docs/interop/qcow2.txt.
  */
 import type { FileHandle } from "node:fs/promises";
-import { INCOMPATIBLE, type Qcow2Header } from "./qcow2-header.ts";
+import { INCOMPATIBLE, LARGEST_L1_BYTES, type Qcow2Header } from "./qcow2-header.ts";
 
-/** QEMU's own limit (block/qcow2.h, QCOW_MAX_L1_SIZE). */
-const LARGEST_L1_BYTES = 32 * 1024 ** 2;
 const OFFSET = 0x00fffffffffffe00n;
 const COMPRESSED = 1n << 62n;
 /** No cluster is compressed into less; several share a place. */
