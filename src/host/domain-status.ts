@@ -5,7 +5,6 @@ import { blockJobWords, parseBlockJob } from "./block-job.ts";
 import { listDomains } from "./domain-list.ts";
 import { type LibvirtFolders, nvramPlace } from "./libvirt-folders.ts";
 import { isNoSuchDomain, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
-import { loadParser } from "./xml.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -77,7 +76,7 @@ async function readMany(virsh: Virsh, targets: readonly string[], census: Census
     ...(census.snapshots.has(target) ? [["snapshot-list", "--domain", target, "--name"]] : []),
     ...(census.checkpoints.has(target) ? [["checkpoint-list", "--domain", target, "--name"]] : []),
   ]);
-  const [answers] = await Promise.all([virsh.batch(questions.flat()), loadParser()]);
+  const answers = await virsh.batch(questions.flat());
   const statuses: (DomainStatus | null)[] = [];
   for (const [index, target] of targets.entries()) {
     const own = answers.splice(0, questions[index]?.length ?? 0);
@@ -113,7 +112,7 @@ async function readMany(virsh: Virsh, targets: readonly string[], census: Census
 
 /** All of one domain in one process; null where there is none. */
 async function readOne(virsh: Virsh, target: string): Promise<DomainStatus | null> {
-  const answering = virsh.batch([
+  const answers = await virsh.batch([
     ["dominfo", "--domain", target],
     ["domstate", "--domain", target, "--reason"],
     ["dumpxml", "--domain", target, "--security-info", "--inactive"],
@@ -121,7 +120,6 @@ async function readOne(virsh: Virsh, target: string): Promise<DomainStatus | nul
     ["snapshot-list", "--domain", target, "--name"],
     ["checkpoint-list", "--domain", target, "--name"],
   ]);
-  const [answers] = await Promise.all([answering, loadParser()]);
   if (answers.some(isGone)) return null;
   const [info = "", state = "", inactive = "", live = "", snapshots = "", checkpoints = ""] = answers.map(textOf);
   return assemble(virsh, target, { ...parseDominfo(info), state, inactive, live, snapshots, checkpoints });
