@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
+import { notFound } from "../names.ts";
 import type { World } from "../ports.ts";
 import { keepDefinition } from "./kept-definition.ts";
 
@@ -33,7 +34,8 @@ export async function lookUpInstance(world: World, target: string): Promise<Look
   }
   const record = Object.values(state.instances).find((one) => one.id === target || one.name === target);
   if (record === undefined) {
-    throw new EstratoError("not_found", `instance ${target}: not found`, { hint: 'See "estrato instance list".' });
+    const names = (await world.host.listDomains()).map(({ name }) => name);
+    throw notFound("instance", target, [...names, ...Object.values(state.instances).map(({ name }) => name)]);
   }
   // Remembered under a name that libvirt has changed since?
   return { status: await world.host.domainStatus(record.id), record, state };
