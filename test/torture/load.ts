@@ -64,13 +64,20 @@ async function ok(ground: Ground, words: readonly string[]): Promise<Ran> {
   return ran;
 }
 
-/** All of them, so many at a time. */
-async function together(ground: Ground, lines: readonly (readonly string[])[], atOnce: number): Promise<Ended[]> {
+/** All of them, so many at a time; `tell` hears how many have ended. */
+async function together(
+  ground: Ground,
+  lines: readonly (readonly string[])[],
+  atOnce: number,
+  tell: (count: number) => void = () => undefined,
+): Promise<Ended[]> {
   const ended: Ended[] = [];
   const left = [...lines];
   const one = async () => {
-    for (let words = left.shift(); words !== undefined; words = left.shift())
+    for (let words = left.shift(); words !== undefined; words = left.shift()) {
       ended.push({ words, ...(await ground.ended(words)) });
+      tell(ended.length);
+    }
   };
   await Promise.all(Array.from({ length: atOnce }, one));
   return ended;
@@ -201,10 +208,14 @@ async function schedules(ground: Ground, _: number, say: Say): Promise<string[]>
     await ok(ground, ["schedule", "create", name, "--cron", "0 3 * * *", ...what]);
   }
   say(`  ${names.length} schedules made`);
+  const began = performance.now();
   const ended = await together(
     ground,
     names.map((name) => ["schedule", "run", name]),
     AT_ONCE,
+    (count) => {
+      if (count % 100 === 0) say(`  ${count} have ended, after ${Math.round((performance.now() - began) / 1000)} s`);
+    },
   );
   return told(ended, say);
 }
