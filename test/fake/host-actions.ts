@@ -114,8 +114,10 @@ const EFFECTS: Effects = {
   },
   "define-secret": defineSecret,
   "undefine-secret": (machine, action) => void machine.secrets.delete(action.secret),
-  "set-mode"(machine, action) {
-    fileAt(machine, action.path).mode = action.mode;
+  "set-mode"(machine, { path, mode }) {
+    const words = `ENOENT: no such file or directory, stat '${path}'`; // as Node says it
+    if (!machine.files.has(path)) throw Object.assign(new Error(words), { code: "ENOENT", syscall: "stat", path });
+    fileAt(machine, path).mode = mode;
   },
   "set-access"(machine, action) {
     const file = machine.files.get(action.path);
