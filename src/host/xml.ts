@@ -123,11 +123,14 @@ export function isXmlSafe(text: string): boolean {
   return !/[\u0000-\u001f\u007f-\u009f\ufffe\uffff]|\p{Surrogate}/u.test(text);
 }
 
-/** The child elements of that name; not deeper ones. */
+/** The child elements; not deeper ones. */
+export function childrenOf(parent: Element): Element[] {
+  return Array.from(parent.childNodes).filter((node): node is Element => node.nodeType === 1);
+}
+
+/** The same of that name. */
 export function childrenNamed(parent: Element, name: string): Element[] {
-  return Array.from(parent.childNodes).filter(
-    (node): node is Element => node.nodeType === 1 && (node as Element).tagName === name,
-  );
+  return childrenOf(parent).filter(({ tagName }) => tagName === name);
 }
 
 export function childNamed(parent: Element, name: string): Element | null {

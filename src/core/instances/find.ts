@@ -2,8 +2,9 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
-import type { World } from "../ports.ts";
+import type { HeldLocks, World } from "../ports.ts";
 import { keepDefinition } from "./kept-definition.ts";
+import { isMarked, markAsOurs, requireNoOthersMark } from "./marks.ts";
 
 export interface FoundInstance {
   readonly status: DomainStatus;
@@ -82,15 +83,38 @@ export function isItsLibvirt({ binding }: State): boolean {
   return binding !== null;
 }
 
-/**
- * Reads a domain again, now that its lock is held and it is to be changed. Throws as findInstance, and as
- * requireNoneLost.
- */
-export async function findAgain(world: World, uuid: string): Promise<FoundInstance> {
+/** Reads a domain once more that is being changed. Throws as findInstance, and as requireNoneLost. */
+export async function findNow(world: World, uuid: string): Promise<FoundInstance> {
   const found = await findInstance(world, uuid);
   await requireNoneLost(world, [found.status]);
-  await keepDefinition(world, found.state, found.status); // others than us may have changed it
   return found;
+}
+
+/** The same, and its newest definition is kept: others than us may have changed it. */
+export async function findKept(world: World, uuid: string): Promise<FoundInstance> {
+  const found = await findNow(world, uuid);
+  await keepDefinition(world, found.state, found.status);
+  return found;
+}
+
+/**
+ * The same, now that its lock is held and it is to be changed: where we remember it, it bears our mark from now on.
+ * Throws "conflict" besides where it bears another store's.
+ */
+export async function findAgain(world: World, locks: HeldLocks, uuid: string): Promise<FoundInstance> {
+  const found = await findKept(world, uuid);
+  return found.record === null ? found : marked(world, locks, found);
+}
+
+/** A store of before there were marks gives it one here, and where somebody has defined the guest without it. */
+async function marked(world: World, locks: HeldLocks, found: FoundInstance): Promise<FoundInstance> {
+  const { state, status } = found;
+  await requireNoOthersMark(world, state, status);
+  if (world.dryRun || !status.persistent || isMarked(state, status)) return found;
+  await markAsOurs(world, locks, status);
+  const again = await findInstance(world, status.uuid);
+  await requireNoOthersMark(world, again.state, again.status);
+  return again;
 }
 
 /**

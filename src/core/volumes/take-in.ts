@@ -59,12 +59,12 @@ export const takeInKind: Kind<TakeInData> = {
  * "conflict", before anything is changed, where that cannot be.
  */
 export async function findToChange(world: World, locks: HeldLocks, uuid: string): Promise<FoundInstance> {
-  const found = await findAgain(world, uuid);
+  const found = await findAgain(world, locks, uuid);
   if (found.record === null || !namesOtherFiles(found.state, found.status)) return found;
   const overlays = await overlaysOf(world, found.state, found.status);
   if (overlays.length === 0) return found;
   const data = await takeIn(world, locks, found, overlays);
-  const after = await findAgain(world, uuid);
+  const after = await findAgain(world, locks, uuid);
   return world.dryRun ? { ...after, status: asDefined(after.status, data) } : after;
 }
 
