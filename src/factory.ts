@@ -236,7 +236,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       import("./core/operations/kinds.ts"),
     ]);
     const named = read.get("image_stores").value?.split(",") ?? [];
-    return {
+    const made: World = {
       kinds,
       host: openedHost,
       store: {
@@ -257,6 +257,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       dryRun: globals.dryRun,
       signal,
     };
+    return globals.dryRun ? (await import("./core/operations/rehearsal.ts")).rehearsed(made) : made;
   });
 
   async function sayingWait<T>(locks: Promise<T>): Promise<T> {

@@ -67,7 +67,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     columns: factory.terminal.columns,
     painter: await factory.painter("stdout"),
   });
-  const text = await printed(verb, outcome, wish, selection, page);
+  const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
   if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
   if (context.failure !== null) throw context.failure;
@@ -111,11 +111,12 @@ async function printed(
   wish: OutputWish,
   selection: ReturnType<typeof selectionOf>,
   page: () => Promise<Page>,
+  files: boolean,
 ): Promise<string> {
   const { shape, columns, onRequest, draw } = verb.result;
   const several = Array.isArray(outcome);
   const rows = (several ? outcome : [outcome]).filter((row) => row !== null && row !== undefined);
-  if (rows.length > 0 && rows.every(isPlan)) return plans(rows, several, await page());
+  if (rows.length > 0 && rows.every(isPlan)) return plans(rows, several, await page(), files);
   if (shape === "nothing" || (rows.length === 0 && !several)) return "";
   if (onRequest && isPlain(wish)) return "";
   const isShaped = wish.query !== null || wish.columns.length > 0 || (wish.format ?? "table") !== "table";
@@ -127,12 +128,14 @@ async function printed(
   return renderRows(rows, shape === "list" ? "list" : several ? "each" : "one", columns, selection, await page());
 }
 
-async function plans(rows: readonly Plan[], several: boolean, page: Page): Promise<string> {
+/** `files`: with what the files hold that commands read. */
+async function plans(rows: readonly Plan[], several: boolean, page: Page, files: boolean): Promise<string> {
   const { wish, query } = page;
   if (query === null && (wish.format ?? "table") === "table") {
-    return rows.map((plan) => planText(plan, page.painter)).join("\n");
+    return rows.map((plan) => planText(plan, page.painter, { files })).join("\n");
   }
-  const value = several ? rows.map(planJson) : planJson(rows[0] as Plan);
+  const all = rows.map((plan) => planJson(plan, { files }));
+  const value = several ? all : (all[0] ?? null);
   return renderValue(query === null ? value : query(value), page);
 }
 

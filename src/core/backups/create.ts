@@ -17,7 +17,7 @@ import type { Backup } from "./backup.ts";
 import { bookmarkOf } from "./bookmarks.ts";
 import { type Base, copiedBytes, type DiskMoment, planCopies, requireEncryption } from "./copies.ts";
 import { type BackupData, createBackupKind, snapshotOf } from "./create-recovery.ts";
-import { copySteps } from "./create-steps.ts";
+import { copySteps, recordsShown } from "./create-steps.ts";
 import { requireWhole } from "./find.ts";
 import { identityOf } from "./identity.ts";
 import { planKey } from "./key.ts";
@@ -97,7 +97,7 @@ export async function createBackupLocked(
         return taken;
       },
     },
-    ...copySteps(world, data, how, () => now),
+    ...copySteps(world, data, how, () => now, world.dryRun ? await recordsShown(world, state, status, data) : []),
   ];
   return run<BackupData, BackupView>(world, locks, {
     kind: createBackupKind,

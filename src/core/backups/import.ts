@@ -113,6 +113,9 @@ export function chooseDisks(all: readonly BackupDisk[], devices: readonly string
   return devices.length === 0 ? all : all.filter(({ device }) => devices.includes(device));
 }
 
+/** The steps that only remember something: what follows is planned as if they were done. */
+export const REMEMBERS: ReadonlySet<string> = new Set(["take-definition", "record-copied"]);
+
 /**
  * The image is recorded last: there, it is whole. One that is booted from is never recorded: nothing but what is made
  * of it stands on a loan.
