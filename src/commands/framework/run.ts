@@ -57,6 +57,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   let outcome: unknown;
   try {
     outcome = await verb.run(context);
+    factory.status.end();
   } finally {
     factory.status.clear();
   }

@@ -21,6 +21,8 @@ export interface CopyHow {
   readonly passable: boolean;
   readonly compress: boolean;
   readonly passphraseFile: string | null;
+  /** What the copies move. */
+  readonly bytes: number;
 }
 
 /**
@@ -46,6 +48,7 @@ export function copySteps(
     {
       id: "copy-disks",
       title: "Copy the disks",
+      bytes: how.bytes,
       sums: { blockBytes: BLOCK_BYTES, taken: (path, sums) => early.set(path, sums) },
       get actions() {
         const { state, copies } = now();

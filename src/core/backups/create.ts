@@ -70,8 +70,8 @@ export async function createBackupLocked(
   requireEncryption(state, momentOf(state, uuid, left), secret !== null, status.name);
   const identity = await identityOf(world, state, status);
   const data = dataOf(world, state, status, options, { id, secret, store, identity });
-  const how = { passable, compress: options.compress, passphraseFile: options.passphraseFile };
   const bytes = await copiedBytes(world, state, planned.copies);
+  const how = { passable, compress: options.compress, passphraseFile: options.passphraseFile, bytes };
   await openTarget(world, target).requireSpace(bytes, `backup of ${status.name}`);
   const take = (within: World) =>
     createSnapshotLocked(within, locks, uuid, {

@@ -131,8 +131,11 @@ async function runSteps<Data, Result>(
     index += 1;
   };
   for (const step of steps) {
-    for (const action of step.actions ?? [])
-      await around(step, () => perform(world, locks, [action], step.title, step.sums));
+    const actions = step.actions ?? [];
+    const { sums, bytes } = step;
+    // Of several nobody knows how much is whose.
+    const how = { ...(sums ? { sums } : {}), ...(bytes !== undefined && actions.length === 1 ? { bytes } : {}) };
+    for (const action of actions) await around(step, () => perform(world, locks, [action], step.title, how));
     if (step.run !== undefined) await around(step, step.run);
     const { child } = step;
     if (child !== undefined) await around(step, () => child(within));

@@ -16,6 +16,8 @@ export interface Step {
   readonly actions?: readonly Action[];
   /** Sums of the copies that the actions make. */
   readonly sums?: EarlySums;
+  /** How much its one action moves, for people. */
+  readonly bytes?: number;
   /** What `run` is about to perform itself, where the way depends on how it goes: for the plan that people see. */
   readonly shown?: readonly Action[];
   readonly run?: () => Promise<void>;
@@ -98,15 +100,16 @@ export async function perform(
   locks: HeldLocks,
   actions: readonly Action[],
   title: string | null = null,
-  sums?: EarlySums,
+  { sums, bytes }: Pick<Step, "sums" | "bytes"> = {},
 ): Promise<void> {
+  const moved = bytes === undefined ? {} : { totalBytes: bytes };
   for (const action of actions) {
     await (await import("../sharing/read-again.ts")).recheckRead(world, action);
     await world.host.perform(action, {
       lockFds: locks.fds,
       // A copy loses nothing when it is cut; everything else in flight is let finish, unless it says that it may stop.
       ...(action.do === "convert" || "mayStop" in action ? { signal: world.signal } : {}),
-      ...(title === null ? {} : { onProgress: (fraction: number) => world.report.progress(title, fraction) }),
+      ...(title === null ? {} : { onProgress: (fraction) => world.report.progress(title, fraction, moved) }),
       ...(sums === undefined ? {} : { sums }),
       ...(world.report.detail === undefined ? {} : { onStall: (ms: number) => tellStall(world, ms) }),
     });

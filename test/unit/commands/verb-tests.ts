@@ -17,7 +17,7 @@ import { errorOf, ONE_LINE, prepared, withOptions } from "./verb-run.ts";
 
 /** What a moving terminal shows while it works, and wipes again. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are how a line is wiped
-const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…(?: \d+%)?(?=\r))?/g;
+const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…[^\n\r]*(?=\r))?/g;
 /**
  * Tests every verb of a noun by its table. Fails where a verb, an option or an exit code is declared that no line
  * exercises.
