@@ -5,9 +5,9 @@ import type { Globals } from "../../globals.ts";
 import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/output/options.ts";
 import { compileQuery } from "../../ui/output/query.ts";
 import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/render.ts";
-import { isPlan, type Plan, planJson, planText } from "../../ui/plan.ts";
+import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
 import { takeArguments } from "./missing.ts";
-import { type Line, parseLine } from "./parse.ts";
+import { type Line, parseLine, requireOptions } from "./parse.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
 /** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
@@ -30,11 +30,23 @@ export async function runVerb(
     changes: verb.changes,
     withoutStore: verb.withoutStore(line.options),
   });
+  let more: string[] = [];
   try {
-    await runParsed(name, verb, line, factory, catalogue);
+    if (line.missing.length > 0 || verb.guide !== null) {
+      more = await (await import("./guide.ts")).guidedWords(verb, line, factory);
+    }
+    if (more.length === 0) {
+      requireOptions(name, verb, line);
+      await runParsed(name, verb, line, factory, catalogue);
+    }
   } finally {
     factory.close();
   }
+  if (more.length === 0) return;
+  const whole = [...more, ...words];
+  const same = ["estrato", ...name.split(" "), ...whole].map(shellQuoted).join(" ");
+  factory.report.note(`The same without questions: ${same}`);
+  await runVerb(name, verb, whole, same, surroundings, catalogue);
 }
 
 async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {

@@ -39,7 +39,8 @@ async function testVerb(path: string, verb: Verb, lines: VerbLines): Promise<voi
     testLines(lines, path, verb);
     test.each(declaredRefusals(path, verb, lines))("$line: exit $exit, $says", refuses);
     const [first] = Object.values(verb.arguments);
-    if (first?.ask != null) test(`asks for a missing ${first.label}`, () => asksFor(path, first));
+    if (first?.ask != null && verb.guide === null)
+      test(`asks for a missing ${first.label}`, () => asksFor(path, first));
   });
   for (const other of lines.also ?? [])
     describe(`${other}, which is ${path}`, () => testLines(calledAs(other, path, lines), other, verb));
