@@ -14,6 +14,8 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   domainStatus: "always",
   domainStatuses: "always",
   strayProcesses: "always",
+  startedAt: "never",
+  display: "always",
   qemuDisks: "always",
   agentPing: "always",
   agentFreezeStatus: "always",

@@ -48,7 +48,7 @@
  * inside run().
  */
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
-import type { Any, Arguments, Context, Example, Options, OptionValues, Verb } from "./tree.ts";
+import type { Any, Arguments, Context, Example, Guide, Options, OptionValues, Verb } from "./tree.ts";
 
 interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   /** Paragraphs, parted by an empty line. The one-line summary stands in the noun's index. */
@@ -71,6 +71,11 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   readonly withoutSettings?: boolean;
   /** Gets the words as they are, options and all; only for the hidden verb that completes them. */
   readonly raw?: boolean;
+  /**
+   * A dialogue at a terminal about what the line leaves open: returns the words that say it, [] where nothing is. What
+   * they are is printed, and the line run with them.
+   */
+  readonly guide?: (guide: Guide) => Promise<string[]>;
   readonly run: (context: Context<A, O>) => Promise<Outcome<NoInfer<Row>>>;
 }
 
@@ -87,6 +92,7 @@ export function verb<
     exits: {},
     withoutSettings: false,
     raw: false,
+    guide: null,
     ...definition,
     withoutStore: withoutStore(definition),
     run: async (context: Context) => (await definition.run(context as Context<A, O>)) ?? null,

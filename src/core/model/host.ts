@@ -238,6 +238,10 @@ export interface CronEntry {
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
+  /** In a plan: it is run only where this is so, in words that stand behind "only if". */
+  readonly onlyIf?: string;
+  /** In a plan: what the file holds that its last argument names, and that is made for it. */
+  readonly reads?: string;
 }
 
 export interface NetworkInfo {
@@ -250,7 +254,8 @@ export interface NetworkInfo {
     readonly prefix: number;
   } | null;
   readonly reservations: readonly { readonly mac: string; readonly ip: string; readonly name: string | null }[];
-  readonly leases: readonly { readonly mac: string; readonly ip: string }[];
+  /** `givenAt`, ISO 8601: when it was given or renewed last; null where nothing tells. */
+  readonly leases: readonly { readonly mac: string; readonly ip: string; readonly givenAt?: string | null }[];
 }
 
 export interface HostCapabilities {
