@@ -2,7 +2,7 @@ import { type HiddenLayer, readUsage, type Usage, type UsageRow } from "../core/
 import type { Painter } from "../ui/colour.ts";
 import { nested, size } from "../ui/output/columns.ts";
 import { printable } from "../ui/text.ts";
-import { humanSize } from "../ui/units.ts";
+import { humanSize } from "../units.ts";
 import * as result from "./framework/result.ts";
 import { verb } from "./framework/verb.ts";
 

@@ -4,10 +4,10 @@ import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 
 const columns = [
-  time<OperationEvent>("time", (event) => event.time),
-  text<OperationEvent>("operation", (event) => event.operation),
-  text<OperationEvent>("target", (event) => event.target),
-  text<OperationEvent>("result", (event) => event.result),
+  time<OperationEvent>("time", (event) => event.time, { rank: 2 }),
+  text<OperationEvent>("operation", (event) => event.operation, { rank: 0 }),
+  text<OperationEvent>("target", (event) => event.target, { rank: 1 }),
+  text<OperationEvent>("result", (event) => event.result, { rank: 1 }),
   text<OperationEvent>("user", (event) => event.user),
   text<OperationEvent>("command", (event) => event.command),
 ];

@@ -1,7 +1,7 @@
 /** What stands behind dashes. The key of an option is its name: `keyName` is `--key-name`. */
 import { parseCount, parseDuration, parseKeyValue, parsePercent, parseSize } from "../../core/values.ts";
 import { EstratoError } from "../../errors.ts";
-import { humanDuration, humanSize } from "../../ui/units.ts";
+import { humanDuration, humanSize } from "../../units.ts";
 import type { Completion } from "./arguments.ts";
 
 export interface OptionSpec<T> {

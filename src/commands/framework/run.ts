@@ -65,6 +65,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     query,
     isTerminal: factory.terminal.stdout,
     columns: factory.terminal.columns,
+    nowMs: factory.clock.now().getTime(),
     painter: await factory.painter("stdout"),
   });
   const text = await printed(verb, outcome, wish, selection, page);
@@ -146,6 +147,7 @@ async function outputWish(globals: Globals, factory: Factory, withoutSettings: b
     limit: globals.limit,
     query: globals.query,
     header: !globals.noHeader,
+    wide: globals.wide,
   };
 }
 
