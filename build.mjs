@@ -78,7 +78,7 @@ const SHARED = [
   "src/commands/framework/parse.ts",
   "src/commands/framework/resolve.ts",
   "src/commands/framework/result.ts",
-  "src/commands/framework/suggest.ts",
+  "src/did-you-mean.ts",
   "src/commands/framework/targets.ts",
   "src/commands/framework/verb.ts",
   "src/core/names.ts",

@@ -25,6 +25,18 @@ export const GUIDES: Readonly<Record<string, GuideEntry>> = {
     about: "after a crash, when something differs, and when a host is lost",
     load: () => import("../../../man/estrato-recovery.7.md"),
   },
+  cron: {
+    about: "recipes for what is to happen by itself",
+    load: () => import("../../../man/estrato-cron.7.md"),
+  },
+  "coming-from": {
+    about: "what openstack, aws, virsh, virt-manager and vagrant call it",
+    load: () => import("../../../man/estrato-coming-from.7.md"),
+  },
+  classroom: {
+    about: "an exercise for a class",
+    load: () => import("../../../man/estrato-classroom.7.md"),
+  },
   users: {
     about: "who may do what, and whose files they are",
     load: () => import("../../../man/estrato-users.7.md"),

@@ -1,11 +1,12 @@
 import { rest } from "../framework/arguments.ts";
+import { GUIDES } from "../framework/guides.ts";
 import { helpFor } from "../framework/help.ts";
 import { verb } from "../framework/verb.ts";
 
 export default verb({
   description:
-    "Shows the help of the program, of a noun, or of a verb: the same as --help there; or a guide: tutorial, concepts, backups, " +
-    "recovery, users, store. The manual has these too.",
+    "Shows the help of the program, of a noun, or of a verb: the same as --help there; or a guide of the manual: " +
+    `${Object.keys(GUIDES).join(", ")}.`,
   arguments: { command: rest("COMMAND", "a noun, and a verb of it, or a guide", { complete: "command" }) },
   changes: false,
   withoutSettings: true,
