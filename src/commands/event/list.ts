@@ -16,7 +16,9 @@ export default verb({
   description:
     "Lists what was done on this host, the latest first. It is a log for people: some 10 MB back the oldest are dropped. `result` is " +
     "done, or the code of the error.",
-  result: result.list(columns),
+  result: result.list(columns, {
+    empty: "Nothing was done here yet.",
+  }),
   changes: false,
   examples: [
     { line: "estrato event list --limit 20", says: "the last twenty" },

@@ -13,6 +13,8 @@ export interface ResultSpec<Row> {
   readonly evenQuiet: boolean;
   /** Draws the result for people in place of a table; null: the table after all. */
   readonly draw: ((rows: readonly Row[], painter: Painter) => string | null) | null;
+  /** Said at a terminal where a list is empty: how its first thing is made. */
+  readonly empty: string | null;
 }
 
 /** What run() may return: what was declared, a plan (--dry-run), or nothing. */
@@ -22,6 +24,7 @@ interface Extras<Row> {
   readonly onRequest?: boolean;
   readonly evenQuiet?: boolean;
   readonly draw?: (rows: readonly Row[], painter: Painter) => string | null;
+  readonly empty?: string;
 }
 
 export function list<Row>(columns: readonly Column<Row>[], extras: Extras<Row> = {}): ResultSpec<Row> {
@@ -35,9 +38,9 @@ export function one<Row>(columns: readonly Column<Row>[], extras: Extras<Row> = 
 function spec<Row>(
   shape: "list" | "one",
   columns: readonly Column<Row>[],
-  { onRequest = false, evenQuiet = false, draw }: Extras<Row>,
+  { onRequest = false, evenQuiet = false, draw, empty }: Extras<Row>,
 ): ResultSpec<Row> {
-  return { shape, columns, onRequest, evenQuiet, draw: draw ?? null };
+  return { shape, columns, onRequest, evenQuiet, draw: draw ?? null, empty: empty ?? null };
 }
 
 /** A verb that prints nothing, or writes what it has to stdout itself. */
@@ -47,4 +50,5 @@ export const nothing: ResultSpec<never> = {
   onRequest: false,
   evenQuiet: false,
   draw: null,
+  empty: null,
 };

@@ -8,6 +8,7 @@ import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/r
 import { isPlan, type Plan, planJson, planText } from "../../ui/plan.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine } from "./parse.ts";
+import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
 /** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
@@ -52,8 +53,10 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     wants: wanting(verb, wish, selection, isSilent(verb, line.globals)),
     name,
     catalogue,
+    tellDone: (target, outcome) => told.done(target, outcome),
     failure: null,
   };
+  const told = teller(verb, context, isPlain(wish));
   let outcome: unknown;
   try {
     outcome = await verb.run(context);
@@ -71,6 +74,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   const text = await printed(verb, outcome, wish, selection, page);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
   if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
+  await told.rest(outcome);
   if (context.failure !== null) throw context.failure;
 }
 

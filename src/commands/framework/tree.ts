@@ -11,7 +11,7 @@ import type { Outcome, ResultSpec } from "./result.ts";
 export type Any = any;
 export type Arguments = Readonly<Record<string, ArgumentSpec<Any>>>;
 export type Options = Readonly<Record<string, OptionSpec<Any>>>;
-type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
+export type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
 export type OptionValues<O> = { readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never };
 
 /** What run() is handed. */
@@ -31,6 +31,8 @@ export interface Context<A = Any, O = Any> {
   readonly name: string;
   /** All nouns and verbs: for help and completion. */
   readonly catalogue: Catalogue;
+  /** Says what is done with one of several targets, as soon as it is; eachTarget calls it. */
+  readonly tellDone: (target: string, outcome: unknown) => Promise<void>;
   /** Set by eachTarget: thrown once the result is printed. */
   failure: Error | null;
 }
@@ -38,6 +40,19 @@ export interface Context<A = Any, O = Any> {
 export interface Example {
   readonly line: string;
   readonly says: string;
+}
+
+/** What a verb that changes something says of each thing at a terminal once it is done. */
+export interface Done<A = Any, O = Any, Row = Any> {
+  /** As it was named. */
+  readonly target: string;
+  /** What run() returned of it; null: nothing. */
+  readonly row: Row | null;
+  /** False where it was so already. */
+  readonly changed: boolean;
+  readonly args: ArgumentValues<A>;
+  readonly options: OptionValues<O>;
+  readonly world: () => Promise<World>;
 }
 
 /** A verb as the framework knows it. */
@@ -52,6 +67,8 @@ export interface Verb {
   readonly withoutStore: (options: Any) => boolean;
   readonly withoutSettings: boolean;
   readonly raw: boolean;
+  /** One sentence; null: there is nothing to say. */
+  readonly done: ((done: Done) => string | null | Promise<string | null>) | null;
   readonly run: (context: Context) => Promise<Outcome<Any>>;
 }
 
