@@ -8,6 +8,7 @@ import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/r
 import { isPlan, type Plan, planJson, planText } from "../../ui/plan.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine } from "./parse.ts";
+import type { Drawing } from "./result.ts";
 import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
@@ -42,6 +43,14 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   const wish = await outputWish(line.globals, factory, verb.withoutSettings);
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
+  const page = async (): Promise<Page> => ({
+    wish,
+    query,
+    isTerminal: factory.terminal.stdout,
+    columns: factory.terminal.columns,
+    nowMs: factory.clock.now().getTime(),
+    painter: await factory.painter("stdout"),
+  });
   const context: Context = {
     args: await takeArguments(name, verb, line.operands, line.options, factory),
     options: line.options,
@@ -53,6 +62,8 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     wants: wanting(verb, wish, selection, isSilent(verb, line.globals)),
     name,
     catalogue,
+    isWatched: factory.terminal.stdout && wish.query === null && (wish.format ?? "table") === "table",
+    render: async (rows) => printed(verb, rows, wish, selection, page),
     tellDone: (target, outcome) => told.done(target, outcome),
     failure: null,
   };
@@ -63,14 +74,6 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   } finally {
     factory.status.clear();
   }
-  const page = async (): Promise<Page> => ({
-    wish,
-    query,
-    isTerminal: factory.terminal.stdout,
-    columns: factory.terminal.columns,
-    nowMs: factory.clock.now().getTime(),
-    painter: await factory.painter("stdout"),
-  });
   const text = await printed(verb, outcome, wish, selection, page);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
   if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
@@ -127,9 +130,13 @@ async function printed(
   // Rows of a list can be chosen, and cut up by a pipe.
   const chosen = wish.sort !== null || wish.filters.length > 0 || wish.limit !== null || !(await page()).isTerminal;
   const drawn = !isShaped && !(shape === "list" && chosen);
-  const own = drawn && draw !== null ? draw(rows, (await page()).painter) : null;
+  const own = drawn && draw !== null ? await draw(rows, drawingOn(await page())) : null;
   if (own !== null) return own;
   return renderRows(rows, shape === "list" ? "list" : several ? "each" : "one", columns, selection, await page());
+}
+
+function drawingOn({ painter, nowMs, columns, isTerminal }: Page): Drawing {
+  return { painter, columns, nowMs: isTerminal ? nowMs : undefined };
 }
 
 async function plans(rows: readonly Plan[], several: boolean, page: Page): Promise<string> {

@@ -31,6 +31,10 @@ export interface Context<A = Any, O = Any> {
   readonly name: string;
   /** All nouns and verbs: for help and completion. */
   readonly catalogue: Catalogue;
+  /** Does a person look at the table, so that it may be drawn again and again? */
+  readonly isWatched: boolean;
+  /** Rows of the result as they would be printed. */
+  readonly render: (rows: readonly unknown[]) => Promise<string>;
   /** Says what is done with one of several targets, as soon as it is; eachTarget calls it. */
   readonly tellDone: (target: string, outcome: unknown) => Promise<void>;
   /** Set by eachTarget: thrown once the result is printed. */
