@@ -68,6 +68,8 @@ export interface Factory {
   readonly prompts: () => Prompts | null;
   /** Has a question been answered with no? */
   readonly declined: () => boolean;
+  /** How many steps of operations have been done so far. */
+  readonly stepsDone: () => number;
   readonly settings: () => Promise<Settings>;
   /** Throws "usage" where this setting is unknown or cannot have this value. */
   readonly checkSetting: (key: string, value: string) => Promise<void>;
@@ -158,8 +160,19 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       flags: { connect: globals.connect ?? undefined, color: globals.color ?? undefined },
       ...(twins.systemFolder === undefined ? {} : { systemFolder: twins.systemFolder }),
     });
+    isJson ||= globals.format === null && formatOf(read) === "json";
     return isBehindSudo(env, uid) ? told(read) : read;
   });
+  let isJson = globals.format === "json";
+
+  /** Null: the setting is damaged, which is said where it is used. */
+  function formatOf(read: Settings): string | null {
+    try {
+      return read.get("format").value;
+    } catch {
+      return null;
+    }
+  }
 
   /** What the caller's environment leads to is said when it is asked for, once. */
   function told(read: Settings): Settings {
@@ -322,6 +335,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     status,
     prompts,
     declined: report.declined,
+    stepsDone: report.stepsDone,
     settings,
     async checkSetting(key, value) {
       const { openSettings } = await import("./storage.ts");
@@ -339,7 +353,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     reportError(error) {
       const known = toldError(error, command, env);
       if (globals.trace) say(errorTrace(known));
-      say(globals.format === "json" ? errorJson(known, command, EXIT_CODES[known.code]) : errorLine(known));
+      say(isJson ? errorJson(known, command, EXIT_CODES[known.code]) : errorLine(known));
       return known;
     },
   };

@@ -8,6 +8,8 @@ import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/r
 import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
+import type { Drawing } from "./result.ts";
+import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
 /** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
@@ -53,6 +55,14 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   const wish = await outputWish(line.globals, factory, verb.withoutSettings);
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
+  const page = async (): Promise<Page> => ({
+    wish,
+    query,
+    isTerminal: factory.terminal.stdout,
+    columns: factory.terminal.columns,
+    nowMs: factory.clock.now().getTime(),
+    painter: await factory.painter("stdout"),
+  });
   const context: Context = {
     args: await takeArguments(name, verb, line.operands, line.options, factory),
     options: line.options,
@@ -64,8 +74,12 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     wants: wanting(verb, wish, selection, isSilent(verb, line.globals)),
     name,
     catalogue,
+    isWatched: factory.terminal.stdout && wish.query === null && (wish.format ?? "table") === "table",
+    render: async (rows) => printed(verb, rows, wish, selection, page, line.globals.verbose),
+    tellDone: (target, outcome) => told.done(target, outcome),
     failure: null,
   };
+  const told = teller(verb, context, isPlain(wish));
   let outcome: unknown;
   try {
     outcome = await verb.run(context);
@@ -73,16 +87,10 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   } finally {
     factory.status.clear();
   }
-  const page = async (): Promise<Page> => ({
-    wish,
-    query,
-    isTerminal: factory.terminal.stdout,
-    columns: factory.terminal.columns,
-    painter: await factory.painter("stdout"),
-  });
   const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
   if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
+  await told.rest(outcome);
   if (context.failure !== null) throw context.failure;
 }
 
@@ -136,9 +144,13 @@ async function printed(
   // Rows of a list can be chosen, and cut up by a pipe.
   const chosen = wish.sort !== null || wish.filters.length > 0 || wish.limit !== null || !(await page()).isTerminal;
   const drawn = !isShaped && !(shape === "list" && chosen);
-  const own = drawn && draw !== null ? draw(rows, (await page()).painter) : null;
+  const own = drawn && draw !== null ? await draw(rows, drawingOn(await page())) : null;
   if (own !== null) return own;
   return renderRows(rows, shape === "list" ? "list" : several ? "each" : "one", columns, selection, await page());
+}
+
+function drawingOn({ painter, nowMs, columns, isTerminal }: Page): Drawing {
+  return { painter, columns, nowMs: isTerminal ? nowMs : undefined };
 }
 
 /** `files`: with what the files hold that commands read. */
@@ -162,6 +174,7 @@ async function outputWish(globals: Globals, factory: Factory, withoutSettings: b
     limit: globals.limit,
     query: globals.query,
     header: !globals.noHeader,
+    wide: globals.wide,
   };
 }
 
