@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import type { ArgumentSpec, Completion } from "./arguments.ts";
-import { type Candidate, candidates } from "./candidates.ts";
+import { liveCandidates } from "./candidates.ts";
 import { usageLine } from "./help.ts";
 import type { Verb } from "./tree.ts";
 
@@ -32,9 +32,19 @@ export async function takeArguments(
   }
   const extra = operands[at];
   if (extra === undefined) return taken;
+  const path = pathMeant(
+    specs.map(([, spec]) => spec),
+    operands,
+  );
   throw new EstratoError("usage", `${name}: ${JSON.stringify(extra)} is one word too many`, {
-    hint: `Usage: ${usageLine(name, verb)}.`,
+    hint: path === null ? `Usage: ${usageLine(name, verb)}.` : `Did you mean ${path}?`,
   });
+}
+
+/** `snapshot revert web1 before`: in other tools two words name what is INSTANCE/NAME here. */
+function pathMeant([spec, ...others]: readonly ArgumentSpec<unknown>[], operands: readonly string[]): string | null {
+  if (spec === undefined || others.length > 0 || operands.length !== 2) return null;
+  return spec.complete === "snapshot" || spec.complete === "backup" ? operands.join("/") : null;
 }
 
 /** One word for `spec`: chosen from what there is, or typed. */
@@ -57,15 +67,3 @@ async function askFor(name: string, verb: Verb, spec: ArgumentSpec<unknown>, fac
 }
 
 const CHOSEN: ReadonlySet<Completion> = new Set(["instance", "snapshot", "image", "volume", "keypair", "flavor"]);
-
-/** With the guests that libvirt has and estrato has not adopted. */
-async function liveCandidates(kind: Completion, factory: Factory): Promise<Candidate[]> {
-  const known = await candidates(kind, factory);
-  if (kind !== "instance") return known;
-  const domains = await (await factory.host()).listDomains();
-  const names = new Set(domains.map((domain) => domain.name));
-  return [
-    ...domains.map(({ name, state }) => ({ value: name, description: state })),
-    ...known.filter(({ value }) => !names.has(value)),
-  ];
-}
