@@ -8,7 +8,7 @@ import { bareTable, frozen, isTable, type Table } from "./state-text.ts";
 /** Of rows and tables that nobody can change any more. */
 const texts = new WeakMap<object, string>();
 
-/** What is to be read again as it is: the value that its text says, frozen. Undefined where no text can say it. */
+/** The value that its text says, and no other. Undefined where no text can say it. The caller freezes it. */
 export function readBack(value: unknown): unknown {
   const text = JSON.stringify(value);
   if (text === undefined) return undefined;

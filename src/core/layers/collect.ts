@@ -5,11 +5,11 @@ import { EstratoError } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
 import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
-import type { Decision } from "../graph/decisions.ts";
+import type { CollectFacts, Decision } from "../graph/decisions.ts";
 import { children, layerGraph } from "../graph/references.ts";
 import type { State } from "../model/state.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { locksOn, readFacts } from "./holders.ts";
+import { locksOn, outsidersNear, readFacts } from "./holders.ts";
 
 /**
  * Layers that could go: nothing points at them, and at most one layer stands on them. Costs no look at the machine. Not
@@ -34,19 +34,26 @@ export async function collect(world: World): Promise<void> {
     const state = await world.store.read();
     const open = candidates(state).filter((id) => !failed.has(id) && !passed.has(id));
     if (open.length === 0) return;
-    const facts = await readFacts(world, state, open);
-    const decision = nextStep(decide(state, facts).filter((one) => open.includes(one.layer)));
-    if (decision === undefined) return;
-    passed.add(decision.layer);
+    const layer = await nextOf(world, state, open);
+    if (layer === undefined) return;
+    passed.add(layer);
     try {
       // What stood in the way of the others may have ended by now.
-      if (await attempt(world, state, decision.layer)) passed.clear();
+      if (await attempt(world, state, layer)) passed.clear();
     } catch (error) {
-      failed.add(decision.layer);
+      failed.add(layer);
       if (error instanceof EstratoError && error.code === "interrupted") throw error;
-      world.report.note(`${decision.layer}: not collected now (${wordsOf(error)}); it will be tried again`);
+      world.report.note(`${layer}: not collected now (${wordsOf(error)}); it will be tried again`);
     }
   }
+}
+
+/** Of several that could go, the one that goes first. One alone is decided on under its locks, and only there. */
+async function nextOf(world: World, state: State, open: readonly string[]): Promise<string | undefined> {
+  const [only, ...others] = open;
+  if (others.length === 0) return only;
+  const decisions = decide(state, await readFacts(world, state, open));
+  return nextStep(decisions.filter((one) => open.includes(one.layer)))?.layer;
 }
 
 /** Has anything been freed or merged? */
@@ -86,9 +93,13 @@ export async function settle(
   if (locksOn(state, [layer]).some((name) => !locks.names.includes(name))) return null;
   if (state.layers[layer] === undefined) return null;
   if (await pendingOn(world, state, locks, layer)) return null;
-  const facts = await readFacts(world, state, [layer], { outsiders: true });
-  const decision =
-    decide(state, pullsIn ? { ...facts, pulledIn: layer } : facts).find((one) => one.layer === layer) ?? null;
+  const facts = await readFacts(world, state, [layer]);
+  const decideBy = (all: CollectFacts) =>
+    decide(state, pullsIn ? { ...all, pulledIn: layer } : all).find((one) => one.layer === layer) ?? null;
+  const own = decideBy(facts);
+  if (own?.kind !== "free" && own?.kind !== "merge") return own;
+  // Who else names the files takes a look at all domains and folders: only for what would go
+  const decision = decideBy({ ...facts, outsiders: await outsidersNear(world, state, [layer]) });
   if (decision?.kind !== "free" && decision?.kind !== "merge") return decision;
   const { carryOut } = await import("./merge.ts");
   return (await carryOut(world, locks, state, decision)) ? decision : null;

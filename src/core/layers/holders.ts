@@ -58,16 +58,26 @@ export async function readFacts(
     state,
     new Set([...near, ...layers.flatMap((id) => chainOrNull(state, id) ?? [])]),
   );
-  const named = outsiders ? await outsidersOn(world, state, [...near]) : new Map<string, readonly string[]>();
+  const named = outsiders ? await outsidersNear(world, state, layers) : () => [];
   return {
     holders,
-    outsiders: (id) => named.get(id) ?? [],
+    outsiders: named,
     ownBytes: (id) => own.get(id)?.allocated ?? 0,
     deviceBytes: (id) => own.get(id)?.device ?? null,
     isThere: (id) => own.get(id)?.there ?? true,
     definedFile: (uuid, device) =>
       statuses.get(uuid)?.inactive.disks.find((disk) => disk.device === device)?.source ?? null,
   };
+}
+
+/** Who names the files of these layers, or of what stands on them, without being in the graph. */
+export async function outsidersNear(
+  world: World,
+  state: State,
+  layers: readonly string[],
+): Promise<(layer: string) => readonly string[]> {
+  const named = await outsidersOn(world, state, [...withNeighbours(state, layers)]);
+  return (id) => named.get(id) ?? [];
 }
 
 /** Who runs on what stands on the layer, or must not have files moved under him. */

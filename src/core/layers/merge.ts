@@ -101,7 +101,7 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
     {
       id: "look-for-holders",
       title: "Look whether anybody holds the old file",
-      run: () => requireAllUnheld(world, effects.unheld),
+      run: () => requireAllUnheld(world, effects.unheld, decision),
     },
     { id: "remove-file", title: titles.last, actions: effects.cleanup },
     ...(secret === null
@@ -154,8 +154,10 @@ async function recordMerge(world: World, effects: Effects, mark: string): Promis
   });
 }
 
-async function requireAllUnheld(world: World, paths: readonly string[]): Promise<void> {
-  for (const path of paths) await requireUnheld(world, path);
+/** What stands below a head, or between frozen layers, no guest has written to since it was frozen: one look tells. */
+async function requireAllUnheld(world: World, paths: readonly string[], decision: Free | Merge): Promise<void> {
+  const looks = decision.kind === "merge" && !decision.head && pivoted(decision) === null ? 1 : 2;
+  for (const path of paths) await requireUnheld(world, path, looks);
 }
 
 /** Ends a merge where a person has chosen: the guest goes on in the layer's file, where it was being moved to. */

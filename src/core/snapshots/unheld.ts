@@ -3,11 +3,11 @@ import { perform } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 
 /**
- * Before a head is unlinked: qemu-img opens it twice, without -U (DESIGN.md, section 3). Throws "conflict" where it is
- * held.
+ * Before a file is unlinked: qemu-img opens it without -U, a head's twice (DESIGN.md, section 3). Throws "conflict"
+ * where it is held.
  */
-export async function requireUnheld(world: World, path: string): Promise<void> {
-  for (let look = 0; look < 2; look += 1) {
+export async function requireUnheld(world: World, path: string, looks: 1 | 2 = 2): Promise<void> {
+  for (let look = 0; look < looks; look += 1) {
     await world.host.imageInfo(path, { shared: false, format: "qcow2" });
   }
 }

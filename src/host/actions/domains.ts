@@ -62,7 +62,7 @@ export async function performRedefine(context: ActionContext, action: ActionOf<"
   const xml = action.xml ?? (await context.virsh.output(question));
   const disks = Object.fromEntries(action.disks.map(({ device, ...file }) => [device, file]));
   const edited = editDefinition(xml, { disks, dropBackingStore: true });
-  if (edited !== xml) await performDefine(context, { do: "define", xml: edited });
+  if (edited.trim() !== xml.trim()) await performDefine(context, { do: "define", xml: edited });
 }
 
 /** Runs the action's command; a failure counts only where the domain is not as it should be afterwards. */
