@@ -48,9 +48,11 @@ export async function readFacts(
   const add = (layer: string, holder: Holder) => holders.set(layer, [...(holders.get(layer) ?? []), holder]);
   for (const uuid of instances) {
     const status = statuses.get(uuid);
-    if (status === undefined) continue;
-    for (const [layer, holder] of await holdersOfDomain(world, state, status, trustQemu, lost.get(uuid) ?? null))
-      add(layer, holder);
+    const found =
+      status === undefined
+        ? withoutDomain(state, uuid, trustQemu)
+        : await holdersOfDomain(world, state, status, trustQemu, lost.get(uuid) ?? null);
+    for (const [layer, holder] of found) add(layer, holder);
   }
   const near = withNeighbours(state, layers);
   const own = await readFiles(
@@ -144,18 +146,8 @@ async function holdersOfDomain(
     disks = await world.host.qemuDisks(status.uuid);
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
-    // QEMU does not answer: take the record's word for what it holds, and move nothing under it.
-    return [...volumesOf(state, status.uuid)].flatMap(([device, volume]) =>
-      chain(state, volume.head).map((layer): [string, Holder] => [
-        layer,
-        {
-          instance: status.uuid,
-          device,
-          role: layer === volume.head ? "head" : "backing",
-          blocked: "QEMU does not answer",
-        },
-      ]),
-    );
+    // Take the record's word for what it holds, and move nothing under it.
+    return blockedOn(state, status.uuid, "QEMU does not answer");
   }
   await addOtherNames(
     world,
@@ -186,6 +178,21 @@ async function holdersOfDomain(
     });
   }
   return found;
+}
+
+/** Somebody has undefined it: the definition that it is to get again could not be told what was moved. */
+function withoutDomain(state: State, uuid: string, trustQemu: boolean): [string, Holder][] {
+  if (trustQemu || state.instances[uuid]?.shelved != null) return [];
+  return blockedOn(state, uuid, "libvirt has no domain of it");
+}
+
+function blockedOn(state: State, uuid: string, blocked: string): [string, Holder][] {
+  return [...volumesOf(state, uuid)].flatMap(([device, { head }]) =>
+    chain(state, head).map((layer): [string, Holder] => [
+      layer,
+      { instance: uuid, device, role: layer === head ? "head" : "backing", blocked },
+    ]),
+  );
 }
 
 /**
