@@ -17,8 +17,9 @@ const overlay: Move = {
     const one = scene.defined(dice);
     if (one === undefined) return null;
     const [id, name] = one;
+    const disks = (await disksOfDomain(id)) ?? [];
     // Other tools would make plain overlays of encrypted disks: a refusal of its own.
-    if (((await disksOfDomain(id)) ?? []).some(({ file }) => isEncrypted(file))) return null;
+    if (disks.length === 0 || disks.some(({ file }) => isEncrypted(file))) return null;
     const overlayName = scene.name("o");
     if (scene.running.has(id))
       return other(
@@ -26,7 +27,7 @@ const overlay: Move = {
         () => virsh("snapshot-create-as", id, overlayName, "--disk-only", "--atomic", "--no-metadata"),
         true,
       );
-    const disk = dice.pick((await disksOfDomain(id)) ?? []);
+    const disk = dice.pick(disks);
     if (disk === undefined) return null;
     const file = scene.file(`${overlayName}.qcow2`);
     return other(
