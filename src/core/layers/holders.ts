@@ -5,7 +5,7 @@
 import { EstratoError } from "../../errors.ts";
 import { borrowedBelow } from "../graph/borrowed.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
-import { chain, chainOrNull, children, descendantHeads } from "../graph/references.ts";
+import { chain, children, descendantHeads } from "../graph/references.ts";
 import { lostAmong } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus, QemuDisk } from "../model/host.ts";
@@ -55,11 +55,7 @@ export async function readFacts(
     for (const [layer, holder] of found) add(layer, holder);
   }
   const near = withNeighbours(state, layers);
-  const own = await readFiles(
-    world,
-    state,
-    new Set([...near, ...layers.flatMap((id) => chainOrNull(state, id) ?? [])]),
-  );
+  const own = await readFiles(world, state, withBelow(state, near));
   const named = outsiders ? await outsidersOn(world, state, [...near]) : new Map<string, readonly string[]>();
   return {
     holders,
@@ -109,6 +105,15 @@ function withNeighbours(state: State, layers: readonly string[]): Set<string> {
   const asked = new Set(layers);
   const above = Object.values(state.layers).filter(({ parent }) => parent !== null && asked.has(parent));
   return new Set([...layers, ...above.map(({ id }) => id)]);
+}
+
+/** Each once, however many stand on it. */
+function withBelow(state: State, layers: Iterable<string>): Set<string> {
+  const found = new Set<string>();
+  for (const layer of layers)
+    for (let id: string | null = layer; id !== null && !found.has(id); id = state.layers[id]?.parent ?? null)
+      found.add(id);
+  return found;
 }
 
 async function holdersOfDomain(
