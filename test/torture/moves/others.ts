@@ -144,10 +144,7 @@ const secondStore: Move = {
   name: "a second store",
   weight: 2,
   plan(scene, dice) {
-    const { layers, volumes } = scene.model.state;
-    // One that was adopted, and stands on its own files alone, is known to no other store.
-    const isOurs = (id: string) => Object.values(volumes).some((v) => v.instance === id && !layers[v.head]?.foreign);
-    const one = scene.defined(dice, isOurs);
+    const one = scene.defined(dice);
     if (one === undefined) return null;
     const store = `${scene.ground.folder}/second`;
     return verb(["--store", store, "snapshot", "create", one[1], "x"], {}, { mustRefuse: true, whole: true });
