@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
+import { notFound } from "../names.ts";
 import type { World } from "../ports.ts";
 import { keepDefinition } from "./kept-definition.ts";
 
@@ -23,8 +24,8 @@ export interface LookedUpInstance {
  * The instance of this id or name, whether libvirt still has it or not. Throws "not_found" where neither knows it, or
  * both know another.
  */
-export async function lookUpInstance(world: World, target: string): Promise<LookedUpInstance> {
-  const [state, found] = await Promise.all([world.store.read(), world.host.domainStatus(target)]);
+export async function lookUpInstance(world: World, target: string, also?: "qemu"): Promise<LookedUpInstance> {
+  const [state, found] = await Promise.all([world.store.read(), world.host.domainStatus(target, also)]);
   // virsh also takes the number of a running domain, which is no name of ours.
   const status = found !== null && (found.uuid === target || found.name === target) ? found : null;
   if (status !== null) {
@@ -33,10 +34,11 @@ export async function lookUpInstance(world: World, target: string): Promise<Look
   }
   const record = Object.values(state.instances).find((one) => one.id === target || one.name === target);
   if (record === undefined) {
-    throw new EstratoError("not_found", `instance ${target}: not found`, { hint: 'See "estrato instance list".' });
+    const names = (await world.host.listDomains()).map(({ name }) => name);
+    throw notFound("instance", target, [...names, ...Object.values(state.instances).map(({ name }) => name)]);
   }
   // Remembered under a name that libvirt has changed since?
-  return { status: await world.host.domainStatus(record.id), record, state };
+  return { status: await world.host.domainStatus(record.id, also), record, state };
 }
 
 /** Somebody may have given a domain the name of an instance that is shelved. */
@@ -60,7 +62,10 @@ export async function instanceId(world: World, target: string): Promise<string> 
  * one whose domain libvirt has lost.
  */
 export async function findInstance(world: World, target: string): Promise<FoundInstance> {
-  const { status, record, state } = await lookUpInstance(world, target);
+  return requireThere(await lookUpInstance(world, target), target);
+}
+
+function requireThere({ status, record, state }: LookedUpInstance, target: string): FoundInstance {
   if (record !== null && record.shelved !== null) {
     throw new EstratoError("conflict", `instance ${record.name}: it is shelved`, {
       hint: `Unshelve it first: estrato unshelve ${record.name}.`,
@@ -82,12 +87,25 @@ export function isItsLibvirt({ binding }: State): boolean {
   return binding !== null;
 }
 
+/** How an instance is looked at under its lock. */
+export interface Look {
+  /** With what QEMU has open, which waits for QEMU to answer. */
+  readonly also?: "qemu";
+  /** What a person called it, where only our own record was asked whom that means. */
+  readonly meant?: string;
+}
+
+/** What was looked at is not what was meant, or is not there: only libvirt can tell what is. */
+export class OtherMeant extends Error {}
+
 /**
  * Reads a domain again, now that its lock is held and it is to be changed. Throws as findInstance, and as
- * requireNoneLost.
+ * requireNoneLost; OtherMeant where libvirt does not call it as it is `meant`.
  */
-export async function findAgain(world: World, uuid: string): Promise<FoundInstance> {
-  const found = await findInstance(world, uuid);
+export async function findAgain(world: World, uuid: string, { also, meant }: Look = {}): Promise<FoundInstance> {
+  const looked = await lookUpInstance(world, uuid, also);
+  if (meant !== undefined && meant !== uuid && meant !== looked.status?.name) throw new OtherMeant();
+  const found = requireThere(looked, uuid);
   await requireNoneLost(world, [found.status]);
   await keepDefinition(world, found.state, found.status); // others than us may have changed it
   return found;

@@ -63,11 +63,12 @@ export type Action =
   | { readonly do: "define"; readonly xml: string }
   /**
    * Reads the persistent definition, sets these disks' files, drops every <backingStore> that is not an encrypted
-   * disk's, defines it. Idempotent.
+   * disk's, defines it where that changes it. `xml`: what was just read of it is taken in its place. Idempotent.
    */
   | {
       readonly do: "redefine";
       readonly domain: string;
+      readonly xml?: string;
       readonly disks: readonly (DiskFile & { readonly device: string })[];
     }
   /** `saved`: with the memory that libvirt has saved of it. Idempotent. */
