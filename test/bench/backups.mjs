@@ -169,6 +169,7 @@ export function largeBackups(tools) {
     node,
   });
   row("backup, full, 4 GiB", t, "qemu-img convert, sync + node", both(t.convert, t.node), "1.15");
+  row("memory of backup, full, 4 GiB", t, "–", undefined, "200", "MiB");
   for (const { name, target } of own.values()) {
     virsh("destroy", name);
     rmSync(target, { recursive: true });

@@ -44,7 +44,7 @@ function lay({ folder, env }, build, kind, snapshots) {
   const files = [
     ...ids.filter((id) => id.startsWith("lay-")).map((id) => `layers/${id}.qcow2`),
     ...readdirSync(join(home, "records")).map((name) => `records/${name}`),
-  ].map((name) => ({ name, text: readFileSync(join(home, name), "latin1") }));
+  ].map((name) => ({ name, ...piecesOf(readFileSync(join(home, name))) }));
   const xml = execFileSync("virsh", ["-q", "dumpxml", "--inactive", uuid], { encoding: "utf8", env });
   const frozen = new Set(Object.values(state.layers).flatMap(({ id, frozen: is }) => (is ? [id] : [])));
   return { build, home, first, uuid, rows, ids, files, xml, image, frozen, guests: 1 };
@@ -70,13 +70,12 @@ function extend(tools, store, guests, { like = store, images = 0 } = {}) {
         return `${(name === store.first ? like.first : name).slice(0, -5)}${number}`;
       });
     for (const { table, id, text: row } of rows) state[table][renamed(id)] = JSON.parse(renamed(row));
-    for (const { name, text: content } of files) {
+    for (const { name, bytes, pieces } of files) {
       const id = /lay-[0-9a-f]+/.exec(name)?.[0];
-      writeSparse(
-        join(home, renamed(name)),
-        Buffer.from(renamed(content), "latin1"),
-        id && !frozen.has(id) ? 0o600 : 0o400,
-      );
+      const fd = openSync(join(home, renamed(name)), "w", id !== undefined && !frozen.has(id) ? 0o600 : 0o400);
+      ftruncateSync(fd, bytes);
+      for (const { at, text: piece } of pieces) writeSync(fd, renamed(piece), at, "latin1");
+      closeSync(fd);
     }
     if (like === store) documents.push(renamed(store.xml));
   }
@@ -92,15 +91,16 @@ function extend(tools, store, guests, { like = store, images = 0 } = {}) {
   store.guests = guests;
 }
 
-/** What is zero is left out: ten thousand headers are gigabytes else. */
-function writeSparse(path, bytes, mode) {
-  const fd = openSync(path, "w", mode);
-  ftruncateSync(fd, bytes.length);
-  for (let at = 0; at < bytes.length; at += PAGE) {
-    const page = bytes.subarray(at, at + PAGE);
-    if (page.some((byte) => byte !== 0)) writeSync(fd, page, 0, page.length, at);
+/** What is not zero of an image, whose names are all in one piece: ten thousand of them are gigabytes else. */
+function piecesOf(content) {
+  const bytes = content.length;
+  const length = content.toString("latin1", 0, 3) === "QFI" ? PAGE : bytes;
+  const pieces = [];
+  for (let at = 0; at < bytes; at += length) {
+    const piece = content.subarray(at, at + length);
+    if (piece.some((byte) => byte !== 0)) pieces.push({ at, text: piece.toString("latin1") });
   }
-  closeSync(fd);
+  return { bytes, pieces };
 }
 
 const LINES = {
