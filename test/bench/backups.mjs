@@ -160,16 +160,17 @@ export function sealedBackups(tools) {
 }
 
 export function largeBackups(tools) {
-  const { perBuild, inTurns, rounds, row, node, virsh, folder } = tools;
-  const own = prepared(tools, "large", 4096);
+  const { perBuild, inTurns, rounds, row, node, virsh, folder, quick } = tools;
+  const gib = quick ? 1 : 4;
+  const own = prepared(tools, "large", gib * 1024);
   const { disk } = own.get("now");
   const t = inTurns(rounds(3), {
     ...perBuild((build) => own.get(build.name).backup()),
     convert: (round) => convert(tools, disk, `large-${round}`),
     node,
   });
-  row("backup, full, 4 GiB", t, "qemu-img convert, sync + node", both(t.convert, t.node), "1.15");
-  row("memory of backup, full, 4 GiB", t, "–", undefined, "200", "MiB");
+  row(`backup, full, ${gib} GiB`, t, "qemu-img convert, sync + node", both(t.convert, t.node), "1.15");
+  row(`memory of backup, full, ${gib} GiB`, t, "–", undefined, "200", "MiB");
   for (const { name, target } of own.values()) {
     virsh("destroy", name);
     rmSync(target, { recursive: true });

@@ -29,9 +29,9 @@ export function table(before) {
   }
 
   function markdown() {
-    const head = before
-      ? "| case | against | before | now | aim | unit | before | now | theirs | CPU before | CPU now |\n|---|---|---|---|---|---|---|---|---|---|---|"
-      : "| case | against | now | aim | unit | now | theirs | CPU now |\n|---|---|---|---|---|---|---|---|";
+    const both = (one) => (before ? [`${one} before`, `${one} now`] : [`${one} now`]);
+    const titles = ["case", "against", ...both("ratio"), "aim", "unit", ...both("estrato"), "theirs", ...both("CPU")];
+    const head = `| ${titles.join(" | ")} |\n|${titles.map(() => "---").join("|")}|`;
     const lines = rows.map(({ what, against, aim, unit, before: was, now }) => {
       const ratio = ({ ratio: value }) => (value === null ? "–" : value.toFixed(2));
       const cpu = ({ cpuMs }) => (unit === "ms" && cpuMs ? number(cpuMs) : "–");
