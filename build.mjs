@@ -1,7 +1,8 @@
 // Bundles src/ into dist/: ESM with code splitting, so that each verb loads only what it uses.
-import { readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
-import { resolve } from "node:path";
+import { readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { build } from "esbuild";
+import { thirdParty } from "./licences.mjs";
 import { pack } from "./pack.mjs";
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
@@ -140,6 +141,7 @@ if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.me
   rmSync(next, { recursive: true, force: true });
   const { metafile } = await build({ ...buildOptions, outdir: next, metafile: true });
   await pack(next, metafile, BANNER);
+  writeFileSync(join(next, "THIRD-PARTY.txt"), thirdParty(import.meta.dirname, metafile));
   // A build that fails leaves the last one as it was.
   rmSync(dist, { recursive: true, force: true });
   renameSync(next, dist);

@@ -16,7 +16,7 @@ import { toldError } from "./told-error.ts";
 import { type ColourWish, colourAllowed, loadPainter, type Painter } from "./ui/colour.ts";
 import { EXIT_CODES, errorJson, errorLine, errorTrace } from "./ui/errors.ts";
 import { type Prompts, terminalPrompts } from "./ui/prompts.ts";
-import { type StatusLine, statusLine } from "./ui/status-line.ts";
+import { type ProgressWay, type StatusLine, statusLine } from "./ui/status-line.ts";
 import { type Streams, type Terminal, terminalOf } from "./ui/streams.ts";
 import { printable } from "./ui/text.ts";
 
@@ -103,6 +103,13 @@ export interface Factory {
   readonly reportError: (error: unknown) => EstratoError;
 }
 
+/** Who is quiet wants none, but where it was asked for by name. */
+function progressWay({ progress, quiet }: Globals, isMoving: boolean): ProgressWay {
+  if (progress === "json" || progress === "none") return progress;
+  if (quiet) return "none";
+  return isMoving ? "moving" : "log";
+}
+
 /** Locks that end what the host keeps with them before they are released: a child that has them keeps them. */
 function letGoFirst(locks: HeldLocks, host: HostPort): HeldLocks {
   const release = async () => {
@@ -127,13 +134,14 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   const { streams, env, uid, signal, twins = {} } = surroundings;
   const { globals, command, withoutSettings, changes, withoutStore } = options;
   const terminal = terminalOf(streams, env);
+  const clock = twins.clock ?? realClock;
   const status = statusLine({
     stderr: streams.stderr,
-    moving: terminal.movingStderr && !globals.quiet,
+    way: progressWay(globals, terminal.movingStderr),
     columns: terminal.columns,
     nowMs: () => performance.now(),
+    now: () => clock.now(),
   });
-  const clock = twins.clock ?? realClock;
   const ids = twins.ids ?? realIds;
 
   function prompts(): Prompts | null {
@@ -286,7 +294,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       import("./core/operations/kinds.ts"),
     ]);
     const named = read.get("image_stores").value?.split(",") ?? [];
-    return {
+    const made: World = {
       kinds,
       host: openedHost,
       store: {
@@ -307,6 +315,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       dryRun: globals.dryRun,
       signal,
     };
+    return globals.dryRun ? (await import("./core/operations/rehearsal.ts")).rehearsed(made) : made;
   });
 
   async function sayingWait<T>(locks: Promise<T>): Promise<T> {

@@ -20,6 +20,7 @@ export interface Globals {
   readonly dryRun: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
+  readonly progress: "auto" | "json" | "none";
   readonly trace: boolean;
   readonly color: ColourWish | null;
   readonly lockTimeout: number; // milliseconds; 0: not at all

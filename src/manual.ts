@@ -32,13 +32,16 @@ export async function allPages(folder: string): Promise<Map<string, string>> {
   return pages;
 }
 
-/** Writes them, and removes pages of what is no more. */
+/** Writes them, removes pages of what is no more, and names all of them in the package, from where npm installs them. */
 async function writeManual(folder: string): Promise<void> {
   const pages = await allPages(folder);
   for (const file of readdirSync(folder)) {
     if (PAGE.test(file) && !pages.has(file)) rmSync(join(folder, file));
   }
   for (const [file, text] of pages) writeFileSync(join(folder, file), text);
+  const own = JSON.parse(readFileSync(join(folder, "../package.json"), "utf8")) as object;
+  const man = [...pages.keys()].sort().map((file) => `man/${file}`);
+  writeFileSync(join(folder, "../package.json"), `${JSON.stringify({ ...own, man }, null, 2)}\n`);
 }
 
 const [, script, folder] = process.argv;

@@ -33,7 +33,7 @@ export function createReporter({ globals, env, status, say, prompts }: ReporterO
     note(text) {
       if (!globals.quiet) say(`${told(text)}\n`);
     },
-    progress: (title, fraction) => status.show(title, fraction),
+    progress: (title, fraction, detail) => status.show(title, fraction, detail),
     ...(globals.verbose ? { detail: (text: string) => say(`${told(text)}\n`) } : {}),
     step(event) {
       if (event.phase === "after") stepsDone += 1;

@@ -1,6 +1,6 @@
 /** The files that libvirt offers as a guest's firmware. Source: libvirt.org/formatdomaincaps.html. */
 import type { Virsh } from "./virsh.ts";
-import { childAt, childrenNamed, type ReadElement, readXml } from "./xml.ts";
+import { childAt, childrenNamed, readXml } from "./xml.ts";
 
 /** Of guests of this kind; [] where libvirt does not know the kind. */
 export async function firmwaresOf(

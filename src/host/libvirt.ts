@@ -42,6 +42,11 @@ export function libvirtHost(virsh: Virsh) {
     domainStatuses: (domains?: readonly string[]): Promise<Map<string, DomainStatus>> => domainStatuses(virsh, domains),
     strayProcesses: async (uuids: readonly string[]): Promise<Map<string, number>> =>
       (await import("./stray-process.ts")).strayProcesses(virsh, uuids),
+    startedAt: async (uuid: string): Promise<Date | null> => (await import("./stray-process.ts")).startedAt(uuid),
+    display: async (uuid: string): Promise<string | null> => {
+      const { exit, stdout } = await virsh.run(["domdisplay", "--domain", uuid]);
+      return exit === 0 && stdout.trim() !== "" ? stdout.trim() : null;
+    },
     qemuDisks: async (uuid: string): Promise<QemuDisk[]> => (await import("./qemu-disks.ts")).qemuDisks(virsh, uuid),
     agentPing: async (uuid: string, timeoutMs: number): Promise<boolean> =>
       (await import("./agent.ts")).agentPing(virsh, uuid, timeoutMs),

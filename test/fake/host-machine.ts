@@ -71,13 +71,17 @@ export interface FakeDomain {
   snapshots: string[];
   checkpoints: string[];
   addresses: string[];
+  /** Since when its process runs, where the machine tells. */
+  startedAt?: string;
+  /** Where its screen is served. */
+  display?: string;
 }
 
 export interface FakeNetwork {
   active: boolean;
   dhcp: NetworkInfo["dhcp"];
   reservations: { mac: string; ip: string; name: string | null }[];
-  leases: { mac: string; ip: string }[];
+  leases: { mac: string; ip: string; givenAt?: string | null }[];
 }
 
 export interface FakeMachine {

@@ -218,6 +218,15 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
         found.filter((each) => each !== null).map((each) => [statusOf(machine, each).uuid, statusOf(machine, each)]),
       );
     },
+    async startedAt(uuid) {
+      alive();
+      const { startedAt } = findDomain(machine, uuid) ?? {};
+      return startedAt === undefined ? null : new Date(startedAt);
+    },
+    async display(uuid) {
+      alive();
+      return findDomain(machine, uuid)?.display ?? null;
+    },
     async strayProcesses(uuids) {
       alive();
       return new Map(

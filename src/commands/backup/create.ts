@@ -46,6 +46,7 @@ export default verb({
     6: "the target is not there or full, or --quiesce require and no agent answers",
     9: "QEMU, libvirt and the records disagree, or a copy is not what was planned",
   },
+  guide: async (guide) => (await import("./create-guide.ts")).guideBackup(guide),
   async run(context) {
     const { args, options, factory, world } = context;
     const policy = policyOf(options, "backup create");

@@ -25,6 +25,21 @@ export async function candidates(
   return list === undefined ? [] : list(await (await store()).read());
 }
 
+/** With the guests that libvirt has and estrato has not adopted. */
+export async function liveCandidates(
+  kind: Completion,
+  factory: Pick<Factory, "store" | "settings" | "host">,
+): Promise<Candidate[]> {
+  const known = await candidates(kind, factory);
+  if (kind !== "instance") return known;
+  const domains = await (await factory.host()).listDomains();
+  const names = new Set(domains.map((domain) => domain.name));
+  return [
+    ...domains.map(({ name, state }) => ({ value: name, description: state })),
+    ...known.filter(({ value }) => !names.has(value)),
+  ];
+}
+
 type Lister = (state: State) => Candidate[];
 
 const KINDS: Partial<Record<string, Lister>> = {

@@ -20,6 +20,11 @@ export const GLOBAL_OPTIONS: { readonly [Key in keyof Globals]: OptionSpec<Globa
   dryRun: flag("print the ordered plan with its commands, and change nothing", { short: "-n" }),
   quiet: flag("no messages; a verb that changes something prints nothing on success", { short: "-q" }),
   verbose: flag("say each step", { short: "-v" }),
+  progress: choice(
+    ["auto", "json", "none"],
+    "how far long work is: a line at a terminal, one every ten seconds in a log; json: an object a line on stderr",
+    { default: "auto" },
+  ),
   trace: flag("show each command that it runs with its arguments, time and exit, and where an error came from"),
   color: choice(["auto", "always", "never"], "when to colour"),
   lockTimeout: duration("how long to wait for another operation on the same thing", { default: 0 }),

@@ -5,10 +5,10 @@ import type { Globals } from "../../globals.ts";
 import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/output/options.ts";
 import { compileQuery } from "../../ui/output/query.ts";
 import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/render.ts";
-import { isPlan, type Plan, planJson, planText } from "../../ui/plan.ts";
+import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
 import { eventLog } from "./logged.ts";
 import { takeArguments } from "./missing.ts";
-import { type Line, parseLine } from "./parse.ts";
+import { type Line, parseLine, requireOptions } from "./parse.ts";
 import type { Drawing } from "./result.ts";
 import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
@@ -33,11 +33,23 @@ export async function runVerb(
     changes: verb.changes,
     withoutStore: verb.withoutStore(line.options),
   });
+  let more: string[] = [];
   try {
-    await runParsed(name, verb, line, factory, catalogue);
+    if (line.missing.length > 0 || verb.guide !== null) {
+      more = await (await import("./guide.ts")).guidedWords(verb, line, factory);
+    }
+    if (more.length === 0) {
+      requireOptions(name, verb, line);
+      await runParsed(name, verb, line, factory, catalogue);
+    }
   } finally {
     factory.close();
   }
+  if (more.length === 0) return;
+  const whole = [...more, ...words];
+  const same = ["estrato", ...name.split(" "), ...whole].map(shellQuoted).join(" ");
+  factory.report.note(`The same without questions: ${same}`);
+  await runVerb(name, verb, whole, same, surroundings, catalogue);
 }
 
 async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {
@@ -64,7 +76,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     name,
     catalogue,
     isWatched: factory.terminal.stdout && wish.query === null && (wish.format ?? "table") === "table",
-    render: async (rows) => printed(verb, rows, wish, selection, page),
+    render: async (rows) => printed(verb, rows, wish, selection, page, line.globals.verbose),
     async ended(target, outcome, error) {
       isEnded = true;
       await log.ended(target, error);
@@ -80,13 +92,14 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   try {
     outcome = await verb.run(context);
     if (!isEnded) await log.ended(String(first ?? ""), null);
+    factory.status.end();
   } catch (error) {
     if (!isEnded) await log.ended(String(first ?? ""), error);
     throw error;
   } finally {
     factory.status.clear();
   }
-  const text = await printed(verb, outcome, wish, selection, page);
+  const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
   if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
   await told.rest(outcome);
@@ -131,11 +144,12 @@ async function printed(
   wish: OutputWish,
   selection: ReturnType<typeof selectionOf>,
   page: () => Promise<Page>,
+  files: boolean,
 ): Promise<string> {
   const { shape, columns, onRequest, draw } = verb.result;
   const several = Array.isArray(outcome);
   const rows = (several ? outcome : [outcome]).filter((row) => row !== null && row !== undefined);
-  if (rows.length > 0 && rows.every(isPlan)) return plans(rows, several, await page());
+  if (rows.length > 0 && rows.every(isPlan)) return plans(rows, several, await page(), files);
   if (shape === "nothing" || (rows.length === 0 && !several)) return "";
   if (onRequest && isPlain(wish)) return "";
   const isShaped = wish.query !== null || wish.columns.length > 0 || (wish.format ?? "table") !== "table";
@@ -151,12 +165,14 @@ function drawingOn({ painter, nowMs, columns, isTerminal }: Page): Drawing {
   return { painter, columns, nowMs: isTerminal ? nowMs : undefined };
 }
 
-async function plans(rows: readonly Plan[], several: boolean, page: Page): Promise<string> {
+/** `files`: with what the files hold that commands read. */
+async function plans(rows: readonly Plan[], several: boolean, page: Page, files: boolean): Promise<string> {
   const { wish, query } = page;
   if (query === null && (wish.format ?? "table") === "table") {
-    return rows.map((plan) => planText(plan, page.painter)).join("\n");
+    return rows.map((plan) => planText(plan, page.painter, { files })).join("\n");
   }
-  const value = several ? rows.map(planJson) : planJson(rows[0] as Plan);
+  const all = rows.map((plan) => planJson(plan, { files }));
+  const value = several ? all : (all[0] ?? null);
   return renderValue(query === null ? value : query(value), page);
 }
 

@@ -3,7 +3,8 @@ import type { StorePort, World } from "../../core/ports.ts";
 import type { Factory } from "../../factory.ts";
 import type { Globals } from "../../globals.ts";
 import type { Streams } from "../../ui/streams.ts";
-import type { ArgumentSpec } from "./arguments.ts";
+import type { ArgumentSpec, Completion } from "./arguments.ts";
+import type { Candidate } from "./candidates.ts";
 import type { OptionSpec } from "./options.ts";
 import type { Outcome, ResultSpec } from "./result.ts";
 
@@ -46,6 +47,22 @@ export interface Example {
   readonly says: string;
 }
 
+/** What a dialogue is handed. Each question throws "interrupted" where nobody answers. */
+export interface Guide {
+  /** What the line says. */
+  readonly operands: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly factory: Factory;
+  /** What there is of a kind, or these. */
+  candidates(kind: Completion): Promise<Candidate[]>;
+  choose(question: string, choices: readonly Candidate[]): Promise<string>;
+  /** `check` says what is wrong with an answer by throwing "usage". */
+  ask(
+    question: string,
+    how?: { readonly fallback?: string; readonly check?: (text: string) => unknown },
+  ): Promise<string>;
+}
+
 /** What a verb that changes something says of each thing at a terminal once it is done. */
 export interface Done<A = Any, O = Any, Row = Any> {
   /** As it was named. */
@@ -71,6 +88,8 @@ export interface Verb {
   readonly withoutStore: (options: Any) => boolean;
   readonly withoutSettings: boolean;
   readonly raw: boolean;
+  /** The dialogue about what the line leaves open; null: there is none. */
+  readonly guide: ((guide: Guide) => Promise<string[]>) | null;
   /** One sentence; null: there is nothing to say. */
   readonly done: ((done: Done) => string | null | Promise<string | null>) | null;
   readonly run: (context: Context) => Promise<Outcome<Any>>;

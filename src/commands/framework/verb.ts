@@ -50,7 +50,7 @@
  * inside run().
  */
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
-import type { Any, Arguments, Context, Done, Example, Options, OptionValues, Verb } from "./tree.ts";
+import type { Any, Arguments, Context, Done, Example, Guide, Options, OptionValues, Verb } from "./tree.ts";
 
 interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   /** Paragraphs, parted by an empty line. The one-line summary stands in the noun's index. */
@@ -73,6 +73,11 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   readonly withoutSettings?: boolean;
   /** Gets the words as they are, options and all; only for the hidden verb that completes them. */
   readonly raw?: boolean;
+  /**
+   * A dialogue at a terminal about what the line leaves open: returns the words that say it, [] where nothing is. What
+   * they are is printed, and the line run with them.
+   */
+  readonly guide?: (guide: Guide) => Promise<string[]>;
   readonly run: (context: Context<A, O>) => Promise<Outcome<NoInfer<Row>>>;
   /**
    * Of a verb that changes something: the sentence that a person reads when it is done, `Stopped web1.`, for each
@@ -94,6 +99,7 @@ export function verb<
     exits: {},
     withoutSettings: false,
     raw: false,
+    guide: null,
     done: null,
     ...(definition as Omit<typeof definition, "done"> & { done?: Verb["done"] }),
     withoutStore: withoutStore(definition),

@@ -54,6 +54,7 @@ export default verb({
     5: "the name is taken, or the file changed while it was copied",
     6: "the file is not what it claims, names another file, or there is not enough space",
   },
+  guide: async (guide) => (await import("./create-guide.ts")).guideImage(guide),
   async run({ args, options, world, streams }) {
     const { property, minDisk, minRam, protect } = options;
     const wanted = { name: args.name, properties: property, minDiskBytes: minDisk, minRamBytes: minRam, protect };

@@ -80,6 +80,7 @@ Where it fails, nothing is left behind.`,
     7: "it was made, but did not come up in time",
     8: "--trust-definition needs a yes",
   },
+  guide: async (guide) => (await import("./create-guide.ts")).guideCreate(guide),
   async run(context) {
     const { args, options } = context;
     const [{ maker }, { instanceNames }, { creationOptions }, { showInstance }, { waitForInstance }] =

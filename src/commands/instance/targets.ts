@@ -1,7 +1,7 @@
 /** What the verbs on several instances have in common. */
 import { type InstanceDetail, showInstance } from "../../core/instances/show.ts";
 import { DEFAULT_WAIT_MS } from "../../core/instances/wait.ts";
-import type { PlanView } from "../../core/operations/steps.ts";
+import { type PlanView, unchanged } from "../../core/operations/steps.ts";
 import type { World } from "../../core/ports.ts";
 import { many, one } from "../framework/arguments.ts";
 import { choice, duration } from "../framework/options.ts";
@@ -68,7 +68,7 @@ export async function eachInstance(
     targets,
     { kind: "instance", verb },
     async (target): Promise<PlanView | InstanceDetail | null> => {
-      const plan = await work(world, target);
+      const plan = (await work(world, target)) ?? unchanged(world, null, `${target}: it is so already.`);
       if (plan !== null || !isAsked) return plan;
       return showInstance(world, target);
     },

@@ -81,6 +81,7 @@ export default verb({
     5: "the name is taken",
     6: "there is no crontab, or a path that cannot stand in one",
   },
+  guide: async (guide) => (await import("./create-guide.ts")).guideSchedule(guide),
   async run({ args, options, world, factory }) {
     const task = await taskOf(factory, args.name, options);
     const expires = task.kind === "snapshot" && task.expireMs !== null;

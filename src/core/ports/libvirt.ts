@@ -35,6 +35,10 @@ export interface LibvirtPort {
   domainStatuses(domains?: readonly string[]): Promise<Map<string, DomainStatus>>;
   /** By UUID: the QEMU process of each of these domains that runs though libvirt takes it for off. */
   strayProcesses(uuids: readonly string[]): Promise<Map<string, number>>;
+  /** Since when the process of a running domain runs; null where the machine does not tell. */
+  startedAt(uuid: string): Promise<Date | null>;
+  /** Where a running domain's screen is served, as `virsh domdisplay` says it (vnc://127.0.0.1:0); null: nowhere. */
+  display(uuid: string): Promise<string | null>;
   /** What QEMU has open, of a running domain. */
   qemuDisks(uuid: string): Promise<QemuDisk[]>;
   /** Is the agent answering now? */

@@ -12,6 +12,8 @@ test("the manual that is checked in is made of the declarations: run `npm run ma
   const checkedIn = readdirSync("man").filter((file) => !file.endsWith(".md"));
   expect(checkedIn.sort()).toEqual([...pages.keys()].sort());
   for (const [file, text] of pages) expect(readFileSync(`man/${file}`, "utf8"), file).toBe(text);
+  const { man } = JSON.parse(readFileSync("package.json", "utf8")) as { man: string[] };
+  expect(man).toEqual([...pages.keys()].sort().map((file) => `man/${file}`));
 });
 
 test("every page has its exit codes, or is a guide", async () => {

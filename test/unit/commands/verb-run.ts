@@ -8,7 +8,7 @@ import type { Well } from "./verb-lines.ts";
 
 /** What a moving terminal shows while it works, and wipes again. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are how a line is wiped
-export const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…(?: \d+%)?(?=\r))?/g;
+export const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…[^\n\r]*(?=\r))?/g;
 
 /** One line of an error: WHAT: WHY. WHAT TO DO, or what may have been meant. */
 export const ONE_LINE = /^estrato: [^\n]+[.?]\n$/;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { type Bed, command } from "../../core/world.ts";
+import { befallen } from "../estate.ts";
 import type { LineOptions } from "../line.ts";
 import { type NounLines, refusals } from "../verb-lines.ts";
 import { instance, instanceDetail } from "./contract.ts";
@@ -135,14 +136,39 @@ export const looking: NounLines = {
 
   console: {
     well: [
-      { line: "instance console web1", how: withTerminal },
-      { line: "instance console web1 --escape ^a", how: withTerminal },
+      {
+        line: "instance console web1 --type graphic",
+        before: befallen("web1", { display: "vnc://127.0.0.1:3" }),
+        prints: /^The screen of web1: vnc:\/\/127.0.0.1:5903\nFrom another machine: ssh -N -L 5903:127.0.0.1:5903 ana@/,
+      },
     ],
     refused: refusals(
+      ["instance console web1", 2, "it connects a terminal, and this is none"],
+      ["instance console web1 --type graphic", 5, "its screen is served nowhere"],
+      ["instance console web2 --type graphic", 5, "it is off"],
       ["instance console web1 --escape escape", 2, "not a character"],
       ["instance console nosuch", 4, "instance nosuch: not found"],
       ["instance console web2", 5, "it is off"],
     ),
+  },
+
+  "ssh-config": {
+    well: [
+      { line: "instance ssh-config", prints: sshConfig("web1") },
+      { line: "instance ssh-config web1", prints: sshConfig("web1") },
+      {
+        line: "instance ssh-config --install web1",
+        how: withHome,
+        notes: ["1 of them in ~/.ssh/estrato_config, which ~/.ssh/config includes."],
+      },
+    ],
+    refused: [
+      ...refusals(
+        ["instance ssh-config nosuch", 4, "instance nosuch: not found"],
+        ["instance ssh-config legacy", 4, "no address is known of it"],
+      ),
+      { line: "instance ssh-config --install", exit: 6, says: "HOME is not set", how: () => ({ env: { HOME: "" } }) },
+    ],
   },
 
   ssh: {
@@ -177,6 +203,19 @@ function withLog(text: string): (on: Bed) => LineOptions {
     host.addFile(file);
     return { host, store: { ...store, paths: { ...store.paths, consoleLog: () => file } } };
   };
+}
+
+/** Its block of ssh_config(5). */
+function sshConfig(name: string): RegExp {
+  return new RegExp(`^Host ${name} [-0-9a-f]{36}\\n  HostName 192[.]168[.]122[.]2\\n  User debian\\n  Strict`);
+}
+
+/** A folder of the user's own. */
+function withHome(on: Bed): LineOptions {
+  const folder = mkdtempSync(join(tmpdir(), "estrato-home-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const { host, store } = command(on);
+  return { host, store, env: { HOME: folder } };
 }
 
 function withScreen(on: Bed): LineOptions {
