@@ -1,7 +1,8 @@
 // Bundles src/ into dist/: ESM with code splitting, so that each verb loads only what it uses.
-import { readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
-import { resolve } from "node:path";
+import { readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { build } from "esbuild";
+import { thirdParty } from "./licences.mjs";
 import { pack } from "./pack.mjs";
 
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
@@ -78,7 +79,7 @@ const SHARED = [
   "src/commands/framework/parse.ts",
   "src/commands/framework/resolve.ts",
   "src/commands/framework/result.ts",
-  "src/commands/framework/suggest.ts",
+  "src/did-you-mean.ts",
   "src/commands/framework/targets.ts",
   "src/commands/framework/verb.ts",
   "src/core/names.ts",
@@ -139,6 +140,7 @@ if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.me
   rmSync(next, { recursive: true, force: true });
   const { metafile } = await build({ ...buildOptions, outdir: next, metafile: true });
   await pack(next, metafile, BANNER);
+  writeFileSync(join(next, "THIRD-PARTY.txt"), thirdParty(import.meta.dirname, metafile));
   // A build that fails leaves the last one as it was.
   rmSync(dist, { recursive: true, force: true });
   renameSync(next, dist);

@@ -1,6 +1,6 @@
 /** The command tree: nouns and verbs with a summary and a lazy load, and the way from a line to one of them. */
 import { helpFor, programHelp } from "./commands/framework/help.ts";
-import { resolve } from "./commands/framework/resolve.ts";
+import { requireKnownOptions, resolve } from "./commands/framework/resolve.ts";
 import type { Catalogue } from "./commands/framework/tree.ts";
 import { EstratoError } from "./errors.ts";
 import type { Surroundings } from "./factory.ts";
@@ -75,6 +75,7 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
   }
   const resolved = await resolve(catalogue, words);
   if (resolved.is === "nothing") {
+    requireKnownOptions(words);
     stdout.write(programHelp(catalogue));
     return;
   }

@@ -8,10 +8,10 @@ const LAST_MS = 500;
 /** For a guest that boots on a busy machine. */
 export const PATIENCE_MS = 300_000;
 
-/** A turn at once, and then one after each pause, until the time is up. */
-export async function* pauses(timeoutMs: number): AsyncGenerator<void> {
+/** A turn at once, and then one after each pause (the longest: `lastMs`), until the time is up. */
+export async function* pauses(timeoutMs: number, lastMs = LAST_MS): AsyncGenerator<void> {
   const end = Date.now() + timeoutMs;
-  for (let pauseMs = FIRST_MS; ; pauseMs = Math.min(pauseMs * 1.7, LAST_MS)) {
+  for (let pauseMs = FIRST_MS; ; pauseMs = Math.min(pauseMs * 1.7, lastMs)) {
     yield;
     if (Date.now() >= end) return;
     await new Promise((next) => setTimeout(next, pauseMs));

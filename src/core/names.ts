@@ -1,4 +1,5 @@
 /** What things may be called, and how what a person types finds them. */
+import { didYouMean } from "../did-you-mean.ts";
 import { EstratoError } from "../errors.ts";
 
 const LONGEST_CHARACTERS = 128;
@@ -63,7 +64,7 @@ export function find<T>(lookup: Lookup<T>, target: string): T {
   if (byId !== undefined) return byId;
   const found = items.filter((item) => lookup.name(item) === target || (lookup.paths?.(item) ?? []).includes(target));
   const [first, ...others] = found;
-  if (first === undefined) throw notFound(lookup.kind, target);
+  if (first === undefined) throw notFound(lookup.kind, target, namesOf(lookup, items));
   if (others.length === 0) return first;
   const candidates = found.map((item) => lookup.paths?.(item)[0] ?? lookup.id(item));
   const shown = new Set(candidates).size === candidates.length ? candidates : found.map(lookup.id);
@@ -77,6 +78,13 @@ export function longName(owner: string, name: string): string {
   return `${owner}/${name}`;
 }
 
-export function notFound(kind: string, target: string): EstratoError {
-  return new EstratoError("not_found", `${kind} ${target}: not found`, { hint: `See "estrato ${kind} list".` });
+/** `known`: what may have been meant. */
+export function notFound(kind: string, target: string, known: Iterable<string> = []): EstratoError {
+  const hint = didYouMean(target, known, `See "estrato ${kind} list".`);
+  return new EstratoError("not_found", `${kind} ${target}: not found`, { hint });
+}
+
+/** By what people type: a name that others may have too by its path. */
+function namesOf<T>({ name, paths }: Lookup<T>, items: readonly T[]): string[] {
+  return items.flatMap((item) => paths?.(item)[0] ?? name(item) ?? []);
 }

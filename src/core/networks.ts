@@ -4,6 +4,7 @@
  * here.
  */
 import { isIPv4 } from "node:net";
+import { didYouMean } from "../did-you-mean.ts";
 import { EstratoError } from "../errors.ts";
 import type { NetworkInfo } from "./model/host.ts";
 import type { State } from "./model/state.ts";
@@ -17,8 +18,9 @@ export async function requireNetwork(world: World, name: string): Promise<Networ
   const network = await world.host.network(name);
   if (network === null) {
     const known = await world.host.listNetworks();
+    const there = known.length === 0 ? "libvirt has none here" : `There is: ${known.join(", ")}`;
     throw new EstratoError("not_found", `network ${name}: not found`, {
-      hint: `${known.length === 0 ? "libvirt has none here" : `There is: ${known.join(", ")}`}; --network none needs none.`,
+      hint: didYouMean(name, known, `${there}; --network none needs none.`),
     });
   }
   if (!network.active) {

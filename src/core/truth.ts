@@ -29,9 +29,14 @@ export interface HeadFacts {
   readonly liveSizeBytes: number | null;
 }
 
+/** What QEMU has open of a guest that runs: as it was asked with the rest, or asked now. */
+export async function qemuDisksOf(world: World, { qemu, uuid }: DomainStatus): Promise<readonly QemuDisk[]> {
+  return qemu ?? (await world.host.qemuDisks(uuid));
+}
+
 /** Asks all witnesses. */
 export async function headFacts(world: World, state: State, status: DomainStatus): Promise<HeadFacts[]> {
-  const qemu: QemuDisk[] = status.live === null ? [] : await world.host.qemuDisks(status.uuid);
+  const qemu = status.live === null ? [] : await qemuDisksOf(world, status);
   const facts: HeadFacts[] = [];
   for (const [device, volume] of volumesOf(state, status.uuid)) {
     const ofQemu = qemu.find((disk) => disk.device === device);

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { HostCapabilities } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import type { Virsh } from "./virsh.ts";
-import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
+import { attribute, childAt, childNamed, childrenNamed, childText, type ReadElement, readXml } from "./xml.ts";
 
 /** Asks libvirt once. "host" where it can run no machine of this processor's kind. */
 export async function readCapabilities(virsh: Virsh): Promise<HostCapabilities> {
@@ -27,7 +27,7 @@ export function parseCapabilities(answers: {
   readonly cpuinfo: string;
   readonly ownUid: number;
 }): HostCapabilities {
-  const root = parseXml(answers.capabilities, "capabilities").documentElement as Element;
+  const root = readXml(answers.capabilities, "capabilities");
   const hostArch = childText(root, "host", "cpu", "arch") ?? "";
   const guest = childrenNamed(root, "guest").find(
     (each) => childText(each, "os_type") === "hvm" && attribute(childNamed(each, "arch"), "name") === hostArch,
@@ -65,7 +65,7 @@ function hasVirtualization(arch: string, cpuinfo: string): boolean {
 }
 
 /** The base label of libvirt's DAC driver is the user that it starts QEMU as: `+64055:+64055`. */
-function readQemuUser(root: Element, ownUid: number): HostCapabilities["qemuUser"] {
+function readQemuUser(root: ReadElement, ownUid: number): HostCapabilities["qemuUser"] {
   const host = childAt(root, "host");
   const dac = (host ? childrenNamed(host, "secmodel") : []).find((each) => childText(each, "model") === "dac");
   const [, uid, gid] = /^\+(\d+):\+(\d+)$/.exec((dac ? childText(dac, "baselabel") : null) ?? "") ?? [];

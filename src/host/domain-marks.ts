@@ -13,6 +13,7 @@ import {
   ensureChild,
   escapeXml,
   parseXml,
+  type ReadElement,
   removeElement,
 } from "./xml.ts";
 
@@ -34,7 +35,7 @@ function facts(domain: string, { machine, machineName, home }: Omit<DomainMark, 
 }
 
 /** A definition that somebody copied for another guest brings marks that name the guest it was of: they count not. */
-export function readMarks(root: Element, uuid: string): DomainMark[] {
+export function readMarks(root: ReadElement, uuid: string): DomainMark[] {
   return marksIn(root).flatMap(({ element, store }) => {
     const [machine, home] = [attribute(element, "machine"), attribute(element, "home")];
     if (attribute(element, "of") !== uuid || machine === null || home === null) return [];
@@ -58,7 +59,7 @@ export function dropMarks(root: Element): void {
   for (const { element } of marksIn(root)) removeElement(element);
 }
 
-function marksIn(root: Element): { element: Element; store: string }[] {
+function marksIn<E extends ReadElement>(root: E): { element: E; store: string }[] {
   const metadata = childNamed(root, "metadata");
   if (metadata === null) return [];
   return childrenOf(metadata).flatMap((element) => {

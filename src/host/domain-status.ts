@@ -4,18 +4,17 @@ import { EstratoError } from "../errors.ts";
 import { blockJobWords, parseBlockJob } from "./block-job.ts";
 import { listDomains } from "./domain-list.ts";
 import { type LibvirtFolders, nvramPlace } from "./libvirt-folders.ts";
-import { isNoSuchDomain, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
-import { loadParser } from "./xml.ts";
+import { isNoSuchDomain, queryBlock, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * One domain by UUID or name; null where there is none. One process, or two where libvirt would take the name for a
- * number or a UUID.
+ * number or a UUID. `also`: what QEMU has open, by the same process.
  */
-export async function domainStatus(virsh: Virsh, domain: string): Promise<DomainStatus | null> {
+export async function domainStatus(virsh: Virsh, domain: string, also?: "qemu"): Promise<DomainStatus | null> {
   const uuid = await certainTarget(virsh, domain);
-  return uuid === null ? null : readOne(virsh, uuid);
+  return uuid === null ? null : readOne(virsh, uuid, also);
 }
 
 /**
@@ -77,7 +76,7 @@ async function readMany(virsh: Virsh, targets: readonly string[], census: Census
     ...(census.snapshots.has(target) ? [["snapshot-list", "--domain", target, "--name"]] : []),
     ...(census.checkpoints.has(target) ? [["checkpoint-list", "--domain", target, "--name"]] : []),
   ]);
-  const [answers] = await Promise.all([virsh.batch(questions.flat()), loadParser()]);
+  const answers = await virsh.batch(questions.flat());
   const statuses: (DomainStatus | null)[] = [];
   for (const [index, target] of targets.entries()) {
     const own = answers.splice(0, questions[index]?.length ?? 0);
@@ -112,19 +111,28 @@ async function readMany(virsh: Virsh, targets: readonly string[], census: Census
 }
 
 /** All of one domain in one process; null where there is none. */
-async function readOne(virsh: Virsh, target: string): Promise<DomainStatus | null> {
-  const answering = virsh.batch([
+async function readOne(virsh: Virsh, target: string, also?: "qemu"): Promise<DomainStatus | null> {
+  const answers = await virsh.batch([
     ["dominfo", "--domain", target],
     ["domstate", "--domain", target, "--reason"],
     ["dumpxml", "--domain", target, "--security-info", "--inactive"],
     ["dumpxml", "--domain", target, "--security-info"],
     ["snapshot-list", "--domain", target, "--name"],
     ["checkpoint-list", "--domain", target, "--name"],
+    ...(also === "qemu" ? [queryBlock(target)] : []),
   ]);
-  const [answers] = await Promise.all([answering, loadParser()]);
+  const blocks = also === "qemu" ? answers.pop() : undefined;
   if (answers.some(isGone)) return null;
   const [info = "", state = "", inactive = "", live = "", snapshots = "", checkpoints = ""] = answers.map(textOf);
-  return assemble(virsh, target, { ...parseDominfo(info), state, inactive, live, snapshots, checkpoints });
+  const outputs = { ...parseDominfo(info), state, inactive, live, snapshots, checkpoints };
+  const status = await assemble(virsh, target, outputs);
+  // One that is off has none, and whoever needs the disks of one that runs asks again, and is told why
+  if (status.live === null || blocks === undefined || blocks.error !== null) return status;
+  const [{ disksOf, parseQueryBlock }, { diskAliases }] = await Promise.all([
+    import("./qemu-disks.ts"),
+    import("./domain-xml.ts"),
+  ]);
+  return { ...status, qemu: disksOf(parseQueryBlock(blocks.text), diskAliases(status.live.xml)) };
 }
 
 interface Outputs extends Pick<DomainStatus, "persistent" | "autostart" | "managedSave"> {

@@ -3,19 +3,19 @@ import type { DefinedBacking, DomainDefinition, DomainDisk, DomainInterface } fr
 import { EstratoError } from "../errors.ts";
 import { readMarks } from "./domain-marks.ts";
 import { type LibvirtFolders, SYSTEM_FOLDERS, tpmFolder } from "./libvirt-folders.ts";
-import { attribute, childAt, childNamed, childrenNamed, childText, type Element, parseXml } from "./xml.ts";
+import { attribute, childAt, childNamed, childrenNamed, childText, type ReadElement, readXml } from "./xml.ts";
 
 /**
  * What was read last, newest last: one command asks for the same document many times, and parsing costs more than
  * asking. Nobody changes these.
  */
-const recent = new Map<string, Element>();
+const recent = new Map<string, ReadElement>();
 const KEPT_DOCUMENTS = 8;
 
-function rootOf(xml: string): Element {
+function rootOf(xml: string): ReadElement {
   const known = recent.get(xml);
   if (known !== undefined) return known;
-  const root = parseXml(xml, "domain").documentElement as Element;
+  const root = readXml(xml, "domain");
   recent.set(xml, root);
   for (const oldest of recent.keys()) {
     if (recent.size <= KEPT_DOCUMENTS) break;
@@ -56,7 +56,7 @@ export function parseDefinition(xml: string, folders = SYSTEM_FOLDERS): DomainDe
 const DISK_TYPES = ["file", "block", "network", "volume"] as const;
 const DISK_ROLES = ["disk", "cdrom", "floppy", "lun"] as const;
 
-function readDisk(disk: Element): DomainDisk {
+function readDisk(disk: ReadElement): DomainDisk {
   const type = attribute(disk, "type");
   const role = attribute(disk, "device") ?? "disk";
   const source = childNamed(disk, "source");
@@ -77,13 +77,13 @@ function readDisk(disk: Element): DomainDisk {
   };
 }
 
-function readPool(source: Element | null): DomainDisk["pool"] {
+function readPool(source: ReadElement | null): DomainDisk["pool"] {
   const [name, volume] = [attribute(source, "pool"), attribute(source, "volume")];
   return name === null || volume === null ? null : { name, volume, type: null };
 }
 
 /** `<encryption format='luks'><secret type='passphrase' uuid='…'/>`, in the source, or (older) in the disk itself. */
-function secretOf(holder: Element | null): string | null {
+function secretOf(holder: ReadElement | null): string | null {
   const encryption = holder === null ? null : childNamed(holder, "encryption");
   if (encryption === null) return null;
   const secret = childNamed(encryption, "secret");
@@ -91,11 +91,11 @@ function secretOf(holder: Element | null): string | null {
 }
 
 /** An empty `<backingStore/>` ends the chain. */
-function readBacking(disk: Element): Pick<DomainDisk, "backing" | "backingEnds"> {
+function readBacking(disk: ReadElement): Pick<DomainDisk, "backing" | "backingEnds"> {
   const first = childNamed(disk, "backingStore");
   if (first === null) return { backing: null, backingEnds: false };
   const backing: DefinedBacking[] = [];
-  for (let at: Element | null = first; at !== null; at = childNamed(at, "backingStore")) {
+  for (let at: ReadElement | null = first; at !== null; at = childNamed(at, "backingStore")) {
     const source = childNamed(at, "source");
     if (source === null) return { backing, backingEnds: true };
     const format = attribute(childNamed(at, "format"), "type");
@@ -105,15 +105,15 @@ function readBacking(disk: Element): Pick<DomainDisk, "backing" | "backingEnds">
 }
 
 /** A part of a file for a disk, and a disk whose writes libvirt throws away: another file would be neither. */
-function readUnlayerable(disk: Element): string | null {
+function readUnlayerable(disk: ReadElement): string | null {
   if (childNamed(disk, "transient") !== null) return "<transient/>";
-  for (let at: Element | null = disk; at !== null; at = childNamed(at, "backingStore")) {
+  for (let at: ReadElement | null = disk; at !== null; at = childNamed(at, "backingStore")) {
     if (childAt(at, "source", "slices") !== null) return "<slices>";
   }
   return null;
 }
 
-function readInterface(nic: Element): DomainInterface {
+function readInterface(nic: ReadElement): DomainInterface {
   const source = childNamed(nic, "source");
   return {
     mac: (attribute(childNamed(nic, "mac"), "address") ?? "").toLowerCase(),
@@ -124,13 +124,13 @@ function readInterface(nic: Element): DomainInterface {
 }
 
 /** `<os firmware='efi'>`, or a loader that is named. */
-function hasFirmware(root: Element): boolean {
+function hasFirmware(root: ReadElement): boolean {
   const os = childNamed(root, "os");
   return os !== null && (attribute(os, "firmware") === "efi" || childNamed(os, "loader") !== null);
 }
 
 /** `<nvram>PATH</nvram>`, or since 8.5 `<nvram type='file'><source file='PATH'/></nvram>`. */
-function readNvram(root: Element): string | null {
+function readNvram(root: ReadElement): string | null {
   const nvram = childAt(root, "os", "nvram");
   if (nvram === null) return null;
   return attribute(childNamed(nvram, "source"), "file") ?? (nvram.textContent?.trim() || null);
@@ -140,18 +140,18 @@ function readNvram(root: Element): string | null {
  * swtpm's file, where libvirt puts it by the UUID or, since 10.10, where `<source type='dir' path='…'/>` (or 'file')
  * says.
  */
-function readTpm(devices: Element, uuid: string, folders: LibvirtFolders): string | null {
+function readTpm(devices: ReadElement, uuid: string, folders: LibvirtFolders): string | null {
   const backends = childrenNamed(devices, "tpm").map((tpm) => childNamed(tpm, "backend"));
   const backend = backends.find((one) => attribute(one, "type") === "emulator");
   if (backend === undefined) return null;
-  const source = childNamed(backend as Element, "source");
+  const source = childNamed(backend as ReadElement, "source");
   const path = attribute(source, "path");
   if (path !== null && attribute(source, "type") === "file") return path;
   const old = attribute(backend, "version") === "1.2";
   return `${path ?? `${tpmFolder(folders, uuid)}/${old ? "tpm1.2" : "tpm2"}`}/${old ? "tpm-00" : "tpm2-00"}.permall`;
 }
 
-function isAgentChannel(channel: Element): boolean {
+function isAgentChannel(channel: ReadElement): boolean {
   return attribute(childNamed(channel, "target"), "name") === "org.qemu.guest_agent.0";
 }
 
@@ -172,7 +172,7 @@ const UNITS: Readonly<Record<string, number>> = {
   TiB: 2 ** 40,
 };
 
-function bytesOf(element: Element): number {
+function bytesOf(element: ReadElement): number {
   const unit = UNITS[attribute(element, "unit") ?? "KiB"];
   const bytes = Number(element.textContent) * (unit ?? Number.NaN);
   if (!Number.isSafeInteger(bytes)) {

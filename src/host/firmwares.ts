@@ -1,6 +1,6 @@
 /** The files that libvirt offers as a guest's firmware. Source: libvirt.org/formatdomaincaps.html. */
 import type { Virsh } from "./virsh.ts";
-import { childAt, childrenNamed, type Element, parseXml } from "./xml.ts";
+import { childAt, childrenNamed, readXml } from "./xml.ts";
 
 /** Of guests of this kind; [] where libvirt does not know the kind. */
 export async function firmwaresOf(
@@ -14,6 +14,6 @@ export async function firmwaresOf(
 
 /** From the answer of `virsh domcapabilities`. */
 export function parseFirmwares(xml: string): string[] {
-  const loader = childAt(parseXml(xml, "domainCapabilities").documentElement as Element, "os", "loader");
+  const loader = childAt(readXml(xml, "domainCapabilities"), "os", "loader");
   return loader === null ? [] : childrenNamed(loader, "value").map((value) => value.textContent?.trim() ?? "");
 }

@@ -36,7 +36,7 @@ export function libvirtHost(virsh: Virsh) {
     listDomains: (): Promise<DomainSummary[]> => listDomains(virsh),
     domainOutlines: async (wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]> =>
       (await import("./domain-outline.ts")).domainOutlines(virsh, wanted),
-    domainStatus: (domain: string): Promise<DomainStatus | null> => domainStatus(virsh, domain),
+    domainStatus: (domain: string, also?: "qemu"): Promise<DomainStatus | null> => domainStatus(virsh, domain, also),
     domainStatuses: (domains?: readonly string[]): Promise<Map<string, DomainStatus>> => domainStatuses(virsh, domains),
     strayProcesses: async (uuids: readonly string[]): Promise<Map<string, number>> =>
       (await import("./stray-process.ts")).strayProcesses(virsh, uuids),

@@ -2,7 +2,7 @@
 import type { NetworkInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import type { Virsh } from "./virsh.ts";
-import { attribute, childNamed, childrenNamed, type Element, parseXml } from "./xml.ts";
+import { attribute, childNamed, childrenNamed, type ReadElement, readXml } from "./xml.ts";
 
 type Reservation = NetworkInfo["reservations"][number];
 
@@ -55,7 +55,7 @@ export function keyOf(reservation: { readonly mac: string; readonly ip: string }
 
 /** Reads a network's XML; of several IPv4 subnets the first one with a DHCP range counts. */
 export function parseNetwork(xml: string): Pick<NetworkInfo, "name" | "dhcp" | "reservations"> {
-  const root = parseXml(xml, "network").documentElement as Element;
+  const root = readXml(xml, "network");
   const subnets = childrenNamed(root, "ip").filter((ip) => (attribute(ip, "family") ?? "ipv4") === "ipv4");
   const served = subnets.find((ip) => rangeOf(ip) !== null);
   const range = served ? rangeOf(served) : null;
@@ -81,12 +81,12 @@ export function parseNetwork(xml: string): Pick<NetworkInfo, "name" | "dhcp" | "
   };
 }
 
-function rangeOf(ip: Element): Element | null {
+function rangeOf(ip: ReadElement): ReadElement | null {
   const dhcp = childNamed(ip, "dhcp");
   return dhcp ? childNamed(dhcp, "range") : null;
 }
 
-function prefixOf(ip: Element): number {
+function prefixOf(ip: ReadElement): number {
   const prefix = attribute(ip, "prefix");
   if (prefix !== null) return Number(prefix);
   const bits = (attribute(ip, "netmask") ?? "255.255.255.0")

@@ -1,7 +1,7 @@
 /** Disks that a definition names by a storage pool and a volume in it (`<source pool='…' volume='…'/>`). */
 import type { DomainDefinition, PoolVolume } from "../core/model/host.ts";
 import type { Virsh } from "./virsh.ts";
-import { attribute, parseXml } from "./xml.ts";
+import { attribute, readXml } from "./xml.ts";
 
 /** What a pool says of itself: its type, and the path of the volume; null where it does not say. */
 export interface PoolFacts {
@@ -44,7 +44,7 @@ export async function resolvePools(
   for (const [index, one] of named.entries()) {
     const [pool, path] = [answers[2 * index], answers[2 * index + 1]];
     facts.set(keyOf(one), {
-      type: pool?.error === null ? attribute(parseXml(pool.text, "pool").documentElement, "type") : null,
+      type: pool?.error === null ? attribute(readXml(pool.text, "pool"), "type") : null,
       path: path?.error === null ? path.text.trim() || null : null,
     });
   }

@@ -5,7 +5,7 @@ import { diskAliases } from "./domain-xml.ts";
 import { type JsonAnswer, readAnswer } from "./json-answer.ts";
 import { printable } from "./process-failure.ts";
 import { filePathOf } from "./qemu-img-output.ts";
-import { isNoSuchDomain, type Virsh } from "./virsh.ts";
+import { isNoSuchDomain, queryBlock, type Virsh } from "./virsh.ts";
 
 /** A drive as QEMU has it. */
 interface QemuBlock {
@@ -71,10 +71,7 @@ async function readBlocks(
   virsh: Virsh,
   uuid: string,
 ): Promise<{ aliases: Map<string, string>; blocks: readonly QemuBlock[] }> {
-  const [live, blocks] = await virsh.batch([
-    ["dumpxml", "--domain", uuid],
-    ["qemu-monitor-command", "--domain", uuid, '{"execute":"query-block"}'],
-  ]);
+  const [live, blocks] = await virsh.batch([["dumpxml", "--domain", uuid], queryBlock(uuid)]);
   const error = live?.error ?? blocks?.error ?? null;
   if (error !== null || !live || !blocks) throw unreadable(uuid, error ?? "no answer");
   return { aliases: diskAliases(live.text), blocks: parseQueryBlock(blocks.text) };

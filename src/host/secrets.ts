@@ -11,7 +11,7 @@ import type { RunOptions } from "./child.ts";
 import { lastWords, printable } from "./process-failure.ts";
 import { temporaryName } from "./temporary-files.ts";
 import type { Virsh } from "./virsh.ts";
-import { childText, type Element, escapeXml, parseXml } from "./xml.ts";
+import { childText, escapeXml, readXml } from "./xml.ts";
 
 /** More is no passphrase that anybody types, but the wrong file. */
 const LARGEST_BYTES = 4096;
@@ -86,7 +86,7 @@ export async function listSecrets(virsh: Virsh): Promise<SecretSummary[]> {
   const answers = await virsh.batch(uuids.map((uuid) => ["secret-dumpxml", "--secret", uuid]));
   return answers.flatMap(({ text: xml, error }, index): SecretSummary[] => {
     if (error !== null) return []; // it went while we asked
-    const root = parseXml(xml.trim(), "secret").documentElement as Element;
+    const root = readXml(xml.trim(), "secret");
     return [{ uuid: uuids[index] ?? "", description: childText(root, "description") ?? "" }];
   });
 }

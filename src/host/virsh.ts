@@ -239,3 +239,8 @@ export function textOf(answer: VirshAnswer | undefined): string {
 export function isNoSuchDomain(error: string): boolean {
   return /failed to get domain|Domain not found|no domain with matching/i.test(error);
 }
+
+/** The words that ask QEMU for its drives; the answer is read in qemu-disks.ts. */
+export function queryBlock(domain: string): string[] {
+  return ["qemu-monitor-command", "--domain", domain, '{"execute":"query-block"}'];
+}

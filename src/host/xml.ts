@@ -3,8 +3,10 @@ import { createRequire } from "node:module";
 import type * as Xmldom from "@xmldom/xmldom";
 import type { Document, Element } from "@xmldom/xmldom";
 import { EstratoError } from "../errors.ts";
+import { type ReadElement, readPlain } from "./plain-xml.ts";
 
 export type { Document, Element } from "@xmldom/xmldom";
+export type { ReadElement } from "./plain-xml.ts";
 
 let loaded: typeof Xmldom | undefined;
 
@@ -17,11 +19,6 @@ function xmldom(): typeof Xmldom {
       ? (require("@xmldom/xmldom") as typeof Xmldom)
       : (createRequire(import.meta.url)("@xmldom/xmldom") as typeof Xmldom);
   return loaded;
-}
-
-/** For who waits for a document: the parser takes as long to load as virsh to answer. */
-export async function loadParser(): Promise<void> {
-  xmldom();
 }
 
 /** A domain with hundreds of disks takes a third of these; parsing takes a second for twenty thousand elements. */
@@ -54,6 +51,15 @@ export function parseXml(written: string, root: string): Document {
       .replace(/^.*Error: (?=.)/, "");
     throw new EstratoError("host", `XML of a ${root}: ${plain}`, { cause });
   }
+}
+
+/**
+ * The root of a document that is read and not changed: the parser is loaded only for what is not as libvirt writes it.
+ * Throws as parseXml does.
+ */
+export function readXml(text: string, root: string): ReadElement {
+  const plain = text.length > LARGEST_CHARACTERS || tagsIn(text) > MOST_TAGS ? null : readPlain(text);
+  return plain?.tagName === root ? plain : (parseXml(text, root).documentElement as Element);
 }
 
 const BYTE_ORDER_MARK = "\ufeff";
@@ -124,33 +130,33 @@ export function isXmlSafe(text: string): boolean {
 }
 
 /** The child elements; not deeper ones. */
-export function childrenOf(parent: Element): Element[] {
-  return Array.from(parent.childNodes).filter((node): node is Element => node.nodeType === 1);
+export function childrenOf<E extends ReadElement>(parent: E): E[] {
+  return Array.from(parent.childNodes as ArrayLike<E>).filter(({ nodeType }) => nodeType === 1);
 }
 
 /** The same of that name. */
-export function childrenNamed(parent: Element, name: string): Element[] {
+export function childrenNamed<E extends ReadElement>(parent: E, name: string): E[] {
   return childrenOf(parent).filter(({ tagName }) => tagName === name);
 }
 
-export function childNamed(parent: Element, name: string): Element | null {
+export function childNamed<E extends ReadElement>(parent: E, name: string): E | null {
   return childrenNamed(parent, name)[0] ?? null;
 }
 
 /** Follows child names from `parent`; null where one is missing. */
-export function childAt(parent: Element, ...names: readonly string[]): Element | null {
-  let at: Element | null = parent;
+export function childAt<E extends ReadElement>(parent: E, ...names: readonly string[]): E | null {
+  let at: E | null = parent;
   for (const name of names) at = at === null ? null : childNamed(at, name);
   return at;
 }
 
 /** The text of a child, without the blanks around it; null where there is no such child. */
-export function childText(parent: Element, ...names: readonly string[]): string | null {
+export function childText(parent: ReadElement, ...names: readonly string[]): string | null {
   return childAt(parent, ...names)?.textContent?.trim() ?? null;
 }
 
 /** An attribute; null where it is absent (xmldom answers with an empty text there in older versions). */
-export function attribute(element: Element | null, name: string): string | null {
+export function attribute(element: ReadElement | null, name: string): string | null {
   return element?.hasAttribute(name) ? element.getAttribute(name) : null;
 }
 

@@ -2,15 +2,20 @@
  * The small part of Markdown that the guides in man/*.5.md and *.7.md use: headings, paragraphs, lists, fenced code,
  * `code`, **bold**, *italics*.
  */
-import { BULLET, code, header, heading, inline, listItem, subheading } from "./roff.ts";
+import { BULLET, code, escaped, header, heading, inline, joined, listItem, type Release, subheading } from "./roff.ts";
+
+/** What stands above the first line of a page, by language. */
+const NAME = { en: "Name", es: "Nombre" } as const;
+export type Language = keyof typeof NAME;
 
 /** The page of a guide, *.5 or *.7. Its first line is `# NAME(7): what it is about`. Throws where it is not. */
-export function guidePage(markdown: string, version: string): string {
+export function guidePage(markdown: string, release: Release, language: Language = "en"): string {
   const [first = "", ...rest] = markdown.split("\n");
   const [, name, section, about] = /^# ([\w-]+)\(([57])\)(?:: | - )(.+)$/.exec(first) ?? [];
   if (name === undefined || about === undefined)
     throw new Error(`A guide begins with "# NAME(7): about", not with: ${first}`);
-  return `${header(name, Number(section), version)}${heading("Name")}${inline(`${name} - ${about}`)}\n${blocks(rest)}`;
+  const top = `${header(name, Number(section), release)}${heading(NAME[language])}`;
+  return joined([top, `${escaped(name)} \\- ${inline(about)}\n`, blocks(rest)]);
 }
 
 function blocks(lines: readonly string[]): string {

@@ -3,32 +3,33 @@ import { GLOBAL_OPTIONS } from "../commands/framework/globals.ts";
 import { argumentWord, optionHelp, optionWords, usageLine } from "../commands/framework/help.ts";
 import type { Catalogue, Noun, Options, Verb } from "../commands/framework/tree.ts";
 import { ENVIRONMENT, EXIT_STATUS, type Fact, FILES, SETTINGS } from "./documented.ts";
-import { code, escaped, header, heading, item, paragraphs, subheading } from "./roff.ts";
+import { code, escaped, header, heading, item, joined, paragraphs, type Release, subheading } from "./roff.ts";
+import { everyGuide, seeAlso } from "./see-also.ts";
 
 /** File name → text. */
 export type Pages = ReadonlyMap<string, string>;
 
-export async function manualPages(catalogue: Catalogue, version: string): Promise<Pages> {
+export async function manualPages(catalogue: Catalogue, release: Release): Promise<Pages> {
   const pages = new Map<string, string>();
   const shown = Object.entries(catalogue).filter(([, entry]) => !("hidden" in entry));
-  pages.set("estrato.1", programPage(catalogue, version));
+  pages.set("estrato.1", programPage(catalogue, release));
   for (const [name, entry] of shown) {
     const page =
       "noun" in entry
-        ? await nounPage(name, entry.summary, (await entry.noun()).default, version)
-        : verbPage(name, entry.summary, (await entry.verb()).default, version);
+        ? await nounPage(name, entry.summary, (await entry.noun()).default, release)
+        : verbPage(name, entry.summary, (await entry.verb()).default, release);
     pages.set(`estrato-${name}.1`, page);
   }
   return pages;
 }
 
-function programPage(catalogue: Catalogue, version: string): string {
+function programPage(catalogue: Catalogue, release: Release): string {
   const facts = (kind: "noun" | "verb"): Fact[] =>
     Object.entries(catalogue)
       .filter(([, entry]) => kind in entry && !("hidden" in entry))
       .map(([name, { summary }]) => [name, `${summary}. See estrato-${name}(1).`]);
-  return [
-    top("estrato", "the verbs of a cloud on one libvirt host", version),
+  return joined([
+    top("estrato", "the verbs of a cloud on one libvirt host", release),
     heading("Synopsis"),
     code(["estrato NOUN VERB [TARGET...] [OPTION...]"]),
     heading("Description"),
@@ -57,11 +58,11 @@ function programPage(catalogue: Catalogue, version: string): string {
     ),
     bottom(EXIT_STATUS),
     heading("See also"),
-    paragraphs("virsh(1), qemu-img(1)"),
-  ].join("");
+    paragraphs(everyGuide()),
+  ]);
 }
 
-async function nounPage(name: string, summary: string, noun: Noun, version: string): Promise<string> {
+async function nounPage(name: string, summary: string, noun: Noun, release: Release): Promise<string> {
   const verbs = await Promise.all(
     Object.entries(noun.verbs).map(async ([verb, entry]) => ({
       name: `${name} ${verb}`,
@@ -75,8 +76,8 @@ async function nounPage(name: string, summary: string, noun: Noun, version: stri
       aliases.length === 0 ? "" : paragraphs(`Also: ${aliases.map((one) => `estrato ${name} ${one}`).join(", ")}.`);
     return `${subheading(full)}${body(full, verb)}${also}${examplesOf(verb)}${exitsOf(verb)}`;
   });
-  return [
-    top(`estrato-${name}`, lowered(summary), version),
+  return joined([
+    top(`estrato-${name}`, lowered(summary), release),
     heading("Synopsis"),
     code(verbs.length === 0 ? [`estrato ${name}`] : verbs.map(({ name: full, verb }) => usageLine(full, verb))),
     heading("Description"),
@@ -85,14 +86,15 @@ async function nounPage(name: string, summary: string, noun: Noun, version: stri
     ...sections,
     ...(name === "config" ? [heading("Settings"), items(SETTINGS)] : []),
     bottom(EXIT_STATUS),
-    seeAlso,
-  ].join("");
+    heading("See also"),
+    paragraphs(seeAlso(name)),
+  ]);
 }
 
-function verbPage(name: string, summary: string, verb: Verb, version: string): string {
+function verbPage(name: string, summary: string, verb: Verb, release: Release): string {
   const exits = Object.entries(verb.exits);
-  return [
-    top(`estrato-${name}`, lowered(summary), version),
+  return joined([
+    top(`estrato-${name}`, lowered(summary), release),
     heading("Synopsis"),
     code([usageLine(name, verb)]),
     heading("Description"),
@@ -101,8 +103,9 @@ function verbPage(name: string, summary: string, verb: Verb, version: string): s
     examplesOf(verb),
     exits.length === 0 ? "" : bottom(exits.length > 0 && "0" in verb.exits ? exits : merged(exits)),
     exits.length === 0 ? bottom(EXIT_STATUS) : "",
-    seeAlso,
-  ].join("");
+    heading("See also"),
+    paragraphs(seeAlso(name)),
+  ]);
 }
 
 /** What is said here stands in the place of the general meaning. */
@@ -110,11 +113,9 @@ function merged(exits: readonly Fact[]): readonly Fact[] {
   return EXIT_STATUS.map(([code, meaning]) => exits.find(([one]) => one === code) ?? [code, meaning]);
 }
 
-function top(name: string, about: string, version: string): string {
-  return `${header(name, 1, version)}${heading("Name")}${escaped(name)} \\- ${escaped(about)}\n`;
+function top(name: string, about: string, release: Release): string {
+  return `${header(name, 1, release)}${heading("Name")}${escaped(name)} \\- ${escaped(about)}\n`;
 }
-
-const seeAlso = `${heading("See also")}${paragraphs("estrato(1)")}`;
 
 function bottom(exits: readonly Fact[]): string {
   return [

@@ -19,8 +19,20 @@ export function inline(text: string): string {
   return line.startsWith(".") ? `\\&${line}` : line;
 }
 
-export function header(name: string, section: number, version: string): string {
-  return `.\\" Made by "npm run man"; change the declarations, not this file.\n.TH ${escaped(name.toUpperCase())} ${section} "" "estrato ${version}" "estrato"\n`;
+/** Which release a page describes: its version, and the day of it, YYYY-MM-DD. */
+export interface Release {
+  readonly version: string;
+  readonly date: string;
+}
+
+export function header(name: string, section: number, { version, date }: Release): string {
+  const title = `.TH ${escaped(name.toUpperCase())} ${section} "${date}" "estrato ${version}" "estrato"\n`;
+  return `.\\" -*- coding: UTF-8 -*-\n.\\" Made by "npm run man"; change the declarations, not this file.\n${title}`;
+}
+
+/** The parts one after the other. Behind a heading a paragraph begins by itself: its macro there is one too many. */
+export function joined(parts: readonly string[]): string {
+  return parts.join("").replaceAll(/^(\.S[HS] .*\n)\.PP\n/gm, "$1");
 }
 
 export function heading(title: string): string {

@@ -1,5 +1,6 @@
 /** What is set, by whom: flag over environment over user over system over default. */
 import { join } from "node:path";
+import { didYouMean } from "../did-you-mean.ts";
 import { EstratoError } from "../errors.ts";
 import { xdgFolder } from "./home.ts";
 import { isSettingKey, SETTING_KEYS, SETTING_KINDS, type SettingKey, type SettingKind } from "./setting-keys.ts";
@@ -111,7 +112,7 @@ export function openSettings({ env, uid, flags = {}, systemFolder = "/etc/estrat
 function known(key: string): SettingKey {
   if (isSettingKey(key)) return key;
   throw new EstratoError("usage", `setting ${JSON.stringify(key)}: unknown`, {
-    hint: `Known are ${SETTING_KEYS.join(", ")}.`,
+    hint: didYouMean(key.replaceAll("-", "_"), SETTING_KEYS, `Known are ${SETTING_KEYS.join(", ")}.`),
   });
 }
 

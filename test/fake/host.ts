@@ -191,10 +191,12 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
         };
       });
     },
-    async domainStatus(domain) {
+    async domainStatus(domain, also) {
       alive();
       const found = findDomain(machine, domain);
-      return found ? statusOf(machine, found) : null;
+      if (!found) return null;
+      const status = statusOf(machine, found);
+      return also === "qemu" && status.live !== null ? { ...status, qemu: qemuDisksOf(machine, found) } : status;
     },
     async domainStatuses(domains) {
       alive();

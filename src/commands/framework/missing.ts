@@ -32,9 +32,19 @@ export async function takeArguments(
   }
   const extra = operands[at];
   if (extra === undefined) return taken;
+  const path = pathMeant(
+    specs.map(([, spec]) => spec),
+    operands,
+  );
   throw new EstratoError("usage", `${name}: ${JSON.stringify(extra)} is one word too many`, {
-    hint: `Usage: ${usageLine(name, verb)}.`,
+    hint: path === null ? `Usage: ${usageLine(name, verb)}.` : `Did you mean ${path}?`,
   });
+}
+
+/** `snapshot revert web1 before`: in other tools two words name what is INSTANCE/NAME here. */
+function pathMeant([spec, ...others]: readonly ArgumentSpec<unknown>[], operands: readonly string[]): string | null {
+  if (spec === undefined || others.length > 0 || operands.length !== 2) return null;
+  return spec.complete === "snapshot" || spec.complete === "backup" ? operands.join("/") : null;
 }
 
 /** One word for `spec`: chosen from what there is, or typed. */

@@ -1,5 +1,6 @@
 /** What stands behind dashes. The key of an option is its name: `keyName` is `--key-name`. */
 import { parseCount, parseDuration, parseKeyValue, parsePercent, parseSize } from "../../core/values.ts";
+import { didYouMean } from "../../did-you-mean.ts";
 import { EstratoError } from "../../errors.ts";
 import { humanDuration, humanSize } from "../../ui/units.ts";
 import type { Completion } from "./arguments.ts";
@@ -59,7 +60,7 @@ export function choice<const W extends string, const E extends Extras<W>>(
     const word = words.find((one) => one === given);
     if (word !== undefined) return word;
     throw new EstratoError("usage", `${what} ${JSON.stringify(given)}: unknown`, {
-      hint: `Give one of ${words.join(", ")}.`,
+      hint: didYouMean(given, words, `Give one of ${words.join(", ")}.`),
     });
   });
 }

@@ -1,9 +1,9 @@
 /** From the words of a line to the verb they name. */
+import { didYouMean } from "../../did-you-mean.ts";
 import { EstratoError } from "../../errors.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
 import { verbNamed } from "./noun.ts";
 import { longFlags } from "./parse.ts";
-import { didYouMean } from "./suggest.ts";
 import type { Catalogue, LoadVerb, Noun } from "./tree.ts";
 
 export type Resolved =
@@ -25,9 +25,11 @@ export async function resolve(catalogue: Catalogue, words: readonly string[]): P
   const name = words[first] ?? "";
   const entry = Object.hasOwn(catalogue, name) ? catalogue[name] : undefined;
   if (entry === undefined) {
+    requireKnownOptions(words.slice(0, first));
     const known = Object.entries(catalogue).flatMap(([word, one]) => ("hidden" in one ? [] : [word]));
+    const home = await (await import("./lead-home.ts")).leadHome(catalogue, operandsFrom(words, first));
     throw new EstratoError("usage", `${name}: no such command`, {
-      hint: didYouMean(name, known, 'See "estrato help".'),
+      hint: home ?? didYouMean(name, known, 'See "estrato help".'),
     });
   }
   if ("verb" in entry) return { is: "verb", path: [name], load: entry.verb, words: words.toSpliced(first, 1) };
@@ -43,12 +45,32 @@ export async function resolve(catalogue: Catalogue, words: readonly string[]): P
     return { is: "verb", path: [name, noun.defaultVerb], load: usual.load, words: words.toSpliced(first, 1) };
   }
   if (second === null) return { is: "noun", name, noun };
+  requireKnownOptions(words.slice(0, second));
   const verb = words[second] ?? "";
   const verbs = Object.keys(noun.verbs);
+  const home = await (await import("./lead-home.ts")).leadHome(catalogue, operandsFrom(words, first));
   throw new EstratoError("usage", `${name} ${verb}: no such verb`, {
-    hint: didYouMean(verb, verbs, `It has: ${verbs.join(", ")}.`),
+    hint: home ?? didYouMean(verb, verbs, `It has: ${verbs.join(", ")}.`),
   });
 }
+
+/**
+ * Throws "usage" where one of these words, which stand before the verb, is an option of no command: what follows it
+ * was taken for a noun, and is none.
+ */
+export function requireKnownOptions(words: readonly string[]): void {
+  const ends = words.indexOf("--");
+  for (const word of ends < 0 ? words : words.slice(0, ends)) {
+    const [flag = ""] = word.split("=");
+    if (!word.startsWith("-") || word === "-" || KNOWN.has(flag) || /^-[a-z]/i.test(word)) continue;
+    throw new EstratoError("usage", `${flag}: it is no option of every command, and no verb stands before it`, {
+      hint: didYouMean(flag, LONG, `Options of a verb stand behind it: estrato NOUN VERB ${flag}.`),
+    });
+  }
+}
+
+const LONG = ["--help", "--version", ...Object.entries(GLOBAL_OPTIONS).flatMap(([key, one]) => longFlags(key, one))];
+const KNOWN = new Set(LONG);
 
 const TAKING_VALUES = new Set(
   Object.entries(GLOBAL_OPTIONS).flatMap(([key, option]) =>
@@ -74,4 +96,11 @@ function operandAfter(words: readonly string[], from: number): number | null {
     if (TAKING_VALUES.has(word) || TAKING_VALUES.has(lastOfCluster(word))) at += 1;
   }
   return null;
+}
+
+/** The words from `at` on that are neither options nor their values, as far as that is known. */
+function operandsFrom(words: readonly string[], at: number): string[] {
+  const found: string[] = [];
+  for (let next: number | null = at; next !== null; next = operandAfter(words, next)) found.push(words[next] ?? "");
+  return found;
 }

@@ -47,11 +47,18 @@ export async function findBackup(world: World, targets: readonly string[], word:
   if (missing !== undefined) throw targets.length === 1 || isBackupId(word) ? missing : undecided(word, missing);
   const named = await backupsNamed(world, backups, word);
   const newest = named.sort(byAge).at(-1);
-  if (newest === undefined) throw notFound("backup", word);
+  if (newest === undefined) throw notFound("backup", word, labels(backups));
   requireOneInstance(named, word);
   requireNoneAhead(world, named, word);
   return newest;
 }
+
+function labels(backups: readonly Backup[]): string[] {
+  return backups.flatMap(({ manifest, instanceName }) =>
+    manifest?.name == null ? [] : [manifest.name, longName(instanceName ?? manifest.instance.name, manifest.name)],
+  );
+}
+
 /** All that are called so, of whatever instance. */
 export async function backupsNamed(world: World, all: readonly Backup[], word: string): Promise<Backup[]> {
   const slash = word.indexOf("/");

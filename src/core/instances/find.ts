@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
+import { notFound } from "../names.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { keepDefinition } from "./kept-definition.ts";
 import { isMarked, markAsOurs, requireNoOthersMark } from "./marks.ts";
@@ -24,8 +25,8 @@ export interface LookedUpInstance {
  * The instance of this id or name, whether libvirt still has it or not. Throws "not_found" where neither knows it, or
  * both know another.
  */
-export async function lookUpInstance(world: World, target: string): Promise<LookedUpInstance> {
-  const [state, found] = await Promise.all([world.store.read(), world.host.domainStatus(target)]);
+export async function lookUpInstance(world: World, target: string, also?: "qemu"): Promise<LookedUpInstance> {
+  const [state, found] = await Promise.all([world.store.read(), world.host.domainStatus(target, also)]);
   // virsh also takes the number of a running domain, which is no name of ours.
   const status = found !== null && (found.uuid === target || found.name === target) ? found : null;
   if (status !== null) {
@@ -34,10 +35,11 @@ export async function lookUpInstance(world: World, target: string): Promise<Look
   }
   const record = Object.values(state.instances).find((one) => one.id === target || one.name === target);
   if (record === undefined) {
-    throw new EstratoError("not_found", `instance ${target}: not found`, { hint: 'See "estrato instance list".' });
+    const names = (await world.host.listDomains()).map(({ name }) => name);
+    throw notFound("instance", target, [...names, ...Object.values(state.instances).map(({ name }) => name)]);
   }
   // Remembered under a name that libvirt has changed since?
-  return { status: await world.host.domainStatus(record.id), record, state };
+  return { status: await world.host.domainStatus(record.id, also), record, state };
 }
 
 /** Somebody may have given a domain the name of an instance that is shelved. */
@@ -61,7 +63,10 @@ export async function instanceId(world: World, target: string): Promise<string> 
  * one whose domain libvirt has lost.
  */
 export async function findInstance(world: World, target: string): Promise<FoundInstance> {
-  const { status, record, state } = await lookUpInstance(world, target);
+  return requireThere(await lookUpInstance(world, target), target);
+}
+
+function requireThere({ status, record, state }: LookedUpInstance, target: string): FoundInstance {
   if (record !== null && record.shelved !== null) {
     throw new EstratoError("conflict", `instance ${record.name}: it is shelved`, {
       hint: `Unshelve it first: estrato unshelve ${record.name}.`,
@@ -83,16 +88,32 @@ export function isItsLibvirt({ binding }: State): boolean {
   return binding !== null;
 }
 
-/** Reads a domain once more that is being changed. Throws as findInstance, and as requireNoneLost. */
-export async function findNow(world: World, uuid: string): Promise<FoundInstance> {
-  const found = await findInstance(world, uuid);
+/** How an instance is looked at under its lock. */
+export interface Look {
+  /** With what QEMU has open, which waits for QEMU to answer. */
+  readonly also?: "qemu";
+  /** What a person called it, where only our own record was asked whom that means. */
+  readonly meant?: string;
+}
+
+/** What was looked at is not what was meant, or is not there: only libvirt can tell what is. */
+export class OtherMeant extends Error {}
+
+/**
+ * Reads a domain once more that is being changed. Throws as findInstance, and as requireNoneLost; OtherMeant where
+ * libvirt does not call it as it is `meant`.
+ */
+export async function findNow(world: World, uuid: string, { also, meant }: Look = {}): Promise<FoundInstance> {
+  const looked = await lookUpInstance(world, uuid, also);
+  if (meant !== undefined && meant !== uuid && meant !== looked.status?.name) throw new OtherMeant();
+  const found = requireThere(looked, uuid);
   await requireNoneLost(world, [found.status]);
   return found;
 }
 
 /** The same, and its newest definition is kept: others than us may have changed it. */
-export async function findKept(world: World, uuid: string): Promise<FoundInstance> {
-  const found = await findNow(world, uuid);
+export async function findKept(world: World, uuid: string, look: Look = {}): Promise<FoundInstance> {
+  const found = await findNow(world, uuid, look);
   await keepDefinition(world, found.state, found.status);
   return found;
 }
@@ -101,18 +122,18 @@ export async function findKept(world: World, uuid: string): Promise<FoundInstanc
  * The same, now that its lock is held and it is to be changed: where we remember it, it bears our mark from now on.
  * Throws "conflict" besides where it bears another store's.
  */
-export async function findAgain(world: World, locks: HeldLocks, uuid: string): Promise<FoundInstance> {
-  const found = await findKept(world, uuid);
-  return found.record === null ? found : marked(world, locks, found);
+export async function findAgain(world: World, locks: HeldLocks, uuid: string, look: Look = {}): Promise<FoundInstance> {
+  const found = await findKept(world, uuid, look);
+  return found.record === null ? found : marked(world, locks, found, look);
 }
 
 /** A store of before there were marks gives it one here, and where somebody has defined the guest without it. */
-async function marked(world: World, locks: HeldLocks, found: FoundInstance): Promise<FoundInstance> {
+async function marked(world: World, locks: HeldLocks, found: FoundInstance, { also }: Look): Promise<FoundInstance> {
   const { state, status } = found;
   await requireNoOthersMark(world, state, status);
   if (world.dryRun || !status.persistent || isMarked(state, status)) return found;
   await markAsOurs(world, locks, status);
-  const again = await findInstance(world, status.uuid);
+  const again = requireThere(await lookUpInstance(world, status.uuid, also), status.uuid);
   await requireNoOthersMark(world, again.state, again.status);
   return again;
 }

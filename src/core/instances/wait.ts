@@ -1,4 +1,5 @@
 /** Waiting for a guest: until it has a status, an address that answers for it, or an agent. */
+import { didYouMean } from "../../did-you-mean.ts";
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { World } from "../ports.ts";
@@ -25,7 +26,7 @@ export function parseGoal(text: string): WaitGoal {
   if (status !== undefined) {
     if (INSTANCE_STATUSES.some((known) => known === status)) return { kind: "status", status };
     throw new EstratoError("usage", `--for status=${JSON.stringify(status)}: no instance ever has that status`, {
-      hint: `An instance is one of ${INSTANCE_STATUSES.join(", ")}.`,
+      hint: didYouMean(status, INSTANCE_STATUSES, `An instance is one of ${INSTANCE_STATUSES.join(", ")}.`),
     });
   }
   throw new EstratoError("usage", `--for ${text}: not something to wait for`, {

@@ -63,11 +63,12 @@ export type Action =
   | { readonly do: "define"; readonly xml: string }
   /**
    * Reads the persistent definition, sets these disks' files, drops every <backingStore> that is not an encrypted
-   * disk's, defines it. Idempotent.
+   * disk's, defines it where that changes it. `xml`: what was just read of it is taken in its place. Idempotent.
    */
   | {
       readonly do: "redefine";
       readonly domain: string;
+      readonly xml?: string;
       readonly disks: readonly (DiskFile & { readonly device: string })[];
     }
   /** `saved`: with the memory that libvirt has saved of it. Idempotent. */
@@ -305,15 +306,12 @@ export interface PerformOptions {
   readonly onProgress?: (fraction: number) => void;
   /** How long a running guest stood still while its memory was saved, in ms; not called where nothing told. */
   readonly onStall?: (ms: number) => void;
-  /** Sums of a copy that are taken while it is written: of "convert", where nothing is compressed or encrypted. */
-  readonly sums?: EarlySums;
+  /** Sums of a copy that are taken while it is written: of "convert" and "convert-delta". */
+  readonly sums?: CopySums;
 }
 
-/**
- * What is told of a copy: SHA-256 of its first so many blocks. Only those of blocks that hold nothing but data, which
- * lies in the guest's order, are sums of the whole copy.
- */
-export interface EarlySums {
+/** What is told of a copy that is on the disk: SHA-256 of all its blocks. A host may tell nothing. */
+export interface CopySums {
   readonly blockBytes: number;
   readonly taken: (path: string, sums: readonly string[]) => void;
 }

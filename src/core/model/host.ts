@@ -155,6 +155,8 @@ export interface DomainStatus extends DomainSummary {
   readonly checkpoints: readonly string[];
   /** Block jobs of the live definition (device → type of the mirror or job). */
   readonly jobs: readonly DomainJob[];
+  /** What QEMU has open, where that was asked for in the same breath and QEMU runs and answers. */
+  readonly qemu?: readonly QemuDisk[];
 }
 
 export interface DomainJob {

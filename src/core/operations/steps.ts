@@ -1,7 +1,7 @@
 /** What a change is made of: steps, how they are performed, and how a plan shows them. */
 import { EstratoError } from "../../errors.ts";
 import { keepChange } from "../instances/kept-definition.ts";
-import type { Action, EarlySums } from "../model/action.ts";
+import type { Action, CopySums } from "../model/action.ts";
 import type { Command } from "../model/host.ts";
 import type { HeldLocks, World } from "../ports.ts";
 
@@ -16,7 +16,7 @@ export interface Step {
   readonly title: string;
   readonly actions?: readonly Action[];
   /** Sums of the copies that the actions make. */
-  readonly sums?: EarlySums;
+  readonly sums?: CopySums;
   /** What `run` is about to perform itself, where the way depends on how it goes: for the plan that people see. */
   readonly shown?: readonly Action[];
   readonly run?: () => Promise<void>;
@@ -71,7 +71,7 @@ export async function perform(
   locks: HeldLocks,
   actions: readonly Action[],
   title: string | null = null,
-  sums?: EarlySums,
+  sums?: CopySums,
 ): Promise<void> {
   for (const action of actions) {
     await (await import("../sharing/read-again.ts")).recheckRead(world, action);

@@ -26,8 +26,8 @@ export interface LibvirtPort {
    * true.
    */
   domainOutlines(wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]>;
-  /** By UUID or name; null where there is none. */
-  domainStatus(domain: string): Promise<DomainStatus | null>;
+  /** By UUID or name; null where there is none. `also`: what QEMU has open, which waits for QEMU to answer. */
+  domainStatus(domain: string, also?: "qemu"): Promise<DomainStatus | null>;
   /** The same for many, in as few processes as can be; keyed by UUID. Without `domains`: all. */
   domainStatuses(domains?: readonly string[]): Promise<Map<string, DomainStatus>>;
   /** By UUID: the QEMU process of each of these domains that runs though libvirt takes it for off. */

@@ -11,6 +11,7 @@ import { recordSchemas } from "../model/state.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { isSameFile } from "../same-file.ts";
+import { qemuDisksOf } from "../truth.ts";
 import {
   adoptHeads,
   createHead,
@@ -71,6 +72,7 @@ export function createSnapshotSteps(
     actions: freezeBelow(state, heads),
   });
   let reached = false;
+  let compared: string | null = null;
   if (status.live !== null) {
     const trying = quiesce && !required;
     const action = switchDisks(world, uuid, data, quiesce);
@@ -80,7 +82,13 @@ export function createSnapshotSteps(
     const title = snapshot.memory === null ? "Switch the disks" : "Save the memory and switch the disks";
     steps.push({ id: "switch-disks", title, ...(trying ? { shown: [action], run: tryIt } : { actions: [action] }) });
     if (required) reached = quiesce;
-    steps.push({ id: "compare", title: "Compare QEMU, libvirt and the plan", run: () => requireSwitched(world, data) });
+    steps.push({
+      id: "compare",
+      title: "Compare QEMU, libvirt and the plan",
+      run: async () => {
+        compared = await requireSwitched(world, data);
+      },
+    });
   }
   if (snapshot.memory !== null) {
     steps.push({
@@ -90,11 +98,13 @@ export function createSnapshotSteps(
       run: () => keepLiveDefinition(world, snapshot, heads),
     });
   }
+  const redefinition = { do: "redefine", domain: uuid, disks: definedDisks(heads, "after") } as const;
   steps.push(
     {
       id: "define-new-heads",
       title: "Define the new heads",
-      actions: [{ do: "redefine", domain: uuid, disks: definedDisks(heads, "after") }],
+      shown: [redefinition],
+      run: () => perform(world, locks, [compared === null ? redefinition : { ...redefinition, xml: compared }]),
     },
     {
       id: "record-snapshot",
@@ -132,9 +142,9 @@ async function switchQuiescedOrNot(world: World, locks: HeldLocks, uuid: string,
 
 /** Does QEMU write to the new heads? It switches all disks in one transaction, so "some" is a disagreement. */
 export async function switched(world: World, data: CreateData): Promise<"yes" | "no" | "some" | "off"> {
-  const status = await world.host.domainStatus(data.uuid);
+  const status = await world.host.domainStatus(data.uuid, "qemu");
   if (status === null || status.live === null) return "off";
-  const disks = await world.host.qemuDisks(data.uuid);
+  const disks = await qemuDisksOf(world, status);
   const tops = data.heads.map(
     (head) => disks.find((disk) => disk.device === head.device)?.chain[0] === head.after.file,
   );
@@ -142,10 +152,11 @@ export async function switched(world: World, data: CreateData): Promise<"yes" | 
   return tops.some(Boolean) ? "some" : "no";
 }
 
-async function requireSwitched(world: World, data: CreateData): Promise<void> {
-  const status = await world.host.domainStatus(data.uuid);
-  if (status?.live == null) return; // it stopped meanwhile: the next step defines the new heads
-  const disks = await world.host.qemuDisks(data.uuid);
+/** Returns the definition that was compared; null where it stopped meanwhile: the next step defines the new heads. */
+async function requireSwitched(world: World, data: CreateData): Promise<string | null> {
+  const status = await world.host.domainStatus(data.uuid, "qemu");
+  if (status?.live == null) return null;
+  const disks = await qemuDisksOf(world, status);
   for (const head of data.heads) {
     const disk = disks.find((one) => one.device === head.device);
     const live = status.live.disks.find((one) => one.device === head.device);
@@ -155,6 +166,7 @@ async function requireSwitched(world: World, data: CreateData): Promise<void> {
       hint: 'Run "estrato doctor".',
     });
   }
+  return status.inactive.xml;
 }
 
 /** What chain, size, encryption and mode are that were planned otherwise (DESIGN.md, invariant 6); null: nothing. */

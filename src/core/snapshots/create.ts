@@ -4,13 +4,13 @@ import { copyNames, firmwareOf } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { depth } from "../graph/references.ts";
 import { coveredDisks, leaveOut, planAdoption } from "../instances/adopt.ts";
-import { findInstance } from "../instances/find.ts";
+import type { Look } from "../instances/find.ts";
+import { withInstance } from "../instances/with-instance.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView } from "../operations/steps.ts";
-import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { type HeadFacts, refuseUnsafe, requireAgreement } from "../truth.ts";
@@ -52,18 +52,21 @@ const ANY_HOST_STARTS = 24;
 export async function createSnapshot(world: World, options: CreateSnapshotOptions): Promise<Snapshot | PlanView> {
   if (options.name !== null) requireName("snapshot", options.name);
   requireCompatible(options);
-  const { status } = await findInstance(world, options.instance);
-  return withLocks(world, [status.uuid], (locks) => createSnapshotLocked(world, locks, status.uuid, options));
+  return withInstance(world, options.instance, (locks, uuid, meant) =>
+    createSnapshotLocked(world, locks, uuid, options, meant),
+  );
 }
 
-/** The same, under a lock that the caller holds. */
+/** The same, under a lock that the caller holds. `meant`: as findAgain. */
 export async function createSnapshotLocked(
   world: World,
   locks: HeldLocks,
   uuid: string,
   options: CreateSnapshotOptions,
+  meant?: string,
 ): Promise<Snapshot | PlanView> {
-  const { status } = await findToChange(world, locks, uuid);
+  const look: Look = { also: "qemu", ...(meant === undefined ? {} : { meant }) };
+  const { status } = await findToChange(world, locks, uuid, look);
   refuseUnsafe(status);
   requireKnownDevices(status, options.excludeDisks);
   if (options.name !== null) requireFreeSnapshotName(await world.store.read(), status, options.name);

@@ -72,7 +72,7 @@ export async function revertLocked(
   const before = await world.store.read();
   const snapshot = before.snapshots[snapshotId];
   if (snapshot?.instance == null) throw new EstratoError("not_found", `snapshot ${snapshotId}: not found`);
-  const { status } = await findToChange(world, locks, snapshot.instance);
+  const { status } = await findToChange(world, locks, snapshot.instance, { also: "qemu" });
   refuseUnsafe(status);
   const adoption = await planAdoption(world, status, snapshot.excluded);
   const { state } = adoption;

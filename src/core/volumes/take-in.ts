@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { type FoundInstance, findAgain } from "../instances/find.ts";
+import { type FoundInstance, findAgain, type Look } from "../instances/find.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -58,13 +58,18 @@ export const takeInKind: Kind<TakeInData> = {
  * disks, with a note; in a dry run that is planned, and what is returned is as it would be then. Throws as findAgain;
  * "conflict", before anything is changed, where that cannot be.
  */
-export async function findToChange(world: World, locks: HeldLocks, uuid: string): Promise<FoundInstance> {
-  const found = await findAgain(world, locks, uuid);
+export async function findToChange(
+  world: World,
+  locks: HeldLocks,
+  uuid: string,
+  how: Look = {},
+): Promise<FoundInstance> {
+  const found = await findAgain(world, locks, uuid, how);
   if (found.record === null || !namesOtherFiles(found.state, found.status)) return found;
   const overlays = await overlaysOf(world, found.state, found.status);
   if (overlays.length === 0) return found;
   const data = await takeIn(world, locks, found, overlays);
-  const after = await findAgain(world, locks, uuid);
+  const after = await findAgain(world, locks, uuid, how);
   return world.dryRun ? { ...after, status: asDefined(after.status, data) } : after;
 }
 

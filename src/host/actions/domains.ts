@@ -58,9 +58,11 @@ export async function performDefine(context: ActionContext, action: ActionOf<"de
 
 export async function performRedefine(context: ActionContext, action: ActionOf<"redefine">): Promise<void> {
   context.virsh.prepare(holdingLocks(context));
-  const xml = await context.virsh.output(["dumpxml", "--domain", action.domain, "--inactive", "--security-info"]);
+  const question = ["dumpxml", "--domain", action.domain, "--inactive", "--security-info"];
+  const xml = action.xml ?? (await context.virsh.output(question));
   const disks = Object.fromEntries(action.disks.map(({ device, ...file }) => [device, file]));
-  await performDefine(context, { do: "define", xml: editDefinition(xml, { disks, dropBackingStore: true }) });
+  const edited = editDefinition(xml, { disks, dropBackingStore: true });
+  if (edited !== xml) await performDefine(context, { do: "define", xml: edited });
 }
 
 /** Runs the action's command; a failure counts only where the domain is not as it should be afterwards. */

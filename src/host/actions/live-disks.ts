@@ -29,9 +29,10 @@ export async function performSwitch(context: ActionContext, action: ActionOf<"sw
   const { memory } = action;
   // A memory takes as long as it is large: the file that it goes to grows.
   const progress = memory === undefined ? {} : { progress: async () => (await fileInfo(memory))?.sizeBytes };
-  const answers = await withFile(switchXml(action), (path) =>
-    context.virsh.batch(switchDisks(action, path), { ...holdingLocks(context), ...progress }),
-  ).finally(() => watch?.stop());
+  const perform = (path: string) =>
+    context.virsh.batch(switchDisks(action, path), { ...holdingLocks(context), ...progress });
+  const inDocument = action.disks.some(({ secret }) => secret !== undefined);
+  const answers = await (inDocument ? withFile(switchXml(action), perform) : perform("")).finally(() => watch?.stop());
   const error = answers.at(-1)?.error ?? null; // a guest without an agent has no time limit to set
   // The memory file stays: QEMU may have switched all the same, and then it is all that is left of that instant.
   if (error !== null) throw new EstratoError("failed", `virsh snapshot-create-as: ${error}`);

@@ -1,4 +1,5 @@
 /** What -f, -c, --sort, --filter, --limit, --query and --no-header ask for, checked before anything is done. */
+import { didYouMean } from "../../did-you-mean.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Column } from "./columns.ts";
 import { valueAt } from "./json.ts";
@@ -63,8 +64,12 @@ function columnNamed<Row>(columns: readonly Column<Row>[], name: string): Column
     const { paint: _, ...plain } = outer;
     return { ...plain, key: name, header: name, value: (row) => valueAt(outer.value(row), path) };
   }
+  const keys = columns.map((one) => one.key);
   throw new EstratoError("usage", `column ${JSON.stringify(name)}: there is none of that name`, {
-    hint:
-      columns.length === 0 ? "This verb prints no columns." : `Known are ${columns.map((one) => one.key).join(", ")}.`,
+    hint: didYouMean(
+      wanted,
+      keys,
+      keys.length === 0 ? "This verb prints no columns." : `Known are ${keys.join(", ")}.`,
+    ),
   });
 }

@@ -48,11 +48,54 @@ describe("a line that is wrong exits 2 with one line that says what to do", () =
     "help flavr": "estrato: flavr: no such command. Did you mean flavor?",
     "flavor list --lock-timeout 5": 'estrato: --lock-timeout "5": not a duration. Write it as 90s, 30m, 12h, 7d or 2w.',
     "constructor list": 'estrato: constructor: no such command. See "estrato help".',
+    "server list": 'estrato: server: no such command. Did you mean "estrato instance list"?',
+    "vm ls": 'estrato: vm: no such command. Did you mean "estrato instance list"?',
+    "instances ls": 'estrato: instances: no such command. Did you mean "estrato instance list"?',
+    ls: 'estrato: ls: no such command. Did you mean "estrato instance list"?',
+    "rm web1": 'estrato: rm: no such command. Did you mean "estrato instance delete web1"?',
+    "start web1": 'estrato: start: no such command. Did you mean "estrato instance start web1"?',
+    "create snapshot web1": 'estrato: create: no such command. Did you mean "estrato snapshot create web1"?',
+    "describe-instances":
+      'estrato: describe-instances: no such command. Did you mean "estrato instance show" or "estrato instance list"?',
+    "snapshot-revert web1 before":
+      'estrato: snapshot-revert: no such command. Did you mean "estrato snapshot revert web1 before"?',
+    "destroy web1":
+      'estrato: destroy: no such command. Did you mean "estrato instance stop --force web1" or "estrato instance delete web1"?',
+    "server image create web1 golden":
+      'estrato: server: no such command. Did you mean "estrato image create --from-instance web1 golden"?',
+    "flavor rm tiny": 'estrato: flavor rm: no such verb. Did you mean "estrato flavor delete tiny"?',
+    "snapshot web1 before": 'estrato: snapshot web1: no such verb. Did you mean "estrato snapshot create web1 before"?',
+    "snapshot revert web1 before": 'estrato: snapshot revert: "before" is one word too many. Did you mean web1/before?',
+    "--image debian12 instance create web1":
+      "estrato: --image: it is no option of every command, and no verb stands before it. " +
+      "Options of a verb stand behind it: estrato NOUN VERB --image.",
+    "instance --image debian12 create web1":
+      "estrato: --image: it is no option of every command, and no verb stands before it. " +
+      "Options of a verb stand behind it: estrato NOUN VERB --image.",
+    "--fromat json instance list":
+      "estrato: --fromat: it is no option of every command, and no verb stands before it. Did you mean --format?",
+    "--nosuch":
+      "estrato: --nosuch: it is no option of every command, and no verb stands before it. " +
+      "Options of a verb stand behind it: estrato NOUN VERB --nosuch.",
+    "flavor list -f jsn": 'estrato: --format "jsn": unknown. Did you mean json?',
+    "flavor list -c nmae": 'estrato: column "nmae": there is none of that name. Did you mean name?',
+    "flavor list --sort Nam": 'estrato: column "Nam": there is none of that name. Did you mean name?',
+    "config get backup-targt": 'estrato: setting "backup-targt": unknown. Did you mean backup_target?',
+    "wait instance web1 --for status=actve":
+      'estrato: --for status="actve": no instance ever has that status. Did you mean active?',
     "flavor constructor": "estrato: flavor constructor: no such verb. It has: create, list, show, delete.",
   };
   for (const [text, said] of Object.entries(lines)) {
     test(text, async () => expect(await line(text)).toEqual({ exit: 2, stdout: "", stderr: `${said}\n` }));
   }
+});
+
+test("a thing that is not there: those that may have been meant", async () => {
+  expect(await line("flavor show smal")).toMatchObject({
+    exit: 4,
+    stderr: "estrato: flavor smal: not found. Did you mean small?\n",
+  });
+  expect((await line("flavor show SMALL")).stderr).toContain("Did you mean small?");
 });
 
 test("a wrong column or query fails before anything is done", async () => {

@@ -6,8 +6,8 @@ import type { Bed } from "../core/world.ts";
 import { estate, run } from "./estate.ts";
 import type { Well } from "./verb-lines.ts";
 
-/** One line of an error: WHAT: WHY. WHAT TO DO. */
-export const ONE_LINE = /^estrato: [^\n]+[.]\n$/;
+/** One line of an error: WHAT: WHY. WHAT TO DO, or what may have been meant. */
+export const ONE_LINE = /^estrato: [^\n]+[.?]\n$/;
 /** An option of every command may stand first, where no `--` can end the options before it. */
 export const withOptions = (options: string, line: string) => `${options} ${line}`;
 

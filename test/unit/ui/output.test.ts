@@ -187,9 +187,11 @@ describe("columns", () => {
     );
   });
 
-  test("that are not there are a usage error that lists those that are", () => {
-    expect(() => selectionOf({ ...noWish, columns: ["nmae"] }, columns)).toThrow(
-      expect.objectContaining({ code: "usage", hint: expect.stringContaining("name, status") }),
+  test("that are not there are a usage error that names those that may be meant, or all", () => {
+    const withHint = (hint: unknown) => expect.objectContaining({ code: "usage", hint });
+    expect(() => selectionOf({ ...noWish, columns: ["nmae"] }, columns)).toThrow(withHint("Did you mean name?"));
+    expect(() => selectionOf({ ...noWish, columns: ["unlike"] }, columns)).toThrow(
+      withHint(expect.stringContaining("name, status")),
     );
     expect(() => selectionOf({ ...noWish, sort: "nmae" }, columns)).toThrow(/nmae/);
     expect(() => selectionOf({ ...noWish, filters: ["nmae=1"] }, columns)).toThrow(/nmae/);

@@ -79,7 +79,8 @@ test("a snapshot that was killed at any point: no file is left over, and the gue
       const on = await strike();
       cutOff(on);
       await repaired(on);
-      if (on.machine.domains.get(UUID)?.live != null && (await problems(on)).length > 0) await stop(on); // as doctor says
+      // As doctor says
+      if (on.machine.domains.get(UUID)?.live != null && (await problems(on)).length > 0) await stop(on);
       await repaired(on);
       expect(await disksOf(on), point).toEqual(held);
       expect(await forgotten(on), point).toEqual([]);

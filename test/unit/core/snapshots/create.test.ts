@@ -48,6 +48,21 @@ describe("a snapshot", () => {
     await requireSound(on, "after");
   });
 
+  test("is of the guest that libvirt calls so, whatever it was called when it was recorded", async () => {
+    const on = withGuest({ running: false });
+    await take(on, "s1");
+    await virsh(on, { do: "rename", domain: UUID, name: "web9" });
+    const old = await createSnapshot(command(on), creation("s2"));
+    expect(old).toMatchObject({ instance: UUID });
+    const other = "99999999-2222-4333-8444-555555555555";
+    const { host } = command(on);
+    host.addFile("/disks/other.qcow2", { content: {}, format: "qcow2" });
+    const disks = [{ device: "vda", path: "/disks/other.qcow2", format: "qcow2" }] as const;
+    host.addDomain({ name: "web1", uuid: other, disks, running: false, agent: false });
+    expect(await createSnapshot(command(on), creation("s3"))).toMatchObject({ instance: other });
+    expect(await createSnapshot(command(on), creation("s4", { instance: "web9" }))).toMatchObject({ instance: UUID });
+  });
+
   test("of a paused guest leaves it paused", async () => {
     const on = withGuest();
     await virsh(on, { do: "suspend", domain: UUID });

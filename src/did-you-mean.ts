@@ -1,14 +1,27 @@
-/** "Did you mean". */
+/** "Did you mean": a leaf, since each part knows other words that may have been meant. */
 
-/** The few of `known` that `typed` may have been meant to be, the nearest first. */
-function suggestions(typed: string, known: Iterable<string>): string[] {
+/**
+ * The few of `known` that `typed` may have been meant to be, the nearest first: what begins with it, or is one or two
+ * letters away from it, whatever the case.
+ */
+export function suggestions(typed: string, known: Iterable<string>): string[] {
+  const wanted = typed.toLowerCase();
+  if (typed.length > LONGEST) return [];
   const most = typed.length < 5 ? 1 : 2;
-  return [...known]
-    .map((word) => ({ word, away: word.startsWith(typed) && typed.length > 1 ? 0 : distance(typed, word) }))
+  return [...new Set(known)]
+    .map((word) => ({ word, away: farFrom(wanted, word.toLowerCase(), most) }))
     .filter(({ away }) => away <= most)
     .sort((a, b) => a.away - b.away)
     .slice(0, 3)
     .map(({ word }) => word);
+}
+
+/** Of what is longer nobody has mistyped a letter or two: and each letter costs as much as all of the other word. */
+const LONGEST = 300;
+
+function farFrom(typed: string, word: string, most: number): number {
+  if (typed.length > 1 && word.startsWith(typed)) return 0;
+  return Math.abs(typed.length - word.length) > most ? most + 1 : distance(typed, word);
 }
 
 /** A sentence for a hint, or the other one where nothing is near. */

@@ -1,0 +1,92 @@
+/** A terminal of a given size, by tmux: what a person types into it, and what stands on it then. */
+import { spawnSync } from "node:child_process";
+import { pauses } from "../../wait.ts";
+
+const PATIENCE_MS = 60_000;
+/** The prompt of the shell in it; no line of ours begins like that. */
+const PROMPT = "$";
+/** Names of keys are tmux(1)'s. */
+export type Key = "Enter" | "Escape" | "Space" | "Tab" | "BSpace" | "Up" | "Down" | "Left" | "Right" | "C-c" | "C-d";
+
+export interface Screen {
+  /** Types a line, Enter behind it, and waits until the shell asks for the next one. */
+  run(line: string): Promise<void>;
+  /** Types a line, Enter behind it, and waits for nothing. */
+  begin(line: string): void;
+  /** Types this, without Enter. */
+  type(text: string): void;
+  press(...keys: readonly Key[]): void;
+  /** Waits until this stands on the screen. */
+  shows(text: string | RegExp): Promise<void>;
+  /** Waits until the shell asks for the next line. */
+  done(): Promise<void>;
+  /** All that was written since it was opened, as it stands there: no colours, no spaces at the ends of lines. */
+  text(): string;
+  close(): void;
+}
+
+/** One tmux server for each process; it ends with its last terminal. */
+const SERVER = `estrato-test-${process.pid}`;
+let opened = 0;
+
+function tmux(...words: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync("tmux", ["-L", SERVER, "-f", "/dev/null", ...words], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`tmux ${words.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+/** Opens one with a plain shell in it. `env`: what the shell knows beside PATH. */
+export async function openScreen(columns: number, env: Readonly<Record<string, string>>): Promise<Screen> {
+  opened += 1;
+  const name = `screen-${opened}`;
+  const words = Object.entries({ PS1: `${PROMPT} `, ...env }).map(([key, value]) => `${key}=${value}`);
+  // One server's terminals have the environment that it was started with: nothing of ours but what is named.
+  const shell = [
+    "env",
+    "-i",
+    `PATH=${process.env.PATH}`,
+    "TERM=tmux-256color",
+    "LC_ALL=C.UTF-8",
+    "TZ=UTC",
+    ...words,
+    "sh",
+  ];
+  tmux("new-session", "-d", "-s", name, "-x", String(columns), "-y", "50", ...shell);
+
+  const text = (): string => tmux("capture-pane", "-p", "-t", name, "-S", "-", "-E", "-").trimEnd();
+  const prompts = (): number =>
+    text()
+      .split("\n")
+      .filter((line) => line === PROMPT || line.startsWith(`${PROMPT} `)).length;
+  let asked = 0;
+
+  async function waitFor(what: string, holds: () => boolean): Promise<void> {
+    for await (const _ of pauses(PATIENCE_MS, 30)) if (holds()) return;
+    throw new Error(`waited in vain for ${what}; there stands:\n${text()}`);
+  }
+
+  const screen: Screen = {
+    async run(line) {
+      screen.begin(line);
+      await screen.done();
+    },
+    begin: (line) => {
+      screen.type(line);
+      screen.press("Enter");
+    },
+    type: (typed) => void tmux("send-keys", "-t", name, "-l", "--", typed),
+    press: (...keys) => void tmux("send-keys", "-t", name, ...keys),
+    shows: (wanted) =>
+      waitFor(String(wanted), () => (typeof wanted === "string" ? text().includes(wanted) : wanted.test(text()))),
+    async done() {
+      await waitFor("the next prompt", () => prompts() > asked && text().endsWith(PROMPT));
+      asked = prompts();
+    },
+    text,
+    close: () => void tmux("kill-session", "-t", name),
+  };
+  await screen.done();
+  return screen;
+}
