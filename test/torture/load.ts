@@ -13,7 +13,6 @@ const SMALL = ["--vcpus", "1", "--ram", "64M", "--network", "none", "--no-start"
 const CODES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 const INSTANCES = 10;
 const COMMANDS = 100;
-const SCHEDULES = Number(process.env.ESTRATO_TORTURE_SCHEDULES ?? 1000);
 /** Cron starts them all in one minute, and the kernel lets so many run. */
 const AT_ONCE = 40;
 
@@ -21,16 +20,24 @@ interface Ended extends Ran {
   readonly words: readonly string[];
 }
 
-/** `parts`: those alone; all, if none is named. Returns what may not be; nothing: all held. */
-export async function load(scratch: string, seed: number, parts: readonly string[], say: Say): Promise<string[]> {
+export interface Load {
+  readonly seed: number;
+  /** Those alone; all, if none is named. */
+  readonly parts: readonly string[];
+  /** How many are due at one minute. */
+  readonly schedules: number;
+}
+
+/** Returns what may not be; nothing: all held. */
+export async function load(scratch: string, wished: Load, say: Say): Promise<string[]> {
   const ground = await Ground.lay(scratch);
   const wrong: string[] = [];
   try {
     await tenInstances(ground);
     for (const [name, part] of Object.entries(PARTS)) {
-      if (parts.length > 0 && !parts.includes(name)) continue;
+      if (wished.parts.length > 0 && !wished.parts.includes(name)) continue;
       const began = performance.now();
-      const found = [...(await part(ground, seed, say)), ...(await isSound(ground))];
+      const found = [...(await part(ground, wished, say)), ...(await isSound(ground))];
       say(`${name}: ${Math.round((performance.now() - began) / 1000)} s, ${found.length} wrong`);
       wrong.push(...found.map((one) => `${name}: ${one}`));
     }
@@ -41,7 +48,7 @@ export async function load(scratch: string, seed: number, parts: readonly string
 }
 
 const PARTS = {
-  commands: (ground: Ground, seed: number, say: Say) => hundred(ground, seed, COMMANDS, say),
+  commands: (ground: Ground, { seed }: Load, say: Say) => hundred(ground, seed, COMMANDS, say),
   locks: withoutLocks,
   stores: twoStores,
   schedules,
@@ -64,13 +71,20 @@ async function ok(ground: Ground, words: readonly string[]): Promise<Ran> {
   return ran;
 }
 
-/** All of them, so many at a time. */
-async function together(ground: Ground, lines: readonly (readonly string[])[], atOnce: number): Promise<Ended[]> {
+/** All of them, so many at a time; `tell` hears how many have ended. */
+async function together(
+  ground: Ground,
+  lines: readonly (readonly string[])[],
+  atOnce: number,
+  tell: (count: number) => void = () => undefined,
+): Promise<Ended[]> {
   const ended: Ended[] = [];
   const left = [...lines];
   const one = async () => {
-    for (let words = left.shift(); words !== undefined; words = left.shift())
+    for (let words = left.shift(); words !== undefined; words = left.shift()) {
       ended.push({ words, ...(await ground.ended(words)) });
+      tell(ended.length);
+    }
   };
   await Promise.all(Array.from({ length: atOnce }, one));
   return ended;
@@ -111,7 +125,7 @@ async function hundred(ground: Ground, seed: number, count: number, say: Say): P
 }
 
 /** Lock files vanish under them, as where a person clears a folder of empty files. */
-async function withoutLocks(ground: Ground, seed: number, say: Say): Promise<string[]> {
+async function withoutLocks(ground: Ground, { seed }: Load, say: Say): Promise<string[]> {
   const folder = join(ground.home, "locks");
   let removed = 0;
   const timer = setInterval(() => {
@@ -149,7 +163,7 @@ async function isThere(ground: Ground, ended: readonly Ended[]): Promise<string[
   });
 }
 
-async function twoStores(ground: Ground, _: number, say: Say): Promise<string[]> {
+async function twoStores(ground: Ground, _: Load, say: Say): Promise<string[]> {
   const [target] = ground.targets;
   const second = join(ground.folder, "second");
   const file = join(ground.others, "base.raw");
@@ -194,17 +208,21 @@ async function twoStores(ground: Ground, _: number, say: Say): Promise<string[]>
   return wrong;
 }
 
-async function schedules(ground: Ground, _: number, say: Say): Promise<string[]> {
-  const names = Array.from({ length: SCHEDULES }, (__, index) => `n${index}`);
+async function schedules(ground: Ground, wished: Load, say: Say): Promise<string[]> {
+  const names = Array.from({ length: wished.schedules }, (__, index) => `n${index}`);
   for (const [index, name] of names.entries()) {
     const what = ["--snapshot", instance(index % INSTANCES), "--keep-last", "1", "--lock-timeout", "30m"];
     await ok(ground, ["schedule", "create", name, "--cron", "0 3 * * *", ...what]);
   }
   say(`  ${names.length} schedules made`);
+  const began = performance.now();
   const ended = await together(
     ground,
     names.map((name) => ["schedule", "run", name]),
     AT_ONCE,
+    (count) => {
+      if (count % 100 === 0) say(`  ${count} have ended, after ${Math.round((performance.now() - began) / 1000)} s`);
+    },
   );
   return told(ended, say);
 }

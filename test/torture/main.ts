@@ -16,6 +16,7 @@ const { values, positionals } = parseArgs({
     faults: { type: "string", default: "20" },
     strikes: { type: "string" },
     "shrink-minutes": { type: "string", default: "5" },
+    schedules: { type: "string", default: "1000" },
     "keep-on": { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
   },
@@ -26,7 +27,12 @@ requireFaults([...(strikes ?? [])]);
 const scratch = process.env.ESTRATO_BED_DIR;
 if (scratch === undefined) throw new Error("a walk goes in a test host only: npm run torture");
 if (positionals[0] === "load") {
-  const wrong = await load(scratch, Number(values.seed), positionals.slice(1), (line) => console.log(line));
+  const wished = {
+    seed: Number(values.seed),
+    parts: positionals.slice(1),
+    schedules: Number(values.schedules),
+  };
+  const wrong = await load(scratch, wished, (line) => console.log(line));
   for (const line of wrong) console.log(line);
   process.exit(wrong.length === 0 ? 0 : 1);
 }

@@ -83,8 +83,8 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
   const { ground, model } = scene;
   const wrong: string[] = [];
   const say = async (...words: string[]) => {
-    const { code, stderr } = await ground.run([...words, "--lock-timeout", "60s"]);
-    if (code !== 0) wrong.push(`estrato ${words.join(" ")}: exit ${code}: ${stderr.trim()}`);
+    const { code, stdout, stderr } = await ground.run([...words, "--lock-timeout", "60s"]);
+    if (code !== 0) wrong.push(`estrato ${words.join(" ")}: exit ${code}: ${stderr.trim()} ${stdout.trim()}`);
   };
   setClock(0);
   // Guests of others on what estrato knows keep it: they go first, and with them what their files hold.
@@ -94,13 +94,19 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
     await tryVirsh("destroy", id);
     await virsh("undefine", id);
   }
-  for (const { id, target } of model.of("backup")) await say("backup", "delete", id, "--target", target ?? "", "-y");
+  // What builds on an encrypted one is merged into it.
+  const opened = ["--passphrase-file", ground.key];
+  for (const { id, target } of model.of("backup"))
+    await say("backup", "delete", id, "--target", target ?? "", ...opened, "-y");
   for (const id of model.instances.keys()) await say("instance", "delete", id, "-y");
   let { state } = look(ground);
   for (const id of Object.keys(state.snapshots)) await say("snapshot", "delete", id);
   for (const id of Object.keys(state.images)) await say("image", "delete", id);
   ({ state } = look(ground));
   for (const id of Object.keys(state.volumes)) await say("volume", "delete", id, "-y");
+  // What an entry names that nobody could read is kept until a person removes it.
+  rmSync(join(ground.home, "journal", "damaged"), { recursive: true, force: true });
+  await say("doctor", "--repair", "-y");
   // Overlays of other tools on what is ours keep it, until a person removes them; a folder in which then nothing is
   // looks like a disk that is not mounted.
   writeFileSync(join(ground.others, "not-empty"), "");
@@ -109,8 +115,6 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
     rmSync(file, { force: true });
     model.files.delete(file);
   }
-  // What an entry names that nobody could read is kept until a person removes it.
-  rmSync(join(ground.home, "journal", "damaged"), { recursive: true, force: true });
   await say("doctor", "--repair", "-y");
   ({ state } = look(ground));
   for (const key of ["layers", "volumes", "instances", "snapshots", "images", "bookmarks", "schedules"] as const) {

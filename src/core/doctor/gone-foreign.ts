@@ -3,7 +3,7 @@
  * what they stood on stays (DESIGN.md, section 1), for good.
  */
 import { dirname } from "node:path";
-import { descendants, standingOn } from "../graph/references.ts";
+import { children, descendants, standingOn } from "../graph/references.ts";
 import { outsidersOn } from "../layers/outsiders.ts";
 import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -15,7 +15,8 @@ import type { Finding } from "./finding.ts";
  * whether it is gone or away.
  */
 export async function examineGoneForeign(world: World, state: State, layer: Layer): Promise<Finding | null> {
-  if (!(await isNobodys(world, state, layer.id))) return null;
+  const gone = await goneFrom(world, state, layer.id);
+  if (gone === null) return null;
   const folder = dirname(layer.file);
   const isAway = (await world.host.listFolder(folder)).length === 0;
   return {
@@ -28,27 +29,48 @@ export async function examineGoneForeign(world: World, state: State, layer: Laye
       locks: [layer.id],
       byPerson: isAway,
       // The disk that it lies on may just not be mounted.
-      loses: [`what ${layer.file} holds, if it is not gone but away: it cannot be read without what it stands on`],
-      mend: async (w) => {
-        const now = await w.store.read();
-        if (!(await isNobodys(w, now, layer.id))) return;
-        await w.store.update((draft) => {
-          for (const id of [layer.id, ...descendants(draft, layer.id)]) delete draft.layers[id];
-        });
-      },
+      loses: gone.map(
+        ({ file }) => `what ${file} holds, if it is not gone but away: it cannot be read without what it stands on`,
+      ),
+      mend: (w) => forget(w, layer.id),
     },
   };
 }
 
-/** Neither it nor what stood on it is there or pointed at, and no guest names it or cannot be looked through. */
-async function isNobodys(world: World, state: State, id: string): Promise<boolean> {
-  if (standingOn(state, id).length > 0) return false;
+/** From the top down: a layer of ours in between goes when nothing stands on it any more, and lets go of the next. */
+async function forget(world: World, id: string): Promise<void> {
+  const { collect } = await import("../layers/collect.ts");
+  let before: number;
+  let after = Number.POSITIVE_INFINITY;
+  do {
+    before = after;
+    const gone = await goneFrom(world, await world.store.read(), id);
+    if (gone === null) return;
+    await world.store.update((draft) => {
+      for (const one of gone.toReversed()) if (children(draft, one.id).length === 0) delete draft.layers[one.id];
+    });
+    await collect(world);
+    const { layers } = await world.store.read();
+    after = id in layers ? Object.keys(layers).length : before;
+  } while (after < before);
+}
+
+/**
+ * It, and what is gone of others above it, nearest first: where none of them is there or pointed at, all between them
+ * is ours, and no guest names what they stood on or cannot be looked through. Else null.
+ */
+async function goneFrom(world: World, state: State, id: string): Promise<Layer[] | null> {
+  if (standingOn(state, id).length > 0) return null;
+  const gone: Layer[] = [];
   for (const one of [id, ...descendants(state, id)]) {
     const layer = state.layers[one];
+    if (layer == null || layer.busy !== null || layer.borrowed !== undefined) return null;
+    if (layer.foreign === null) continue; // nothing points at it: it goes by itself
     // It may have been a head: one that a guest left behind is not frozen.
-    if (layer == null || layer.foreign === null || layer.parent === null || layer.busy !== null) return false;
-    if ((await world.host.fileInfo(layer.file)) !== null) return false;
+    if (layer.parent === null || (await world.host.fileInfo(layer.file)) !== null) return null;
+    gone.push(layer);
   }
-  const named = await outsidersOn(world, state, [state.layers[id]?.parent ?? ""]);
-  return named.size === 0;
+  if (gone[0]?.id !== id) return null;
+  const named = await outsidersOn(world, state, [...new Set(gone.flatMap(({ parent }) => parent ?? []))]);
+  return named.size === 0 ? gone : null;
 }

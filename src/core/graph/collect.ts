@@ -84,7 +84,10 @@ function decide(
   if (lasting !== null) return lasting;
   const near = [...below, child.id, ...descendants(state, child.id, graph)];
   const passing =
-    busy(state, id, near) ?? blocked(state, facts, id, child.id) ?? mismatch(state, facts, graph, id, child.id);
+    busy(state, id, near) ??
+    away(state, facts, id, [...below, child.id]) ??
+    blocked(state, facts, id, child.id) ??
+    mismatch(state, facts, graph, id, child.id);
   if (passing !== null) return passing;
   const live = liveDisk(state, graph, layer, child, heldBy(facts, id, child.id));
   if (live !== null && "kind" in live) return live;
@@ -129,6 +132,12 @@ function named(facts: CollectFacts, ...ids: readonly string[]): Keep | null {
 function busy(state: State, id: string, near: readonly string[]): Defer | null {
   const operation = near.map((layer) => state.layers[layer]?.busy).find((mark) => mark);
   return operation ? { kind: "defer", layer: id, reason: `${operation} is at work on this chain`, by: [] } : null;
+}
+
+/** What is not there can be neither read nor written, and a merge that was begun could not even be undone. */
+function away(state: State, facts: CollectFacts, id: string, chain: readonly string[]): Defer | null {
+  const missing = chain.find((layer) => facts.isThere?.(layer) === false);
+  return missing === undefined ? null : defer(state, id, `${state.layers[missing]?.file} is not there`, []);
 }
 
 /** Somebody on the layer, or on the only one above it, is in no condition to have files moved under him. */

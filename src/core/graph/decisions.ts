@@ -23,6 +23,8 @@ export interface CollectFacts {
   ownBytes(layer: string): number;
   /** The size of the block device that the layer's bytes lie on; null for a regular file, which can grow. */
   deviceBytes(layer: string): number | null;
+  /** Whether the layer's own file is there: a disk may not be mounted. Left out: nobody looked, and all are. */
+  isThere?(layer: string): boolean;
   /** The layer of another user's that is to be pulled in: all others are stood on where they lie. */
   readonly pulledIn?: string;
   /**

@@ -5,7 +5,7 @@
 import { EstratoError } from "../../errors.ts";
 import { borrowedBelow } from "../graph/borrowed.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
-import { chain, children, descendantHeads } from "../graph/references.ts";
+import { chain, chainOrNull, children, descendantHeads } from "../graph/references.ts";
 import { lostAmong } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus, QemuDisk } from "../model/host.ts";
@@ -53,13 +53,18 @@ export async function readFacts(
       add(layer, holder);
   }
   const near = withNeighbours(state, layers);
-  const own = await readFiles(world, state, near);
+  const own = await readFiles(
+    world,
+    state,
+    new Set([...near, ...layers.flatMap((id) => chainOrNull(state, id) ?? [])]),
+  );
   const named = outsiders ? await outsidersOn(world, state, [...near]) : new Map<string, readonly string[]>();
   return {
     holders,
     outsiders: (id) => named.get(id) ?? [],
     ownBytes: (id) => own.get(id)?.allocated ?? 0,
     deviceBytes: (id) => own.get(id)?.device ?? null,
+    isThere: (id) => own.get(id)?.there ?? true,
     definedFile: (uuid, device) =>
       statuses.get(uuid)?.inactive.disks.find((disk) => disk.device === device)?.source ?? null,
   };
@@ -84,12 +89,16 @@ export async function readDeviceBytes(world: World, state: State): Promise<Resum
 }
 
 async function readFiles(world: World, state: State, layers: Iterable<string>) {
-  const own = new Map<string, { allocated: number; device: number | null }>();
+  const own = new Map<string, { there: boolean; allocated: number; device: number | null }>();
   for (const id of layers) {
     const layer = state.layers[id];
     if (layer === undefined || layer.borrowed !== undefined) continue; // not ours to weigh
     const file = await world.host.fileInfo(layer.file);
-    own.set(id, { allocated: file?.allocatedBytes ?? 0, device: file?.isBlockDevice === true ? file.sizeBytes : null });
+    own.set(id, {
+      there: file !== null,
+      allocated: file?.allocatedBytes ?? 0,
+      device: file?.isBlockDevice === true ? file.sizeBytes : null,
+    });
   }
   return own;
 }

@@ -66,10 +66,20 @@ const withChildren: Fault = {
 const daemonKilled: Fault = {
   name: "libvirtd killed",
   weight: 6,
-  strike: ({ ground }, dice) => ({
-    ending: { meanwhile: { afterMs: 150 + dice.below(700), act: () => void ground.libvirtd("kill") } },
-    over: quietly(() => ground.libvirtd("start")),
-  }),
+  strike({ ground }, dice) {
+    let killed: Promise<unknown> = Promise.resolve();
+    const act = () => {
+      killed = ground.libvirtd("kill");
+    };
+    return {
+      ending: { meanwhile: { afterMs: 150 + dice.below(700), act } },
+      // The line may have ended meanwhile: who starts it before it is dead finds it at work.
+      over: quietly(async () => {
+        await killed;
+        await ground.libvirtd("start");
+      }),
+    };
+  },
 };
 
 const daemonAway: Fault = {

@@ -49,7 +49,8 @@ const remove: Move = {
   plan(scene, dice) {
     const one = scene.thing("backup", dice);
     if (one === undefined) return null;
-    return verb(["backup", "delete", one.id, "--target", one.target ?? "", "-y"], { removes: [one.id] });
+    const opened = dice.chance(80) ? keyOf(scene) : []; // without it what builds on an encrypted one is refused
+    return verb(["backup", "delete", one.id, "--target", one.target ?? "", ...opened, "-y"], { removes: [one.id] });
   },
 };
 

@@ -1,6 +1,7 @@
 /** Overlays of other tools that stood on a layer of ours, and of which nobody is left. */
 import { expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
+import { collect } from "../../../../src/core/layers/collect.ts";
 import { requireSound } from "../crashes.ts";
 import { type Bed, command, disksOf, stateOf, take, withGuest } from "../world.ts";
 
@@ -88,6 +89,48 @@ test("with it go those of others that stood on it", async () => {
   });
   await repair(command(on));
   expect(await examine(command(on))).toEqual([]);
+});
+
+test("with it goes what stood on a layer of ours in between, in one run", async () => {
+  const on = await left();
+  const { host, store } = command(on);
+  const between = `${store.paths.layersFolder}/lay-eee.qcow2`;
+  host.addFile(between, { format: "qcow2", backing: { path: FILE, format: "qcow2" } });
+  await store.update((draft) => {
+    const below = draft.layers[FOREIGN];
+    if (below === undefined) return;
+    draft.layers["lay-eee"] = { ...below, id: "lay-eee", parent: FOREIGN, file: between, foreign: null };
+    draft.layers["lay-fff"] = { ...below, id: "lay-fff", parent: "lay-eee", file: "/backups/2.qcow2" };
+  });
+  const world = command(on);
+  expect((await repair(world)).map(({ result }) => result)).not.toContain("left");
+  expect(world.asked.flatMap(({ loses }) => loses)).toContainEqual(expect.stringContaining("/backups/2.qcow2"));
+  expect(Object.keys((await stateOf(on)).layers)).not.toContain("lay-eee");
+  expect(await examine(command(on))).toEqual([]);
+});
+
+test("while it is away nothing is merged that stands on it, and then all that waits", async () => {
+  const on = withGuest({ running: false });
+  await take(on, "s1");
+  await take(on, "s2");
+  const held = await disksOf(on);
+  const [path, file] = [...on.machine.files].find(([name]) => name.startsWith("/disks/")) ?? [];
+  if (path === undefined || file === undefined) throw new Error("there is no file of others");
+  on.machine.files.delete(path);
+  await command(on).store.update((draft) => {
+    for (const { id, name } of Object.values(draft.snapshots)) if (name === "s2") delete draft.snapshots[id];
+  });
+  const world = command(on);
+  const before = Object.keys((await stateOf(on)).layers);
+  await collect(world);
+  expect(world.notes).toEqual([]);
+  expect(await world.store.journal.list()).toEqual([]);
+  expect(Object.keys((await stateOf(on)).layers)).toEqual(before);
+  on.machine.files.set(path, file);
+  await collect(command(on));
+  expect(Object.keys((await stateOf(on)).layers)).toHaveLength(before.length - 1);
+  expect(await disksOf(on)).toEqual(held);
+  await requireSound(on, "merged");
 });
 
 test.each([true, false])(
