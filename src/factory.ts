@@ -15,7 +15,7 @@ import { toldError } from "./told-error.ts";
 import { type ColourWish, colourAllowed, loadPainter, type Painter } from "./ui/colour.ts";
 import { EXIT_CODES, errorJson, errorLine, errorTrace } from "./ui/errors.ts";
 import { type Prompts, terminalPrompts } from "./ui/prompts.ts";
-import { type StatusLine, statusLine } from "./ui/status-line.ts";
+import { type ProgressWay, type StatusLine, statusLine } from "./ui/status-line.ts";
 import { type Streams, type Terminal, terminalOf } from "./ui/streams.ts";
 import { printable } from "./ui/text.ts";
 
@@ -68,6 +68,8 @@ export interface Factory {
   readonly prompts: () => Prompts | null;
   /** Has a question been answered with no? */
   readonly declined: () => boolean;
+  /** How many steps of operations have been done so far. */
+  readonly stepsDone: () => number;
   readonly settings: () => Promise<Settings>;
   /** Throws "usage" where this setting is unknown or cannot have this value. */
   readonly checkSetting: (key: string, value: string) => Promise<void>;
@@ -94,6 +96,13 @@ export interface Factory {
   readonly reportError: (error: unknown) => EstratoError;
 }
 
+/** Who is quiet wants none, but where it was asked for by name. */
+function progressWay({ progress, quiet }: Globals, isMoving: boolean): ProgressWay {
+  if (progress === "json" || progress === "none") return progress;
+  if (quiet) return "none";
+  return isMoving ? "moving" : "log";
+}
+
 /** Locks that end what the host keeps with them before they are released: a child that has them keeps them. */
 function letGoFirst(locks: HeldLocks, host: HostPort): HeldLocks {
   const release = async () => {
@@ -118,13 +127,14 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   const { streams, env, uid, signal, twins = {} } = surroundings;
   const { globals, command, withoutSettings, changes, withoutStore } = options;
   const terminal = terminalOf(streams, env);
+  const clock = twins.clock ?? realClock;
   const status = statusLine({
     stderr: streams.stderr,
-    moving: terminal.movingStderr && !globals.quiet,
+    way: progressWay(globals, terminal.movingStderr),
     columns: terminal.columns,
     nowMs: () => performance.now(),
+    now: () => clock.now(),
   });
-  const clock = twins.clock ?? realClock;
   const ids = twins.ids ?? realIds;
 
   function prompts(): Prompts | null {
@@ -150,8 +160,19 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       flags: { connect: globals.connect ?? undefined, color: globals.color ?? undefined },
       ...(twins.systemFolder === undefined ? {} : { systemFolder: twins.systemFolder }),
     });
+    isJson ||= globals.format === null && formatOf(read) === "json";
     return isBehindSudo(env, uid) ? told(read) : read;
   });
+  let isJson = globals.format === "json";
+
+  /** Null: the setting is damaged, which is said where it is used. */
+  function formatOf(read: Settings): string | null {
+    try {
+      return read.get("format").value;
+    } catch {
+      return null;
+    }
+  }
 
   /** What the caller's environment leads to is said when it is asked for, once. */
   function told(read: Settings): Settings {
@@ -236,7 +257,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       import("./core/operations/kinds.ts"),
     ]);
     const named = read.get("image_stores").value?.split(",") ?? [];
-    return {
+    const made: World = {
       kinds,
       host: openedHost,
       store: {
@@ -257,6 +278,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       dryRun: globals.dryRun,
       signal,
     };
+    return globals.dryRun ? (await import("./core/operations/rehearsal.ts")).rehearsed(made) : made;
   });
 
   async function sayingWait<T>(locks: Promise<T>): Promise<T> {
@@ -313,6 +335,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     status,
     prompts,
     declined: report.declined,
+    stepsDone: report.stepsDone,
     settings,
     async checkSetting(key, value) {
       const { openSettings } = await import("./storage.ts");
@@ -330,7 +353,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     reportError(error) {
       const known = toldError(error, command, env);
       if (globals.trace) say(errorTrace(known));
-      say(globals.format === "json" ? errorJson(known, command, EXIT_CODES[known.code]) : errorLine(known));
+      say(isJson ? errorJson(known, command, EXIT_CODES[known.code]) : errorLine(known));
       return known;
     },
   };

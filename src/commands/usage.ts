@@ -2,7 +2,7 @@ import { type HiddenLayer, readUsage, type Usage, type UsageRow } from "../core/
 import type { Painter } from "../ui/colour.ts";
 import { nested, size } from "../ui/output/columns.ts";
 import { printable } from "../ui/text.ts";
-import { humanSize } from "../ui/units.ts";
+import { humanSize } from "../units.ts";
 import * as result from "./framework/result.ts";
 import { verb } from "./framework/verb.ts";
 
@@ -17,7 +17,7 @@ export default verb({
     "Shows where the bytes are: what volumes, snapshots and images measure as guests see them, what the files of their layers take on " +
     "the disk, and what deleting all of a kind would free. Then the layers that nothing points at: those that others need, and those " +
     "that wait to be collected, with the reason; and files under hidden names, which commands write, or wrote when they were killed.",
-  result: result.one(columns, { draw: ([usage], painter) => (usage === undefined ? "" : drawn(usage, painter)) }),
+  result: result.one(columns, { draw: ([usage], { painter }) => (usage === undefined ? "" : drawn(usage, painter)) }),
   changes: false,
   examples: [
     { line: "estrato usage", says: "for people" },

@@ -13,7 +13,9 @@ export default verb({
     "when that has ended. What was cut off there is ended by the next command of the store that had begun it.",
   arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
   options: { target, type: text("TYPE", "only those of this type") },
-  result: result.list(backupColumns),
+  result: result.list(backupColumns, {
+    empty: "There is no backup. To take one: estrato backup create INSTANCE --rotation 7 --target DIR.",
+  }),
   changes: false,
   withoutStore: isTargetNamed,
   examples: [

@@ -2,6 +2,7 @@
 import { printable } from "../../ui/text.ts";
 import type { Candidate } from "../framework/candidates.ts";
 import { GLOBAL_OPTIONS } from "../framework/globals.ts";
+import { GUIDES } from "../framework/guides.ts";
 import type { OptionSpec } from "../framework/options.ts";
 import { longFlags } from "../framework/parse.ts";
 import { resolve } from "../framework/resolve.ts";
@@ -30,7 +31,13 @@ async function offered(
   current: string,
   sources: Sources,
 ): Promise<Candidate[]> {
-  if (before[0] === "help") return offered(catalogue, before.slice(1), current, sources);
+  if (before[0] === "help") {
+    const guides = before.length > 1 ? [] : Object.entries(GUIDES);
+    return [
+      ...(await offered(catalogue, before.slice(1), current, sources)),
+      ...guides.map(([value, { about }]) => ({ value, description: about })),
+    ];
+  }
   const nouns = Object.entries(catalogue)
     .filter(([, entry]) => !("hidden" in entry))
     .map(([value, { summary }]) => ({ value, description: summary }));

@@ -10,6 +10,7 @@ export default verb({
   },
   options: scopeOptions,
   changes: true,
+  done: ({ args }) => `Set ${args.key} to ${args.value}.`,
   withoutSettings: true,
   examples: [{ line: "estrato config set backup_target /srv/backup", says: "where backups go" }],
   exits: { 2: "there is no such setting, or it cannot have that value" },

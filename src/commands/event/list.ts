@@ -4,10 +4,10 @@ import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 
 const columns = [
-  time<OperationEvent>("time", (event) => event.time),
-  text<OperationEvent>("operation", (event) => event.operation),
-  text<OperationEvent>("target", (event) => event.target),
-  text<OperationEvent>("result", (event) => event.result),
+  time<OperationEvent>("time", (event) => event.time, { rank: 2 }),
+  text<OperationEvent>("operation", (event) => event.operation, { rank: 0 }),
+  text<OperationEvent>("target", (event) => event.target, { rank: 1 }),
+  text<OperationEvent>("result", (event) => event.result, { rank: 1 }),
   text<OperationEvent>("user", (event) => event.user),
   text<OperationEvent>("command", (event) => event.command),
 ];
@@ -16,7 +16,9 @@ export default verb({
   description:
     "Lists what was done on this host, the latest first. It is a log for people: some 10 MB back the oldest are dropped. `result` is " +
     "done, or the code of the error.",
-  result: result.list(columns),
+  result: result.list(columns, {
+    empty: "Nothing was done here yet.",
+  }),
   changes: false,
   examples: [
     { line: "estrato event list --limit 20", says: "the last twenty" },

@@ -63,6 +63,15 @@ export function many(label: string, help: string, extras: Extras = {}): Argument
   return spec(label, help, extras, true, required(label, extras), (words) => [...new Set(words)]);
 }
 
+/** Any number, or none; the last argument of its verb. The same one twice counts once. */
+export function optionalMany(
+  label: string,
+  help: string,
+  extras: Omit<Extras, "ask" | "unless"> = {},
+): ArgumentSpec<readonly string[]> {
+  return spec(label, help, extras, true, null, (words) => [...new Set(words)]);
+}
+
 /** All the other words as they are, or none; the last argument of its verb. */
 export function rest(
   label: string,

@@ -15,7 +15,9 @@ export default verb({
     }),
     type: choice(["base", "snapshot", "shelved", "backup"], "only images of this type"),
   },
-  result: result.list(imageColumns),
+  result: result.list(imageColumns, {
+    empty: "There is no image. To make one: estrato image create NAME --file FILE.",
+  }),
   changes: false,
   withoutStore: ({ owner }) => owner !== "self",
   examples: [

@@ -10,7 +10,9 @@ export default verb({
   options: {
     owner: text("self|all|NAME", "only those that this user made", { default: "all", complete: "owner" }),
   },
-  result: result.list(volumeColumns),
+  result: result.list(volumeColumns, {
+    empty: "There is no volume. To make one: estrato volume create NAME --size 10G.",
+  }),
   changes: false,
   examples: [
     { line: "estrato volume list", says: "all of them" },

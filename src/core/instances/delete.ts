@@ -93,7 +93,7 @@ export async function deleteInstance(
       target: data.name,
       data,
       steps,
-      follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data)),
+      follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data), data.uuid),
       result: async () => null,
     });
   });

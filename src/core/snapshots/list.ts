@@ -144,11 +144,21 @@ export function foreignView(status: DomainStatus, name: string): SnapshotView {
   };
 }
 
-export interface TreeNode {
-  readonly id: string;
-  readonly name: string;
+export interface TreeNode extends Pick<SnapshotView, (typeof TREE_KEYS)[number]> {
   readonly children: readonly TreeNode[];
 }
+
+/** What the tree says of each; SnapshotView says what it is. */
+export const TREE_KEYS = [
+  "id",
+  "name",
+  "created_at",
+  "consistency",
+  "memory",
+  "automatic",
+  "protected",
+  "exclusive_bytes",
+] as const satisfies readonly (keyof SnapshotView)[];
 
 export interface SnapshotTree {
   readonly instance: string;
@@ -156,22 +166,22 @@ export interface SnapshotTree {
   readonly roots: readonly TreeNode[];
 }
 
-/** The tree of an instance's snapshots, children by age. */
-export function snapshotTree(state: State, uuid: string): SnapshotTree {
+/** The tree of an instance's snapshots, children by age; `measured` as of viewSnapshots. */
+export async function snapshotTree(world: World, state: State, uuid: string, measured: boolean): Promise<SnapshotTree> {
   const instance = state.instances[uuid];
   if (instance === undefined) throw new EstratoError("not_found", `instance ${uuid}: it has no snapshots`);
-  const all = snapshotsOf(state, uuid);
-  const node = (one: Snapshot): TreeNode => ({
-    id: one.id,
-    name: one.name,
-    children: all.filter((other) => other.parent === one.id).map(node),
-  });
+  const all = await viewSnapshots(world, state, snapshotsOf(state, uuid), measured);
   const known = new Set(all.map((one) => one.id));
-  const graph = layerGraph(state);
-  const current = all.find((one) => isCurrent(state, graph, one));
+  const childrenOf = new Map<string | null, SnapshotView[]>();
+  for (const one of all) {
+    const parent = one.parent !== null && known.has(one.parent) ? one.parent : null;
+    childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), one]);
+  }
+  const nodesOn = (parent: string | null): TreeNode[] =>
+    (childrenOf.get(parent) ?? []).map((one) => ({ ...one, children: nodesOn(one.id) }));
   return {
     instance: instance.name,
-    current: current?.id ?? null,
-    roots: all.filter((one) => one.parent === null || !known.has(one.parent)).map(node),
+    current: all.find((one) => one.current)?.id ?? null,
+    roots: nodesOn(null),
   };
 }
