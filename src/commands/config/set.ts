@@ -6,7 +6,7 @@ export default verb({
   description: "Checks a value and stores it: root's in the system's file, anyone else's in the user's own.",
   arguments: {
     key: one("KEY", "the setting", { complete: "setting", ask: "Which setting?" }),
-    value: one("VALUE", "its new value", { ask: "Its new value" }),
+    value: one("VALUE", "its new value", { complete: "setting-value", ask: "Its new value" }),
   },
   options: scopeOptions,
   changes: true,
