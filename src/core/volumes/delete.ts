@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import { sizedAndDated } from "../loss-words.ts";
 import type { State, Volume } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView, Step } from "../operations/steps.ts";
@@ -32,7 +33,7 @@ export async function deleteVolume(world: World, target: string): Promise<PlanVi
   requireFreeVolume(early, first);
   const label = volumeLabel(early, first);
   const mib = Math.ceil((early.layers[first.head]?.sizeBytes ?? 0) / 1024 ** 2);
-  const loses = [`volume ${label} (${first.id}, ${mib} MiB)`];
+  const loses = [`volume ${label} (${first.id}, ${mib} MiB)${sizedAndDated(world, null, first.createdAt)}`];
   if (!(await confirmed(world, { text: `Delete volume ${label}?`, loses }))) return null;
   return withVolume(world, first.id, async (locks, state, volume) => {
     requireFreeVolume(state, volume);
