@@ -3,7 +3,8 @@
  * process. Source: QEMU, docs/interop/qcow2.txt.
  */
 import type { Extent } from "../core/model/host.ts";
-import { type Qcow2File, readQcow2, readWhole } from "./qcow2-file.ts";
+import { eachEntry, isCompressed, offsetAt } from "./qcow2-entries.ts";
+import { type Qcow2File, readQcow2 } from "./qcow2-file.ts";
 
 const SUBCLUSTERS = 32;
 
@@ -12,23 +13,15 @@ export async function qcow2Extents(path: string): Promise<Extent[] | null> {
   return readQcow2(path, heldBy);
 }
 
-async function heldBy({ file, header, tables }: Qcow2File): Promise<Extent[] | null> {
-  const { isExtended, clusterBytes, entryBytes, tableBytes } = tables;
-  const l1 = await readWhole(file, Number(header.l1Offset), header.l1Entries * 8);
-  if (l1 === null) return null;
-  const extents = joined(Number(header.virtualSizeBytes));
-  for (let index = 0; index < header.l1Entries; index += 1) {
-    const table = offsetAt(l1, index * 8);
-    if (table === 0) continue;
-    const l2 = await readWhole(file, table, clusterBytes);
-    if (l2 === null) return null;
-    for (let at = 0, start = index * tableBytes; at < clusterBytes; at += entryBytes, start += clusterBytes) {
-      const isCompressed = (l2.readUInt32BE(at) & 0x40000000) !== 0;
-      if (isExtended && !isCompressed) addSubclusters(extents, l2, at, start, clusterBytes / SUBCLUSTERS);
-      else if (isCompressed || offsetAt(l2, at) !== 0 || readsAsZeros(l2, at)) extents.add(start, clusterBytes);
-    }
-  }
-  return extents.all;
+async function heldBy(found: Qcow2File): Promise<Extent[] | null> {
+  const { isExtended, clusterBytes } = found.tables;
+  const extents = joined(Number(found.header.virtualSizeBytes));
+  const whole = await eachEntry(found, (l2, at, start) => {
+    const compressed = isCompressed(l2, at);
+    if (isExtended && !compressed) addSubclusters(extents, l2, at, start, clusterBytes / SUBCLUSTERS);
+    else if (compressed || offsetAt(l2, at) !== 0 || readsAsZeros(l2, at)) extents.add(start, clusterBytes);
+  });
+  return whole ? extents.all : null;
 }
 
 /** Bit 0 of an entry; an old file has none set. */
@@ -60,9 +53,4 @@ function joined(sizeBytes: number) {
       else all.push({ start, length: held });
     },
   };
-}
-
-/** Bits 9 to 55 of an entry: where in the file. */
-function offsetAt(table: Buffer, at: number): number {
-  return (table.readUInt32BE(at) & 0x00ffffff) * 2 ** 32 + ((table.readUInt32BE(at + 4) & 0xfffffe00) >>> 0);
 }

@@ -41,20 +41,23 @@ export async function readQcow2<T>(path: string, use: (found: Qcow2File) => Prom
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => null);
   if (file === null) return null;
   try {
-    const found = await opened(file);
+    const found = await openedQcow2(file, false);
     return found === null ? null : await use(found);
   } finally {
     await file.close();
   }
 }
 
-async function opened(file: FileHandle): Promise<Qcow2File | null> {
+/** The same of a file that is open. `evenEncrypted`: the tables of an encrypted one can be read all the same. */
+export async function openedQcow2(file: FileHandle, evenEncrypted: boolean): Promise<Qcow2File | null> {
   const stat = await file.stat();
   const bytes = stat.isFile() ? await read(file, 0, HEADER_BYTES) : null;
   const header = bytes === null ? "no file" : readQcow2Header(bytes);
-  if (bytes === null || typeof header === "string" || header.cryptMethod !== 0 || header.snapshots !== 0) return null;
+  if (bytes === null || typeof header === "string" || header.snapshots !== 0) return null;
+  if (header.cryptMethod !== 0 && !evenEncrypted) return null;
   if ((header.incompatible & ~KNOWN_FEATURES) !== 0n) return null;
-  if (header.extensions.some(({ type }) => !KNOWN_EXTENSIONS.includes(type))) return null;
+  const known = evenEncrypted ? [...KNOWN_EXTENSIONS, EXTENSION.encryption] : KNOWN_EXTENSIONS;
+  if (header.extensions.some(({ type }) => !known.includes(type))) return null;
   if (header.virtualSizeBytes > BigInt(Number.MAX_SAFE_INTEGER)) return null;
   const tables = shapeOf(header);
   const l1Bytes = header.l1Entries * 8;

@@ -87,6 +87,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   resume: "always",
   autostart: "always",
   rename: "always",
+  "mark-domain": "always",
   "block-pull": "always",
   "block-commit": "always",
   "block-commit-active": "always",

@@ -38,7 +38,7 @@ export function copySteps(
 ): Step[] {
   const target = openTarget(world, data.target);
   const part = target.unfinished(data.part);
-  const early = new Map<string, readonly string[]>();
+  const summed = new Map<string, readonly string[]>();
   const key = giveKey(world, data.secret, how.passphraseFile, data.id);
   return [
     ...(key.length === 0
@@ -49,7 +49,7 @@ export function copySteps(
       id: "copy-disks",
       title: "Copy the disks",
       bytes: how.bytes,
-      sums: { blockBytes: BLOCK_BYTES, taken: (path, sums) => early.set(path, sums) },
+      sums: { blockBytes: BLOCK_BYTES, taken: (path, sums) => summed.set(path, sums) },
       get actions() {
         const { state, copies } = now();
         return copyActions(state, copies, part, { compress: how.compress, secret: data.secret });
@@ -73,7 +73,7 @@ export function copySteps(
         const sums = now().copies.map(({ device }) => sumsFile(device, null));
         return [...sums, MANIFEST].flatMap((file) => part.writeText(file, ""));
       },
-      run: () => writeManifest(world, data, now().state, now().copies, part, early),
+      run: () => writeManifest(world, data, now().state, now().copies, part, summed),
     },
     { id: "give-name", title: "Give it its name", actions: part.finish(data.id) },
     { id: "bookmark-layers", title: "Bookmark the layers", run: () => recordBackup(world, data) },

@@ -4,7 +4,6 @@ import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { DiskCopy } from "./copies.ts";
 import { type BackupData, snapshotOf } from "./create-recovery.ts";
-import { finalSums } from "./early-sums.ts";
 import { type BackupDisk, type Manifest, manifestText, sha256 } from "./manifest.ts";
 import { DEFINITION, diskFile, MANIFEST, NVRAM, SEED, sumsFile, TPM } from "./parts.ts";
 import { BLOCK_BYTES, sumsText } from "./sums.ts";
@@ -22,7 +21,9 @@ export async function requireCopies(
   for (const { device, layer, parent } of copies) {
     const file = diskFile(device);
     const image = part.image(file, secret);
-    const info = await world.host.imageInfo(image.path, { format: "qcow2" });
+    const faults = world.host.countFaults(image);
+    faults.catch(() => undefined); // asked for below
+    const info = await world.host.imageInfo(image.path, { format: "qcow2", shared: true });
     const backing = parent === null ? null : target.backup(parent).image(file).path;
     const source = state.layers[layer];
     const right =
@@ -31,7 +32,7 @@ export async function requireCopies(
       info.backing === backing &&
       info.virtualSizeBytes === source?.sizeBytes &&
       info.encrypted === (secret !== null) &&
-      (await world.host.countFaults(image)) === 0;
+      (await faults) === 0;
     if (right) continue;
     throw new EstratoError("integrity", `${part.nameOf(file)}: the copy is not what was planned`, {
       hint: "Nothing was kept. Try again, and look after the target's disk.",
@@ -40,7 +41,7 @@ export async function requireCopies(
 }
 
 /**
- * Sums of all files (`early`: by its image's path, what was told of them while they were written), then the manifest
+ * Sums of all files (`summed`: by its image's path, those that were told when it was written), then the manifest
  * that names them: without it this is no backup.
  */
 export async function writeManifest(
@@ -49,15 +50,14 @@ export async function writeManifest(
   state: State,
   copies: readonly DiskCopy[],
   part: UnfinishedBackup,
-  early: ReadonlyMap<string, readonly string[]>,
+  summed: ReadonlyMap<string, readonly string[]>,
 ): Promise<void> {
   const snapshot = snapshotOf(await world.store.read(), data);
   const disks: BackupDisk[] = [];
   for (const { device, volume, layer, parent } of copies) {
     const sizeBytes = snapshot.disks.find((disk) => disk.device === device)?.sizeBytes ?? 0;
     const sourceEncrypted = state.layers[layer]?.secret != null;
-    const { path } = part.image(diskFile(device));
-    const known = await finalSums(world, path, early.get(path) ?? []);
+    const known = summed.get(part.image(diskFile(device)).path) ?? [];
     const disk = { device, volume, parent, sizeBytes, sourceEncrypted };
     disks.push(await summedDisk(world, part, disk, null, { known }));
   }

@@ -2,6 +2,7 @@
  * `doctor`: compares store, files and libvirt, names each difference, and mends what can be mended without guessing.
  */
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { findings as structure } from "../graph/invariants.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State } from "../model/state.ts";
@@ -119,7 +120,7 @@ export async function repair(world: World): Promise<Examined[]> {
     .filter(({ entry }) => pending.includes(entry.id))
     .map(({ entry, error }) => ({
       subject: `operation ${entry.id}`,
-      problem: `"${entry.command}" cannot be recovered: ${error instanceof Error ? error.message : String(error)}`,
+      problem: `"${entry.command}" cannot be recovered: ${wordsOf(error)}`,
       remedy:
         error instanceof EstratoError && error.hint !== undefined
           ? error.hint
@@ -175,9 +176,7 @@ async function mend(world: World, finding: Finding): Promise<boolean> {
   } catch (error) {
     if (error instanceof EstratoError && error.code === "interrupted") throw error;
     const hint = error instanceof EstratoError && error.hint !== undefined ? `. ${error.hint}` : "";
-    world.report.note(
-      `${finding.subject}: could not be mended: ${error instanceof Error ? error.message : String(error)}${hint}`,
-    );
+    world.report.note(`${finding.subject}: could not be mended: ${wordsOf(error)}${hint}`);
     return false;
   } finally {
     await locks?.release();

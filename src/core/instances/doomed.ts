@@ -11,7 +11,7 @@ import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { lookUpInstance, requireNoneLost } from "./find.ts";
-import { requireInNoOtherStore } from "./other-stores.ts";
+import { requireNobodysElse } from "./other-stores.ts";
 import { volumesOf } from "./volumes-of.ts";
 
 export interface Doomed {
@@ -40,7 +40,7 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
     refuseUnsafe(status, true);
     await requireNoneLost(world, [status]);
   }
-  if (status !== null && record === null) await requireNobodysElse(world, status);
+  if (status !== null) await requireNobodysElse(world, state, status);
   const snapshots = snapshotsOf(state, uuid);
   const kept = snapshots.find((snapshot) => snapshot.protected);
   if (kept !== undefined) {
@@ -74,13 +74,6 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
     image,
     schedules: schedulesOf(state, uuid),
   };
-}
-
-/** A guest that another store remembers is that store's to delete: it would be left with layers of nothing. */
-async function requireNobodysElse(world: World, { name, inactive }: DomainStatus): Promise<void> {
-  for (const { device, source } of inactive.disks) {
-    if (source !== null) await requireInNoOtherStore(world, [source], `instance ${name}: disk ${device}`);
-  }
 }
 
 /** Does the volume stand on a file that was there before us? */

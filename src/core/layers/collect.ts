@@ -2,6 +2,7 @@
  * Carries out what core/graph decides of the layers that nothing points at, one after the other, until all is quiet.
  */
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
 import type { Decision } from "../graph/decisions.ts";
@@ -43,9 +44,7 @@ export async function collect(world: World): Promise<void> {
     } catch (error) {
       failed.add(decision.layer);
       if (error instanceof EstratoError && error.code === "interrupted") throw error;
-      world.report.note(
-        `${decision.layer}: not collected now (${error instanceof Error ? error.message : String(error)}); it will be tried again`,
-      );
+      world.report.note(`${decision.layer}: not collected now (${wordsOf(error)}); it will be tried again`);
     }
   }
 }

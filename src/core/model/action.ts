@@ -1,5 +1,5 @@
 /** What can be changed of the machine: every change that any verb makes is one of these. */
-import type { CopyEncryption, DiskFile, ImageFile, NewDisk } from "./host.ts";
+import type { CopyEncryption, DiskFile, DomainMark, ImageFile, NewDisk } from "./host.ts";
 
 /**
  * A change of the machine, as data: the journal and `--dry-run` hold it, the host performs it, the fake simulates it.
@@ -81,6 +81,11 @@ export type Action =
   | { readonly do: "suspend"; readonly domain: string } // idempotent
   | { readonly do: "resume"; readonly domain: string } // idempotent
   | { readonly do: "autostart"; readonly domain: string; readonly on: boolean } // idempotent
+  /**
+   * A store's mark in both definitions, beside those of other stores; off: out of them, done where there is no such
+   * domain. Idempotent.
+   */
+  | { readonly do: "mark-domain"; readonly domain: string; readonly mark: DomainMark; readonly on: boolean }
   /** Of a domain that is off. Idempotent. */
   | { readonly do: "rename"; readonly domain: string; readonly name: string }
   /** qemu-img commit -d: `top`'s own data into the file it stands on, nobody holding either. Idempotent. */
@@ -301,15 +306,12 @@ export interface PerformOptions {
   readonly onProgress?: (fraction: number) => void;
   /** How long a running guest stood still while its memory was saved, in ms; not called where nothing told. */
   readonly onStall?: (ms: number) => void;
-  /** Sums of a copy that are taken while it is written: of "convert", where nothing is compressed or encrypted. */
-  readonly sums?: EarlySums;
+  /** Sums of a copy that are taken while it is written: of "convert" and "convert-delta". */
+  readonly sums?: CopySums;
 }
 
-/**
- * What is told of a copy: SHA-256 of its first so many blocks. Only those of blocks that hold nothing but data, which
- * lies in the guest's order, are sums of the whole copy.
- */
-export interface EarlySums {
+/** What is told of a copy that is on the disk: SHA-256 of all its blocks. A host may tell nothing. */
+export interface CopySums {
   readonly blockBytes: number;
   readonly taken: (path: string, sums: readonly string[]) => void;
 }

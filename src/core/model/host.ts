@@ -103,7 +103,19 @@ export interface DomainDefinition {
   readonly tpm: string | null; // path of what its emulated TPM keeps, outside the disks
   readonly generationId: boolean; // it has one (<genid>)
   readonly agentChannel: boolean;
+  readonly marks: readonly DomainMark[]; // of this very guest: those that a clone has from another one are left out
   readonly xml: string; // the document itself, with --security-info
+}
+
+/**
+ * What a store writes into the definition of a guest that it remembers, so that no other one takes the guest for
+ * nobody's (DESIGN.md, invariant 11).
+ */
+export interface DomainMark {
+  readonly store: string; // its id
+  readonly machine: string; // as in the store's binding
+  readonly machineName: string; // for people
+  readonly home: string; // the folder of the store
 }
 
 export type DomainState =
@@ -302,6 +314,8 @@ export interface DefinitionEdit {
   readonly dropBackingStore?: boolean;
   readonly newGenerationId?: boolean;
   readonly dropGenerationId?: boolean;
+  readonly dropMarks?: boolean; // all stores', before one is set
+  readonly mark?: DomainMark;
   readonly consoleLog?: string;
 }
 
@@ -315,4 +329,5 @@ export interface NewDomain {
   readonly consoleLog: string;
   /** UEFI without Secure Boot, with variables of its own in that file; BIOS where there is none. */
   readonly nvram?: string;
+  readonly mark?: DomainMark;
 }

@@ -5,6 +5,7 @@
  */
 
 import { EstratoError, NoAnswer, whileDoing } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireQemuMayEnter } from "../qemu-access.ts";
@@ -171,7 +172,7 @@ async function unwind<Data, Result>(
       world.report.note(`interrupted: ${INTERRUPTED[outcome]}`);
     }
   } catch (second) {
-    const why = second instanceof Error ? second.message : String(second);
+    const why = wordsOf(second);
     world.report.note(`could not be undone now (${why}); ${LATER} will try again`);
   }
 }

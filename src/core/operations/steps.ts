@@ -1,6 +1,7 @@
 /** What a change is made of: steps, how they are performed, and how a plan shows them. */
+import { EstratoError } from "../../errors.ts";
 import { keepChange } from "../instances/kept-definition.ts";
-import type { Action, EarlySums } from "../model/action.ts";
+import type { Action, CopySums } from "../model/action.ts";
 import type { Command } from "../model/host.ts";
 import type { HeldLocks, World } from "../ports.ts";
 
@@ -15,7 +16,7 @@ export interface Step {
   readonly title: string;
   readonly actions?: readonly Action[];
   /** Sums of the copies that the actions make. */
-  readonly sums?: EarlySums;
+  readonly sums?: CopySums;
   /** How much its one action moves, for people. */
   readonly bytes?: number;
   /** What `run` is about to perform itself, where the way depends on how it goes: for the plan that people see. */
@@ -93,7 +94,7 @@ export function unchanged<Result>(world: World, result: Result, why?: string): R
 /**
  * Performs actions one after the other, with the locks handed down to the children. Right before each that reads what
  * somebody else owns, that is looked at once more, in recoveries too: throws "conflict" or "host" where it is no longer
- * what was borrowed.
+ * what was borrowed. "integrity" where a file is gone that one needs.
  */
 export async function perform(
   world: World,
@@ -105,7 +106,7 @@ export async function perform(
   const moved = bytes === undefined ? {} : { totalBytes: bytes };
   for (const action of actions) {
     await (await import("../sharing/read-again.ts")).recheckRead(world, action);
-    await world.host.perform(action, {
+    const done = world.host.perform(action, {
       lockFds: locks.fds,
       // A copy loses nothing when it is cut; everything else in flight is let finish, unless it says that it may stop.
       ...(action.do === "convert" || "mayStop" in action ? { signal: world.signal } : {}),
@@ -113,8 +114,21 @@ export async function perform(
       ...(sums === undefined ? {} : { sums }),
       ...(world.report.detail === undefined ? {} : { onStall: (ms: number) => tellStall(world, ms) }),
     });
+    await done.catch((error: unknown) => {
+      throw removed(error) ?? error;
+    });
     await keepChange(world, action);
   }
+}
+
+/** Whoever removed a file that an action still needs is told which, and that the work goes on once it is back. */
+function removed(error: unknown): EstratoError | null {
+  const { code, path } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code !== "ENOENT" || path === undefined) return null;
+  return new EstratoError("integrity", `${path}: it is not there, and is needed`, {
+    hint: "Put it back where it was, from a copy or by mounting the disk that it lies on; then: estrato doctor --repair.",
+    cause: error,
+  });
 }
 
 function tellStall(world: World, ms: number): void {

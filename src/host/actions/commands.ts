@@ -4,6 +4,7 @@ import type { Action } from "../../core/model/action.ts";
 import type { Command } from "../../core/model/host.ts";
 import { accessCommands } from "../access.ts";
 import { crontabCommands } from "../crontab.ts";
+import { markWords } from "../domain-marks.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
 import { seedCommand } from "../seed.ts";
@@ -73,6 +74,8 @@ export function commandsFor(
       return [virsh(action.do, action.domain)];
     case "autostart":
       return [virsh("autostart", action.domain, ...(action.on ? [] : ["--disable"]))];
+    case "mark-domain":
+      return [virsh(...markWords(action.domain, action.mark, action.on), "--config")];
     case "rename":
       return [virsh("domrename", action.domain, action.name)];
     case "commit":

@@ -1,13 +1,14 @@
 /** Actions on image files that no guest holds. Every one leaves what it wrote on the disk, not in a cache. */
 import { link, rename } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import type { CopySums } from "../../core/model/action.ts";
 import { EstratoError } from "../../errors.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath } from "../files.ts";
 import { requireImages } from "../image-chain.ts";
 import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
-import { sumsBehind } from "../sums-behind.ts";
 import { temporaryName } from "../temporary-files.ts";
+import { writtenOut } from "../written-out.ts";
 import { commandsFor } from "./commands.ts";
 import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
 import {
@@ -114,8 +115,8 @@ export async function performConvert(context: ActionContext, action: ActionOf<"c
   try {
     const { signal, onProgress, sums } = context.options;
     const command = convert(action, part, await belowOf(context, action.from, action.secret));
-    const copy = () =>
-      withSecrets(context, secretsOfCopy(action), (how) =>
+    const copy = async () => {
+      await withSecrets(context, secretsOfCopy(action), (how) =>
         runLuks(
           context,
           command,
@@ -130,12 +131,10 @@ export async function performConvert(context: ActionContext, action: ActionOf<"c
           part,
         ),
       );
-    const inOrder = action.toFormat === "qcow2" && !action.compress && action.encrypt === undefined;
-    if (sums === undefined || !inOrder) await copy();
-    else sums.taken(action.to, await sumsBehind(part, sums.blockBytes, copy));
-    if (action.encrypt !== undefined) await requireEncrypted(context, part);
-    await setMode(part, action.mode);
-    await syncPath(part);
+      if (action.encrypt !== undefined) await requireEncrypted(context, part);
+      await setMode(part, action.mode);
+    };
+    await writtenAndTold(part, action.to, copy, sums, action.toFormat === "qcow2");
     await rename(part, action.to);
   } catch (error) {
     await removeFile(part);
@@ -146,7 +145,8 @@ export async function performConvert(context: ActionContext, action: ActionOf<"c
 
 /** What some layers hold, each over the one before, into one file on another. Cut or failed, nothing of it stays. */
 export async function performConvertDelta(context: ActionContext, action: ActionOf<"convert-delta">): Promise<void> {
-  const parts = [`${action.to}.part`, `${action.to}.plain.part`];
+  const part = `${action.to}.part`;
+  const parts = [part, `${action.to}.plain.part`];
   const { path: under, format } = action.backing;
   await requireImages(...action.layers, { path: resolve(dirname(action.to), under), format });
   for (const part of parts) {
@@ -154,28 +154,42 @@ export async function performConvertDelta(context: ActionContext, action: Action
     await createEmpty(part, 0o600); // qemu-img would let the umask decide who may read it
   }
   try {
-    const { signal, onProgress } = context.options;
+    const { signal, onProgress, sums } = context.options;
     const [made, ...copies] = convertDelta(action, action.to, await deltaBelow(context, action));
-    await withSecrets(context, secretsOfDelta(action), async (held) => {
-      const how = {
-        ...held,
-        ...(signal ? { signal } : {}),
-        onOutput: (text: string) => {
-          const fraction = parseProgress(text);
-          if (fraction !== null) onProgress?.(fraction);
-        },
-      };
-      if (made !== undefined) await runLuks(context, made, how, `${action.to}.part`);
-      if (action.encrypt !== undefined) await requireEncrypted(context, `${action.to}.part`);
-      for (const command of copies) await context.processes.output(command, how);
-    });
-    await setMode(`${action.to}.part`, action.mode);
-    await syncPath(`${action.to}.part`);
-    await rename(`${action.to}.part`, action.to);
+    const copy = async () => {
+      await withSecrets(context, secretsOfDelta(action), async (held) => {
+        const how = {
+          ...held,
+          ...(signal ? { signal } : {}),
+          onOutput: (text: string) => {
+            const fraction = parseProgress(text);
+            if (fraction !== null) onProgress?.(fraction);
+          },
+        };
+        if (made !== undefined) await runLuks(context, made, how, part);
+        if (action.encrypt !== undefined) await requireEncrypted(context, part);
+        for (const command of copies) await context.processes.output(command, how);
+      });
+      await setMode(part, action.mode);
+    };
+    await writtenAndTold(part, action.to, copy, sums, false);
+    await rename(part, action.to);
   } finally {
     for (const part of parts) await removeFile(part);
   }
   await syncPath(dirname(action.to));
+}
+
+/** Afterwards `part`, which is to become `to`, is on the disk, and its sums are told where they are wanted. */
+async function writtenAndTold(
+  part: string,
+  to: string,
+  copy: () => Promise<void>,
+  sums: CopySums | undefined,
+  inOrder: boolean,
+): Promise<void> {
+  const all = await writtenOut(part, copy, sums && { blockBytes: sums.blockBytes, inOrder });
+  sums?.taken(to, all);
 }
 
 async function deltaBelow(

@@ -76,6 +76,12 @@ const SAMPLES: { readonly [Do in Action["do"]]: () => Extract<Action, { do: Do }
   suspend: () => ({ do: "suspend", domain }),
   resume: () => ({ do: "resume", domain }),
   autostart: () => ({ do: "autostart", domain, on: true }),
+  "mark-domain": () => ({
+    do: "mark-domain",
+    domain,
+    mark: { store: "s", machine: "m", machineName: "alpha", home: "/store" },
+    on: true,
+  }),
   rename: () => ({ do: "rename", domain, name: "web2" }),
   commit: () => ({ do: "commit", top: file, topFormat: "qcow2", base: backing.path }),
   rebase: () => ({ do: "rebase", file, backing }),

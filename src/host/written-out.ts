@@ -1,0 +1,105 @@
+/**
+ * A file that a child writes goes to the disk while it is written, and is summed behind the child: a copy costs no
+ * second reading, and at its end there is little left to wait for.
+ *
+ * `convert` without -W writes one piece of at most 2 MiB after the other, in the guest's order (qemu-img(1)). Where its
+ * data lies in that same order in the file, data so far behind the file's end belongs to pieces that were finished
+ * before. The header and the tables are written anew until the end: blocks with anything of these are summed again.
+ */
+import { constants } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { sumOf } from "./block-sums.ts";
+import { dataBlocks } from "./qcow2-blocks.ts";
+
+/** More than a piece, of 16 MiB where a device wants such, and any tables among it. */
+const BEHIND_BYTES = 32 * 1024 * 1024;
+/** What is worth the disk's while. */
+const FLUSH_BYTES = 32 * 1024 * 1024;
+/** A disk that takes longer has enough to do; and whoever interrupts us waits for what is on its way. */
+const LONGEST_FLUSH_MS = 1_000;
+const LOOK_EVERY_MS = 20;
+
+export interface WrittenSums {
+  readonly blockBytes: number;
+  /** The child is a `convert` that makes this file, a qcow2: what lies far behind its end is final. */
+  readonly inOrder: boolean;
+}
+
+/**
+ * Carries out `write`, which writes `path`, a file that is there and that nobody else writes. Afterwards all of it is
+ * on the disk. Returns the sums of all its blocks where they are wanted. Throws what `write` throws, and what the disk
+ * says of any part of it at any time: the kernel tells that once, and not to who opens the file afterwards (fsync(2)).
+ */
+export async function writtenOut(path: string, write: () => Promise<void>, wanted?: WrittenSums): Promise<string[]> {
+  const ending = new AbortController();
+  const written = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  let file = written;
+  try {
+    const flushing = flushBehind(written, ending.signal);
+    flushing.catch(() => undefined); // it is asked below, and where `write` fails that is the reason
+    // Whoever reads all of it tells what is wrong
+    const early = wanted?.inOrder ? readBehind(written, path, wanted.blockBytes, ending.signal).catch(() => []) : [];
+    await write().finally(() => ending.abort());
+    await flushing;
+    let sums = await early;
+    const [read, named] = [await written.stat({ bigint: true }), await stat(path, { bigint: true })];
+    if (read.ino !== named.ino || read.dev !== named.dev) {
+      file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW); // `write` has made it anew
+      sums = [];
+    }
+    const all = wanted === undefined ? [] : allSums(file, path, wanted.blockBytes, sums);
+    return (await Promise.all([all, file.sync()]))[0];
+  } finally {
+    // An interruption need not wait for what is on its way to the disk: closing does.
+    if (file !== written) await file.close();
+    written.close().catch(() => undefined);
+  }
+}
+
+/** What is asked of a file that grows. */
+interface Growing {
+  stat(): Promise<{ readonly size: number }>;
+  datasync(): Promise<void>;
+}
+
+/** Sends to the disk what has come, again and again. Throws what the disk says. */
+export async function flushBehind(file: Growing, signal: AbortSignal): Promise<void> {
+  for (let flushed = 0; !signal.aborted; ) {
+    const { size } = await file.stat();
+    if (size >= flushed + FLUSH_BYTES) {
+      const began = performance.now();
+      await file.datasync();
+      flushed = size;
+      if (performance.now() - began > LONGEST_FLUSH_MS) return;
+    }
+    await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** The sums of its first so many blocks. */
+async function readBehind(file: FileHandle, path: string, blockBytes: number, signal: AbortSignal): Promise<string[]> {
+  const sums: string[] = [];
+  const buffer = Buffer.allocUnsafe(blockBytes);
+  while (!signal.aborted) {
+    const { size } = await file.stat();
+    while (!signal.aborted && (sums.length + 1) * blockBytes + BEHIND_BYTES <= size) {
+      sums.push(await sumOf(file, buffer, sums.length * blockBytes, path));
+    }
+    await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+  return sums;
+}
+
+/** `early`: those of its first blocks, which hold where a block has nothing but data. */
+async function allSums(file: FileHandle, path: string, blockBytes: number, early: string[]): Promise<string[]> {
+  const isFinal = early.length === 0 ? [] : await dataBlocks(file, blockBytes);
+  const { size } = await file.stat();
+  const buffer = Buffer.allocUnsafe(blockBytes);
+  const sums: string[] = [];
+  for (let at = 0; at < size; at += blockBytes) {
+    const known = isFinal[sums.length] ? early[sums.length] : undefined;
+    sums.push(known ?? (await sumOf(file, buffer.subarray(0, Math.min(blockBytes, size - at)), at, path)));
+  }
+  return sums;
+}
