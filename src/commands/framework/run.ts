@@ -8,6 +8,7 @@ import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/r
 import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
+import { isChoiceByFilter, targetWords } from "./target-words.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
 /** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
@@ -50,11 +51,12 @@ export async function runVerb(
 }
 
 async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {
-  const wish = await outputWish(line.globals, factory, verb.withoutSettings);
+  const asked = await outputWish(line.globals, factory, verb.withoutSettings);
+  const wish = isChoiceByFilter(verb, line) ? { ...asked, filters: [] } : asked;
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
   const context: Context = {
-    args: await takeArguments(name, verb, line.operands, line.options, factory),
+    args: {},
     options: line.options,
     globals: line.globals,
     world: factory.world,
@@ -66,6 +68,9 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     catalogue,
     failure: null,
   };
+  const operands = await targetWords(verb, line, context);
+  if (operands === null) return factory.report.note("Nothing is meant: there is nothing to do.");
+  context.args = await takeArguments(name, verb, operands, line.options, factory);
   let outcome: unknown;
   try {
     outcome = await verb.run(context);
