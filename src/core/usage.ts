@@ -97,7 +97,8 @@ export async function readUsage(world: World): Promise<Usage> {
   return { kinds: rows, hidden, freeBytes };
 }
 
-async function readAllocated(world: World, layers: readonly Layer[]): Promise<Map<string, number>> {
+/** The bytes that the files of these layers take on the disk; of borrowed ones nothing is known. */
+export async function readAllocated(world: World, layers: readonly Layer[]): Promise<Map<string, number>> {
   const sizes = await Promise.all(
     layers
       .filter(({ borrowed }) => borrowed === undefined)
@@ -152,7 +153,8 @@ function kindsOf(state: State) {
   ];
 }
 
-function hiddenLayers(
+/** The layers that nothing points at. */
+export function hiddenLayers(
   state: State,
   facts: Parameters<typeof collect>[1],
   allocated: ReadonlyMap<string, number>,

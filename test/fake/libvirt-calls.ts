@@ -11,9 +11,12 @@ export type Speaks = "always" | "never" | "secret" | "action";
 export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   listDomains: "always",
   domainOutlines: "always",
+  domainLoads: "always",
   domainStatus: "always",
   domainStatuses: "always",
   strayProcesses: "always",
+  startedAt: "never",
+  display: "always",
   qemuDisks: "always",
   agentPing: "always",
   agentFreezeStatus: "always",

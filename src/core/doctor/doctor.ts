@@ -112,6 +112,8 @@ export async function repair(world: World): Promise<Examined[]> {
     if (finding.mending !== null && !refused.has(finding))
       done.push({ ...rowOf(finding), result: (await mend(world, finding)) ? "mended" : "left" });
   }
+  // What was mended may have been in its way: a guest that was undefined, for one.
+  if (failures.splice(0).length > 0) await recoverAll(world, failures, world.lockTimeoutMs);
   const { collect } = await import("../layers/collect.ts");
   await collect(world);
   await (await import("../backups/pull.ts")).pullAll(world);

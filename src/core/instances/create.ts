@@ -126,6 +126,7 @@ function createSteps(
     {
       id: "record-instance",
       title: "Record the instance and its layers",
+      remembers: true,
       run: async () => {
         await storeVolumes(world, volumes, `instance ${instance.name}`, (draft) => {
           recordInstance(

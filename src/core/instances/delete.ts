@@ -101,7 +101,7 @@ export async function deleteDoomed(world: World, locks: HeldLocks, doomed: Doome
     target: data.name,
     data,
     steps,
-    follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data)),
+    follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data), data.uuid),
     result: async () => null,
   });
 }
@@ -194,7 +194,7 @@ function deleteInstanceSteps(world: World, data: DeleteData, saved: boolean): St
     {
       id: "forget",
       title: `Forget it and its snapshots${data.schedules.length === 0 ? "" : " and schedules"}`,
-      run: () => world.store.update((draft) => dropRecords(draft, data)),
+      run: () => world.store.update((draft) => dropRecords(draft, data), data.uuid),
     },
     { id: "remove-records", title: "Remove its records", actions: unlinkFiles(world, data) },
   );

@@ -143,6 +143,21 @@ export interface DomainOutline extends DomainSummary {
   readonly interfaces: readonly { readonly mac: string; readonly network: string | null }[]; // [] where nobody asked
 }
 
+/** What a running domain has used since it was started, and its memory now. */
+export interface DomainLoad {
+  readonly uuid: string;
+  readonly name: string;
+  readonly vcpus: number;
+  readonly cpuNs: number;
+  readonly ramBytes: number; // what it was given
+  /** What its guest uses, as its balloon driver says; null: it says nothing. */
+  readonly usedBytes: number | null;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
 /** All that a verb must know of one domain before it touches it, read in one virsh process. */
 export interface DomainStatus extends DomainSummary {
   readonly reason: string; // of `domstate --reason`
@@ -238,6 +253,10 @@ export interface CronEntry {
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
+  /** In a plan: it is run only where this is so, in words that stand behind "only if". */
+  readonly onlyIf?: string;
+  /** In a plan: what the file holds that its last argument names, and that is made for it. */
+  readonly reads?: string;
 }
 
 export interface NetworkInfo {
@@ -250,7 +269,8 @@ export interface NetworkInfo {
     readonly prefix: number;
   } | null;
   readonly reservations: readonly { readonly mac: string; readonly ip: string; readonly name: string | null }[];
-  readonly leases: readonly { readonly mac: string; readonly ip: string }[];
+  /** `givenAt`, ISO 8601: when it was given or renewed last; null where nothing tells. */
+  readonly leases: readonly { readonly mac: string; readonly ip: string; readonly givenAt?: string | null }[];
 }
 
 export interface HostCapabilities {

@@ -169,9 +169,12 @@ const entry = { when: "@reboot", environment: {}, command: { program: "/bin/true
 const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parameters<Host[Method]> } = {
   listDomains: () => [],
   domainOutlines: () => [() => true],
+  domainLoads: () => [],
   domainStatus: () => [domain],
   domainStatuses: () => [[domain]],
   strayProcesses: () => [[secret]],
+  startedAt: () => [domain],
+  display: () => [domain],
   qemuDisks: () => [domain],
   agentPing: () => [domain, 1000],
   agentFreezeStatus: () => [domain],
