@@ -23,6 +23,16 @@ function hasControlCharacter(value: string): boolean {
   return [...value].some((character) => character < " " || character === "\u007f");
 }
 
+function named(takes: string): Pick<SettingKind, "takes" | "accepts"> {
+  const accepts = (value: string) =>
+    value.length > 0 &&
+    value.length <= 128 &&
+    !value.includes("/") &&
+    !value.startsWith("-") &&
+    !hasControlCharacter(value);
+  return { takes, accepts };
+}
+
 export const SETTING_KINDS = {
   connect: {
     doc: "The libvirt to talk to.",
@@ -34,13 +44,7 @@ export const SETTING_KINDS = {
   },
   network: {
     doc: "The libvirt network that new instances are attached to.",
-    takes: "a network's name of 1 to 128 characters, or none",
-    accepts: (value) =>
-      value.length > 0 &&
-      value.length <= 128 &&
-      !value.includes("/") &&
-      !value.startsWith("-") &&
-      !hasControlCharacter(value),
+    ...named("a network's name of 1 to 128 characters, or none"),
     fallback: () => "default",
     variables: ["ESTRATO_NETWORK"],
     completes: "network",
@@ -52,6 +56,31 @@ export const SETTING_KINDS = {
     fallback: () => null,
     variables: ["ESTRATO_BACKUP_TARGET"],
     completes: "folder",
+  },
+  flavor: {
+    doc: "The flavor of new instances that are made from an image or a volume, where nothing says their size.",
+    ...named("a flavor's name"),
+    fallback: () => "small",
+    variables: ["ESTRATO_FLAVOR"],
+  },
+  rotation: {
+    doc: "How many backups of an instance and type are kept where neither --rotation nor --keep-* says it.",
+    takes: "a whole number from 1 on",
+    accepts: (value) => /^[1-9][0-9]{0,5}$/.test(value),
+    fallback: () => null,
+    variables: ["ESTRATO_ROTATION"],
+  },
+  backup_type: {
+    doc: "The type that backups are rotated with where --type names none.",
+    ...named("a name of 1 to 128 characters"),
+    fallback: () => "manual",
+    variables: ["ESTRATO_BACKUP_TYPE"],
+  },
+  quiesce: {
+    doc: "Whether the file systems of a running guest are quiesced for a snapshot or a backup.",
+    ...oneOf("try", "require", "off"),
+    fallback: () => "try",
+    variables: ["ESTRATO_QUIESCE"],
   },
   image_stores: {
     doc: "Folders of stores, besides those of this host's users, in which shared images are looked for.",

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { one } from "../framework/arguments.ts";
 import { verb } from "../framework/verb.ts";
 import { scopeOf, scopeOptions } from "./scope.ts";
@@ -23,6 +24,8 @@ export default verb({
       return { steps: [{ title, commands: [] }], notes: [], freesBytes: null };
     }
     await settings.set(args.key, args.value, scope);
+    if (args.key === "backup_target" && !existsSync(args.value))
+      factory.report.note(`${args.value}: there is no such folder yet; backups are refused until there is one.`);
     return null;
   },
 });

@@ -78,7 +78,7 @@ export async function deleteInstance(
   options: DeleteInstanceOptions,
 ): Promise<PlanView | null> {
   const first = await findDoomed(world, target, options.keepVolumes);
-  if (!(await confirmed(world, { text: `Delete instance ${first.name}?`, loses: losses(first) }))) return null;
+  if (!(await confirmed(world, { text: `Delete instance ${first.name}?`, loses: losses(world, first) }))) return null;
   const plan = await withLocks(world, [first.uuid, ...scheduleLocks(first)], async (locks) => {
     const doomed = await findDoomed(world, first.uuid, options.keepVolumes);
     if (scheduleLocks(doomed).some((name) => !locks.names.includes(name))) {
@@ -194,7 +194,7 @@ function deleteInstanceSteps(world: World, data: DeleteData, saved: boolean): St
     {
       id: "forget",
       title: `Forget it and its snapshots${data.schedules.length === 0 ? "" : " and schedules"}`,
-      run: () => world.store.update((draft) => dropRecords(draft, data), data.uuid),
+      run: () => world.store.update((draft) => dropRecords(draft, data)),
     },
     { id: "remove-records", title: "Remove its records", actions: unlinkFiles(world, data) },
   );
