@@ -1,6 +1,7 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
 import { userInfo } from "node:os";
 import { isBehindSudo, settingNote, storeNote } from "./behind-sudo.ts";
+import type { OperationEvent } from "./core/model/journal.ts";
 import type { Binding } from "./core/model/state.ts";
 import type { PlanView } from "./core/operations/steps.ts";
 import type { Clock, HeldLocks, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
@@ -15,7 +16,7 @@ import { toldError } from "./told-error.ts";
 import { type ColourWish, colourAllowed, loadPainter, type Painter } from "./ui/colour.ts";
 import { EXIT_CODES, errorJson, errorLine, errorTrace } from "./ui/errors.ts";
 import { type Prompts, terminalPrompts } from "./ui/prompts.ts";
-import { type StatusLine, statusLine } from "./ui/status-line.ts";
+import { type ProgressWay, type StatusLine, statusLine } from "./ui/status-line.ts";
 import { type Streams, type Terminal, terminalOf } from "./ui/streams.ts";
 import { printable } from "./ui/text.ts";
 
@@ -68,6 +69,14 @@ export interface Factory {
   readonly prompts: () => Prompts | null;
   /** Has a question been answered with no? */
   readonly declined: () => boolean;
+  /** Writes into the store's log, where this run has come to the store and it is there; never throws. */
+  readonly logEvent: (event: OperationEvent) => Promise<void>;
+  /** The operations that were logged since the last nextRun(). */
+  readonly loggedOperations: () => readonly string[];
+  /** What is logged from now on belongs to another target. */
+  readonly nextRun: () => void;
+  /** How many steps of operations have been done so far. */
+  readonly stepsDone: () => number;
   readonly settings: () => Promise<Settings>;
   /** Throws "usage" where this setting is unknown or cannot have this value. */
   readonly checkSetting: (key: string, value: string) => Promise<void>;
@@ -94,6 +103,13 @@ export interface Factory {
   readonly reportError: (error: unknown) => EstratoError;
 }
 
+/** Who is quiet wants none, but where it was asked for by name. */
+function progressWay({ progress, quiet }: Globals, isMoving: boolean): ProgressWay {
+  if (progress === "json" || progress === "none") return progress;
+  if (quiet) return "none";
+  return isMoving ? "moving" : "log";
+}
+
 /** Locks that end what the host keeps with them before they are released: a child that has them keeps them. */
 function letGoFirst(locks: HeldLocks, host: HostPort): HeldLocks {
   const release = async () => {
@@ -118,13 +134,14 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   const { streams, env, uid, signal, twins = {} } = surroundings;
   const { globals, command, withoutSettings, changes, withoutStore } = options;
   const terminal = terminalOf(streams, env);
+  const clock = twins.clock ?? realClock;
   const status = statusLine({
     stderr: streams.stderr,
-    moving: terminal.movingStderr && !globals.quiet,
+    way: progressWay(globals, terminal.movingStderr),
     columns: terminal.columns,
     nowMs: () => performance.now(),
+    now: () => clock.now(),
   });
-  const clock = twins.clock ?? realClock;
   const ids = twins.ids ?? realIds;
 
   function prompts(): Prompts | null {
@@ -150,8 +167,19 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       flags: { connect: globals.connect ?? undefined, color: globals.color ?? undefined },
       ...(twins.systemFolder === undefined ? {} : { systemFolder: twins.systemFolder }),
     });
+    isJson ||= globals.format === null && formatOf(read) === "json";
     return isBehindSudo(env, uid) ? told(read) : read;
   });
+  let isJson = globals.format === "json";
+
+  /** Null: the setting is damaged, which is said where it is used. */
+  function formatOf(read: Settings): string | null {
+    try {
+      return read.get("format").value;
+    } catch {
+      return null;
+    }
+  }
 
   /** What the caller's environment leads to is said when it is asked for, once. */
   function told(read: Settings): Settings {
@@ -193,8 +221,38 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   const store = once(async (): Promise<StorePort> => {
     const { boundStore } = await import("./core/binding/bound-store.ts");
     const dryRun = globals.dryRun;
-    return boundStore(await opened(), { here: await here(), host: libvirt, dryRun, takenOver: () => isTakenOver });
+    const bound = await boundStore(await opened(), {
+      here: await here(),
+      host: libvirt,
+      dryRun,
+      takenOver: () => isTakenOver,
+    });
+    isOurs = true;
+    const append = async (event: OperationEvent) => {
+      logged.push(event.operation);
+      await bound.events.append({ ...event, run: runId() });
+    };
+    return { ...bound, events: { ...bound.events, append } };
   });
+  let isOurs = false;
+  let logged: string[] = [];
+  let run = 0;
+  const runId = (): string => `${process.pid}-${Math.round(performance.timeOrigin)}-${run}`;
+
+  async function logEvent(event: OperationEvent): Promise<void> {
+    try {
+      // As it lies there: a refusal binds no store.
+      const { isThere, events } = await opened();
+      if (isOurs && (await isThere())) await events.append({ ...event, run: runId() });
+    } catch {
+      // for people alone
+    }
+  }
+
+  function nextRun(): void {
+    logged = [];
+    run += 1;
+  }
 
   async function takeOver(evenDamaged: boolean): Promise<boolean | PlanView> {
     const { takeOver: bind } = await import("./core/binding/take-over.ts");
@@ -236,7 +294,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       import("./core/operations/kinds.ts"),
     ]);
     const named = read.get("image_stores").value?.split(",") ?? [];
-    return {
+    const made: World = {
       kinds,
       host: openedHost,
       store: {
@@ -257,6 +315,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       dryRun: globals.dryRun,
       signal,
     };
+    return globals.dryRun ? (await import("./core/operations/rehearsal.ts")).rehearsed(made) : made;
   });
 
   async function sayingWait<T>(locks: Promise<T>): Promise<T> {
@@ -313,6 +372,10 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     status,
     prompts,
     declined: report.declined,
+    stepsDone: report.stepsDone,
+    logEvent,
+    loggedOperations: () => logged,
+    nextRun,
     settings,
     async checkSetting(key, value) {
       const { openSettings } = await import("./storage.ts");
@@ -330,7 +393,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     reportError(error) {
       const known = toldError(error, command, env);
       if (globals.trace) say(errorTrace(known));
-      say(globals.format === "json" ? errorJson(known, command, EXIT_CODES[known.code]) : errorLine(known));
+      say(isJson ? errorJson(known, command, EXIT_CODES[known.code]) : errorLine(known));
       return known;
     },
   };

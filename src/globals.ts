@@ -14,11 +14,13 @@ export interface Globals {
   readonly limit: number | null;
   readonly query: string | null;
   readonly noHeader: boolean;
+  readonly wide: boolean;
   readonly yes: boolean;
   readonly noInput: boolean;
   readonly dryRun: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
+  readonly progress: "auto" | "json" | "none";
   readonly trace: boolean;
   readonly color: ColourWish | null;
   readonly lockTimeout: number; // milliseconds; 0: not at all

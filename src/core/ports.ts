@@ -33,10 +33,20 @@ export interface Ids {
   mac(): string;
 }
 
+/** Figures of what goes on. */
+export interface ProgressDetail {
+  /** Of all that is moved. */
+  readonly totalBytes?: number;
+  readonly waitedMs?: number;
+  /** After which it is given up. */
+  readonly timeoutMs?: number;
+}
+
 /** Core's one way to speak outward. Core never prints and never asks by itself. */
 export interface Reporter {
   note(text: string): void; // worth a line on stderr
-  progress(title: string, fraction: number | null): void;
+  /** `fraction` of 0 to 1, null where nobody knows; `detail`: how much it is, or how long it is waited for. */
+  progress(title: string, fraction: number | null, detail?: ProgressDetail): void;
   /** Worth a line with -v; not there where nobody asked for it. */
   readonly detail?: ((text: string) => void) | undefined;
   /** A step of a plan: `before` it is done and `after`. Tests end the process here. */
@@ -115,5 +125,7 @@ export interface World {
   readonly imageStores?: readonly string[];
   readonly lockTimeoutMs: number;
   readonly dryRun: boolean;
+  /** In a dry run: what is recorded stays in memory, so that a plan can go on from it (operations/rehearsal.ts). */
+  readonly rehearsal?: true;
   readonly signal: AbortSignal;
 }

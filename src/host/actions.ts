@@ -23,6 +23,7 @@ import {
   performAwaitJob,
   performDefine,
   performLife,
+  performMark,
   performRedefine,
   performRename,
   performShutdown,
@@ -84,6 +85,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
     case "autostart":
     case "reboot":
       return performLife(context, action);
+    case "mark-domain":
+      return performMark(context, action);
     case "rename":
       return performRename(context, action);
     case "shutdown":

@@ -2,12 +2,14 @@
 import { randomUUID } from "node:crypto";
 import type { DefinitionEdit, DiskFile } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { dropMarks, setMark } from "./domain-marks.ts";
 import { diskXml, interfaceXml, isDevicePath } from "./domain-new.ts";
 import {
   attribute,
   childAt,
   childNamed,
   childrenNamed,
+  childText,
   type Document,
   type Element,
   ensureChild,
@@ -55,6 +57,8 @@ export function editDefinition(xml: string, edit: DefinitionEdit): string {
   if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUUID());
   const generationId = edit.dropGenerationId ? childNamed(root, "genid") : null;
   if (generationId) removeElement(generationId);
+  if (edit.dropMarks) dropMarks(root);
+  if (edit.mark !== undefined) setMark(root, childText(root, "uuid") ?? "", edit.mark);
   if (edit.consoleLog !== undefined) setConsoleLog(devices, edit.consoleLog);
   return serializeXml(document);
 }

@@ -1,6 +1,7 @@
 /** What a domain's XML says. Source of the words: libvirt.org/formatdomain.html. */
 import type { DefinedBacking, DomainDefinition, DomainDisk, DomainInterface } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { readMarks } from "./domain-marks.ts";
 import { type LibvirtFolders, SYSTEM_FOLDERS, tpmFolder } from "./libvirt-folders.ts";
 import { attribute, childAt, childNamed, childrenNamed, childText, type ReadElement, readXml } from "./xml.ts";
 
@@ -47,6 +48,7 @@ export function parseDefinition(xml: string, folders = SYSTEM_FOLDERS): DomainDe
     tpm: devices && readTpm(devices, uuid, folders),
     generationId: childNamed(root, "genid") !== null,
     agentChannel: devices !== null && childrenNamed(devices, "channel").some(isAgentChannel),
+    marks: readMarks(root, uuid),
     xml,
   };
 }

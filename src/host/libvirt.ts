@@ -3,6 +3,7 @@ import type {
   Command,
   DefinitionEdit,
   DomainDefinition,
+  DomainLoad,
   DomainOutline,
   DomainStatus,
   DomainSummary,
@@ -36,10 +37,16 @@ export function libvirtHost(virsh: Virsh) {
     listDomains: (): Promise<DomainSummary[]> => listDomains(virsh),
     domainOutlines: async (wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]> =>
       (await import("./domain-outline.ts")).domainOutlines(virsh, wanted),
+    domainLoads: async (): Promise<DomainLoad[]> => (await import("./domain-load.ts")).domainLoads(virsh),
     domainStatus: (domain: string, also?: "qemu"): Promise<DomainStatus | null> => domainStatus(virsh, domain, also),
     domainStatuses: (domains?: readonly string[]): Promise<Map<string, DomainStatus>> => domainStatuses(virsh, domains),
     strayProcesses: async (uuids: readonly string[]): Promise<Map<string, number>> =>
       (await import("./stray-process.ts")).strayProcesses(virsh, uuids),
+    startedAt: async (uuid: string): Promise<Date | null> => (await import("./stray-process.ts")).startedAt(uuid),
+    display: async (uuid: string): Promise<string | null> => {
+      const { exit, stdout } = await virsh.run(["domdisplay", "--domain", uuid]);
+      return exit === 0 && stdout.trim() !== "" ? stdout.trim() : null;
+    },
     qemuDisks: async (uuid: string): Promise<QemuDisk[]> => (await import("./qemu-disks.ts")).qemuDisks(virsh, uuid),
     agentPing: async (uuid: string, timeoutMs: number): Promise<boolean> =>
       (await import("./agent.ts")).agentPing(virsh, uuid, timeoutMs),

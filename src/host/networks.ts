@@ -45,7 +45,7 @@ export async function readNetwork(virsh: Virsh, name: string): Promise<NetworkBo
     live: active ? now.reservations : [],
     config: persistent ? next.reservations : [],
     reservations: [...now.reservations, ...next.reservations.filter((each) => !known.has(keyOf(each)))],
-    leases: active && leases.error === null ? parseLeases(leases.text) : [],
+    leases: active && leases.error === null ? parseLeases(leases.text, leaseSeconds(live.text)) : [],
   };
 }
 
@@ -96,9 +96,34 @@ function prefixOf(ip: ReadElement): number {
   return bits.replace(/0+$/, "").length;
 }
 
-/** Reads `net-dhcp-leases`: a table whose third and fifth columns are MAC and address. */
-export function parseLeases(text: string): NetworkInfo["leases"] {
-  return [...text.matchAll(/\b((?:[0-9a-f]{2}:){5}[0-9a-f]{2})\s+ipv4\s+([0-9.]+)\/\d+/g)].map(
-    ([, mac = "", ip = ""]) => ({ mac, ip }),
-  );
+/** dnsmasq's, where the network names none: dnsmasq(8), --dhcp-range. */
+const USUAL_LEASE_SECONDS = 3600;
+const UNIT_SECONDS: Readonly<Record<string, number>> = { seconds: 1, minutes: 60, hours: 3600 };
+
+/**
+ * How long a network's leases last; null where they never end, or last differently: then nothing tells when one was
+ * given. libvirt.org/formatnetwork.html, `<lease expiry='1' unit='hours'/>`.
+ */
+export function leaseSeconds(xml: string): number | null {
+  const found = [...xml.matchAll(/<lease\b[^>]*>/g)].map(([element]) => {
+    const count = Number(/\bexpiry=['"](\d+)['"]/.exec(element)?.[1] ?? "0");
+    return count * (UNIT_SECONDS[/\bunit=['"](\w+)['"]/.exec(element)?.[1] ?? "minutes"] ?? 60);
+  });
+  const distinct = new Set(found);
+  if (distinct.size > 1) return null;
+  const [seconds = USUAL_LEASE_SECONDS] = distinct;
+  return seconds === 0 ? null : seconds;
+}
+
+/**
+ * Reads `net-dhcp-leases`: a table of when a lease ends (in this machine's zone), MAC, protocol and address. `seconds`:
+ * how long one lasts.
+ */
+export function parseLeases(text: string, seconds: number | null = null): NetworkInfo["leases"] {
+  const row = /^\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)?.*?\b((?:[0-9a-f]{2}:){5}[0-9a-f]{2})\s+ipv4\s+([0-9.]+)\/\d+/gm;
+  return [...text.matchAll(row)].map(([, ends, mac = "", ip = ""]) => {
+    const endsMs = ends === undefined ? Number.NaN : new Date(ends.replace(" ", "T")).getTime();
+    const isTold = seconds !== null && !Number.isNaN(endsMs);
+    return { mac, ip, givenAt: isTold ? new Date(endsMs - seconds * 1000).toISOString() : null };
+  });
 }

@@ -8,6 +8,7 @@
 export interface ReadElement {
   readonly nodeType: number;
   readonly tagName: string;
+  readonly namespaceURI: string | null;
   readonly textContent: string | null;
   readonly childNodes: ArrayLike<{ readonly nodeType: number }>;
   hasAttribute(name: string): boolean;
@@ -24,10 +25,15 @@ class PlainElement implements ReadElement {
   readonly tagName: string;
   readonly childNodes: (PlainElement | PlainText)[] = [];
   readonly attributes: ReadonlyMap<string, string>;
+  readonly namespaceURI: string | null;
 
-  constructor(tagName: string, attributes: ReadonlyMap<string, string>) {
+  /** `around`: what it stands in, the root first. */
+  constructor(tagName: string, attributes: ReadonlyMap<string, string>, around: readonly PlainElement[]) {
     this.tagName = tagName;
     this.attributes = attributes;
+    const [prefix, local] = tagName.split(":");
+    const key = local === undefined ? "xmlns" : `xmlns:${prefix}`;
+    this.namespaceURI = [...around, this].findLast((one) => one.hasAttribute(key))?.getAttribute(key) || null;
   }
 
   hasAttribute(name: string): boolean {
@@ -84,7 +90,7 @@ function rootOf(text: string): PlainElement {
       if (open.pop()?.tagName !== closing) throw new NotPlain();
     } else if (opening !== undefined) {
       if ((parent === undefined && root !== undefined) || open.length >= DEEPEST) throw new NotPlain();
-      const element = new PlainElement(opening, attributesOf(attributes));
+      const element = new PlainElement(opening, attributesOf(attributes), open);
       if (opening.includes(":") || attributes.includes(":")) requireBound([...open, element], element);
       root ??= element;
       parent?.childNodes.push(element);

@@ -38,6 +38,24 @@ function qemuProcesses(): Map<string, number> {
   return found;
 }
 
+/** proc(5): field 22 of /proc/PID/stat, in ticks since the machine was started, of which there are 100 a second. */
+const TICKS_A_SECOND = 100;
+
+/** Since when the QEMU of this domain runs; null where there is none, or /proc does not show it. */
+export function startedAt(uuid: string): Date | null {
+  const pid = qemuProcesses().get(uuid);
+  if (pid === undefined) return null;
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // from the third on
+    const upSeconds = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+    const agoSeconds = upSeconds - Number(fields[22 - 3]) / TICKS_A_SECOND;
+    return Number.isFinite(agoSeconds) ? new Date(Date.now() - agoSeconds * 1000) : null;
+  } catch {
+    return null; // it has ended
+  }
+}
+
 function commandOf(pid: string): string[] {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");

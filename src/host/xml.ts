@@ -129,9 +129,14 @@ export function isXmlSafe(text: string): boolean {
   return !/[\u0000-\u001f\u007f-\u009f\ufffe\uffff]|\p{Surrogate}/u.test(text);
 }
 
-/** The child elements of that name; not deeper ones. */
+/** The child elements; not deeper ones. */
+export function childrenOf<E extends ReadElement>(parent: E): E[] {
+  return Array.from(parent.childNodes as ArrayLike<E>).filter(({ nodeType }) => nodeType === 1);
+}
+
+/** The same of that name. */
 export function childrenNamed<E extends ReadElement>(parent: E, name: string): E[] {
-  return Array.from(parent.childNodes as ArrayLike<E>).filter((node) => node.nodeType === 1 && node.tagName === name);
+  return childrenOf(parent).filter(({ tagName }) => tagName === name);
 }
 
 export function childNamed<E extends ReadElement>(parent: E, name: string): E | null {

@@ -18,6 +18,7 @@ export const EXIT_STATUS: readonly Fact[] = [
   ["8", "needs a yes, and nobody can be asked; nothing has changed"],
   ["9", "integrity: what is there is not what was recorded"],
   ["130, 143", "interrupted, terminated"],
+  ["255", "of `instance ssh`: no way into the guest"],
 ];
 
 export const FILES: readonly Fact[] = [

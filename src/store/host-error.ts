@@ -1,6 +1,8 @@
 /** What the file system refused, in words for people. */
 import { EstratoError } from "../errors.ts";
+import { ANSWERS } from "../system-answer.ts";
 
+/** What is another thing to do about a file of the store. */
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "Free some space on that file system and run the command again.",
   EDQUOT: "Free some of your quota on that file system and run the command again.",
@@ -10,21 +12,13 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOTDIR: "Name another store with --store.",
 };
 
-const WORDS: Readonly<Record<string, string>> = {
-  ENOSPC: "no space left on the file system",
-  EDQUOT: "the disk quota is used up",
-  EACCES: "permission denied",
-  EPERM: "operation not permitted",
-  EROFS: "the file system is read-only",
-  ENOTDIR: "a part of the path is no folder",
-};
-
 /** The "host" error for a failed system call on `path`; an error that is EstratoError already passes through. */
 export function hostError(path: string, error: unknown): EstratoError {
   if (error instanceof EstratoError) return error;
   const code = errnoOf(error);
-  const words = WORDS[code] ?? (error instanceof Error ? error.message : String(error));
-  const hint = HINTS[code];
+  const [answer, advice] = ANSWERS[code] ?? [];
+  const words = answer ?? (error instanceof Error ? error.message : String(error));
+  const hint = HINTS[code] ?? advice;
   return new EstratoError("host", `${path}: ${words}`, { cause: error, ...(hint === undefined ? {} : { hint }) });
 }
 

@@ -1,13 +1,25 @@
 /** The plan that `--dry-run` shows: numbered steps, each with the very commands, as a shell would take them. */
+
+import { humanSize } from "../units.ts";
 import type { Painter } from "./colour.ts";
 import type { Json } from "./output/json.ts";
-import { printable } from "./text.ts";
-import { humanSize } from "./units.ts";
+import { printable, printableLines } from "./text.ts";
+
+interface PlannedCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** It is run only where this is so. */
+  readonly onlyIf?: string;
+  /** What the file holds that its last argument names. */
+  readonly reads?: string;
+}
 
 export interface Plan {
   readonly steps: readonly {
     readonly title: string;
-    readonly commands: readonly { readonly program: string; readonly args: readonly string[] }[];
+    /** Whom it concerns, where the title does not say it. */
+    readonly of?: string;
+    readonly commands: readonly PlannedCommand[];
   }[];
   readonly notes: readonly string[];
   readonly freesBytes: number | null;
@@ -24,12 +36,21 @@ export function shellQuoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-export function planText(plan: Plan, painter: Painter): string {
+/** `files`: with what the files hold that its commands read. */
+export function planText(plan: Plan, painter: Painter, { files }: { readonly files: boolean }): string {
   const lines: string[] = [];
-  for (const [index, { title, commands }] of plan.steps.entries()) {
-    lines.push(`${index + 1}. ${painter("bold", printable(title))}`);
-    for (const { program, args } of commands) {
-      lines.push(`     ${printable([program, ...args].map(shellQuoted).join(" "))}`);
+  for (const [index, { title, of, commands }] of plan.steps.entries()) {
+    const whose = of === undefined ? "" : ` (${printable(of)})`;
+    lines.push(`${index + 1}. ${painter("bold", printable(title))}${whose}`);
+    for (const { program, args, onlyIf, reads } of commands) {
+      const condition = onlyIf === undefined ? "" : `   # only if ${printable(onlyIf)}`;
+      lines.push(`     ${printable([program, ...args].map(shellQuoted).join(" "))}${painter("dim", condition)}`);
+      if (!files || reads === undefined) continue;
+      lines.push(
+        ...printableLines(reads.trimEnd())
+          .split("\n")
+          .map((line) => painter("dim", `     | ${line}`)),
+      );
     }
   }
   for (const note of plan.notes) lines.push(`Note: ${printable(note)}`);
@@ -37,11 +58,17 @@ export function planText(plan: Plan, painter: Painter): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
-export function planJson(plan: Plan): Json {
+export function planJson(plan: Plan, { files }: { readonly files: boolean }): Json {
   return {
-    steps: plan.steps.map(({ title, commands }) => ({
+    steps: plan.steps.map(({ title, of, commands }) => ({
       title,
-      commands: commands.map(({ program, args }) => ({ program, args: [...args] })),
+      of: of ?? null,
+      commands: commands.map(({ program, args, onlyIf, reads }) => ({
+        program,
+        args: [...args],
+        only_if: onlyIf ?? null,
+        ...(files && reads !== undefined ? { reads } : {}),
+      })),
     })),
     notes: [...plan.notes],
     frees_bytes: plan.freesBytes,

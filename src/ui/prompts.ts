@@ -18,8 +18,15 @@ export interface Question {
 export interface Prompts {
   /** Lists what will be lost (or what `heading` says), then asks; no is the default. */
   confirm(question: Question): Promise<boolean>;
+  /** A list that can be searched by typing. */
   choose(question: string, choices: readonly Choice[]): Promise<string>;
-  ask(question: string): Promise<string>;
+  /** `fallback`: what an empty answer means. `check`: what is wrong with an answer, null where nothing is. */
+  ask(question: string, how?: Asking): Promise<string>;
+}
+
+export interface Asking {
+  readonly fallback?: string;
+  readonly check?: (text: string) => string | null;
 }
 
 /** Questions on this terminal. Call it only where somebody can answer. Throws "interrupted" on Ctrl-C. */
@@ -46,16 +53,28 @@ export function terminalPrompts(streams: Streams, signal: AbortSignal): Prompts 
       return answered(() => confirm({ message: told(text), default: false }, context));
     },
     async choose(question, choices) {
-      const { select } = await import("@inquirer/prompts");
-      const shown = choices.map(({ value, description }) => ({
+      const { search } = await import("@inquirer/prompts");
+      const shown = choices.map(({ value, description = "" }) => ({
         value,
-        name: description === undefined ? told(value) : `${told(value)}  ${told(description)}`,
+        name: description === "" ? told(value) : `${told(value)}  ${told(description)}`,
+        short: told(value),
       }));
-      return answered(() => select({ message: told(question), choices: shown, pageSize: 12 }, context));
+      const source = (term: string | undefined) => found(shown, term ?? "");
+      return answered(() => search({ message: told(question), source, pageSize: 12 }, context));
     },
-    async ask(question) {
+    async ask(question, { fallback, check } = {}) {
       const { input } = await import("@inquirer/prompts");
-      return answered(() => input({ message: told(question), required: true }, context));
+      const validate = (text: string) => told(check?.(text) ?? "") || true;
+      const asked = { message: told(question), required: true, validate };
+      return answered(() => input(fallback === undefined ? asked : { ...asked, default: fallback }, context));
     },
   };
+}
+
+/** Those in which all that was typed occurs, the ones that begin with it first. */
+function found<T extends { readonly name: string }>(choices: readonly T[], typed: string): T[] {
+  const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
+  const fitting = choices.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
+  const begins = ({ name }: T) => (name.toLowerCase().startsWith(words[0] ?? "") ? 0 : 1);
+  return fitting.sort((a, b) => begins(a) - begins(b));
 }

@@ -358,7 +358,7 @@ describe("whoever calls", () => {
       await answers(0, "instance", ...verb);
     const cron = ["--cron", "0 3 * * *", "--keep-last", "2"];
     expect(await answers(6, "schedule", "create", "s", "--snapshot", "plain", ...cron)).toContain("away from you");
-    expect(await answers(5, "instance", "delete", "sys1", "-y")).toContain("layer of the store /var/lib/estrato");
+    expect(await answers(5, "instance", "delete", "sys1", "-y")).toContain("the store /var/lib/estrato");
     expect(await sure("virsh", "domstate", "sys1")).toContain("shut off");
     await answers(0, "doctor");
     await root(0, ...at("/var/lib/estrato"), "doctor");
@@ -414,6 +414,23 @@ describe("whoever calls", () => {
     await root(0, ...at(second), "instance", "show", "sys1");
     await root(5, ...at(second), "snapshot", "create", "sys1", "s");
     await root(5, ...at(second), "instance", "delete", "sys1", "-y");
+    // One without a layer of its own, too: libvirt's definition says whose it is.
+    await root(0, ...at("/var/lib/estrato"), "instance", "adopt", "plain");
+    const plain = ["instance", "set", "plain", "--property", "tier=a"];
+    for (const refused of [
+      ["instance", "adopt", "plain"],
+      ["instance", "adopt", "--take-over", "-y", "plain"],
+      ["snapshot", "create", "plain", "s"],
+      ["instance", "resize", "plain", "--vcpus", "2"],
+      ["instance", "delete", "plain", "-y"],
+      plain,
+    ])
+      expect(await root(5, ...at(second), ...refused), refused.join(" ")).toContain("the store /var/lib/estrato");
+    await root(0, ...at("/var/lib/estrato"), "instance", "release", "plain");
+    await root(0, ...at(second), ...plain);
+    expect(await root(5, ...at("/var/lib/estrato"), ...plain)).toContain(`it belongs to the store ${second}`);
+    await root(0, ...at(second), "instance", "release", "plain");
+    expect(await sure("virsh", "dumpxml", "plain")).not.toContain("estrato");
     // Closed again: what is there can still be kept and given up.
     await sure("setfacl", "-b", gina.home);
     await root(0, ...at(second), "snapshot", "create", "two", "s");

@@ -7,7 +7,7 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { SYSTEM_FOLDERS, tpmFolder } from "../../src/host/libvirt-folders.ts";
 import { missingProgram } from "../../src/host/process-failure.ts";
 import { attach, detach, openDisk, switchDisks } from "./host-disks.ts";
-import { define, destroy, domainAt, findDomain, requireRunning, start, undefine } from "./host-domains.ts";
+import { define, destroy, domainAt, findDomain, requireRunning, start, undefine, withMark } from "./host-domains.ts";
 import { convert, convertDelta, createDisk, resize, unlink } from "./host-files.ts";
 import { discardFolder, moveFolder } from "./host-folders.ts";
 import {
@@ -69,6 +69,12 @@ const EFFECTS: Effects = {
   autostart(machine, action) {
     domainAt(machine, action.domain).autostart = action.on;
   },
+  "mark-domain"(machine, { domain, mark, on }) {
+    if (findDomain(machine, domain) === null && !on) return;
+    const found = domainAt(machine, domain);
+    found.inactive = withMark(found.inactive, domain, mark, on);
+    found.live &&= withMark(found.live, domain, mark, on);
+  },
   rename(machine, action) {
     const domain = domainAt(machine, action.domain);
     if (domain.live !== null) throw new EstratoError("failed", "virsh domrename: cannot rename active domain");
@@ -114,8 +120,10 @@ const EFFECTS: Effects = {
   },
   "define-secret": defineSecret,
   "undefine-secret": (machine, action) => void machine.secrets.delete(action.secret),
-  "set-mode"(machine, action) {
-    fileAt(machine, action.path).mode = action.mode;
+  "set-mode"(machine, { path, mode }) {
+    const words = `ENOENT: no such file or directory, stat '${path}'`; // as Node says it
+    if (!machine.files.has(path)) throw Object.assign(new Error(words), { code: "ENOENT", syscall: "stat", path });
+    fileAt(machine, path).mode = mode;
   },
   "set-access"(machine, action) {
     const file = machine.files.get(action.path);

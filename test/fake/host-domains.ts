@@ -1,8 +1,9 @@
 /** Simulated domains: libvirt's two definitions, and what QEMU really has open. */
 import { randomUUID } from "node:crypto";
-import type { DomainDefinition, DomainStatus, QemuDisk } from "../../src/core/model/host.ts";
+import type { DomainDefinition, DomainMark, DomainStatus, QemuDisk } from "../../src/core/model/host.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
+import { markWords } from "../../src/host/domain-marks.ts";
 import { parseDefinition as parseAnew } from "../../src/host/domain-xml.ts";
 import { withPoolPaths } from "../../src/host/pools.ts";
 import { childNamed, childrenNamed, parseXml, serializeXml } from "../../src/host/xml.ts";
@@ -79,6 +80,17 @@ function newDomain(xml: string): FakeDomain {
     checkpoints: [],
     addresses: [],
   };
+}
+
+/** Beside the marks of other stores, as libvirt keeps an element of each namespace. */
+export function withMark(xml: string, domain: string, mark: DomainMark, on: boolean): string {
+  const begin = `<estrato:guest xmlns:estrato="urn:estrato:store:${mark.store}" `;
+  const without = xml.replace(new RegExp(`${begin}[^>]*/>`), "").replace("<metadata></metadata>", "");
+  if (!on) return without;
+  const element = markWords(domain, mark, true).at(-1)?.replace("<guest ", begin) ?? "";
+  return without.includes("<metadata>")
+    ? without.replace("<metadata>", `<metadata>${element}`)
+    : without.replace("<devices>", `<metadata>${element}</metadata><devices>`);
 }
 
 export function undefine(machine: FakeMachine, domain: string, saved: boolean): void {

@@ -71,13 +71,17 @@ export interface FakeDomain {
   snapshots: string[];
   checkpoints: string[];
   addresses: string[];
+  /** Since when its process runs, where the machine tells. */
+  startedAt?: string;
+  /** Where its screen is served. */
+  display?: string;
 }
 
 export interface FakeNetwork {
   active: boolean;
   dhcp: NetworkInfo["dhcp"];
   reservations: { mac: string; ip: string; name: string | null }[];
-  leases: { mac: string; ip: string }[];
+  leases: { mac: string; ip: string; givenAt?: string | null }[];
 }
 
 export interface FakeMachine {
@@ -101,6 +105,8 @@ export interface FakeMachine {
   /** Whether the guests answer on their ssh port. */
   sshAnswers: boolean;
   freeBytes: number;
+  /** How often the loads of its guests were asked for: each time they have used a little more. */
+  samples: number;
   capabilities: HostCapabilities;
 }
 
@@ -131,6 +137,7 @@ export function fakeMachine(): FakeMachine {
     crontab: "",
     sshAnswers: true,
     freeBytes: 2 ** 40,
+    samples: 0,
     capabilities: {
       kvm: false,
       arch: "x86_64",

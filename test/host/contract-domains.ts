@@ -1,8 +1,42 @@
 /** Domains as a whole: their definitions and their life. */
 import { expect, test } from "vitest";
+import type { DomainMark } from "../../src/core/model/host.ts";
 import { addHead, defineGuest, type Rig, startGuest } from "./rig.ts";
 
 export function domainContract(current: () => Rig): void {
+  test("the marks of stores lie side by side in both definitions, and each goes by itself", async () => {
+    const { host } = current();
+    const uuid = await startGuest(current(), { vda: await current().addImage("disk") });
+    const marks = ["one", "two"].map((store) => ({
+      ...{ store, machine: "m-1", machineName: "alpha", home: `/srv/the "${store}" & only` },
+    }));
+    const [one, two] = marks as [DomainMark, DomainMark];
+    const marked = async () => {
+      const status = await host.domainStatus(uuid);
+      const sorted = (found: readonly DomainMark[] = []) => found.toSorted((a, b) => a.store.localeCompare(b.store));
+      return [status?.inactive, status?.live].map((definition) => definition && sorted(definition.marks));
+    };
+    const set = (mark: DomainMark, on: boolean, domain = uuid) => host.perform({ do: "mark-domain", domain, mark, on });
+    for (const mark of [one, two, two]) await set(mark, true);
+    expect(await marked()).toEqual([marks, marks]);
+    await set({ ...two, home: "/moved" }, true);
+    await set(one, false);
+    await set(one, false);
+    expect(await marked()).toEqual([[{ ...two, home: "/moved" }], [{ ...two, home: "/moved" }]]);
+    await host.perform({ do: "destroy", domain: uuid });
+    await set(one, true);
+    expect((await marked())[0]).toEqual([one, { ...two, home: "/moved" }]);
+    const xml = (await host.domainStatus(uuid))?.inactive.xml ?? "";
+    expect(host.parseDefinition(host.editDefinition(xml, { dropMarks: true })).marks).toEqual([]);
+    const edited = host.editDefinition(xml, { dropMarks: true, mark: one });
+    await host.perform({ do: "define", xml: edited });
+    expect((await marked())[0]).toEqual([one]);
+    const clone = "00000000-0000-4000-8000-0000000000ff";
+    expect(host.parseDefinition(host.editDefinition(xml, { uuid: clone })).marks).toEqual([]);
+    await set(one, false, clone);
+    await expect(set(one, true, clone)).rejects.toMatchObject({ code: "failed" });
+  });
+
   test("a domain is listed with its state, and known by UUID and by name", async () => {
     const rig = current();
     const uuid = await defineGuest(rig, { vda: await rig.addImage("disk") });
@@ -29,6 +63,16 @@ export function domainContract(current: () => Rig): void {
     expect((await rig.host.domainStatuses([])).size).toBe(0);
     const outlines = await rig.host.domainOutlines(() => true);
     expect(outlines.find(({ uuid }) => uuid === first)).toMatchObject({ state: "running", vcpus: 1 });
+    const loads = await rig.host.domainLoads();
+    expect(loads).toEqual([
+      {
+        ...{ uuid: first, name: outlines.find(({ uuid }) => uuid === first)?.name, vcpus: 1, ramBytes: 64 * 2 ** 20 },
+        ...{ cpuNs: expect.any(Number), usedBytes: expect.toSatisfy((used) => used === null || used >= 0) },
+        ...{ readBytes: expect.any(Number), writtenBytes: expect.any(Number) },
+        ...{ receivedBytes: expect.any(Number), sentBytes: expect.any(Number) },
+      },
+    ]);
+    expect((await rig.host.domainLoads())[0]?.cpuNs).toBeGreaterThanOrEqual(loads[0]?.cpuNs ?? Number.NaN);
   });
 
   test("a domain's life is a matter of saying it once or twice", async () => {

@@ -154,6 +154,12 @@ export function fileContract(current: () => Rig): void {
     expect(await rig.host.listFolder(rig.folder)).toEqual(["base"]);
   });
 
+  test("the mode of a file that somebody has removed cannot be set, as the kernel says", async () => {
+    const path = `${current().folder}/nothing`;
+    const error = { code: "ENOENT", syscall: "stat", path };
+    await expect(current().host.perform({ do: "set-mode", path, mode: 0o400 })).rejects.toMatchObject(error);
+  });
+
   test("a disk grows, stays, and never shrinks", async () => {
     const rig = current();
     const path = await rig.addImage("disk", { content: { 0: "A" } });
@@ -172,6 +178,21 @@ export function fileContract(current: () => Rig): void {
     for (const _ of ["once", "again"]) await rig.host.perform({ do: "copy-file", from, to, mode: 0o600 });
     expect(await rig.host.sameContent({ path: from, format: "raw" }, { path: to, format: "raw" })).toBe(true);
     expect((await rig.host.fileInfo(to))?.mode).toBe(0o600);
+  });
+
+  test("a text takes the place of what was there, or, where it is only for who has none, leaves that as it is", async () => {
+    const { host, folder } = current();
+    const path = `${folder}/marker.json`;
+    const write = (text: string, more: { readonly mode?: number; readonly ifNone?: boolean } = {}) =>
+      host.perform({ do: "write-file", path, text, ...more });
+    const found = async () => [(await host.readText(path, 1024))?.text, (await host.fileInfo(path))?.mode];
+    await write("first", { ifNone: true });
+    expect(await found()).toEqual(["first", 0o600]);
+    await write("second", { ifNone: true, mode: 0o644 });
+    expect(await found()).toEqual(["first", 0o600]);
+    await write("third", { mode: 0o644 });
+    expect(await found()).toEqual(["third", 0o644]);
+    expect(await host.listFolder(folder)).toEqual(["marker.json"]);
   });
 
   test("a seed is a private file, and is replaced as a whole", async () => {

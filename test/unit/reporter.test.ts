@@ -9,7 +9,7 @@ function reporter(answer: boolean | null, yes: boolean) {
   return createReporter({
     globals: { quiet: false, verbose: false, yes, dryRun: false },
     env: {},
-    status: { show: () => undefined, clear: () => undefined },
+    status: { show: () => undefined, clear: () => undefined, end: () => undefined },
     say: () => undefined,
     prompts: () => (answer === null ? null : ({ confirm: async () => answer } as unknown as Prompts)),
   });

@@ -1,3 +1,4 @@
+import { humanSize } from "../../units.ts";
 import { many } from "../framework/arguments.ts";
 import { choice, flag, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
@@ -33,6 +34,7 @@ export default verb({
   },
   result: result.one(backupColumns),
   changes: true,
+  done: ({ target, row }) => `Backed up ${target}: ${humanSize(row?.written_bytes ?? 0)} written.`,
   withoutStore: true,
   examples: [
     { line: "estrato backup web1 --rotation 7 --type daily", says: "a full one, the seven newest are kept" },
@@ -44,6 +46,7 @@ export default verb({
     6: "the target is not there or full, or --quiesce require and no agent answers",
     9: "QEMU, libvirt and the records disagree, or a copy is not what was planned",
   },
+  guide: async (guide) => (await import("./create-guide.ts")).guideBackup(guide),
   async run(context) {
     const { args, options, factory, world } = context;
     const policy = policyOf(options, "backup create");

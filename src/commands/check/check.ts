@@ -1,6 +1,7 @@
 import type { Judgement, Limits } from "../../core/check/judge.ts";
 import type { World } from "../../core/ports.ts";
 import { ChildExit } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { optional } from "../framework/arguments.ts";
 import { count, duration, size, text } from "../framework/options.ts";
 import { verb } from "../framework/verb.ts";
@@ -69,7 +70,7 @@ export default verb({
       level = judgement.level;
     } catch (error) {
       if (factory.signal.aborted) throw error;
-      streams.stdout.write(`${statusText(3, error instanceof Error ? error.message : String(error))}\n`);
+      streams.stdout.write(`${statusText(3, wordsOf(error))}\n`);
       level = 3;
     }
     if (level > 0) throw new ChildExit(level);

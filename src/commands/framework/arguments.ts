@@ -14,6 +14,9 @@ export type Completion =
   | "flavor"
   | "keypair"
   | "setting"
+  | "setting-value" // of the setting that is named before it
+  | "network"
+  | "owner"
   | "command"
   | readonly string[];
 
@@ -58,6 +61,15 @@ export function optional(
 /** One or more; the last argument of its verb. The same one twice counts once. */
 export function many(label: string, help: string, extras: Extras = {}): ArgumentSpec<readonly string[]> {
   return spec(label, help, extras, true, required(label, extras), (words) => [...new Set(words)]);
+}
+
+/** Any number, or none; the last argument of its verb. The same one twice counts once. */
+export function optionalMany(
+  label: string,
+  help: string,
+  extras: Omit<Extras, "ask" | "unless"> = {},
+): ArgumentSpec<readonly string[]> {
+  return spec(label, help, extras, true, null, (words) => [...new Set(words)]);
 }
 
 /** All the other words as they are, or none; the last argument of its verb. */

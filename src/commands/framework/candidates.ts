@@ -1,6 +1,8 @@
 /** The live names of a kind: for a shell's completion, and for the choice at a terminal. */
+
 import type { State } from "../../core/model/state.ts";
 import type { Factory } from "../../factory.ts";
+import { humanSize } from "../../units.ts";
 import type { Completion } from "./arguments.ts";
 
 export interface Candidate {
@@ -21,6 +23,21 @@ export async function candidates(
   }
   const list = KINDS[kind];
   return list === undefined ? [] : list(await (await store()).read());
+}
+
+/** With the guests that libvirt has and estrato has not adopted. */
+export async function liveCandidates(
+  kind: Completion,
+  factory: Pick<Factory, "store" | "settings" | "host">,
+): Promise<Candidate[]> {
+  const known = await candidates(kind, factory);
+  if (kind !== "instance") return known;
+  const domains = await (await factory.host()).listDomains();
+  const names = new Set(domains.map((domain) => domain.name));
+  return [
+    ...domains.map(({ name, state }) => ({ value: name, description: state })),
+    ...known.filter(({ value }) => !names.has(value)),
+  ];
 }
 
 type Lister = (state: State) => Candidate[];
@@ -45,7 +62,7 @@ const KINDS: Partial<Record<string, Lister>> = {
   flavor: (state) =>
     Object.values(state.flavors).map(({ name, vcpus, ramBytes }) => ({
       value: name,
-      description: `${vcpus} vCPU, ${Math.round(ramBytes / 1024 ** 2)} MiB`,
+      description: `${vcpus} vCPU, ${humanSize(ramBytes)}`,
     })),
   schedule: (state) => Object.values(state.schedules).map(({ name, cron }) => ({ value: name, description: cron })),
   keypair: (state) => Object.values(state.keypairs).map(({ name, type }) => ({ value: name, description: type })),

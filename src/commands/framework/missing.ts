@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import type { ArgumentSpec, Completion } from "./arguments.ts";
-import { type Candidate, candidates } from "./candidates.ts";
+import { liveCandidates } from "./candidates.ts";
 import { usageLine } from "./help.ts";
 import type { Verb } from "./tree.ts";
 
@@ -67,15 +67,3 @@ async function askFor(name: string, verb: Verb, spec: ArgumentSpec<unknown>, fac
 }
 
 const CHOSEN: ReadonlySet<Completion> = new Set(["instance", "snapshot", "image", "volume", "keypair", "flavor"]);
-
-/** With the guests that libvirt has and estrato has not adopted. */
-async function liveCandidates(kind: Completion, factory: Factory): Promise<Candidate[]> {
-  const known = await candidates(kind, factory);
-  if (kind !== "instance") return known;
-  const domains = await (await factory.host()).listDomains();
-  const names = new Set(domains.map((domain) => domain.name));
-  return [
-    ...domains.map(({ name, state }) => ({ value: name, description: state })),
-    ...known.filter(({ value }) => !names.has(value)),
-  ];
-}

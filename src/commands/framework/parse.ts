@@ -9,6 +9,8 @@ export interface Line {
   readonly operands: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
   readonly globals: Globals;
+  /** The keys of the required options that were not given. */
+  readonly missing: readonly string[];
 }
 
 /** `keyName` → `--key-name`. */
@@ -49,20 +51,26 @@ export async function parseLine(name: string, verb: Verb, words: readonly string
     Object.fromEntries(
       Object.entries<OptionSpec<unknown>>(options).map(([key, option]) => [
         key,
-        optionValue(name, key, option, given.get(key) ?? []),
+        option.take(given.get(key) ?? [], longFlag(key)),
       ]),
     ) as Record<Key, unknown>;
-  return { operands: command.args, globals: values(GLOBAL_OPTIONS) as Globals, options: values(verb.options) };
+  const required = Object.entries(verb.options).filter(([, option]) => option.required);
+  return {
+    operands: command.args,
+    globals: values(GLOBAL_OPTIONS) as Globals,
+    options: values(verb.options),
+    missing: required.flatMap(([key]) => (given.has(key) ? [] : [key])),
+  };
 }
 
-function optionValue(name: string, key: string, option: OptionSpec<unknown>, texts: readonly string[]): unknown {
+/** Throws "usage" where a required option was not given. */
+export function requireOptions(name: string, verb: Verb, { missing: [key] }: Line): void {
+  const option = key === undefined ? undefined : verb.options[key];
+  if (key === undefined || option === undefined) return;
   const long = longFlag(key);
-  if (option.required && texts.length === 0) {
-    throw new EstratoError("usage", `${name}: ${long} is missing`, {
-      hint: `Give ${long} ${option.value ?? ""}: ${option.help}.`,
-    });
-  }
-  return option.take(texts, long);
+  throw new EstratoError("usage", `${name}: ${long} is missing`, {
+    hint: `Give ${long} ${option.value ?? ""}: ${option.help}.`,
+  });
 }
 
 /** commander's words in our form: "error: unknown option '--foo'\n(Did you mean --format?)". */

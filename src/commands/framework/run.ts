@@ -5,9 +5,12 @@ import type { Globals } from "../../globals.ts";
 import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/output/options.ts";
 import { compileQuery } from "../../ui/output/query.ts";
 import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/render.ts";
-import { isPlan, type Plan, planJson, planText } from "../../ui/plan.ts";
+import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
+import { eventLog } from "./logged.ts";
 import { takeArguments } from "./missing.ts";
-import { type Line, parseLine } from "./parse.ts";
+import { type Line, parseLine, requireOptions } from "./parse.ts";
+import type { Drawing } from "./result.ts";
+import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
 /** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
@@ -30,17 +33,37 @@ export async function runVerb(
     changes: verb.changes,
     withoutStore: verb.withoutStore(line.options),
   });
+  let more: string[] = [];
   try {
-    await runParsed(name, verb, line, factory, catalogue);
+    if (line.missing.length > 0 || verb.guide !== null) {
+      more = await (await import("./guide.ts")).guidedWords(verb, line, factory);
+    }
+    if (more.length === 0) {
+      requireOptions(name, verb, line);
+      await runParsed(name, verb, line, factory, catalogue);
+    }
   } finally {
     factory.close();
   }
+  if (more.length === 0) return;
+  const whole = [...more, ...words];
+  const same = ["estrato", ...name.split(" "), ...whole].map(shellQuoted).join(" ");
+  factory.report.note(`The same without questions: ${same}`);
+  await runVerb(name, verb, whole, same, surroundings, catalogue);
 }
 
 async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {
   const wish = await outputWish(line.globals, factory, verb.withoutSettings);
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
+  const page = async (): Promise<Page> => ({
+    wish,
+    query,
+    isTerminal: factory.terminal.stdout,
+    columns: factory.terminal.columns,
+    nowMs: factory.clock.now().getTime(),
+    painter: await factory.painter("stdout"),
+  });
   const context: Context = {
     args: await takeArguments(name, verb, line.operands, line.options, factory),
     options: line.options,
@@ -52,24 +75,34 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     wants: wanting(verb, wish, selection, isSilent(verb, line.globals)),
     name,
     catalogue,
+    isWatched: factory.terminal.stdout && wish.query === null && (wish.format ?? "table") === "table",
+    render: async (rows) => printed(verb, rows, wish, selection, page, line.globals.verbose),
+    async ended(target, outcome, error) {
+      isEnded = true;
+      await log.ended(target, error);
+      if (error === null) await told.done(target, outcome);
+    },
     failure: null,
   };
+  const told = teller(verb, context, isPlain(wish));
+  const log = eventLog(name, verb, context);
+  let isEnded = false;
+  const [first = ""] = Object.values(context.args).flat();
   let outcome: unknown;
   try {
     outcome = await verb.run(context);
+    if (!isEnded) await log.ended(String(first ?? ""), null);
+    factory.status.end();
+  } catch (error) {
+    if (!isEnded) await log.ended(String(first ?? ""), error);
+    throw error;
   } finally {
     factory.status.clear();
   }
-  const page = async (): Promise<Page> => ({
-    wish,
-    query,
-    isTerminal: factory.terminal.stdout,
-    columns: factory.terminal.columns,
-    painter: await factory.painter("stdout"),
-  });
-  const text = await printed(verb, outcome, wish, selection, page);
+  const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
   if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
+  await told.rest(outcome);
   if (context.failure !== null) throw context.failure;
 }
 
@@ -111,28 +144,35 @@ async function printed(
   wish: OutputWish,
   selection: ReturnType<typeof selectionOf>,
   page: () => Promise<Page>,
+  files: boolean,
 ): Promise<string> {
   const { shape, columns, onRequest, draw } = verb.result;
   const several = Array.isArray(outcome);
   const rows = (several ? outcome : [outcome]).filter((row) => row !== null && row !== undefined);
-  if (rows.length > 0 && rows.every(isPlan)) return plans(rows, several, await page());
+  if (rows.length > 0 && rows.every(isPlan)) return plans(rows, several, await page(), files);
   if (shape === "nothing" || (rows.length === 0 && !several)) return "";
   if (onRequest && isPlain(wish)) return "";
   const isShaped = wish.query !== null || wish.columns.length > 0 || (wish.format ?? "table") !== "table";
   // Rows of a list can be chosen, and cut up by a pipe.
   const chosen = wish.sort !== null || wish.filters.length > 0 || wish.limit !== null || !(await page()).isTerminal;
   const drawn = !isShaped && !(shape === "list" && chosen);
-  const own = drawn && draw !== null ? draw(rows, (await page()).painter) : null;
+  const own = drawn && draw !== null ? await draw(rows, drawingOn(await page())) : null;
   if (own !== null) return own;
   return renderRows(rows, shape === "list" ? "list" : several ? "each" : "one", columns, selection, await page());
 }
 
-async function plans(rows: readonly Plan[], several: boolean, page: Page): Promise<string> {
+function drawingOn({ painter, nowMs, columns, isTerminal }: Page): Drawing {
+  return { painter, columns, nowMs: isTerminal ? nowMs : undefined };
+}
+
+/** `files`: with what the files hold that commands read. */
+async function plans(rows: readonly Plan[], several: boolean, page: Page, files: boolean): Promise<string> {
   const { wish, query } = page;
   if (query === null && (wish.format ?? "table") === "table") {
-    return rows.map((plan) => planText(plan, page.painter)).join("\n");
+    return rows.map((plan) => planText(plan, page.painter, { files })).join("\n");
   }
-  const value = several ? rows.map(planJson) : planJson(rows[0] as Plan);
+  const all = rows.map((plan) => planJson(plan, { files }));
+  const value = several ? all : (all[0] ?? null);
   return renderValue(query === null ? value : query(value), page);
 }
 
@@ -146,6 +186,7 @@ async function outputWish(globals: Globals, factory: Factory, withoutSettings: b
     limit: globals.limit,
     query: globals.query,
     header: !globals.noHeader,
+    wide: globals.wide,
   };
 }
 

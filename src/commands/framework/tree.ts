@@ -3,7 +3,8 @@ import type { StorePort, World } from "../../core/ports.ts";
 import type { Factory } from "../../factory.ts";
 import type { Globals } from "../../globals.ts";
 import type { Streams } from "../../ui/streams.ts";
-import type { ArgumentSpec } from "./arguments.ts";
+import type { ArgumentSpec, Completion } from "./arguments.ts";
+import type { Candidate } from "./candidates.ts";
 import type { OptionSpec } from "./options.ts";
 import type { Outcome, ResultSpec } from "./result.ts";
 
@@ -11,7 +12,7 @@ import type { Outcome, ResultSpec } from "./result.ts";
 export type Any = any;
 export type Arguments = Readonly<Record<string, ArgumentSpec<Any>>>;
 export type Options = Readonly<Record<string, OptionSpec<Any>>>;
-type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
+export type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
 export type OptionValues<O> = { readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never };
 
 /** What run() is handed. */
@@ -31,6 +32,12 @@ export interface Context<A = Any, O = Any> {
   readonly name: string;
   /** All nouns and verbs: for help and completion. */
   readonly catalogue: Catalogue;
+  /** Does a person look at the table, so that it may be drawn again and again? */
+  readonly isWatched: boolean;
+  /** Rows of the result as they would be printed. */
+  readonly render: (rows: readonly unknown[]) => Promise<string>;
+  /** Says, and logs, how the work on one of several targets has ended, as soon as it has; eachTarget calls it. */
+  readonly ended: (target: string, outcome: unknown, error: unknown) => Promise<void>;
   /** Set by eachTarget: thrown once the result is printed. */
   failure: Error | null;
 }
@@ -38,6 +45,35 @@ export interface Context<A = Any, O = Any> {
 export interface Example {
   readonly line: string;
   readonly says: string;
+}
+
+/** What a dialogue is handed. Each question throws "interrupted" where nobody answers. */
+export interface Guide {
+  /** What the line says. */
+  readonly operands: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly factory: Factory;
+  /** What there is of a kind, or these. */
+  candidates(kind: Completion): Promise<Candidate[]>;
+  choose(question: string, choices: readonly Candidate[]): Promise<string>;
+  /** `check` says what is wrong with an answer by throwing "usage". */
+  ask(
+    question: string,
+    how?: { readonly fallback?: string; readonly check?: (text: string) => unknown },
+  ): Promise<string>;
+}
+
+/** What a verb that changes something says of each thing at a terminal once it is done. */
+export interface Done<A = Any, O = Any, Row = Any> {
+  /** As it was named. */
+  readonly target: string;
+  /** What run() returned of it; null: nothing. */
+  readonly row: Row | null;
+  /** False where it was so already. */
+  readonly changed: boolean;
+  readonly args: ArgumentValues<A>;
+  readonly options: OptionValues<O>;
+  readonly world: () => Promise<World>;
 }
 
 /** A verb as the framework knows it. */
@@ -52,6 +88,10 @@ export interface Verb {
   readonly withoutStore: (options: Any) => boolean;
   readonly withoutSettings: boolean;
   readonly raw: boolean;
+  /** The dialogue about what the line leaves open; null: there is none. */
+  readonly guide: ((guide: Guide) => Promise<string[]>) | null;
+  /** One sentence; null: there is nothing to say. */
+  readonly done: ((done: Done) => string | null | Promise<string | null>) | null;
   readonly run: (context: Context) => Promise<Outcome<Any>>;
 }
 

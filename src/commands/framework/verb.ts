@@ -37,6 +37,8 @@
  * 4. Several targets: `many("INSTANCE", …)` and
  *    `return eachTarget(context, args.instances, { kind: "instance", verb: "stop" }, (target) => …)` from `targets.ts`.
  *    It tries all, reports each failure, and gives the exit code of CLI.md.
+ *    A verb that changes something also declares `done`: what is said of each at a terminal, `Resized data1 to 20 GiB.`
+ *    A list declares `empty`: how its first thing is made.
  * 5. Errors: throw EstratoError; never print them, never exit. Notes: `world.report.note`. Questions: core's
  *    `world.report.confirm`.
  * 6. List it in `src/commands/NOUN/index.ts`:
@@ -48,7 +50,7 @@
  * inside run().
  */
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
-import type { Any, Arguments, Context, Example, Options, OptionValues, Verb } from "./tree.ts";
+import type { Any, Arguments, Context, Done, Example, Guide, Options, OptionValues, Verb } from "./tree.ts";
 
 interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   /** Paragraphs, parted by an empty line. The one-line summary stands in the noun's index. */
@@ -71,7 +73,17 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   readonly withoutSettings?: boolean;
   /** Gets the words as they are, options and all; only for the hidden verb that completes them. */
   readonly raw?: boolean;
+  /**
+   * A dialogue at a terminal about what the line leaves open: returns the words that say it, [] where nothing is. What
+   * they are is printed, and the line run with them.
+   */
+  readonly guide?: (guide: Guide) => Promise<string[]>;
   readonly run: (context: Context<A, O>) => Promise<Outcome<NoInfer<Row>>>;
+  /**
+   * Of a verb that changes something: the sentence that a person reads when it is done, `Stopped web1.`, for each
+   * target. Null where there is nothing to say that its result does not show.
+   */
+  readonly done?: (done: Done<A, O, NoInfer<Row>>) => string | null | Promise<string | null>;
 }
 
 /** Declares a verb; its arguments and options are typed from their declarations. */
@@ -87,7 +99,9 @@ export function verb<
     exits: {},
     withoutSettings: false,
     raw: false,
-    ...definition,
+    guide: null,
+    done: null,
+    ...(definition as Omit<typeof definition, "done"> & { done?: Verb["done"] }),
     withoutStore: withoutStore(definition),
     run: async (context: Context) => (await definition.run(context as Context<A, O>)) ?? null,
   };

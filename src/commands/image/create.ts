@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { createImage, type ImageSource } from "../../core/images/create.ts";
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { one } from "../framework/arguments.ts";
 import { choice, flag, keyValues, repeated, size, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
@@ -37,6 +38,7 @@ export default verb({
   },
   result: result.one(imageColumns),
   changes: true,
+  done: ({ row }) => `Made image ${row?.name} (${humanSize(row?.sizeBytes ?? 0)}).`,
   withoutStore: true,
   examples: [
     { line: "estrato image create debian12 --file debian-12.qcow2", says: "from a file" },
@@ -52,6 +54,7 @@ export default verb({
     5: "the name is taken, or the file changed while it was copied",
     6: "the file is not what it claims, names another file, or there is not enough space",
   },
+  guide: async (guide) => (await import("./create-guide.ts")).guideImage(guide),
   async run({ args, options, world, streams }) {
     const { property, minDisk, minRam, protect } = options;
     const wanted = { name: args.name, properties: property, minDiskBytes: minDisk, minRamBytes: minRam, protect };

@@ -12,6 +12,9 @@ export default verb({
 What is known of its host key is kept for this instance alone: a clone, or a new instance at an address that another had, is no stranger. Exits as ssh
 does: with the code of the command, or 255 where it cannot connect.
 
+Who to be there, if --login does not say it, the instance's or its image's property os_admin_user does; else it is the usual user of the
+distribution that the property os_distro names, or with whose name that of the image begins (debian, ubuntu, fedora, …); else root.
+
 A guest that has just been started, or reverted, is not ready at once: its ssh server is waited for, at port 22 of its address. Where your ssh gets
 there in another way (a jump host, another port), use --no-wait.`,
   arguments: {
@@ -19,7 +22,7 @@ there in another way (a jump host, another port), use --no-wait.`,
     command: rest("COMMAND", "what to run there, behind --; a shell where it is left out"),
   },
   options: {
-    login: text("USER", "who to be there", { short: "-l", default: "root" }),
+    login: text("USER", "who to be there, if not whom its image lets in", { short: "-l" }),
     identity: text("FILE", "the private key to use", { short: "-i", complete: "file" }),
     timeout: duration("how long its ssh server may take to answer", { default: DEFAULT_SSH_WAIT_MS }),
     noWait: flag("connect at once, and fail where it does not answer yet"),

@@ -1,6 +1,7 @@
 import type { Launch } from "../../core/schedules/create.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
+import { humanTime } from "../../units.ts";
 import { encryptionOptions } from "../backup/encryption.ts";
 import { target } from "../backup/place.ts";
 import { policyOf, policyOptions, zone } from "../backup/policy.ts";
@@ -58,6 +59,7 @@ export default verb({
   },
   result: result.one(scheduleColumns),
   changes: true,
+  done: ({ row }) => `Made schedule ${row?.name}; it runs next at ${humanTime(row?.next_run_at ?? "")}.`,
   withoutStore: true,
   examples: [
     {
@@ -79,6 +81,7 @@ export default verb({
     5: "the name is taken",
     6: "there is no crontab, or a path that cannot stand in one",
   },
+  guide: async (guide) => (await import("./create-guide.ts")).guideSchedule(guide),
   async run({ args, options, world, factory }) {
     const task = await taskOf(factory, args.name, options);
     const expires = task.kind === "snapshot" && task.expireMs !== null;

@@ -1,5 +1,6 @@
 import type { VolumeSourceChoice } from "../../core/volumes/source.ts";
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { one } from "../framework/arguments.ts";
 import { size, text } from "../framework/options.ts";
 import { encryption, passphraseOf } from "../framework/passphrase.ts";
@@ -30,6 +31,7 @@ export default verb({
   },
   result: result.one(volumeColumns),
   changes: true,
+  done: ({ row }) => `Made volume ${row?.name} (${humanSize(row?.size_bytes ?? 0)}).`,
   withoutStore: true,
   examples: [
     { line: "estrato volume create data1 --size 10G", says: "an empty one" },

@@ -16,7 +16,7 @@ import { findToChange } from "../volumes/take-in.ts";
 import { bookmarkOf } from "./bookmarks.ts";
 import { type Base, copiedBytes, type DiskMoment, planCopies, requireEncryption } from "./copies.ts";
 import { type BackupData, createBackupKind, snapshotOf } from "./create-recovery.ts";
-import { copySteps } from "./create-steps.ts";
+import { copySteps, recordsShown } from "./create-steps.ts";
 import { requireWhole } from "./find.ts";
 import { identityOf } from "./identity.ts";
 import { planKey } from "./key.ts";
@@ -69,8 +69,8 @@ export async function createBackupLocked(
   requireEncryption(state, momentOf(state, uuid, left), secret !== null, status.name);
   const identity = await identityOf(world, state, status);
   const data = dataOf(world, state, status, options, { id, secret, store, identity });
-  const how = { passable, compress: options.compress, passphraseFile: options.passphraseFile };
   const bytes = await copiedBytes(world, state, planned.copies);
+  const how = { passable, compress: options.compress, passphraseFile: options.passphraseFile, bytes };
   await openTarget(world, target).requireSpace(bytes, `backup of ${status.name}`);
   const take = (within: World) =>
     createSnapshotLocked(within, locks, uuid, {
@@ -96,7 +96,7 @@ export async function createBackupLocked(
         return taken;
       },
     },
-    ...copySteps(world, data, how, () => now),
+    ...copySteps(world, data, how, () => now, world.dryRun ? await recordsShown(world, state, status, data) : []),
   ];
   return run<BackupData, BackupView>(world, locks, {
     kind: createBackupKind,

@@ -11,7 +11,7 @@ import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropKey, giveKey } from "./key.ts";
 import { type BackupDisk, type Manifest, manifestText, readManifest } from "./manifest.ts";
 import { unchangedSums } from "./merged-sums.ts";
-import { diskFile, MANIFEST, NEXT_MANIFEST, VOID_NOTE } from "./parts.ts";
+import { diskFile, MANIFEST, NEXT_MANIFEST, sumsFile, VOID_NOTE } from "./parts.ts";
 import { emptied, requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 import type { BackupTarget, Merging, StoredBackup } from "./targets/target.ts";
@@ -45,7 +45,12 @@ export const deleteBackupKind: Kind<DeleteData> = {
 };
 
 /** From a backup to none. Each is repeatable; only forward. */
-export function deleteSteps(world: World, data: DeleteData, passphraseFile: string | null): Step[] {
+export function deleteSteps(
+  world: World,
+  data: DeleteData,
+  passphraseFile: string | null,
+  above: Manifest | null, // of what stands on it
+): Step[] {
   const { id, child, secret } = data;
   const target = openTarget(world, data.target);
   const going = target.backup(id);
@@ -61,7 +66,7 @@ export function deleteSteps(world: World, data: DeleteData, passphraseFile: stri
       run: () => world.store.update((draft) => void delete draft.bookmarks[id]),
     },
   ];
-  if (child !== null && data.devices.length > 0) steps.push(...mergeSteps(world, target, { ...data, child }));
+  if (child !== null && data.devices.length > 0) steps.push(...mergeSteps(world, target, { ...data, child }, above));
   steps.push({ id: "remove", title: "Remove it", actions: going.remove() });
   if (key.length > 0)
     steps.push({ id: "take-passphrase-away", title: "Take the passphrase away", actions: dropKey(secret) });
@@ -71,14 +76,23 @@ export function deleteSteps(world: World, data: DeleteData, passphraseFile: stri
 /** Where something stands on what goes. */
 type MergeData = DeleteData & { readonly child: string };
 
-function mergeSteps(world: World, target: BackupTarget, data: MergeData): Step[] {
+function mergeSteps(world: World, target: BackupTarget, data: MergeData, above: Manifest | null): Step[] {
+  const child = target.backup(data.child);
+  const disks = (above?.disks ?? []).filter(({ device }) => data.devices.includes(device));
+  const prepared = [...disks.map(({ device }) => sumsFile(device, data.id)), NEXT_MANIFEST];
   return [
     { id: "merge", title: "Merge what stands on it", actions: mergeActions(requireMerging(target), data) },
-    { id: "prepare-manifest", title: "Prepare the manifest", run: () => prepareManifest(world, target, data) },
+    {
+      id: "prepare-manifest",
+      title: "Prepare the manifest",
+      shown: prepared.flatMap((file) => child.writeText(file, "")),
+      run: () => prepareManifest(world, target, data),
+    },
     ...finishSteps(requireMerging(target), data),
     {
       id: "remove-old-checksums",
       title: "Remove the old checksums",
+      shown: disks.flatMap(({ sums }) => child.removeFile(sums.file)),
       run: async () => {
         for (const action of await staleSums(target.backup(data.child))) await world.host.perform(action);
       },

@@ -59,7 +59,8 @@ export async function deleteLocked(
   if (plan.devices.length > 0) requireMerging(openTarget(world, target));
   const marker = await requireTarget(world, await world.store.read(), target);
   const data = { ...plan, marker, secret: merging ? await planKey(world, passphraseFile) : null };
-  const steps = deleteSteps(world, data, passphraseFile);
+  const above = all.find((one) => one.id === data.child)?.manifest ?? null;
+  const steps = deleteSteps(world, data, passphraseFile, above);
   // In its journal stands the target alone: where that is unmounted before recovery, the instance is not held up.
   const own = { ...locks, names: [target] };
   return run<DeleteData, null>(world, own, {

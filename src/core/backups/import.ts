@@ -36,6 +36,8 @@ export interface Import {
    * libvirt's secret that opens the backup, and each layer of it that is to be encrypted; null: it is not encrypted.
    */
   readonly secret: string | null;
+  /** What the copies move. */
+  readonly bytes?: number;
 }
 
 /** What becomes of its definition. */
@@ -77,7 +79,7 @@ export async function planImport(
     bytes += secret === null && image !== undefined ? await world.host.convertedBytes(image) : sizeBytes;
   }
   await requireSpace(world, bytes, `restoring backup ${manifest.id}`);
-  return { ...imageFromBackup(world, backup, id, disks, layers), layers, loan: null, from, secret };
+  return { ...imageFromBackup(world, backup, id, disks, layers), layers, loan: null, from, secret, bytes };
 }
 
 /** The image that these layers are for a moment, and what comes with it. */
@@ -113,6 +115,9 @@ export function chooseDisks(all: readonly BackupDisk[], devices: readonly string
   return devices.length === 0 ? all : all.filter(({ device }) => devices.includes(device));
 }
 
+/** The steps that only remember something: what follows is planned as if they were done. */
+export const REMEMBERS: ReadonlySet<string> = new Set(["take-definition", "record-copied"]);
+
 /**
  * The image is recorded last: there, it is whole. One that is booted from is never recorded: nothing but what is made
  * of it stands on a loan.
@@ -133,7 +138,12 @@ export function importSteps(world: World, plan: Import, wanted: DefinitionWish):
   ];
   if (plan.loan !== null) return small;
   return [
-    { id: "copy-disks-back", title: "Copy the disks back", actions: copiesOf(plan) },
+    {
+      id: "copy-disks-back",
+      title: "Copy the disks back",
+      actions: copiesOf(plan),
+      ...(plan.bytes === undefined ? {} : { bytes: plan.bytes }),
+    },
     { id: "compare-copies", title: "Compare the copies with the plan", run: () => requireWhole(world, layers) },
     ...small,
     {

@@ -33,7 +33,7 @@ export async function restoreInstant(
   const begun = options.as === undefined || found?.id === options.as.uuid ? found : null;
   if (begun !== null && world.dryRun) return planPull(world, begun);
   const made = begun ?? (await bootInstance(world, from, { ...options, start: true }));
-  if ("steps" in made) return made;
+  if ("steps" in made) return wait ? { ...made, steps: [...made.steps, PULL] } : made;
   const again = await sameAgain(world, made);
   if (again === null) {
     world.report.note(`${made.name} is there already, and all of the backup has been pulled in`);
@@ -55,6 +55,9 @@ export async function restoreInstant(
   }
   return made;
 }
+
+/** Which merges that takes the layers say once they are there. */
+const PULL = { title: "Pull all of it in while it runs", commands: [] };
 
 /** The instance of that name, where it was booted from that backup. */
 async function findMade(world: World, { targets, backup }: RestoreFrom, name: string): Promise<Instance | null> {

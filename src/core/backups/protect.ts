@@ -1,6 +1,6 @@
 /** `backup protect` and `unprotect`: a mark in the manifest, so that it goes where the backup goes. */
 import { EstratoError } from "../../errors.ts";
-import type { PlanView } from "../operations/steps.ts";
+import { type PlanView, planView, unchanged } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { findBackup, requireWhole } from "./find.ts";
@@ -27,15 +27,11 @@ export async function setProtected(
     const backup = found.manifest === null ? requireWhole(found) : { ...found, manifest: found.manifest };
     const manifest = { ...backup.manifest, protected: on };
     const actions = openTarget(world, target).backup(id).writeText(MANIFEST, manifestText(manifest));
-    if (world.dryRun) {
-      const title = on ? "Protect it" : "Lift its protection";
-      return {
-        steps: [{ title, commands: actions.flatMap((action) => world.host.commandsFor(action)) }],
-        notes: [],
-        freesBytes: null,
-      };
-    }
-    if (backup.manifest.protected !== on) for (const action of actions) await world.host.perform(action);
-    return viewBackup({ ...backup, manifest });
+    const made = viewBackup({ ...backup, manifest });
+    if (backup.manifest.protected === on) return unchanged(world, made, `Backup ${id} is so already.`);
+    const title = on ? `Protect ${id}` : `Lift the protection of ${id}`;
+    if (world.dryRun) return planView(world, [{ id: "mark", title, actions }]);
+    for (const action of actions) await world.host.perform(action);
+    return made;
   });
 }

@@ -113,7 +113,7 @@ export async function restoreInPlace(
   const request = { ...from, locks: ({ instance }: Restored["manifest"]) => [instance.id], snapshot };
   return restore(world, request, async (within, restored) => {
     const { revertLocked } = await import("../snapshots/revert.ts");
-    await recordSnapshot(world, restored, snapshot);
+    await recordSnapshot(within, restored, snapshot);
     const done = await revertLocked(within, restored.locks, snapshot, null, { discard: false, keepMs: options.keepMs });
     return { ...done, snapshot: restored.manifest.id } as Reverted;
   });

@@ -1,12 +1,12 @@
 /** `backup restore`: to a new instance, in the place of the one it was taken of, or one disk as a volume. */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { markBorrowed } from "../graph/borrowed.ts";
 import { forgetSecret } from "../layers/secrets.ts";
 import type { Image, Layer } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
-import { type PlanView, planView, type Step } from "../operations/steps.ts";
+import { rehearsed } from "../operations/rehearsal.ts";
+import type { PlanView, Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, OpenEntry, Outcome, World } from "../ports.ts";
 import type { BorrowedImage } from "../sharing/borrow.ts";
@@ -14,8 +14,8 @@ import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
 import { ancestorsOf, type Backup } from "./backup.ts";
 import { borrowBackup } from "./borrow.ts";
 import { findBackup, requireNoProblems, requireWhole, type WholeBackup } from "./find.ts";
-import { type DefinitionWish, dropImport, type Import, importSteps, planImport } from "./import.ts";
-import { giveKey, planKey, requireKey } from "./key.ts";
+import { type DefinitionWish, dropImport, type Import, importSteps, planImport, REMEMBERS } from "./import.ts";
+import { dropKey, giveKey, planKey, requireKey } from "./key.ts";
 import { backupsIn } from "./list.ts";
 import type { Manifest } from "./manifest.ts";
 import { examineAll } from "./verify.ts";
@@ -101,16 +101,21 @@ export async function restore<T>(
     const key = giveKey(world, secret, passphraseFile, backup.id);
     const given: Step[] =
       key.length === 0 ? [] : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }];
-    const steps = [
-      ...given,
-      ...importSteps(world, plan, request.definition ?? { trust: null, instance: null, isItself: false }),
-    ];
+    const definition = request.definition ?? { trust: null, instance: null, isItself: false };
+    const steps = [...given, ...importSteps(world, plan, definition)];
     let made: T | undefined;
+    const planUse = async (within: World) => {
+      const on = await rehearsed(within);
+      const done = importSteps(on, plan, definition).filter(({ id }) => REMEMBERS.has(id));
+      for (const step of done) await step.run?.();
+      const answer = await use(on, { image, loan, manifest: backup.manifest, locks });
+      return answer;
+    };
     const { image, layers, loan } = plan;
     const make = async (within: World) => {
-      if (within.dryRun) return planView(within, useSteps(loan));
-      made = await use(within, { image, loan, manifest: backup.manifest, locks });
-      return made;
+      const wanted = { image, loan, manifest: backup.manifest, locks };
+      if (!within.dryRun) made = await use(within, wanted);
+      return within.dryRun ? planUse(within) : made;
     };
     return run<RestoreData, T>(world, locks, {
       kind: restoreKind,
@@ -122,6 +127,7 @@ export async function restore<T>(
         {
           id: "forget-copy",
           title: "Forget the copy",
+          shown: layers.some((layer) => layer.secret !== null) ? [] : dropKey(secret),
           run: () => forget(world, locks, plan, request.snapshot ?? null),
         },
       ],
@@ -150,18 +156,6 @@ async function planFrom(
 }
 
 const MAKE: Step = { id: "make-wanted", title: "Make of it what was asked for" };
-
-/** What people are told of that is not planned before its turn comes. */
-function useSteps(loan: BorrowedImage | null): Step[] {
-  if (loan === null) return [MAKE];
-  const { layers, image } = loan;
-  const marks = layers.flatMap(({ borrowed }) => (borrowed === undefined ? [] : [markBorrowed(borrowed)]));
-  return [
-    { id: "mark-read", title: "Say in the backup that it is read", shown: marks },
-    { id: "make-guest", title: "Make new disks on its files, define the instance and start it" },
-    { id: "pull", title: `Pull ${image.name} in` },
-  ];
-}
 
 /** All of it is read. */
 async function requireSound(world: World, backup: WholeBackup, known: ReadonlyMap<string, Backup>): Promise<void> {

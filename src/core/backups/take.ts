@@ -54,8 +54,7 @@ export async function backupAndRotate(
     const series = { instance: status.uuid, type: options.type };
     const { target, passphraseFile } = options;
     if (isPlan(made)) {
-      const going = await goingAfter(world, options, series, { policy, zone });
-      return { ...made, notes: [...made.notes, ...going] };
+      return withRotation(world, locks, made, options, await goingAfter(world, options, series, { policy, zone }));
     }
     await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });
     return made;
@@ -110,13 +109,13 @@ function keptInUse(all: readonly Backup[], verdict: Verdict): Verdict {
     : { ...verdict, keep: true, why: [`${above.id}, which is damaged, builds on it`] };
 }
 
-/** What one more would send away, in sentences. */
+/** What one more would send away, the newest first. */
 async function goingAfter(
   world: World,
   { target, disks }: Pick<CreateBackupOptions, "target" | "disks">,
   series: Series,
   { policy, zone }: Retention,
-): Promise<string[]> {
+): Promise<Verdict[]> {
   const now = world.clock.now();
   const all = await backupsIn(world, target);
   const attached = [...volumesOf(await world.store.read(), series.instance)];
@@ -124,7 +123,24 @@ async function goingAfter(
   const next = { id: "", createdAt: now.toISOString(), protected: false, volumes };
   const due = retainOfVolumes([...inSeries(all, series), next], policy, zone, now);
   const verdicts = due.filter(({ id }) => id !== next.id).map((one) => keptInUse(all, one));
-  return verdicts.filter(({ keep }) => !keep).map(({ id, why }) => `Backup ${id} will go: ${why.join(", ")}.`);
+  return verdicts.filter(({ keep }) => !keep);
+}
+
+/** The plan of a backup with that of what goes when it is there, the oldest first. */
+async function withRotation(
+  world: World,
+  locks: HeldLocks,
+  taken: PlanView,
+  { target, passphraseFile }: Place,
+  going: readonly Verdict[],
+): Promise<PlanView> {
+  const steps = [...taken.steps];
+  for (const { id } of [...going].reverse()) {
+    const plan = await deleteLocked(world, locks, target, id, passphraseFile);
+    steps.push(...(plan?.steps ?? []));
+  }
+  const notes = going.map(({ id, why }) => `Backup ${id} will go: ${why.join(", ")}.`);
+  return { ...taken, steps, notes: [...taken.notes, ...notes] };
 }
 
 /** Those that count: whole ones. */

@@ -2,6 +2,7 @@
  * `doctor`: compares store, files and libvirt, names each difference, and mends what can be mended without guessing.
  */
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { findings as structure } from "../graph/invariants.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State } from "../model/state.ts";
@@ -10,6 +11,7 @@ import { recoverAll } from "../operations/recovery.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
+import { examineVerifying } from "./half-made.ts";
 import { examineInstances } from "./instances.ts";
 import { recordLostLayers } from "./lost-layers.ts";
 import { examineMarks } from "./marks.ts";
@@ -57,6 +59,7 @@ export async function examine(world: World): Promise<Finding[]> {
       ...(await examineTargets(world, state)),
       ...(await examineSchedules(world, state)),
       ...(await examineUses(world, state)),
+      ...(await examineVerifying(world, state)),
       ...(await examineOrphans(world, state)),
       ...(await orphanSecrets(world, state)),
     );
@@ -109,6 +112,8 @@ export async function repair(world: World): Promise<Examined[]> {
     if (finding.mending !== null && !refused.has(finding))
       done.push({ ...rowOf(finding), result: (await mend(world, finding)) ? "mended" : "left" });
   }
+  // What was mended may have been in its way: a guest that was undefined, for one.
+  if (failures.splice(0).length > 0) await recoverAll(world, failures, world.lockTimeoutMs);
   const { collect } = await import("../layers/collect.ts");
   await collect(world);
   await (await import("../backups/pull.ts")).pullAll(world);
@@ -119,7 +124,7 @@ export async function repair(world: World): Promise<Examined[]> {
     .filter(({ entry }) => pending.includes(entry.id))
     .map(({ entry, error }) => ({
       subject: `operation ${entry.id}`,
-      problem: `"${entry.command}" cannot be recovered: ${error instanceof Error ? error.message : String(error)}`,
+      problem: `"${entry.command}" cannot be recovered: ${wordsOf(error)}`,
       remedy:
         error instanceof EstratoError && error.hint !== undefined
           ? error.hint
@@ -175,9 +180,7 @@ async function mend(world: World, finding: Finding): Promise<boolean> {
   } catch (error) {
     if (error instanceof EstratoError && error.code === "interrupted") throw error;
     const hint = error instanceof EstratoError && error.hint !== undefined ? `. ${error.hint}` : "";
-    world.report.note(
-      `${finding.subject}: could not be mended: ${error instanceof Error ? error.message : String(error)}${hint}`,
-    );
+    world.report.note(`${finding.subject}: could not be mended: ${wordsOf(error)}${hint}`);
     return false;
   } finally {
     await locks?.release();

@@ -4,6 +4,7 @@ import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
 import { isItsLibvirt, LOST_PAGE, lostAmong } from "../instances/find.ts";
 import { hostnameOf } from "../instances/hostname.ts";
+import { othersMarks, placeOf } from "../instances/marks.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DiskFile, DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
@@ -55,6 +56,7 @@ export async function examineInstances(world: World, state: State): Promise<Find
       continue;
     }
     if (status.name !== instance.name) findings.push(renamed(instance, status));
+    findings.push(...(await examineMarks(world, state, status)));
     findings.push(...(await examineHeads(world, state, status)));
     findings.push(...(await examineGuest(world, status)));
     findings.push(...(await examineAddresses(world, instance)));
@@ -83,6 +85,18 @@ async function examineShelved(world: World, state: State, instance: Instance, ha
     findings.push(unmendable(subject, "it is shelved, and libvirt has a domain of its id", remedy));
   }
   return [...findings, ...(await examineAddresses(world, instance))];
+}
+
+/** Two stores that took it in before there were marks, or whoever defined it from a copy. */
+async function examineMarks(world: World, state: State, status: DomainStatus): Promise<Finding[]> {
+  const others = await othersMarks(world, state, status);
+  return others.map((mark) =>
+    unmendable(
+      `instance ${status.name}`,
+      `it bears the mark of another store: ${placeOf(state, mark)}`,
+      `One of the two must let it go: estrato instance release ${status.name}; where the other is gone for good: estrato instance adopt --take-over ${status.name}.`,
+    ),
+  );
 }
 
 function renamed(instance: Instance, status: DomainStatus): Finding {

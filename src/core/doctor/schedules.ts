@@ -2,6 +2,7 @@
  * Compares the schedules with the crontab: each has its lines there, and no line of ours calls what is not remembered.
  */
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { nameOfTarget, requireTarget } from "../backups/targets/identity.ts";
 import type { Crontab } from "../model/host.ts";
 import type { Schedule, State } from "../model/state.ts";
@@ -19,7 +20,7 @@ export async function examineSchedules(world: World, state: State): Promise<Find
     crontab = await world.host.crontab();
   } catch (error) {
     if (schedules.length === 0) return []; // a machine without cron
-    const why = error instanceof EstratoError ? error.message : String(error);
+    const why = wordsOf(error);
     return [
       unmendable("crontab", `it cannot be read, and ${schedules.length} schedules need it: ${why}`, "Install cron."),
     ];

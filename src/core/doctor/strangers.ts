@@ -10,7 +10,7 @@ import { layersByFile } from "../layers/foreign-chain.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
 import { definitionsOf } from "../named-files.ts";
-import type { World } from "../ports.ts";
+import type { HeldLocks, World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
 import { volumeLabel } from "../volumes/find.ts";
 import { type Finding, unmendable } from "./finding.ts";
@@ -62,7 +62,7 @@ function strangerOf(state: State, status: DomainStatus, disk: DomainDisk, layer:
     mending: {
       locks: [status.uuid, volume.id],
       loses: [],
-      mend: (world) => recordAttached(world, status.uuid, device, volume.id),
+      mend: (world, locks) => recordAttached(world, locks, status.uuid, device, volume.id),
     },
   };
 }
@@ -81,8 +81,8 @@ function mayRecord(state: State, status: DomainStatus, { device, source }: Domai
 }
 
 /** Throws "conflict" where it is another's meanwhile, "integrity" where QEMU does not write to it. */
-async function recordAttached(world: World, uuid: string, device: string, id: string): Promise<void> {
-  const { state, status } = await findAgain(world, uuid);
+async function recordAttached(world: World, locks: HeldLocks, uuid: string, device: string, id: string): Promise<void> {
+  const { state, status } = await findAgain(world, locks, uuid);
   const draft = structuredClone(state);
   attach(draft, uuid, device, id);
   await requireAgreement(world, draft, status);

@@ -47,10 +47,12 @@ export async function createImageFromFile(world: World, options: CreateFromFileO
       // The name may have been given to another file since; from here on this very file is meant.
       const { virtualSizeBytes } = await world.host.inspectUntrusted(held.path, format);
       if (format === "qcow2") await requireSound(world, held.path, file);
-      await requireSpace(world, await world.host.convertedBytes({ path: held.path, format }), `image ${name}`);
+      const bytes = await world.host.convertedBytes({ path: held.path, format });
+      await requireSpace(world, bytes, `image ${name}`);
       const data = plan(world, id, options, virtualSizeBytes);
       // A plan names the file as people do.
-      const steps = fromFileSteps(world, data, world.dryRun ? { ...held, path: file } : held, stamp, format, name);
+      const from = { held: world.dryRun ? { ...held, path: file } : held, stamp, format, bytes };
+      const steps = fromFileSteps(world, data, from, name);
       return await run(world, locks, { kind: createImageKind, data, steps, result: async () => data.image });
     } finally {
       await held.close();
@@ -88,9 +90,12 @@ function plan(world: World, id: string, options: CreateFromFileOptions, sizeByte
 function fromFileSteps(
   world: World,
   data: FileData,
-  held: HeldFile,
-  stamp: string,
-  fromFormat: string,
+  {
+    held,
+    stamp,
+    format: fromFormat,
+    bytes,
+  }: { readonly held: HeldFile; readonly stamp: string; readonly format: string; readonly bytes: number },
   name: string,
 ): Step[] {
   const { layer, image } = data;
@@ -104,7 +109,7 @@ function fromFileSteps(
     mode: FROZEN,
   };
   return [
-    { id: "copy-file", title: "Copy the file into a layer", actions: [convert] },
+    { id: "copy-file", title: "Copy the file into a layer", actions: [convert], bytes },
     {
       id: "compare-layer",
       title: "Compare the layer with the plan",

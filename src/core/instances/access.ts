@@ -3,11 +3,13 @@ import { ChildExit, EstratoError } from "../../errors.ts";
 import type { Command } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { findInstance, isLive } from "./find.ts";
+import { loginOf } from "./login.ts";
 import { isOff } from "./power.ts";
 import { sshAddress, waitForSsh } from "./ssh-wait.ts";
 
 export interface SshOptions {
-  readonly login: string;
+  /** Null: whom its image lets in (login.ts). */
+  readonly login: string | null;
   readonly identity: string | null; // path of a private key
   readonly command: readonly string[]; // [] for a shell
   /** How long the guest's ssh may take to answer; null: connect at once. */
@@ -23,22 +25,37 @@ export async function sshCommand(world: World, target: string, options: SshOptio
   const found = await findInstance(world, target);
   const { status } = found;
   if (!isLive(status)) throw isOff(status.name);
-  if (/^-|[\s@]/.test(options.login) || options.login === "") {
-    throw new EstratoError("usage", `--login ${JSON.stringify(options.login)}: not a user name`);
+  const login = options.login ?? loginOf(found.state, found.record);
+  if (!isLogin(login)) {
+    const what = options.login === null ? "the property os_admin_user" : "--login";
+    throw new EstratoError("usage", `${what} ${JSON.stringify(login)}: not a user name`, {
+      hint: "Say who to be with --login USER.",
+    });
   }
   const { waitMs } = options;
   const address = waitMs === null ? await sshAddress(world, found) : await waitForSsh(world, status.uuid, waitMs);
-  const file = world.store.paths.knownHosts(status.uuid);
   const args = [
-    ...["-o", "StrictHostKeyChecking=accept-new"],
-    ...["-o", `UserKnownHostsFile=${sshQuoted(file)}`],
-    ...["-o", "LogLevel=ERROR"], // it would say each new key's fingerprint as a warning
-    ...["-o", `HostKeyAlias=${status.uuid}`],
+    ...Object.entries(sshSettings(world, status.uuid)).flatMap(([key, value]) => ["-o", `${key}=${value}`]),
     ...(options.identity === null ? [] : ["-i", options.identity, "-o", "IdentitiesOnly=yes"]),
-    ...["-l", options.login, "--", address],
+    ...["-l", login, "--", address],
     ...options.command,
   ];
   return { program: "ssh", args };
+}
+
+/** May ssh take it for the name of a user? */
+export function isLogin(name: string): boolean {
+  return name !== "" && !/^-|[\s@]/.test(name);
+}
+
+/** What ssh must know of an instance besides its address: ssh_config(5). */
+export function sshSettings(world: World, uuid: string): Readonly<Record<string, string>> {
+  return {
+    StrictHostKeyChecking: "accept-new",
+    UserKnownHostsFile: sshQuoted(world.store.paths.knownHosts(uuid)),
+    LogLevel: "ERROR", // it would say each new key's fingerprint as a warning
+    HostKeyAlias: uuid,
+  };
 }
 
 /** ssh splits the value at spaces and expands percent signs in it (ssh_config(5)). */
@@ -50,7 +67,11 @@ function sshQuoted(path: string): string {
  * The command that connects the terminal with the guest's serial console. Throws "conflict" where it is off, "usage"
  * for a bad escape.
  */
-async function consoleCommand(world: World, target: string, escapeKey: string | null): Promise<Command> {
+async function consoleCommand(
+  world: World,
+  target: string,
+  escapeKey: string | null,
+): Promise<{ readonly command: Command; readonly name: string }> {
   if (escapeKey !== null && !/^(\^[@-_a-z]|[!-~])$/.test(escapeKey)) {
     throw new EstratoError("usage", `--escape ${JSON.stringify(escapeKey)}: not a character`, {
       hint: "Write it like ^] or ~.",
@@ -58,12 +79,47 @@ async function consoleCommand(world: World, target: string, escapeKey: string | 
   }
   const { status } = await findInstance(world, target);
   if (!isLive(status)) throw isOff(status.name);
-  return world.host.consoleCommand(status.uuid, escapeKey);
+  return { command: world.host.consoleCommand(status.uuid, escapeKey), name: status.name };
 }
 
-/** Gives the terminal to the guest's console. Throws ChildExit with virsh's code, and what `consoleCommand` throws. */
-export async function openConsole(world: World, target: string, escapeKey: string | null): Promise<void> {
-  await giveTerminal(world, await consoleCommand(world, target, escapeKey));
+/** Gives the terminal to the guest's console; `onOpen` is told its name before. Throws ChildExit with virsh's code, and what `consoleCommand` throws. */
+export async function openConsole(
+  world: World,
+  target: string,
+  escapeKey: string | null,
+  onOpen: (name: string) => void,
+): Promise<void> {
+  const { command, name } = await consoleCommand(world, target, escapeKey);
+  onOpen(name);
+  await giveTerminal(world, command);
+}
+
+/** Where the guest's screen is served: for a viewer. */
+export interface Screen {
+  readonly uuid: string;
+  readonly name: string;
+  readonly scheme: string; // vnc, spice
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A VNC display of 0 is port 5900 (RFC 6143 names the port, libvirt the display). */
+const FIRST_VNC_PORT = 5900;
+
+/** Throws "conflict" where the guest is off, or its screen is served nowhere. */
+export async function screenOf(world: World, target: string): Promise<Screen> {
+  const { status } = await findInstance(world, target);
+  const { uuid, name } = status;
+  if (!isLive(status)) throw isOff(name);
+  const [, scheme, address, number] =
+    /^(vnc|spice):\/\/([^:/?]*):(\d+)/.exec((await world.host.display(uuid)) ?? "") ?? [];
+  if (scheme === undefined || number === undefined) {
+    throw new EstratoError("conflict", `instance ${name}: its screen is served nowhere`, {
+      hint: `Take a picture of it: estrato instance screenshot ${name}; or use the serial console.`,
+    });
+  }
+  const port = Number(number) + (scheme === "vnc" && Number(number) < FIRST_VNC_PORT ? FIRST_VNC_PORT : 0);
+  return { uuid, name, scheme, address: address || "127.0.0.1", port };
 }
 
 /** Returns when the command has ended. Throws ChildExit with its code where that is not 0. */

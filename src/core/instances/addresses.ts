@@ -38,10 +38,17 @@ export function reservedAddresses(record: Instance | null, nics: readonly Nic[],
   return [...new Set([...own, ...others])];
 }
 
-export function leasedAddresses(nics: readonly Nic[], networks: Networks): string[] {
+/** libvirt tells whole seconds, and a process and a lease are dated by two clocks. */
+const CLOCKS_MS = 2_000;
+
+/** `since`: only what was given after that, where it is told. */
+export function leasedAddresses(nics: readonly Nic[], networks: Networks, since: Date | null = null): string[] {
+  const leastMs = since === null ? null : since.getTime() - CLOCKS_MS;
+  const isNew = (givenAt: string | null | undefined) =>
+    givenAt == null || leastMs === null || new Date(givenAt).getTime() >= leastMs;
   return nics.flatMap((nic) => {
     const leases = networks.get(nic.network ?? "")?.leases ?? [];
-    return leases.filter((lease) => lease.mac === nic.mac.toLowerCase()).map((lease) => lease.ip);
+    return leases.filter(({ mac, givenAt }) => mac === nic.mac.toLowerCase() && isNew(givenAt)).map(({ ip }) => ip);
   });
 }
 

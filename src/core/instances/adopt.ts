@@ -1,5 +1,4 @@
 /** Takes a guest that estrato did not make, or a disk that was attached behind its back, into the layer graph. */
-import { isDeepStrictEqual } from "node:util";
 import { EstratoError } from "../../errors.ts";
 import { chainOrNull, pointersAt } from "../graph/references.ts";
 import {
@@ -12,10 +11,12 @@ import {
 } from "../layers/foreign-chain.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
-import type { World } from "../ports.ts";
+import type { HeldLocks, World } from "../ports.ts";
 import { requireQemuMayEnter } from "../qemu-access.ts";
 import { keepDefinition } from "./kept-definition.ts";
+import { requireNoOthersMark } from "./marks.ts";
 import { requireInNoOtherStore } from "./other-stores.ts";
+import { claim, storeAdoption } from "./stored-adoption.ts";
 import { volumesOf } from "./volumes-of.ts";
 
 /** An owner that is not ours to give back (chown(2) takes -1 for "as it is"). */
@@ -36,22 +37,24 @@ export function coveredDisks(status: DomainStatus): DomainDisk[] {
  * Makes sure that the instance and each of its writable disks are in the graph, under the instance's lock.
  * A disk that is new becomes a volume whose bottom layer is foreign: its file is never moved or deleted by us.
  * Returns the state in which it is so; a dry run stores nothing. Throws "host" for a disk that is neither file nor
- * block device (unless `except` names it), "conflict" for one that another instance uses.
+ * block device (unless `except` names it), "conflict" for one that another instance uses, and for a guest of another
+ * store's.
  */
 export async function ensureAdopted(
   world: World,
+  locks: HeldLocks,
   status: DomainStatus,
   except: readonly string[] = [],
 ): Promise<State> {
   const adoption = await planAdoption(world, status, except);
-  if (!world.dryRun) await adoption.store();
+  if (!world.dryRun) await adoption.store(locks);
   return adoption.state;
 }
 
 /** An adoption that is planned: the state in which it is so, and what makes it so (nothing, where it is). */
 export interface Adoption {
   readonly state: State;
-  store(): Promise<void>;
+  store(locks: HeldLocks): Promise<void>;
 }
 
 /** What to do about a disk that cannot become a volume, where the verb can leave disks out. */
@@ -83,6 +86,7 @@ export async function planAdoption(
       hint: `Make it persistent first: virsh dumpxml ${status.name} > F; virsh define F.`,
     });
   }
+  await requireNoOthersMark(world, state, status);
   const draft = structuredClone(state);
   draft.instances[status.uuid] ??= newRecord(world, status);
   const files = await layersByFile(world, state);
@@ -98,9 +102,10 @@ export async function planAdoption(
     : `${status.name}: adopted ${unknown.map((disk) => disk.device).join(", ")}`;
   return {
     state: draft,
-    async store() {
+    async store(locks) {
       await storeAdoption(world, state, draft, files, status.name);
       await keepDefinition(world, draft, status);
+      if (isNew) await claim(world, locks, state, draft, status);
       if (isNew || unknown.length > 0) world.report.note(note);
     },
   };
@@ -202,43 +207,6 @@ async function adoptDisk(
 function isFree(draft: State, layer: Layer): boolean {
   if (layer.foreign === null) return false;
   return pointersAt(draft, layer.id).every(({ kind }) => kind !== "volume");
-}
-
-/**
- * Stores what the draft has and the state lacked. Throws "conflict" where somebody has taken one of its files in since
- * that was read, or works on a layer that it stands on.
- */
-async function storeAdoption(world: World, before: State, draft: State, files: Map<string, string>, name: string) {
-  const mine = new Map([...files].map(([identity, id]) => [id, identity]));
-  const seen = new Set(Object.keys(before.layers));
-  const changed = Object.values(draft.layers).filter(
-    ({ id }) => !isDeepStrictEqual(before.layers[id], draft.layers[id]),
-  );
-  const touched = changed.flatMap(({ id, parent }) => [id, ...(parent === null ? [] : [parent])]);
-  const again = () =>
-    new EstratoError("conflict", `instance ${name}: a file that it stands on has been taken in meanwhile`, {
-      hint: "Try again.",
-    });
-  for (;;) {
-    const strangers = await world.store.update((now) => {
-      const others = Object.values(now.layers).filter(({ id, foreign }) => foreign !== null && !seen.has(id));
-      if (others.length > 0) return others;
-      const same = touched.every((id) => !seen.has(id) || isDeepStrictEqual(before.layers[id], now.layers[id]));
-      if (!same) throw again();
-      for (const layer of changed) now.layers[layer.id] = layer;
-      for (const volume of Object.values(draft.volumes)) {
-        if (before.volumes[volume.id] === undefined) now.volumes[volume.id] = volume;
-      }
-      for (const one of Object.values(draft.instances)) now.instances[one.id] ??= one;
-      return [];
-    });
-    if (strangers.length === 0) return;
-    const taken = new Set(changed.map(({ id }) => mine.get(id)));
-    for (const { id, file } of strangers) {
-      if (taken.has((await world.host.fileInfo(file))?.identity)) throw again();
-      seen.add(id);
-    }
-  }
 }
 
 /**

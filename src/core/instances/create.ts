@@ -67,7 +67,8 @@ export async function createInstance(world: World, options: CreateInstanceOption
     const networkLock = await lockAddresses(world, networks);
     try {
       // Read again: whoever held the network's lock before us has recorded an address.
-      const now = withBorrowed(await world.store.read(), loan);
+      const read = withBorrowed(await world.store.read(), loan);
+      const now = { ...read, storeId: read.storeId ?? world.ids.uuid() };
       const addressing = await planAddressing(world, now, uuid, options, networks);
       const plan = await planCreate(world, now, uuid, options, { source, shape, inherited, addressing });
       noteLeftOut(world, name, inherited, source);
@@ -125,6 +126,7 @@ function createSteps(
     {
       id: "record-instance",
       title: "Record the instance and its layers",
+      remembers: true,
       run: async () => {
         await storeVolumes(world, volumes, `instance ${instance.name}`, (draft) => {
           recordInstance(
@@ -134,6 +136,7 @@ function createSteps(
             volumes.some((one) => one.loan !== undefined),
           );
           recordAttached(draft, instance.id, attached);
+          draft.storeId ??= planned.storeId; // what is defined bears it
         });
         current = await world.store.read();
         await onRecorded(); // its address is recorded: the next create may choose

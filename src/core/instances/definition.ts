@@ -7,6 +7,7 @@ import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { NewInterface } from "./addressing.ts";
 import { recordedDefinition } from "./definition-file.ts";
+import { markOf } from "./marks.ts";
 import { SEED_DEVICE } from "./seed.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
@@ -101,7 +102,14 @@ export async function newInstanceDefinition(
     interfaces: request.interface === null ? [] : [request.interface],
     consoleLog: world.store.paths.consoleLog(request.uuid),
     ...(request.nvram === null ? {} : { nvram: request.nvram }),
+    ...marked(world, request),
   });
+}
+
+/** It bears this store's mark from its first definition on, and none that it has inherited. */
+function marked(world: World, { state }: DefinitionRequest): Pick<DefinitionEdit, "mark"> {
+  const mark = markOf(world, state);
+  return mark === null ? {} : { mark };
 }
 
 /** Disks that the source does not hold (shared, excluded) belong to the old guest and are left out. */
@@ -129,6 +137,8 @@ function editInherited(
     ownTpm: true,
     dropBackingStore: true,
     newGenerationId: true,
+    dropMarks: true,
+    ...marked(world, request),
     consoleLog: world.store.paths.consoleLog(request.uuid),
   });
 }

@@ -1,5 +1,7 @@
 /** What deleting an instance would take with it, and what it must not. */
+
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { chainOrNull } from "../graph/references.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Image, Instance, Schedule, Snapshot, State, Volume } from "../model/state.ts";
@@ -10,7 +12,7 @@ import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { lookUpInstance, requireNoneLost } from "./find.ts";
-import { requireInNoOtherStore } from "./other-stores.ts";
+import { requireNobodysElse } from "./other-stores.ts";
 import { volumesOf } from "./volumes-of.ts";
 
 export interface Doomed {
@@ -39,7 +41,7 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
     refuseUnsafe(status, true);
     await requireNoneLost(world, [status]);
   }
-  if (status !== null && record === null) await requireNobodysElse(world, status);
+  if (status !== null) await requireNobodysElse(world, state, status);
   const snapshots = snapshotsOf(state, uuid);
   const kept = snapshots.find((snapshot) => snapshot.protected);
   if (kept !== undefined) {
@@ -75,13 +77,6 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
   };
 }
 
-/** A guest that another store remembers is that store's to delete: it would be left with layers of nothing. */
-async function requireNobodysElse(world: World, { name, inactive }: DomainStatus): Promise<void> {
-  for (const { device, source } of inactive.disks) {
-    if (source !== null) await requireInNoOtherStore(world, [source], `instance ${name}: disk ${device}`);
-  }
-}
-
 /** Does the volume stand on a file that was there before us? */
 function isForeign(state: State, volume: Volume): boolean {
   const chain = chainOrNull(state, volume.head) ?? [volume.head];
@@ -95,7 +90,7 @@ export function losses(doomed: Doomed): string[] {
   const definition = doomed.record === null ? ["its definition (its disks stay)"] : [];
   const disks = doomed.volumes.map((volume) => {
     const sizeBytes = doomed.state.layers[volume.head]?.sizeBytes ?? 0;
-    return `disk ${volume.device} (${volume.id}, ${Math.ceil(sizeBytes / 1024 ** 2)} MiB)`;
+    return `disk ${volume.device} (${volume.id}, ${humanSize(sizeBytes)})`;
   });
   const snapshots = doomed.snapshots.map((snapshot) => `snapshot ${snapshotLabel(doomed.state, snapshot)}`);
   const schedules = doomed.schedules.map(

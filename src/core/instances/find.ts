@@ -3,8 +3,9 @@ import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import { notFound } from "../names.ts";
-import type { World } from "../ports.ts";
+import type { HeldLocks, World } from "../ports.ts";
 import { keepDefinition } from "./kept-definition.ts";
+import { isMarked, markAsOurs, requireNoOthersMark } from "./marks.ts";
 
 export interface FoundInstance {
   readonly status: DomainStatus;
@@ -99,16 +100,42 @@ export interface Look {
 export class OtherMeant extends Error {}
 
 /**
- * Reads a domain again, now that its lock is held and it is to be changed. Throws as findInstance, and as
- * requireNoneLost; OtherMeant where libvirt does not call it as it is `meant`.
+ * Reads a domain once more that is being changed. Throws as findInstance, and as requireNoneLost; OtherMeant where
+ * libvirt does not call it as it is `meant`.
  */
-export async function findAgain(world: World, uuid: string, { also, meant }: Look = {}): Promise<FoundInstance> {
+export async function findNow(world: World, uuid: string, { also, meant }: Look = {}): Promise<FoundInstance> {
   const looked = await lookUpInstance(world, uuid, also);
   if (meant !== undefined && meant !== uuid && meant !== looked.status?.name) throw new OtherMeant();
   const found = requireThere(looked, uuid);
   await requireNoneLost(world, [found.status]);
-  await keepDefinition(world, found.state, found.status); // others than us may have changed it
   return found;
+}
+
+/** The same, and its newest definition is kept: others than us may have changed it. */
+export async function findKept(world: World, uuid: string, look: Look = {}): Promise<FoundInstance> {
+  const found = await findNow(world, uuid, look);
+  await keepDefinition(world, found.state, found.status);
+  return found;
+}
+
+/**
+ * The same, now that its lock is held and it is to be changed: where we remember it, it bears our mark from now on.
+ * Throws "conflict" besides where it bears another store's.
+ */
+export async function findAgain(world: World, locks: HeldLocks, uuid: string, look: Look = {}): Promise<FoundInstance> {
+  const found = await findKept(world, uuid, look);
+  return found.record === null ? found : marked(world, locks, found, look);
+}
+
+/** A store of before there were marks gives it one here, and where somebody has defined the guest without it. */
+async function marked(world: World, locks: HeldLocks, found: FoundInstance, { also }: Look): Promise<FoundInstance> {
+  const { state, status } = found;
+  await requireNoOthersMark(world, state, status);
+  if (world.dryRun || !status.persistent || isMarked(state, status)) return found;
+  await markAsOurs(world, locks, status);
+  const again = requireThere(await lookUpInstance(world, status.uuid, also), status.uuid);
+  await requireNoOthersMark(world, again.state, again.status);
+  return again;
 }
 
 /**

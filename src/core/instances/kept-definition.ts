@@ -53,7 +53,7 @@ export async function keepDefinition(world: World, state: State, status: DomainS
 }
 
 /** No "redefine": that changes the files of disks alone. */
-const CHANGES = ["define", "attach-disk", "detach-disk", "rename", "autostart"] as const;
+const CHANGES = ["define", "attach-disk", "detach-disk", "rename", "autostart", "mark-domain"] as const;
 
 type Change = Extract<Action, { do: (typeof CHANGES)[number] }>;
 

@@ -1,8 +1,23 @@
 /** Nothing of one store is taken in by another: both would freeze, merge and free the same file (DESIGN.md, 11). */
 import { basename, dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
+import type { DomainStatus } from "../model/host.ts";
+import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { sharedImages, storesOfUsers } from "../sharing/find.ts";
+import { isOurs, requireNoOthersMark } from "./marks.ts";
+
+/**
+ * For what changes a guest without taking it in. Throws "conflict" where a mark, or the place of a disk, says that it
+ * is another store's.
+ */
+export async function requireNobodysElse(world: World, state: State, status: DomainStatus): Promise<void> {
+  await requireNoOthersMark(world, state, status);
+  if (state.instances[status.uuid] !== undefined) return;
+  for (const { device, source } of status.inactive.disks) {
+    if (source !== null) await requireInNoOtherStore(world, [source], `instance ${status.name}: disk ${device}`);
+  }
+}
 
 /**
  * Throws "conflict" where a disk, or a file that it stands on, is a layer of another store: by the folder that it
@@ -52,11 +67,4 @@ async function storeWith(world: World, file: string): Promise<string | null> {
     }
   }
   return null;
-}
-
-async function isOurs(world: World, home: string): Promise<boolean> {
-  const own = world.store.paths.home;
-  if (home === own) return true;
-  const [one, other] = await Promise.all([world.host.fileInfo(home), world.host.fileInfo(own)]);
-  return one !== null && one.identity === other?.identity;
 }

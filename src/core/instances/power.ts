@@ -8,7 +8,7 @@ import { type PlanView, runUnjournaled } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { findToChange } from "../volumes/take-in.ts";
-import { type FoundInstance, findAgain, findInstance } from "./find.ts";
+import { type FoundInstance, findInstance, findKept } from "./find.ts";
 
 /** What is to be done now; none where it is so already. */
 export interface Switching {
@@ -38,7 +38,7 @@ export async function switchInstance(
     [status.uuid],
     async (locks) => {
       const { title, actions, run } = await decide(
-        await (options.takesIn ? findToChange(world, locks, status.uuid) : findAgain(world, status.uuid)),
+        await (options.takesIn ? findToChange(world, locks, status.uuid) : findKept(world, status.uuid)),
       );
       const how = run === undefined ? { actions } : { shown: actions, run: () => run(locks) };
       const steps = actions.length === 0 ? [] : [{ id: "switch", title, ...how }];

@@ -3,7 +3,6 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { type Copy, copySchema } from "../firmware.ts";
-import { chain, children, pointersAt } from "../graph/references.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainDefinition, DomainDisk, DomainStatus } from "../model/host.ts";
 import { type Instance, type Layer, recordSchemas, type State } from "../model/state.ts";
@@ -12,7 +11,9 @@ import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { isLive } from "./find.ts";
 import { keptName } from "./kept-definition.ts";
+import { marking } from "./marks.ts";
 import { wrongState } from "./power.ts";
+import { forget } from "./stored-adoption.ts";
 
 /** What the journal remembers. */
 export interface ReleaseData {
@@ -24,11 +25,13 @@ export interface ReleaseData {
   readonly nvram: Copy | null;
   readonly xml: string | null; // null: its definition is as it was
   readonly wasLive: boolean;
+  /** Another store has it too: it is forgotten here, and what it is made of left to that one. */
+  readonly elsewhere: boolean;
 }
 
 export const releaseKind: Kind<ReleaseData> = {
   name: "instance.release",
-  version: 1,
+  version: 2,
   data: v.object({
     uuid: v.string(),
     name: v.string(),
@@ -37,7 +40,9 @@ export const releaseKind: Kind<ReleaseData> = {
     nvram: v.nullable(copySchema),
     xml: v.nullable(v.string()),
     wasLive: v.boolean(),
+    elsewhere: v.boolean(),
   }),
+  older: { 1: (data) => ({ ...(data as object), elsewhere: false }) },
   recover: recoverRelease,
 };
 
@@ -83,7 +88,7 @@ async function nvramPlace(world: World, { uuid, name }: DomainStatus, instance: 
   });
 }
 
-export function releaseSteps(world: World, data: ReleaseData): Step[] {
+export function releaseSteps(world: World, state: State, data: ReleaseData): Step[] {
   const { nvram, xml } = data;
   const steps: Step[] = [];
   if (nvram !== null) {
@@ -94,7 +99,9 @@ export function releaseSteps(world: World, data: ReleaseData): Step[] {
     steps.push({ id: "place-firmware", title: "Give back what its firmware keeps", actions });
   }
   if (xml !== null) steps.push({ id: "define", title: "Define it as it was", actions: [{ do: "define", xml }] });
+  const unmark = marking(world, state, data.uuid, false);
   steps.push(
+    ...(unmark.length === 0 ? [] : [{ id: "unmark", title: "Take this store's mark off it", actions: unmark }]),
     { id: "give-files-back", title: "Give owner and mode back", actions: giveFilesBack(data) },
     { id: "forget", title: "Forget it", run: () => forget(world, data) },
     { id: "remove-records", title: "Remove its records", actions: removeRecords(world, data) },
@@ -103,7 +110,8 @@ export function releaseSteps(world: World, data: ReleaseData): Step[] {
 }
 
 /** One that others stand on is theirs to give back. While it runs, libvirt gives the owner back when it stops. */
-function giveFilesBack({ heads, wasLive }: ReleaseData): Action[] {
+function giveFilesBack({ heads, wasLive, elsewhere }: ReleaseData): Action[] {
+  if (elsewhere) return [];
   return heads.flatMap(({ file: path, foreign, frozen }): Action[] => {
     if (foreign === null || frozen) return [];
     const { uid, gid, mode } = foreign;
@@ -117,30 +125,14 @@ function removeRecords(world: World, { uuid, nvram }: ReleaseData): Action[] {
   return files.map((path) => ({ do: "unlink", path }));
 }
 
-/** Idempotent. */
-async function forget(world: World, { uuid, volumes, heads }: ReleaseData): Promise<void> {
-  await world.store.update((draft) => {
-    for (const id of volumes) delete draft.volumes[id];
-    for (const { id } of heads) if (isAlone(draft, id)) delete draft.layers[id];
-    delete draft.instances[uuid];
-  });
-}
-
-/** Does nothing need it, nor it anything of ours? What it stands on otherwise is collected, or goes on being used. */
-function isAlone(draft: State, id: string): boolean {
-  if (draft.layers[id] === undefined) return false;
-  const below = chain(draft, id);
-  const foreign = below.every((one) => draft.layers[one]?.foreign != null);
-  return foreign && children(draft, id).length === 0 && pointersAt(draft, id).length === 0;
-}
-
 /**
  * Forgotten, or defined as it was: forward. Else back: it goes on with what it had, and the copy of its NVRAM is the
  * one that is removed.
  */
 async function recoverRelease(world: World, locks: HeldLocks, data: ReleaseData): Promise<Outcome> {
   const status = await world.host.domainStatus(data.uuid);
-  const instance = (await world.store.read()).instances[data.uuid];
+  const state = await world.store.read();
+  const instance = state.instances[data.uuid];
   if (instance !== undefined) {
     if (status === null || !isDefined(world, status.inactive, data)) {
       const to = data.nvram?.to ?? null;
@@ -149,6 +141,7 @@ async function recoverRelease(world: World, locks: HeldLocks, data: ReleaseData)
       if (isCopy) await perform(world, locks, [{ do: "unlink", path: to }]);
       return "back";
     }
+    await perform(world, locks, marking(world, state, data.uuid, false));
     await perform(world, locks, giveFilesBack({ ...data, wasLive: isLive(status) }));
     await forget(world, data);
   }

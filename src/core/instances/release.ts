@@ -3,29 +3,41 @@ import { EstratoError } from "../../errors.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
 import { chain, descendants, nameOf, pointersAt } from "../graph/references.ts";
 import { collect } from "../layers/collect.ts";
+import type { DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
-import { isPlan, type PlanView, planView } from "../operations/steps.ts";
+import { isPlan, type PlanView, perform, planView, runUnjournaled } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { ensureAdopted } from "./adopt.ts";
-import { findInstance, isLive } from "./find.ts";
+import { findInstance, findNow, isLive } from "./find.ts";
+import { isMarked, marking, othersMarks } from "./marks.ts";
 import { wrongState } from "./power.ts";
 import { planDefinition, type ReleaseData, releaseKind, releaseSteps } from "./release-steps.ts";
+import { goneMarks, mayTakeOver, unmarking } from "./take-over.ts";
 import { volumesOf } from "./volumes-of.ts";
 
 /**
  * Takes a guest into the graph now, rather than with the first verb that needs layers. One that is adopted already is
- * left alone.
+ * left alone. `takeOver`: from a store that is gone, after a yes; null where the answer was no.
  */
-export async function adoptInstance(world: World, target: string): Promise<PlanView | null> {
-  const { status: first } = await findInstance(world, target);
+export async function adoptInstance(
+  world: World,
+  target: string,
+  { takeOver = false }: { readonly takeOver?: boolean } = {},
+): Promise<PlanView | null> {
+  const { status: first, state: before } = await findInstance(world, target);
+  const gone = takeOver ? await goneMarks(world, before, first) : [];
+  if (gone.length > 0 && !(await mayTakeOver(world, before, first, gone))) return null;
   return withLocks(world, [first.uuid], async (locks) => {
+    const steps = unmarking(first, gone);
+    if (world.dryRun && gone.length > 0) return planView(world, steps);
+    for (const { actions } of steps) await perform(world, locks, actions);
     const { status } = await findToChange(world, locks, first.uuid);
     refuseUnsafe(status);
-    await ensureAdopted(world, status);
+    await ensureAdopted(world, locks, status);
     return world.dryRun
       ? planView(world, [], [`${status.name}: its disks would become volumes; no file is touched`])
       : null;
@@ -39,8 +51,8 @@ export async function adoptInstance(world: World, target: string): Promise<PlanV
  * layers or a merge waits for it to stop, or it runs on an NVRAM of ours.
  */
 export async function releaseInstance(world: World, target: string): Promise<PlanView | null> {
-  const { status: first, record } = await findInstance(world, target);
-  if (record === null) return null;
+  const { status: first, record, state: before } = await findInstance(world, target);
+  if (record === null) return isMarked(before, first) ? unmark(world, first) : null;
   if (record.origin === "created") {
     throw wrongState(
       first.name,
@@ -55,9 +67,12 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
     await collect(world);
   }
   return withLocks(world, [first.uuid], async (locks) => {
-    const { status, state } = await findToChange(world, locks, first.uuid);
+    const elsewhere = (await othersMarks(world, before, first)).length > 0;
+    const { status, state } = elsewhere
+      ? await findNow(world, first.uuid)
+      : await findToChange(world, locks, first.uuid);
     refuseUnsafe(status);
-    await requireAgreement(world, state, status);
+    if (!elsewhere) await requireAgreement(world, state, status); // else it has disks of that one's
     const volumes = [...volumesOf(state, status.uuid).values()];
     requireNothingOnThem(state, status.uuid, status.name, volumes);
     const heads = volumes.map((volume) => originalOf(state, volume, status.name, isLive(status)));
@@ -66,19 +81,28 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
       name: status.name,
       volumes: volumes.map(({ id }) => id),
       heads,
-      ...(await planDefinition(world, status, state.instances[status.uuid])),
+      ...(elsewhere ? { nvram: null, xml: null } : await planDefinition(world, status, state.instances[status.uuid])),
       wasLive: isLive(status),
+      elsewhere,
     };
     const plan = await run<ReleaseData, null>(world, locks, {
       kind: releaseKind,
       target: status.name,
       data,
-      steps: releaseSteps(world, data),
+      steps: releaseSteps(world, state, data),
       result: async () => null,
     });
     if (isPlan(plan)) return plan;
     world.report.note(`${status.name}: released; its disks are ${heads.map((layer) => layer.file).join(", ")}`);
     return null;
+  });
+}
+
+/** Of a guest that this store does not remember (any more). */
+async function unmark(world: World, { uuid }: DomainStatus): Promise<PlanView | null> {
+  return withLocks(world, [uuid], async (locks) => {
+    const actions = marking(world, await world.store.read(), uuid, false);
+    return runUnjournaled(world, locks, [{ id: "unmark", title: "Take this store's mark off it", actions }], null);
   });
 }
 

@@ -1,3 +1,4 @@
+import { wordsOf } from "../../system-answer.ts";
 import { perform, repeat } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { afterDefining, type ResizeData, resizeDataSchema, startAgain } from "./resize-steps.ts";
@@ -27,6 +28,6 @@ async function startOrSay(world: World, locks: HeldLocks, data: ResizeData): Pro
   try {
     await perform(world, locks, startAgain(data).actions ?? []);
   } catch (error) {
-    world.report.note(`${data.name}: it does not start: ${error instanceof Error ? error.message : String(error)}`);
+    world.report.note(`${data.name}: it does not start: ${wordsOf(error)}`);
   }
 }

@@ -16,6 +16,7 @@ import { refuseUnsafe } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { ensureAdopted } from "./adopt.ts";
 import { type FoundInstance, findInstance, isLive } from "./find.ts";
+import { requireNobodysElse } from "./other-stores.ts";
 import { wrongState } from "./power.ts";
 import { resizeKind } from "./resize-recovery.ts";
 import { type ResizeData, resizeSteps } from "./resize-steps.ts";
@@ -49,6 +50,7 @@ export async function resizeInstance(world: World, target: string, options: Resi
     const found = await findToChange(world, locks, uuid);
     const data = planResize(found, options);
     if (data === null) return null;
+    await requireNobodysElse(world, found.state, found.status);
     const unasked = data.dropped.find((one) => !seen.dropped.some(({ id }) => id === one.id));
     if (unasked !== undefined)
       throw new EstratoError("conflict", `instance ${data.name}: snapshot ${unasked.name} was taken meanwhile`, {
@@ -66,7 +68,7 @@ async function carryOut(
   data: Planned,
   options: ResizeOptions,
 ): Promise<PlanView | null> {
-  if (record === null && data.flavor !== null) await ensureAdopted(world, status); // a flavor needs a record
+  if (record === null && data.flavor !== null) await ensureAdopted(world, locks, status); // a flavor needs a record
   const xml = world.host.editDefinition(status.inactive.xml, {
     ...(data.vcpus === status.inactive.vcpus ? {} : { vcpus: data.vcpus }),
     ...(data.ramBytes === status.inactive.ramBytes ? {} : { ramBytes: data.ramBytes }),

@@ -10,6 +10,7 @@ import { refuseUnsafe } from "../truth.ts";
 import { ensureAdopted } from "./adopt.ts";
 import { findAgain, findInstance, isLive } from "./find.ts";
 import { nameLock, requireFreeName } from "./names.ts";
+import { requireNobodysElse } from "./other-stores.ts";
 import { wrongState } from "./power.ts";
 
 export interface SetInstanceOptions {
@@ -41,7 +42,8 @@ export async function setInstance(world: World, target: string, options: SetInst
   const newName = options.name === null || options.name === first.name ? null : requireName("instance", options.name);
   const names = newName === null ? [first.uuid] : [first.uuid, nameLock(newName)];
   return withLocks(world, names, async (locks) => {
-    const { status, record, state } = await findAgain(world, first.uuid);
+    const { status, record, state } = await findAgain(world, locks, first.uuid);
+    await requireNobodysElse(world, state, status);
     const steps: Step[] = [];
     const changesProperties = Object.keys(options.properties).length > 0 || options.dropProperties.length > 0;
     if (newName !== null) {
@@ -56,7 +58,7 @@ export async function setInstance(world: World, target: string, options: SetInst
       await requireFreeName(world, state, newName, status.uuid);
     }
     if (changesProperties) {
-      if (record === null) await ensureAdopted(world, status);
+      if (record === null) await ensureAdopted(world, locks, status);
       steps.push({
         id: "record-properties",
         title: "Record the properties",

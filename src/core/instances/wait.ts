@@ -3,6 +3,7 @@ import { didYouMean } from "../../did-you-mean.ts";
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { World } from "../ports.ts";
+import { waitUntil } from "../waiting.ts";
 import { agentAddresses, leasedAddresses, type Nic, readNetworks } from "./addresses.ts";
 import { findInstance, lookUpInstance } from "./find.ts";
 import { INSTANCE_STATUSES, statusWord } from "./view.ts";
@@ -15,8 +16,6 @@ export type WaitGoal =
 /** A guest of 25 MiB boots in 5 s under software emulation; a large one takes minutes. */
 export const DEFAULT_WAIT_MS = 300_000;
 
-const FIRST_LOOK_MS = 100;
-const LAST_LOOK_MS = 1_000;
 const AGENT_PING_MS = 1_000;
 
 /** The goal that a person wrote: `address`, `agent`, `status=active`. Throws "usage". */
@@ -39,15 +38,13 @@ export function parseGoal(text: string): WaitGoal {
  * can never get an address or an agent. Changes nothing.
  */
 export async function waitForInstance(world: World, target: string, goal: WaitGoal, timeoutMs: number): Promise<void> {
-  const startMs = world.clock.now().getTime();
-  for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 1.5, LAST_LOOK_MS)) {
-    const { name, reached } = await look(world, target, goal);
-    if (reached) return;
-    const waitedMs = world.clock.now().getTime() - startMs;
-    if (waitedMs >= timeoutMs) throw timedOut(name, goal, timeoutMs);
-    world.report.progress(`Waiting for ${words(goal)} of ${name}`, null);
-    await world.clock.sleep(Math.min(lookMs, timeoutMs - waitedMs), world.signal);
-  }
+  let name = target;
+  const isSo = await waitUntil(world, timeoutMs, async () => {
+    const seen = await look(world, target, goal);
+    name = seen.name;
+    return seen.reached ? null : `${words(goal)} of ${name}`;
+  });
+  if (!isSo) throw timedOut(name, goal, timeoutMs);
 }
 
 /** One that is shelved has a status too, and nothing else that could be waited for. */
@@ -73,11 +70,17 @@ async function isReached(world: World, status: DomainStatus, goal: WaitGoal): Pr
   return hasAddress(world, status.uuid, status.live.interfaces, answers);
 }
 
-/** A reservation is there before the guest is: only a lease, or its agent, shows that it has taken an address. */
+/**
+ * A reservation is there before the guest is, and a lease of an earlier boot stays (LIBVIRT.md, trap 27): only a lease
+ * that was given since it runs, or its agent, shows that it has taken an address.
+ */
 async function hasAddress(world: World, uuid: string, nics: readonly Nic[], agentAnswers: boolean): Promise<boolean> {
   if (agentAnswers && (await agentAddresses(world, uuid)).length > 0) return true;
   const names = nics.flatMap((nic) => (nic.network === null ? [] : [nic.network]));
-  return leasedAddresses(nics, await readNetworks(world, names)).length > 0;
+  const networks = await readNetworks(world, names);
+  if (leasedAddresses(nics, networks).length === 0) return false;
+  const since = await world.host.startedAt(uuid);
+  return leasedAddresses(nics, networks, since).length > 0;
 }
 
 function words(goal: WaitGoal): string {

@@ -5,7 +5,7 @@
 import { reckoning } from "../graph/accounting.ts";
 import { applyDecision } from "../graph/apply.ts";
 import { collect, nextStep } from "../graph/collect.ts";
-import { allPointers, type Pointer } from "../graph/references.ts";
+import { allPointers, layerGraph, type Pointer } from "../graph/references.ts";
 import type { State } from "../model/state.ts";
 import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
@@ -23,8 +23,16 @@ export interface FreedPlan {
   readonly notes: readonly string[];
 }
 
-/** What collecting would do once `drop` has removed some pointers from a draft; nothing is changed. */
-export async function freedByDropping(world: World, state: State, drop: (draft: State) => void): Promise<FreedPlan> {
+/**
+ * What collecting would do once `drop` has removed some pointers from a draft; nothing is changed. `off`: the instance
+ * that is stopped before, and stands in nobody's way then.
+ */
+export async function freedByDropping(
+  world: World,
+  state: State,
+  drop: (draft: State) => void,
+  off: string | null = null,
+): Promise<FreedPlan> {
   const draft = structuredClone(state);
   drop(draft);
   const left = new Set([...allPointers(draft)].map(({ pointer }) => pointer.id));
@@ -32,21 +40,29 @@ export async function freedByDropping(world: World, state: State, drop: (draft: 
   // A snapshot of two disks is two pairs, and one pointer.
   const pointers = [...new Map(gone.map((pointer) => [pointer.id, pointer])).values()];
   const before = new Set(candidates(state));
-  const fresh = candidates(draft).filter((id) => !before.has(id));
+  const fresh = () => candidates(draft).filter((id) => !before.has(id));
   // Who is dropped himself is no outsider: what he names is asked by the state that still knows him.
   const named = await outsidersOn(world, state, Object.keys(draft.layers));
+  const { pointers: pointed } = layerGraph(draft);
+  const read = await readFacts(
+    world,
+    draft,
+    Object.keys(draft.layers).filter((id) => !pointed.has(id)),
+  );
+  const holders = [...read.holders].map(([id, all]) => [id, all.filter(({ instance }) => instance !== off)] as const);
   const facts = {
-    ...(await readFacts(world, draft, candidates(draft))),
+    ...read,
+    holders: new Map(holders.filter(([, all]) => all.length > 0)),
     outsiders: (layer: string) => named.get(layer) ?? [],
   };
   const steps: Step[] = [];
   for (;;) {
-    const decision = nextStep(collect(draft, facts).filter((one) => fresh.includes(one.layer)));
+    const decision = nextStep(collect(draft, facts).filter((one) => fresh().includes(one.layer)));
     if (decision === undefined) break;
     steps.push(...mergeSteps(draft, decision, await mustPause(world, decision)));
     applyDecision(draft, decision);
   }
-  const waiting = collect(draft, facts).filter((one) => fresh.includes(one.layer) && one.kind === "defer");
+  const waiting = collect(draft, facts).filter((one) => fresh().includes(one.layer) && one.kind === "defer");
   const [bytes = null] = await exclusiveOf(world, state, [pointers]);
   const notes = waiting.map((one) => (one.kind === "defer" ? `Later: ${one.reason} (${one.by.join(", ")}).` : ""));
   if (bytes === null) notes.push("How much that frees nobody knows: a file that it depends on cannot be read.");

@@ -1,5 +1,5 @@
 /** What can be changed of the machine: every change that any verb makes is one of these. */
-import type { CopyEncryption, DiskFile, ImageFile, NewDisk } from "./host.ts";
+import type { CopyEncryption, DiskFile, DomainMark, ImageFile, NewDisk } from "./host.ts";
 
 /**
  * A change of the machine, as data: the journal and `--dry-run` hold it, the host performs it, the fake simulates it.
@@ -81,6 +81,11 @@ export type Action =
   | { readonly do: "suspend"; readonly domain: string } // idempotent
   | { readonly do: "resume"; readonly domain: string } // idempotent
   | { readonly do: "autostart"; readonly domain: string; readonly on: boolean } // idempotent
+  /**
+   * A store's mark in both definitions, beside those of other stores; off: out of them, done where there is no such
+   * domain. Idempotent.
+   */
+  | { readonly do: "mark-domain"; readonly domain: string; readonly mark: DomainMark; readonly on: boolean }
   /** Of a domain that is off. Idempotent. */
   | { readonly do: "rename"; readonly domain: string; readonly name: string }
   /** qemu-img commit -d: `top`'s own data into the file it stands on, nobody holding either. Idempotent. */

@@ -103,7 +103,19 @@ export interface DomainDefinition {
   readonly tpm: string | null; // path of what its emulated TPM keeps, outside the disks
   readonly generationId: boolean; // it has one (<genid>)
   readonly agentChannel: boolean;
+  readonly marks: readonly DomainMark[]; // of this very guest: those that a clone has from another one are left out
   readonly xml: string; // the document itself, with --security-info
+}
+
+/**
+ * What a store writes into the definition of a guest that it remembers, so that no other one takes the guest for
+ * nobody's (DESIGN.md, invariant 11).
+ */
+export interface DomainMark {
+  readonly store: string; // its id
+  readonly machine: string; // as in the store's binding
+  readonly machineName: string; // for people
+  readonly home: string; // the folder of the store
 }
 
 export type DomainState =
@@ -129,6 +141,21 @@ export interface DomainOutline extends DomainSummary {
   readonly vcpus: number;
   readonly ramBytes: number;
   readonly interfaces: readonly { readonly mac: string; readonly network: string | null }[]; // [] where nobody asked
+}
+
+/** What a running domain has used since it was started, and its memory now. */
+export interface DomainLoad {
+  readonly uuid: string;
+  readonly name: string;
+  readonly vcpus: number;
+  readonly cpuNs: number;
+  readonly ramBytes: number; // what it was given
+  /** What its guest uses, as its balloon driver says; null: it says nothing. */
+  readonly usedBytes: number | null;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
 }
 
 /** All that a verb must know of one domain before it touches it, read in one virsh process. */
@@ -226,6 +253,10 @@ export interface CronEntry {
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
+  /** In a plan: it is run only where this is so, in words that stand behind "only if". */
+  readonly onlyIf?: string;
+  /** In a plan: what the file holds that its last argument names, and that is made for it. */
+  readonly reads?: string;
 }
 
 export interface NetworkInfo {
@@ -238,7 +269,8 @@ export interface NetworkInfo {
     readonly prefix: number;
   } | null;
   readonly reservations: readonly { readonly mac: string; readonly ip: string; readonly name: string | null }[];
-  readonly leases: readonly { readonly mac: string; readonly ip: string }[];
+  /** `givenAt`, ISO 8601: when it was given or renewed last; null where nothing tells. */
+  readonly leases: readonly { readonly mac: string; readonly ip: string; readonly givenAt?: string | null }[];
 }
 
 export interface HostCapabilities {
@@ -297,6 +329,8 @@ export interface DefinitionEdit {
   readonly dropBackingStore?: boolean;
   readonly newGenerationId?: boolean;
   readonly dropGenerationId?: boolean;
+  readonly dropMarks?: boolean; // all stores', before one is set
+  readonly mark?: DomainMark;
   readonly consoleLog?: string;
 }
 
@@ -310,4 +344,5 @@ export interface NewDomain {
   readonly consoleLog: string;
   /** UEFI without Secure Boot, with variables of its own in that file; BIOS where there is none. */
   readonly nvram?: string;
+  readonly mark?: DomainMark;
 }

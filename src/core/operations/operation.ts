@@ -5,6 +5,7 @@
  */
 
 import { EstratoError, NoAnswer, whileDoing } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireQemuMayEnter } from "../qemu-access.ts";
@@ -68,26 +69,29 @@ export async function run<Data, Result>(
     await closeEntry(world, entry);
   } catch (error) {
     await unwind(world, locks, operation, entry, error);
-    await log(world, operation, error instanceof EstratoError ? error.code : "failed");
+    await log(world, operation, entry, error instanceof EstratoError ? error.code : "failed");
     throw error;
   }
-  await log(world, operation, "done");
+  await log(world, operation, entry, "done");
   return operation.result();
 }
 
 async function planOf<Data, Result>(world: World, operation: Operation<Data, Result>): Promise<PlanView> {
   const [steps, notes] = [[] as PlanView["steps"][number][], [] as string[]];
-  for (const step of operation.steps) {
+  const of = operation.target;
+  for (const [at, step] of operation.steps.entries()) {
     const inner = step.child === undefined ? null : await step.child(world);
-    const { steps: some, notes: said } = isPlan(inner) ? inner : planView(world, [step]);
+    const before = operation.steps.slice(0, at);
+    const { steps: some, notes: said } = isPlan(inner) ? inner : await planView(world, [step], [], { of, before });
     steps.push(...some);
     notes.push(...said);
+    if (world.rehearsal === true && step.remembers === true) await step.run?.();
   }
   notes.push(...(operation.notes ?? []));
   if (operation.follows === undefined) return { steps, notes, freesBytes: null };
   const after = await operation.follows();
   return {
-    steps: [...steps, ...planView(world, after.steps).steps],
+    steps: [...steps, ...(await planView(world, after.steps, [], { of, before: operation.steps })).steps],
     notes: [...notes, ...after.notes],
     freesBytes: after.bytes,
   };
@@ -97,10 +101,13 @@ async function planOf<Data, Result>(world: World, operation: Operation<Data, Res
 async function log<Data, Result>(
   world: World,
   { kind, target }: Operation<Data, Result>,
+  { createdAt }: JournalEntry,
   result: string,
 ): Promise<void> {
+  const now = world.clock.now();
   const event = {
-    time: world.clock.now().toISOString(),
+    time: now.toISOString(),
+    duration_ms: Math.max(0, now.getTime() - Date.parse(createdAt)),
     command: world.command,
     operation: kind.name,
     target: target ?? null,
@@ -128,8 +135,11 @@ async function runSteps<Data, Result>(
     index += 1;
   };
   for (const step of steps) {
-    for (const action of step.actions ?? [])
-      await around(step, () => perform(world, locks, [action], step.title, step.sums));
+    const actions = step.actions ?? [];
+    const { sums, bytes } = step;
+    // Of several nobody knows how much is whose.
+    const how = { ...(sums ? { sums } : {}), ...(bytes !== undefined && actions.length === 1 ? { bytes } : {}) };
+    for (const action of actions) await around(step, () => perform(world, locks, [action], step.title, how));
     if (step.run !== undefined) await around(step, step.run);
     const { child } = step;
     if (child !== undefined) await around(step, () => child(within));
@@ -165,7 +175,7 @@ async function unwind<Data, Result>(
       world.report.note(`interrupted: ${INTERRUPTED[outcome]}`);
     }
   } catch (second) {
-    const why = second instanceof Error ? second.message : String(second);
+    const why = wordsOf(second);
     world.report.note(`could not be undone now (${why}); ${LATER} will try again`);
   }
 }

@@ -3,6 +3,7 @@
  * kind.
  */
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { requireNoneLost } from "../instances/find.ts";
 import type { JournalEntry, KindName } from "../model/journal.ts";
 import type { HeldLocks, Outcome, World } from "../ports.ts";
@@ -97,10 +98,7 @@ export async function recoverAll(
       if (await isOpen(world, entry)) await endEntry(world, locks, entry);
     } catch (error) {
       if (failures !== undefined) failures.push({ entry, error });
-      else
-        world.report.note(
-          `${entry.command}: had not ended and cannot be recovered yet: ${error instanceof Error ? error.message : String(error)}`,
-        );
+      else world.report.note(`${entry.command}: had not ended and cannot be recovered yet: ${wordsOf(error)}`);
     } finally {
       await locks.release();
     }

@@ -1,4 +1,5 @@
 /** What a change is made of: steps, how they are performed, and how a plan shows them. */
+import { EstratoError } from "../../errors.ts";
 import { keepChange } from "../instances/kept-definition.ts";
 import type { Action, CopySums } from "../model/action.ts";
 import type { Command } from "../model/host.ts";
@@ -16,9 +17,13 @@ export interface Step {
   readonly actions?: readonly Action[];
   /** Sums of the copies that the actions make. */
   readonly sums?: CopySums;
+  /** How much its one action moves, for people. */
+  readonly bytes?: number;
   /** What `run` is about to perform itself, where the way depends on how it goes: for the plan that people see. */
   readonly shown?: readonly Action[];
   readonly run?: () => Promise<void>;
+  /** `run` changes nothing but what is remembered: what is planned after it is planned as if it were done. */
+  readonly remembers?: true;
   /**
    * Runs other operations through `within`: the children of this one. A plan shows the steps of its answer, a plan, in
    * the place of this.
@@ -28,7 +33,12 @@ export interface Step {
 
 /** What `--dry-run` shows. */
 export interface PlanView {
-  readonly steps: readonly { readonly title: string; readonly commands: readonly Command[] }[];
+  readonly steps: readonly {
+    readonly title: string;
+    /** Whom it concerns, where its title does not say it. */
+    readonly of?: string;
+    readonly commands: readonly Command[];
+  }[];
   readonly notes: readonly string[];
   readonly freesBytes: number | null;
 }
@@ -38,52 +48,87 @@ export function isPlan(answer: unknown): answer is PlanView {
   return typeof answer === "object" && answer !== null && "steps" in answer && "freesBytes" in answer;
 }
 
-/** The plan of some steps, in the words a person would type. */
-export function planView(
+/**
+ * The plan of some steps, in the words a person would type. What removes a file that is not there, and that no step
+ * before it makes, is left out: nothing would come of it. `of`: whom they concern.
+ */
+export async function planView(
   world: World,
   steps: readonly Step[],
   notes: readonly string[] = [],
-  freesBytes: number | null = null,
-): PlanView {
-  return {
-    steps: steps.map((step) => ({
-      title: step.title,
-      commands: [...(step.actions ?? []), ...(step.shown ?? [])].flatMap((action) => world.host.commandsFor(action)),
-    })),
-    notes,
-    freesBytes,
-  };
+  { of, before = [] }: { readonly of?: string | undefined; readonly before?: readonly Step[] } = {},
+): Promise<PlanView> {
+  const told = new Set(before.flatMap(toldActions).flatMap(pathsIn));
+  const shown: PlanView["steps"][number][] = [];
+  for (const step of steps) {
+    const commands: Command[] = [];
+    for (const action of toldActions(step)) {
+      const isIdle = action.do === "unlink" && !told.has(action.path) && (await isMissing(world, action.path));
+      if (!isIdle) commands.push(...world.host.commandsFor(action));
+      for (const path of pathsIn(action)) told.add(path);
+    }
+    const isOf = of !== undefined && !step.title.includes(of);
+    if (commands.length > 0 || toldActions(step).length === 0)
+      shown.push({ title: step.title, ...(isOf ? { of } : {}), commands });
+  }
+  return { steps: shown, notes, freesBytes: null };
+}
+
+function toldActions({ actions = [], shown = [] }: Step): Action[] {
+  return [...actions, ...shown];
+}
+
+function pathsIn(action: Action): string[] {
+  return Object.values(action).filter((value): value is string => typeof value === "string" && value.startsWith("/"));
+}
+
+async function isMissing(world: World, path: string): Promise<boolean> {
+  return (await world.host.fileInfo(path)) === null;
 }
 
 /** The answer where there is nothing to do: `result`, in a dry run an empty plan that says why. */
 export function unchanged<Result>(world: World, result: Result, why?: string): Result | PlanView {
-  return world.dryRun ? planView(world, [], why === undefined ? [] : [why]) : result;
+  return world.dryRun ? { steps: [], notes: why === undefined ? [] : [why], freesBytes: null } : result;
 }
 
 /**
  * Performs actions one after the other, with the locks handed down to the children. Right before each that reads what
  * somebody else owns, that is looked at once more, in recoveries too: throws "conflict" or "host" where it is no longer
- * what was borrowed.
+ * what was borrowed. "integrity" where a file is gone that one needs.
  */
 export async function perform(
   world: World,
   locks: HeldLocks,
   actions: readonly Action[],
   title: string | null = null,
-  sums?: CopySums,
+  { sums, bytes }: Pick<Step, "sums" | "bytes"> = {},
 ): Promise<void> {
+  const moved = bytes === undefined ? {} : { totalBytes: bytes };
   for (const action of actions) {
     await (await import("../sharing/read-again.ts")).recheckRead(world, action);
-    await world.host.perform(action, {
+    const done = world.host.perform(action, {
       lockFds: locks.fds,
       // A copy loses nothing when it is cut; everything else in flight is let finish, unless it says that it may stop.
       ...(action.do === "convert" || "mayStop" in action ? { signal: world.signal } : {}),
-      ...(title === null ? {} : { onProgress: (fraction: number) => world.report.progress(title, fraction) }),
+      ...(title === null ? {} : { onProgress: (fraction) => world.report.progress(title, fraction, moved) }),
       ...(sums === undefined ? {} : { sums }),
       ...(world.report.detail === undefined ? {} : { onStall: (ms: number) => tellStall(world, ms) }),
     });
+    await done.catch((error: unknown) => {
+      throw removed(error) ?? error;
+    });
     await keepChange(world, action);
   }
+}
+
+/** Whoever removed a file that an action still needs is told which, and that the work goes on once it is back. */
+function removed(error: unknown): EstratoError | null {
+  const { code, path } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code !== "ENOENT" || path === undefined) return null;
+  return new EstratoError("integrity", `${path}: it is not there, and is needed`, {
+    hint: "Put it back where it was, from a copy or by mounting the disk that it lies on; then: estrato doctor --repair.",
+    cause: error,
+  });
 }
 
 function tellStall(world: World, ms: number): void {
@@ -110,9 +155,12 @@ export async function runUnjournaled<Result>(
   result: Result,
 ): Promise<Result | PlanView> {
   if (world.dryRun) return planView(world, steps);
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
+    const event = { operation: "unjournaled", index, id: step.id, title: step.title };
+    world.report.step({ ...event, phase: "before" });
     await perform(world, locks, step.actions ?? [], step.title);
     await step.run?.();
+    world.report.step({ ...event, phase: "after" });
   }
   return result;
 }

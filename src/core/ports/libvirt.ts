@@ -3,6 +3,7 @@ import type {
   Command,
   DefinitionEdit,
   DomainDefinition,
+  DomainLoad,
   DomainOutline,
   DomainStatus,
   DomainSummary,
@@ -26,12 +27,18 @@ export interface LibvirtPort {
    * true.
    */
   domainOutlines(wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]>;
+  /** Of all domains that run, in one process. */
+  domainLoads(): Promise<DomainLoad[]>;
   /** By UUID or name; null where there is none. `also`: what QEMU has open, which waits for QEMU to answer. */
   domainStatus(domain: string, also?: "qemu"): Promise<DomainStatus | null>;
   /** The same for many, in as few processes as can be; keyed by UUID. Without `domains`: all. */
   domainStatuses(domains?: readonly string[]): Promise<Map<string, DomainStatus>>;
   /** By UUID: the QEMU process of each of these domains that runs though libvirt takes it for off. */
   strayProcesses(uuids: readonly string[]): Promise<Map<string, number>>;
+  /** Since when the process of a running domain runs; null where the machine does not tell. */
+  startedAt(uuid: string): Promise<Date | null>;
+  /** Where a running domain's screen is served, as `virsh domdisplay` says it (vnc://127.0.0.1:0); null: nowhere. */
+  display(uuid: string): Promise<string | null>;
   /** What QEMU has open, of a running domain. */
   qemuDisks(uuid: string): Promise<QemuDisk[]>;
   /** Is the agent answering now? */

@@ -1,5 +1,6 @@
 /** The frame of hooks around what a schedule does. */
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import type { Action } from "../model/action.ts";
 import type { Schedule } from "../model/state.ts";
 import type { PlanView } from "../operations/steps.ts";
@@ -79,5 +80,5 @@ async function failureOf(work: () => Promise<void>): Promise<unknown> {
 }
 
 function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return wordsOf(error);
 }

@@ -1,5 +1,6 @@
 /** `schedule run`: what cron calls. Does what the record says, as a person would, and remembers how it went. */
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { backupAndRotate } from "../backups/take.ts";
 import type { Schedule, ScheduledBackup } from "../model/state.ts";
 import { isPlan, type PlanView } from "../operations/steps.ts";
@@ -142,7 +143,7 @@ async function outcomeOf(world: World, schedule: Schedule): Promise<Outcome> {
   } catch (error) {
     if (await isShelved(world, schedule).catch(() => false)) return skipped(); // while we waited for it
     const result = error instanceof EstratoError ? error.code : "failed";
-    return { result, message: error instanceof Error ? error.message : String(error), error };
+    return { result, message: wordsOf(error), error };
   }
 }
 

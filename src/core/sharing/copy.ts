@@ -5,7 +5,8 @@ import { NO_FIRMWARE } from "../firmware.ts";
 import type { Image, Layer } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
-import { type PlanView, planView } from "../operations/steps.ts";
+import { rehearsed } from "../operations/rehearsal.ts";
+import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { type Copied, copySteps, holdDisk, requireRoom } from "./copied-files.ts";
@@ -51,12 +52,12 @@ export async function withCopyOf<T extends object | null>(
         const whose = `the variables of its UEFI firmware stay with ${shared.owner}; new ones are made`;
         world.report.note(`image ${shared.name}: ${whose}`);
       }
+      const data: CopyData = { image, layers: copies.map(({ layer }) => layer), lent: shared.id };
       let made: T | PlanView | undefined;
       const make = async (within: World) => {
-        made = within.dryRun ? planView(within, []) : await use(within, image);
+        made = await use(within.dryRun ? await rehearsedCopy(within, data) : within, image);
         return made;
       };
-      const data: CopyData = { image, layers: copies.map(({ layer }) => layer), lent: shared.id };
       return await run<CopyData, T | PlanView>(world, locks, {
         kind: copySharedKind,
         target: shared.name,
@@ -88,6 +89,12 @@ async function hold(world: World, shared: FoundImage, id: string, copies: Copied
     ...{ createdAt, properties: {}, disks, source: { kind: "file", id: null, name: `${shared.owner}/${shared.name}` } },
     ...{ definition: null, ...NO_FIRMWARE, uefi, protected: false },
   };
+}
+
+async function rehearsedCopy(world: World, data: CopyData): Promise<World> {
+  const on = await rehearsed(world);
+  await record(on, data);
+  return on;
 }
 
 async function record(world: World, { image, layers }: CopyData): Promise<void> {

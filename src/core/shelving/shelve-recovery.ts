@@ -1,5 +1,6 @@
 /** What becomes of an instance whose shelving did not end (DESIGN.md, section 5). */
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -62,9 +63,7 @@ async function bringBack(world: World, locks: HeldLocks, data: ShelveData, statu
     if (status.live === null) await perform(world, locks, [{ do: "start", domain, paused: was === "paused" }]);
     else if (was === "paused") await perform(world, locks, [{ do: "suspend", domain }]);
   } catch (error) {
-    world.report.note(
-      `${data.name}: it is not shelved, but does not start: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    world.report.note(`${data.name}: it is not shelved, but does not start: ${wordsOf(error)}`);
   }
 }
 

@@ -94,7 +94,7 @@ async function shelveLocked(
     target: status.name,
     data,
     steps,
-    begin: () => adoption.store(),
+    begin: () => adoption.store(locks),
     follows: async () => ({ steps: packing, notes: [], bytes: null }),
     result: async () => null,
   });

@@ -1,5 +1,6 @@
 /** A snapshot that was killed, or that failed: finished where the guest is on its new heads, else undone. */
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { copyFiles } from "../firmware.ts";
 import { imageOf } from "../graph/files.ts";
 import { isUnwritten } from "../layers/heads.ts";
@@ -77,9 +78,7 @@ async function recordWhatIsThere(world: World, locks: HeldLocks, data: CreateDat
   try {
     await keepLiveDefinition(world, snapshot, data.heads);
   } catch (error) {
-    world.report.note(
-      `${snapshot.name}: kept without memory (${error instanceof Error ? error.message : String(error)})`,
-    );
+    world.report.note(`${snapshot.name}: kept without memory (${wordsOf(error)})`);
     await record(world, { ...data, snapshot: { ...snapshot, memory: null } }, "crash");
     await perform(world, locks, memoryFiles(world, snapshot));
     return;

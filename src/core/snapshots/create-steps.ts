@@ -1,6 +1,7 @@
 /** The steps of a snapshot, in the order in which each crash has an answer (DESIGN.md, section 5). */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { type Firmware, saveFirmware } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
@@ -133,9 +134,7 @@ async function switchQuiescedOrNot(world: World, locks: HeldLocks, uuid: string,
   } catch (error) {
     await perform(world, locks, [{ do: "thaw", domain: uuid }]);
     if ((await switched(world, data)) === "yes") return true;
-    world.report.note(
-      `${data.snapshot.name}: the file systems could not be quiesced (${error instanceof Error ? error.message : String(error)})`,
-    );
+    world.report.note(`${data.snapshot.name}: the file systems could not be quiesced (${wordsOf(error)})`);
     await perform(world, locks, [switchDisks(world, uuid, data, false)]);
     return false;
   }

@@ -107,7 +107,7 @@ export async function createSnapshotLocked(
       if (memory !== null && heads.some(({ after }) => after.secret !== null)) {
         world.report.note(`${status.name}: ${MEMORY_IS_PLAIN}`);
       }
-      await adoption.store();
+      await adoption.store(locks);
     },
     result: async () => {
       const stored = await storedSnapshot(world, snapshot);

@@ -1,5 +1,6 @@
 /** A revert that was killed, or that failed: undone where the guest still has what it had, else finished. */
 import { EstratoError } from "../../errors.ts";
+import { wordsOf } from "../../system-answer.ts";
 import { imageOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -75,9 +76,7 @@ async function startOrSay(world: World, data: RevertData, work: () => Promise<vo
   try {
     await work();
   } catch (error) {
-    world.report.note(
-      `${data.instanceName}: its disks are reverted, but it does not start: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    world.report.note(`${data.instanceName}: its disks are reverted, but it does not start: ${wordsOf(error)}`);
   }
 }
 

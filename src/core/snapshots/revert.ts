@@ -90,7 +90,7 @@ export async function revertLocked(
         world.report.note(
           `${status.name}: its TPM stays as it is: it had kept nothing yet when the snapshot was taken`,
         );
-      await adoption.store();
+      await adoption.store(locks);
     },
     result: async () => {
       if (data.was !== "off") world.report.note(lostMemory(data));

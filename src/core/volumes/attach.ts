@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { planAdoption } from "../instances/adopt.ts";
-import { findAgain, findInstance } from "../instances/find.ts";
+import { findInstance, findNow } from "../instances/find.ts";
 import { SEED_DEVICE } from "../instances/seed.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus, NewDisk } from "../model/host.ts";
@@ -73,7 +73,7 @@ export async function attachVolume(world: World, instance: string, target: strin
         target: `${status.name} ${label}`,
         data,
         steps,
-        begin: () => adoption.store(),
+        begin: () => adoption.store(locks),
         result: () => storedVolume(world, volume),
       });
     },
@@ -114,7 +114,7 @@ function attachSteps(world: World, data: AttachData): Step[] {
 }
 
 async function requireAttached(world: World, data: AttachData): Promise<void> {
-  const { status } = await findAgain(world, data.uuid);
+  const { status } = await findNow(world, data.uuid);
   const { device, path } = data.disk;
   const named = [status.inactive, ...(status.live === null ? [] : [status.live])].every((definition) =>
     definition.disks.some(

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { chain } from "../graph/references.ts";
-import { findAgain, findInstance } from "../instances/find.ts";
+import { findAgain, findInstance, findNow } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State, Volume } from "../model/state.ts";
@@ -61,7 +61,7 @@ export async function detachVolume(
     world,
     target,
     async (locks, state, volume) => {
-      const { status } = await findAgain(world, first.uuid);
+      const { status } = await findAgain(world, locks, first.uuid);
       if (volume.instance === null) return unchanged(world, volume, "It is attached to nothing.");
       requireDetachable(state, status, volume);
       await requireAgreementButFor(world, state, status, volume);
@@ -145,7 +145,7 @@ function detachSteps(world: World, data: DetachData, timeoutMs: number): Step[] 
 }
 
 async function requireDetached(world: World, data: DetachData): Promise<void> {
-  const { status } = await findAgain(world, data.uuid);
+  const { status } = await findNow(world, data.uuid);
   const isNamed = [status.inactive, ...(status.live === null ? [] : [status.live])].some((definition) =>
     definition.disks.some(({ device }) => device === data.device),
   );

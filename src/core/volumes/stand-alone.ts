@@ -35,7 +35,7 @@ export const standAloneKind: Kind<AloneData> = {
  * where all reads the same.
  */
 export async function standAlone(world: World, locks: HeldLocks, instance: string, device: string): Promise<void> {
-  const { state, status } = await findAgain(world, instance);
+  const { state, status } = await findAgain(world, locks, instance);
   refuseUnsafe(status);
   const facts = await requireAgreement(world, state, status);
   const head = state.layers[facts.find((one) => one.device === device)?.volume.head ?? ""];

@@ -64,12 +64,12 @@ export async function findToChange(
   uuid: string,
   how: Look = {},
 ): Promise<FoundInstance> {
-  const found = await findAgain(world, uuid, how);
+  const found = await findAgain(world, locks, uuid, how);
   if (found.record === null || !namesOtherFiles(found.state, found.status)) return found;
   const overlays = await overlaysOf(world, found.state, found.status);
   if (overlays.length === 0) return found;
   const data = await takeIn(world, locks, found, overlays);
-  const after = await findAgain(world, uuid, how);
+  const after = await findAgain(world, locks, uuid, how);
   return world.dryRun ? { ...after, status: asDefined(after.status, data) } : after;
 }
 

@@ -4,6 +4,7 @@ import type { Action } from "../../core/model/action.ts";
 import type { Command } from "../../core/model/host.ts";
 import { accessCommands } from "../access.ts";
 import { crontabCommands } from "../crontab.ts";
+import { markWords } from "../domain-marks.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
 import { seedCommand } from "../seed.ts";
@@ -45,7 +46,7 @@ export function commandsFor(
     case "thaw":
       return [virsh("qemu-agent-command", action.domain, '{"execute":"guest-fsfreeze-thaw"}', "--timeout", "5")];
     case "define":
-      return [virsh("define", `${nameIn(action.xml)}.xml`)];
+      return [{ ...virsh("define", `${nameIn(action.xml)}.xml`), reads: withoutSecrets(action.xml) }];
     case "redefine":
       return [
         virsh("dumpxml", action.domain, "--inactive", "--security-info"),
@@ -64,7 +65,7 @@ export function commandsFor(
     case "start":
       return [virsh("start", action.domain, ...(action.paused ? ["--paused"] : []))];
     case "shutdown":
-      return [virsh("shutdown", action.domain), ...(action.thenDestroy ? [virsh("destroy", action.domain)] : [])];
+      return [virsh("shutdown", action.domain), ...(action.thenDestroy ? [ifStillOn(virsh, action)] : [])];
     case "reboot":
       return [virsh(action.hard ? "reset" : "reboot", action.domain)];
     case "destroy":
@@ -73,6 +74,8 @@ export function commandsFor(
       return [virsh(action.do, action.domain)];
     case "autostart":
       return [virsh("autostart", action.domain, ...(action.on ? [] : ["--disable"]))];
+    case "mark-domain":
+      return [virsh(...markWords(action.domain, action.mark, action.on), "--config")];
     case "rename":
       return [virsh("domrename", action.domain, action.name)];
     case "commit":
@@ -187,6 +190,15 @@ export function hostXml(host: { readonly mac: string; readonly ip: string; reado
 
 function escapeAttribute(text: string): string {
   return text.replace(/[^0-9A-Za-z.:-]/g, "");
+}
+
+function ifStillOn(virsh: VirshWords["command"], { domain, timeoutMs }: Extract<Action, { do: "shutdown" }>): Command {
+  return { ...virsh("destroy", domain), onlyIf: `it is still on after ${Math.round(timeoutMs / 1000)} s` };
+}
+
+/** A definition may hold the password of a screen. */
+function withoutSecrets(xml: string): string {
+  return xml.replaceAll(/\bpasswd=('[^']*'|"[^"]*")/g, "passwd='…'");
 }
 
 function nameIn(xml: string): string {

@@ -4,6 +4,7 @@ import type { DomainState } from "../../core/model/host.ts";
 import { EstratoError } from "../../errors.ts";
 import { agentThaw } from "../agent.ts";
 import { editDefinition } from "../domain-edit.ts";
+import { markWords } from "../domain-marks.ts";
 import { parseState } from "../domain-status.ts";
 import { failure, lastWords } from "../process-failure.ts";
 import { isNoSuchDomain } from "../virsh.ts";
@@ -99,6 +100,19 @@ export async function performLife(
     case "reboot":
       return performTowards(context, action, () => false);
   }
+}
+
+/**
+ * The persistent definition, by which marks are found, and the live one, from which people define guests anew. Each has
+ * its own call: one for both is refused whole where the guest is off.
+ */
+export async function performMark(context: ActionContext, action: ActionOf<"mark-domain">): Promise<void> {
+  const words = markWords(action.domain, action.mark, action.on);
+  const both = ["--config", "--live"].map((where) => [...words, where]);
+  const [config, live] = await context.virsh.batch(both, holdingLocks(context));
+  const error = config?.error ?? (live?.error != null && !/not running/.test(live.error) ? live.error : null);
+  if (error === null || (!action.on && isNoSuchDomain(error))) return;
+  throw new EstratoError("failed", `virsh metadata: ${error}`);
 }
 
 export async function performRename(context: ActionContext, action: ActionOf<"rename">): Promise<void> {

@@ -18,10 +18,11 @@ export const KEPT = "before-revert-20250101-013000";
 /** What is said once where an instance is made: the host of the tests has no KVM. */
 export const SLOW = "KVM does not work on this host: instances run under software emulation, slowly";
 
-/** Runs one line, its words apart by spaces, as a process of its own. */
+/** Runs one line, its words apart by spaces (`·` is one within a word), as a process of its own. */
 export function run(on: Bed, line: string, how: LineOptions = {}): Promise<LineResult> {
   const { host, store } = command(on);
-  return runLine(line.split(" "), { host, store, ids: on.ids, clock: on.clock, ...how });
+  const words = line.split(" ").map((word) => word.replaceAll("·", " "));
+  return runLine(words, { host, store, ids: on.ids, clock: on.clock, ...how });
 }
 
 /** The same, where it must go well: what it prints. */

@@ -267,18 +267,38 @@ test("a result on request is printed only where a format, a column or a query as
 test("a plan is a numbered list with commands that a shell would take, or an object", async () => {
   const plan = {
     steps: [
-      { title: "Make a head", commands: [{ program: "qemu-img", args: ["create", "a b.qcow2"] }] },
-      { title: "Record it", commands: [] },
+      { title: "Make a head", of: "web1", commands: [{ program: "qemu-img", args: ["create", "a b.qcow2"] }] },
+      { title: "Stop it", commands: [{ program: "virsh", args: ["destroy", "web1"], onlyIf: "it is still on" }] },
+      {
+        title: "Define it",
+        commands: [{ program: "virsh", args: ["define", "w.xml"], reads: "<domain>\n</domain>\n" }],
+      },
     ],
     notes: ["nothing moves"],
     freesBytes: 2048,
   };
   const made = verb({ ...plain, result: result.one([column]), run: async () => plan });
   expect((await run(made, ["-n"])).stdout).toBe(
-    "1. Make a head\n     qemu-img create 'a b.qcow2'\n2. Record it\nNote: nothing moves\nFrees 2 KiB.\n",
+    "1. Make a head (web1)\n     qemu-img create 'a b.qcow2'\n2. Stop it\n     virsh destroy web1   # only if it is still on\n" +
+      "3. Define it\n     virsh define w.xml\nNote: nothing moves\nFrees 2 KiB.\n",
+  );
+  expect((await run(made, ["-n", "-v"])).stdout).toContain(
+    "virsh define w.xml\n     | <domain>\n     | </domain>\nNote:",
   );
   expect(JSON.parse((await run(made, ["-n", "-f", "json"])).stdout)).toEqual({
-    steps: plan.steps,
+    steps: [
+      {
+        title: "Make a head",
+        of: "web1",
+        commands: [{ program: "qemu-img", args: ["create", "a b.qcow2"], only_if: null }],
+      },
+      {
+        title: "Stop it",
+        of: null,
+        commands: [{ program: "virsh", args: ["destroy", "web1"], only_if: "it is still on" }],
+      },
+      { title: "Define it", of: null, commands: [{ program: "virsh", args: ["define", "w.xml"], only_if: null }] },
+    ],
     notes: plan.notes,
     frees_bytes: 2048,
   });
@@ -306,7 +326,7 @@ test("steps and progress are shown on a terminal, and wiped before anything else
 test("an interrupted verb on several targets stops at once", async () => {
   const controller = new AbortController();
   const tried: string[] = [];
-  const context = { factory: { signal: controller.signal } as never, failure: null };
+  const context = { factory: { signal: controller.signal } as never, failure: null, ended: async () => {} };
   await expect(
     eachTarget(context, ["a", "b"], { kind: "thing", verb: "grow" }, async (name) => {
       tried.push(name);

@@ -1,7 +1,10 @@
-import { resolve } from "node:path";
-import { expect, test } from "vitest";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 import instance from "../../../src/commands/instance/index.ts";
 import type { Command } from "../../../src/core/model/host.ts";
+import { missingProgram } from "../../../src/host/process-failure.ts";
 import { command } from "../core/world.ts";
 import { domainOf, estate, run } from "./estate.ts";
 import { looking } from "./lines/instance-look.ts";
@@ -51,10 +54,101 @@ test("instance screenshot names the file that it wrote, INSTANCE.png where none 
   }
 });
 
-test("instance console exits as virsh did", async () => {
+test("instance console says how it is left, and exits as virsh did", async () => {
   const on = await estate();
   const host = { ...command(on).host, interactive: async () => 1 };
-  expect(await run(on, "instance console web1", { host })).toEqual({ exit: 1, stdout: "", stderr: "" });
+  for (const [line, key] of [
+    ["instance console web1", "Ctrl-]"],
+    ["instance console web1 --escape ^a", "Ctrl-A"],
+    ["instance console web1 --escape ~", "~"],
+  ] as const) {
+    const { exit, stderr } = await run(on, line, { host, terminal: true });
+    expect({ exit, stderr }).toEqual({
+      exit: 1,
+      stderr: `Connected with web1. Leave it with ${key}; Enter shows a prompt.\n`,
+    });
+  }
+});
+
+test("instance console --type graphic opens virt-viewer on a desktop that has it, else says where the screen is", async () => {
+  const on = await estate();
+  Object.assign(domainOf(on, "web1"), { display: "vnc://127.0.0.1:0" });
+  const asked: Command[] = [];
+  const opened = { ...command(on).host, interactive: async (one: Command) => asked.push(one) - 1 };
+  const line = "instance console web1 --type graphic";
+  expect(await run(on, line, { host: opened, env: { DISPLAY: ":0" } })).toEqual({ exit: 0, stdout: "", stderr: "" });
+  expect(asked).toEqual([
+    {
+      program: "virt-viewer",
+      args: ["--connect", "qemu:///session", "--uuid", "00000000-0000-4000-8000-000000000001"],
+    },
+  ]);
+  const missing = { ...command(on).host, interactive: () => Promise.reject(missingProgram("virt-viewer")) };
+  const told = await run(on, line, { host: missing, env: { WAYLAND_DISPLAY: "wayland-0" } });
+  expect(told).toMatchObject({ exit: 0, stderr: "virt-viewer is not installed.\n" });
+  expect(told.stdout).toContain("The screen of web1: vnc://127.0.0.1:5900\n");
+});
+
+test.each([
+  ["instance set web1 --property os_admin_user=maria", "maria"],
+  ["instance set web1 --property os_distro=ubuntu", "ubuntu"],
+  ["instance set web1 --property os_distro=plan9", "root"],
+  ["instance set web1 --property k=v", "debian"], // as the name of its image begins
+])("%s: instance ssh goes there as %s", async (line, user) => {
+  const on = await estate();
+  await run(on, line);
+  let asked: readonly string[] = [];
+  const interactive = async ({ args }: Command) => {
+    asked = args;
+    return 0;
+  };
+  await run(on, "instance ssh web1", { host: { ...command(on).host, interactive } });
+  expect(asked.slice(-4)).toEqual(["-l", user, "--", "192.168.122.2"]);
+});
+
+test("instance ssh-config --install is included by ~/.ssh/config, once, and what stood there stays", async () => {
+  const home = mkdtempSync(join(tmpdir(), "estrato-home-"));
+  onTestFinished(() => rmSync(home, { recursive: true }));
+  const on = await estate();
+  mkdirSync(join(home, ".ssh"));
+  writeFileSync(join(home, ".ssh/config"), "Host other\n  User me\n");
+  for (const _ of [1, 2])
+    expect((await run(on, "instance ssh-config --install", { env: { HOME: home } })).exit).toBe(0);
+  expect(readFileSync(join(home, ".ssh/config"), "utf8")).toBe("Include estrato_config\n\nHost other\n  User me\n");
+  expect(readFileSync(join(home, ".ssh/estrato_config"), "utf8")).toContain("\nHost web1 ");
+  expect(statSync(join(home, ".ssh/estrato_config")).mode & 0o777).toBe(0o600);
+});
+
+describe("wait --for address", () => {
+  const leased = async (givenAt: string) => {
+    const on = await estate();
+    const [domain, network] = [domainOf(on, "web1"), on.machine.networks.get("default")];
+    Object.assign(domain, { agent: false, startedAt: "2025-01-01T11:00:00.000Z" });
+    network?.leases.push({ mac: "52:54:00:00:00:01", ip: "192.168.122.2", givenAt });
+    return run(on, "wait instance web1 --for address --timeout 2s");
+  };
+
+  test("is not content with a lease of an earlier boot", async () => {
+    expect(await leased("2025-01-01T10:59:00.000Z")).toMatchObject({ exit: 7 });
+  });
+
+  test("is with one that was given since the guest runs", async () => {
+    expect(await leased("2025-01-01T11:00:30.000Z")).toEqual({ exit: 0, stdout: "", stderr: "" });
+  });
+});
+
+test.each([
+  ["wait snapshot web1/first --for status=available", 0],
+  ["wait snapshot web1/first --for status=expired --timeout 1s", 7],
+  ["wait volume data1 --for status=available", 0],
+  ["wait volume data2 --for status=available --timeout 1s", 7],
+  ["wait backup nightly --for status=available", 0],
+  ["wait volume nosuch --for status=available", 4],
+  ["wait volume data1 --for status=active", 2],
+  ["wait backup nightly --for agent", 2],
+])("%s: exit %d", async (line, exit) => {
+  const result = await run(await estate(), line);
+  expect(result).toMatchObject({ exit, stdout: "" });
 });
 
 test("instance stop --no-wait asks the guest alone", async () => {
@@ -66,7 +160,7 @@ test("instance stop --no-wait asks the guest alone", async () => {
 
 test.each([
   ["wait instance web1 --for happiness", "not something to wait for"],
-  ["wait image web1 --for status=active", "only instances"],
+  ["wait image web1 --for status=active", "there is nothing to wait for of that"],
   ["wait instance web1 --for status=runing", '"runing": no instance ever has that status'],
 ])("exit 2 and one line: %s", async (line, words) => {
   const { exit, stdout, stderr } = await run(await estate(), line);

@@ -72,7 +72,11 @@ export async function asksFor(path: string, { ask, complete }: ArgumentSpec<unkn
     asked.push({ question, choices: choices.map(({ value }) => value) });
     return Promise.reject(new EstratoError("interrupted", "nobody answers"));
   };
-  const prompts: Prompts = { confirm: () => Promise.reject(new Error("not expected")), choose: given, ask: given };
+  const prompts: Prompts = {
+    confirm: () => Promise.reject(new Error("not expected")),
+    choose: given,
+    ask: (question) => given(question),
+  };
   expect(await run(await estate(), path, { prompts })).toMatchObject({ exit: 130, stdout: "" });
   expect(asked).toEqual([{ question: ask, choices: expect.any(Array) }]);
   expect(asked[0]?.choices).toEqual(

@@ -13,11 +13,8 @@ import {
   type Well,
 } from "./verb-lines.ts";
 import { asksFor, needsYes } from "./verb-questions.ts";
-import { errorOf, ONE_LINE, prepared, withOptions } from "./verb-run.ts";
+import { errorOf, ONE_LINE, PROGRESS, prepared, withOptions } from "./verb-run.ts";
 
-/** What a moving terminal shows while it works, and wipes again. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are how a line is wiped
-const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…(?: \d+%)?(?=\r))?/g;
 /**
  * Tests every verb of a noun by its table. Fails where a verb, an option or an exit code is declared that no line
  * exercises.
@@ -39,7 +36,8 @@ async function testVerb(path: string, verb: Verb, lines: VerbLines): Promise<voi
     testLines(lines, path, verb);
     test.each(declaredRefusals(path, verb, lines))("$line: exit $exit, $says", refuses);
     const [first] = Object.values(verb.arguments);
-    if (first?.ask != null) test(`asks for a missing ${first.label}`, () => asksFor(path, first));
+    if (first?.ask != null && verb.guide === null)
+      test(`asks for a missing ${first.label}`, () => asksFor(path, first));
   });
   for (const other of lines.also ?? [])
     describe(`${other}, which is ${path}`, () => testLines(calledAs(other, path, lines), other, verb));
@@ -88,9 +86,12 @@ function goesWell(one: Well, verb: Verb): void {
     if (ids.length > 0) expect((await go("-f value -c id")).result.stdout.split("\n")).toEqual([...ids, ""]);
   });
 
-  test("at a terminal: the same message, and a table", async () => {
+  test("at a terminal: the same message, a table, and a sentence on what was done", async () => {
     const { result } = await go("", true);
-    expect({ exit: result.exit, stderr: result.stderr.replaceAll(PROGRESS, "") }).toEqual({ exit: 0, stderr });
+    const told = result.stderr.replaceAll(PROGRESS, "");
+    expect({ exit: result.exit, begin: told.slice(0, stderr.length) }).toEqual({ exit: 0, begin: stderr });
+    const isTold = verb.done !== null || (verb.result.empty !== null && result.stdout === "");
+    expect(told.slice(stderr.length)).toMatch(isTold ? /^([A-Z][^\n]*\.\n|[\w-]+ (is|runs) [^\n]*\.\n)*$/ : /^$/);
     if (json === undefined || verb.result.onRequest) expect(result.stdout === "").toBe(prints === undefined);
     else expect(result.stdout).not.toMatch(/^[^\n]*\t/);
   });
@@ -107,7 +108,7 @@ function goesWell(one: Well, verb: Verb): void {
     const after = everything(on);
     expect(result.exit).toBe(0);
     for (const command of plan ?? []) expect(result.stdout).toContain(command);
-    if (plan?.length === 0) expect(result.stdout).toBe("");
+    if (plan?.length === 0) expect(result.stdout).toMatch(/^(Note: [^\n]+\n)*$/);
     expect(differences(everything(await prepared(one)), after)).toEqual([]);
   });
 }

@@ -4,7 +4,7 @@ import { parseInterfaces } from "../../../src/host/agent.ts";
 import { maxChainOf, parseCapabilities } from "../../../src/host/capabilities.ts";
 import { parseList } from "../../../src/host/domain-list.ts";
 import { parseDominfo, parseState } from "../../../src/host/domain-status.ts";
-import { parseLeases, parseNetwork } from "../../../src/host/networks.ts";
+import { leaseSeconds, parseLeases, parseNetwork } from "../../../src/host/networks.ts";
 
 test("the list joins names and states, and leaves out what came or went in between", () => {
   const list = [
@@ -79,7 +79,20 @@ describe("a network", () => {
     const text = ` 2025-11-20 13:05:33   52:54:00:e5:00:42   ipv4       192.168.122.66/24   guest      ff:00:e5:00:42:00:01:00:01
  2025-11-20 13:05:33   52:54:00:e5:00:43   ipv6       fd00::5/64   -      -
 `;
-    expect(parseLeases(text)).toEqual([{ mac: "52:54:00:e5:00:42", ip: "192.168.122.66" }]);
+    const found = { mac: "52:54:00:e5:00:42", ip: "192.168.122.66" };
+    expect(parseLeases(text, null)).toEqual([{ ...found, givenAt: null }]);
+    const givenAt = new Date("2025-11-20T12:05:33").toISOString();
+    expect(parseLeases(text, leaseSeconds(xml))).toEqual([{ ...found, givenAt }]);
+  });
+
+  test("leases last an hour, or as long as it says; where that differs, nobody knows how long", () => {
+    const range = (lease: string) =>
+      `<network><ip><dhcp><range start='1' end='2'>${lease}</range></dhcp></ip></network>`;
+    expect(leaseSeconds(xml)).toBe(3600);
+    expect(leaseSeconds(range("<lease expiry='2' unit='hours'/>"))).toBe(7200);
+    expect(leaseSeconds(range("<lease expiry='5'/>"))).toBe(300);
+    expect(leaseSeconds(range("<lease expiry='0'/>"))).toBeNull();
+    expect(leaseSeconds(range("<lease expiry='5'/><lease expiry='6'/>"))).toBeNull();
   });
 });
 

@@ -20,7 +20,7 @@ function treeOf(element: ReadElement): unknown {
       else parts.push(node.textContent);
     }
   }
-  return [element.tagName, attributes, parts];
+  return [element.tagName, element.namespaceURI || null, attributes, parts];
 }
 
 /** As the parser has it; null where it refuses the text. */
@@ -46,8 +46,9 @@ const BITS = [
   "&no;",
 ];
 const MORE = ["]]>", "<!-- - -->", "<!-- -- -->", "<![CDATA[x]]>", "<?p x?>", "\t", "\r\n", "é", "\u0085", "<q:a/>"];
+const NAMESPACES = ["<c xmlns='v'><d/><q:d xmlns:q='w'/><d xmlns=''/></c>", "<xml:a/>"];
 const LAST = ["<c xmlns:q='u'><q:a q:b='1'/></c>", "<a\n  b = '1'/>", "<a b='\t'/>", "<a b='>'/>", "<a b=c/>", "< a/>"];
-const pieces = fc.array(fc.constantFrom(...BITS, ...MORE, ...LAST), { maxLength: 8 });
+const pieces = fc.array(fc.constantFrom(...BITS, ...MORE, ...NAMESPACES, ...LAST), { maxLength: 8 });
 const texts = fc.oneof(
   mutatedText(DEFINITIONS),
   pieces.map((all) => `<domain>${all.join("")}</domain>`),

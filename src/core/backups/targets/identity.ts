@@ -179,15 +179,3 @@ function moveTarget(draft: State, old: string, name: string): void {
   delete draft.targets[old];
   for (const bookmark of Object.values(draft.bookmarks)) if (bookmark.target === old) bookmark.target = name;
 }
-
-/** What this store is called in targets: chosen when it is needed first, and remembered. */
-export async function storeIdOf(world: World): Promise<string> {
-  const { storeId } = await world.store.read();
-  if (storeId !== null) return storeId;
-  const chosen = world.ids.uuid();
-  if (world.dryRun) return chosen;
-  return world.store.update((draft) => {
-    draft.storeId ??= chosen;
-    return draft.storeId;
-  });
-}

@@ -3,13 +3,29 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { type Bed, command } from "../../core/world.ts";
+import { befallen } from "../estate.ts";
 import type { LineOptions } from "../line.ts";
 import { type NounLines, refusals } from "../verb-lines.ts";
 import { instance, instanceDetail } from "./contract.ts";
 
 const named = (...names: string[]) => names.map((name) => instance({ name }));
+
+/** What `instance top` says of the fake guests, of whom each uses a little more than the one before. */
+const busy = (name: string, percent: number) => ({
+  id: expect.any(String),
+  name,
+  vcpus: 1,
+  cpu_percent: percent,
+  memory_bytes: expect.any(Number),
+  memory_source: expect.stringMatching(/^(balloon|allocation)$/),
+  ram_bytes: expect.any(Number),
+  disk_read_bytes_per_second: expect.any(Number),
+  disk_write_bytes_per_second: expect.any(Number),
+  net_receive_bytes_per_second: expect.any(Number),
+  net_send_bytes_per_second: 0,
+});
 
 export const looking: NounLines = {
   list: {
@@ -39,6 +55,18 @@ export const looking: NounLines = {
       { line: "instance list --filter name=nosuch", json: [] },
     ],
     refused: refusals(["instance list --sort nosuch", 2, 'column "nosuch"'], ["instance list --limit x", 2, "--limit"]),
+  },
+
+  top: {
+    well: [
+      { line: "instance top --count 1", json: [busy("web1", 25), busy("legacy", 12.5)] },
+      { line: "instance top web1 --interval 4s --count 1", json: [busy("web1", 12.5)] },
+    ],
+    refused: refusals(
+      ["instance top nosuch", 4, "instance nosuch: not found"],
+      ["instance top web2", 5, "instance web2: it is off"],
+      ["instance top --interval x", 2, "--interval"],
+    ),
   },
 
   show: {
@@ -108,14 +136,39 @@ export const looking: NounLines = {
 
   console: {
     well: [
-      { line: "instance console web1", how: withTerminal },
-      { line: "instance console web1 --escape ^a", how: withTerminal },
+      {
+        line: "instance console web1 --type graphic",
+        before: befallen("web1", { display: "vnc://127.0.0.1:3" }),
+        prints: /^The screen of web1: vnc:\/\/127.0.0.1:5903\nFrom another machine: ssh -N -L 5903:127.0.0.1:5903 ana@/,
+      },
     ],
     refused: refusals(
+      ["instance console web1", 2, "it connects a terminal, and this is none"],
+      ["instance console web1 --type graphic", 5, "its screen is served nowhere"],
+      ["instance console web2 --type graphic", 5, "it is off"],
       ["instance console web1 --escape escape", 2, "not a character"],
       ["instance console nosuch", 4, "instance nosuch: not found"],
       ["instance console web2", 5, "it is off"],
     ),
+  },
+
+  "ssh-config": {
+    well: [
+      { line: "instance ssh-config", prints: sshConfig("web1") },
+      { line: "instance ssh-config web1", prints: sshConfig("web1") },
+      {
+        line: "instance ssh-config --install web1",
+        how: withHome,
+        notes: ["1 of them in ~/.ssh/estrato_config, which ~/.ssh/config includes."],
+      },
+    ],
+    refused: [
+      ...refusals(
+        ["instance ssh-config nosuch", 4, "instance nosuch: not found"],
+        ["instance ssh-config legacy", 4, "no address is known of it"],
+      ),
+      { line: "instance ssh-config --install", exit: 6, says: "HOME is not set", how: () => ({ env: { HOME: "" } }) },
+    ],
   },
 
   ssh: {
@@ -150,6 +203,19 @@ function withLog(text: string): (on: Bed) => LineOptions {
     host.addFile(file);
     return { host, store: { ...store, paths: { ...store.paths, consoleLog: () => file } } };
   };
+}
+
+/** Its block of ssh_config(5). */
+function sshConfig(name: string): RegExp {
+  return new RegExp(`^Host ${name} [-0-9a-f]{36}\\n  HostName 192[.]168[.]122[.]2\\n  User debian\\n  Strict`);
+}
+
+/** A folder of the user's own. */
+function withHome(on: Bed): LineOptions {
+  const folder = mkdtempSync(join(tmpdir(), "estrato-home-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const { host, store } = command(on);
+  return { host, store, env: { HOME: folder } };
 }
 
 function withScreen(on: Bed): LineOptions {

@@ -1,10 +1,18 @@
 /** What leaves libvirt or our care, and comes back: `shelve`, `unshelve`, `instance adopt` and `release`. */
+import { withMark } from "../../../fake/host-domains.ts";
 import type { Bed } from "../../core/world.ts";
 import { befallen, busy, domainOf, onHost } from "../estate.ts";
 import { type NounLines, refusals } from "../verb-lines.ts";
 import { instanceDetail } from "./contract.ts";
 
 const ADOPTED = 'legacy: adopted; its disks stay where they are ("estrato instance release legacy" undoes this)';
+/** The mark of a store on a machine that is not here. */
+const ofAnother = (on: Bed): void => {
+  const found = domainOf(on, "legacy");
+  const uuid = /<uuid>(.*)<\/uuid>/.exec(found.inactive)?.[1] ?? "";
+  const mark = { store: "s-1", machine: "m-1", machineName: "alpha", home: "/srv/other" };
+  found.inactive = withMark(found.inactive, uuid, mark, true);
+};
 const statusOf = (name: string) => `instance show ${name} -f value -c status`;
 
 export const shelving: NounLines = {
@@ -27,14 +35,14 @@ export const shelving: NounLines = {
       {
         line: "instance shelve web2 --offload -y",
         notes: [
-          "web2: packed, but no space came back: the copies take 0 MiB more, since other things still need what the disks stood on",
+          "web2: packed, but no space came back: the copies take 64 KiB more, since other things still need what the disks stood on",
         ],
         json: instanceDetail({ status: "shelved" }),
         plan: ["undefine", "qemu-img convert"],
       },
       {
         line: "instance shelve web2 --offload --target /mnt/archive -y",
-        notes: ["web2: packed into /mnt/archive; 0 MiB came back"],
+        notes: ["web2: packed into /mnt/archive; 0 B came back"],
         before: (on) => void on.machine.folders.add("/mnt/archive"),
         json: instanceDetail({ status: "shelved" }),
         plan: ["undefine", "/mnt/archive/"],
@@ -94,13 +102,30 @@ export const shelving: NounLines = {
         plan: ["legacy: its disks would become volumes; no file is touched"],
       },
       { line: "instance adopt web1", json: instanceDetail({ name: "web1", managed: true }) },
+      {
+        line: "instance adopt --take-over -y legacy",
+        before: ofAnother,
+        json: instanceDetail({ name: "legacy", managed: true }),
+        notes: [ADOPTED],
+        plan: ["virsh", "metadata", "--remove"],
+      },
     ],
     refused: refusals(
       ["instance adopt nosuch", 4, "instance nosuch: not found"],
       ["instance adopt legacy", 5, "it is transient", befallen("legacy", { persistent: false })],
+      ["instance adopt legacy", 5, "it belongs to the store /srv/other of alpha", ofAnother],
       ["instance adopt legacy", 5, "libvirt", befallen("legacy", { snapshots: ["theirs"] })],
       ["instance adopt legacy", 6, "only qcow2 and raw can be layered", ofAnotherFormat],
     ),
+    asks: [
+      {
+        line: "instance adopt --take-over legacy",
+        before: ofAnother,
+        asks: "Take instance legacy over from the store /srv/other of alpha? That store must be gone for good.",
+        loses: ["what /srv/other of alpha still does with legacy"],
+        after: ["instance show legacy -f value -c managed", "true\n"],
+      },
+    ],
     several: { good: "web1", words: "instances failed to adopt" },
   },
 

@@ -9,11 +9,12 @@ import { createImage } from "../../../../src/core/images/create.ts";
 import type { Snapshot } from "../../../../src/core/model/state.ts";
 import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { detachVolume } from "../../../../src/core/volumes/detach.ts";
 import { fakeClock } from "../../../fake/clock.ts";
 import { recordOf, shelved, idOf as shelvedId, withArchive } from "../shelving/world.ts";
 import { contentOf, headOf, type Shape, volumeOf, withVolume, witnesses } from "../volumes/world.ts";
-import { type Bed, command, creation, everything, stateOf, withGuest } from "../world.ts";
+import { type Bed, command, creation, everything, stateOf, stop, withGuest, write } from "../world.ts";
 
 async function problems(on: Bed): Promise<string[]> {
   const before = everything(on);
@@ -43,6 +44,33 @@ const web1 = (on: Bed) => {
   return { uuid: found[0], domain: found[1] };
 };
 const withData = async (shape: Shape): Promise<Bed> => ({ ...(await withVolume(shape)), clock: fakeClock() });
+
+test("a file that a merge has still to write to and somebody has removed is named, and the merge ends once it is back", async () => {
+  const on = withGuest();
+  await createSnapshot(command(on), creation("s1"));
+  write(on, 3, "newer");
+  await createSnapshot(command(on), creation("s2"));
+  await stop(on);
+  const world = command(on);
+  world.host.crashAtNext("commit", "midway");
+  await expect(deleteSnapshot(world, "web1/s1", { children: false })).rejects.toThrow();
+  const [entry = ""] = [...on.disk.journal.values()];
+  const written = world.host.performed.find((action) => action.do === "set-mode")?.path ?? "";
+  const file = on.machine.files.get(written);
+  on.machine.files.delete(written);
+  const left = await repair(command(on));
+  expect(left).toContainEqual({
+    subject: expect.stringMatching(/^operation op-/),
+    problem: expect.stringContaining(`cannot be recovered: ${written}: it is not there, and is needed`),
+    remedy: expect.stringContaining("Put it back where it was"),
+    result: "left",
+  });
+  expect(left.map(({ problem }) => problem).join()).not.toContain("ENOENT");
+  expect([...on.disk.journal.values()]).toEqual([entry]);
+  on.machine.files.set(written, file as never);
+  await repair(command(on));
+  expect(await problems(on)).toEqual([]);
+});
 
 describe("of a volume that is attached", () => {
   test("the disk is put back that was taken out of the definition of an instance that is off", async () => {

@@ -106,8 +106,8 @@ export function creation(change: Partial<CreateInstanceOptions> = {}): CreateIns
  */
 export function snapshotOf(estate: Bed): unknown {
   return structuredClone({
-    // Not how often it was stored: what was undone was stored twice.
-    state: estate.disk.state === null ? null : { ...JSON.parse(estate.disk.state), writes: null },
+    // Not how often it was stored: what was undone was stored twice. Nor what it is called, which stays from then on.
+    state: estate.disk.state === null ? null : { ...JSON.parse(estate.disk.state), writes: null, storeId: null },
     files: [...estate.machine.files].map(([path, file]) => ({ path, ...file, clusters: [...file.clusters] })),
     domains: [...estate.machine.domains].map(([uuid, domain]) => ({ uuid, xml: domain.inactive, state: domain.state })),
     networks: [...estate.machine.networks],

@@ -1,0 +1,97 @@
+/** What goes on, in words: how much is done, how fast, how long it still takes; or what is waited for, until when. */
+import { humanSize } from "../units.ts";
+
+/** Figures of what goes on, as core tells them. */
+export interface ProgressDetail {
+  readonly totalBytes?: number;
+  readonly waitedMs?: number;
+  readonly timeoutMs?: number;
+}
+
+/** One look at it. */
+export interface Progress {
+  readonly title: string;
+  /** 0 to 1; null where nobody knows. */
+  readonly fraction: number | null;
+  /** Since it began. */
+  readonly elapsedMs: number;
+  readonly detail: ProgressDetail;
+  readonly now: Date;
+}
+
+/** Before that a rate is a guess. */
+const RATE_AFTER_MS = 1_000;
+
+interface Rate {
+  readonly bytesPerSecond: number | null;
+  readonly secondsLeft: number | null;
+}
+
+function rateOf({ fraction, elapsedMs, detail }: Progress): Rate {
+  if (fraction === null || fraction <= 0 || elapsedMs < RATE_AFTER_MS)
+    return { bytesPerSecond: null, secondsLeft: null };
+  const perSecond = (fraction * 1000) / elapsedMs;
+  const { totalBytes } = detail;
+  return {
+    bytesPerSecond: totalBytes === undefined ? null : totalBytes * perSecond,
+    secondsLeft: Math.ceil((1 - fraction) / perSecond),
+  };
+}
+
+/** `135 MiB of 965 MiB  78 MiB/s  11 s left`, `14%  11 s left`, `12 s, until 06:45:10`; "" where there is nothing. */
+export function progressWords(progress: Progress): string {
+  const { fraction, detail, now } = progress;
+  const { waitedMs, timeoutMs, totalBytes } = detail;
+  if (waitedMs !== undefined && timeoutMs !== undefined) {
+    const until = new Date(now.getTime() + timeoutMs - waitedMs);
+    return `${seconds(waitedMs / 1000)}, until ${clockTime(until)}`;
+  }
+  if (fraction === null) return "";
+  const { bytesPerSecond, secondsLeft } = rateOf(progress);
+  return [
+    totalBytes === undefined
+      ? `${Math.floor(fraction * 100)}%`
+      : `${humanSize(fraction * totalBytes)} of ${humanSize(totalBytes)}`,
+    ...(bytesPerSecond === null ? [] : [`${humanSize(bytesPerSecond)}/s`]),
+    ...(secondsLeft === null || fraction >= 1 ? [] : [`${seconds(secondsLeft)} left`]),
+  ].join("  ");
+}
+
+/** What was done, once it is: `965 MiB in 12 s (80 MiB/s)`. */
+export function summaryWords({ elapsedMs, detail: { totalBytes } }: Progress): string {
+  const took = seconds(elapsedMs / 1000);
+  if (totalBytes === undefined) return `done in ${took}`;
+  return `${humanSize(totalBytes)} in ${took} (${humanSize((totalBytes * 1000) / Math.max(1, elapsedMs))}/s)`;
+}
+
+/** The same for programs: one JSON object. */
+export function progressJson(progress: Progress): string {
+  const { title, fraction, elapsedMs, detail } = progress;
+  const { bytesPerSecond, secondsLeft } = rateOf(progress);
+  const { totalBytes = null, waitedMs, timeoutMs } = detail;
+  return JSON.stringify({
+    progress: {
+      title,
+      fraction,
+      done_bytes: totalBytes === null || fraction === null ? null : Math.round(totalBytes * fraction),
+      total_bytes: totalBytes,
+      bytes_per_second: bytesPerSecond === null ? null : Math.round(bytesPerSecond),
+      seconds_left: secondsLeft,
+      elapsed_seconds: Math.round((waitedMs ?? elapsedMs) / 100) / 10,
+      timeout_seconds: timeoutMs === undefined ? null : timeoutMs / 1000,
+    },
+  });
+}
+
+/** `11 s`, `2 min 5 s`, `1 h 4 min`. */
+function seconds(count: number): string {
+  const whole = Math.round(count);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min${whole % 60 === 0 ? "" : ` ${whole % 60} s`}`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** `06:45:10`, in the zone of whoever reads. */
+function clockTime(time: Date): string {
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":");
+}
