@@ -10,6 +10,7 @@ import { eventLog } from "./logged.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
 import type { Drawing } from "./result.ts";
+import { isChoiceByFilter, targetWords } from "./target-words.ts";
 import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
@@ -53,7 +54,8 @@ export async function runVerb(
 }
 
 async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {
-  const wish = await outputWish(line.globals, factory, verb.withoutSettings);
+  const asked = await outputWish(line.globals, factory, verb.withoutSettings);
+  const wish = isChoiceByFilter(verb, line) ? { ...asked, filters: [] } : asked;
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
   const page = async (): Promise<Page> => ({
@@ -65,7 +67,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     painter: await factory.painter("stdout"),
   });
   const context: Context = {
-    args: await takeArguments(name, verb, line.operands, line.options, factory),
+    args: {},
     options: line.options,
     globals: line.globals,
     world: factory.world,
@@ -84,6 +86,9 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     },
     failure: null,
   };
+  const operands = await targetWords(verb, line, context);
+  if (operands === null) return factory.report.note("Nothing is meant: there is nothing to do.");
+  context.args = await takeArguments(name, verb, operands, line.options, factory);
   const told = teller(verb, context, isPlain(wish));
   const log = eventLog(name, verb, context);
   let isEnded = false;

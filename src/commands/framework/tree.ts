@@ -17,7 +17,7 @@ export type OptionValues<O> = { readonly [K in keyof O]: O[K] extends OptionSpec
 
 /** What run() is handed. */
 export interface Context<A = Any, O = Any> {
-  readonly args: ArgumentValues<A>;
+  args: ArgumentValues<A>;
   readonly options: OptionValues<O>;
   readonly globals: Globals;
   /** For core: opened by the first call. */

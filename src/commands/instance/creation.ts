@@ -1,6 +1,7 @@
 /** From the options of `instance create` to what core is asked for. */
 import type { CreateInstanceOptions } from "../../core/instances/create.ts";
 import { EstratoError } from "../../errors.ts";
+import type { Factory } from "../../factory.ts";
 import { readSmall } from "../framework/files.ts";
 
 /** As the line gave them; null where it did not. */
@@ -62,6 +63,18 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     trustOwner: line.trustOwner,
   };
   return { source: sourceOf(line), wanted };
+}
+
+/**
+ * With the setting `flavor` where nothing says the size, but where what it is made from has one. The default stays
+ * unsaid: it need not be there.
+ */
+export async function withFlavor<T extends CreationLine>(factory: Factory, line: T): Promise<T> {
+  const isSized = [line.flavor, line.vcpus, line.ram, line.disk, line.snapshot, line.backup].some(
+    (one) => one !== null,
+  );
+  const { value, origin } = (await factory.settings()).get("flavor");
+  return isSized || origin === "default" ? line : { ...line, flavor: value };
 }
 
 function sourceOf({ image, snapshot, bootVolume, backup }: CreationLine): Creation["source"] {
