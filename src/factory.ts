@@ -68,6 +68,8 @@ export interface Factory {
   readonly prompts: () => Prompts | null;
   /** Has a question been answered with no? */
   readonly declined: () => boolean;
+  /** Has anything been recorded or done since this was asked last? */
+  readonly takeChanged: () => boolean;
   readonly settings: () => Promise<Settings>;
   /** Throws "usage" where this setting is unknown or cannot have this value. */
   readonly checkSetting: (key: string, value: string) => Promise<void>;
@@ -197,11 +199,26 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     return bindingAt(twins.machine ?? thisMachine(), uri, uid, (await opened()).paths.home);
   });
 
+  let changed = false;
+  /** Notes that something is changed where `work` is called; `work` is a method of `owner`. */
+  const noting =
+    <A extends unknown[], R>(work: (...all: A) => R) =>
+    (...all: A): R => {
+      changed = true;
+      return work(...all);
+    };
+
   let isTakenOver = false;
   const store = once(async (): Promise<StorePort> => {
     const { boundStore } = await import("./core/binding/bound-store.ts");
     const dryRun = globals.dryRun;
-    return boundStore(await opened(), { here: await here(), host: libvirt, dryRun, takenOver: () => isTakenOver });
+    const bound = await boundStore(await opened(), {
+      here: await here(),
+      host: libvirt,
+      dryRun,
+      takenOver: () => isTakenOver,
+    });
+    return { ...bound, update: noting((effect) => bound.update(effect)) };
   });
 
   async function takeOver(evenDamaged: boolean): Promise<boolean | PlanView> {
@@ -246,7 +263,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     const named = read.get("image_stores").value?.split(",") ?? [];
     const made: World = {
       kinds,
-      host: openedHost,
+      host: { ...openedHost, perform: noting((action, how) => openedHost.perform(action, how)) },
       store: {
         ...openedStore,
         lock: async (...wanted) => letGoFirst(await sayingWait(openedStore.lock(...wanted)), openedHost),
@@ -322,6 +339,11 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     status,
     prompts,
     declined: report.declined,
+    takeChanged() {
+      const was = changed;
+      changed = false;
+      return was;
+    },
     settings,
     async checkSetting(key, value) {
       const { openSettings } = await import("./storage.ts");

@@ -6,10 +6,14 @@ import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/out
 import { compileQuery } from "../../ui/output/query.ts";
 import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/render.ts";
 import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
+import { isChanged } from "./changed.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
 import { isChoiceByFilter, targetWords } from "./target-words.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
+
+/** Of the JSON that verbs print: raised where a key means something else than before, not where one is added. */
+const SCHEMA_VERSION = 1;
 
 /** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
 export async function runVerb(
@@ -72,9 +76,11 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   if (operands === null) return factory.report.note("Nothing is meant: there is nothing to do.");
   context.args = await takeArguments(name, verb, operands, line.options, factory);
   let outcome: unknown;
+  let changed = false;
   try {
     outcome = await verb.run(context);
     factory.status.end();
+    changed = factory.takeChanged();
   } finally {
     factory.status.clear();
   }
@@ -84,6 +90,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     isTerminal: factory.terminal.stdout,
     columns: factory.terminal.columns,
     painter: await factory.painter("stdout"),
+    ...(verb.changes ? { more: (row) => ({ changed: isChanged(row, changed), schema_version: SCHEMA_VERSION }) } : {}),
   });
   const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
