@@ -92,7 +92,7 @@ const SHARED = [
   "src/ui/output/options.ts",
   "src/ui/plan.ts",
   "src/ui/text.ts",
-  "src/ui/units.ts",
+  "src/units.ts",
 ];
 const THROUGH = /\/src\/(main|commands\/framework\/(verb|noun))\.ts$/;
 const sharedByAll = {
@@ -130,6 +130,7 @@ export const buildOptions = {
   minifyWhitespace: true,
   define: { ESTRATO_VERSION: JSON.stringify(version) },
   banner: { js: BANNER },
+  loader: { ".md": "text" }, // the guides, for `estrato help`
   plugins: [sharedByAll, lateBuiltins, withoutUnused],
   logLevel: "warning",
 };

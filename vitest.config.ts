@@ -18,6 +18,12 @@ const confAsBuilt: Plugin = {
   load: (id) => (id.startsWith("\0unused-") ? UNUSED[Number(id.slice("\0unused-".length))]?.contents : undefined),
 };
 
+/** As the build does it. */
+const guidesAsText: Plugin = {
+  name: "guides-as-text",
+  transform: (code, id) => (id.endsWith(".md") ? `export default ${JSON.stringify(code)}` : undefined),
+};
+
 export default defineConfig({
   test: {
     // Of the unit tests, by `npm run coverage`: no folder may fall below its share. Most of host needs a real host.
@@ -37,7 +43,7 @@ export default defineConfig({
     },
     projects: [
       {
-        plugins: [confAsBuilt],
+        plugins: [confAsBuilt, guidesAsText],
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts"],

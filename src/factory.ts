@@ -1,6 +1,7 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
 import { userInfo } from "node:os";
 import { isBehindSudo, settingNote, storeNote } from "./behind-sudo.ts";
+import type { OperationEvent } from "./core/model/journal.ts";
 import type { Binding } from "./core/model/state.ts";
 import type { PlanView } from "./core/operations/steps.ts";
 import type { Clock, HeldLocks, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
@@ -70,6 +71,14 @@ export interface Factory {
   readonly declined: () => boolean;
   /** Has anything been recorded or done since this was asked last? */
   readonly takeChanged: () => boolean;
+  /** Writes into the store's log, where this run has come to the store and it is there; never throws. */
+  readonly logEvent: (event: OperationEvent) => Promise<void>;
+  /** The operations that were logged since the last nextRun(). */
+  readonly loggedOperations: () => readonly string[];
+  /** What is logged from now on belongs to another target. */
+  readonly nextRun: () => void;
+  /** How many steps of operations have been done so far. */
+  readonly stepsDone: () => number;
   readonly settings: () => Promise<Settings>;
   /** Throws "usage" where this setting is unknown or cannot have this value. */
   readonly checkSetting: (key: string, value: string) => Promise<void>;
@@ -160,8 +169,19 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       flags: { connect: globals.connect ?? undefined, color: globals.color ?? undefined },
       ...(twins.systemFolder === undefined ? {} : { systemFolder: twins.systemFolder }),
     });
+    isJson ||= globals.format === null && formatOf(read) === "json";
     return isBehindSudo(env, uid) ? told(read) : read;
   });
+  let isJson = globals.format === "json";
+
+  /** Null: the setting is damaged, which is said where it is used. */
+  function formatOf(read: Settings): string | null {
+    try {
+      return read.get("format").value;
+    } catch {
+      return null;
+    }
+  }
 
   /** What the caller's environment leads to is said when it is asked for, once. */
   function told(read: Settings): Settings {
@@ -218,8 +238,32 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       dryRun,
       takenOver: () => isTakenOver,
     });
-    return { ...bound, update: noting((effect) => bound.update(effect)) };
+    isOurs = true;
+    const append = async (event: OperationEvent) => {
+      logged.push(event.operation);
+      await bound.events.append({ ...event, run: runId() });
+    };
+    return { ...bound, update: noting((effect) => bound.update(effect)), events: { ...bound.events, append } };
   });
+  let isOurs = false;
+  let logged: string[] = [];
+  let run = 0;
+  const runId = (): string => `${process.pid}-${Math.round(performance.timeOrigin)}-${run}`;
+
+  async function logEvent(event: OperationEvent): Promise<void> {
+    try {
+      // As it lies there: a refusal binds no store.
+      const { isThere, events } = await opened();
+      if (isOurs && (await isThere())) await events.append({ ...event, run: runId() });
+    } catch {
+      // for people alone
+    }
+  }
+
+  function nextRun(): void {
+    logged = [];
+    run += 1;
+  }
 
   async function takeOver(evenDamaged: boolean): Promise<boolean | PlanView> {
     const { takeOver: bind } = await import("./core/binding/take-over.ts");
@@ -344,6 +388,10 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       changed = false;
       return was;
     },
+    stepsDone: report.stepsDone,
+    logEvent,
+    loggedOperations: () => logged,
+    nextRun,
     settings,
     async checkSetting(key, value) {
       const { openSettings } = await import("./storage.ts");
@@ -361,7 +409,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     reportError(error) {
       const known = toldError(error, command, env);
       if (globals.trace) say(errorTrace(known));
-      say(globals.format === "json" ? errorJson(known, command, EXIT_CODES[known.code]) : errorLine(known));
+      say(isJson ? errorJson(known, command, EXIT_CODES[known.code]) : errorLine(known));
       return known;
     },
   };

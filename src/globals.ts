@@ -14,6 +14,7 @@ export interface Globals {
   readonly limit: number | null;
   readonly query: string | null;
   readonly noHeader: boolean;
+  readonly wide: boolean;
   readonly yes: boolean;
   readonly noInput: boolean;
   readonly dryRun: boolean;

@@ -19,18 +19,32 @@ export async function main(words: readonly string[], surroundings: Surroundings)
     const exit = EXIT_CODES[known.code];
     const { stderr } = surroundings.streams;
     if (words.includes("--trace")) stderr.write(errorTrace(known));
-    stderr.write(wantsJson(words) ? errorJson(known, commandLine(words), exit) : errorLine(known));
+    const isJson = await wantsJson(words, surroundings);
+    stderr.write(isJson ? errorJson(known, commandLine(words), exit) : errorLine(known));
     return exit;
   }
 }
 
-/** Does the line ask for json? Looked at here too, since an error may be that the line cannot be read. */
-function wantsJson(words: readonly string[]): boolean {
-  return words.some((word, at) => {
-    if (word === "--") return false;
-    if (/^(-f|--format=|--output=)json$/.test(word)) return true;
-    return /^(-f|--format|--output)$/.test(word) && words[at + 1] === "json";
+/**
+ * Does the line ask for json, or, where it names no format, the setting? Looked at here too, since an error may be that
+ * the line, or the settings, cannot be read.
+ */
+async function wantsJson(words: readonly string[], { env, uid, twins }: Surroundings): Promise<boolean> {
+  const options = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+  const named = options.flatMap((word, at) => {
+    const [, joined] = /^(?:-f|--format=|--output=)(.+)$/.exec(word) ?? [];
+    if (joined !== undefined) return [joined];
+    return /^(-f|--format|--output)$/.test(word) ? (options[at + 1] ?? []) : [];
   });
+  if (named.length > 0) return named.includes("json");
+  try {
+    const { openSettings } = await import("./storage.ts");
+    const systemFolder = twins?.systemFolder;
+    const settings = openSettings({ env, uid, flags: {}, ...(systemFolder === undefined ? {} : { systemFolder }) });
+    return settings.get("format").value === "json";
+  } catch {
+    return false;
+  }
 }
 
 /** Undoing, or finishing what cannot be cut, has this long; what only reads is ended at once. */

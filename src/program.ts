@@ -1,10 +1,11 @@
 /** The command tree: nouns and verbs with a summary and a lazy load, and the way from a line to one of them. */
-import { helpFor, programHelp } from "./commands/framework/help.ts";
+import { helpFor, shortHelp } from "./commands/framework/help.ts";
 import { requireKnownOptions, resolve } from "./commands/framework/resolve.ts";
 import type { Catalogue } from "./commands/framework/tree.ts";
 import { EstratoError } from "./errors.ts";
 import type { Surroundings } from "./factory.ts";
 import { shellQuoted } from "./ui/plan.ts";
+import { terminalOf } from "./ui/streams.ts";
 
 declare const ESTRATO_VERSION: string | undefined;
 
@@ -57,6 +58,7 @@ export function commandLine(words: readonly string[]): string {
 /** Runs one line: `words` are what stands behind the program's name. Throws what goes wrong. */
 export async function runProgram(words: readonly string[], surroundings: Surroundings): Promise<void> {
   const { stdout } = surroundings.streams;
+  const terminal = terminalOf(surroundings.streams, surroundings.env);
   const options = words.slice(0, words.includes("--") ? words.indexOf("--") : undefined);
   if (words[0] !== "__complete") {
     if (options.includes("--help") || options.includes("-h")) {
@@ -64,6 +66,7 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
         await helpFor(
           catalogue,
           words.filter((word) => word !== "--help" && word !== "-h"),
+          terminal.columns,
         ),
       );
       return;
@@ -76,7 +79,7 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
   const resolved = await resolve(catalogue, words);
   if (resolved.is === "nothing") {
     requireKnownOptions(words);
-    stdout.write(programHelp(catalogue));
+    stdout.write(terminal.stdout ? await shortHelp(terminal.columns) : await helpFor(catalogue, [], terminal.columns));
     return;
   }
   if (resolved.is === "noun") {

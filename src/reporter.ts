@@ -20,19 +20,23 @@ export interface ReporterOptions {
 export interface TerminalReporter extends Reporter {
   /** Has a question been answered with no? */
   readonly declined: () => boolean;
+  readonly stepsDone: () => number;
 }
 
 export function createReporter({ globals, env, status, say, prompts }: ReporterOptions): TerminalReporter {
   let declined = false;
+  let stepsDone = 0;
   let lastLine = "";
   return {
     declined: () => declined,
+    stepsDone: () => stepsDone,
     note(text) {
       if (!globals.quiet) say(`${told(text)}\n`);
     },
     progress: (title, fraction, detail) => status.show(title, fraction, detail),
     ...(globals.verbose ? { detail: (text: string) => say(`${told(text)}\n`) } : {}),
     step(event) {
+      if (event.phase === "after") stepsDone += 1;
       if (event.phase === "before") {
         // One step may be many actions: it is said once.
         const line = `${event.operation} ${event.title}`;

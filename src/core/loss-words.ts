@@ -1,17 +1,11 @@
 /** How large and how old what is to go is: before the yes, people are told what they give up. */
+import { humanSize } from "../units.ts";
 import type { World } from "./ports.ts";
-
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /** `, 1.5 GiB, 3 days old`; what is null is left out. To be put behind what it is about. */
 export function sizedAndDated(world: World, bytes: number | null, createdAt: string | null): string {
   const age = createdAt === null ? null : ageOf(world.clock.now().getTime() - new Date(createdAt).getTime());
-  return [bytes === null ? null : sizeOf(bytes), age].map((words) => (words === null ? "" : `, ${words}`)).join("");
-}
-
-function sizeOf(bytes: number): string {
-  const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return `${Math.round((bytes / 1024 ** power) * 10) / 10} ${UNITS[power]}`;
+  return [bytes === null ? null : humanSize(bytes), age].map((words) => (words === null ? "" : `, ${words}`)).join("");
 }
 
 const AGES = [

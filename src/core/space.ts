@@ -1,5 +1,7 @@
 /** Refuses before a disk runs full, rather than after. */
+
 import { EstratoError } from "../errors.ts";
+import { humanSize } from "../units.ts";
 import type { World } from "./ports.ts";
 
 /**
@@ -18,10 +20,9 @@ export async function requireSpace(
 ): Promise<void> {
   const free = await world.host.freeBytes(folder);
   if (free >= neededBytes + RESERVE_BYTES) return;
-  const mib = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MiB`;
   throw new EstratoError(
     "host",
-    `${what}: needs ${mib(neededBytes + RESERVE_BYTES)} in ${folder}, ${mib(free)} are free`,
+    `${what}: needs ${humanSize(neededBytes + RESERVE_BYTES)} in ${folder}, ${humanSize(free)} are free`,
     {
       hint: 'Free some space, or see "estrato usage" for what waits to be collected.',
     },

@@ -3,6 +3,7 @@ import type {
   Command,
   DefinitionEdit,
   DomainDefinition,
+  DomainLoad,
   DomainOutline,
   DomainStatus,
   DomainSummary,
@@ -36,6 +37,7 @@ export function libvirtHost(virsh: Virsh) {
     listDomains: (): Promise<DomainSummary[]> => listDomains(virsh),
     domainOutlines: async (wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]> =>
       (await import("./domain-outline.ts")).domainOutlines(virsh, wanted),
+    domainLoads: async (): Promise<DomainLoad[]> => (await import("./domain-load.ts")).domainLoads(virsh),
     domainStatus: (domain: string, also?: "qemu"): Promise<DomainStatus | null> => domainStatus(virsh, domain, also),
     domainStatuses: (domains?: readonly string[]): Promise<Map<string, DomainStatus>> => domainStatuses(virsh, domains),
     strayProcesses: async (uuids: readonly string[]): Promise<Map<string, number>> =>

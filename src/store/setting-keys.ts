@@ -11,10 +11,12 @@ export interface SettingKind {
   readonly fallback: (uid: number) => string | null;
   /** Environment variables, the first that is set wins. */
   readonly variables: readonly string[];
+  /** What a shell offers for a value: these words, or things of that kind. */
+  readonly completes?: readonly string[] | "folder" | "network";
 }
 
-function oneOf(...values: string[]): Pick<SettingKind, "takes" | "accepts"> {
-  return { takes: `one of ${values.join(", ")}`, accepts: (value) => values.includes(value) };
+function oneOf(...values: string[]): Pick<SettingKind, "takes" | "accepts" | "completes"> {
+  return { takes: `one of ${values.join(", ")}`, accepts: (value) => values.includes(value), completes: values };
 }
 
 function hasControlCharacter(value: string): boolean {
@@ -38,12 +40,14 @@ export const SETTING_KINDS = {
     accepts: (value) => /^[a-z][a-z0-9+.-]*:\/\/\S*$/i.test(value),
     fallback: (uid) => (uid === 0 ? "qemu:///system" : "qemu:///session"),
     variables: ["ESTRATO_CONNECT", "LIBVIRT_DEFAULT_URI"],
+    completes: ["qemu:///system", "qemu:///session"],
   },
   network: {
     doc: "The libvirt network that new instances are attached to.",
     ...named("a network's name of 1 to 128 characters, or none"),
     fallback: () => "default",
     variables: ["ESTRATO_NETWORK"],
+    completes: "network",
   },
   backup_target: {
     doc: "The folder that backups go to where --target names none.",
@@ -51,6 +55,7 @@ export const SETTING_KINDS = {
     accepts: (value) => isAbsolute(value) && !hasControlCharacter(value),
     fallback: () => null,
     variables: ["ESTRATO_BACKUP_TARGET"],
+    completes: "folder",
   },
   flavor: {
     doc: "The flavor of new instances that are made from an image or a volume, where nothing says their size.",

@@ -1,8 +1,9 @@
 /** The plan that `--dry-run` shows: numbered steps, each with the very commands, as a shell would take them. */
+
+import { humanSize } from "../units.ts";
 import type { Painter } from "./colour.ts";
 import type { Json } from "./output/json.ts";
 import { printable, printableLines } from "./text.ts";
-import { humanSize } from "./units.ts";
 
 interface PlannedCommand {
   readonly program: string;

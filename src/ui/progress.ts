@@ -1,5 +1,5 @@
 /** What goes on, in words: how much is done, how fast, how long it still takes; or what is waited for, until when. */
-import { humanSize } from "./units.ts";
+import { humanSize } from "../units.ts";
 
 /** Figures of what goes on, as core tells them. */
 export interface ProgressDetail {

@@ -44,48 +44,25 @@ export function told(text: string): string {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII and nothing else
 const ASCII = /^[\u0000-\u007f]*$/;
-const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}|[\u{20000}-\u{3fffd}]/u;
-const NARROW = /\p{Mn}|\p{Me}|[\u200b-\u200d]/u;
 
-/** The columns of a terminal that `text` (without colours) takes. */
-export function widthOf(text: string): number {
-  if (ASCII.test(text)) return text.length;
-  let width = 0;
-  for (const character of text) width += NARROW.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
-  return width;
+/** Is it as wide as it is long? What else is shown wide, or joined, needs a package to tell. */
+export function isAscii(text: string): boolean {
+  return ASCII.test(text);
 }
 
-/** `text` in at most `width` columns, with an ellipsis where some of it is gone. */
+/**
+ * `text` in at most `width` columns, with an ellipsis where some of it is gone: of what is not ASCII each counts as two
+ * columns, which is never too few.
+ */
 export function fitted(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
   let kept = "";
   let used = 0;
+  let fits = ""; // what is kept where it does not end here
   for (const character of text) {
-    const next = widthOf(character);
-    if (used + next > width - 1) break;
+    used += isAscii(character) ? 1 : 2;
     kept += character;
-    used += next;
+    if (used < width) fits = kept;
+    if (used > width) return `${fits}…`;
   }
-  return `${kept}…`;
-}
-
-/** `text` filled with spaces to `width` columns. */
-export function padded(text: string, width: number, align: "left" | "right" = "left"): string {
-  const space = " ".repeat(Math.max(0, width - widthOf(text)));
-  return align === "left" ? text + space : space + text;
-}
-
-/** `text` in lines of at most `width` columns, broken at spaces; words that are longer stay whole. */
-export function wrapped(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(/\s+/).filter(Boolean)) {
-    if (line !== "" && widthOf(line) + 1 + widthOf(word) > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  if (line !== "") lines.push(line);
-  return lines;
+  return kept;
 }

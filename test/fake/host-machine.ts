@@ -105,6 +105,8 @@ export interface FakeMachine {
   /** Whether the guests answer on their ssh port. */
   sshAnswers: boolean;
   freeBytes: number;
+  /** How often the loads of its guests were asked for: each time they have used a little more. */
+  samples: number;
   capabilities: HostCapabilities;
 }
 
@@ -135,6 +137,7 @@ export function fakeMachine(): FakeMachine {
     crontab: "",
     sshAnswers: true,
     freeBytes: 2 ** 40,
+    samples: 0,
     capabilities: {
       kvm: false,
       arch: "x86_64",

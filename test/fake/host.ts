@@ -191,6 +191,19 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
         };
       });
     },
+    async domainLoads() {
+      alive();
+      machine.samples += 1;
+      const running = [...machine.domains.values()].map((each) => statusOf(machine, each)).filter(({ live }) => live);
+      return running.map(({ uuid, name, live, inactive }, index) => {
+        const { vcpus, ramBytes } = live ?? inactive;
+        const used = machine.samples * (index + 1);
+        return {
+          ...{ uuid, name, vcpus, ramBytes, cpuNs: used * 250_000_000, usedBytes: index === 0 ? ramBytes / 2 : null },
+          ...{ readBytes: used * 2 ** 20, writtenBytes: used * 2 ** 16, receivedBytes: used * 3000, sentBytes: 0 },
+        };
+      });
+    },
     async domainStatus(domain, also) {
       alive();
       const found = findDomain(machine, domain);

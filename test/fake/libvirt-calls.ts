@@ -11,6 +11,7 @@ export type Speaks = "always" | "never" | "secret" | "action";
 export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   listDomains: "always",
   domainOutlines: "always",
+  domainLoads: "always",
   domainStatus: "always",
   domainStatuses: "always",
   strayProcesses: "always",

@@ -63,6 +63,16 @@ export function domainContract(current: () => Rig): void {
     expect((await rig.host.domainStatuses([])).size).toBe(0);
     const outlines = await rig.host.domainOutlines(() => true);
     expect(outlines.find(({ uuid }) => uuid === first)).toMatchObject({ state: "running", vcpus: 1 });
+    const loads = await rig.host.domainLoads();
+    expect(loads).toEqual([
+      {
+        ...{ uuid: first, name: outlines.find(({ uuid }) => uuid === first)?.name, vcpus: 1, ramBytes: 64 * 2 ** 20 },
+        ...{ cpuNs: expect.any(Number), usedBytes: expect.toSatisfy((used) => used === null || used >= 0) },
+        ...{ readBytes: expect.any(Number), writtenBytes: expect.any(Number) },
+        ...{ receivedBytes: expect.any(Number), sentBytes: expect.any(Number) },
+      },
+    ]);
+    expect((await rig.host.domainLoads())[0]?.cpuNs).toBeGreaterThanOrEqual(loads[0]?.cpuNs ?? Number.NaN);
   });
 
   test("a domain's life is a matter of saying it once or twice", async () => {

@@ -1,12 +1,12 @@
 /** A backup, as its verbs print it. */
 import type { BackupView } from "../../core/backups/list.ts";
 import type { Verified } from "../../core/backups/verify.ts";
-import { flag, nested, number, size, status, text, time, words } from "../../ui/output/columns.ts";
+import { flag, nested, size, span, status, text, time, words } from "../../ui/output/columns.ts";
 
 const hidden = { listed: false };
 
 export const backupColumns = [
-  text<BackupView>("id", (one) => one.id),
+  text<BackupView>("id", (one) => one.id, { rank: 0 }), // names need not be unique
   text<BackupView>("name", (one) => one.name, hidden),
   text<BackupView>("type", (one) => one.type),
   text<BackupView>("instance", (one) => one.instance, { rank: 1 }),
@@ -30,11 +30,11 @@ export const backupColumns = [
 ];
 
 export const verifiedColumns = [
-  text<Verified>("id", (one) => one.id),
+  text<Verified>("id", (one) => one.id, { rank: 0 }),
   text<Verified>("name", (one) => one.name, hidden),
   text<Verified>("instance", (one) => one.instance),
   status<Verified>("status", (one) => one.status),
-  words<Verified>("problems", (one) => one.problems),
+  words<Verified>("problems", (one) => one.problems, { rank: 1 }),
   size<Verified>("read_bytes", (one) => one.read_bytes),
-  number<Verified>("booted_ms", (one) => one.booted_ms),
+  span<Verified>("booted_ms", (one) => one.booted_ms),
 ];

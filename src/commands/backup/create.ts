@@ -1,3 +1,4 @@
+import { humanSize } from "../../units.ts";
 import { many } from "../framework/arguments.ts";
 import { QUIESCE, quiesceOf, settingOf } from "../framework/defaults.ts";
 import { choice, flag, repeated, text } from "../framework/options.ts";
@@ -34,6 +35,7 @@ export default verb({
   },
   result: result.one(backupColumns),
   changes: true,
+  done: ({ target, row }) => `Backed up ${target}: ${humanSize(row?.written_bytes ?? 0)} written.`,
   withoutStore: true,
   examples: [
     { line: "estrato backup web1 --rotation 7 --type daily", says: "a full one, the seven newest are kept" },

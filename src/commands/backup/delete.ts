@@ -9,6 +9,7 @@ export default verb({
   arguments: { backups: manyBackups },
   options: { target, passphraseFile },
   changes: true,
+  done: ({ target }) => `Deleted backup ${target}.`,
   withoutStore: isTargetNamed,
   examples: [{ line: "estrato backup delete bak-0123456789abcdef0 -y", says: "without being asked" }],
   exits: {

@@ -14,6 +14,7 @@ function protection(name: "protect" | "unprotect", description: string, says: st
       options: { target },
       result: result.one(backupColumns, { onRequest: true }),
       changes: true,
+      done: ({ target }) => `${name === "protect" ? "Protected" : "No longer protected:"} ${target}.`,
       withoutStore: isTargetNamed,
       examples: [{ line: `estrato backup ${name} before-upgrade`, says }],
       exits: { 4: "there is no such backup", 6: "the target is not there" },

@@ -3,6 +3,7 @@ import type { TrustedDefinition } from "../../core/instances/trusted-definition.
 import type { World } from "../../core/ports.ts";
 import { EstratoError } from "../../errors.ts";
 import { type Column, text as column } from "../../ui/output/columns.ts";
+import { shellQuoted } from "../../ui/plan.ts";
 import { flag, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
@@ -51,7 +52,7 @@ export default verb({
     volume: text("NAME", "make a volume of one disk"),
     disk: repeated(text("DEVICE", "only this disk, vda")),
     keyName: text("KEY", "the SSH key of the new instance", { complete: "keypair" }),
-    network: text("NETWORK", "the network of the new instance, or none"),
+    network: text("NETWORK", "the network of the new instance, or none", { complete: "network" }),
     noStart: flag("do not start the instance that is made"),
     instant: flag("boot the new instance from the backup at once, and pull its data in meanwhile"),
     trustDefinition,
@@ -61,6 +62,12 @@ export default verb({
   },
   result: result.one(columns),
   changes: true,
+  done: ({ row }) => {
+    if (row === null) return null;
+    const undo =
+      row.kept === null ? "" : ` To take that back: estrato snapshot unrevert ${shellQuoted(row.instance ?? "")}.`;
+    return `Restored ${row.instance ?? `volume ${row.volume}`} from ${row.backup}.${undo}`;
+  },
   withoutStore: true,
   examples: [
     {

@@ -2,9 +2,11 @@
  * The one line that Nagios and its kin read: STATUS - text | label=value;warning;critical… (monitoring-plugins'
  * guidelines).
  */
-import { age, type Judgement, LEVELS, type Limits } from "../../core/check/judge.ts";
+
+import { type Judgement, LEVELS, type Limits } from "../../core/check/judge.ts";
 import type { Facts } from "../../core/check/measure.ts";
 import { printable } from "../../ui/text.ts";
+import { humanSpan } from "../../units.ts";
 
 export function nagiosLine(facts: Facts, limits: Limits, { level, problems }: Judgement): string {
   const text = problems.length > 0 ? problems.join("; ") : wellText(facts);
@@ -22,7 +24,8 @@ function wellText({ schedules, now }: Facts): string {
   const ages = schedules
     .filter((one) => !one.shelved)
     .flatMap(({ goodAt }) => (goodAt === null ? [] : [now.getTime() - goodAt.getTime()]));
-  const oldest = ages.length === 0 ? "none is due yet" : `the oldest last good one is ${age(Math.max(...ages))} old`;
+  const oldest =
+    ages.length === 0 ? "none is due yet" : `the oldest last good one is ${humanSpan(Math.max(...ages))} old`;
   const count = `${schedules.length} ${schedules.length === 1 ? "schedule" : "schedules"}`;
   return [count, ...(schedules.every((one) => one.shelved) ? [] : [oldest]), ...shelved].join(", ");
 }

@@ -5,8 +5,8 @@ import { text } from "../../ui/output/columns.ts";
 export type Setting = ReturnType<Awaited<ReturnType<Factory["settings"]>>["get"]>;
 
 export const settingColumns = [
-  text<Setting>("key", (setting) => setting.key),
-  text<Setting>("value", (setting) => setting.value),
+  text<Setting>("key", (setting) => setting.key, { rank: 0 }),
+  text<Setting>("value", (setting) => setting.value, { rank: 1 }),
   text<Setting>("origin", (setting) => setting.origin),
   text<Setting>("source", (setting) => setting.source),
 ];

@@ -7,10 +7,11 @@ export default verb({
   description: "Checks a value and stores it: root's in the system's file, anyone else's in the user's own.",
   arguments: {
     key: one("KEY", "the setting", { complete: "setting", ask: "Which setting?" }),
-    value: one("VALUE", "its new value", { ask: "Its new value" }),
+    value: one("VALUE", "its new value", { complete: "setting-value", ask: "Its new value" }),
   },
   options: scopeOptions,
   changes: true,
+  done: ({ args }) => `Set ${args.key} to ${args.value}.`,
   withoutSettings: true,
   examples: [{ line: "estrato config set backup_target /srv/backup", says: "where backups go" }],
   exits: { 2: "there is no such setting, or it cannot have that value" },

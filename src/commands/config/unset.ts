@@ -7,6 +7,7 @@ export default verb({
   arguments: { key: one("KEY", "the setting", { complete: "setting", ask: "Which setting?" }) },
   options: scopeOptions,
   changes: true,
+  done: ({ args }) => `Forgot ${args.key}.`,
   withoutSettings: true,
   examples: [{ line: "estrato config unset backup_target", says: "no usual place for backups" }],
   exits: { 2: "there is no such setting" },

@@ -16,6 +16,7 @@ export default verb({
   },
   result: result.one(flavorColumns),
   changes: true,
+  done: ({ args }) => `Made flavor ${args.name}.`,
   withoutStore: true,
   examples: [{ line: "estrato flavor create db --vcpus 4 --ram 8G --disk 100G", says: "a flavor for databases" }],
   exits: { 2: "a malformed name or size", 5: "the name is taken" },

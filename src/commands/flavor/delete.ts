@@ -7,6 +7,7 @@ export default verb({
   description: "Deletes flavors. Instances that were made in them keep their size.",
   arguments: { flavors: many("FLAVOR", "the flavor to delete", { complete: "flavor", ask: "Which flavor?" }) },
   changes: true,
+  done: ({ target }) => `Deleted flavor ${target}.`,
   examples: [{ line: "estrato flavor delete db", says: "delete a flavor" }],
   exits: { 4: "there is no such flavor" },
   async run(context) {

@@ -5,7 +5,9 @@ import { flavorColumns } from "./columns.ts";
 
 export default verb({
   description: "Lists the flavors, the smallest first.",
-  result: result.list(flavorColumns),
+  result: result.list(flavorColumns, {
+    empty: "There is no flavor. To make one: estrato flavor create NAME --vcpus 1 --ram 1G --disk 10G.",
+  }),
   changes: false,
   examples: [
     { line: "estrato flavor list", says: "all of them" },

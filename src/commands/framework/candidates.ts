@@ -1,6 +1,8 @@
 /** The live names of a kind: for a shell's completion, and for the choice at a terminal. */
+
 import type { State } from "../../core/model/state.ts";
 import type { Factory } from "../../factory.ts";
+import { humanSize } from "../../units.ts";
 import type { Completion } from "./arguments.ts";
 
 export interface Candidate {
@@ -60,7 +62,7 @@ const KINDS: Partial<Record<string, Lister>> = {
   flavor: (state) =>
     Object.values(state.flavors).map(({ name, vcpus, ramBytes }) => ({
       value: name,
-      description: `${vcpus} vCPU, ${Math.round(ramBytes / 1024 ** 2)} MiB`,
+      description: `${vcpus} vCPU, ${humanSize(ramBytes)}`,
     })),
   schedule: (state) => Object.values(state.schedules).map(({ name, cron }) => ({ value: name, description: cron })),
   keypair: (state) => Object.values(state.keypairs).map(({ name, type }) => ({ value: name, description: type })),

@@ -13,6 +13,7 @@ export const GLOBAL_OPTIONS: { readonly [Key in keyof Globals]: OptionSpec<Globa
   filter: repeated(text("KEY=VALUE", "list only what is equal there; repeat it: all must hold")),
   limit: count("list at most this many", { least: 0 }),
   query: text("JMESPATH", "print what this JMESPath expression finds in the result; json unless --format is given"),
+  wide: flag("print every column of a list, also where the terminal is too narrow for it"),
   noHeader: flag("print no line of headers"),
   yes: flag("answer every question with yes", { short: "-y" }),
   noInput: flag("never ask anything"),

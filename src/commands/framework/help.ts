@@ -1,13 +1,12 @@
 /** What --help prints, from the declarations that the manual is made of. */
-import { wrapped } from "../../ui/text.ts";
 import type { ArgumentSpec } from "./arguments.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
+import { GUIDES, guideText } from "./guides.ts";
+import { type Layout, layoutFor, type Row } from "./help-layout.ts";
 import type { OptionSpec } from "./options.ts";
 import { longFlags } from "./parse.ts";
 import { resolve } from "./resolve.ts";
-import type { Catalogue, Noun, Options, Verb } from "./tree.ts";
-
-const WIDTH = 100;
+import type { Catalogue, Example, Noun, Options, Verb } from "./tree.ts";
 
 /** `INSTANCE`, `[NAME]`, `INSTANCE...`. */
 export function argumentWord({ label, ask, many }: ArgumentSpec<unknown>): string {
@@ -39,92 +38,126 @@ export function usageLine(name: string, verb: Verb): string {
   return ["estrato", name, ...words, ...required, "[OPTION...]"].join(" ");
 }
 
-type Row = readonly [left: string, right: string];
-
-function section(title: string, rows: readonly Row[], widest = 34): string {
-  if (rows.length === 0) return "";
-  const width = Math.min(widest, Math.max(...rows.map(([left]) => left.length))) + 2;
-  const lines = rows.flatMap(([left, right]) => {
-    const [first = "", ...more] = wrapped(right, WIDTH - width - 2);
-    const indent = " ".repeat(width + 2);
-    const head = left.length + 2 > width ? [`  ${left}`, indent + first] : [`  ${left.padEnd(width)}${first}`];
-    return [...head.map((line) => line.trimEnd()), ...more.map((line) => indent + line)];
-  });
-  return `\n${title}\n${lines.join("\n")}\n`;
-}
-
 function optionRows(options: Options): Row[] {
   return Object.entries(options).map(([key, option]) => [optionWords(key, option), optionHelp(option)]);
 }
 
 /** Their names alone: what they do is said once. */
-function globalFlags(): string {
+function globalFlags(layout: Layout): string {
   const flags = Object.entries(GLOBAL_OPTIONS).map(([key, option]) => option.short ?? longFlags(key, option)[0] ?? "");
-  return wrapped([...flags, "--help"].join(" "), WIDTH - 2)
-    .map((line) => `  ${line}\n`)
-    .join("");
+  return layout.words([...flags, "--help"]);
 }
 
-function paragraphs(text: string): string {
-  return text
-    .split(/\n\s*\n/)
-    .map((paragraph) => `${wrapped(paragraph, WIDTH).join("\n")}\n`)
-    .join("\n");
+function examplesText(examples: readonly Example[]): string {
+  if (examples.length === 0) return "";
+  return `EXAMPLES\n${examples.map(({ line, says }) => `  # ${says}\n  ${line}\n`).join("\n")}\n`;
 }
 
-function verbHelp(name: string, verb: Verb): string {
-  const examples = verb.examples.map(({ line, says }) => `  # ${says}\n  ${line}\n`).join("\n");
+function verbHelp(name: string, verb: Verb, layout: Layout): string {
   return [
-    paragraphs(verb.description),
-    `\nUSAGE\n  ${usageLine(name, verb)}\n`,
-    section(
+    examplesText(verb.examples),
+    `USAGE\n${layout.words([usageLine(name, verb)])}\n`,
+    layout.paragraphs(verb.description),
+    layout.section(
       "ARGUMENTS",
       Object.values(verb.arguments).map((spec) => [argumentWord(spec), spec.help]),
     ),
-    section("OPTIONS", optionRows(verb.options)),
-    `\nOPTIONS OF EVERY COMMAND (see "estrato --help")\n${globalFlags()}`,
-    examples === "" ? "" : `\nEXAMPLES\n${examples}`,
-    section(
+    layout.section("OPTIONS", optionRows(verb.options)),
+    `\nOPTIONS OF EVERY COMMAND (see "estrato --help")\n${globalFlags(layout)}`,
+    layout.section(
       "EXIT STATUS",
       Object.entries(verb.exits).map(([code, meaning]) => [code, meaning]),
     ),
   ].join("");
 }
 
-function nounHelp(name: string, summary: string, noun: Noun): string {
-  const verbs = Object.entries(noun.verbs).map(([verb, { summary: summaryLine, aliases = [] }]): Row => {
+async function nounHelp(name: string, summary: string, noun: Noun, layout: Layout): Promise<string> {
+  const entries = Object.entries(noun.verbs);
+  const firsts = await Promise.all(
+    entries.slice(0, MOST_EXAMPLES).map(async ([, { load }]) => (await load()).default.examples.slice(0, 1)),
+  );
+  const verbs = entries.map(([verb, { summary: summaryLine, aliases = [] }]): Row => {
     return [[verb, ...aliases].join(", "), summaryLine];
   });
   return [
-    `${summary}.\n\n${paragraphs(noun.description)}`,
-    `\nUSAGE\n  estrato ${name} VERB [TARGET...] [OPTION...]\n`,
-    section("VERBS", verbs),
-    `\nSee "estrato help ${name} VERB" for one of them, and man estrato-${name}.\n`,
+    examplesText(firsts.flat()),
+    `${layout.paragraphs(`${summary}.\n\n${noun.description}`)}\n`,
+    `USAGE\n  estrato ${name} VERB [TARGET...] [OPTION...]\n`,
+    layout.section("VERBS", verbs),
+    `\n${layout.paragraphs(`See "estrato help ${name} VERB" for one of them, and man estrato-${name}.`)}`,
   ].join("");
 }
 
-export function programHelp(catalogue: Catalogue): string {
-  const shown = Object.entries(catalogue).filter(([, entry]) => !("hidden" in entry));
-  const rows = (kind: "noun" | "verb"): Row[] =>
-    shown.filter(([, entry]) => kind in entry).map(([name, { summary }]) => [name, summary]);
+const MOST_EXAMPLES = 4;
+
+function shown(catalogue: Catalogue, kind: "noun" | "verb"): Row[] {
+  return Object.entries(catalogue)
+    .filter(([, entry]) => kind in entry && !("hidden" in entry))
+    .map(([name, { summary }]) => [name, summary]);
+}
+
+function programHelp(catalogue: Catalogue, layout: Layout): string {
   return [
-    "The verbs of a cloud on one libvirt host.\n",
+    examplesText(FIRST_LINES),
+    layout.paragraphs("The verbs of a cloud on one libvirt host."),
     "\nUSAGE\n  estrato NOUN VERB [TARGET...] [OPTION...]\n",
-    section("NOUNS", rows("noun")),
-    section("VERBS OF THEIR OWN", rows("verb")),
-    section("OPTIONS", [
+    layout.section("NOUNS", shown(catalogue, "noun")),
+    layout.section("VERBS OF THEIR OWN", shown(catalogue, "verb")),
+    layout.section(
+      "GUIDES",
+      Object.entries(GUIDES).map(([name, { about }]) => [name, about]),
+    ),
+    layout.section("OPTIONS", [
       ...optionRows(GLOBAL_OPTIONS),
       ["-h, --help", "show help, also for a noun or a verb"],
       ["-V, --version", "show the version"],
     ]),
-    '\nSee "estrato help NOUN [VERB]", and man estrato.\n',
+    `\n${layout.paragraphs('See "estrato help NOUN [VERB]" or "estrato help GUIDE", and man estrato.')}`,
   ].join("");
 }
 
-/** The help of the program, of a noun, or of a verb. Throws "usage" for what there is not. */
-export async function helpFor(catalogue: Catalogue, words: readonly string[]): Promise<string> {
+const FIRST_LINES: readonly Example[] = [
+  { line: "estrato instance list", says: "what is on this host" },
+  { line: "estrato snapshot create web1 before-upgrade", says: "keep what web1 holds now" },
+  { line: "estrato snapshot revert web1/before-upgrade", says: "and bring it back" },
+];
+
+/** What people do most, in the order in which they come to it. */
+const MOST_USED: readonly Row[] = [
+  ["instance list", "what is on this host"],
+  ["instance create", "make an instance from an image"],
+  ["instance start", "start it"],
+  ["instance stop", "shut it down"],
+  ["instance ssh", "log in"],
+  ["snapshot create", "keep what its disks hold now"],
+  ["snapshot revert", "bring that back"],
+  ["snapshot tree", "what there is to go back to"],
+  ["backup create", "copy it into another folder"],
+  ["image create", "make an image, from a file or an instance"],
+];
+
+/** What a person sees who types the program's name alone. */
+export async function shortHelp(columns: number | null): Promise<string> {
+  const layout = await layoutFor(columns);
+  return [
+    layout.paragraphs("The verbs of a cloud on one libvirt host."),
+    layout.section("estrato …", MOST_USED),
+    `\n${layout.paragraphs('"estrato help" shows all, "estrato help tutorial" is a first hour, and --help stands behind any line.')}`,
+  ].join("");
+}
+
+/**
+ * The help of the program, of a noun, of a verb, or a guide, for a terminal of so many columns. Throws "usage" for what
+ * there is not.
+ */
+export async function helpFor(catalogue: Catalogue, words: readonly string[], columns: number | null): Promise<string> {
+  const layout = await layoutFor(columns);
+  const [only = "", ...others] = words;
+  if (others.length === 0 && Object.hasOwn(GUIDES, only)) return guideText(only, layout);
   const resolved = await resolve(catalogue, words);
-  if (resolved.is === "nothing") return programHelp(catalogue);
-  if (resolved.is === "noun") return nounHelp(resolved.name, catalogue[resolved.name]?.summary ?? "", resolved.noun);
-  return verbHelp(resolved.path.join(" "), (await resolved.load()).default);
+  if (resolved.is === "nothing") return programHelp(catalogue, layout);
+  if (resolved.is === "noun") {
+    return nounHelp(resolved.name, catalogue[resolved.name]?.summary ?? "", resolved.noun, layout);
+  }
+  return verbHelp(resolved.path.join(" "), (await resolved.load()).default, layout);
 }

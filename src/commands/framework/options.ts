@@ -2,7 +2,7 @@
 import { parseCount, parseDuration, parseKeyValue, parsePercent, parseSize } from "../../core/values.ts";
 import { didYouMean } from "../../did-you-mean.ts";
 import { EstratoError } from "../../errors.ts";
-import { humanDuration, humanSize } from "../../ui/units.ts";
+import { humanDuration, humanSize } from "../../units.ts";
 import type { Completion } from "./arguments.ts";
 
 export interface OptionSpec<T> {

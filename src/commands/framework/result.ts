@@ -3,6 +3,17 @@ import type { Painter } from "../../ui/colour.ts";
 import type { Column } from "../../ui/output/columns.ts";
 import type { Plan } from "../../ui/plan.ts";
 
+/** Where something is drawn. */
+export interface Drawing {
+  readonly painter: Painter;
+  /** For ages; undefined in a pipe, where times are told in full. */
+  readonly nowMs: number | undefined;
+  /** Of the terminal; null: as wide as it gets. */
+  readonly columns: number | null;
+}
+
+export type Draw<Row> = (rows: readonly Row[], on: Drawing) => string | null | Promise<string | null>;
+
 export interface ResultSpec<Row> {
   /** "list": run() returns rows. "one": run() returns one thing, or several where several targets were given. */
   readonly shape: "list" | "one" | "nothing";
@@ -12,7 +23,9 @@ export interface ResultSpec<Row> {
   /** Printed even with -q: it is the only copy of what it holds. */
   readonly evenQuiet: boolean;
   /** Draws the result for people in place of a table; null: the table after all. */
-  readonly draw: ((rows: readonly Row[], painter: Painter) => string | null) | null;
+  readonly draw: Draw<Row> | null;
+  /** Said at a terminal where a list is empty: how its first thing is made. */
+  readonly empty: string | null;
 }
 
 /** What run() may return: what was declared, a plan (--dry-run), or nothing. */
@@ -21,7 +34,8 @@ export type Outcome<Row> = Row | readonly Row[] | Plan | readonly (Row | Plan | 
 interface Extras<Row> {
   readonly onRequest?: boolean;
   readonly evenQuiet?: boolean;
-  readonly draw?: (rows: readonly Row[], painter: Painter) => string | null;
+  readonly draw?: Draw<Row>;
+  readonly empty?: string;
 }
 
 export function list<Row>(columns: readonly Column<Row>[], extras: Extras<Row> = {}): ResultSpec<Row> {
@@ -35,9 +49,9 @@ export function one<Row>(columns: readonly Column<Row>[], extras: Extras<Row> = 
 function spec<Row>(
   shape: "list" | "one",
   columns: readonly Column<Row>[],
-  { onRequest = false, evenQuiet = false, draw }: Extras<Row>,
+  { onRequest = false, evenQuiet = false, draw, empty }: Extras<Row>,
 ): ResultSpec<Row> {
-  return { shape, columns, onRequest, evenQuiet, draw: draw ?? null };
+  return { shape, columns, onRequest, evenQuiet, draw: draw ?? null, empty: empty ?? null };
 }
 
 /** A verb that prints nothing, or writes what it has to stdout itself. */
@@ -47,4 +61,5 @@ export const nothing: ResultSpec<never> = {
   onRequest: false,
   evenQuiet: false,
   draw: null,
+  empty: null,
 };

@@ -7,9 +7,12 @@ import { compileQuery } from "../../ui/output/query.ts";
 import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/render.ts";
 import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
 import { isChanged } from "./changed.ts";
+import { eventLog } from "./logged.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
+import type { Drawing } from "./result.ts";
 import { isChoiceByFilter, targetWords } from "./target-words.ts";
+import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
 /** Of the JSON that verbs print: raised where a key means something else than before, not where one is added. */
@@ -59,6 +62,16 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   const wish = isChoiceByFilter(verb, line) ? { ...asked, filters: [] } : asked;
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
+  let changed = false;
+  const page = async (): Promise<Page> => ({
+    wish,
+    query,
+    isTerminal: factory.terminal.stdout,
+    columns: factory.terminal.columns,
+    nowMs: factory.clock.now().getTime(),
+    painter: await factory.painter("stdout"),
+    ...(verb.changes ? { more: (row) => ({ changed: isChanged(row, changed), schema_version: SCHEMA_VERSION }) } : {}),
+  });
   const context: Context = {
     args: {},
     options: line.options,
@@ -70,31 +83,38 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     wants: wanting(verb, wish, selection, isSilent(verb, line.globals)),
     name,
     catalogue,
+    isWatched: factory.terminal.stdout && wish.query === null && (wish.format ?? "table") === "table",
+    render: async (rows) => printed(verb, rows, wish, selection, page, line.globals.verbose),
+    async ended(target, outcome, error) {
+      isEnded = true;
+      await log.ended(target, error);
+      if (error === null) await told.done(target, outcome);
+    },
     failure: null,
   };
   const operands = await targetWords(verb, line, context);
   if (operands === null) return factory.report.note("Nothing is meant: there is nothing to do.");
   context.args = await takeArguments(name, verb, operands, line.options, factory);
+  const told = teller(verb, context, isPlain(wish));
+  const log = eventLog(name, verb, context);
+  let isEnded = false;
+  const [first = ""] = Object.values(context.args).flat();
   let outcome: unknown;
-  let changed = false;
   try {
     outcome = await verb.run(context);
+    if (!isEnded) await log.ended(String(first ?? ""), null);
     factory.status.end();
     changed = factory.takeChanged();
+  } catch (error) {
+    if (!isEnded) await log.ended(String(first ?? ""), error);
+    throw error;
   } finally {
     factory.status.clear();
   }
-  const page = async (): Promise<Page> => ({
-    wish,
-    query,
-    isTerminal: factory.terminal.stdout,
-    columns: factory.terminal.columns,
-    painter: await factory.painter("stdout"),
-    ...(verb.changes ? { more: (row) => ({ changed: isChanged(row, changed), schema_version: SCHEMA_VERSION }) } : {}),
-  });
   const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
   if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
+  await told.rest(outcome);
   if (context.failure !== null) throw context.failure;
 }
 
@@ -148,9 +168,13 @@ async function printed(
   // Rows of a list can be chosen, and cut up by a pipe.
   const chosen = wish.sort !== null || wish.filters.length > 0 || wish.limit !== null || !(await page()).isTerminal;
   const drawn = !isShaped && !(shape === "list" && chosen);
-  const own = drawn && draw !== null ? draw(rows, (await page()).painter) : null;
+  const own = drawn && draw !== null ? await draw(rows, drawingOn(await page())) : null;
   if (own !== null) return own;
   return renderRows(rows, shape === "list" ? "list" : several ? "each" : "one", columns, selection, await page());
+}
+
+function drawingOn({ painter, nowMs, columns, isTerminal }: Page): Drawing {
+  return { painter, columns, nowMs: isTerminal ? nowMs : undefined };
 }
 
 /** `files`: with what the files hold that commands read. */
@@ -174,6 +198,7 @@ async function outputWish(globals: Globals, factory: Factory, withoutSettings: b
     limit: globals.limit,
     query: globals.query,
     header: !globals.noHeader,
+    wide: globals.wide,
   };
 }
 

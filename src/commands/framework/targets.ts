@@ -16,7 +16,7 @@ export interface TargetWords {
  * printed: all alike: that code; all, differently: "failed"; some: "partial". An interruption ends it at once.
  */
 export async function eachTarget<T>(
-  context: Pick<Context, "factory" | "failure">,
+  context: Pick<Context, "factory" | "failure" | "ended">,
   targets: readonly string[],
   { kind, verb }: TargetWords,
   work: (target: string) => Promise<T>,
@@ -31,9 +31,11 @@ export async function eachTarget<T>(
       const result = await work(target);
       noteChanged(result, context.factory.takeChanged());
       results.push(result);
+      await context.ended(target, result, null);
     } catch (error) {
       if (context.factory.signal.aborted) throw error;
       failures.push(context.factory.reportError(error));
+      await context.ended(target, null, error);
     }
   }
   const [first] = failures;

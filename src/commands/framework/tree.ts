@@ -12,7 +12,7 @@ import type { Outcome, ResultSpec } from "./result.ts";
 export type Any = any;
 export type Arguments = Readonly<Record<string, ArgumentSpec<Any>>>;
 export type Options = Readonly<Record<string, OptionSpec<Any>>>;
-type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
+export type ArgumentValues<A> = { readonly [K in keyof A]: A[K] extends ArgumentSpec<infer T> ? T : never };
 export type OptionValues<O> = { readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never };
 
 /** What run() is handed. */
@@ -32,6 +32,12 @@ export interface Context<A = Any, O = Any> {
   readonly name: string;
   /** All nouns and verbs: for help and completion. */
   readonly catalogue: Catalogue;
+  /** Does a person look at the table, so that it may be drawn again and again? */
+  readonly isWatched: boolean;
+  /** Rows of the result as they would be printed. */
+  readonly render: (rows: readonly unknown[]) => Promise<string>;
+  /** Says, and logs, how the work on one of several targets has ended, as soon as it has; eachTarget calls it. */
+  readonly ended: (target: string, outcome: unknown, error: unknown) => Promise<void>;
   /** Set by eachTarget: thrown once the result is printed. */
   failure: Error | null;
 }
@@ -57,6 +63,19 @@ export interface Guide {
   ): Promise<string>;
 }
 
+/** What a verb that changes something says of each thing at a terminal once it is done. */
+export interface Done<A = Any, O = Any, Row = Any> {
+  /** As it was named. */
+  readonly target: string;
+  /** What run() returned of it; null: nothing. */
+  readonly row: Row | null;
+  /** False where it was so already. */
+  readonly changed: boolean;
+  readonly args: ArgumentValues<A>;
+  readonly options: OptionValues<O>;
+  readonly world: () => Promise<World>;
+}
+
 /** A verb as the framework knows it. */
 export interface Verb {
   readonly description: string;
@@ -71,6 +90,8 @@ export interface Verb {
   readonly raw: boolean;
   /** The dialogue about what the line leaves open; null: there is none. */
   readonly guide: ((guide: Guide) => Promise<string[]>) | null;
+  /** One sentence; null: there is nothing to say. */
+  readonly done: ((done: Done) => string | null | Promise<string | null>) | null;
   readonly run: (context: Context) => Promise<Outcome<Any>>;
 }
 

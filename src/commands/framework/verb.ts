@@ -37,6 +37,8 @@
  * 4. Several targets: `many("INSTANCE", …)` and
  *    `return eachTarget(context, args.instances, { kind: "instance", verb: "stop" }, (target) => …)` from `targets.ts`.
  *    It tries all, reports each failure, and gives the exit code of CLI.md.
+ *    A verb that changes something also declares `done`: what is said of each at a terminal, `Resized data1 to 20 GiB.`
+ *    A list declares `empty`: how its first thing is made.
  * 5. Errors: throw EstratoError; never print them, never exit. Notes: `world.report.note`. Questions: core's
  *    `world.report.confirm`.
  * 6. List it in `src/commands/NOUN/index.ts`:
@@ -49,7 +51,7 @@
  */
 import { ifAbsent } from "./if-absent.ts";
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
-import type { Any, Arguments, Context, Example, Guide, Options, OptionValues, Verb } from "./tree.ts";
+import type { Any, Arguments, Context, Done, Example, Guide, Options, OptionValues, Verb } from "./tree.ts";
 
 interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   /** Paragraphs, parted by an empty line. The one-line summary stands in the noun's index. */
@@ -83,6 +85,11 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
    */
   readonly existing?: (context: Context<A, O>) => Promise<Any | null>;
   readonly run: (context: Context<A, O>) => Promise<Outcome<NoInfer<Row>>>;
+  /**
+   * Of a verb that changes something: the sentence that a person reads when it is done, `Stopped web1.`, for each
+   * target. Null where there is nothing to say that its result does not show.
+   */
+  readonly done?: (done: Done<A, O, NoInfer<Row>>) => string | null | Promise<string | null>;
 }
 
 /** Declares a verb; its arguments and options are typed from their declarations. */
@@ -98,7 +105,8 @@ export function verb<
     withoutSettings: false,
     raw: false,
     guide: null,
-    ...definition,
+    done: null,
+    ...(definition as Omit<typeof definition, "done"> & { done?: Verb["done"] }),
     options: { ...definition.options, ...(definition.existing === undefined ? {} : { ifAbsent }) },
     withoutStore: withoutStore(definition),
     async run(context: Context) {

@@ -2,12 +2,12 @@
 import type { ImageView } from "../../core/images/view.ts";
 import { flag, nested, size, status, text, time } from "../../ui/output/columns.ts";
 import { isObject, type Json } from "../../ui/output/json.ts";
-import { humanSize } from "../../ui/units.ts";
+import { humanSize } from "../../units.ts";
 
 export const imageColumns = [
   text<ImageView>("id", (image) => image.id),
   text<ImageView>("name", (image) => image.name),
-  text<ImageView>("type", (image) => image.type),
+  text<ImageView>("type", (image) => image.type, { rank: 1 }),
   text<ImageView>("owner", (image) => image.owner),
   text<ImageView>("visibility", (image) => image.visibility, { listed: false }),
   nested<ImageView>("shared_with", (image) => [...image.sharedWith], {

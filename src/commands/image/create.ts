@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { createImage, type ImageSource } from "../../core/images/create.ts";
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { one } from "../framework/arguments.ts";
 import { thatIsThere } from "../framework/if-absent.ts";
 import { choice, flag, keyValues, repeated, size, text } from "../framework/options.ts";
@@ -38,6 +39,7 @@ export default verb({
   },
   result: result.one(imageColumns),
   changes: true,
+  done: ({ row }) => `Made image ${row?.name} (${humanSize(row?.sizeBytes ?? 0)}).`,
   withoutStore: true,
   examples: [
     { line: "estrato image create debian12 --file debian-12.qcow2", says: "from a file" },

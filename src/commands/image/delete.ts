@@ -9,6 +9,7 @@ export default verb({
     "the last of them does. A shared image that another user still uses is not deleted.",
   arguments: { images: many("IMAGE", "the image to delete", { complete: "image", ask: "Which image?" }) },
   changes: true,
+  done: ({ target }) => `Deleted image ${target}.`,
   examples: [
     { line: "estrato image delete golden", says: "delete an image" },
     { line: "estrato image delete golden --dry-run", says: "what that would free" },

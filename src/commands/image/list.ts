@@ -11,11 +11,13 @@ export default verb({
   options: {
     owner: text("self|all|NAME", "whose: your own, everybody's, or this user's", {
       default: "all",
-      complete: ["self", "all"],
+      complete: "owner",
     }),
     type: choice(["base", "snapshot", "shelved", "backup"], "only images of this type"),
   },
-  result: result.list(imageColumns),
+  result: result.list(imageColumns, {
+    empty: "There is no image. To make one: estrato image create NAME --file FILE.",
+  }),
   changes: false,
   withoutStore: ({ owner }) => owner !== "self",
   examples: [

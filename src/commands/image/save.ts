@@ -25,6 +25,7 @@ export default verb({
     force: flag("replace the file where there is one"),
   },
   changes: true,
+  done: ({ args, options }) => (options.file === "-" ? null : `Saved ${args.image} to ${options.file}.`),
   examples: [
     { line: "estrato image save golden --file golden.qcow2", says: "a copy to carry elsewhere" },
     {

@@ -21,6 +21,7 @@ export default verb({
   },
   result: result.one(imageColumns, { onRequest: true }),
   changes: true,
+  done: ({ args, options }) => `Changed image ${options.name ?? args.image}.`,
   examples: [
     { line: "estrato image set golden --name golden-old --unprotect", says: "rename it, and let it be deleted" },
     { line: "estrato image set golden --property os=debian", says: "note what it holds" },

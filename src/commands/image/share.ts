@@ -23,6 +23,7 @@ export default verb({
   },
   result: result.one(imageColumns, { onRequest: true }),
   changes: true,
+  done: ({ target, options }) => `Shared ${target} with ${options.public ? "everybody" : options.with.join(", ")}.`,
   examples: [
     { line: "estrato image share golden --with bob", says: "let bob make instances from golden" },
     { line: "estrato image share golden --public", says: "let everybody" },

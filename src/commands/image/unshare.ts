@@ -13,6 +13,7 @@ export default verb({
   options: { with: repeated(text("USER", "only from this user; repeat it")) },
   result: result.one(imageColumns, { onRequest: true }),
   changes: true,
+  done: ({ target }) => `Took ${target} back.`,
   examples: [
     { line: "estrato image unshare golden", says: "make golden private again" },
     { line: "estrato image unshare golden --with bob", says: "take it back from bob alone" },

@@ -12,6 +12,7 @@ such as "snapshot create", does the same by itself. "instance release" undoes it
   },
   result: instancesOnRequest,
   changes: true,
+  done: ({ target }) => `Adopted ${target}: its disks stay where they are.`,
   withoutStore: true,
   examples: [{ line: "estrato instance adopt legacy", says: "adopt a guest that virsh defined" }],
   exits: {

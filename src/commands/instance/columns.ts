@@ -2,10 +2,10 @@
 import type { InstanceDetail } from "../../core/instances/show.ts";
 import type { InstanceView } from "../../core/instances/view.ts";
 import { type Column, flag, nested, number, size, status, text, time, words } from "../../ui/output/columns.ts";
-import { humanSize } from "../../ui/units.ts";
+import { humanSize } from "../../units.ts";
 
 export const instanceColumns: readonly Column<InstanceView>[] = [
-  text("id", (row) => row.id, { rank: 2 }), // its name is its own, too, and 25 characters shorter
+  text("id", (row) => row.id),
   text("name", (row) => row.name),
   status("status", (row) => row.status),
   text("flavor", (row) => row.flavor),
@@ -20,7 +20,7 @@ export const instanceColumns: readonly Column<InstanceView>[] = [
     listed: false,
     forPeople: (volumes) => (volumes as unknown as InstanceView["volumes"]).map(volumeText).join(", "),
   }),
-  time("created_at", (row) => row.created_at, { listed: false }),
+  time("created_at", (row) => row.created_at),
   flag("managed", (row) => row.managed, { listed: false }),
   text("owner", (row) => row.owner, { listed: false }),
   nested("properties", (row) => ({ ...row.properties }), { listed: false }),

@@ -1,5 +1,6 @@
 import { DEFAULT_WAIT_MS } from "../../core/instances/wait.ts";
 import { EstratoError } from "../../errors.ts";
+import { shellQuoted } from "../../ui/plan.ts";
 import { one } from "../framework/arguments.ts";
 import { thatIsThere } from "../framework/if-absent.ts";
 import { choice, count, duration, flag, keyValues, repeated, size, text } from "../framework/options.ts";
@@ -8,6 +9,7 @@ import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
 import { instanceDetailColumns } from "./columns.ts";
+import { withAddress } from "./targets.ts";
 import { trustDefinition, trustOwner } from "./trust.ts";
 
 export default verb({
@@ -40,7 +42,7 @@ Where it fails, nothing is left behind.`,
     ram: size("how much memory it gets"),
     disk: size("how large its first disk is; at least as large as the image's"),
     keyName: text("KEYPAIR", "the key that opens it", { complete: "keypair" }),
-    network: text("NETWORK", "the libvirt network it is on, or none"),
+    network: text("NETWORK", "the libvirt network it is on, or none", { complete: "network" }),
     ip: text("ADDRESS", "the address it gets; one is chosen where this is left out"),
     userData: text("FILE", "what cloud-init is to do at its first boot", { complete: "file" }),
     property: keyValues("a note of yours on it; repeat it"),
@@ -53,6 +55,13 @@ Where it fails, nothing is left behind.`,
   },
   result: result.one(instanceDetailColumns),
   changes: true,
+  done: async ({ target, row, options, world }) => {
+    const name = row?.name ?? target;
+    const said = await withAddress({ target: name, world });
+    return options.noStart
+      ? `Made ${said}. To start it: estrato instance start ${shellQuoted(name)}.`
+      : `Made and started ${said}.`;
+  },
   withoutStore: true,
   examples: [
     { line: "estrato instance create web1 --image debian12 --key-name mykey", says: "make and start web1" },

@@ -13,6 +13,7 @@ An instance whose domain libvirt has lost is forgotten the same way.`,
   arguments: { instances: manyInstances },
   options: { keepVolumes: flag("keep all its volumes, detached") },
   changes: true,
+  done: ({ target }) => `Deleted ${target}.`,
   examples: [
     { line: "estrato instance delete web1", says: "delete web1, after a yes" },
     { line: "estrato instance delete --yes web-1 web-2", says: "delete two, asking nothing" },

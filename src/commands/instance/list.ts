@@ -10,7 +10,10 @@ export default verb({
 which it has not touched.
 
 Addresses are those that are reserved, else those that were leased; "instance show" also asks the guest's agent.`,
-  result: result.list(instanceColumns),
+  result: result.list(instanceColumns, {
+    empty:
+      "There is no instance yet. To make one: estrato image create IMAGE --file FILE, then estrato instance create NAME --image IMAGE.",
+  }),
   changes: false,
   examples: [
     { line: "estrato instance list", says: "show all instances" },

@@ -7,6 +7,7 @@ export default verb({
   arguments: { instances: manyInstances },
   result: instancesOnRequest,
   changes: true,
+  done: ({ target, changed }) => (changed ? `Paused ${target}.` : `${target} is paused already.`),
   examples: [{ line: "estrato instance pause web1", says: "let web1 stand still" }],
   exits: { 5: "it is off" },
   async run(context) {

@@ -10,6 +10,7 @@ With --hard it is reset, as by its button, and one that is off is started.`,
   options: { hard: flag("reset it at once: what the guest has not written to its disks is lost") },
   result: instancesOnRequest,
   changes: true,
+  done: ({ target }) => `Rebooted ${target}.`,
   examples: [{ line: "estrato instance reboot web1", says: "reboot web1" }],
   exits: { 5: "it is off or paused" },
   async run(context) {

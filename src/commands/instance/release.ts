@@ -10,6 +10,7 @@ Nothing may stand on their disks any more: snapshots, images and instances made 
   arguments: { instances: manyInstances },
   result: instancesOnRequest,
   changes: true,
+  done: ({ target }) => `Released ${target}: its disks are as they were.`,
   examples: [{ line: "estrato instance release legacy", says: "give an adopted guest back" }],
   exits: { 5: "something stands on its disks, it must be stopped first, or estrato made it" },
   async run(context) {

@@ -18,6 +18,7 @@ export default verb({
   },
   result: instancesOnRequest,
   changes: true,
+  done: ({ target }) => `Resized ${target}.`,
   examples: [
     { line: "estrato instance resize web1 --flavor large --restart", says: "a larger one, restarted" },
     { line: "estrato instance resize web1 --ram 2G", says: "more memory for one that is off" },

@@ -7,6 +7,7 @@ export default verb({
   arguments: { instances: manyInstances },
   result: instancesOnRequest,
   changes: true,
+  done: ({ target, changed }) => (changed ? `Resumed ${target}.` : `${target} runs already.`),
   examples: [{ line: "estrato instance resume web1", says: "let web1 run on" }],
   exits: { 5: "it is off" },
   async run(context) {

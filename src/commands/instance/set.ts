@@ -16,6 +16,7 @@ A property needs a record: a guest that estrato did not make is adopted.`,
   },
   result: instancesOnRequest,
   changes: true,
+  done: ({ args, options }) => `Changed ${options.name ?? args.instance}.`,
   examples: [
     { line: "estrato instance set web1 --property role=frontend", says: "note something on it" },
     { line: "estrato instance set web1 --name shop", says: "rename it while it is off" },

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { DEFAULT_STOP_MS } from "../../core/instances/stop.ts";
 import { EstratoError } from "../../errors.ts";
+import { shellQuoted } from "../../ui/plan.ts";
 import { duration, flag, text } from "../framework/options.ts";
 import { verb } from "../framework/verb.ts";
 import { eachInstance, instancesOnRequest, manyInstances } from "./targets.ts";
@@ -24,6 +25,10 @@ data back into the store and removes the copies.`,
   },
   result: instancesOnRequest,
   changes: true,
+  done: ({ target, changed }) =>
+    changed
+      ? `Shelved ${target}. To bring it back: estrato unshelve ${shellQuoted(target)}.`
+      : `${target} is shelved already.`,
   withoutStore: true,
   examples: [
     { line: "estrato shelve web1", says: "put web1 away" },

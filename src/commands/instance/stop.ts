@@ -18,6 +18,10 @@ Layers that waited for it to stop are merged or freed afterwards.`,
   },
   result: instancesOnRequest,
   changes: true,
+  done: ({ target, changed, options }) => {
+    if (!changed) return `${target} is off already.`;
+    return options.noWait ? `Asked ${target} to shut down.` : `Stopped ${target}.`;
+  },
   examples: [
     { line: "estrato instance stop web1", says: "shut web1 down" },
     { line: "estrato instance stop web1 --timeout 5m", says: "give it five minutes" },

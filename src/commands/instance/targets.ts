@@ -7,7 +7,7 @@ import { many, one } from "../framework/arguments.ts";
 import { choice, duration } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
-import type { Context } from "../framework/tree.ts";
+import type { Context, Done } from "../framework/tree.ts";
 import { instanceDetailColumns } from "./columns.ts";
 
 export const oneInstance = one("INSTANCE", "an instance, by name or id", {
@@ -21,6 +21,14 @@ export const manyInstances = many("INSTANCE", "instances, by name or id", {
 
 /** The instances as they are afterwards, for those who ask with a format, a column or a query. */
 export const instancesOnRequest = result.one(instanceDetailColumns, { onRequest: true });
+
+/** An instance for people, with the address that is reserved for it: `web1 (192.168.122.2)`. */
+export async function withAddress({ target, world }: Pick<Done, "target" | "world">): Promise<string> {
+  const { lookUpInstance } = await import("../../core/instances/find.ts");
+  const { status, record } = await lookUpInstance(await world(), target);
+  const ip = record?.addresses.find((one) => one.ip !== null)?.ip;
+  return `${status?.name ?? record?.name ?? target}${ip == null ? "" : ` (${ip})`}`;
+}
 
 /** For the verbs after which a guest runs. */
 export const waiting = {

@@ -1,5 +1,5 @@
 import { verb } from "../framework/verb.ts";
-import { eachStarted, instancesOnRequest, manyInstances, waiting } from "./targets.ts";
+import { eachStarted, instancesOnRequest, manyInstances, waiting, withAddress } from "./targets.ts";
 
 export default verb({
   description: `Brings shelved instances back: the same id, name, MAC addresses, addresses, definition and data, and the same answer to whether they start
@@ -12,6 +12,7 @@ Where the name is another domain's by now, or a network of the instance or the f
   options: waiting,
   result: instancesOnRequest,
   changes: true,
+  done: async (one) => `Unshelved ${await withAddress(one)}.`,
   examples: [
     { line: "estrato unshelve web1", says: "bring web1 back" },
     { line: "estrato unshelve web1 --wait agent", says: "return when its agent answers" },

@@ -30,6 +30,7 @@ export default verb({
     evenQuiet: true,
   }),
   changes: true,
+  done: ({ args }) => `Made key pair ${args.name}.`,
   withoutStore: true,
   examples: [
     { line: "estrato keypair create mykey --private-key-file ~/.ssh/mykey", says: "a new key in a file" },

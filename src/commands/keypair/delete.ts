@@ -7,6 +7,7 @@ export default verb({
   description: "Deletes key pairs. Guests that let a key in go on doing so.",
   arguments: { keypairs: many("KEYPAIR", "the key pair to delete", { complete: "keypair", ask: "Which key pair?" }) },
   changes: true,
+  done: ({ target }) => `Deleted key pair ${target}.`,
   examples: [{ line: "estrato keypair delete mykey", says: "delete a key pair" }],
   exits: { 4: "there is no such key pair" },
   async run(context) {

@@ -13,6 +13,7 @@ export default verb({
   options: { file: text("FILE", "the public key; - is standard input", { required: true, complete: "file" }) },
   result: result.one(keypairColumns),
   changes: true,
+  done: ({ args }) => `Recorded key pair ${args.name}.`,
   withoutStore: true,
   examples: [{ line: "estrato keypair import mykey --file ~/.ssh/id_ed25519.pub", says: "a key that you have" }],
   exits: { 2: "a malformed name, or no public key", 5: "the name is taken", 6: "the file cannot be read" },

@@ -1,6 +1,7 @@
 import type { Launch } from "../../core/schedules/create.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
+import { humanTime } from "../../units.ts";
 import { encryptionOptions } from "../backup/encryption.ts";
 import { target } from "../backup/place.ts";
 import { policyFor, policyOptions, zone } from "../backup/policy.ts";
@@ -60,6 +61,7 @@ export default verb({
   },
   result: result.one(scheduleColumns),
   changes: true,
+  done: ({ row }) => `Made schedule ${row?.name}; it runs next at ${humanTime(row?.next_run_at ?? "")}.`,
   withoutStore: true,
   examples: [
     {

@@ -8,6 +8,7 @@ export default verb({
     schedules: many("SCHEDULE", "the schedule to delete", { complete: "schedule", ask: "Which schedule?" }),
   },
   changes: true,
+  done: ({ target }) => `Deleted schedule ${target}.`,
   examples: [{ line: "estrato schedule delete nightly", says: "it runs no more" }],
   exits: { 4: "there is no such schedule", 5: "it is at work", 6: "there is no crontab" },
   async run(context) {

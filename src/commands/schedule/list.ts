@@ -5,7 +5,10 @@ import { scheduleColumns } from "./columns.ts";
 export default verb({
   description:
     "Lists the schedules with their next run and how the last one went: `done`, `warned` where only a hook failed, or the kind of the error.",
-  result: result.list(scheduleColumns),
+  result: result.list(scheduleColumns, {
+    empty:
+      'There is no schedule. To make one: estrato schedule create NAME --backup INSTANCE --cron "0 3 * * *" --rotation 7 --target DIR.',
+  }),
   changes: false,
   examples: [
     { line: "estrato schedule list", says: "all of them" },

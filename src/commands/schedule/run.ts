@@ -14,6 +14,7 @@ export default verb({
     catchUp: flag("do nothing unless a time of its has gone by since it last began"),
   },
   changes: true,
+  done: ({ args }) => `Ran schedule ${args.schedule}.`,
   examples: [
     { line: "estrato schedule run nightly", says: "now, to see whether it works" },
     { line: "estrato schedule run nightly --catch-up", says: "only where a run was missed" },

@@ -15,6 +15,7 @@ export default verb({
   options: { ...verificationOptions, noVerify: flag("verify nothing") },
   result: result.one(scheduleColumns, { onRequest: true }),
   changes: true,
+  done: ({ args }) => `Changed schedule ${args.schedule}.`,
   examples: [{ line: "estrato schedule set nightly --verify 5%", says: "from now on read a twentieth each night" }],
   exits: {
     2: "nothing to change, or it takes snapshots",

@@ -2,6 +2,7 @@ import { createSnapshot } from "../../core/snapshots/create.ts";
 import { createVolumeSnapshot } from "../../core/snapshots/create-volume.ts";
 import { viewSnapshots } from "../../core/snapshots/list.ts";
 import { EstratoError } from "../../errors.ts";
+import { shellQuoted } from "../../ui/plan.ts";
 import { one, optional } from "../framework/arguments.ts";
 import { QUIESCE, quiesceOf } from "../framework/defaults.ts";
 import { thatIsThere } from "../framework/if-absent.ts";
@@ -40,6 +41,10 @@ export default verb({
   },
   result: result.one(snapshotColumns),
   changes: true,
+  done: ({ row }) => {
+    const owner = row?.instance ?? row?.volume;
+    return `Took ${row?.name}. To go back to it: estrato snapshot revert ${shellQuoted(`${owner}/${row?.name}`)}.`;
+  },
   withoutStore: true,
   examples: [
     { line: "estrato snapshot create web1 before-upgrade", says: "before something risky" },

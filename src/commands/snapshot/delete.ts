@@ -16,6 +16,7 @@ export default verb({
   },
   options: { children: flag("also all that descend from it, after a yes") },
   changes: true,
+  done: ({ target }) => `Deleted snapshot ${target}.`,
   examples: [
     { line: "estrato snapshot delete web1/before-upgrade", says: "delete one" },
     { line: "estrato snapshot delete web1/s1 --children -y", says: "delete a branch, without being asked" },

@@ -5,6 +5,7 @@ export default verb({
   description:
     "Deletes the snapshots that have expired and are not protected. What another command works on is left for the next time.",
   changes: true,
+  done: ({ changed }) => (changed ? null : "No snapshot has expired."),
   examples: [{ line: "estrato snapshot prune", says: "delete what has expired" }],
   async run({ world }) {
     const core = await world();

@@ -1,5 +1,6 @@
 import { type Reverted, revertSnapshot } from "../../core/snapshots/revert.ts";
 import { text } from "../../ui/output/columns.ts";
+import { shellQuoted } from "../../ui/plan.ts";
 import { one } from "../framework/arguments.ts";
 import { flag } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
@@ -13,6 +14,16 @@ export const revertedColumns = [
   text<Reverted>("kept", (one) => one.kept?.name ?? null),
   text<Reverted>("kept_id", (one) => one.kept?.id ?? null, { listed: false }),
 ];
+
+/** What was kept of before, and how that comes back. */
+export function revertedText(row: Reverted | null): string | null {
+  if (row === null) return null;
+  const { instance, volume, snapshot, kept } = row;
+  const back =
+    instance === null ? `revert ${shellQuoted(`${volume}/${kept?.name}`)}` : `unrevert ${shellQuoted(instance)}`;
+  const undo = kept === null ? "" : ` To take that back: estrato snapshot ${back}.`;
+  return `Reverted ${instance ?? volume} to ${snapshot.slice(snapshot.lastIndexOf("/") + 1)}.${undo}`;
+}
 
 export default verb({
   description:
@@ -30,6 +41,7 @@ export default verb({
   options: { discard: flag("do not keep what the disks hold now") },
   result: result.one(revertedColumns),
   changes: true,
+  done: ({ row }) => revertedText(row),
   examples: [
     { line: "estrato snapshot revert web1/before-upgrade", says: "undo an upgrade" },
     { line: "estrato snapshot unrevert web1", says: "and take that back" },

@@ -28,6 +28,7 @@ export default verb({
   },
   result: result.one(snapshotColumns, { onRequest: true }),
   changes: true,
+  done: ({ target }) => `Changed snapshot ${target}.`,
   examples: [{ line: "estrato snapshot set web1/before-upgrade --protect", says: "keep it from being deleted" }],
   exits: { 5: "the name is taken" },
   async run({ args, options, factory, world, wants }) {

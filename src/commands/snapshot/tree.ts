@@ -1,19 +1,15 @@
 import { lookUpInstance } from "../../core/instances/find.ts";
-import { type SnapshotTree, snapshotTree, type TreeNode } from "../../core/snapshots/list.ts";
-import type { Painter } from "../../ui/colour.ts";
+import { type SnapshotTree, snapshotTree, TREE_KEYS, type TreeNode } from "../../core/snapshots/list.ts";
 import { nested, text } from "../../ui/output/columns.ts";
+import type { Json } from "../../ui/output/json.ts";
 import { printable } from "../../ui/text.ts";
+import { humanAge, humanSize, humanTime } from "../../units.ts";
 import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 
-interface PlainNode {
-  readonly [key: string]: string | readonly PlainNode[];
-}
-
-const plainNode = (node: TreeNode): PlainNode => ({
-  id: node.id,
-  name: node.name,
+const plainNode = (node: TreeNode): Json => ({
+  ...Object.fromEntries(TREE_KEYS.map((key) => [key, node[key]])),
   children: node.children.map(plainNode),
 });
 
@@ -24,31 +20,64 @@ const columns = [
 ];
 
 export default verb({
-  description: "Draws which snapshot of an instance came from which. A star marks the one that its disks stand on.",
+  description:
+    "Draws which snapshot of an instance came from which: what was reached when it was taken (see consistency in estrato-concepts(7)), how " +
+    "old it is, and what deleting it would free. A star marks the one that its disks stand on, an M those that hold memory, an A those that a " +
+    "revert kept by itself, a P those that are protected.",
   arguments: { instance: one("INSTANCE", "the instance", { complete: "instance", ask: "Which instance?" }) },
-  result: result.one(columns, { draw: ([tree], painter) => (tree === undefined ? "" : drawTree(tree, painter)) }),
+  result: result.one(columns, { draw: ([tree], on) => (tree === undefined ? "" : drawTree(tree, on)) }),
   changes: false,
   examples: [{ line: "estrato snapshot tree web1", says: "the tree of web1" }],
   exits: { 4: "there is no such instance" },
-  async run({ args, world }) {
+  async run({ args, world, wants }) {
     const core = await world();
     const { status, record, state } = await lookUpInstance(core, args.instance);
     if (record === null) return { instance: status?.name ?? args.instance, current: null, roots: [] };
-    return snapshotTree(state, record.id);
+    return snapshotTree(core, state, record.id, wants("roots"));
   },
 });
 
-function drawTree(tree: SnapshotTree, painter: Painter): string {
-  const lines = [painter("bold", printable(tree.instance))];
-  const draw = (node: TreeNode, indent: string, last: boolean) => {
-    const here = node.id === tree.current ? painter("green", " *") : "";
-    lines.push(`${indent}${last ? "└── " : "├── "}${printable(node.name)}${here}`);
-    node.children.forEach((child, index) => {
-      draw(child, `${indent}${last ? "    " : "│   "}`, index === node.children.length - 1);
-    });
+async function drawTree(tree: SnapshotTree, { painter, nowMs, columns: width }: result.Drawing): Promise<string> {
+  const rows: string[][] = [];
+  const nodes: TreeNode[] = [];
+  const add = (node: TreeNode, indent: string, last: boolean): void => {
+    nodes.push(node);
+    rows.push([
+      `${indent}${last ? "└── " : "├── "}${printable(node.name)}`,
+      marksOf(node, tree.current),
+      node.consistency ?? "",
+      node.created_at === null
+        ? ""
+        : nowMs === undefined
+          ? humanTime(node.created_at)
+          : humanAge(node.created_at, nowMs),
+      node.exclusive_bytes === null ? "" : `frees ${humanSize(node.exclusive_bytes)}`,
+    ]);
+    addAll(node.children, `${indent}${last ? "    " : "│   "}`);
   };
-  tree.roots.forEach((root, index) => {
-    draw(root, "", index === tree.roots.length - 1);
-  });
-  return `${lines.join("\n")}\n`;
+  const addAll = (siblings: readonly TreeNode[], indent: string): void => {
+    for (const [index, node] of siblings.entries()) add(node, indent, index === siblings.length - 1);
+  };
+  addAll(tree.roots, "");
+  const { drawTable } = await import("../../ui/output/table.ts");
+  const table = {
+    headers: null,
+    aligns: ["left", "left", "left", "left", "left"] as const,
+    rows,
+    // What it would free, and its age, before its kind.
+    ...(width === null ? {} : { room: { width, ranks: [0, 0, 3, 2, 1] } }),
+    paint: (y: number, x: number, cell: string) =>
+      nodes[y]?.id === tree.current && x <= 1 ? painter("green", cell) : x > 1 ? painter("dim", cell) : cell,
+  };
+  return `${painter("bold", printable(tree.instance))}\n${await drawTable(table, painter)}`;
+}
+
+function marksOf(node: TreeNode, current: string | null): string {
+  const marks = [
+    [node.id === current, "*"],
+    [node.memory, "M"],
+    [node.automatic, "A"],
+    [node.protected, "P"],
+  ] as const;
+  return marks.flatMap(([holds, mark]) => (holds ? mark : [])).join("");
 }

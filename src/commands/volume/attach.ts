@@ -13,6 +13,8 @@ export default verb({
   arguments: { instance: oneInstance, volume: oneVolume },
   result: result.one(volumeColumns, { onRequest: true }),
   changes: true,
+  done: ({ args, row, changed }) =>
+    `${changed ? "Attached" : "Attached already:"} ${args.volume} to ${args.instance} as ${row?.device}.`,
   examples: [
     { line: "estrato volume attach web1 data1", says: "attach it" },
     {

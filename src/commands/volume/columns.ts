@@ -5,10 +5,10 @@ import { flag, size, status, text, time } from "../../ui/output/columns.ts";
 const hidden = { listed: false };
 
 export const volumeColumns = [
-  text<VolumeView>("id", (one) => one.id),
+  text<VolumeView>("id", (one) => one.id, { rank: 0 }), // many have no name
   text<VolumeView>("name", (one) => one.name),
   status<VolumeView>("status", (one) => one.status),
-  size<VolumeView>("size_bytes", (one) => one.size_bytes),
+  size<VolumeView>("size_bytes", (one) => one.size_bytes, { rank: 1 }),
   text<VolumeView>("instance", (one) => one.instance, { rank: 1 }),
   text<VolumeView>("instance_id", (one) => one.instance_id, hidden),
   text<VolumeView>("device", (one) => one.device),

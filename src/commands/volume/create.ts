@@ -1,5 +1,6 @@
 import type { VolumeSourceChoice } from "../../core/volumes/source.ts";
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { one } from "../framework/arguments.ts";
 import { thatIsThere } from "../framework/if-absent.ts";
 import { size, text } from "../framework/options.ts";
@@ -31,6 +32,7 @@ export default verb({
   },
   result: result.one(volumeColumns),
   changes: true,
+  done: ({ row }) => `Made volume ${row?.name} (${humanSize(row?.size_bytes ?? 0)}).`,
   withoutStore: true,
   examples: [
     { line: "estrato volume create data1 --size 10G", says: "an empty one" },

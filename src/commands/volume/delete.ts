@@ -11,6 +11,7 @@ export default verb({
     volumes: many("VOLUME", "the volume: an id or a name", { complete: "volume", ask: "Which volume?" }),
   },
   changes: true,
+  done: ({ target }) => `Deleted volume ${target}.`,
   examples: [
     { line: "estrato volume delete data1", says: "delete data1, after a yes" },
     { line: "estrato volume delete --yes data1 data2", says: "delete two, asking nothing" },

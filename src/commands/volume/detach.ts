@@ -16,6 +16,8 @@ export default verb({
   options: { timeout: duration("how long to wait for the guest", { default: DETACH_MS }) },
   result: result.one(volumeColumns, { onRequest: true }),
   changes: true,
+  done: ({ args, changed }) =>
+    changed ? `Detached ${args.volume} from ${args.instance}.` : `${args.volume} is attached to nothing.`,
   examples: [{ line: "estrato volume detach web1 data1", says: "detach it" }],
   exits: {
     5: "it is attached to another instance, that one runs from it, or that one has snapshots",

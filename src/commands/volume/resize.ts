@@ -1,5 +1,6 @@
 import { parseSize } from "../../core/values.ts";
 import { resizeVolume } from "../../core/volumes/resize.ts";
+import { humanSize } from "../../units.ts";
 import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
@@ -13,6 +14,7 @@ export default verb({
   arguments: { volume: oneVolume, size: one("SIZE", "the new size: 20G", { ask: "How large shall it be?" }) },
   result: result.one(volumeColumns, { onRequest: true }),
   changes: true,
+  done: ({ args, row }) => `Resized ${args.volume} to ${humanSize(row?.size_bytes ?? 0)}.`,
   examples: [{ line: "estrato volume resize data1 20G", says: "grow data1 to 20 GiB" }],
   exits: {
     2: "a malformed size, or less than it has",

@@ -1,4 +1,5 @@
 /** From what `check` has measured to how bad it is. Pure. */
+import { humanSize, humanSpan } from "../../units.ts";
 import type { Facts, ScheduleFacts } from "./measure.ts";
 
 /** Nagios' states, which are the exit codes too. */
@@ -40,7 +41,7 @@ export function judge(facts: Facts, limits: Limits, wanted: string | null): Judg
     ...(wanted !== null && facts.schedules.length === 0 ? judgeUnscheduled(facts, limits, wanted) : []),
     ...[...facts.unwritable, ...facts.unreadable].map((text): Problem => ({ level: 2, text })),
     ...facts.folders.flatMap(({ path, freeBytes }) =>
-      tooLittle(freeBytes, limits.warningFreeBytes, limits.criticalFreeBytes, `${path}: ${size(freeBytes)} free`),
+      tooLittle(freeBytes, limits.warningFreeBytes, limits.criticalFreeBytes, `${path}: ${humanSize(freeBytes)} free`),
     ),
     ...facts.chains.flatMap(({ instance, layers }) =>
       tooMuch(layers, limits.warningLayers, limits.criticalLayers, `${instance}: ${layers} layers high`),
@@ -59,7 +60,7 @@ export function judge(facts: Facts, limits: Limits, wanted: string | null): Judg
 
 function judgeSchedule(facts: Facts, limits: Limits, one: ScheduleFacts): Problem[] {
   const nowMs = facts.now.getTime();
-  const last = one.goodAt === null ? "none yet" : `the last good one is ${age(nowMs - one.goodAt.getTime())} old`;
+  const last = one.goodAt === null ? "none yet" : `the last good one is ${humanSpan(nowMs - one.goodAt.getTime())} old`;
   const missed = [one.dueAt, one.dueNextAt].filter(
     (due) => due !== null && due.getTime() + limits.graceMs + one.jitterMs < nowMs,
   ).length;
@@ -81,8 +82,8 @@ function judgeUnscheduled({ newestBackupAt, now }: Facts, limits: Limits, wanted
   if (newestBackupAt === null) return [{ level: 3, text: `${wanted} has no schedule and no backup` }];
   const ageMs = now.getTime() - newestBackupAt.getTime();
   if (limits.warningAgeMs === null && limits.criticalAgeMs === null)
-    return [{ level: 3, text: `${wanted} has no schedule; its newest backup is ${age(ageMs)} old` }];
-  return tooOld(ageMs, limits, `${wanted}: the newest backup is ${age(ageMs)} old`);
+    return [{ level: 3, text: `${wanted} has no schedule; its newest backup is ${humanSpan(ageMs)} old` }];
+  return tooOld(ageMs, limits, `${wanted}: the newest backup is ${humanSpan(ageMs)} old`);
 }
 
 function tooOld(ageMs: number, { warningAgeMs, criticalAgeMs }: Limits, text: string): Problem[] {
@@ -102,24 +103,4 @@ function tooMuch(value: number, warning: number, critical: number, text: string)
 function tooLittle(value: number, warning: number, critical: number, text: string): Problem[] {
   if (value < critical) return [{ level: 2, text }];
   return value < warning ? [{ level: 1, text }] : [];
-}
-
-/** Two units at most: 3d 4h, 2h 5m, 40s. */
-export function age(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  const parts = [
-    [Math.floor(seconds / 86_400), "d"],
-    [Math.floor(seconds / 3600) % 24, "h"],
-    [Math.floor(seconds / 60) % 60, "m"],
-    [seconds % 60, "s"],
-  ] as const;
-  const first = parts.findIndex(([value]) => value > 0);
-  if (first < 0) return "0s";
-  const shown = parts.slice(first, first + 2).filter(([value]) => value > 0);
-  return shown.map(([value, unit]) => `${value}${unit}`).join(" ");
-}
-
-function size(bytes: number): string {
-  const mib = bytes / 1024 ** 2;
-  return mib < 10_240 ? `${Math.floor(mib)} MiB` : `${Math.floor(mib / 1024)} GiB`;
 }

@@ -1,5 +1,7 @@
 /** What deleting an instance would take with it, and what it must not. */
+
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { chainOrNull } from "../graph/references.ts";
 import { sizedAndDated } from "../loss-words.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -90,7 +92,7 @@ export function losses(world: World, doomed: Doomed): string[] {
   const definition = doomed.record === null ? ["its definition (its disks stay)"] : [];
   const disks = doomed.volumes.map((volume) => {
     const sizeBytes = doomed.state.layers[volume.head]?.sizeBytes ?? 0;
-    return `disk ${volume.device} (${volume.id}, ${Math.ceil(sizeBytes / 1024 ** 2)} MiB)${age(volume)}`;
+    return `disk ${volume.device} (${volume.id}, ${humanSize(sizeBytes)})${age(volume)}`;
   });
   const snapshots = doomed.snapshots.map(
     (snapshot) => `snapshot ${snapshotLabel(doomed.state, snapshot)}${age(snapshot)}`,

@@ -1,5 +1,7 @@
 /** How many vCPUs, how much memory and how large a first disk a new instance gets. */
+
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import type { Flavor, State } from "../model/state.ts";
 import type { InstanceSource } from "./source.ts";
 
@@ -77,13 +79,12 @@ export function findFlavor(state: State, name: string): Flavor {
 }
 
 function requireEnough(source: InstanceSource, shape: Shape): void {
-  const mib = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MiB`;
   const diskBytes = Math.max(shape.diskBytes ?? 0, shape.diskBytes === null ? (source.disks[0]?.sizeBytes ?? 0) : 0);
   const hint = "Choose a larger flavor, or give --ram and --disk.";
   if (shape.ramBytes < source.minRamBytes) {
     throw new EstratoError(
       "usage",
-      `${source.label}: needs ${mib(source.minRamBytes)} of memory, ${mib(shape.ramBytes)} were asked for`,
+      `${source.label}: needs ${humanSize(source.minRamBytes)} of memory, ${humanSize(shape.ramBytes)} were asked for`,
       { hint },
     );
   }
@@ -91,7 +92,7 @@ function requireEnough(source: InstanceSource, shape: Shape): void {
   if (diskBytes < needed) {
     throw new EstratoError(
       "usage",
-      `${source.label}: needs a disk of ${mib(needed)}, ${mib(diskBytes)} were asked for`,
+      `${source.label}: needs a disk of ${humanSize(needed)}, ${humanSize(diskBytes)} were asked for`,
       { hint },
     );
   }

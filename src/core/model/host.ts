@@ -143,6 +143,21 @@ export interface DomainOutline extends DomainSummary {
   readonly interfaces: readonly { readonly mac: string; readonly network: string | null }[]; // [] where nobody asked
 }
 
+/** What a running domain has used since it was started, and its memory now. */
+export interface DomainLoad {
+  readonly uuid: string;
+  readonly name: string;
+  readonly vcpus: number;
+  readonly cpuNs: number;
+  readonly ramBytes: number; // what it was given
+  /** What its guest uses, as its balloon driver says; null: it says nothing. */
+  readonly usedBytes: number | null;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
 /** All that a verb must know of one domain before it touches it, read in one virsh process. */
 export interface DomainStatus extends DomainSummary {
   readonly reason: string; // of `domstate --reason`

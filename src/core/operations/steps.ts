@@ -155,9 +155,12 @@ export async function runUnjournaled<Result>(
   result: Result,
 ): Promise<Result | PlanView> {
   if (world.dryRun) return planView(world, steps);
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
+    const event = { operation: "unjournaled", index, id: step.id, title: step.title };
+    world.report.step({ ...event, phase: "before" });
     await perform(world, locks, step.actions ?? [], step.title);
     await step.run?.();
+    world.report.step({ ...event, phase: "after" });
   }
   return result;
 }

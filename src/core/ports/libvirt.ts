@@ -3,6 +3,7 @@ import type {
   Command,
   DefinitionEdit,
   DomainDefinition,
+  DomainLoad,
   DomainOutline,
   DomainStatus,
   DomainSummary,
@@ -26,6 +27,8 @@ export interface LibvirtPort {
    * true.
    */
   domainOutlines(wanted: (domain: DomainSummary) => boolean): Promise<DomainOutline[]>;
+  /** Of all domains that run, in one process. */
+  domainLoads(): Promise<DomainLoad[]>;
   /** By UUID or name; null where there is none. `also`: what QEMU has open, which waits for QEMU to answer. */
   domainStatus(domain: string, also?: "qemu"): Promise<DomainStatus | null>;
   /** The same for many, in as few processes as can be; keyed by UUID. Without `domains`: all. */

@@ -2,9 +2,11 @@
  * `shelve --offload`: the layers of a shelved instance become self-standing compressed files, and the space of the old
  * ones comes back.
  */
+
 import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
@@ -103,9 +105,9 @@ function noteWhere(world: World, state: State, shelf: Shelf, folder: string | nu
 }
 
 function spaceWords(cameBackBytes: number, folder: string | null): string {
-  const mib = `${Math.round(Math.abs(cameBackBytes) / 1024 ** 2)} MiB`;
-  if (cameBackBytes >= 0) return `packed${folder === null ? "" : ` into ${folder}`}; ${mib} came back`;
-  return `packed, but no space came back: the copies take ${mib} more, since other things still need what the disks stood on`;
+  const size = humanSize(Math.abs(cameBackBytes));
+  if (cameBackBytes >= 0) return `packed${folder === null ? "" : ` into ${folder}`}; ${size} came back`;
+  return `packed, but no space came back: the copies take ${size} more, since other things still need what the disks stood on`;
 }
 
 /** Bytes in the store of those of these layers that are still there. */

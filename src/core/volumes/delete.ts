@@ -1,6 +1,8 @@
 /** `volume delete`: dropping the pointer is all that the verb owes; what was only its own is collected after. */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { confirmed } from "../confirm.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import { sizedAndDated } from "../loss-words.ts";
@@ -32,8 +34,8 @@ export async function deleteVolume(world: World, target: string): Promise<PlanVi
   const first = findVolume(early, target);
   requireFreeVolume(early, first);
   const label = volumeLabel(early, first);
-  const mib = Math.ceil((early.layers[first.head]?.sizeBytes ?? 0) / 1024 ** 2);
-  const loses = [`volume ${label} (${first.id}, ${mib} MiB)${sizedAndDated(world, null, first.createdAt)}`];
+  const size = humanSize(early.layers[first.head]?.sizeBytes ?? 0);
+  const loses = [`volume ${label} (${first.id}, ${size})${sizedAndDated(world, null, first.createdAt)}`];
   if (!(await confirmed(world, { text: `Delete volume ${label}?`, loses }))) return null;
   return withVolume(world, first.id, async (locks, state, volume) => {
     requireFreeVolume(state, volume);

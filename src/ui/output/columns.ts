@@ -1,6 +1,7 @@
 /** A column: the key of a JSON object, and how people see it in a table. */
+
+import { humanAge, humanSize, humanSpan, humanTime } from "../../units.ts";
 import type { Paint } from "../colour.ts";
-import { humanSize, humanTime } from "../units.ts";
 import { cell, isObject, type Json } from "./json.ts";
 
 export interface Column<Row> {
@@ -10,11 +11,11 @@ export interface Column<Row> {
   readonly align: "left" | "right";
   /** Is it in the table of a list without -c? `show`, json and yaml have it anyway. */
   readonly listed: boolean;
-  /** In a list that is too wide for the terminal, the highest ranks are left out first; 0 never is. */
+  /** Where a list is too wide for the terminal, the lowest ranks come first, and 0 is always there. */
   readonly rank: number;
   readonly value: (row: Row) => Json;
-  /** For people; not made harmless yet. */
-  readonly text: (value: Json) => string;
+  /** For people; not made harmless yet. `nowMs`: times are told as ages. */
+  readonly text: (value: Json, nowMs?: number) => string;
   readonly paint?: (value: Json) => Paint | null;
 }
 
@@ -25,15 +26,21 @@ export interface ColumnExtras {
   readonly rank?: number;
 }
 
-/** What identifies a row is always there; its status and its age before all else. */
-const RANKS: Readonly<Record<string, number>> = { id: 0, name: 0, status: 1, created_at: 2 };
-const OTHERS = 3;
+/**
+ * The name is always there; then status, and what else matters of a noun (its columns say so with 1); then the age; an
+ * id, which nobody needs who has a name; and all else. What has no name of its own gives its id 0.
+ */
+const RANKS: Readonly<Record<string, number>> = { name: 0, status: 1, created_at: 2, id: 3 };
+const OTHERS = 4;
 
 const WORDS: Readonly<Record<string, string>> = { id: "ID", vcpus: "VCPUs", ram: "RAM", ip: "IP", macs: "MACs" };
 
+/** What a key says of its value's unit, which people see in the value. */
+const UNIT = /_(bytes|ms|at)$/;
+
 /** `ram_bytes` → RAM, `created_at` → Created, `key_name` → Key name. */
 function headerOf(key: string): string {
-  const words = key.replace(/_(bytes|at)$/, "").split("_");
+  const words = key.replace(UNIT, "").split("_");
   const label = words.map((word) => WORDS[word] ?? word).join(" ");
   return label.charAt(0).toUpperCase() + label.slice(1);
 }
@@ -51,7 +58,7 @@ function column<Row>(
     listed: extras?.listed ?? true,
     rank: extras?.rank ?? RANKS[key] ?? OTHERS,
     align: "left",
-    text: peopleText,
+    text: (one) => peopleText(one),
     ...how,
   };
 }
@@ -71,9 +78,16 @@ export function size<Row>(key: string, value: (row: Row) => number | null, extra
   return column(key, value, extras, { align: "right", text: shown });
 }
 
-/** ISO 8601 UTC: short and local for people. The key ends in `_at`. */
+/** ISO 8601 UTC; for people the age, or short and local. The key ends in `_at`. */
 export function time<Row>(key: string, value: (row: Row) => string | null, extras?: ColumnExtras): Column<Row> {
-  return column(key, value, extras, { text: (iso) => (typeof iso === "string" ? humanTime(iso) : "") });
+  const shown = (iso: string, nowMs?: number): string => (nowMs === undefined ? humanTime(iso) : humanAge(iso, nowMs));
+  return column(key, value, extras, { text: (iso, nowMs) => (typeof iso === "string" ? shown(iso, nowMs) : "") });
+}
+
+/** How long something took, in milliseconds: `2.4 s` for people. The key ends in `_ms`. */
+export function span<Row>(key: string, value: (row: Row) => number | null, extras?: ColumnExtras): Column<Row> {
+  const shown = (ms: Json): string => (typeof ms === "number" ? humanSpan(ms) : "");
+  return column(key, value, extras, { align: "right", text: shown });
 }
 
 /** true or false: `yes` or `no` for people. */
@@ -109,14 +123,21 @@ export function status<Row>(key: string, value: (row: Row) => string | null, ext
   return column(key, value, extras, { paint });
 }
 
-/** Any value for people: `yes` and `no`, lists behind commas, `key=value` pairs. */
+/** Any value for people: `yes` and `no`, lists behind commas, `key=value` pairs, each in the unit its key names. */
 export function peopleText(value: Json): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.map(peopleText).join(", ");
   if (isObject(value)) {
     return Object.entries(value)
-      .map(([key, item]) => `${key}=${peopleText(item)}`)
+      .map(([key, item]) => `${key.replace(UNIT, "")}=${inUnit(key, item)}`)
       .join(", ");
   }
   return cell(value);
+}
+
+function inUnit(key: string, value: Json): string {
+  const unit = UNIT.exec(key)?.[1];
+  if (unit === "bytes" && typeof value === "number") return humanSize(value);
+  if (unit === "ms" && typeof value === "number") return humanSpan(value);
+  return unit === "at" && typeof value === "string" ? humanTime(value) : peopleText(value);
 }

@@ -22,9 +22,20 @@ export function valueAt(value: Json, path: string): Json {
   return null;
 }
 
-/** A value in one cell: null is `none`, a list its items behind commas, an object compact JSON. */
+/**
+ * A value in one cell: null is `none`, a list its items behind commas, an object its `key=value` behind commas; objects
+ * of a list are parted by semicolons, and what lies deeper is in parentheses.
+ */
 export function cell(value: Json, none = ""): string {
   if (value === null) return none;
-  if (Array.isArray(value) && value.every((item) => typeof item !== "object" || item === null)) return value.join(",");
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (Array.isArray(value))
+    return value.map((item) => nestedCell(item, isObject)).join(value.some(isObject) ? ";" : ",");
+  if (!isObject(value)) return String(value);
+  return Object.entries(value)
+    .map(([key, item]) => `${key}=${nestedCell(item)}`)
+    .join(",");
+}
+
+function nestedCell(value: Json, isPlain: (value: Json) => boolean = () => false): string {
+  return typeof value !== "object" || value === null || isPlain(value) ? cell(value) : `(${cell(value)})`;
 }

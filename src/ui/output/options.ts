@@ -16,6 +16,8 @@ export interface OutputWish {
   readonly limit: number | null;
   readonly query: string | null;
   readonly header: boolean;
+  /** All columns of a list, however wide the terminal is. */
+  readonly wide: boolean;
 }
 
 /** The same, against the columns there are. */

@@ -6,13 +6,15 @@ import { isObject, type Json, type JsonObject } from "./json.ts";
 import type { Format, OutputWish, Selection } from "./options.ts";
 import { selectRows } from "./select.ts";
 import { csvText, tabText, valueText } from "./separated.ts";
-import { drawTable, tableWidth } from "./table.ts";
+import { drawTable } from "./table.ts";
 
 export interface Page {
   readonly wish: OutputWish;
   /** Does a person read it? */
   readonly isTerminal: boolean;
   readonly columns: number | null;
+  /** What time it is: for ages, which only people are told. */
+  readonly nowMs: number;
   readonly painter: Painter;
   readonly query: ((value: Json) => Json) | null;
   /** What JSON says of a row besides its columns, where nobody chose those. */
@@ -96,47 +98,23 @@ async function listTable<Row>(rows: readonly Row[], columns: readonly Column<Row
     return tabText(null, lines);
   }
   if (rows.length === 0) return "";
-  const texts = columns.map((column) => rows.map((row) => printable(column.text(column.value(row)))));
-  const chosen = page.wish.columns.length > 0 ? columns.map((_, x) => x) : fitting(columns, texts, page.columns);
+  const now = page.isTerminal ? page.nowMs : undefined;
+  const isNarrowed = page.columns !== null && page.wish.columns.length === 0 && !page.wish.wide;
   return drawTable(
     {
-      headers: page.wish.header ? chosen.map((x) => columns[x]?.header ?? "") : null,
-      aligns: chosen.map((x) => columns[x]?.align ?? "left"),
-      rows: rows.map((_, y) => chosen.map((x) => texts[x]?.[y] ?? "")),
-      paint: (y, at, text) => {
-        const column = columns[chosen[at] ?? 0];
-        const row = rows[y];
-        return column === undefined || row === undefined
+      headers: page.wish.header ? columns.map(({ header }) => header) : null,
+      aligns: columns.map(({ align }) => align),
+      rows: rows.map((row) => columns.map((column) => printable(column.text(column.value(row), now)))),
+      paint: (y, x, text) => {
+        const [column, row] = [columns[x], rows[y]];
+        return column?.paint === undefined || row === undefined
           ? text
           : painted(column, column.value(row), text, page.painter);
       },
+      ...(isNarrowed ? { room: { width: page.columns, ranks: columns.map(({ rank }) => rank) } } : {}),
     },
     page.painter,
   );
-}
-
-/** The places of the columns that fit side by side: the least important go first, of several the last. */
-function fitting<Row>(
-  columns: readonly Column<Row>[],
-  texts: readonly (readonly string[])[],
-  width: number | null,
-): number[] {
-  const places = columns.map((_, x) => x);
-  const rankOf = (x: number) => columns[x]?.rank ?? 0;
-  const isWide = () =>
-    tableWidth({
-      headers: places.map((x) => columns[x]?.header ?? ""),
-      rows: (texts[0] ?? []).map((_, y) => places.map((x) => texts[x]?.[y] ?? "")),
-    }) > (width ?? Number.POSITIVE_INFINITY);
-  while (places.length > 1 && isWide()) {
-    const least = Math.max(...places.map(rankOf));
-    if (least === 0) break;
-    places.splice(
-      places.findLastIndex((x) => rankOf(x) === least),
-      1,
-    );
-  }
-  return places;
 }
 
 async function showTables<Row>(rows: readonly Row[], columns: readonly Column<Row>[], page: Page): Promise<string> {
@@ -157,7 +135,7 @@ async function showTables<Row>(rows: readonly Row[], columns: readonly Column<Ro
         {
           headers: page.wish.header ? ["Field", "Value"] : null,
           aligns: ["left", "left"],
-          rows: columns.map((column, y) => [column.key, printable(column.text(values[y] ?? null))]),
+          rows: columns.map((column, y) => [column.key, printable(shownText(column, values[y] ?? null, page))]),
           paint: (y, x, text) =>
             x === 0 ? page.painter("dim", text) : painted(columns[y], values[y] ?? null, text, page.painter),
         },
@@ -166,6 +144,12 @@ async function showTables<Row>(rows: readonly Row[], columns: readonly Column<Ro
     );
   }
   return texts.join("\n");
+}
+
+/** Of one thing people are told both when, and how long ago. */
+function shownText<Row>(column: Column<Row>, value: Json, { isTerminal, nowMs }: Page): string {
+  const [text, aged] = [column.text(value), column.text(value, nowMs)];
+  return isTerminal && aged !== text ? `${text} (${aged})` : text;
 }
 
 function painted<Row>(column: Column<Row> | undefined, value: Json, text: string, painter: Painter): string {

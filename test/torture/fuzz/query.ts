@@ -57,8 +57,9 @@ const deep = fc
   .map(([piece, times]) => piece.repeat(times));
 
 const page = (format: OutputWish["format"], query: string | null = null) => ({
-  wish: { format, columns: [], sort: null, filters: [], limit: null, query, header: true },
+  wish: { format, columns: [], sort: null, filters: [], limit: null, query, header: true, wide: false },
   query: null,
+  nowMs: 0,
   isTerminal: false,
   columns: null,
   painter: (_: unknown, painted: string) => painted,
@@ -93,6 +94,7 @@ export const filters = kind(
     limit: fc.option(fc.constantFrom(1, 2, 999_999_999)),
     query: fc.constant(null),
     header: fc.boolean(),
+    wide: fc.boolean(),
   }),
   async (wish) => {
     const selection = await refusing(() => selectionOf<Row>(wish, COLUMNS));

@@ -13,7 +13,7 @@ import {
 } from "../../../src/core/values.ts";
 import { escapeXml, isXmlSafe } from "../../../src/host/xml.ts";
 import { commandLine } from "../../../src/program.ts";
-import { humanDuration, humanSize, humanTime } from "../../../src/ui/units.ts";
+import { humanDuration, humanSize, humanTime } from "../../../src/units.ts";
 import { kind } from "./kind.ts";
 import { CANARY, mutatedText, nastyText } from "./mutate.ts";
 import { refusing, requireLine, Wrong } from "./oracle.ts";

@@ -63,6 +63,11 @@ test("the paths are printed", async () => {
 
 test("the settings' format and colour hold for every command", async () => {
   await config("set", "format", "json");
+  const at = { env: { XDG_CONFIG_HOME: folder } };
+  const { stderr } = await runLine(["flavor", "show", "nix"], at);
+  expect(JSON.parse(stderr)).toMatchObject({ error: { code: "not_found", exit: 4 } });
+  expect((await runLine(["flavor", "show", "nix", "-f", "table"], at)).stderr).toMatch(/^estrato: /);
+  expect((await runLine(["flavr"], at)).stderr).toMatch(/^\{"error"/);
   const list = await runLine(["flavor", "list", "--limit", "0"], { env: { XDG_CONFIG_HOME: folder } });
   expect(list.stdout).toBe("[]\n");
 });

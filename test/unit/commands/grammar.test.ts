@@ -1,4 +1,7 @@
+import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { GUIDES } from "../../../src/commands/framework/guides.ts";
+import { catalogue } from "../../../src/program.ts";
 import { fakeStore } from "../../fake/store.ts";
 import { type LineResult, runLine } from "./line.ts";
 
@@ -136,6 +139,26 @@ test("the format may come from the environment, and a bad one there is a usage e
 });
 
 describe("help", () => {
+  test("has every guide of the manual, by a word that is no noun", async () => {
+    const guides = readdirSync("man").filter((file) => /\.[57]\.md$/.test(file));
+    for (const [name, { load }] of Object.entries(GUIDES)) {
+      expect(catalogue).not.toHaveProperty(name);
+      const first = (await load()).default.split("\n")[0] ?? "";
+      const [, page, section] = /^# ([\w-]+)\((\d)\)/.exec(first) ?? [];
+      expect(guides.splice(guides.indexOf(`${page}.${section}.md`), 1)).toEqual([`${page}.${section}.md`]);
+      const { exit, stdout } = await runLine(["help", name], { terminal: true, env: { COLUMNS: "60" } });
+      expect({ exit, begins: stdout.startsWith(`${page}(${section}): `) }).toEqual({ exit: 0, begins: true });
+    }
+    expect(guides).toEqual([]);
+  });
+
+  test("alone at a terminal is the ten verbs that people use most, each of which there is", async () => {
+    const { stdout } = await runLine([], { terminal: true });
+    const lines = [...stdout.matchAll(/^ {2}(\w+) (\w+) {2,}/gm)];
+    expect(lines).toHaveLength(10);
+    for (const [, noun = "", verb = ""] of lines) expect((await runLine(["help", noun, verb])).exit).toBe(0);
+  });
+
   test("of the program, a noun and a verb is the same by --help and by the verb help", async () => {
     for (const words of [[], ["flavor"], ["flavor", "create"]]) {
       const asked = await runLine([...words, "--help"]);

@@ -6,6 +6,10 @@ import type { Bed } from "../core/world.ts";
 import { estate, run } from "./estate.ts";
 import type { Well } from "./verb-lines.ts";
 
+/** What a moving terminal shows while it works, and wipes again. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are how a line is wiped
+export const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…[^\n\r]*(?=\r))?/g;
+
 /** One line of an error: WHAT: WHY. WHAT TO DO, or what may have been meant. */
 export const ONE_LINE = /^estrato: [^\n]+[.?]\n$/;
 /** An option of every command may stand first, where no `--` can end the options before it. */

@@ -13,11 +13,8 @@ import {
   type Well,
 } from "./verb-lines.ts";
 import { asksFor, needsYes } from "./verb-questions.ts";
-import { errorOf, ONE_LINE, prepared, withOptions } from "./verb-run.ts";
+import { errorOf, ONE_LINE, PROGRESS, prepared, withOptions } from "./verb-run.ts";
 
-/** What a moving terminal shows while it works, and wipes again. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are how a line is wiped
-const PROGRESS = /\r\u001b\[K(?:[^\n\r]*…[^\n\r]*(?=\r))?/g;
 /**
  * Tests every verb of a noun by its table. Fails where a verb, an option or an exit code is declared that no line
  * exercises.
@@ -89,9 +86,12 @@ function goesWell(one: Well, verb: Verb): void {
     if (ids.length > 0) expect((await go("-f value -c id")).result.stdout.split("\n")).toEqual([...ids, ""]);
   });
 
-  test("at a terminal: the same message, and a table", async () => {
+  test("at a terminal: the same message, a table, and a sentence on what was done", async () => {
     const { result } = await go("", true);
-    expect({ exit: result.exit, stderr: result.stderr.replaceAll(PROGRESS, "") }).toEqual({ exit: 0, stderr });
+    const told = result.stderr.replaceAll(PROGRESS, "");
+    expect({ exit: result.exit, begin: told.slice(0, stderr.length) }).toEqual({ exit: 0, begin: stderr });
+    const isTold = verb.done !== null || (verb.result.empty !== null && result.stdout === "");
+    expect(told.slice(stderr.length)).toMatch(isTold ? /^([A-Z][^\n]*\.\n|[\w-]+ (is|runs) [^\n]*\.\n)*$/ : /^$/);
     if (json === undefined || verb.result.onRequest) expect(result.stdout === "").toBe(prints === undefined);
     else expect(result.stdout).not.toMatch(/^[^\n]*\t/);
   });

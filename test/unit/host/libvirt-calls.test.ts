@@ -169,6 +169,7 @@ const entry = { when: "@reboot", environment: {}, command: { program: "/bin/true
 const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parameters<Host[Method]> } = {
   listDomains: () => [],
   domainOutlines: () => [() => true],
+  domainLoads: () => [],
   domainStatus: () => [domain],
   domainStatuses: () => [[domain]],
   strayProcesses: () => [[secret]],

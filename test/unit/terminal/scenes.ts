@@ -11,5 +11,3 @@ export const SCENES: Readonly<Record<string, () => Promise<Bed>>> = {
   /** A host on which each verb of the chief nouns has something to do; see there. */
   estate,
 };
-
-export type Scene = keyof typeof SCENES;

@@ -25,22 +25,24 @@ export interface Screen {
   close(): void;
 }
 
-/** One tmux server for each process; it ends with its last terminal. */
-const SERVER = `estrato-test-${process.pid}`;
 let opened = 0;
 
-function tmux(...words: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync("tmux", ["-L", SERVER, "-f", "/dev/null", ...words], {
-    encoding: "utf8",
-  });
-  if (status !== 0) throw new Error(`tmux ${words.join(" ")}: ${stderr}`);
-  return stdout;
+/** A tmux server of its own for each terminal: one that ends takes no other with it. */
+function server(name: string): (...words: readonly string[]) => string {
+  return (...words) => {
+    const { status, stdout, stderr } = spawnSync("tmux", ["-L", name, "-f", "/dev/null", ...words], {
+      encoding: "utf8",
+    });
+    if (status !== 0) throw new Error(`tmux ${words.join(" ")}: ${stderr}`);
+    return stdout;
+  };
 }
 
 /** Opens one with a plain shell in it. `env`: what the shell knows beside PATH. */
 export async function openScreen(columns: number, env: Readonly<Record<string, string>>): Promise<Screen> {
   opened += 1;
-  const name = `screen-${opened}`;
+  const name = `estrato-test-${process.pid}-${opened}`;
+  const tmux = server(name);
   const words = Object.entries({ PS1: `${PROMPT} `, ...env }).map(([key, value]) => `${key}=${value}`);
   // One server's terminals have the environment that it was started with: nothing of ours but what is named.
   const shell = [
@@ -85,7 +87,7 @@ export async function openScreen(columns: number, env: Readonly<Record<string, s
       asked = prompts();
     },
     text,
-    close: () => void tmux("kill-session", "-t", name),
+    close: () => void tmux("kill-server"),
   };
   await screen.done();
   return screen;

@@ -1,6 +1,8 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { plainPainter } from "../../../src/ui/colour.ts";
 import { flag, nested, number, size, status, text, time, words } from "../../../src/ui/output/columns.ts";
+import type { Json } from "../../../src/ui/output/json.ts";
 import { type OutputWish, selectionOf } from "../../../src/ui/output/options.ts";
 import { compileQuery } from "../../../src/ui/output/query.ts";
 import { renderRows, type Shape } from "../../../src/ui/output/render.ts";
@@ -49,7 +51,9 @@ const noWish: OutputWish = {
   limit: null,
   query: null,
   header: true,
+  wide: false,
 };
+const NOW = Date.parse("2026-01-02T03:04:05Z");
 
 async function drawn(
   rows: readonly Guest[],
@@ -60,6 +64,7 @@ async function drawn(
     wish: whole,
     isTerminal: wish.terminal ?? false,
     columns: wish.width ?? null,
+    nowMs: NOW,
     painter: plainPainter,
     query: whole.query === null ? null : await compileQuery(whole.query),
   });
@@ -119,13 +124,39 @@ describe("a list", () => {
     [72, "NAME STATUS VCPUS RAM ADDRESSES"],
     [50, "NAME STATUS VCPUS"],
     [39, "NAME STATUS"],
-    [38, "NAME"],
+    [38, "NAME VCPUS"],
     [10, "NAME"],
   ])("shows at %i columns what fits, the least important left out, and cuts nothing", async (width, headers) => {
     const [head, row] = (await drawn([long], { terminal: true, width })).split("\n");
     expect(head?.split(/ +/).join(" ")).toBe(headers);
     expect(row).toContain("a-very-long-name-of-an-instance");
     if (width > 31) expect(row?.length).toBeLessThanOrEqual(width);
+  });
+
+  test("shows at a narrow terminal whatever fits beside the important, and everything with --wide", async () => {
+    const wish = { terminal: true, width: 40 };
+    expect(await drawn([web1], wish)).toBe(
+      "NAME  STATUS  VCPUS      RAM  MANAGED\nweb1  active      2  512 MiB  yes\n",
+    );
+    const [head] = (await drawn([web1], { ...wish, wide: true })).split("\n");
+    expect(head).toBe("NAME  STATUS  VCPUS      RAM  ADDRESSES          MANAGED");
+  });
+
+  test("gives no room to a column in which nothing stands where another needs it", async () => {
+    const text = await drawn([guest("web1")], { terminal: true, width: 34 });
+    expect(text).toBe(
+      "NAME  STATUS  VCPUS      RAM  MANAGED\nweb1  active      1  512 MiB  yes\n".replaceAll(/ {2}(MANAGED|yes)/g, ""),
+    );
+  });
+
+  test("tells people ages, and whoever reads a pipe the time", async () => {
+    const row = guest("web1", { createdAt: "2026-01-02T03:02:05Z" });
+    const wish = { columns: ["created_at"], header: false };
+    expect(await drawn([row], { ...wish, terminal: true })).toBe("2 minutes ago\n");
+    expect(await drawn([row], wish)).toBe("2026-01-02T03:02:05Z\n");
+    expect(await drawn([row], { ...wish, format: "table" })).not.toContain("ago");
+    const one = await drawn([row], { ...wish, shape: "one", terminal: true });
+    expect(one).toMatch(/^created_at {2}2026-01-0\d \d\d:02 \(2 minutes ago\)\n$/);
   });
 
   test("shows whole what -c names, however narrow it is", async () => {
@@ -261,4 +292,55 @@ test("wide characters take two columns", async () => {
   expect(await drawn([guest("東京"), guest("web")], { terminal: true, columns: ["name", "vcpus"] })).toBe(
     "NAME  VCPUS\n東京      1\nweb       1\n",
   );
+});
+
+test("what is joined of several characters is as wide as a terminal shows it", async () => {
+  const names = ["👨‍👩‍👧", "🇪🇸", "Größe", "e\u0301"];
+  expect(
+    await drawn(
+      names.map((name) => guest(name)),
+      { terminal: true, columns: ["name", "vcpus"] },
+    ),
+  ).toBe("NAME   VCPUS\n👨‍👩‍👧         1\n🇪🇸         1\nGröße      1\ne\u0301          1\n");
+});
+
+describe("what is nested, in a cell", () => {
+  const nest = {
+    disks: [
+      { device: "vda", size_bytes: 1 },
+      { device: "vdb", size_bytes: 2 },
+    ],
+    task: { keep: { last: 3 } },
+  };
+  const columnsOf = (value: Json) => [nested<null>("x", () => value)];
+  const inCell = async (value: Json, format: "csv" | "value" | null) => {
+    const wish = { ...noWish, format, header: false };
+    const page = { wish, isTerminal: false, columns: null, nowMs: NOW, painter: plainPainter, query: null };
+    return renderRows([null], "one", columnsOf(value), selectionOf(wish, columnsOf(value)), page);
+  };
+
+  test("is key=value, and what lies deeper in parentheses", async () => {
+    expect(await inCell(nest.disks, "value")).toBe("device=vda,size_bytes=1;device=vdb,size_bytes=2\n");
+    expect(await inCell(nest.disks, "csv")).toBe('"device=vda,size_bytes=1;device=vdb,size_bytes=2"\n');
+    expect(await inCell(nest.task, "value")).toBe("keep=(last=3)\n");
+    expect(await inCell(nest.task, null)).toBe("x\tkeep=(last=3)\n");
+    expect(await inCell([[1, 2], [3]], "value")).toBe("(1,2),(3)\n");
+  });
+
+  test("is never JSON", async () => {
+    const word = fc.constantFrom("a", "vda", "10", "");
+    const { value } = fc.letrec((tie) => ({
+      value: fc.oneof({ maxDepth: 4 }, word, fc.integer(), fc.constant(null), tie("list"), tie("object")),
+      list: fc.array(tie("value"), { maxLength: 3 }),
+      object: fc.dictionary(word, tie("value"), { maxKeys: 3 }),
+    }));
+    await fc.assert(
+      fc.asyncProperty(value, async (one) => {
+        for (const format of ["csv", "value", null] as const) {
+          expect((await inCell(one as Json, format)).replaceAll(/^"|"$/gm, "")).not.toMatch(/[[\]{}"]/);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
 });

@@ -3,8 +3,8 @@ import { parse } from "yaml";
 import { colourAllowed, loadPainter } from "../../../src/ui/colour.ts";
 import { yamlText } from "../../../src/ui/output/yaml.ts";
 import { terminalOf } from "../../../src/ui/streams.ts";
-import { fitted, jsonText, padded, printable, printableLines, told, widthOf, wrapped } from "../../../src/ui/text.ts";
-import { humanDuration, humanSize, humanTime } from "../../../src/ui/units.ts";
+import { fitted, jsonText, printable, printableLines, told } from "../../../src/ui/text.ts";
+import { humanAge, humanDuration, humanSize, humanSpan, humanTime } from "../../../src/units.ts";
 import { fakeStreams } from "../../fake/streams.ts";
 
 test("control characters are shown escaped, on one line", () => {
@@ -30,25 +30,12 @@ test("a message shows how what others wrote begins and ends, and no more than a 
   expect(long).toMatch(/^web1: \\nx+…x+: no such file$/);
 });
 
-test("text is measured as a terminal shows it", () => {
-  expect(widthOf("web1")).toBe(4);
-  expect(widthOf("Größe")).toBe(5);
-  expect(widthOf("e\u0301")).toBe(1);
-  expect(widthOf("東京")).toBe(4);
-  expect(widthOf("😀")).toBe(2);
-});
-
 test("what is too wide ends in an ellipsis, and never takes more than its width", () => {
   expect(fitted("before-upgrade", 8)).toBe("before-…");
   expect(fitted("東京都", 4)).toBe("東…");
+  expect(fitted("東京", 4)).toBe("東京");
+  expect(fitted("👨‍👩‍👧 family", 8)).toBe("👨‍👩…");
   expect(fitted("web1", 4)).toBe("web1");
-  expect(padded("東京", 6)).toBe("東京  ");
-  expect(padded("7", 3, "right")).toBe("  7");
-});
-
-test("paragraphs break at spaces", () => {
-  expect(wrapped("one two three", 8)).toEqual(["one two", "three"]);
-  expect(wrapped("a-word-that-is-long b", 8)).toEqual(["a-word-that-is-long", "b"]);
 });
 
 test("sizes are told in powers of 1024", () => {
@@ -71,6 +58,38 @@ test("durations are told as they are typed", () => {
 test("times are told in the reader's zone, to the minute", () => {
   expect(humanTime(new Date(2026, 0, 2, 3, 4, 5).toISOString())).toBe("2026-01-02 03:04");
   expect(humanTime("never")).toBe("never");
+});
+
+test("spans are told in two units at most", () => {
+  const told = {
+    0: "0 ms",
+    350: "350 ms",
+    2400: "2.4s",
+    9960: "9s",
+    59999: "59s",
+    "-5": "0 ms",
+    60000: "1m",
+    3660000: "1h 1m",
+    273600000: "3d 4h",
+  };
+  for (const [ms, text] of Object.entries(told)) expect(humanSpan(Number(ms))).toBe(text);
+});
+
+test("ages are told in the largest unit, and as what is to come", () => {
+  const now = Date.parse("2026-01-02T03:04:05Z");
+  const told = {
+    "2026-01-02T03:04:04.500Z": "now",
+    "2026-01-02T03:04:04Z": "1 second ago",
+    "2026-01-02T03:03:06Z": "59 seconds ago",
+    "2026-01-02T03:02:05Z": "2 minutes ago",
+    "2026-01-01T03:04:06Z": "23 hours ago",
+    "2025-12-23T03:04:05Z": "10 days ago",
+    "2025-11-02T03:04:05Z": "2 months ago",
+    "2024-01-02T03:04:05Z": "2 years ago",
+    "2026-01-02T06:05:05Z": "in 3 hours",
+    never: "never",
+  };
+  for (const [iso, text] of Object.entries(told)) expect(humanAge(iso, now)).toBe(text);
 });
 
 test("colour needs a terminal that has it, unless it is asked for", () => {

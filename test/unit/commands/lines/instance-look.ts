@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { type Bed, command } from "../../core/world.ts";
 import { befallen } from "../estate.ts";
 import type { LineOptions } from "../line.ts";
@@ -11,6 +11,21 @@ import { type NounLines, refusals } from "../verb-lines.ts";
 import { instance, instanceDetail } from "./contract.ts";
 
 const named = (...names: string[]) => names.map((name) => instance({ name }));
+
+/** What `instance top` says of the fake guests, of whom each uses a little more than the one before. */
+const busy = (name: string, percent: number) => ({
+  id: expect.any(String),
+  name,
+  vcpus: 1,
+  cpu_percent: percent,
+  memory_bytes: expect.any(Number),
+  memory_source: expect.stringMatching(/^(balloon|allocation)$/),
+  ram_bytes: expect.any(Number),
+  disk_read_bytes_per_second: expect.any(Number),
+  disk_write_bytes_per_second: expect.any(Number),
+  net_receive_bytes_per_second: expect.any(Number),
+  net_send_bytes_per_second: 0,
+});
 
 export const looking: NounLines = {
   list: {
@@ -40,6 +55,18 @@ export const looking: NounLines = {
       { line: "instance list --filter name=nosuch", json: [] },
     ],
     refused: refusals(["instance list --sort nosuch", 2, 'column "nosuch"'], ["instance list --limit x", 2, "--limit"]),
+  },
+
+  top: {
+    well: [
+      { line: "instance top --count 1", json: [busy("web1", 25), busy("legacy", 12.5)] },
+      { line: "instance top web1 --interval 4s --count 1", json: [busy("web1", 12.5)] },
+    ],
+    refused: refusals(
+      ["instance top nosuch", 4, "instance nosuch: not found"],
+      ["instance top web2", 5, "instance web2: it is off"],
+      ["instance top --interval x", 2, "--interval"],
+    ),
   },
 
   show: {

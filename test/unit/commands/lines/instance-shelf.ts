@@ -35,14 +35,14 @@ export const shelving: NounLines = {
       {
         line: "instance shelve web2 --offload -y",
         notes: [
-          "web2: packed, but no space came back: the copies take 0 MiB more, since other things still need what the disks stood on",
+          "web2: packed, but no space came back: the copies take 64 KiB more, since other things still need what the disks stood on",
         ],
         json: instanceDetail({ status: "shelved" }),
         plan: ["undefine", "qemu-img convert"],
       },
       {
         line: "instance shelve web2 --offload --target /mnt/archive -y",
-        notes: ["web2: packed into /mnt/archive; 0 MiB came back"],
+        notes: ["web2: packed into /mnt/archive; 0 B came back"],
         before: (on) => void on.machine.folders.add("/mnt/archive"),
         json: instanceDetail({ status: "shelved" }),
         plan: ["undefine", "/mnt/archive/"],

@@ -1,4 +1,5 @@
 /** What only looks: `snapshot list`, `tree` and `show`. */
+import { expect } from "vitest";
 import { KEPT } from "../estate.ts";
 import { type NounLines, refusals } from "../verb-lines.ts";
 import { snapshot, snapshotDetail } from "./contract.ts";
@@ -8,6 +9,12 @@ const named = (...names: string[]) => names.map((name) => snapshot({ name }));
 const node = (id: number, name: string, ...children: unknown[]) => ({
   id: `snap-${String(id).padStart(17, "0")}`,
   name,
+  created_at: expect.stringMatching(/^2025-01-01T0/),
+  consistency: expect.any(String),
+  memory: name === "awake",
+  automatic: name === KEPT,
+  protected: false,
+  exclusive_bytes: expect.any(Number),
   children,
 });
 
@@ -34,7 +41,15 @@ export const looking: NounLines = {
     well: [
       {
         line: "snapshot tree web1",
-        prints: `web1\n└── first\n    └── upgrade *\n        └── awake\n            └── ${KEPT}\n`,
+        prints: new RegExp(
+          [
+            "^web1",
+            "└── first +filesystem +2025-\\d\\d-\\d\\d \\d\\d:50 +frees 64 KiB",
+            " {4}└── upgrade +\\* +filesystem .* frees 0 B",
+            " {8}└── awake +M +memory .* frees 1.1 MiB",
+            ` {12}└── ${KEPT} +A +crash .* frees 64 KiB\\n$`,
+          ].join("\\n"),
+        ),
         json: {
           instance: "web1",
           current: "snap-00000000000000003",

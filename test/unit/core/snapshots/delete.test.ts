@@ -33,7 +33,7 @@ async function names(on: Bed): Promise<string[]> {
 
 /** "s1(s2(s3*))": the tree, with a star behind the current one. */
 async function tree(on: Bed): Promise<string> {
-  const { roots, current } = snapshotTree(await stateOf(on), UUID);
+  const { roots, current } = await snapshotTree(command(on), await stateOf(on), UUID, false);
   const text = (node: TreeNode): string =>
     `${node.name.startsWith("before") ? "kept" : node.name}${node.id === current ? "*" : ""}${
       node.children.length > 0 ? `(${node.children.map(text).join(" ")})` : ""

@@ -1,0 +1,24 @@
+/** What is shown again and again, at a terminal, until Ctrl-C. */
+import type { Factory } from "../../factory.ts";
+
+/**
+ * Writes what `draw` gives over what it gave before; `times` null: until Ctrl-C, which ends it well. The last one stays
+ * on the screen.
+ */
+export async function redrawn(factory: Factory, times: number | null, draw: () => Promise<string>): Promise<null> {
+  const { streams, signal, status } = factory;
+  let height = 0;
+  for (let left = times ?? Number.POSITIVE_INFINITY; left > 0; left -= 1) {
+    let text: string;
+    try {
+      text = await draw();
+    } catch (error) {
+      if (signal.aborted) return null;
+      throw error;
+    }
+    status.clear();
+    streams.stdout.write(`${height === 0 ? "" : `\u001b[${height}A\u001b[J`}${text}`);
+    height = text.split("\n").length - 1;
+  }
+  return null;
+}

@@ -1,0 +1,24 @@
+/** What a person reads once something is done, or where there is nothing yet. */
+import { session } from "./session.ts";
+
+session("done", "estate", [
+  "estrato instance stop web1",
+  "estrato instance stop web1",
+  "estrato instance start web1 web2",
+  "estrato snapshot revert web1/first",
+  "estrato snapshot unrevert web1",
+  "estrato snapshot delete web1/upgrade",
+  "estrato volume create more --size 10G -c id -c name",
+  "estrato volume resize more 20G",
+  "estrato volume delete more -y",
+  "estrato shelve web1",
+  "estrato unshelve web1",
+  "estrato instance stop nosuch",
+  "estrato instance delete web1 -y",
+]);
+session("nothing-yet", "nothing", [
+  "estrato instance list",
+  "estrato snapshot list",
+  "estrato image list",
+  "estrato instance list | cat",
+]);
