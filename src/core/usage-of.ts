@@ -4,6 +4,7 @@ import { chainOrNull, type Pointer } from "./graph/references.ts";
 import { findImage } from "./images/find.ts";
 import { instanceId } from "./instances/find.ts";
 import { exclusiveOf } from "./layers/freed.ts";
+import { heldBack } from "./layers/held-back.ts";
 import { readFacts } from "./layers/holders.ts";
 import type { State } from "./model/state.ts";
 import type { World } from "./ports.ts";
@@ -43,7 +44,8 @@ export async function usageOf(world: World, noun: Exclude<UsageNoun, "backup">, 
   const things = thingsOf(state, noun).filter(({ id }) => wanted === null || id === wanted);
   const chains = things.map(({ layers }) => [...new Set(layers.flatMap((layer) => chainOrNull(state, layer) ?? []))]);
   const read = [...new Set(chains.flat())].flatMap((id) => state.layers[id] ?? []);
-  const [facts, allocated, exclusive] = await Promise.all([
+  const [held, facts, allocated, exclusive] = await Promise.all([
+    heldBack(world),
     readFacts(world, state, Object.keys(state.layers), { outsiders: true }),
     readAllocated(world, read),
     exclusiveOf(
@@ -52,7 +54,9 @@ export async function usageOf(world: World, noun: Exclude<UsageNoun, "backup">, 
       things.map(({ pointers }) => pointers),
     ),
   ]);
-  const waiting = new Set(hiddenLayers(state, facts, allocated).flatMap(({ id, fate }) => (fate === "kept" ? [] : id)));
+  const waiting = new Set(
+    hiddenLayers(state, facts, allocated, held).flatMap(({ id, fate }) => (fate === "kept" ? [] : id)),
+  );
   const sum = (ids: readonly string[]) => ids.reduce((all, id) => all + (allocated.get(id) ?? 0), 0);
   return things.map(({ id, name, memoryBytes }, index): ThingUsage => {
     const chain = chains[index] ?? [];
