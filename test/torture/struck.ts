@@ -43,7 +43,10 @@ export async function struck(
     scene.isOver = true;
   } else wrong.push(...left);
   if (wrong.length > 0) return wrong;
+  const { things } = scene.model;
+  const known = new Set(things.keys());
   wrong.push(...learnt(scene, deed, done ? "done" : "unknown"));
+  if (scene.isOver) for (const id of things.keys()) if (!known.has(id)) things.delete(id);
   if (!done) await scene.comparer.settle(scene.model, deed.effect.writes ?? new Map());
   return wrong.length > 0 || !done || deed.after === undefined ? wrong : deed.after();
 }

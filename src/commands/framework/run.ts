@@ -6,6 +6,7 @@ import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/out
 import { compileQuery } from "../../ui/output/query.ts";
 import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/render.ts";
 import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
+import { eventLog } from "./logged.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
 import type { Drawing } from "./result.ts";
@@ -76,14 +77,25 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     catalogue,
     isWatched: factory.terminal.stdout && wish.query === null && (wish.format ?? "table") === "table",
     render: async (rows) => printed(verb, rows, wish, selection, page, line.globals.verbose),
-    tellDone: (target, outcome) => told.done(target, outcome),
+    async ended(target, outcome, error) {
+      isEnded = true;
+      await log.ended(target, error);
+      if (error === null) await told.done(target, outcome);
+    },
     failure: null,
   };
   const told = teller(verb, context, isPlain(wish));
+  const log = eventLog(name, verb, context);
+  let isEnded = false;
+  const [first = ""] = Object.values(context.args).flat();
   let outcome: unknown;
   try {
     outcome = await verb.run(context);
+    if (!isEnded) await log.ended(String(first ?? ""), null);
     factory.status.end();
+  } catch (error) {
+    if (!isEnded) await log.ended(String(first ?? ""), error);
+    throw error;
   } finally {
     factory.status.clear();
   }

@@ -15,7 +15,7 @@ export interface TargetWords {
  * printed: all alike: that code; all, differently: "failed"; some: "partial". An interruption ends it at once.
  */
 export async function eachTarget<T>(
-  context: Pick<Context, "factory" | "failure" | "tellDone">,
+  context: Pick<Context, "factory" | "failure" | "ended">,
   targets: readonly string[],
   { kind, verb }: TargetWords,
   work: (target: string) => Promise<T>,
@@ -28,10 +28,11 @@ export async function eachTarget<T>(
     try {
       const result = await work(target);
       results.push(result);
-      await context.tellDone(target, result);
+      await context.ended(target, result, null);
     } catch (error) {
       if (context.factory.signal.aborted) throw error;
       failures.push(context.factory.reportError(error));
+      await context.ended(target, null, error);
     }
   }
   const [first] = failures;

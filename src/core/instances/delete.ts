@@ -86,19 +86,24 @@ export async function deleteInstance(
         hint: "Try again.",
       });
     }
-    const data = await dataOf(world, doomed, await crontabOf(world, doomed));
-    const steps = deleteInstanceSteps(world, data, doomed.status?.managedSave ?? false);
-    return run<DeleteData, null>(world, locks, {
-      kind: deleteInstanceKind,
-      target: data.name,
-      data,
-      steps,
-      follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data), data.uuid),
-      result: async () => null,
-    });
+    return deleteDoomed(world, locks, doomed);
   });
   if (!isPlan(plan)) await forgetForeignVolumes(world, first.foreign, first.name);
   return plan;
+}
+
+/** Under its lock, and those of its schedules. */
+export async function deleteDoomed(world: World, locks: HeldLocks, doomed: Doomed): Promise<PlanView | null> {
+  const data = await dataOf(world, doomed, await crontabOf(world, doomed));
+  const steps = deleteInstanceSteps(world, data, doomed.status?.managedSave ?? false);
+  return run<DeleteData, null>(world, locks, {
+    kind: deleteInstanceKind,
+    target: data.name,
+    data,
+    steps,
+    follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data), data.uuid),
+    result: async () => null,
+  });
 }
 
 /** A schedule that is at work is waited for, as any work on the instance is. */
@@ -189,7 +194,7 @@ function deleteInstanceSteps(world: World, data: DeleteData, saved: boolean): St
     {
       id: "forget",
       title: `Forget it and its snapshots${data.schedules.length === 0 ? "" : " and schedules"}`,
-      run: () => world.store.update((draft) => dropRecords(draft, data)),
+      run: () => world.store.update((draft) => dropRecords(draft, data), data.uuid),
     },
     { id: "remove-records", title: "Remove its records", actions: unlinkFiles(world, data) },
   );

@@ -27,6 +27,26 @@ function writeUserFile(text: string): void {
 }
 
 describe("settings", () => {
+  it("leave no signal handlers behind when they are written: a Ctrl-C counts once", async () => {
+    const before = process.listenerCount("SIGINT");
+    await settings().set("network", "mine", "user");
+    expect(process.listenerCount("SIGINT")).toBe(before);
+    expect(process.listenerCount("SIGTERM")).toBe(0);
+  });
+
+  it("are replaced as a whole even where the environment says SNAP, on which conf writes in place", async () => {
+    const file = join(root, "config", "estrato", "config.json");
+    process.env.SNAP = "/snap/x";
+    try {
+      await settings().set("network", "mine", "user");
+      const { ino } = statSync(file);
+      await settings().set("network", "other", "user");
+      expect(statSync(file).ino).not.toBe(ino);
+    } finally {
+      delete process.env.SNAP;
+    }
+  });
+
   it("have defaults, and reading them makes no file", () => {
     const values = Object.fromEntries(
       settings()

@@ -56,6 +56,11 @@ export const using: NounLines = {
         json: [backup({ id: SECOND, parent: FIRST })],
       },
       { line: "backup list nosuch", json: [] },
+      {
+        line: "backup list --calendar",
+        json: [FIRST, SECOND, OTHER].map((id) => backup({ id })),
+        prints: /^web1 {2}2025-01 *\nMo .*\n {8} 1F {2}2 [^!]*\nF full {3}i incremental {3}! damaged {3}- missed\n$/s,
+      },
     ],
     refused: refusals(["backup list --target /nowhere", 6, "there is no such folder"]),
   },
