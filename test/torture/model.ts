@@ -187,7 +187,9 @@ export class Model {
       const made = fresh.has(one.instance ?? "") ? effect.made?.get(one.device ?? "") : effect.made?.get("free");
       const content = stranger?.content ?? (refused ? undefined : made);
       if (content === undefined || (stranger === undefined && !free && !fresh.has(one.instance ?? "")))
-        wrong.push(`volume ${one.name ?? one.id} has appeared`);
+        wrong.push(
+          `volume ${one.name ?? one.id} (${state.instances[one.instance ?? ""]?.name} ${one.device}) has appeared`,
+        );
       const disks = new Map([[one.id, content ?? new Uint8Array(0)]]);
       this.things.set(one.id, { kind: "volume", id: one.id, name: one.name, disks });
     }

@@ -11,6 +11,7 @@ import { recoverAll } from "../operations/recovery.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
+import { examineVerifying } from "./half-made.ts";
 import { examineInstances } from "./instances.ts";
 import { recordLostLayers } from "./lost-layers.ts";
 import { examineMarks } from "./marks.ts";
@@ -58,6 +59,7 @@ export async function examine(world: World): Promise<Finding[]> {
       ...(await examineTargets(world, state)),
       ...(await examineSchedules(world, state)),
       ...(await examineUses(world, state)),
+      ...(await examineVerifying(world, state)),
       ...(await examineOrphans(world, state)),
       ...(await orphanSecrets(world, state)),
     );
@@ -110,6 +112,8 @@ export async function repair(world: World): Promise<Examined[]> {
     if (finding.mending !== null && !refused.has(finding))
       done.push({ ...rowOf(finding), result: (await mend(world, finding)) ? "mended" : "left" });
   }
+  // What was mended may have been in its way: a guest that was undefined, for one.
+  if (failures.splice(0).length > 0) await recoverAll(world, failures, world.lockTimeoutMs);
   const { collect } = await import("../layers/collect.ts");
   await collect(world);
   await (await import("../backups/pull.ts")).pullAll(world);

@@ -1,6 +1,6 @@
 /**
- * Files of others that stood on a layer of ours, of which nobody is left, and which are gone. While they are recorded
- * what they stood on stays (DESIGN.md, section 1), for good.
+ * Files of others that nothing of ours stands on any more, and which are gone. While they are recorded what they stood
+ * on stays (DESIGN.md, section 1), for good.
  */
 import { dirname } from "node:path";
 import { children, descendants, standingOn } from "../graph/references.ts";
@@ -21,7 +21,7 @@ export async function examineGoneForeign(world: World, state: State, layer: Laye
   const isAway = (await world.host.listFolder(folder)).length === 0;
   return {
     subject: layer.file,
-    problem: `it is missing${isAway ? `, as all that lay in ${folder}` : ""}; it stood on a layer of ours, and nothing here needs it`,
+    problem: `it is missing${isAway ? `, as all that lay in ${folder}` : ""}; nothing here needs it${layer.parent === null ? "" : ", and it stood on a layer of ours"}`,
     remedy: isAway
       ? "Mount the disk that it lies on. If that is gone for good, say so at a terminal (--yes is no answer), and it is forgotten."
       : "Forget it, and collect what it stood on; or put it back, or mount the disk that it lies on.",
@@ -29,8 +29,10 @@ export async function examineGoneForeign(world: World, state: State, layer: Laye
       locks: [layer.id],
       byPerson: isAway,
       // The disk that it lies on may just not be mounted.
-      loses: gone.map(
-        ({ file }) => `what ${file} holds, if it is not gone but away: it cannot be read without what it stands on`,
+      loses: gone.map(({ file, parent }) =>
+        parent === null
+          ? `the owner and mode that ${file} had, if it is not gone but away`
+          : `what ${file} holds, if it is not gone but away: it cannot be read without what it stands on`,
       ),
       mend: (w) => forget(w, layer.id),
     },
@@ -67,7 +69,7 @@ async function goneFrom(world: World, state: State, id: string): Promise<Layer[]
     if (layer == null || layer.busy !== null || layer.borrowed !== undefined) return null;
     if (layer.foreign === null) continue; // nothing points at it: it goes by itself
     // It may have been a head: one that a guest left behind is not frozen.
-    if (layer.parent === null || (await world.host.fileInfo(layer.file)) !== null) return null;
+    if ((await world.host.fileInfo(layer.file)) !== null) return null;
     gone.push(layer);
   }
   if (gone[0]?.id !== id) return null;

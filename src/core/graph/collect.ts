@@ -115,7 +115,8 @@ function decideFree(state: State, facts: CollectFacts, id: string): Decision {
   if (layer?.foreign == null) return named(facts, id) ?? { kind: "free", layer: id };
   // A user's file that stands on ours stays his when we forget it: then it is not forgotten, and keeps what it needs.
   const ours = (chainOrNull(state, id) ?? []).find((below) => state.layers[below]?.foreign === null);
-  if (ours === undefined) return { kind: "free", layer: id };
+  // It is to get its owner and mode back.
+  if (ours === undefined) return away(state, facts, id, [id]) ?? { kind: "free", layer: id };
   const reason = `${layer.file}, which is not ours, stands on layer ${ours} of ours`;
   return { kind: "keep", layer: id, because: "foreign", reason, by: [] };
 }
@@ -134,7 +135,7 @@ function busy(state: State, id: string, near: readonly string[]): Defer | null {
   return operation ? { kind: "defer", layer: id, reason: `${operation} is at work on this chain`, by: [] } : null;
 }
 
-/** What is not there can be neither read nor written, and a merge that was begun could not even be undone. */
+/** What is not there can be neither read nor written nor given back: what was begun could not even be undone. */
 function away(state: State, facts: CollectFacts, id: string, chain: readonly string[]): Defer | null {
   const missing = chain.find((layer) => facts.isThere?.(layer) === false);
   return missing === undefined ? null : defer(state, id, `${state.layers[missing]?.file} is not there`, []);

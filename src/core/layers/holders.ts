@@ -5,7 +5,7 @@
 import { EstratoError } from "../../errors.ts";
 import { borrowedBelow } from "../graph/borrowed.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
-import { chain, chainOrNull, children, descendantHeads } from "../graph/references.ts";
+import { chain, children, descendantHeads } from "../graph/references.ts";
 import { lostAmong } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus, QemuDisk } from "../model/host.ts";
@@ -48,16 +48,14 @@ export async function readFacts(
   const add = (layer: string, holder: Holder) => holders.set(layer, [...(holders.get(layer) ?? []), holder]);
   for (const uuid of instances) {
     const status = statuses.get(uuid);
-    if (status === undefined) continue;
-    for (const [layer, holder] of await holdersOfDomain(world, state, status, trustQemu, lost.get(uuid) ?? null))
-      add(layer, holder);
+    const found =
+      status === undefined
+        ? withoutDomain(state, uuid, trustQemu)
+        : await holdersOfDomain(world, state, status, trustQemu, lost.get(uuid) ?? null);
+    for (const [layer, holder] of found) add(layer, holder);
   }
   const near = withNeighbours(state, layers);
-  const own = await readFiles(
-    world,
-    state,
-    new Set([...near, ...layers.flatMap((id) => chainOrNull(state, id) ?? [])]),
-  );
+  const own = await readFiles(world, state, withBelow(state, near));
   const named = outsiders ? await outsidersNear(world, state, layers) : () => [];
   return {
     holders,
@@ -119,6 +117,15 @@ function withNeighbours(state: State, layers: readonly string[]): Set<string> {
   return new Set([...layers, ...above.map(({ id }) => id)]);
 }
 
+/** Each once, however many stand on it. */
+function withBelow(state: State, layers: Iterable<string>): Set<string> {
+  const found = new Set<string>();
+  for (const layer of layers)
+    for (let id: string | null = layer; id !== null && !found.has(id); id = state.layers[id]?.parent ?? null)
+      found.add(id);
+  return found;
+}
+
 async function holdersOfDomain(
   world: World,
   state: State,
@@ -154,18 +161,8 @@ async function holdersOfDomain(
     disks = await world.host.qemuDisks(status.uuid);
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
-    // QEMU does not answer: take the record's word for what it holds, and move nothing under it.
-    return [...volumesOf(state, status.uuid)].flatMap(([device, volume]) =>
-      chain(state, volume.head).map((layer): [string, Holder] => [
-        layer,
-        {
-          instance: status.uuid,
-          device,
-          role: layer === volume.head ? "head" : "backing",
-          blocked: "QEMU does not answer",
-        },
-      ]),
-    );
+    // Take the record's word for what it holds, and move nothing under it.
+    return blockedOn(state, status.uuid, "QEMU does not answer");
   }
   await addOtherNames(
     world,
@@ -196,6 +193,21 @@ async function holdersOfDomain(
     });
   }
   return found;
+}
+
+/** Somebody has undefined it: the definition that it is to get again could not be told what was moved. */
+function withoutDomain(state: State, uuid: string, trustQemu: boolean): [string, Holder][] {
+  if (trustQemu || state.instances[uuid]?.shelved != null) return [];
+  return blockedOn(state, uuid, "libvirt has no domain of it");
+}
+
+function blockedOn(state: State, uuid: string, blocked: string): [string, Holder][] {
+  return [...volumesOf(state, uuid)].flatMap(([device, { head }]) =>
+    chain(state, head).map((layer): [string, Holder] => [
+      layer,
+      { instance: uuid, device, role: layer === head ? "head" : "backing", blocked },
+    ]),
+  );
 }
 
 /**

@@ -11,7 +11,11 @@ const SMALL = ["--vcpus", "1", "--ram", "64M", "--network", "none"];
 const MOST_INSTANCES = 6;
 const MOST_RUNNING = 2;
 
-/** An image, snapshot or backup, and what its disks hold by device. */
+/** Of a guest without firmware the new one's disks are vda, vdb, … in their order, whatever they were called. */
+const inOrder = (contents: readonly Content[]) =>
+  new Map(contents.map((content, index) => [`vd${"abcdef"[index]}`, content]));
+
+/** An image or a snapshot, and what the disks of a guest that is made of it hold, by device. */
 function source(scene: Scene, dice: Dice): { words: string[]; made: Map<string, Content> } | null {
   const { model } = scene;
   const what = dice.below(4);
@@ -19,12 +23,16 @@ function source(scene: Scene, dice: Dice): { words: string[]; made: Map<string, 
     const one = scene.snapshot(dice, ({ type }) => type === "instance");
     const disks = model.things.get(one?.id ?? "")?.disks;
     if (one === undefined || disks === undefined) return null;
-    const made = new Map(one.disks.map(({ device, volume }) => [device, disks.get(volume) as Content]));
+    const made = inOrder(one.disks.map(({ volume }) => disks.get(volume) as Content));
     return { words: ["--snapshot", scene.snapshotName(one)], made };
   }
   const one = scene.thing("image", dice, ({ id }) => model.state.images[id]?.type !== "shelved");
   if (one === undefined) return null;
-  return { words: ["--image", one.name ?? ""], made: new Map(one.disks) };
+  const disks = model.state.images[one.id]?.disks ?? [];
+  return {
+    words: ["--image", one.name ?? ""],
+    made: inOrder(disks.map(({ device }) => one.disks.get(device) as Content)),
+  };
 }
 
 const create: Move = {

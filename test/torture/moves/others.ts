@@ -17,8 +17,9 @@ const overlay: Move = {
     const one = scene.defined(dice);
     if (one === undefined) return null;
     const [id, name] = one;
+    const disks = (await disksOfDomain(id)) ?? [];
     // Other tools would make plain overlays of encrypted disks: a refusal of its own.
-    if (((await disksOfDomain(id)) ?? []).some(({ file }) => isEncrypted(file))) return null;
+    if (disks.length === 0 || disks.some(({ file }) => isEncrypted(file))) return null;
     const overlayName = scene.name("o");
     if (scene.running.has(id))
       return other(
@@ -26,7 +27,7 @@ const overlay: Move = {
         () => virsh("snapshot-create-as", id, overlayName, "--disk-only", "--atomic", "--no-metadata"),
         true,
       );
-    const disk = dice.pick((await disksOfDomain(id)) ?? []);
+    const disk = dice.pick(disks);
     if (disk === undefined) return null;
     const file = scene.file(`${overlayName}.qcow2`);
     return other(
@@ -143,10 +144,7 @@ const secondStore: Move = {
   name: "a second store",
   weight: 2,
   plan(scene, dice) {
-    const { layers, volumes } = scene.model.state;
-    // One that was adopted, and stands on its own files alone, is known to no other store.
-    const isOurs = (id: string) => Object.values(volumes).some((v) => v.instance === id && !layers[v.head]?.foreign);
-    const one = scene.defined(dice, isOurs);
+    const one = scene.defined(dice);
     if (one === undefined) return null;
     const store = `${scene.ground.folder}/second`;
     return verb(["--store", store, "snapshot", "create", one[1], "x"], {}, { mustRefuse: true, whole: true });

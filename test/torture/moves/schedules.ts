@@ -30,6 +30,12 @@ const run: Move = {
     const words = ["schedule", "run", one.name];
     const { model } = scene;
     const { instance } = one;
+    const released = model.strangers.get(instance);
+    if (released !== undefined) {
+      // It is adopted again.
+      if (one.task.kind !== "snapshot") return null;
+      return verb(words, { instance: released.name, adds: [{ kind: "snapshot", name: null }] });
+    }
     if (model.state.instances[instance]?.shelved !== null) return verb(words, {});
     if (one.task.kind === "snapshot") {
       const mine = Object.values(model.state.snapshots).filter(({ schedule }) => schedule === one.id);

@@ -8,14 +8,24 @@ const CALLS = [
 ];
 const LONGEST_WRITE = 64 * 1024 ** 2;
 
-/** In front of a line: all that it and its children do goes to `log`. */
-export const tracedBy = (log: string): string[] => [
-  ...["strace", "-f", "--seccomp-bpf", "-qq", "-y", "-xx", "-s", `${LONGEST_WRITE}`, "-o", log],
+const traced = (log: string): string[] => [
+  ...["strace", "-f", "-ttt", "-qq", "-y", "-xx", "-s", `${LONGEST_WRITE}`, "-o", log],
   ...["-e", `trace=${CALLS.join(",")}`, "-e", "signal=none"],
+];
+
+/** In front of a line: all that it and its children do goes to `log`. */
+export const tracedBy = (log: string): string[] => [...traced(log), "--seccomp-bpf"];
+
+/** The same of processes that are at work, until it is told to end. */
+export const tracedAt = (log: string, processes: readonly number[]): string[] => [
+  ...traced(log),
+  ...processes.flatMap((process) => ["-p", `${process}`]),
 ];
 
 /** One that succeeded. */
 export interface Call {
+  /** When it ended or, if nothing came between, began: seconds, as of the clock. */
+  readonly at: number;
   readonly name: string;
   /** As strace wrote them. */
   readonly args: readonly string[];
@@ -24,25 +34,29 @@ export interface Call {
   readonly opened: string | null;
 }
 
-/** In the order in which they ended. */
-export function callsIn(log: string): Call[] {
+/** Of all logs, in the order in which they ended. */
+export const callsIn = (logs: readonly string[]): Call[] => logs.flatMap(callsOf).sort((a, b) => a.at - b.at);
+
+function callsOf(log: string): Call[] {
   const begun = new Map<string, string>();
   return log.split("\n").flatMap((line) => {
-    const [, process = "", text = ""] = /^(\d+) +(.*)$/.exec(line) ?? [];
+    const [, process = "", at = "", text = ""] = /^(\d+) +(\d+\.\d+) (.*)$/.exec(line) ?? [];
     if (text.endsWith("<unfinished ...>")) {
       begun.set(process, text.slice(0, -"<unfinished ...>".length).trimEnd());
       return [];
     }
     const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(text);
-    return callOf(resumed === null ? text : `${begun.get(process) ?? ""}${resumed[1]}`);
+    return callOf(Number(at), resumed === null ? text : `${begun.get(process) ?? ""}${resumed[1]}`);
   });
 }
 
-function callOf(text: string): Call[] {
+function callOf(at: number, text: string): Call[] {
   const parts = /^(\w+)\((.*)\) += (\d+)(?:<([^>]*)>)?/.exec(text);
   if (parts === null) return [];
   const [, name = "", args = "", result, opened] = parts;
-  return [{ name, args: parted(args), result: Number(result), opened: opened === undefined ? null : pathIn(opened) }];
+  return [
+    { at, name, args: parted(args), result: Number(result), opened: opened === undefined ? null : pathIn(opened) },
+  ];
 }
 
 /** At the commas that stand in no brackets and no quotes; strace escapes every character of a string. */

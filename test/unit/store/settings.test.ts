@@ -57,6 +57,10 @@ describe("settings", () => {
       connect: "qemu:///session",
       network: "default",
       backup_target: null,
+      flavor: "small",
+      rotation: null,
+      backup_type: "manual",
+      quiesce: "try",
       image_stores: null,
       revert_keep: "24h",
       host_timeout: "30",
@@ -117,11 +121,12 @@ describe("settings", () => {
     ).toEqual(["network", "color", "format"]);
   });
 
-  it("refuse an unknown key with the list of the known ones", async () => {
+  it("refuse an unknown key with the one that may be meant, or the list of the known ones", async () => {
     const refusal = { code: "usage", hint: expect.stringContaining("connect, network, backup_target") };
-    expect(() => settings().get("colour")).toThrow(expect.objectContaining(refusal));
+    expect(() => settings().get("unlike")).toThrow(expect.objectContaining(refusal));
     await expect(settings().set("constructor", "x")).rejects.toMatchObject(refusal);
-    await expect(settings().unset("colour")).rejects.toMatchObject(refusal);
+    const near = { code: "usage", hint: "Did you mean color?" };
+    await expect(settings().unset("colour")).rejects.toMatchObject(near);
   });
 
   it.each([

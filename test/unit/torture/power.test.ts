@@ -31,13 +31,19 @@ const created = (name: string) =>
 const wrote = (name: string, text: string) => `7 write(${fd(name)}, "${hex(text)}", ${text.length}) = ${text.length}`;
 const renamed = () => `7 rename(${path("next")}, ${path("state")}) = 0`;
 const synced = (name: string) => `7 fsync(${fd(name)}) = 0`;
-const syncedFolder = () => `7 fsync(4<${hex(folder)}>) = 0`;
+const syncedFolder = () => `8 fsync(4<${hex(folder)}>) = 0`;
+
+/** Each process has a log of its own; a millisecond lies between two calls. */
+function logs(lines: readonly string[]): string[] {
+  const timed = lines.map((line, index) => line.replace(" ", ` 1800000000.00${index}000 `));
+  return ["7", "8"].map((process) => timed.filter((line) => line.startsWith(process)).join("\n"));
+}
 
 /** What is read after the cut; the calls were really made, as far as the folder shows it. */
 function after(lines: readonly string[], upTo = 0): string | null {
   writeFileSync(file("state"), "new");
   const disk = new Disk(folder, copy);
-  play(disk, callsIn(lines.join("\n")));
+  play(disk, callsIn(logs(lines)));
   disk.cut(upTo);
   restore(disk, folder);
   return existsSync(file("state")) ? readFileSync(file("state"), "utf8") : null;

@@ -133,6 +133,22 @@ test("while it is away nothing is merged that stands on it, and then all that wa
   await requireSound(on, "merged");
 });
 
+test("one that stood on nothing is forgotten after a yes, and until then nobody tries to give it back", async () => {
+  const on = await left();
+  await command(on).store.update((draft) => {
+    const below = draft.layers[FOREIGN];
+    if (below !== undefined) below.parent = null;
+  });
+  const away = command(on);
+  await collect(away);
+  expect([away.notes, await away.store.journal.list()]).toEqual([[], []]);
+  expect((await stateOf(on)).layers[FOREIGN]).toBeDefined();
+  const world = command(on);
+  expect((await repair(world)).map(({ result }) => result)).toEqual(["mended"]);
+  expect(world.asked).toMatchObject([{ loses: [expect.stringContaining(`owner and mode that ${FILE}`)] }]);
+  expect(await examine(command(on))).toEqual([]);
+});
+
 test.each([true, false])(
   "one that is there is its guest's, who writes to it as before (%s: frozen)",
   async (frozen) => {

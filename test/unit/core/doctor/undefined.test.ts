@@ -9,6 +9,7 @@ import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { attachVolume } from "../../../../src/core/volumes/attach.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import { requireSound } from "../crashes.ts";
+import { everyEnd } from "../ends.ts";
 import { creation, newEstate } from "../instances/world.ts";
 import { withVolume } from "../volumes/world.ts";
 import {
@@ -224,6 +225,43 @@ describe("a guest that runs on", () => {
     if (open) open.chain = ["/disks/web1-vda.qcow2"];
     await refuses(on, "QEMU writes to /disks/web1-vda.qcow2");
   });
+});
+
+test("nothing is merged below a guest that is undefined, but once it is defined again", async () => {
+  const on = await prepared();
+  await take(on, "s2");
+  const held = await disksOf(on);
+  await undefine(on);
+  const layers = Object.keys((await stateOf(on)).layers);
+  const world = command(on);
+  await deleteSnapshot(world, "web1/s2", { children: false });
+  expect(world.notes).toEqual([]);
+  expect(await world.store.journal.list()).toEqual([]);
+  expect(Object.keys((await stateOf(on)).layers)).toEqual(layers);
+  await mends(on);
+  expect(Object.keys((await stateOf(on)).layers)).toHaveLength(layers.length - 1);
+  expect(await disksOf(on)).toEqual(held);
+});
+
+test("an operation that was killed, and whose guest is undefined then, is ended by the same repair", async () => {
+  const { ends } = await everyEnd("killed", {
+    prepare: async () => {
+      const on = await prepared();
+      await take(on, "s2");
+      return on;
+    },
+    run: (world) => deleteSnapshot(world, "web1/s2", { children: false }),
+  });
+  for (const end of ends) {
+    const on = await end.strike();
+    await undefine(on);
+    expect(
+      (await repair(command(on))).map(({ result }) => result),
+      end.point,
+    ).not.toContain("left");
+    expect(await problems(on), end.point).toEqual([]);
+    await requireSound(on, end.point);
+  }
 });
 
 test("what is kept of an instance goes with it", async () => {
