@@ -30,6 +30,7 @@ export function liveContract(current: () => Rig): void {
       { device: "vda", chain: [head, one], sizeBytes: DISK_BYTES },
       { device: "vdb", chain: [two], sizeBytes: DISK_BYTES },
     ]);
+    expect((await rig.host.domainStatus(uuid, "qemu"))?.qemu).toEqual(await rig.host.qemuDisks(uuid));
     expect(await definedHeads(rig, uuid)).toEqual(["head", "head"]);
     expect(await rig.read(one)).toEqual({ 0: "A" });
     expect(await rig.read(head)).toEqual({ 0: "A", 1: "B" });

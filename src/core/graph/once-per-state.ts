@@ -2,7 +2,10 @@
 import { asRead } from "../model/drafts.ts";
 import type { State } from "../model/state.ts";
 
-/** `find` depends on nothing but the state. One that may still change is gone through each time; a draft to which nothing was done is what it was made of. */
+/**
+ * `find` depends on nothing but the state. One that may still change is gone through each time; a draft to which
+ * nothing was done is what it was made of.
+ */
 export function oncePerState<T>(find: (state: State) => T): (state: State) => T {
   const found = new WeakMap<State, { readonly value: T }>();
   return (maybeDraft) => {

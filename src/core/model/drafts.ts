@@ -12,7 +12,7 @@ export function withChange(state: State, change: (draft: State) => void): State 
   });
 }
 
-/** What a draft holds now, for who goes through all of it: each part of a draft that is only looked at costs one, too. */
+/** What a draft holds now, for who goes through all of it: each part of a draft that is looked at is made a draft. */
 export function asRead(state: State): State {
   return isDraft(state) ? current(state) : state;
 }
