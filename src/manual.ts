@@ -1,6 +1,6 @@
 /** Writes the manual: `node dist/manual.js man`. An entry point of its own, so that the program does not carry it. */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { guidePage, type Language } from "./manual/markdown.ts";
 import { manualPages } from "./manual/pages.ts";
 import type { Release } from "./manual/roff.ts";
@@ -12,8 +12,8 @@ const PAGE = /^[\w-]+(?:\.es)?\.[157]$/;
 
 /** What the pages in `folder` are of: the package's version, with the day that the changelog has for it. */
 function releaseOf(folder: string): Release {
-  const { version } = JSON.parse(readFileSync(join(folder, "../package.json"), "utf8")) as { version: string };
-  const changelog = readFileSync(join(folder, "../CHANGELOG.md"), "utf8");
+  const { version } = JSON.parse(readFileSync(join(dirname(folder), "package.json"), "utf8")) as { version: string };
+  const changelog = readFileSync(join(dirname(folder), "CHANGELOG.md"), "utf8");
   const [, date] = new RegExp(`^## \\[${version.replaceAll(".", "\\.")}\\] - (\\S+)$`, "m").exec(changelog) ?? [];
   if (date === undefined) throw new Error(`CHANGELOG.md: no date of version ${version}`);
   return { version, date };
@@ -32,16 +32,16 @@ export async function allPages(folder: string): Promise<Map<string, string>> {
   return pages;
 }
 
-/** Writes them, removes pages of what is no more, and names all of them in the package, from where npm installs them. */
+/** Writes them, removes pages of what is no more, and names all of them in the package, as npm installs them. */
 async function writeManual(folder: string): Promise<void> {
   const pages = await allPages(folder);
   for (const file of readdirSync(folder)) {
     if (PAGE.test(file) && !pages.has(file)) rmSync(join(folder, file));
   }
   for (const [file, text] of pages) writeFileSync(join(folder, file), text);
-  const own = JSON.parse(readFileSync(join(folder, "../package.json"), "utf8")) as object;
+  const own = JSON.parse(readFileSync(join(dirname(folder), "package.json"), "utf8")) as object;
   const man = [...pages.keys()].sort().map((file) => `man/${file}`);
-  writeFileSync(join(folder, "../package.json"), `${JSON.stringify({ ...own, man }, null, 2)}\n`);
+  writeFileSync(join(dirname(folder), "package.json"), `${JSON.stringify({ ...own, man }, null, 2)}\n`);
 }
 
 const [, script, folder] = process.argv;

@@ -1,32 +1,76 @@
 import { type HiddenLayer, readUsage, type Usage, type UsageRow } from "../core/usage.ts";
+import { type ThingUsage, USAGE_NOUNS, type UsageNoun } from "../core/usage-of.ts";
+import { EstratoError } from "../errors.ts";
 import type { Painter } from "../ui/colour.ts";
 import { nested, size } from "../ui/output/columns.ts";
 import { printable } from "../ui/text.ts";
 import { humanSize } from "../units.ts";
+import { placesIfAny, target } from "./backup/place.ts";
+import { optional } from "./framework/arguments.ts";
 import * as result from "./framework/result.ts";
 import { verb } from "./framework/verb.ts";
 
+interface Shown extends Usage {
+  /** Of the noun that was named. */
+  readonly things: readonly ThingUsage[];
+}
+
 const columns = [
-  nested<Usage>("kinds", ({ kinds }) => kinds.map(rowJson)),
-  nested<Usage>("hidden", ({ hidden }) => hidden.map(hiddenJson)),
-  size<Usage>("free_bytes", (usage) => usage.freeBytes),
+  nested<Shown>("kinds", ({ kinds }) => kinds.map(rowJson)),
+  nested<Shown>("hidden", ({ hidden }) => hidden.map(hiddenJson)),
+  size<Shown>("free_bytes", (usage) => usage.freeBytes),
+  nested<Shown>("things", ({ things }) => things.map((one) => ({ ...one }))),
 ];
 
 export default verb({
   description:
     "Shows where the bytes are: what volumes, snapshots and images measure as guests see them, what the files of their layers take on " +
     "the disk, and what deleting all of a kind would free. Then the layers that nothing points at: those that others need, and those " +
-    "that wait to be collected, with the reason; and files under hidden names, which commands write, or wrote when they were killed.",
-  result: result.one(columns, { draw: ([usage], { painter }) => (usage === undefined ? "" : drawn(usage, painter)) }),
+    "that wait to be collected, with the reason; and files under hidden names, which commands write, or wrote when they were killed.\n\n" +
+    "With a noun (instance, snapshot, image, volume, backup), each of its things, or one: what is its own, which deleting it would free; what " +
+    "others read too; and what waits below it to be collected.",
+  arguments: {
+    noun: optional("NOUN", "instance, snapshot, image, volume or backup", { complete: USAGE_NOUNS }),
+    target: optional("TARGET", "only this one"),
+  },
+  options: { target },
+  result: result.one(columns, { draw: ([usage], on) => (usage === undefined ? "" : drawnOn(usage, on)) }),
   changes: false,
   examples: [
     { line: "estrato usage", says: "for people" },
+    { line: "estrato usage snapshot", says: "each snapshot, and what deleting it would free" },
     { line: "estrato usage --query hidden[].reason", says: "why some bytes are still there" },
   ],
-  async run({ world }) {
-    return readUsage(await world());
+  exits: { 2: "no such noun", 4: "there is no such thing" },
+  async run({ args, options, world, factory }) {
+    const noun = nounOf(args.noun);
+    const core = await world();
+    if (noun === null) return { ...(await readUsage(core)), things: [] };
+    const of = await import("../core/usage-of.ts");
+    const freeBytes = await core.host.freeBytes(core.store.paths.layersFolder);
+    if (noun !== "backup") return { ...NOTHING, freeBytes, things: await of.usageOf(core, noun, args.target) };
+    const { listBackups } = await import("../core/backups/list.ts");
+    const backups = await listBackups(core, await placesIfAny(factory, core, options.target), {});
+    const things = of.usageOfBackups(backups, args.target);
+    if (things.length > 0 || args.target === null) return { ...NOTHING, freeBytes, things };
+    throw new EstratoError("not_found", `backup ${args.target}: not found`, { hint: 'See "estrato backup list".' });
   },
 });
+
+const NOTHING = { kinds: [], hidden: [] };
+
+function nounOf(word: string | null): UsageNoun | null {
+  const noun = USAGE_NOUNS.find((one) => one === word) ?? null;
+  if (word === null || noun !== null) return noun;
+  throw new EstratoError("usage", `usage ${JSON.stringify(word)}: unknown`, {
+    hint: `Name one of ${USAGE_NOUNS.join(", ")}, or nothing.`,
+  });
+}
+
+async function drawnOn(usage: Shown, on: result.Drawing): Promise<string> {
+  if (usage.kinds.length > 0) return drawn(usage, on.painter);
+  return (await import("./usage-bars.ts")).barsOf(usage.things, on);
+}
 
 function rowJson({ kind, count, virtualBytes, allocatedBytes, exclusiveBytes }: UsageRow) {
   return {

@@ -1,4 +1,5 @@
 /** A change that is nothing but a change of what is remembered: one transaction, no journal. */
+import { withChange } from "./model/drafts.ts";
 import type { State } from "./model/state.ts";
 import type { PlanView } from "./operations/steps.ts";
 import type { StorePort } from "./ports.ts";
@@ -14,6 +15,6 @@ export async function changeState<T>(
   change: (draft: State) => T,
 ): Promise<T | PlanView> {
   if (!dryRun) return store.update(change);
-  change(structuredClone(await store.read()));
+  withChange(await store.read(), (draft) => void change(draft));
   return { steps: [{ title, commands: [] }], notes: [], freesBytes: null };
 }

@@ -22,7 +22,7 @@ import { LONGEST_ENTRY_BYTES } from "./sharing/catalogue.ts";
 
 /** Who names a file. */
 export interface User {
-  readonly by: "state" | "domain" | "header" | "store" | "share" | "journal" | "copy";
+  readonly by: "state" | "domain" | "header" | "store" | "share" | "journal" | "aside" | "copy";
   /** The instance, snapshot, image or layer, the domain's UUID, or the path of the file that names it. */
   readonly id: string;
   /** In words for messages: "instance web1". */
@@ -222,7 +222,7 @@ async function keptTexts(world: World): Promise<Mention[]> {
   }
   return [
     ...open,
-    ...(await store.journal.aside()).map(as("journal", "the damaged journal entry")),
+    ...(await store.journal.aside()).map(as("aside", "the damaged journal entry")),
     ...shares.map(as("share", "the shared image in")),
     ...(await store.stateCopies()).map(as("copy", "the copy of the state")),
   ];

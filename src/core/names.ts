@@ -3,6 +3,8 @@ import { didYouMean } from "../did-you-mean.ts";
 import { EstratoError } from "../errors.ts";
 
 const LONGEST_CHARACTERS = 128;
+/** A file's name takes 255 on Linux's file systems, and libvirt puts up to eight behind it: `.xml.new`, `_VARS.fd`. */
+const LONGEST_BYTES = 247;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what a name must not hold
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 /**
@@ -24,9 +26,15 @@ export function whyNoName(name: string): string | null {
   return null;
 }
 
+/** The same of a name that libvirt calls files by. */
+function whyNoFile(name: string): string | null {
+  if (Buffer.byteLength(name) <= LONGEST_BYTES) return null;
+  return `it takes more than ${LONGEST_BYTES} bytes, and libvirt makes files of that name`;
+}
+
 /** Returns `name`. Throws "usage" where it is no name: 1 to 128 printable characters, no "/", no leading "-". */
 export function requireName(kind: string, name: string): string {
-  const why = whyNoName(name);
+  const why = whyNoName(name) ?? (kind === "instance" ? whyNoFile(name) : null);
   if (why === null) return name;
   throw new EstratoError("usage", `${kind} name ${JSON.stringify(name)}: ${why}`, {
     hint: `A name has 1 to ${LONGEST_CHARACTERS} printable characters, no "/" and no leading "-".`,

@@ -7,6 +7,7 @@ import { isBorrowedBackup } from "./graph/borrowed.ts";
 import { collect } from "./graph/collect.ts";
 import { layerGraph, type Pointer, standingOn } from "./graph/references.ts";
 import { exclusiveOf } from "./layers/freed.ts";
+import { type HeldBack, heldBack } from "./layers/held-back.ts";
 import { readFacts } from "./layers/holders.ts";
 import type { HiddenFile } from "./model/host.ts";
 import type { Layer, State } from "./model/state.ts";
@@ -50,7 +51,8 @@ type DiskSizes = readonly { readonly layer: string; readonly sizeBytes: number }
 /** Reads only. */
 export async function readUsage(world: World): Promise<Usage> {
   const state = await world.store.read();
-  const [facts, allocated, unfinished, freeBytes] = await Promise.all([
+  const [held, facts, allocated, unfinished, freeBytes] = await Promise.all([
+    heldBack(world),
     readFacts(world, state, Object.keys(state.layers), { outsiders: true }),
     readAllocated(world, Object.values(state.layers)),
     readUnfinished(world),
@@ -73,7 +75,7 @@ export async function readUsage(world: World): Promise<Usage> {
     }),
   );
   const pointed = layerGraph(state).pointers;
-  const hidden = [...hiddenLayers(state, facts, allocated), ...unfinished];
+  const hidden = [...hiddenLayers(state, facts, allocated, held), ...unfinished];
   const unfinishedBytes = unfinished.reduce((sum, one) => sum + one.allocatedBytes, 0);
   const unpointed = Object.keys(state.layers).filter((id) => !pointed.has(id));
   rows.push(
@@ -95,7 +97,8 @@ export async function readUsage(world: World): Promise<Usage> {
   return { kinds: rows, hidden, freeBytes };
 }
 
-async function readAllocated(world: World, layers: readonly Layer[]): Promise<Map<string, number>> {
+/** The bytes that the files of these layers take on the disk; of borrowed ones nothing is known. */
+export async function readAllocated(world: World, layers: readonly Layer[]): Promise<Map<string, number>> {
   const sizes = await Promise.all(
     layers
       .filter(({ borrowed }) => borrowed === undefined)
@@ -150,15 +153,19 @@ function kindsOf(state: State) {
   ];
 }
 
-function hiddenLayers(
+/** The layers that nothing points at. */
+export function hiddenLayers(
   state: State,
   facts: Parameters<typeof collect>[1],
   allocated: ReadonlyMap<string, number>,
+  held: HeldBack,
 ): HiddenLayer[] {
   return collect(state, facts).map((decision): HiddenLayer => {
     const shared = { id: decision.layer, allocatedBytes: allocated.get(decision.layer) ?? 0 };
     if (decision.kind === "keep") return { ...shared, fate: "kept", reason: decision.reason, by: decision.by };
     if (decision.kind === "defer") return { ...shared, fate: "deferred", reason: decision.reason, by: decision.by };
+    const why = held.reason(state, decision.layer);
+    if (why !== null) return { ...shared, fate: "deferred", reason: why, by: [] };
     const layer = state.layers[decision.layer];
     if (decision.kind === "merge" && isBorrowedBackup(layer)) {
       const reason = `${layer.borrowed.name} is read until it is pulled in`;

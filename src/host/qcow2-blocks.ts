@@ -6,8 +6,9 @@ import { compressedAt, eachEntry, isCompressed, offsetAt } from "./qcow2-entries
 import { openedQcow2 } from "./qcow2-file.ts";
 
 /**
- * What `qemu-img convert` without -W writes at once, of the guest: within that several workers may put their data down
- * in any order, and with -c they do (qemu-img.c, IO_BUF_SIZE; measured).
+ * What `qemu-img convert` without -W writes at once, of the guest (qemu-img.c, IO_BUF_SIZE): within that its workers
+ * may put data down in any order. Measured on 7.2: of 512 clusters none lay out of order, with -c neither, with -W
+ * most.
  */
 const PIECE_BYTES = 2 * 1024 * 1024;
 /** Of compressed data the tables say in which of these they end, and the next may begin in the same. */

@@ -7,9 +7,12 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import type { JournalEntry } from "../core/model/journal.ts";
 import type { Journal } from "./journal.ts";
-import { busy, type HeldFileLocks, lockNames } from "./locks.ts";
+import { busy, type HeldFileLocks, lockFolder, lockNames } from "./locks.ts";
+import type { PathsInStore } from "./paths.ts";
 
 const LOOK_EVERY_MS = 100;
+/** It takes two small writes. */
+const CLAIMING_MS = 30_000;
 
 export interface GuardedWork {
   /** As lockNames; "conflict", too, where another process works under one of these names without its file. */
@@ -20,7 +23,11 @@ export interface GuardedWork {
   claim(entry: JournalEntry): Promise<void>;
 }
 
-export function guardedWork(folder: string, journal: Journal, searchPath: string | undefined): GuardedWork {
+export function guardedWork(
+  { locksFolder: folder, journalFolder }: Pick<PathsInStore, "locksFolder" | "journalFolder">,
+  journal: Journal,
+  searchPath: string | undefined,
+): GuardedWork {
   const held = new Set<HeldFileLocks>();
 
   async function untilNobodyWorks(names: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<void> {
@@ -72,8 +79,21 @@ export function guardedWork(folder: string, journal: Journal, searchPath: string
     },
 
     async claim(entry) {
-      await journal.claim(entry.id);
-      requireNamed(entry.locks);
+      // Two that hold a lock of one name, since its file was removed, would put their names over each other's.
+      const claiming = await lockFolder(journalFolder, {
+        timeoutMs: CLAIMING_MS,
+        what: "the journal",
+        searchPath,
+      });
+      try {
+        await journal.claim(entry.id);
+        requireNamed(entry.locks);
+      } catch (error) {
+        if (journal.isMine(entry.id)) journal.giveBack(entry.id);
+        throw error;
+      } finally {
+        claiming?.release();
+      }
     },
   };
 }

@@ -13,7 +13,7 @@ export { resolveHome } from "./home.ts";
 
 export interface Store extends StateFile, Records {
   readonly paths: PathsInStore;
-  readonly journal: Omit<Journal, "isMine" | "claim" | "disown" | "lockedByOthers"> & {
+  readonly journal: Omit<Journal, "isMine" | "claim" | "giveBack" | "disown" | "lockedByOthers"> & {
     claim(entry: JournalEntry): Promise<void>;
   };
   readonly events: Events;
@@ -43,7 +43,7 @@ export function openStore({ home, systemMode, now = () => new Date(), searchPath
     made = true;
   };
   const entries = journal(paths.journalFolder, makeFoldersOnce, now);
-  const work = guardedWork(paths.locksFolder, entries, searchPath);
+  const work = guardedWork(paths, entries, searchPath);
 
   return {
     paths,

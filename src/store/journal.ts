@@ -15,7 +15,8 @@ import {
 } from "./durable-file.ts";
 import { checkedFileName } from "./file-names.ts";
 import { errnoOf, hostError } from "./host-error.ts";
-import { isAnotherAlive, type Owner, ownerSchema, thisProcess } from "./owner.ts";
+import { busy } from "./locks.ts";
+import { isAnotherAlive, isThis, type Owner, ownerSchema, thisProcess } from "./owner.ts";
 
 const ENTRY_ID = /^op-[0-9a-f]{17}$/;
 const SUFFIX = ".json";
@@ -31,7 +32,13 @@ const entrySchema = v.object({
   data: v.unknown(),
 });
 /** Who works on it, beside what core remembers; an entry of before has none, and one that was left open neither. */
-const ownedSchema = v.object({ owner: ownerSchema });
+const ownedSchema = v.object({ owner: v.optional(ownerSchema) });
+
+interface OwnedEntry {
+  readonly entry: JournalEntry;
+  /** Null where it says none that can be read: then the locks alone say who works. */
+  readonly owner: Owner | null;
+}
 
 /** An entry that cannot be read. */
 interface DamagedEntry {
@@ -44,8 +51,13 @@ export interface Journal {
   close(id: string): Promise<void>;
   /** Has this process opened or claimed it? */
   isMine(id: string): boolean;
-  /** From now on the entry is worked on by this process. */
+  /**
+   * From now on the entry is worked on by this process; "conflict" where it is by another one, which lives. One process
+   * at a time may be at this.
+   */
   claim(id: string): Promise<void>;
+  /** It is not, after all. */
+  giveBack(id: string): void;
   /** What this process has opened or claimed on these locks, and leaves open, is nobody's work from now on. */
   disown(locks: readonly string[]): void;
   /** The locks that another process works under, by what it has in the journal. */
@@ -61,11 +73,12 @@ export function journal(folder: string, makeFolders: () => void, now: () => Date
   /** By id: on which locks. */
   const mine = new Map<string, readonly string[]>();
 
-  /** Durable. */
-  function write(entry: JournalEntry, owner: Owner | null): void {
-    const text = entryText(entry);
-    const owned = owner === null ? text : `${JSON.stringify({ ...entry, owner }, undefined, 1)}\n`;
-    writeDurably(join(folder, fileNameOf(entry.id)), owned);
+  /** Durable. Only where this process is who works on it: another may have claimed it since. */
+  function giveBack(id: string): void {
+    mine.delete(id);
+    const found = readEntry(folder, fileNameOf(id));
+    if (found === null || found.owner === null || !isThis(found.owner)) return;
+    writeDurably(join(folder, fileNameOf(id)), entryText(found.entry));
   }
 
   async function scan(): Promise<{ entries: JournalEntry[]; damaged: DamagedEntry[] }> {
@@ -74,8 +87,8 @@ export function journal(folder: string, makeFolders: () => void, now: () => Date
     for (const name of namesIn(folder)) {
       if (name === DAMAGED_FOLDER) continue;
       try {
-        const entry = readEntry(folder, name);
-        if (entry !== null) entries.push(entry);
+        const found = readEntry(folder, name);
+        if (found !== null) entries.push(found.entry);
       } catch (error) {
         damaged.push({ name, why: error instanceof Error ? error.message : String(error) });
       }
@@ -85,11 +98,10 @@ export function journal(folder: string, makeFolders: () => void, now: () => Date
 
   return {
     async open(entry) {
-      fileNameOf(entry.id);
-      entryText(entry);
+      const [name, text] = [fileNameOf(entry.id), entryText(entry, thisProcess())];
       makeFolders();
       removeAbandoned(folder, now().getTime());
-      write(entry, thisProcess());
+      writeDurably(join(folder, name), text);
       mine.set(entry.id, entry.locks);
     },
 
@@ -101,19 +113,20 @@ export function journal(folder: string, makeFolders: () => void, now: () => Date
     isMine: (id) => mine.has(id),
 
     async claim(id) {
-      const entry = readEntry(folder, fileNameOf(id));
-      if (entry === null) return;
-      write(entry, thisProcess());
-      mine.set(id, entry.locks);
+      const found = readEntry(folder, fileNameOf(id));
+      if (found === null) return;
+      if (found.owner !== null && isAnotherAlive(found.owner)) throw busy(found.entry.locks[0] ?? id);
+      writeDurably(join(folder, fileNameOf(id)), entryText(found.entry, thisProcess()));
+      mine.set(id, found.entry.locks);
     },
+
+    giveBack,
 
     disown(locks) {
       for (const [id, under] of mine) {
         if (!under.some((name) => locks.includes(name))) continue;
-        mine.delete(id);
         try {
-          const entry = readEntry(folder, fileNameOf(id));
-          if (entry !== null) write(entry, null);
+          giveBack(id);
         } catch {
           // It says that we work on it as long as we live: whoever recovers it waits for that
         }
@@ -123,8 +136,7 @@ export function journal(folder: string, makeFolders: () => void, now: () => Date
     lockedByOthers() {
       const locked = new Set<string>();
       for (const { text } of textsIn(folder)) {
-        const found = ownedEntry(text);
-        if (found !== null && isAnotherAlive(found.owner)) for (const name of found.locks) locked.add(name);
+        for (const name of livingLocks(text)) locked.add(name);
       }
       return locked;
     },
@@ -172,14 +184,14 @@ function compare(a: string, b: string): number {
 }
 
 /** The text of an entry that can be read back; "usage" for one that could not. */
-export function entryText(entry: JournalEntry): string {
-  const text = JSON.stringify(entry, undefined, 1);
+export function entryText(entry: JournalEntry, owner: Owner | null = null): string {
+  const text = JSON.stringify(owner === null ? entry : { ...entry, owner }, undefined, 1);
   parseEntry(text);
   return `${text}\n`;
 }
 
 /** Null where it was closed while we looked. */
-function readEntry(folder: string, name: string): JournalEntry | null {
+function readEntry(folder: string, name: string): OwnedEntry | null {
   let text: string;
   try {
     text = readStored(join(folder, name));
@@ -187,27 +199,36 @@ function readEntry(folder: string, name: string): JournalEntry | null {
     if (errnoOf(error) === "ENOENT") return null;
     throw hostError(name, error);
   }
-  const entry = parseEntry(text);
-  if (fileNameOf(entry.id) !== name) throw new EstratoError("integrity", `it says that it is ${entry.id}`);
-  return entry;
+  const found = parseOwned(text);
+  const { id } = found.entry;
+  if (fileNameOf(id) !== name) throw new EstratoError("integrity", `it says that it is ${id}`);
+  return found;
 }
 
 /** The entry in a file's text. Throws where there is none: "integrity", or what JSON.parse says. */
 export function parseEntry(text: string): JournalEntry {
+  return parseOwned(text).entry;
+}
+
+function parseOwned(text: string): OwnedEntry {
   const raw: unknown = JSON.parse(text);
   const result = v.safeParse(entrySchema, raw, { abortEarly: true });
-  if (result.success && "data" in result.output) return result.output;
+  if (result.success && "data" in result.output) {
+    const owned = v.safeParse(ownedSchema, raw);
+    return { entry: result.output, owner: (owned.success ? owned.output.owner : null) ?? null };
+  }
   const issue = result.issues?.[0];
   const path = issue === undefined ? "data" : v.getDotPath(issue);
   throw new EstratoError("integrity", `${path ?? "entry"}: ${issue?.message ?? "missing"}`);
 }
 
-/** Null where it says no owner, or cannot be read: then the locks alone say who works. */
-function ownedEntry(text: string): { readonly locks: readonly string[]; readonly owner: Owner } | null {
+/** None where nobody else who lives works on it, or it cannot be read. */
+function livingLocks(text: string): readonly string[] {
   try {
-    return { locks: parseEntry(text).locks, owner: v.parse(ownedSchema, JSON.parse(text)).owner };
+    const { entry, owner } = parseOwned(text);
+    return owner !== null && isAnotherAlive(owner) ? entry.locks : [];
   } catch {
-    return null;
+    return [];
   }
 }
 

@@ -91,11 +91,29 @@ export async function lockSharedFile(
   const fd = openSharedFile(path);
   if (fd === null) return null;
   const taken = new EstratoError("conflict", `${request.what}: another store is at work in it`, { hint: WAIT });
+  return sharedLock(path, fd, request, taken);
+}
+
+async function sharedLock(path: string, fd: number, request: LockRequest, taken: EstratoError) {
   const { code, lock } = await lockDescriptor(fd, request, taken);
   if (code === 0) return lock;
   lock.release();
   if (code === NO_LOCKS || code === NOT_LOCKABLE) return null;
   throw new EstratoError("host", `${path}: flock ended with ${code ?? "a signal"}`);
+}
+
+/**
+ * Locks a folder itself, which nobody removes as a lock file is removed. Null where its file system carries no such
+ * locks. Throws as lockFile.
+ */
+export async function lockFolder(path: string, request: LockRequest): Promise<Omit<FileLock, "requireNamed"> | null> {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw hostError(path, error);
+  }
+  return sharedLock(path, fd, request, busy(request.what));
 }
 
 /** The lock, and how flock(1) ended; the descriptor is closed where this throws. */

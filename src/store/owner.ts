@@ -15,6 +15,10 @@ export function thisProcess(): Owner | null {
   return startTicks === null ? null : { pid: process.pid, startTicks, boot: bootId() };
 }
 
+export function isThis({ pid, startTicks, boot }: Owner): boolean {
+  return pid === process.pid && boot === bootId() && startTicks === startOf(pid);
+}
+
 /** Another process than this one, which lives. */
 export function isAnotherAlive({ pid, startTicks, boot }: Owner): boolean {
   return pid !== process.pid && boot === bootId() && startOf(pid) === startTicks;

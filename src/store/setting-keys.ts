@@ -11,14 +11,26 @@ export interface SettingKind {
   readonly fallback: (uid: number) => string | null;
   /** Environment variables, the first that is set wins. */
   readonly variables: readonly string[];
+  /** What a shell offers for a value: these words, or things of that kind. */
+  readonly completes?: readonly string[] | "folder" | "network";
 }
 
-function oneOf(...values: string[]): Pick<SettingKind, "takes" | "accepts"> {
-  return { takes: `one of ${values.join(", ")}`, accepts: (value) => values.includes(value) };
+function oneOf(...values: string[]): Pick<SettingKind, "takes" | "accepts" | "completes"> {
+  return { takes: `one of ${values.join(", ")}`, accepts: (value) => values.includes(value), completes: values };
 }
 
 function hasControlCharacter(value: string): boolean {
   return [...value].some((character) => character < " " || character === "\u007f");
+}
+
+function named(takes: string): Pick<SettingKind, "takes" | "accepts"> {
+  const accepts = (value: string) =>
+    value.length > 0 &&
+    value.length <= 128 &&
+    !value.includes("/") &&
+    !value.startsWith("-") &&
+    !hasControlCharacter(value);
+  return { takes, accepts };
 }
 
 export const SETTING_KINDS = {
@@ -28,18 +40,14 @@ export const SETTING_KINDS = {
     accepts: (value) => /^[a-z][a-z0-9+.-]*:\/\/\S*$/i.test(value),
     fallback: (uid) => (uid === 0 ? "qemu:///system" : "qemu:///session"),
     variables: ["ESTRATO_CONNECT", "LIBVIRT_DEFAULT_URI"],
+    completes: ["qemu:///system", "qemu:///session"],
   },
   network: {
     doc: "The libvirt network that new instances are attached to.",
-    takes: "a network's name of 1 to 128 characters, or none",
-    accepts: (value) =>
-      value.length > 0 &&
-      value.length <= 128 &&
-      !value.includes("/") &&
-      !value.startsWith("-") &&
-      !hasControlCharacter(value),
+    ...named("a network's name of 1 to 128 characters, or none"),
     fallback: () => "default",
     variables: ["ESTRATO_NETWORK"],
+    completes: "network",
   },
   backup_target: {
     doc: "The folder that backups go to where --target names none.",
@@ -47,6 +55,32 @@ export const SETTING_KINDS = {
     accepts: (value) => isAbsolute(value) && !hasControlCharacter(value),
     fallback: () => null,
     variables: ["ESTRATO_BACKUP_TARGET"],
+    completes: "folder",
+  },
+  flavor: {
+    doc: "The flavor of new instances that are made from an image or a volume, where nothing says their size.",
+    ...named("a flavor's name"),
+    fallback: () => "small",
+    variables: ["ESTRATO_FLAVOR"],
+  },
+  rotation: {
+    doc: "How many backups of an instance and type are kept where neither --rotation nor --keep-* says it.",
+    takes: "a whole number from 1 on",
+    accepts: (value) => /^[1-9][0-9]{0,5}$/.test(value),
+    fallback: () => null,
+    variables: ["ESTRATO_ROTATION"],
+  },
+  backup_type: {
+    doc: "The type that backups are rotated with where --type names none.",
+    ...named("a name of 1 to 128 characters"),
+    fallback: () => "manual",
+    variables: ["ESTRATO_BACKUP_TYPE"],
+  },
+  quiesce: {
+    doc: "Whether the file systems of a running guest are quiesced for a snapshot or a backup.",
+    ...oneOf("try", "require", "off"),
+    fallback: () => "try",
+    variables: ["ESTRATO_QUIESCE"],
   },
   image_stores: {
     doc: "Folders of stores, besides those of this host's users, in which shared images are looked for.",

@@ -25,6 +25,8 @@ export interface Settings {
   get(key: string): Setting;
   /** All known keys, in the order of the manual. */
   list(): Setting[];
+  /** What a shell offers for a value of this key: words, or a kind of thing; [] for what has no such values. */
+  completes(key: string): NonNullable<SettingKind["completes"]>;
   /** Validates, then stores durably. Without `scope`: root's go to the system file, anyone else's to his own. */
   set(key: string, value: string, scope?: SettingScope): Promise<void>;
   /** Forgets a key in that file, even one that we don't know. */
@@ -92,6 +94,7 @@ export function openSettings({ env, uid, flags = {}, systemFolder = "/etc/estrat
     files,
     get: (key) => get(known(key)),
     list: () => SETTING_KEYS.map(get),
+    completes: (key) => (isSettingKey(key) ? ((SETTING_KINDS[key] as SettingKind).completes ?? []) : []),
 
     async set(key, value, scope = scopeOfCaller) {
       const accepted = checked(SETTING_KINDS[known(key)], value, key);

@@ -3,20 +3,16 @@ import { existsSync } from "node:fs";
 import type { Binding, State } from "../core/model/state.ts";
 import { textsIn } from "./durable-file.ts";
 import { knownHome } from "./known-home.ts";
-import { knownStates } from "./known-states.ts";
 import { type FileLock, lockFile } from "./locks.ts";
 import { MIGRATIONS, type Migrations } from "./migrations.ts";
 import type { PathsInStore } from "./paths.ts";
 import { stateReading } from "./state-reading.ts";
 import { isUnused, type Restored, restoreState } from "./state-restoring.ts";
-import { checkedChange, stateText } from "./state-text.ts";
 import { stateWriting } from "./state-writing.ts";
 import { readAside } from "./things-folder.ts";
 
 /** Transactions take milliseconds; whoever waits longer waits for something broken. */
 const STATE_LOCK_TIMEOUT_MS = 30_000;
-/** Before and after a change. */
-const KNOWN_STATES = 2;
 
 export interface StateFile {
   isThere(): Promise<boolean>;
@@ -49,9 +45,8 @@ export function stateFile(options: StateFileOptions): StateFile {
     searchPath,
   } = options;
 
-  const known = knownStates(KNOWN_STATES, migrations);
-  const reading = stateReading(paths, known, migrations);
-  const writing = stateWriting(paths, known, now);
+  const reading = stateReading(paths, migrations);
+  const writing = stateWriting(paths, now);
 
   /** The lock of the short transactions; the folders exist when it is held. */
   async function underLock<T>(work: (lock: FileLock) => Promise<T>): Promise<T> {
@@ -82,16 +77,15 @@ export function stateFile(options: StateFileOptions): StateFile {
 
     update: (change) =>
       underLock(async (lock) => {
-        const { text: before, state: draft } = reading.draft();
-        const result = change(draft);
-        if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
-        const after = checkedChange(draft, paths.stateFile);
-        if (before === stateText(after)) {
+        const before = reading.stored();
+        const { changeOf } = await import("./state-change.ts"); // what only reads has no drafts
+        const { result, state: after } = changeOf(before.state, paths.stateFile, change);
+        if (before.isStored && after === before.state) {
           await writing.catchUp(after); // what is there is durable already, but perhaps not its records
           return result;
         }
         lock.requireNamed();
-        await writing.store(after, before);
+        reading.know(await writing.store(after, before));
         return result;
       }),
 

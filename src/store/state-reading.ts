@@ -6,15 +6,25 @@ import { EstratoError } from "../errors.ts";
 import { isNoFile, namesIn, readStored, textsIn } from "./durable-file.ts";
 import { emptyState } from "./empty-state.ts";
 import { errnoOf, hostError } from "./host-error.ts";
-import type { KnownStates } from "./known-states.ts";
-import type { Migrations } from "./migrations.ts";
+import { type Migrations, migrate, versionOf } from "./migrations.ts";
 import type { PathsInStore } from "./paths.ts";
 import { hasCopies, newestGoodCopy } from "./state-copies.ts";
-import { frozen, parseState, validState } from "./state-text.ts";
-import type { Header } from "./things.ts";
+import { trustedState } from "./state-lines.ts";
+import { frozen, parseRaw, parseState, validState } from "./state-text.ts";
+import { type Header, isTextOf } from "./things.ts";
 import { hasAny, readHeader } from "./things-folder.ts";
 
 const REPAIR = "Run `estrato doctor --repair` to go back to what was stored last.";
+
+/** A state as it is stored. */
+export interface StoredState {
+  /** Frozen, and of our version. */
+  readonly state: State;
+  /** Is it stored as it is, and of our version? The empty one of a new store is not. */
+  readonly isStored: boolean;
+  /** The text and version of an older one, which this one was made of; null where it is of ours. */
+  readonly older: { readonly text: string; readonly version: number } | null;
+}
 
 export interface StateReading {
   /** Is there anything of a store, whole or not? */
@@ -23,14 +33,16 @@ export interface StateReading {
   read(): State;
   /** What is known of a store before it is used, damaged as it may be; null where nothing can be read of it. */
   beforehand(): State | null;
-  /** Under the lock of the state: for a change, a value of its own, and the text that it is from. Throws as `read`. */
-  draft(): { readonly text: string | null; readonly state: State };
+  /** What is there, to be changed under the lock of the state. Throws as `read`. */
+  stored(): StoredState;
+  /** Of a state that was just stored, under the lock: it need not be read again. */
+  know(state: State): void;
   /** A layer of a state that is gone; null where there is none. */
   unexplainedLayer(): string | null;
 }
 
 /** Touches no disk before its functions are called. */
-export function stateReading(paths: PathsInStore, known: KnownStates, migrations: Migrations): StateReading {
+export function stateReading(paths: PathsInStore, migrations: Migrations): StateReading {
   /** Null where nothing was ever stored. */
   function readText(): string | null {
     try {
@@ -72,17 +84,27 @@ export function stateReading(paths: PathsInStore, known: KnownStates, migrations
   }
 
   /** What was read last, and of which file: whoever reads that again gets the same, which nobody can change. */
-  let last: { readonly stamp: string; readonly state: State } | null = null;
+  let last: { readonly stamp: string; readonly stored: StoredState } | null = null;
 
-  /** The state that is there, frozen; null where nothing was ever stored. */
-  function shared(): State | null {
+  /** The state that is there; null where nothing was ever stored. */
+  function shared(header: Header | null): StoredState | null {
     const before = stampIfAny();
-    if (last !== null && last.stamp === before) return last.state;
+    if (last !== null && last.stamp === before) return last.stored;
     const text = readText();
     if (text === null) return null;
-    const state = frozen(known.read(text, paths.stateFile));
-    if (before !== null && before === stampIfAny()) last = { stamp: before, state };
-    return state;
+    const stored = storedIn(text, header);
+    if (before !== null && before === stampIfAny()) last = { stamp: before, stored };
+    return stored;
+  }
+
+  /** What we wrote ourselves, and nobody touched since, is known to be good. */
+  function storedIn(text: string, header: Header | null): StoredState {
+    if (header !== null && isTextOf(header, text)) return { state: trustedState(text), isStored: true, older: null };
+    const raw = parseRaw(text, paths.stateFile);
+    const version = versionOf(raw, paths.stateFile);
+    const state = frozen(validState(migrate(raw, paths.stateFile, migrations), paths.stateFile));
+    const isStored = version === state.version;
+    return { state, isStored, older: isStored ? null : { text, version } };
   }
 
   /** Another after each replacing of state.json; null where there is none. */
@@ -100,6 +122,13 @@ export function stateReading(paths: PathsInStore, known: KnownStates, migrations
     }
   }
 
+  function stored(): StoredState {
+    const header = readHeader(paths.thingsFolder); // first: who writes meanwhile writes the state before it
+    const there = shared(header);
+    if (there !== null) return { ...there, state: requireNewest(there.state, header) };
+    return { state: frozen(validState(emptyState(), paths.stateFile)), isStored: false, older: null };
+  }
+
   return {
     unexplainedLayer,
 
@@ -114,25 +143,21 @@ export function stateReading(paths: PathsInStore, known: KnownStates, migrations
       }
     },
 
-    read() {
-      const header = readHeader(paths.thingsFolder); // first: who writes meanwhile writes the state before it
-      return requireNewest(shared() ?? frozen(validState(emptyState(), paths.stateFile)), header);
+    read: () => stored().state,
+    stored,
+
+    know(state) {
+      const now = stampIfAny();
+      last = now === null ? null : { stamp: now, stored: { state, isStored: true, older: null } };
     },
 
     beforehand() {
       try {
-        return shared();
+        return shared(readHeader(paths.thingsFolder))?.state ?? null;
       } catch (error) {
         if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
         return newestGoodCopy(paths.copiesFolder, (text, path) => parseState(text, path, migrations))?.content ?? null;
       }
-    },
-
-    draft() {
-      const header = readHeader(paths.thingsFolder);
-      const text = readText();
-      if (text === null) return { text, state: validState(emptyState(), paths.stateFile) };
-      return { text, state: requireNewest(known.read(text, paths.stateFile), header) };
     },
   };
 }

@@ -20,9 +20,8 @@ export const TABLES = [
 
 export type Table = (typeof TABLES)[number];
 
-/** One line per value, so that a person can read it and a diff shows a change. */
-export function stateText(state: State): string {
-  return `${JSON.stringify(state, undefined, 1)}\n`;
+export function isTable(key: string): key is Table {
+  return TABLES.includes(key as Table);
 }
 
 /**
@@ -53,26 +52,19 @@ export function parseRaw(text: string, where: string): RawState {
  * The schema has no defaults: what an older state lacks is filled in by its migration.
  */
 export function validState(raw: unknown, where: string): State {
-  const fault = faultIn(raw);
+  const fault = faultOf(stateSchema, raw);
   if (fault !== null) throw damaged(where, fault);
   return withBareTables(raw as State);
 }
 
-/** The same for what is known to be good. */
-export function trustedState(raw: RawState): State {
-  return withBareTables(raw as unknown as State);
-}
-
-/** The same for what a change made of the state. A refusal is a fault of ours, and no copy needs restoring. */
-export function checkedChange(draft: State, where: string): State {
-  const fault = faultIn(draft);
-  if (fault === null) return withBareTables(draft);
-  throw new EstratoError("integrity", `${where}: a change that would damage it was refused: ${fault}`, {
+/** A change that the schema refuses is a fault of ours, and no copy needs restoring. */
+export function refusedChange(where: string, fault: string): EstratoError {
+  return new EstratoError("integrity", `${where}: a change that would damage it was refused: ${fault}`, {
     hint: "The state is as it was; please report this as a bug.",
   });
 }
 
-/** The same, which nobody can change from now on: whoever reads a state shares it with others. */
+/** The same value, which nobody can change from now on: whoever reads a state shares it with others. */
 export function frozen<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
   Object.freeze(value);
@@ -81,27 +73,34 @@ export function frozen<T>(value: T): T {
 }
 
 /** Where and why the schema refuses it; null where it does not. */
-function faultIn(raw: unknown): string | null {
-  const result = v.safeParse(stateSchema, raw, { abortEarly: true });
+export function faultOf(schema: v.GenericSchema, raw: unknown): string | null {
+  const result = v.safeParse(schema, raw, { abortEarly: true });
   if (result.success) return null;
   const issue = result.issues[0];
   const path = v.getDotPath(issue);
   return path === null ? issue.message : `${path}: ${issue.message}`;
 }
 
+function withBareTables(state: State): State {
+  for (const table of TABLES) (state as Record<string, unknown>)[table] = bareTable(state[table]);
+  return state;
+}
+
 /**
  * Tables keyed by what users name get no prototype: `flavors["constructor"]` is undefined, and `__proto__` a key like
  * any other.
  */
-function withBareTables(state: State): State {
-  for (const table of TABLES) {
-    const rows: Record<string, unknown> = bare(state[table]);
-    (state as Record<string, unknown>)[table] = rows;
-    for (const row of Object.values(rows) as { properties?: Record<string, string> }[]) {
-      if (row.properties !== undefined) row.properties = bare(row.properties);
-    }
-  }
-  return state;
+export function bareTable<T extends object>(table: T): T {
+  const rows = bare(table);
+  for (const row of Object.values(rows)) bareRow(row);
+  return rows;
+}
+
+/** The same of what a row holds by such names. */
+export function bareRow<T>(row: T): T {
+  const { properties } = row as { properties?: Record<string, string> };
+  if (properties !== undefined) Object.assign(row as object, { properties: bare(properties) });
+  return row;
 }
 
 function bare<T extends object>(rows: T): T {

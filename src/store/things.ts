@@ -23,6 +23,8 @@ export interface Header {
   readonly writes: number;
   readonly rows: number;
   readonly rest: RawState; // what is in no table
+  /** SHA-256 of that state's text, where that is large: what has it was written by us, and need not be validated. */
+  readonly sum?: string;
 }
 
 /** What the files say. */
@@ -57,13 +59,15 @@ function encoded(key: string): string | null {
 }
 
 /** What is to be written so that the files, which have the rows of `before`, have those of `after`. */
-export function changed(before: RawState, after: State): Writing {
+export function changed(before: State, after: State): Writing {
   const texts = new Map<string, string>();
   const gone: string[] = [];
   for (const table of TABLES) {
-    const old = (before[table] ?? {}) as Record<string, unknown>;
+    const old = before[table];
+    if (old === after[table]) continue;
     for (const [key, row] of Object.entries(after[table])) {
-      if (!Object.hasOwn(old, key) || JSON.stringify(old[key]) !== JSON.stringify(row))
+      const was = old[key];
+      if (was !== row && JSON.stringify(was) !== JSON.stringify(row))
         texts.set(fileNameOf(table, key), thingText(after, table, key, row));
     }
     for (const key of Object.keys(old)) if (after[table][key] === undefined) gone.push(fileNameOf(table, key));
@@ -93,11 +97,25 @@ function thingText({ version, writes = 0 }: State, table: Table, key: string, ro
   return `${JSON.stringify({ version, writes, table, key, row } satisfies Thing, undefined, 1)}\n`;
 }
 
-export function headerText(state: State): string {
+/** Below this a text is validated in less time than it takes to load what makes the sum. */
+const SUMMED_CHARACTERS = 2 ** 18;
+
+/** `text`: of the state, where it was just written. */
+export function headerText(state: State, text: string | null): string {
   const { version, writes = 0, ...others } = state;
   const rows = TABLES.reduce((sum, table) => sum + Object.keys(state[table]).length, 0);
   const rest = Object.fromEntries(Object.entries(others).filter(([key]) => !TABLES.includes(key as Table)));
-  return `${JSON.stringify({ version, writes, rows, rest } satisfies Header, undefined, 1)}\n`;
+  const sum = text === null || text.length < SUMMED_CHARACTERS ? {} : { sum: sumOf(text) };
+  return `${JSON.stringify({ version, writes, rows, rest, ...sum } satisfies Header, undefined, 1)}\n`;
+}
+
+/** Is this the text that was stored with the header, by an estrato whose states have our version? */
+export function isTextOf({ version, sum }: Header, text: string): boolean {
+  return sum !== undefined && version === STATE_VERSION && text.length >= SUMMED_CHARACTERS && sum === sumOf(text);
+}
+
+function sumOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** Null where it is none. */

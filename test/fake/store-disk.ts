@@ -3,7 +3,8 @@
 import type { OperationEvent } from "../../src/core/model/journal.ts";
 import type { State } from "../../src/core/model/state.ts";
 import { EstratoError } from "../../src/errors.ts";
-import { stateText, validState } from "../../src/store/state-text.ts";
+import { stateText } from "../../src/store/state-lines.ts";
+import { validState } from "../../src/store/state-text.ts";
 
 /** What outlives a process: hand the same disk to a second fakeStore to play the next command. */
 export interface FakeDisk {

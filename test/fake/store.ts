@@ -8,12 +8,13 @@ import { emptyState } from "../../src/store/empty-state.ts";
 import { checkedFileName } from "../../src/store/file-names.ts";
 import { byAge, entryText, parseEntry } from "../../src/store/journal.ts";
 import { knownHome } from "../../src/store/known-home.ts";
-import { knownStates } from "../../src/store/known-states.ts";
 import type { RawState } from "../../src/store/migrations.ts";
 import { pathsInStore } from "../../src/store/paths.ts";
 import { rebuild } from "../../src/store/rebuild.ts";
 import { missingRecord } from "../../src/store/records.ts";
-import { checkedChange, frozen, parseRaw, stateText, validState } from "../../src/store/state-text.ts";
+import { changeOf } from "../../src/store/state-change.ts";
+import { stateText } from "../../src/store/state-lines.ts";
+import { frozen, parseRaw, parseState, validState } from "../../src/store/state-text.ts";
 import { changed, HEADER_FILE, headerOf, headerText, inStep, isComplete, keptIn } from "../../src/store/things.ts";
 import { type FakeDisk, fakeDisk, untilFree } from "./store-disk.ts";
 
@@ -23,7 +24,6 @@ export { type FakeDisk, fakeDisk } from "./store-disk.ts";
 const KEPT_COPIES = 5;
 
 /** Of all fake stores: a suite that repeats a command with each way to end it meets the same texts over and over. */
-const known = knownStates(500);
 const raws = new Map<string, RawState>();
 const MAX_TEXTS = 500;
 
@@ -31,7 +31,7 @@ const MAX_TEXTS = 500;
 const shared = new Map<string, State>();
 
 function sharedState(text: string, where: string): State {
-  const state = shared.get(text) ?? frozen(known.read(text, where));
+  const state = shared.get(text) ?? frozen(parseState(text, where));
   if (shared.size >= MAX_TEXTS) shared.clear();
   shared.set(text, state);
   return state;
@@ -107,25 +107,24 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
   }
 
   /** As the real one: the state, its copy, and then the records of things. */
-  function store(what: string, state: State, before: string | null): void {
-    const old = before === null ? null : rawOf(before, paths.stateFile);
+  function store(what: string, changedState: State, before: State | null): void {
     const header = headerOf(disk.things.get(HEADER_FILE) ?? "");
-    state.writes = 1 + Math.max(Number(old?.writes ?? 0), header?.writes ?? 0, ...disk.copies.map(writesOf));
+    const writes = 1 + Math.max(before?.writes ?? 0, header?.writes ?? 0, ...disk.copies.map(writesOf));
+    const state = { ...changedState, writes };
     const text = stateText(state);
-    known.add(text);
     const keep = () => {
       disk.state = text;
       disk.copies.push(text);
       disk.copies.splice(0, disk.copies.length - KEPT_COPIES);
     };
-    write(what, keep, () => keepThings(header?.writes === old?.writes ? old : null, state));
+    write(what, keep, () => keepThings(header?.writes === before?.writes ? before : null, state));
   }
 
-  function keepThings(before: RawState | null, state: State): void {
+  function keepThings(before: State | null, state: State): void {
     const { texts, gone, aside } = before === null ? inStep(disk.things, state) : changed(before, state);
     for (const name of [...gone, ...aside]) disk.things.delete(name);
     for (const [name, one] of texts) disk.things.set(name, one);
-    disk.things.set(HEADER_FILE, headerText(state));
+    disk.things.set(HEADER_FILE, headerText(state, null));
   }
 
   function writesOf(text: string): number {
@@ -150,14 +149,14 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
     } catch (error) {
       if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;
       const copy = disk.copies.at(-1);
-      return copy === undefined ? null : known.read(copy, paths.stateFile);
+      return copy === undefined ? null : sharedState(copy, paths.stateFile);
     }
   }
 
   function isGood(text: string): boolean {
     if (raws.has(text)) return true;
     try {
-      known.read(text, paths.stateFile);
+      sharedState(text, paths.stateFile);
       return true;
     } catch {
       return false;
@@ -217,22 +216,21 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
 
     async update(change) {
       requireWritable();
-      const draft = current(known.read);
-      const result = change(draft);
-      if (result instanceof Promise) throw new TypeError("A change of the state must be done when it returns.");
-      const text = stateText(checkedChange(draft, paths.stateFile));
-      if (text === disk.state) {
-        if (headerOf(disk.things.get(HEADER_FILE) ?? "")?.writes !== draft.writes) keepThings(null, draft);
+      const before = frozen(current(sharedState));
+      const { result, state } = changeOf(before, paths.stateFile, change);
+      const isStored = disk.state !== null && rawOf(disk.state, paths.stateFile).version === before.version;
+      if (isStored && state === before) {
+        if (headerOf(disk.things.get(HEADER_FILE) ?? "")?.writes !== state.writes) keepThings(null, state);
         return result; // the real one writes no state either
       }
-      store("update", draft, disk.state);
+      store("update", state, disk.state === null ? null : before);
       return result;
     },
 
     async restoreLastGood() {
       requireWritable();
       try {
-        const state = current(known.read);
+        const state = current(sharedState);
         const kept = keptIn(disk.things);
         const isInStep = isComplete(kept) && kept.header?.writes === (state.writes ?? 0);
         if (disk.state !== null && !isInStep) keepThings(null, state);
@@ -240,7 +238,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       } catch {
         const texts = [...disk.copies, ...(disk.state === null ? [] : [disk.state])].filter(isGood);
         const [best] = texts.sort((a, b) => writesOf(b) - writesOf(a));
-        const content = best === undefined ? null : known.read(best, paths.stateFile);
+        const content = best === undefined ? null : sharedState(best, paths.stateFile);
         const copy = content === null ? null : { path: paths.copiesFolder, writes: content.writes ?? 0, content };
         const rebuilt = rebuild(copy, keptIn(disk.things), 0);
         if (rebuilt === null) throw new EstratoError("integrity", `${paths.stateFile}: nothing of it is left`);

@@ -1,5 +1,6 @@
 /** What `backup create` and `schedule create` want to know of a backup: where it goes, and how many are kept. */
 import { parseCount } from "../../core/values.ts";
+import { settingOf } from "../framework/defaults.ts";
 import type { Guide } from "../framework/tree.ts";
 import { policyOptions } from "./policy.ts";
 
@@ -24,14 +25,15 @@ export async function guideBackup(guide: Guide): Promise<string[]> {
 }
 
 /** `--rotation N`, where nothing says what is kept. */
-export async function askRotation({ options, ask }: Guide): Promise<string[]> {
+export async function askRotation({ options, factory, ask }: Guide): Promise<string[]> {
   if (Object.keys(policyOptions).some((key) => options[key] !== null)) return [];
+  if ((await settingOf(factory, "rotation")) !== null) return [];
   const check = (text: string) => parseCount(text, "--rotation", 1);
   return ["--rotation", await ask("How many are kept?", { fallback: USUAL_ROTATION, check })];
 }
 
 /** `--target DIR`, where neither the line nor a setting says it. */
 export async function askTarget({ options, factory, ask }: Guide): Promise<string[]> {
-  if (options.target !== null || (await factory.settings()).get("backup_target").value !== null) return [];
+  if (options.target !== null || (await settingOf(factory, "backup_target")) !== null) return [];
   return ["--target", await ask("Into which folder? It should be on another disk")];
 }

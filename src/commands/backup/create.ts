@@ -1,5 +1,6 @@
 import { humanSize } from "../../units.ts";
 import { many } from "../framework/arguments.ts";
+import { QUIESCE, quiesceOf, settingOf } from "../framework/defaults.ts";
 import { choice, flag, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { eachTarget } from "../framework/targets.ts";
@@ -7,7 +8,7 @@ import { verb } from "../framework/verb.ts";
 import { backupColumns } from "./columns.ts";
 import { encryptionOptions, passphraseFor } from "./encryption.ts";
 import { placeOf, target } from "./place.ts";
-import { policyOf, policyOptions, zone } from "./policy.ts";
+import { policyFor, policyOptions, zone } from "./policy.ts";
 
 export default verb({
   description:
@@ -23,13 +24,13 @@ export default verb({
   options: {
     ...policyOptions,
     zone,
-    type: text("TYPE", "what it is rotated with: daily, weekly, …", { default: "manual" }),
+    type: text("TYPE", "what it is rotated with: daily, weekly, …", { setting: "backup_type" }),
     name: text("NAME", "a name; it need not be unique"),
     target,
     incremental: flag("only what has changed"),
     compress: flag("compress it; takes longer"),
     ...encryptionOptions,
-    quiesce: choice(["try", "require", "off"], "quiesce the guest's file systems", { default: "try" }),
+    quiesce: choice(QUIESCE, "quiesce the guest's file systems", { setting: "quiesce" }),
     disk: repeated(text("DEVICE", "only this disk, vda")),
   },
   result: result.one(backupColumns),
@@ -49,11 +50,13 @@ export default verb({
   guide: async (guide) => (await import("./create-guide.ts")).guideBackup(guide),
   async run(context) {
     const { args, options, factory, world } = context;
-    const policy = policyOf(options, "backup create");
+    const policy = await policyFor(factory, options, "backup create");
     const folder = await placeOf(factory, options.target);
     const core = await world();
     const { backupAndRotate } = await import("../../core/backups/take.ts");
-    const { type, name, incremental, compress, quiesce, disk: disks } = options;
+    const { name, incremental, compress, disk: disks } = options;
+    const quiesce = await quiesceOf(factory, options.quiesce);
+    const type = options.type ?? (await settingOf(factory, "backup_type")) ?? "manual";
     const passphraseFile = passphraseFor("backup create", options);
     return eachTarget(context, args.instances, { kind: "backup", verb: "be taken" }, (instance) =>
       backupAndRotate(

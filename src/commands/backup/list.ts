@@ -1,5 +1,5 @@
 import { optional } from "../framework/arguments.ts";
-import { text } from "../framework/options.ts";
+import { flag, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { backupColumns } from "./columns.ts";
@@ -10,9 +10,17 @@ export default verb({
     "Lists backups, the oldest first: of all targets that this store knows, or of the one that is named. They are read from the target " +
     "itself, so a machine that has nothing but the target sees the same.\n\n" +
     "`merging` is the status of one while another, on which it builds, is being removed: it reads the same all the while, and can be restored " +
-    "when that has ended. What was cut off there is ended by the next command of the store that had begun it.",
+    "when that has ended. What was cut off there is ended by the next command of the store that had begun it.\n\n" +
+    "--calendar draws a month per block: F full, i incremental, ! damaged, - missed, which is a day on which a schedule of the instance " +
+    "was due and of which there is no backup. With a format the list is printed as ever.",
   arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
-  options: { target, type: text("TYPE", "only those of this type") },
+  options: {
+    target,
+    type: text("TYPE", "only those of this type"),
+    calendar: flag(
+      "draw a calendar: which day has a full one, an incremental one, a damaged one, and which was missed",
+    ),
+  },
   result: result.list(backupColumns, {
     empty: "There is no backup. To take one: estrato backup create INSTANCE --rotation 7 --target DIR.",
   }),
@@ -20,15 +28,22 @@ export default verb({
   withoutStore: isTargetNamed,
   examples: [
     { line: "estrato backup list web1", says: "those of one instance" },
+    { line: "estrato backup list web1 --calendar", says: "which nights went well" },
     { line: "estrato backup list --target /mnt/backup", says: "on a machine whose store is gone" },
   ],
   exits: { 6: "the target is not there" },
-  async run({ args, options, factory, world }) {
+  async run({ args, options, factory, world, streams, globals }) {
     const core = await world();
     const { listBackups } = await import("../../core/backups/list.ts");
-    return listBackups(core, await placesIfAny(factory, core, options.target), {
+    const found = await listBackups(core, await placesIfAny(factory, core, options.target), {
       ...(args.instance === null ? {} : { instance: args.instance }),
       ...(options.type === null ? {} : { type: options.type }),
     });
+    if (!options.calendar || globals.format !== null || globals.query !== null) return found;
+    const { calendarOf } = await import("../../core/backups/calendar.ts");
+    const { calendarText } = await import("./calendar.ts");
+    const months = calendarOf(found, (await core.store.read()).schedules, factory.clock.now());
+    streams.stdout.write(calendarText(months, factory.terminal.columns, await factory.painter("stdout")));
+    return null;
   },
 });

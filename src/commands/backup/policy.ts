@@ -1,6 +1,8 @@
 /** What a backup leaves of those before it: --rotation N, or the --keep-* options. */
 import type { RetentionPolicy } from "../../core/backups/retention.ts";
 import { EstratoError } from "../../errors.ts";
+import type { Factory } from "../../factory.ts";
+import { settingOf } from "../framework/defaults.ts";
 import { count, duration, text } from "../framework/options.ts";
 
 export const policyOptions = {
@@ -20,6 +22,13 @@ export const zone = text(
 );
 
 type Given = { readonly [K in keyof typeof policyOptions]: number | null };
+
+/** As the line says, else the setting `rotation`. Throws "usage" where nothing, or both kinds, is said. */
+export async function policyFor(factory: Factory, given: Given, verb: string): Promise<RetentionPolicy> {
+  const isSaid = Object.keys(policyOptions).some((key) => given[key as keyof Given] !== null);
+  const set = isSaid ? null : await settingOf(factory, "rotation");
+  return policyOf(set === null ? given : { ...given, rotation: Number(set) }, verb);
+}
 
 /** Throws "usage" where nothing, or both kinds, is said. */
 export function policyOf(given: Given, verb: string): RetentionPolicy {

@@ -52,7 +52,7 @@ export default verb({
     volume: text("NAME", "make a volume of one disk"),
     disk: repeated(text("DEVICE", "only this disk, vda")),
     keyName: text("KEY", "the SSH key of the new instance", { complete: "keypair" }),
-    network: text("NETWORK", "the network of the new instance, or none"),
+    network: text("NETWORK", "the network of the new instance, or none", { complete: "network" }),
     noStart: flag("do not start the instance that is made"),
     instant: flag("boot the new instance from the backup at once, and pull its data in meanwhile"),
     trustDefinition,

@@ -14,12 +14,15 @@ export default verb({
   raw: true,
   examples: [],
   async run({ args, catalogue, factory, streams }) {
-    const { completed } = await import("./completed.ts");
+    const [{ completed }, { sourcesOf }] = await Promise.all([import("./completed.ts"), import("./sources.ts")]);
+    const sources = sourcesOf(factory, catalogue, args.words);
     try {
-      const found = await completed(catalogue, args.words, factory);
+      const found = await completed(catalogue, args.words, sources);
       streams.stdout.write(found.map(({ value, description }) => `${value}\t${description}\n`).join(""));
     } catch {
       // nothing to offer
+    } finally {
+      sources.close();
     }
     return null;
   },

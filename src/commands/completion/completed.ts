@@ -1,16 +1,14 @@
 /** What could stand where the cursor is. */
-import type { Factory } from "../../factory.ts";
 import { printable } from "../../ui/text.ts";
-import type { Completion } from "../framework/arguments.ts";
-import { type Candidate, candidates } from "../framework/candidates.ts";
+import type { Candidate } from "../framework/candidates.ts";
 import { GLOBAL_OPTIONS } from "../framework/globals.ts";
 import { GUIDES } from "../framework/guides.ts";
 import type { OptionSpec } from "../framework/options.ts";
 import { longFlags } from "../framework/parse.ts";
 import { resolve } from "../framework/resolve.ts";
 import type { Catalogue, Options, Verb } from "../framework/tree.ts";
-
-type Sources = Pick<Factory, "store" | "settings">;
+import { type Place, valuesOf } from "./offers.ts";
+import type { Sources } from "./sources.ts";
 
 /** The candidates that begin as the last word does. */
 export async function completed(
@@ -45,47 +43,49 @@ async function offered(
     .map(([value, { summary }]) => ({ value, description: summary }));
   const resolved = await resolve(catalogue, before).catch(() => null);
   if (resolved === null) return [];
-  if (resolved.is === "verb") return inVerb((await resolved.load()).default, resolved.words, current, sources);
+  const verbAt = (path: readonly string[], verb: Verb, words: readonly string[]): Place => ({
+    catalogue,
+    path: path.join(" "),
+    verb,
+    words,
+    current,
+    sources,
+  });
+  if (resolved.is === "verb") return inVerb(verbAt(resolved.path, (await resolved.load()).default, resolved.words));
   if (current.startsWith("-")) return flags(GLOBAL_OPTIONS);
   if (resolved.is === "nothing") return nouns;
-  const { verbs, defaultVerb } = resolved.noun;
-  const words = Object.entries(verbs).map(([value, { summary }]) => ({ value, description: summary }));
-  const usual = defaultVerb === undefined ? undefined : verbs[defaultVerb];
-  return usual === undefined
-    ? words
-    : [...words, ...(await inVerb((await usual.load()).default, [], current, sources))];
+  const { name, noun } = resolved;
+  // Another word for a verb is offered to who has begun to type it.
+  const words = Object.entries(noun.verbs).flatMap(([value, { summary, aliases = [] }]) =>
+    [value, ...(current === "" ? [] : aliases)].map((word) => ({ value: word, description: summary })),
+  );
+  const usual = noun.defaultVerb === undefined ? undefined : noun.verbs[noun.defaultVerb];
+  if (usual === undefined) return words;
+  const place = verbAt([name, noun.defaultVerb ?? ""], (await usual.load()).default, []);
+  return [...words, ...(await inVerb(place))];
 }
 
-async function inVerb(verb: Verb, words: readonly string[], current: string, sources: Sources): Promise<Candidate[]> {
+async function inVerb(place: Place): Promise<Candidate[]> {
+  const { verb, words, current } = place;
   const options: Options = { ...GLOBAL_OPTIONS, ...verb.options };
   const at = current.indexOf("=");
   if (current.startsWith("--") && at > 0) {
     const flag = current.slice(0, at);
     const option = optionNamed(options, flag);
-    const values = option === null ? [] : await valuesOf(option.complete, verb, sources);
+    const inside = { ...place, current: current.slice(at + 1) };
+    const values = option === null ? [] : await valuesOf(option, option.complete, inside);
     return values.map((one) => ({ ...one, value: one.value.startsWith(":") ? one.value : `${flag}=${one.value}` }));
   }
   const last = optionNamed(options, words.at(-1) ?? "");
-  if (last !== null && last.value !== null) return valuesOf(completionOf(last, options), verb, sources);
+  if (last !== null && last.value !== null)
+    return valuesOf(last, last.complete, { ...place, words: words.slice(0, -1) });
   if (current.startsWith("-") && !words.includes("--")) return flags({ ...verb.options, ...GLOBAL_OPTIONS });
   const operands = operandsOf(options, words);
   const specs = Object.values(verb.arguments);
   const spec = specs[operands.length] ?? (specs.at(-1)?.many ? specs.at(-1) : undefined);
   if (spec === undefined) return [];
-  const found = await valuesOf(spec.complete, verb, sources);
+  const found = await valuesOf(null, spec.complete, { ...place, operands });
   return found.filter(({ value }) => !operands.includes(value));
-}
-
-/** -c, --sort and --filter know the columns of the verb. */
-function completionOf(option: OptionSpec<unknown>, options: Options): Completion | "column" {
-  const named = [options.column, options.sort, options.filter];
-  return named.includes(option) ? "column" : option.complete;
-}
-
-async function valuesOf(complete: Completion | "column", verb: Verb, sources: Sources): Promise<Candidate[]> {
-  if (complete === "file" || complete === "folder") return [{ value: `:${complete}`, description: "" }];
-  if (complete === "column") return verb.result.columns.map(({ key, header }) => ({ value: key, description: header }));
-  return candidates(complete, sources);
 }
 
 function flags(options: Options): Candidate[] {
@@ -111,14 +111,12 @@ function operandsOf(options: Options, words: readonly string[]): string[] {
   return operands;
 }
 
-/** bash hands over `--format`, `=`, `js`: one word again. */
+/** bash hands over `--format`, `=`, `js`, and `status`, `=`, `act`: one word again. */
 function joinedAtEquals(typed: readonly string[]): string[] {
   const words: string[] = [];
-  for (const word of typed) {
-    const last = words.at(-1);
-    if (last?.startsWith("--") && (word === "=" || (last.endsWith("=") && word !== "")))
-      words[words.length - 1] = last + word;
-    else if (last?.startsWith("--") && last.endsWith("=") && word === "") continue;
+  for (const [index, word] of typed.entries()) {
+    const joins = word === "=" || typed[index - 1] === "=";
+    if (joins && words.length > 0) words[words.length - 1] += word;
     else words.push(word);
   }
   return words;

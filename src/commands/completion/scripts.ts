@@ -4,22 +4,27 @@
  */
 
 /**
- * bash splits words at "=" and ":": the words go as they are, and what is already typed before the last "=" is cut off
- * again.
+ * bash splits words at "=": the words go as they are, and of what comes back as much is cut off again as stands before
+ * the last "=" that is typed already.
  */
 const bash = `# bash completion for estrato: eval "$(estrato completion bash)"
 _estrato() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" line value
-  [[ $cur == "=" ]] && cur=""
+  local cur="\${COMP_WORDS[COMP_CWORD]}" at=$COMP_CWORD cuts=0 line value cut
+  if [[ $cur == "=" ]]; then
+    cur="" cuts=1 at=$((at - 1))
+  fi
+  while ((at > 1)) && [[ \${COMP_WORDS[at - 1]} == "=" ]]; do
+    cuts=$((cuts + 1)) at=$((at - 2))
+  done
   COMPREPLY=()
   while IFS= read -r line; do
     value=\${line%%$'\\t'*}
     case $value in
       :file) compopt -o filenames; COMPREPLY+=($(compgen -f -- "$cur")); continue ;;
       :folder) compopt -o filenames; COMPREPLY+=($(compgen -d -- "$cur")); continue ;;
-      --*=*) value=\${value#*=} ;;
     esac
-    [[ $value == *: || $value == */ ]] && compopt -o nospace
+    for ((cut = 0; cut < cuts; cut++)); do value=\${value#*=}; done
+    [[ $value == *: || $value == */ || $value == *= ]] && compopt -o nospace
     COMPREPLY+=("$(printf %q "$value")")
   done < <(estrato __complete "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
@@ -27,21 +32,23 @@ complete -F _estrato estrato
 `;
 
 const zsh = `#compdef estrato
-# zsh completion for estrato: eval "$(estrato completion zsh)", after compinit
+# zsh completion for estrato: eval "$(estrato completion zsh)", after compinit; or as a file _estrato in fpath
 _estrato() {
-  local line value
-  local -a found
+  local line value word
+  local -a found open
   while IFS= read -r line; do
     value=\${line%%$'\\t'*}
     case $value in
       :file) _files; continue ;;
       :folder) _files -/; continue ;;
     esac
-    found+=("\${value//:/\\\\:}\${\${line#*$'\\t'}:+:\${line#*$'\\t'}}")
+    word="\${value//:/\\\\:}\${\${line#*$'\\t'}:+:\${line#*$'\\t'}}"
+    if [[ $value == *= ]]; then open+=("$word"); else found+=("$word"); fi
   done < <(estrato __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
+  (( \${#open} )) && _describe estrato open -S ''
   (( \${#found} )) && _describe estrato found
 }
-compdef _estrato estrato
+if [[ \${funcstack[1]} == _estrato ]]; then _estrato "$@"; else compdef _estrato estrato; fi
 `;
 
 const fish = `# fish completion for estrato: estrato completion fish | source

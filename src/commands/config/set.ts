@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { one } from "../framework/arguments.ts";
 import { verb } from "../framework/verb.ts";
 import { scopeOf, scopeOptions } from "./scope.ts";
@@ -6,7 +7,7 @@ export default verb({
   description: "Checks a value and stores it: root's in the system's file, anyone else's in the user's own.",
   arguments: {
     key: one("KEY", "the setting", { complete: "setting", ask: "Which setting?" }),
-    value: one("VALUE", "its new value", { ask: "Its new value" }),
+    value: one("VALUE", "its new value", { complete: "setting-value", ask: "Its new value" }),
   },
   options: scopeOptions,
   changes: true,
@@ -23,6 +24,8 @@ export default verb({
       return { steps: [{ title, commands: [] }], notes: [], freesBytes: null };
     }
     await settings.set(args.key, args.value, scope);
+    if (args.key === "backup_target" && !existsSync(args.value))
+      factory.report.note(`${args.value}: there is no such folder yet; backups are refused until there is one.`);
     return null;
   },
 });

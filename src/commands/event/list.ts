@@ -1,30 +1,62 @@
-import type { OperationEvent } from "../../core/model/journal.ts";
-import { text, time } from "../../ui/output/columns.ts";
+import type { EventView } from "../../core/events.ts";
+import { parseDuration, parseTime } from "../../core/values.ts";
+import { number, span, text, time } from "../../ui/output/columns.ts";
+import { optional } from "../framework/arguments.ts";
+import { flag, text as words } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 
 const columns = [
-  time<OperationEvent>("time", (event) => event.time, { rank: 2 }),
-  text<OperationEvent>("operation", (event) => event.operation, { rank: 0 }),
-  text<OperationEvent>("target", (event) => event.target, { rank: 1 }),
-  text<OperationEvent>("result", (event) => event.result, { rank: 1 }),
-  text<OperationEvent>("user", (event) => event.user),
-  text<OperationEvent>("command", (event) => event.command),
+  time<EventView>("time", (event) => event.time, { rank: 2 }),
+  text<EventView>("operation", (event) => event.operation, { rank: 0 }),
+  text<EventView>("target", (event) => event.target, { rank: 1 }),
+  text<EventView>("result", (event) => event.result, { rank: 1 }),
+  text<EventView>("user", (event) => event.user),
+  text<EventView>("command", (event) => event.command, { rank: 5 }),
+  span<EventView>("duration_ms", (event) => event.duration_ms ?? null, { header: "Took", rank: 3 }),
+  number<EventView>("merges", (event) => event.merges, { listed: false }),
+  text<EventView>("message", (event) => event.message ?? null, { listed: false }),
 ];
 
 export default verb({
   description:
-    "Lists what was done on this host, the latest first. It is a log for people: some 10 MB back the oldest are dropped. `result` is " +
-    "done, or the code of the error.",
-  result: result.list(columns, {
-    empty: "Nothing was done here yet.",
-  }),
+    "Lists what was done on this host, the latest first, and what was refused. It is a log for people: some 10 MB back the oldest are dropped. `result` is " +
+    "done, or the code of the error, and `message` what that said.\n\n" +
+    "Merges of layers count for what left them to be done (`merges`); --all lists each. --follow goes on until Ctrl-C, a line each; with " +
+    "-f json an object each.",
+  arguments: {
+    target: optional("TARGET", "only what was done to this, or to what is of it", { complete: "instance" }),
+  },
+  options: {
+    since: words("AGE|TIME", "only what is younger than so long (2d), or than a time"),
+    all: flag("merges too"),
+    follow: flag("go on with what comes"),
+  },
+  result: result.list(columns, { empty: "Nothing was done here yet." }),
   changes: false,
   examples: [
     { line: "estrato event list --limit 20", says: "the last twenty" },
+    { line: "estrato event list web1 --since 2d", says: "what became of web1 since the day before yesterday" },
     { line: "estrato event list --filter operation=snapshot.create -f json", says: "all snapshots that were made" },
   ],
-  async run({ store }) {
-    return (await (await store()).events.list()).reverse();
+  exits: { 2: "a malformed age or time" },
+  async run({ args, options, store, factory, globals, streams }) {
+    const { eventViews } = await import("../../core/events.ts");
+    const filter = { target: args.target, since: sinceOf(options.since, factory.clock.now()), all: options.all };
+    const log = (await store()).events;
+    const found = eventViews(await log.list(), filter);
+    if (!options.follow) return found.reverse();
+    const { following } = await import("./follow.ts");
+    const { clock, signal } = factory;
+    const next = async () => eventViews(await log.list(), filter);
+    const shown = globals.limit === null ? found : found.slice(found.length - Math.min(found.length, globals.limit));
+    await following({ clock, signal, stdout: streams.stdout, isJson: globals.format === "json" }, found, shown, next);
+    return null;
   },
 });
+
+function sinceOf(given: string | null, now: Date): Date | null {
+  if (given === null) return null;
+  if (/^\d+[a-z]$/.test(given)) return new Date(now.getTime() - parseDuration(given, "--since"));
+  return parseTime(given, "--since");
+}

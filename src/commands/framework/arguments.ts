@@ -14,6 +14,9 @@ export type Completion =
   | "flavor"
   | "keypair"
   | "setting"
+  | "setting-value" // of the setting that is named before it
+  | "network"
+  | "owner"
   | "command"
   | readonly string[];
 

@@ -28,6 +28,8 @@ export interface Extras<T> {
   readonly complete?: Completion;
   readonly required?: true;
   readonly default?: T;
+  /** The setting that says it where the line does not: for help; the verb asks for it. */
+  readonly setting?: string;
 }
 type Given<T, E> = E extends { required: true } | { default: unknown } ? T : T | null;
 
@@ -126,7 +128,8 @@ function single<T, E extends Extras<T>>(
     complete: extras?.complete ?? "nothing",
     repeat: false,
     required: extras?.required ?? false,
-    shownDefault: fallback === null ? null : show(fallback),
+    shownDefault:
+      extras?.setting !== undefined ? `the setting ${extras.setting}` : fallback === null ? null : show(fallback),
     take: (texts, what) => {
       const last = texts.at(-1);
       return (last === undefined ? fallback : parse(last, what)) as Given<T, E>;

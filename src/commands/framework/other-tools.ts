@@ -1,6 +1,6 @@
 /**
- * What other tools call it: openstack, aws ec2, CloudStack, virsh, incus, multipass, vagrant, docker, kubectl. For hints
- * alone: these words do nothing here, so that none of them can mean two things one day.
+ * What other tools call it: openstack, aws ec2, CloudStack, virsh, incus, multipass, vagrant, docker, kubectl. For
+ * hints alone: these words do nothing here, so that none of them can mean two things one day.
  */
 
 /** A plural is found by its singular. */

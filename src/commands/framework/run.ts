@@ -6,11 +6,17 @@ import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/out
 import { compileQuery } from "../../ui/output/query.ts";
 import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/render.ts";
 import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
+import { isChanged } from "./changed.ts";
+import { eventLog } from "./logged.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
 import type { Drawing } from "./result.ts";
+import { isChoiceByFilter, targetWords } from "./target-words.ts";
 import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
+
+/** Of the JSON that verbs print: raised where a key means something else than before, not where one is added. */
+const SCHEMA_VERSION = 1;
 
 /** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
 export async function runVerb(
@@ -52,9 +58,11 @@ export async function runVerb(
 }
 
 async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {
-  const wish = await outputWish(line.globals, factory, verb.withoutSettings);
+  const asked = await outputWish(line.globals, factory, verb.withoutSettings);
+  const wish = isChoiceByFilter(verb, line) ? { ...asked, filters: [] } : asked;
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
+  let changed = false;
   const page = async (): Promise<Page> => ({
     wish,
     query,
@@ -62,9 +70,10 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     columns: factory.terminal.columns,
     nowMs: factory.clock.now().getTime(),
     painter: await factory.painter("stdout"),
+    ...(verb.changes ? { more: (row) => ({ changed: isChanged(row, changed), schema_version: SCHEMA_VERSION }) } : {}),
   });
   const context: Context = {
-    args: await takeArguments(name, verb, line.operands, line.options, factory),
+    args: {},
     options: line.options,
     globals: line.globals,
     world: factory.world,
@@ -76,14 +85,29 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     catalogue,
     isWatched: factory.terminal.stdout && wish.query === null && (wish.format ?? "table") === "table",
     render: async (rows) => printed(verb, rows, wish, selection, page, line.globals.verbose),
-    tellDone: (target, outcome) => told.done(target, outcome),
+    async ended(target, outcome, error) {
+      isEnded = true;
+      await log.ended(target, error);
+      if (error === null) await told.done(target, outcome);
+    },
     failure: null,
   };
+  const operands = await targetWords(verb, line, context);
+  if (operands === null) return factory.report.note("Nothing is meant: there is nothing to do.");
+  context.args = await takeArguments(name, verb, operands, line.options, factory);
   const told = teller(verb, context, isPlain(wish));
+  const log = eventLog(name, verb, context);
+  let isEnded = false;
+  const [first = ""] = Object.values(context.args).flat();
   let outcome: unknown;
   try {
     outcome = await verb.run(context);
+    if (!isEnded) await log.ended(String(first ?? ""), null);
     factory.status.end();
+    changed = factory.takeChanged();
+  } catch (error) {
+    if (!isEnded) await log.ended(String(first ?? ""), error);
+    throw error;
   } finally {
     factory.status.clear();
   }

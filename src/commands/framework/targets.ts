@@ -1,5 +1,6 @@
 /** One verb on several targets: all are tried, each failure is reported, and the exit code says how it went. */
 import { EstratoError } from "../../errors.ts";
+import { noteChanged } from "./changed.ts";
 import type { Context } from "./tree.ts";
 
 export interface TargetWords {
@@ -15,23 +16,26 @@ export interface TargetWords {
  * printed: all alike: that code; all, differently: "failed"; some: "partial". An interruption ends it at once.
  */
 export async function eachTarget<T>(
-  context: Pick<Context, "factory" | "failure" | "tellDone">,
+  context: Pick<Context, "factory" | "failure" | "ended">,
   targets: readonly string[],
   { kind, verb }: TargetWords,
   work: (target: string) => Promise<T>,
 ): Promise<T | T[]> {
   const [only, ...others] = targets;
   if (only !== undefined && others.length === 0) return work(only);
+  context.factory.takeChanged(); // what came before is nobody's
   const results: T[] = [];
   const failures: EstratoError[] = [];
   for (const target of targets) {
     try {
       const result = await work(target);
+      noteChanged(result, context.factory.takeChanged());
       results.push(result);
-      await context.tellDone(target, result);
+      await context.ended(target, result, null);
     } catch (error) {
       if (context.factory.signal.aborted) throw error;
       failures.push(context.factory.reportError(error));
+      await context.ended(target, null, error);
     }
   }
   const [first] = failures;

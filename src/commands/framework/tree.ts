@@ -17,7 +17,7 @@ export type OptionValues<O> = { readonly [K in keyof O]: O[K] extends OptionSpec
 
 /** What run() is handed. */
 export interface Context<A = Any, O = Any> {
-  readonly args: ArgumentValues<A>;
+  args: ArgumentValues<A>;
   readonly options: OptionValues<O>;
   readonly globals: Globals;
   /** For core: opened by the first call. */
@@ -36,8 +36,8 @@ export interface Context<A = Any, O = Any> {
   readonly isWatched: boolean;
   /** Rows of the result as they would be printed. */
   readonly render: (rows: readonly unknown[]) => Promise<string>;
-  /** Says what is done with one of several targets, as soon as it is; eachTarget calls it. */
-  readonly tellDone: (target: string, outcome: unknown) => Promise<void>;
+  /** Says, and logs, how the work on one of several targets has ended, as soon as it has; eachTarget calls it. */
+  readonly ended: (target: string, outcome: unknown, error: unknown) => Promise<void>;
   /** Set by eachTarget: thrown once the result is printed. */
   failure: Error | null;
 }

@@ -11,7 +11,7 @@ export default verb({
   options: {
     owner: text("self|all|NAME", "whose: your own, everybody's, or this user's", {
       default: "all",
-      complete: ["self", "all"],
+      complete: "owner",
     }),
     type: choice(["base", "snapshot", "shelved", "backup"], "only images of this type"),
   },

@@ -1,6 +1,8 @@
 import { DEFAULT_WAIT_MS } from "../../core/instances/wait.ts";
+import { EstratoError } from "../../errors.ts";
 import { shellQuoted } from "../../ui/plan.ts";
 import { one } from "../framework/arguments.ts";
+import { thatIsThere } from "../framework/if-absent.ts";
 import { choice, count, duration, flag, keyValues, repeated, size, text } from "../framework/options.ts";
 import { passphraseFileOf } from "../framework/passphrase.ts";
 import * as result from "../framework/result.ts";
@@ -35,12 +37,12 @@ Where it fails, nothing is left behind.`,
     passphraseFile: passphraseFileOf("of an encrypted backup"),
     bootVolume: text("VOLUME", "the volume to boot from, as it is: it is attached, not copied", { complete: "volume" }),
     volume: repeated(text("VOLUME", "a volume to attach; repeat it", { complete: "volume" })),
-    flavor: text("FLAVOR", "its vCPUs, memory and disk", { complete: "flavor" }),
+    flavor: text("FLAVOR", "its vCPUs, memory and disk", { complete: "flavor", setting: "flavor" }),
     vcpus: count("how many vCPUs it gets"),
     ram: size("how much memory it gets"),
     disk: size("how large its first disk is; at least as large as the image's"),
     keyName: text("KEYPAIR", "the key that opens it", { complete: "keypair" }),
-    network: text("NETWORK", "the libvirt network it is on, or none"),
+    network: text("NETWORK", "the libvirt network it is on, or none", { complete: "network" }),
     ip: text("ADDRESS", "the address it gets; one is chosen where this is left out"),
     userData: text("FILE", "what cloud-init is to do at its first boot", { complete: "file" }),
     property: keyValues("a note of yours on it; repeat it"),
@@ -81,9 +83,16 @@ Where it fails, nothing is left behind.`,
     8: "--trust-definition needs a yes",
   },
   guide: async (guide) => (await import("./create-guide.ts")).guideCreate(guide),
+  async existing(context) {
+    const { args, options } = context;
+    if (options.count === null) return thatIsThere(context, "instance", args.name);
+    throw new EstratoError("usage", "instance create: --if-absent and --count: it is about one name", {
+      hint: "Leave one of them out.",
+    });
+  },
   async run(context) {
     const { args, options } = context;
-    const [{ maker }, { instanceNames }, { creationOptions }, { showInstance }, { waitForInstance }] =
+    const [{ maker }, { instanceNames }, { creationOptions, withFlavor }, { showInstance }, { waitForInstance }] =
       await Promise.all([
         import("./maker.ts"),
         import("../../core/instances/names.ts"),
@@ -92,7 +101,10 @@ Where it fails, nothing is left behind.`,
         import("../../core/instances/wait.ts"),
       ]);
     const names = instanceNames(args.name, options.count);
-    const { source, wanted } = await creationOptions(options, context.factory.signal);
+    const { source, wanted } = await creationOptions(
+      await withFlavor(context.factory, options),
+      context.factory.signal,
+    );
     const world = await context.world();
     const make = await maker(context.factory, world, source, wanted, options);
     if (make === null) return null;

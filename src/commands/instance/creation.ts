@@ -1,6 +1,8 @@
 /** From the options of `instance create` to what core is asked for. */
 import type { CreateInstanceOptions } from "../../core/instances/create.ts";
 import { EstratoError } from "../../errors.ts";
+import type { Factory } from "../../factory.ts";
+import { keepOutOfCoreDumps } from "../../no-core-dump.ts";
 import { readSmall } from "../framework/files.ts";
 
 /** As the line gave them; null where it did not. */
@@ -64,6 +66,18 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
   return { source: sourceOf(line), wanted };
 }
 
+/**
+ * With the setting `flavor` where nothing says the size, but where what it is made from has one. The default stays
+ * unsaid: it need not be there.
+ */
+export async function withFlavor<T extends CreationLine>(factory: Factory, line: T): Promise<T> {
+  const isSized = [line.flavor, line.vcpus, line.ram, line.disk, line.snapshot, line.backup].some(
+    (one) => one !== null,
+  );
+  const { value, origin } = (await factory.settings()).get("flavor");
+  return isSized || origin === "default" ? line : { ...line, flavor: value };
+}
+
 function sourceOf({ image, snapshot, bootVolume, backup }: CreationLine): Creation["source"] {
   const given = Object.entries({
     "--image": image,
@@ -91,6 +105,7 @@ const LARGEST_USER_DATA_BYTES = 16 * 1024 ** 2;
 
 /** Text, as cloud-init wants it: what is not UTF-8 could not be handed on as it is. */
 async function readUserData(path: string, signal: AbortSignal): Promise<string> {
+  keepOutOfCoreDumps();
   let bytes: Buffer;
   try {
     bytes = await readSmall(path, signal, LARGEST_USER_DATA_BYTES);

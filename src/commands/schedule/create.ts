@@ -4,8 +4,10 @@ import type { Factory } from "../../factory.ts";
 import { humanTime } from "../../units.ts";
 import { encryptionOptions } from "../backup/encryption.ts";
 import { target } from "../backup/place.ts";
-import { policyOf, policyOptions, zone } from "../backup/policy.ts";
+import { policyFor, policyOptions, zone } from "../backup/policy.ts";
 import { one } from "../framework/arguments.ts";
+import { QUIESCE, quiesceOf } from "../framework/defaults.ts";
+import { thatIsThere } from "../framework/if-absent.ts";
 import { choice, duration, flag, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
@@ -40,7 +42,7 @@ export default verb({
     cron: text("EXPRESSION", 'minute, hour, day of the month, month, day of the week: "0 3 * * *"', { required: true }),
     ...policyOptions,
     zone,
-    quiesce: choice(["try", "require", "off"], "quiesce the guest's file systems", { default: "try" }),
+    quiesce: choice(QUIESCE, "quiesce the guest's file systems", { setting: "quiesce" }),
     target,
     type: text("TYPE", "of the backups, what they are rotated with; the schedule's name, if not said"),
     incremental: flag("backups of what has changed only"),
@@ -82,10 +84,12 @@ export default verb({
     6: "there is no crontab, or a path that cannot stand in one",
   },
   guide: async (guide) => (await import("./create-guide.ts")).guideSchedule(guide),
+  existing: (context) => thatIsThere(context, "schedule", context.args.name),
   async run({ args, options, world, factory }) {
-    const task = await taskOf(factory, args.name, options);
+    const quiesce = await quiesceOf(factory, options.quiesce, options.memory);
+    const task = await taskOf(factory, args.name, { ...options, quiesce });
     const expires = task.kind === "snapshot" && task.expireMs !== null;
-    const retention = expires && !keepsAny(options) ? null : policyOf(options, "schedule create");
+    const retention = expires && !keepsAny(options) ? null : await policyFor(factory, options, "schedule create");
     const { createSchedule } = await import("../../core/schedules/create.ts");
     const { viewSchedule } = await import("../../core/schedules/view.ts");
     const core = await world();

@@ -4,6 +4,8 @@ import { viewSnapshots } from "../../core/snapshots/list.ts";
 import { EstratoError } from "../../errors.ts";
 import { shellQuoted } from "../../ui/plan.ts";
 import { one, optional } from "../framework/arguments.ts";
+import { QUIESCE, quiesceOf } from "../framework/defaults.ts";
+import { thatIsThere } from "../framework/if-absent.ts";
 import { choice, duration, flag, keyValues, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
@@ -29,7 +31,7 @@ export default verb({
     volume: text("VOLUME", "of this volume alone, attached or not: an id, a name, or INSTANCE/DEVICE", {
       complete: "volume",
     }),
-    quiesce: choice(["try", "require", "off"], "quiesce the guest's file systems", { default: "try" }),
+    quiesce: choice(QUIESCE, "quiesce the guest's file systems", { setting: "quiesce" }),
     memory: flag("with the memory of the running guest"),
     excludeDisk: repeated(text("DEVICE", "leave a disk out, vdb; a revert does not touch it")),
     description: text("TEXT", "a description"),
@@ -56,6 +58,13 @@ export default verb({
     6: "--quiesce require and no agent answers, or not enough space",
     9: "QEMU, libvirt and the records disagree; see estrato doctor",
   },
+  async existing(context) {
+    const { args, options } = context;
+    if (args.name === null) {
+      throw new EstratoError("usage", "snapshot create: --if-absent without a name", { hint: "Name the snapshot." });
+    }
+    return thatIsThere(context, "snapshot", `${options.volume ?? args.instance}/${args.name}`);
+  },
   async run({ args, options, factory, world, wants }) {
     const { expire, volume, excludeDisk } = options;
     const odd = excludeDisk.length > 0 ? "--exclude-disk" : options.memory ? "--memory" : null;
@@ -67,7 +76,7 @@ export default verb({
     const core = await world();
     const wanted = {
       name: args.name,
-      quiesce: options.quiesce,
+      quiesce: await quiesceOf(factory, options.quiesce, options.memory),
       description: options.description,
       properties: options.property,
       expiresAt: expire === null ? null : new Date(factory.clock.now().getTime() + expire).toISOString(),

@@ -12,7 +12,7 @@ export default verb({
   arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
   options: {
     volume: text("VOLUME", "only those that hold this volume", { complete: "volume" }),
-    owner: text("self|all|NAME", "only those that this user made", { default: "all" }),
+    owner: text("self|all|NAME", "only those that this user made", { default: "all", complete: "owner" }),
   },
   result: result.list(snapshotColumns, {
     empty: "There is no snapshot. To take one: estrato snapshot create INSTANCE.",

@@ -8,7 +8,7 @@ export default verb({
   description:
     "Lists volumes, the oldest first. The disks that instances came with are volumes too: they have no name, and answer to INSTANCE/DEVICE.",
   options: {
-    owner: text("self|all|NAME", "only those that this user made", { default: "all", complete: ["self", "all"] }),
+    owner: text("self|all|NAME", "only those that this user made", { default: "all", complete: "owner" }),
   },
   result: result.list(volumeColumns, {
     empty: "There is no volume. To make one: estrato volume create NAME --size 10G.",

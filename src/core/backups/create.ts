@@ -13,7 +13,6 @@ import { isPlan, type PlanView, type Step } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { createSnapshotLocked } from "../snapshots/create.ts";
 import { findToChange } from "../volumes/take-in.ts";
-import type { Backup } from "./backup.ts";
 import { bookmarkOf } from "./bookmarks.ts";
 import { type Base, copiedBytes, type DiskMoment, planCopies, requireEncryption } from "./copies.ts";
 import { type BackupData, createBackupKind, snapshotOf } from "./create-recovery.ts";
@@ -21,7 +20,7 @@ import { copySteps, recordsShown } from "./create-steps.ts";
 import { requireWhole } from "./find.ts";
 import { identityOf } from "./identity.ts";
 import { planKey } from "./key.ts";
-import { type BackupView, backupsIn, viewBackup } from "./list.ts";
+import { type BackupView, backupsIn, backupTaken, viewBackup } from "./list.ts";
 import type { Identity } from "./manifest.ts";
 import { formerNames, markTarget, requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
@@ -109,14 +108,8 @@ export async function createBackupLocked(
       for (const note of planned.notes) world.report.note(`${status.name}: ${note}`);
       await markTarget(world, target, store);
     },
-    result: async () => made(await backupsIn(world, target), id),
+    result: async () => viewBackup(requireWhole(await backupTaken(world, target, id))),
   });
-}
-
-function made(all: readonly Backup[], id: string): BackupView {
-  const found = all.find((one) => one.id === id);
-  if (found === undefined) throw new EstratoError("integrity", `backup ${id}: it is not there`);
-  return viewBackup(requireWhole(found));
 }
 
 /** The devices that are not to be in it. Throws "usage" for one that the instance does not have. */

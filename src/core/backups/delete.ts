@@ -4,6 +4,7 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
+import { sizedAndDated } from "../loss-words.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -33,7 +34,10 @@ export async function deleteBackup(
   requireUnprotected(first);
   requireUnread(await backupsIn(world, first.target), first.id);
   const what = first.manifest === null ? first.id : labelOf(first);
-  if (!(await confirmed(world, { text: `Delete backup ${what}?`, loses: [`backup ${what}`] }))) return null;
+  const { manifest } = first;
+  const bytes = manifest?.disks.reduce((sum, { fileBytes }) => sum + fileBytes, 0) ?? null;
+  const loses = [`backup ${what}${sizedAndDated(world, bytes, manifest?.createdAt ?? null)}`];
+  if (!(await confirmed(world, { text: `Delete backup ${what}?`, loses }))) return null;
   return withLocks(world, [first.target], async (locks) => {
     await sweep(world, locks, first.target);
     return deleteLocked(world, locks, first.target, first.id, passphraseFile);

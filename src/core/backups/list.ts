@@ -64,6 +64,13 @@ export async function backupsIn(
   return judged(found.every((one) => !isDamaged(one)) ? found : await readAll(opened, state));
 }
 
+/** One that was taken just now, under the target's lock: all others need not be read for it. */
+export async function backupTaken(world: World, target: string, id: string): Promise<Backup> {
+  const found = await readBackup(openTarget(world, target), id, await world.store.read());
+  if (found === null) throw new EstratoError("integrity", `backup ${id}: it is not there`);
+  return found;
+}
+
 async function readAll(target: BackupTarget, state: State): Promise<Backup[]> {
   const found: Backup[] = [];
   const going = new Set<string>();

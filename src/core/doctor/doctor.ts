@@ -11,6 +11,7 @@ import { recoverAll } from "../operations/recovery.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
 import { type Finding, unmendable } from "./finding.ts";
+import { examineVerifying } from "./half-made.ts";
 import { examineInstances } from "./instances.ts";
 import { recordLostLayers } from "./lost-layers.ts";
 import { examineMarks } from "./marks.ts";
@@ -58,6 +59,7 @@ export async function examine(world: World): Promise<Finding[]> {
       ...(await examineTargets(world, state)),
       ...(await examineSchedules(world, state)),
       ...(await examineUses(world, state)),
+      ...(await examineVerifying(world, state)),
       ...(await examineOrphans(world, state)),
       ...(await orphanSecrets(world, state)),
     );

@@ -95,22 +95,32 @@ function wrongContent(state: State, layer: Layer, info: ImageInfo, users: string
 }
 
 /**
- * Files in our folders that nothing names. One that holds nothing is removed; one that holds data only after a yes.
+ * Files in our folders that nothing names, or nothing but a damaged entry of the journal: what was being made when a
+ * command was killed. One that holds nothing is removed; one that holds data only after a yes.
  */
 export async function examineOrphans(world: World, state: State): Promise<Finding[]> {
   const { paths } = world.store;
   const inUse = await filesInUse(world, state);
+  const anyAside = (await world.store.journal.aside()).length > 0;
+  const isHalfMade = async (path: string) => {
+    if (!anyAside) return false;
+    const users = await inUse.users(path);
+    return users.length > 0 && users.every(({ by }) => by === "aside");
+  };
   const findings: Finding[] = [];
   for (const name of await world.host.listFolder(paths.layersFolder)) {
     const path = `${paths.layersFolder}/${name}`;
     if (!(await inUse.isNamed(path))) findings.push(await orphanLayer(world, path));
+    else if (await isHalfMade(path)) findings.push(await halfMadeLayer(world, path));
   }
   for (const folder of [paths.record("x"), paths.nvram("x"), paths.seed("x"), paths.memory("x")].map(folderOf)) {
     for (const name of await world.host.listFolder(folder)) {
       const path = `${folder}/${name}`;
-      if (await inUse.isNamed(path)) continue;
+      const halfMade = await isHalfMade(path);
+      if ((await inUse.isNamed(path)) && !halfMade) continue;
       const isMemory = folder === folderOf(paths.memory("x"));
-      findings.push(await orphanOf(world, path, isMemory ? "memory" : "record"));
+      const found = await orphanOf(world, path, isMemory ? "memory" : "record");
+      findings.push(halfMade ? byPerson(found) : found);
     }
   }
   for (const { path, writer } of await hiddenInStore(world)) {
@@ -127,19 +137,41 @@ export async function examineOrphans(world: World, state: State): Promise<Findin
 async function requireOrphan(world: World, path: string): Promise<void> {
   const pending = await world.store.journal.list();
   const inUse = await filesInUse(world, await world.store.read());
-  const [user] = await inUse.users(path);
+  const [user] = (await inUse.users(path)).filter(({ by }) => by !== "aside");
   if (pending.length === 0 && user === undefined) return;
   throw new EstratoError("conflict", `${path}: ${user?.name ?? "another operation in progress"} may need it`, {
     hint: "Run doctor again after it.",
   });
 }
 
+async function isEmptyLayer(world: World, path: string): Promise<boolean> {
+  if (path.endsWith(".part")) return true;
+  if (!path.endsWith(".qcow2")) return false;
+  const extents = await world.host.ownExtents({ path, format: "qcow2" }).catch(() => null);
+  return extents !== null && extents.length === 0;
+}
+
+const HALF_MADE = "was being made when a command was killed; only its damaged journal entry names it";
+const TAKE_IN =
+  "Where it may hold what a guest wrote last: name it in the definition (virsh edit), and doctor takes it in.";
+
+/** A head that was never switched to is empty. One that is not may be a guest's, of which nothing tells any more. */
+async function halfMadeLayer(world: World, path: string): Promise<Finding> {
+  if (await isEmptyLayer(world, path)) return removal(path, `it is empty, and ${HALF_MADE}`, []);
+  const bytes = (await world.host.fileInfo(path))?.allocatedBytes ?? 0;
+  const info = await world.host.imageInfo(path, { shared: true, format: "qcow2" }).catch(() => null);
+  const below = info?.backing == null ? "" : `, stands on ${info.backing}`;
+  const found = removal(path, `it has ${bytes} bytes${below}, and ${HALF_MADE}`, [`${path}, ${bytes} bytes`]);
+  return byPerson({ ...found, remedy: `${found.remedy} (${TAKE_IN})` });
+}
+
+/** It may be the only copy of something: --yes is no answer. */
+function byPerson(finding: Finding): Finding {
+  return finding.mending === null ? finding : { ...finding, mending: { ...finding.mending, byPerson: true } };
+}
+
 async function orphanLayer(world: World, path: string): Promise<Finding> {
-  const partial = path.endsWith(".part");
-  const extents = path.endsWith(".qcow2")
-    ? await world.host.ownExtents({ path, format: "qcow2" }).catch(() => null)
-    : null;
-  const empty = partial || (extents !== null && extents.length === 0);
+  const empty = await isEmptyLayer(world, path);
   const bytes = (await world.host.fileInfo(path))?.allocatedBytes ?? 0;
   const problem = empty ? "an empty file that nothing remembers" : `a file with ${bytes} bytes that nothing remembers`;
   return removal(path, problem, empty ? [] : [`${path}, ${bytes} bytes`]);

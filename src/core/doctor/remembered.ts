@@ -73,7 +73,7 @@ async function examineJournal(world: World): Promise<Finding[]> {
   return damaged.map(({ name, why }) => ({
     subject: `journal entry ${name}`,
     problem: `it cannot be read (${why}): what that operation was, and how far it came, nobody can know`,
-    remedy: "Put it aside. What it names stays, and what that operation left is found as any other difference.",
+    remedy: "Put it aside. What it had half made is found as any other difference; nothing goes that holds something.",
     mending: {
       locks: [],
       loses: [],

@@ -21,6 +21,7 @@ import { headFacts, requireAgreement } from "../truth.ts";
 import { diskOf } from "../volumes/attach.ts";
 import { volumeLabel } from "../volumes/find.ts";
 import { type Finding, unmendable } from "./finding.ts";
+import { neverDefined } from "./half-made.ts";
 
 /** What is to be defined, and how old the definition may be. */
 interface Again {
@@ -51,6 +52,8 @@ export async function undefinedInstance(
     };
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
+    const halfMade = status === null ? await neverDefined(world, state, instance) : null;
+    if (halfMade !== null) return halfMade;
     const why = error.message.replace(`${subject}: `, "");
     return unmendable(subject, `${problem}, and cannot be given it again: ${why}`, error.hint ?? "");
   }

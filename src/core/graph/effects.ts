@@ -23,6 +23,7 @@
  */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
+import { withChange } from "../model/drafts.ts";
 import type { DiskFile } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
 import { freezeFile, thawFile } from "../modes.ts";
@@ -81,8 +82,7 @@ export function mergeEffects(state: State, decision: Free | Merge | Abandon): Ef
     };
   }
   const child = known(state, decision.child);
-  const then = structuredClone(state);
-  after(then);
+  const then = withChange(state, after);
   const domainsToRedefine = redefinitions(then, child.id);
   const moving =
     decision.way === "up" ? moveUp(state, layer, child, decision) : moveDown(state, layer, child, decision);

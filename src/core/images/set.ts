@@ -1,5 +1,6 @@
 /** `image set`: what an image is called and demands; its content never changes. */
 import { EstratoError } from "../../errors.ts";
+import { withChange } from "../model/drafts.ts";
 import type { Image, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { type PlanView, perform, planView } from "../operations/steps.ts";
@@ -33,7 +34,7 @@ export async function setImage(world: World, target: string, options: SetImageOp
   return withLocks(world, names, async (locks) => {
     const change = (draft: State) => apply(draft, found.id, target, options);
     if (world.dryRun) {
-      change(structuredClone(await world.store.read())); // refuses what the real run would refuse
+      withChange(await world.store.read(), change); // refuses what the real run would refuse
       return planView(world, [{ id: "record", title: `Change the record of the image ${found.name}` }]);
     }
     const changed = await world.store.update(change);
@@ -63,7 +64,7 @@ function apply(draft: State, id: string, target: string, options: SetImageOption
   image.minDiskBytes = options.minDiskBytes ?? image.minDiskBytes;
   image.minRamBytes = options.minRamBytes ?? image.minRamBytes;
   image.protected = options.protect ?? image.protected;
-  return structuredClone(image);
+  return image;
 }
 
 /** The same, and returns the image as it is shown. */

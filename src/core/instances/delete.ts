@@ -78,7 +78,7 @@ export async function deleteInstance(
   options: DeleteInstanceOptions,
 ): Promise<PlanView | null> {
   const first = await findDoomed(world, target, options.keepVolumes);
-  if (!(await confirmed(world, { text: `Delete instance ${first.name}?`, loses: losses(first) }))) return null;
+  if (!(await confirmed(world, { text: `Delete instance ${first.name}?`, loses: losses(world, first) }))) return null;
   const plan = await withLocks(world, [first.uuid, ...scheduleLocks(first)], async (locks) => {
     const doomed = await findDoomed(world, first.uuid, options.keepVolumes);
     if (scheduleLocks(doomed).some((name) => !locks.names.includes(name))) {
@@ -86,19 +86,24 @@ export async function deleteInstance(
         hint: "Try again.",
       });
     }
-    const data = await dataOf(world, doomed, await crontabOf(world, doomed));
-    const steps = deleteInstanceSteps(world, data, doomed.status?.managedSave ?? false);
-    return run<DeleteData, null>(world, locks, {
-      kind: deleteInstanceKind,
-      target: data.name,
-      data,
-      steps,
-      follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data), data.uuid),
-      result: async () => null,
-    });
+    return deleteDoomed(world, locks, doomed);
   });
   if (!isPlan(plan)) await forgetForeignVolumes(world, first.foreign, first.name);
   return plan;
+}
+
+/** Under its lock, and those of its schedules. */
+export async function deleteDoomed(world: World, locks: HeldLocks, doomed: Doomed): Promise<PlanView | null> {
+  const data = await dataOf(world, doomed, await crontabOf(world, doomed));
+  const steps = deleteInstanceSteps(world, data, doomed.status?.managedSave ?? false);
+  return run<DeleteData, null>(world, locks, {
+    kind: deleteInstanceKind,
+    target: data.name,
+    data,
+    steps,
+    follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data), data.uuid),
+    result: async () => null,
+  });
 }
 
 /** A schedule that is at work is waited for, as any work on the instance is. */

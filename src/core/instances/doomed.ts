@@ -3,6 +3,7 @@
 import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
 import { chainOrNull } from "../graph/references.ts";
+import { sizedAndDated } from "../loss-words.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Image, Instance, Schedule, Snapshot, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -87,15 +88,18 @@ function isForeign(state: State, { head, name, sourceSnapshot, sourceImage, dele
 }
 
 /** What a person is told before the yes: losses only. */
-export function losses(doomed: Doomed): string[] {
+export function losses(world: World, doomed: Doomed): string[] {
+  const age = ({ createdAt }: { readonly createdAt: string }) => sizedAndDated(world, null, createdAt);
   const running = doomed.status?.live == null ? [] : ["what is in its memory: it runs"];
   const saved = doomed.status?.managedSave ? ["the memory that libvirt saved of it"] : [];
   const definition = doomed.record === null ? ["its definition (its disks stay)"] : [];
   const disks = doomed.volumes.map((volume) => {
     const sizeBytes = doomed.state.layers[volume.head]?.sizeBytes ?? 0;
-    return `disk ${volume.device} (${volume.id}, ${humanSize(sizeBytes)})`;
+    return `disk ${volume.device} (${volume.id}, ${humanSize(sizeBytes)})${age(volume)}`;
   });
-  const snapshots = doomed.snapshots.map((snapshot) => `snapshot ${snapshotLabel(doomed.state, snapshot)}`);
+  const snapshots = doomed.snapshots.map(
+    (snapshot) => `snapshot ${snapshotLabel(doomed.state, snapshot)}${age(snapshot)}`,
+  );
   const schedules = doomed.schedules.map(
     ({ name, task }) => `schedule ${name} (its ${task.kind}s are no longer taken)`,
   );

@@ -6,9 +6,10 @@ import { wordsOf } from "../../system-answer.ts";
 import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
 import type { Decision } from "../graph/decisions.ts";
-import { children, layerGraph } from "../graph/references.ts";
+import { layerGraph } from "../graph/references.ts";
 import type { State } from "../model/state.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { heldBack } from "./held-back.ts";
 import { locksOn, readFacts } from "./holders.ts";
 
 /**
@@ -94,21 +95,8 @@ export async function settle(
   return (await carryOut(world, locks, state, decision)) ? decision : null;
 }
 
-/**
- * An operation that never ended must be recovered before anything under it moves; and one under way may still need a
- * file that nothing points at any more. Asked after the state: who took the last pointer away had his entry open
- * before.
- */
+/** Does anything keep it from being moved that is not in the graph? Asked after the state. */
 export async function pendingOn(world: World, state: State, locks: HeldLocks, layer: string): Promise<boolean> {
-  const moving = [layer, ...children(state, layer)];
-  // Something that points at it may be missing in the state.
-  if ((await world.store.doubt()) !== null) return true;
-  // What a damaged entry was about nobody knows: whatever it names is left as it is.
-  for (const { text } of await world.store.journal.aside()) if (moving.some((id) => text.includes(id))) return true;
-  const entries = await world.store.journal.list();
-  return entries.some((entry) => {
-    if (entry.locks.some((name) => locks.names.includes(name))) return true;
-    const data = JSON.stringify(entry.data);
-    return moving.some((id) => data.includes(id));
-  });
+  const held = await heldBack(world);
+  return held.reason(state, layer, (entry) => entry.locks.some((name) => locks.names.includes(name))) !== null;
 }

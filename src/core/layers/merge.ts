@@ -11,6 +11,7 @@ import { type Effects, mergeEffects } from "../graph/effects.ts";
 import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import type { Action } from "../model/action.ts";
+import { withChange } from "../model/drafts.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import { givingUpSchema } from "../model/journal-data.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -136,8 +137,8 @@ async function noteMissing(world: World, state: State, id: string): Promise<void
 async function markBusy(world: World, decided: State, layer: string, effects: Effects, mark: string): Promise<boolean> {
   return world.store.update((draft) => {
     if (!isSameChain(decided, draft, layer)) return false;
-    // Nor may anybody have come to point at it: tried on a copy, the change must fit the graph as it is now.
-    effects.after(structuredClone(draft));
+    // Nor may anybody have come to point at it: the change must fit the graph as it is now.
+    withChange(draft, effects.after);
     for (const id of effects.marks) {
       const marked = draft.layers[id];
       if (marked !== undefined) marked.busy = mark;

@@ -66,4 +66,9 @@ export interface OperationEvent {
   readonly target: string | null;
   readonly result: string; // done, or the code of the error
   readonly user: string;
+  readonly duration_ms?: number;
+  /** What an error said. */
+  readonly message?: string;
+  /** The same of all that one command did to one target: a merge and what left it to be done. Not in lines of 0.1.0. */
+  readonly run?: string;
 }

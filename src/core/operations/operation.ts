@@ -69,10 +69,10 @@ export async function run<Data, Result>(
     await closeEntry(world, entry);
   } catch (error) {
     await unwind(world, locks, operation, entry, error);
-    await log(world, operation, error instanceof EstratoError ? error.code : "failed");
+    await log(world, operation, entry, error instanceof EstratoError ? error.code : "failed");
     throw error;
   }
-  await log(world, operation, "done");
+  await log(world, operation, entry, "done");
   return operation.result();
 }
 
@@ -101,10 +101,13 @@ async function planOf<Data, Result>(world: World, operation: Operation<Data, Res
 async function log<Data, Result>(
   world: World,
   { kind, target }: Operation<Data, Result>,
+  { createdAt }: JournalEntry,
   result: string,
 ): Promise<void> {
+  const now = world.clock.now();
   const event = {
-    time: world.clock.now().toISOString(),
+    time: now.toISOString(),
+    duration_ms: Math.max(0, now.getTime() - Date.parse(createdAt)),
     command: world.command,
     operation: kind.name,
     target: target ?? null,

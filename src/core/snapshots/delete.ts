@@ -5,7 +5,8 @@
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
-import { freedByDropping } from "../layers/freed.ts";
+import { exclusiveOf, freedByDropping } from "../layers/freed.ts";
+import { sizedAndDated } from "../loss-words.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
 import { type PlanView, perform, type Step } from "../operations/steps.ts";
@@ -51,9 +52,17 @@ export async function deleteSnapshot(
   const snapshot = findSnapshot(state, target, "delete");
   const doomed = withChildren(state, snapshot, options.children);
   if (options.children && doomed.length > 1) {
+    const freed = await exclusiveOf(
+      world,
+      state,
+      doomed.map(({ id }) => [{ kind: "snapshot", id }]),
+    );
     const yes = await confirmed(world, {
       text: `Delete ${snapshotLabel(state, snapshot)} and the ${doomed.length - 1} that descend from it?`,
-      loses: doomed.map((one) => `snapshot ${snapshotLabel(state, one)}`),
+      loses: doomed.map((one, at) => {
+        const own = freed[at] ?? null;
+        return `snapshot ${snapshotLabel(state, one)}${sizedAndDated(world, own, one.createdAt)}`;
+      }),
     });
     if (!yes) return null;
   }

@@ -1,6 +1,6 @@
 /** What `snapshot list`, `tree` and `show` say: the contract's JSON (CLI.md), made from the state. */
 import { EstratoError } from "../../errors.ts";
-import { type LayerGraph, layerGraph } from "../graph/references.ts";
+import { layerGraph } from "../graph/references.ts";
 import { exclusiveOf } from "../layers/freed.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State } from "../model/state.ts";
@@ -51,10 +51,16 @@ export async function listSnapshots(world: World, filter: SnapshotFilter, measur
     .filter((one) => filter.instance === undefined || one.instance === filter.instance)
     .filter((one) => filter.volume === undefined || one.disks.some((disk) => disk.volume === filter.volume))
     .filter((one) => filter.owner === undefined || one.owner === filter.owner)
-    .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
+    .sort(byAge);
   const views = await viewSnapshots(world, state, found, measured);
   if (filter.instance === undefined || filter.owner !== undefined || filter.volume !== undefined) return views;
   return [...views, ...(await libvirtSnapshots(world, filter.instance))];
+}
+
+/** Neither the times nor the ids have anything that a language sorts in its own way. */
+function byAge(a: Snapshot, b: Snapshot): number {
+  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
+  return a.id < b.id ? -1 : 1;
 }
 
 /** Views of these; with the bytes that are theirs alone, for which files are read, only where they are `measured`. */
@@ -67,7 +73,6 @@ export async function viewSnapshots(
   const pointers = snapshots.map(({ id }) => [{ kind: "snapshot" as const, id }]);
   const exclusive = measured ? await exclusiveOf(world, state, pointers) : [];
   const now = world.clock.now().toISOString();
-  const graph = layerGraph(state);
   return snapshots.map((one, index) => ({
     id: one.id,
     name: one.name,
@@ -77,7 +82,10 @@ export async function viewSnapshots(
     instance_id: one.instance,
     volume: one.volume,
     parent: one.parent,
-    current: isCurrent(state, graph, one),
+    // Asks all layers: for whoever wants to see it
+    get current() {
+      return isCurrent(state, one);
+    },
     memory: one.memory !== null,
     consistency: one.consistency,
     size_bytes: one.disks.reduce((sum, disk) => sum + disk.sizeBytes, one.memory?.sizeBytes ?? 0),
@@ -96,17 +104,17 @@ export async function viewSnapshots(
 }
 
 /** Current only where all its volumes' heads stand on it, with nothing but backups' bookmarks between. */
-function isCurrent(state: State, graph: LayerGraph, snapshot: Snapshot): boolean {
+function isCurrent(state: State, snapshot: Snapshot): boolean {
   if (snapshot.instance !== null && state.instances[snapshot.instance]?.current !== snapshot.id) return false;
   return snapshot.disks.every(({ volume, layer }) => {
     let at = state.layers[state.volumes[volume]?.head ?? ""]?.parent ?? null;
-    while (at !== null && at !== layer && isBookmarkAlone(graph, at)) at = state.layers[at]?.parent ?? null;
+    while (at !== null && at !== layer && isBookmarkAlone(state, at)) at = state.layers[at]?.parent ?? null;
     return at === layer;
   });
 }
 
-function isBookmarkAlone(graph: LayerGraph, layer: string): boolean {
-  const pointers = graph.pointers.get(layer) ?? [];
+function isBookmarkAlone(state: State, layer: string): boolean {
+  const pointers = layerGraph(state).pointers.get(layer) ?? [];
   return pointers.length > 0 && pointers.every(({ kind }) => kind === "backup");
 }
 

@@ -1,5 +1,6 @@
 /** `snapshot set` and `snapshot prune`. */
 import { EstratoError } from "../../errors.ts";
+import { withChange } from "../model/drafts.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import type { PlanView } from "../operations/steps.ts";
@@ -33,7 +34,7 @@ export async function setSnapshot(
   const snapshot = findSnapshot(state, target);
   return withLocks(world, snapshotLocks(state, snapshot), async (): Promise<Snapshot | PlanView> => {
     if (!world.dryRun) return world.store.update((draft) => change(draft, snapshot.id, target, changes));
-    change(structuredClone(await world.store.read()), snapshot.id, target, changes);
+    withChange(await world.store.read(), (draft) => void change(draft, snapshot.id, target, changes));
     return { steps: [{ title: "Record what is said of it", commands: [] }], notes: [], freesBytes: null };
   });
 }
@@ -55,7 +56,7 @@ function change(draft: State, id: string, target: string, changes: SnapshotChang
   if (changes.expiresAt !== undefined) one.expiresAt = changes.expiresAt;
   one.properties = { ...one.properties, ...changes.properties };
   for (const key of changes.removedProperties ?? []) delete one.properties[key];
-  return structuredClone(one);
+  return one;
 }
 
 /**

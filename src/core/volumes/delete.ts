@@ -5,6 +5,7 @@ import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
 import { confirmed } from "../confirm.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import { sizedAndDated } from "../loss-words.ts";
 import type { State, Volume } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView, Step } from "../operations/steps.ts";
@@ -34,7 +35,7 @@ export async function deleteVolume(world: World, target: string): Promise<PlanVi
   requireFreeVolume(early, first);
   const label = volumeLabel(early, first);
   const size = humanSize(early.layers[first.head]?.sizeBytes ?? 0);
-  const loses = [`volume ${label} (${first.id}, ${size})`];
+  const loses = [`volume ${label} (${first.id}, ${size})${sizedAndDated(world, null, first.createdAt)}`];
   if (!(await confirmed(world, { text: `Delete volume ${label}?`, loses }))) return null;
   return withVolume(world, first.id, async (locks, state, volume) => {
     requireFreeVolume(state, volume);

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { estate, run } from "./estate.ts";
 import { type LineResult, runLine } from "./line.ts";
 
 let folder = "";
@@ -15,7 +16,8 @@ function config(...words: string[]): Promise<LineResult> {
 }
 
 test("what is set is got, listed with its origin, and forgotten again", async () => {
-  expect(await config("set", "backup_target", "/srv/backup")).toEqual({ exit: 0, stdout: "", stderr: "" });
+  const note = "/srv/backup: there is no such folder yet; backups are refused until there is one.\n";
+  expect(await config("set", "backup_target", "/srv/backup")).toEqual({ exit: 0, stdout: "", stderr: note });
   expect((await config("get", "backup_target")).stdout).toBe("/srv/backup\n");
   const row = JSON.parse((await config("list", "-f", "json", "--filter", "key=backup_target")).stdout)[0];
   expect(row).toEqual({
@@ -35,6 +37,23 @@ test("a value that it cannot have is refused, also by a dry run, which writes no
   expect((await config("set", "backup_target", "/srv", "-n")).stdout).toBe("1. Set backup_target to /srv\n");
   expect((await config("get", "backup_target")).stdout).toBe("");
   expect((await config("set", "color", "never", "--user", "--system")).exit).toBe(2);
+});
+
+test("a backup target that is there is set without a word", async () => {
+  expect(await config("set", "backup_target", folder)).toEqual({ exit: 0, stdout: "", stderr: "" });
+});
+
+test("defaults of snapshots, backups and instances are settings", async () => {
+  const on = await estate();
+  const env = { ESTRATO_QUIESCE: "off", ESTRATO_ROTATION: "3", ESTRATO_BACKUP_TYPE: "weekly", ESTRATO_FLAVOR: "tiny" };
+  const one = async (line: string) => JSON.parse((await run(on, `${line} -f json`, { env })).stdout);
+  expect(await one("snapshot create web1 x")).toMatchObject({ consistency: "crash" });
+  expect(await one("snapshot create web1 y --quiesce require")).toMatchObject({ consistency: "filesystem" });
+  expect(await one("backup create web1 --target /backups")).toMatchObject({ type: "weekly", consistency: "crash" });
+  expect(await one("instance create web8 --image debian12")).toMatchObject({ flavor: "tiny" });
+  expect(await one("instance create web9 --image debian12 --vcpus 2")).toMatchObject({ flavor: null, vcpus: 2 });
+  const memory = { ...env, ESTRATO_QUIESCE: "require" };
+  expect(await run(on, "snapshot create web1 z --memory", { env: memory })).toMatchObject({ exit: 0 });
 });
 
 test("the paths are printed", async () => {

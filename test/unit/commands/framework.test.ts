@@ -326,7 +326,7 @@ test("steps and progress are shown on a terminal, and wiped before anything else
 test("an interrupted verb on several targets stops at once", async () => {
   const controller = new AbortController();
   const tried: string[] = [];
-  const context = { factory: { signal: controller.signal } as never, failure: null, tellDone: async () => {} };
+  const context = { factory: { signal: controller.signal } as never, failure: null, ended: async () => {} };
   await expect(
     eachTarget(context, ["a", "b"], { kind: "thing", verb: "grow" }, async (name) => {
       tried.push(name);

@@ -23,6 +23,7 @@ const MOST = 5;
 
 const LINES = [
   "usage",
+  "usage instance",
   "doctor",
   "check",
   ...["instance", "snapshot", "volume", "image", "backup", "event"].map((noun) => `${noun} list -f json`),

@@ -122,6 +122,18 @@ test("usage prints a table, and one object as JSON", async () => {
   });
 });
 
+test("usage of a noun says of each thing what is its own", async () => {
+  const at = await withImage();
+  const [golden] = ((await json(["usage", "image"], at)) as { things: unknown[] }).things;
+  expect(golden).toMatchObject({
+    ...{ kind: "image", name: "golden", allocated_bytes: 131072, exclusive_bytes: 131072 },
+    ...{ shared_bytes: 0, waiting_bytes: 0 },
+  });
+  expect(await json(["usage", "image", "golden"], at)).toMatchObject({ things: [golden], kinds: [] });
+  expect((await runLine(["usage", "image", "nosuch"], at)).exit).toBe(4);
+  expect((await runLine(["usage", "imag"], at)).stderr).toMatch(/^estrato: usage "imag": unknown/);
+});
+
 test("image share wants to know with whom, tries all targets, and is found where image_stores says; unshare takes back", async () => {
   const at = await withImage();
   at.host.machine.users = [{ name: "bea", uid: 3004, home: "/home/bea" }];

@@ -11,10 +11,11 @@ test("a name has 1 to 128 printable characters", () => {
     "東京",
     "a.b_c-d:e@f",
     "x".repeat(128),
-    "😀".repeat(128),
+    "😀".repeat(61),
   ]) {
     expect(requireName("instance", name)).toBe(name);
   }
+  expect(requireName("image", "😀".repeat(128))).toHaveLength(256);
   for (const name of [
     "",
     "x".repeat(129),
@@ -33,6 +34,10 @@ test("a name has 1 to 128 printable characters", () => {
   ]) {
     expect(whyNoName(name), JSON.stringify(name)).not.toBeNull();
   }
+});
+
+test("an instance's name is one that the file system bears, since libvirt makes files of it", () => {
+  expect(() => requireName("instance", "😀".repeat(62))).toThrow(/more than 247 bytes/);
 });
 
 test("a bad name is refused on one line that shows it harmlessly", () => {

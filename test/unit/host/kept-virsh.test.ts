@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
-  existsSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -37,7 +36,7 @@ die() { kill -9 $$; }
 once() { if mkdir "$LOG.once" 2>/dev/null; then die; fi; say "$*"; }
 restarted() { printf 'error: Disconnected from x due to end of file\\nerror: Reconnected to the hypervisor\\n' >&2; say "$*"; }
 note() { printf '%s\\n' "$*" >> "$LOG.notes"; }
-work() { note begun; sleep 0.3; note ended; }
+work() { note begun; until test -e "$LOG.go"; do sleep 0.02; done; note ended; }
 slow() { sleep 0.3; say "$*"; }
 if test $# -gt 3; then
   shift 3
@@ -58,6 +57,9 @@ describe("a virsh that is kept", () => {
   let folder: string;
   let trace: ChildTrace[];
   let virsh: ReturnType<typeof createVirsh>;
+  const notes = () => readFileSync(join(folder, "log.notes"), "utf8");
+  /** What "work" waits for. */
+  const goOn = () => writeFileSync(join(folder, "log.go"), "");
   let own: ReturnType<typeof createVirsh>;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "estrato-test-"));
@@ -156,10 +158,12 @@ describe("a virsh that is kept", () => {
 
   test("finishes the change at work when its locks are let go, and only that", async () => {
     const lock = openSync(join(folder, "lock"), "w");
-    const slow = virsh.batch([["slow"], ["note", "done"]], { inheritFds: [lock] });
-    await new Promise((next) => setTimeout(next, 100));
-    await virsh.letGo([lock]);
-    expect(existsSync(join(folder, "log.notes"))).toBe(true);
+    const slow = virsh.batch([["work"], ["note", "done"]], { inheritFds: [lock] });
+    await vi.waitFor(() => expect(notes()).toBe("begun\n"), { timeout: 30_000 });
+    const letting = virsh.letGo([lock]);
+    goOn();
+    await letting;
+    expect(notes()).toBe("begun\nended\ndone\n");
     await slow;
   });
 
@@ -176,13 +180,13 @@ describe("a virsh that is kept", () => {
     await build({ ...buildOptions, entryPoints: [], stdin, splitting: false, outfile: program });
     const env = { PATH: `${folder}:${process.env.PATH}`, LOG: join(folder, "log") };
     const child = spawn(process.execPath, [program], { env, stdio: "inherit" });
-    const notes = () => readFileSync(join(folder, "log.notes"), "utf8");
-    await vi.waitFor(() => expect(notes()).toBe("begun\n"), { timeout: 5_000 });
+    await vi.waitFor(() => expect(notes()).toBe("begun\n"), { timeout: 30_000 });
     child.kill("SIGKILL");
     await once(child, "close");
     expect(holders(path).join()).toMatch(/virsh/);
     expect(notes()).toBe("begun\n");
-    await vi.waitFor(() => expect(holders(path)).toEqual([]), { timeout: 5_000 });
+    goOn();
+    await vi.waitFor(() => expect(holders(path)).toEqual([]), { timeout: 30_000 });
     expect(notes()).toBe("begun\nended\n");
   });
 

@@ -154,15 +154,6 @@ describe("the store", () => {
     });
   });
 
-  it("keeps the old state where the new one cannot be written beside it", async () => {
-    await add("a");
-    const before = readFileSync(join(home, "state.json"), "utf8");
-    folderAt(join(home, "state.next.json"));
-    await expect(add("b")).rejects.toMatchObject(host(join(home, "state.json")));
-    expect(readFileSync(join(home, "state.json"), "utf8")).toBe(before);
-    expect(Object.keys((await store.read()).keypairs)).toEqual(["a"]);
-  });
-
   it("stores an update though it cannot be copied, and copies the next one", async () => {
     await add("a");
     const [first] = readdirSync(join(home, "state"));

@@ -112,6 +112,32 @@ test("a recovery whose lock file was removed does not begin", async () => {
   await held.release();
 });
 
+test("a recovery takes nobody's name out of the entry that another one has claimed", async () => {
+  const held = await store.lock(["vm"], 0);
+  await open().journal.open(entry);
+  const { owner, end } = await another();
+  ownedBy(owner); // whose lock is of the same name, since its file was removed
+  try {
+    await expect(store.journal.claim(entry)).rejects.toMatchObject({
+      code: "conflict",
+      message: "vm: another operation is in progress",
+    });
+    await held.release();
+    expect(JSON.parse(readFileSync(join(home, "journal", `${ENTRY}.json`), "utf8")).owner).toEqual(owner);
+  } finally {
+    await end();
+  }
+});
+
+test("a recovery that cannot begin leaves nobody's name in the entry", async () => {
+  const held = await store.lock(["vm"], 0);
+  await open().journal.open(entry);
+  removeLocks();
+  await expect(store.journal.claim(entry)).rejects.toMatchObject({ code: "conflict" });
+  expect(readFileSync(join(home, "journal", `${ENTRY}.json`), "utf8")).not.toContain("owner");
+  await held.release();
+});
+
 test("who waits for a lock whose file is removed takes the new one", async () => {
   const held = await store.lock(["vm"], 0);
   const waiting = open().lock(["vm"], 60_000);

@@ -27,6 +27,26 @@ function writeUserFile(text: string): void {
 }
 
 describe("settings", () => {
+  it("leave no signal handlers behind when they are written: a Ctrl-C counts once", async () => {
+    const before = process.listenerCount("SIGINT");
+    await settings().set("network", "mine", "user");
+    expect(process.listenerCount("SIGINT")).toBe(before);
+    expect(process.listenerCount("SIGTERM")).toBe(0);
+  });
+
+  it("are replaced as a whole even where the environment says SNAP, on which conf writes in place", async () => {
+    const file = join(root, "config", "estrato", "config.json");
+    process.env.SNAP = "/snap/x";
+    try {
+      await settings().set("network", "mine", "user");
+      const { ino } = statSync(file);
+      await settings().set("network", "other", "user");
+      expect(statSync(file).ino).not.toBe(ino);
+    } finally {
+      delete process.env.SNAP;
+    }
+  });
+
   it("have defaults, and reading them makes no file", () => {
     const values = Object.fromEntries(
       settings()
@@ -37,6 +57,10 @@ describe("settings", () => {
       connect: "qemu:///session",
       network: "default",
       backup_target: null,
+      flavor: "small",
+      rotation: null,
+      backup_type: "manual",
+      quiesce: "try",
       image_stores: null,
       revert_keep: "24h",
       host_timeout: "30",
@@ -97,11 +121,12 @@ describe("settings", () => {
     ).toEqual(["network", "color", "format"]);
   });
 
-  it("refuse an unknown key with the list of the known ones", async () => {
+  it("refuse an unknown key with the one that may be meant, or the list of the known ones", async () => {
     const refusal = { code: "usage", hint: expect.stringContaining("connect, network, backup_target") };
-    expect(() => settings().get("colour")).toThrow(expect.objectContaining(refusal));
+    expect(() => settings().get("unlike")).toThrow(expect.objectContaining(refusal));
     await expect(settings().set("constructor", "x")).rejects.toMatchObject(refusal);
-    await expect(settings().unset("colour")).rejects.toMatchObject(refusal);
+    const near = { code: "usage", hint: "Did you mean color?" };
+    await expect(settings().unset("colour")).rejects.toMatchObject(near);
   });
 
   it.each([

@@ -100,32 +100,15 @@ describe("state.json", () => {
     expect(Object.keys((await store.read()).keypairs)).toEqual(["a.b.c"]);
   });
 
-  it("leaves no signal handlers behind when it is written: a Ctrl-C counts once", async () => {
-    const before = process.listenerCount("SIGINT");
-    await add("a");
-    expect(process.listenerCount("SIGINT")).toBe(before);
-    expect(process.listenerCount("SIGTERM")).toBe(0);
-  });
-
-  it("is replaced as a whole even where the environment says SNAP, on which conf writes in place", async () => {
-    process.env.SNAP = "/snap/x";
-    try {
-      await add("a");
-      const { ino } = statSync(stateFile());
-      await add("b");
-      expect(statSync(stateFile()).ino).not.toBe(ino);
-    } finally {
-      delete process.env.SNAP;
-    }
-  });
-
   it("is written though a killed writer left its own files", async () => {
     await add("a");
-    writeFileSync(join(home, "state.next.json"), "{half");
-    writeFileSync(join(home, "state.next.json.tmp-1234567890abcdef"), "{half");
+    const before = readdirSync(home);
+    // The last two are of versions that wrote in another way
+    for (const name of [".state.json.4711-1.tmp", "state.next.json", "state.next.json.tmp-1234567890abcdef"])
+      writeFileSync(join(home, name), "{half");
     await add("b");
     expect(Object.keys((await store.read()).keypairs)).toEqual(["a", "b"]);
-    expect(readdirSync(home).filter((name) => name.startsWith("state.next"))).toEqual([]);
+    expect(readdirSync(home)).toEqual(before);
   });
 
   it.each(DAMAGE)("when %s is reported, and never written over", async (_kind, text) => {

@@ -50,6 +50,16 @@ function sceneFile(scene: string): string {
   return file;
 }
 
+let opened = 0;
+
+/** A terminal in which `estrato` works on a copy of a scene. */
+export function openScene(scene: string, columns: number): Promise<Screen> {
+  opened += 1;
+  const file = join(folder, `${scene}.${opened}`);
+  copyFileSync(sceneFile(scene), file);
+  return openScreen(columns, { PATH: `${folder}:${env.PATH}`, SCENE: file });
+}
+
 /** Declares a test for each width. `play`: lines to be typed one after the other, or what a person does. */
 export function session(
   name: string,
@@ -57,9 +67,7 @@ export function session(
   play: readonly string[] | ((screen: Screen) => Promise<void>),
 ): void {
   test.each(WIDTHS)(`${name}, at %i columns`, async (columns) => {
-    const file = join(folder, `${name}.${columns}`);
-    copyFileSync(sceneFile(scene), file);
-    const screen = await openScreen(columns, { PATH: `${folder}:${env.PATH}`, SCENE: file });
+    const screen = await openScene(scene, columns);
     try {
       if (typeof play === "function") await play(screen);
       else for (const line of play) await screen.run(line);

@@ -28,14 +28,14 @@ function protection(verb: "protect" | "unprotect"): VerbLines {
       {
         line: `backup ${verb} nightly`,
         json: backup({ id: FIRST, name: "nightly", protected: on }),
-        plan: [`/backups/${FIRST}/manifest.json`],
+        plan: on ? [`/backups/${FIRST}/manifest.json`] : [],
         after: ["backup show nightly -f value -c protected", on ? "true\n" : "false\n"],
       },
       {
         line: `backup ${verb} ${FIRST} ${SECOND} --target /backups`,
         before: `backup protect ${FIRST} ${SECOND}`,
         json: [backup({ protected: on }), backup({ protected: on })],
-        plan: ["manifest.json"],
+        plan: on ? [] : ["manifest.json"],
       },
     ],
     refused: refusals(
@@ -56,6 +56,11 @@ export const using: NounLines = {
         json: [backup({ id: SECOND, parent: FIRST })],
       },
       { line: "backup list nosuch", json: [] },
+      {
+        line: "backup list --calendar",
+        json: [FIRST, SECOND, OTHER].map((id) => backup({ id })),
+        prints: /^web1 {2}2025-01 *\nMo .*\n {8} 1F {2}2 [^!]*\nF full {3}i incremental {3}! damaged {3}- missed\n$/s,
+      },
     ],
     refused: refusals(["backup list --target /nowhere", 6, "there is no such folder"]),
   },

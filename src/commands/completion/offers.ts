@@ -1,0 +1,91 @@
+/** What could be the value of an option, or the word of an argument. */
+import type { Completion } from "../framework/arguments.ts";
+import { type Candidate, candidates } from "../framework/candidates.ts";
+import { GLOBAL_OPTIONS } from "../framework/globals.ts";
+import { verbNamed } from "../framework/noun.ts";
+import type { OptionSpec } from "../framework/options.ts";
+import type { Catalogue, Verb } from "../framework/tree.ts";
+import type { Sources } from "./sources.ts";
+
+/** Where the cursor is. */
+export interface Place {
+  readonly catalogue: Catalogue;
+  /** `flavor list` */
+  readonly path: string;
+  readonly verb: Verb;
+  /** What stands behind the verb, before the word that is typed. */
+  readonly words: readonly string[];
+  readonly current: string;
+  readonly sources: Sources;
+  /** Those of `words` that are arguments. */
+  readonly operands?: readonly string[];
+}
+
+/** `option` null: an argument is wanted. */
+export async function valuesOf(
+  option: OptionSpec<unknown> | null,
+  complete: Completion,
+  place: Place,
+): Promise<Candidate[]> {
+  if (option === GLOBAL_OPTIONS.filter) return filters(place);
+  if (option === GLOBAL_OPTIONS.column || option === GLOBAL_OPTIONS.sort) return columns(place.verb);
+  if (typeof complete !== "string") return plain(complete);
+  switch (complete) {
+    case "file":
+    case "folder":
+      return plain([`:${complete}`]);
+    case "network":
+      return plain([...(await (await place.sources.host()).listNetworks()), "none"]);
+    case "owner":
+      return plain(["self", "all", ...distinct(await rows(place), "owner")]);
+    case "backup":
+      return backups(place);
+    case "setting-value": {
+      const kind = (await place.sources.settings()).completes(place.operands?.[0] ?? "");
+      return valuesOf(null, kind, place);
+    }
+    default:
+      return candidates(complete, place.sources);
+  }
+}
+
+function plain(values: readonly string[]): Candidate[] {
+  return values.map((value) => ({ value, description: "" }));
+}
+
+function columns(verb: Verb): Candidate[] {
+  return verb.result.columns.map(({ key, header }) => ({ value: key, description: header }));
+}
+
+/** `KEY=`, and behind it what is there now. */
+async function filters(place: Place): Promise<Candidate[]> {
+  const at = place.current.indexOf("=");
+  if (at < 0) return columns(place.verb).map((one) => ({ ...one, value: `${one.value}=` }));
+  const key = place.current.slice(0, at);
+  return plain(distinct(await rows(place), key).map((value) => `${key}=${value}`));
+}
+
+/** What this very line would list. */
+function rows({ path, verb, words, sources }: Place): Promise<Record<string, unknown>[]> {
+  return sources.rows(path, verb, words);
+}
+
+function distinct(all: readonly Record<string, unknown>[], key: string): string[] {
+  const cells = all.flatMap((row) => row[key]).filter((cell) => cell !== null && cell !== undefined);
+  return [...new Set(cells.filter((cell) => typeof cell !== "object").map(String))].sort();
+}
+
+/** All that the targets hold, the newest first: by id, and by the name that it has of its instance. */
+async function backups({ catalogue, sources, words }: Place): Promise<Candidate[]> {
+  const entry = catalogue.backup;
+  if (entry === undefined || !("noun" in entry)) return [];
+  const verb = await verbNamed((await entry.noun()).default, "list")?.[1].load();
+  const at = words.lastIndexOf("--target");
+  const target = at < 0 ? [] : words.slice(at, at + 2);
+  const found = verb === undefined ? [] : await sources.rows("backup list", verb.default, target);
+  return found.toReversed().flatMap(({ id, name, instance, created_at }) => {
+    const called = name === null ? [] : [`${instance}/${name}`];
+    const description = [...called, created_at].join(" ");
+    return [...called.map((value) => ({ value, description: String(created_at) })), { value: String(id), description }];
+  });
+}

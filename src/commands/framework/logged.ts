@@ -1,0 +1,46 @@
+/** The log of what was done (`event list`): what no operation of core writes there, power, settings and refusals. */
+import { EstratoError } from "../../errors.ts";
+import type { Context, Verb } from "./tree.ts";
+
+export interface EventLog {
+  /** The work on one target has ended; null: well. */
+  ended(target: string, error: unknown): Promise<void>;
+}
+
+/** Those whose noun is not said. */
+const IN_FULL: Readonly<Record<string, string>> = { shelve: "instance.shelve", unshelve: "instance.unshelve" };
+/** They are no deeds: nobody asked for them in earnest, or they say of themselves what became of it. */
+const UNLOGGED = ["usage", "needs_yes", "interrupted"];
+
+/**
+ * Logs a verb that changes something, unless core has logged it already under the same name; and what was refused. A
+ * store that the verb has not come to is not written to, and a log that cannot be written stops nothing.
+ */
+export function eventLog(name: string, verb: Verb, { factory, globals }: Context): EventLog {
+  const operation = IN_FULL[name] ?? name.replace(" ", ".");
+  const isLogged = verb.changes && !globals.dryRun;
+  let beganMs = factory.clock.now().getTime();
+
+  return {
+    async ended(target, error) {
+      const now = factory.clock.now();
+      const durationMs = Math.max(0, now.getTime() - beganMs);
+      beganMs = now.getTime();
+      const known = factory.loggedOperations().some((one) => one.startsWith(operation));
+      const code = error === null ? "done" : error instanceof EstratoError ? error.code : "failed";
+      if (isLogged && !known && !UNLOGGED.includes(code) && !(error === null && factory.declined())) {
+        await factory.logEvent({
+          time: now.toISOString(),
+          duration_ms: durationMs,
+          command: factory.command,
+          operation,
+          target: target === "" ? null : target,
+          result: code,
+          user: factory.user,
+          ...(error instanceof EstratoError ? { message: error.message } : {}),
+        });
+      }
+      factory.nextRun();
+    },
+  };
+}

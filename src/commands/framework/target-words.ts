@@ -1,0 +1,60 @@
+/** Targets that no word of the line names: a list at standard input (`-`), or all that --filter fits. */
+import { EstratoError } from "../../errors.ts";
+import type { Column } from "../../ui/output/columns.ts";
+import { selectionOf } from "../../ui/output/options.ts";
+import { selectRows } from "../../ui/output/select.ts";
+import type { ArgumentSpec } from "./arguments.ts";
+import { readTextFile } from "./files.ts";
+import { type Line, parseLine } from "./parse.ts";
+import type { Context, Verb } from "./tree.ts";
+
+/** Is --filter of this line a choice of what the verb is done to, and not of rows that it prints? */
+export function isChoiceByFilter(verb: Verb, line: Line): boolean {
+  return line.globals.filter.length > 0 && line.operands.length === 0 && targetsOf(verb) !== null;
+}
+
+/** The argument that takes several things there are; null where none does, or it is not the first. */
+function targetsOf(verb: Verb): ArgumentSpec<unknown> | null {
+  const [first] = Object.values(verb.arguments);
+  return first?.many === true && first.ask !== null && typeof first.complete === "string" ? first : null;
+}
+
+/**
+ * The operands with what `-` and --filter stand for; null where they stand for nothing at all: then there is nothing to
+ * do. Throws "usage" for a filter that the list of these things does not have.
+ */
+export async function targetWords(verb: Verb, line: Line, context: Context): Promise<readonly string[] | null> {
+  const spec = targetsOf(verb);
+  if (spec === null) return line.operands;
+  if (isChoiceByFilter(verb, line)) return orNothing(await fitting(spec, context));
+  if (!line.operands.includes("-")) return line.operands;
+  const text = await readTextFile("-", context.streams, context.factory.signal);
+  // Of rows with several columns the first names it.
+  const named = text.split("\n").flatMap((row) => row.split("\t")[0]?.trim() || []);
+  return orNothing(line.operands.flatMap((word) => (word === "-" ? named : [word])));
+}
+
+function orNothing(words: readonly string[]): readonly string[] | null {
+  return words.length === 0 ? null : words;
+}
+
+/** The ids of what the noun's own list shows with these filters. */
+async function fitting({ complete, label }: ArgumentSpec<unknown>, context: Context): Promise<string[]> {
+  const entry = context.catalogue[String(complete)];
+  const noun = entry !== undefined && "noun" in entry ? (await entry.noun()).default : undefined;
+  if (noun?.verbs.list === undefined) {
+    throw new EstratoError("usage", `${context.name}: --filter cannot choose ${label}`, { hint: "Name each of them." });
+  }
+  const list = (await noun.verbs.list.load()).default;
+  const columns: readonly Column<unknown>[] = list.result.columns;
+  const { globals, options } = await parseLine(`${complete} list`, list, []);
+  const wish = { ...globals, columns: [], sort: null, filters: context.globals.filter, limit: context.globals.limit };
+  const selection = selectionOf({ ...wish, header: true }, columns);
+  const id = columns.find(({ key }) => key === "id") ?? columns[0];
+  const keys = new Set(
+    [id, ...selection.filters.map(({ column }) => column)].map((one) => one?.key.replace(/\..*/, "")),
+  );
+  const args = Object.fromEntries(Object.entries(list.arguments).map(([key, spec]) => [key, spec.take([])]));
+  const rows = await list.run({ ...context, args, options, wants: (key) => keys.has(key), name: `${complete} list` });
+  return selectRows(Array.isArray(rows) ? rows : [], selection).map((row) => String(id?.value(row) ?? ""));
+}

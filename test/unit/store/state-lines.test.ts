@@ -1,0 +1,146 @@
+/** The text of a state, what of it is read, and what of it a change touches. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { State } from "../../../src/core/model/state.ts";
+import { emptyState } from "../../../src/store/empty-state.ts";
+import { openStore, type Store } from "../../../src/store/index.ts";
+import { changeOf } from "../../../src/store/state-change.ts";
+import { stateText, trustedState } from "../../../src/store/state-lines.ts";
+import { frozen, parseState, validState } from "../../../src/store/state-text.ts";
+
+/** Names that are no names of members, and text that looks like the file's own. */
+const ODD = ["__proto__", "constructor", 'a": {', "line\nbreak\n }", "ü\u2028\ud83d\ude00", ""];
+
+function withKeypairs(names: readonly string[]): State {
+  const state = validState(emptyState(), "here");
+  for (const name of names)
+    state.keypairs[name] = { name, type: "rsa", publicKey: name, fingerprint: name, owner: name, createdAt: "now" };
+  for (const name of names) state.targets[name] = name;
+  (state as Record<string, unknown>).note = { of: "a later version", "}": ["\n}"] };
+  return frozen(state);
+}
+
+describe("the text of a state", () => {
+  it("has a line for each row, and is read as it was, whether it is trusted or not", () => {
+    const state = withKeypairs(ODD);
+    const text = stateText(state);
+    expect(text.split("\n").filter((line) => line.startsWith("  "))).toHaveLength(ODD.length * 2 + 5);
+    for (const read of [parseState(text, "here"), trustedState(text)]) {
+      expect(read).toEqual(state);
+      expect(Object.keys(read)).toEqual(Object.keys(state));
+      expect(Object.keys(read.keypairs)).toEqual(ODD);
+      expect(stateText(read)).toBe(text);
+      expect(read.flavors.constructor).toBeUndefined();
+    }
+    expect(stateText(trustedState(stateText(withKeypairs([]))))).toBe(stateText(withKeypairs([])));
+  });
+
+  it("that is trusted gives what nobody can change", () => {
+    const state = trustedState(stateText(withKeypairs(["a"])));
+    expect(() => Object.assign(state.keypairs.a as object, { name: "b" })).toThrow(TypeError);
+    expect(() => Object.assign(state.keypairs, { b: null })).toThrow(TypeError);
+    expect(() => Object.assign(state, { storeId: "b" })).toThrow(TypeError);
+  });
+});
+
+describe("a change", () => {
+  it("leaves what it does not touch the same, and the state of before as it was", () => {
+    const before = withKeypairs(["a", "b"]);
+    const text = stateText(before);
+    const { state, result } = changeOf(before, "here", (draft) => {
+      const { a } = draft.keypairs;
+      if (a !== undefined) a.owner = "other";
+      return { rows: Object.values(draft.keypairs), one: a, count: 1 };
+    });
+    expect(stateText(before)).toBe(text);
+    expect(state.keypairs.b).toBe(before.keypairs.b);
+    expect(state.flavors).toBe(before.flavors);
+    expect(state.keypairs.a).toEqual({ ...before.keypairs.a, owner: "other" });
+    expect(Object.isFrozen(state) && Object.isFrozen(state.keypairs) && Object.isFrozen(state.keypairs.a)).toBe(true);
+    expect(result).toEqual({ rows: Object.values(state.keypairs), one: state.keypairs.a, count: 1 });
+    expect(stateText(state)).toBe(stateText(parseState(stateText(state), "here")));
+  });
+
+  it("of nothing gives the same state", () => {
+    const before = withKeypairs(["a"]);
+    expect(changeOf(before, "here", (draft) => Object.keys(draft.keypairs))).toEqual({ result: ["a"], state: before });
+    expect(changeOf(before, "here", () => 7).state).toBe(before);
+  });
+
+  it("keeps no value of the caller's: what he does to it later changes nothing", () => {
+    const mine = { name: "m", vcpus: 1, ramBytes: 1, diskBytes: 1, createdAt: "now" };
+    const { state } = changeOf(withKeypairs([]), "here", (draft) => {
+      draft.flavors.m = mine;
+    });
+    mine.name = "other";
+    expect(state.flavors.m?.name).toBe("m");
+  });
+
+  it.each([
+    ["row", (draft: State) => void Object.assign(draft.flavors, { bad: { name: 7 } }), "flavors.bad.name: "],
+    ["missing row", (draft: State) => void Object.assign(draft.flavors, { bad: undefined }), "flavors.bad."],
+    ["table", (draft: State) => void Object.assign(draft, { layers: 7 }), "layers: "],
+    ["number", (draft: State) => void Object.assign(draft, { writes: -1 }), "writes: "],
+    ["size", (draft: State) => void Object.assign(draft.flavors.tiny ?? {}, { ramBytes: Number.NaN }), "flavors.tiny."],
+  ])("that would make a damaged %s is refused, with the place of it", (_, change, where) => {
+    expect(() => changeOf(withKeypairs([]), "state.json", change)).toThrow(
+      `state.json: a change that would damage it was refused: ${where}`,
+    );
+  });
+});
+
+describe("a large state", () => {
+  let home: string;
+  let store: Store;
+  beforeEach(async () => {
+    home = join(mkdtempSync(join(tmpdir(), "estrato-lines-")), "home");
+    store = openStore({ home, systemMode: false });
+    const long = "x".repeat(50_000);
+    await store.update((draft) => {
+      for (const name of ["a", "b", "c", "d", "e", "f"])
+        draft.keypairs[name] = { ...withKeypairs(["k"]).keypairs.k, name, publicKey: long } as never;
+    });
+  });
+  afterEach(() => rmSync(join(home, ".."), { recursive: true }));
+  const again = () => openStore({ home, systemMode: false });
+  const header = () => JSON.parse(readFileSync(join(home, "things", "store.json"), "utf8"));
+
+  it("that we wrote is read without being validated, and one that somebody touched is validated", async () => {
+    expect(Object.getOwnPropertyDescriptor(await again().read(), "keypairs")?.get).toBeTypeOf("function");
+    const file = join(home, "state.json");
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.replace('"name":"c"', '"name":"z"'));
+    expect((await again().read()).keypairs.c?.name).toBe("z");
+    writeFileSync(file, text.replace('"name":"c"', '"name":7'));
+    await expect(again().read()).rejects.toMatchObject({ code: "integrity" });
+    await expect(again().update(() => 7)).rejects.toMatchObject({ code: "integrity" });
+  });
+
+  it("is validated where nobody says that it is ours, and of a version that says something else", async () => {
+    const { sum, ...rest } = header();
+    expect(sum).toMatch(/^[0-9a-f]{64}$/);
+    for (const said of [rest, { ...rest, sum: "0".repeat(64) }, { ...rest, sum, version: rest.version - 1 }]) {
+      writeFileSync(join(home, "things", "store.json"), JSON.stringify(said));
+      const state = await again().read();
+      expect(Object.getOwnPropertyDescriptor(state, "keypairs")?.get).toBeUndefined();
+      expect(Object.keys(state.keypairs)).toHaveLength(6);
+    }
+  });
+
+  it("grows and shrinks by changes in several processes", async () => {
+    const other = again();
+    await other.update((draft) => void delete draft.keypairs.b);
+    await store.update((draft) => {
+      draft.storeId = "s";
+    });
+    for (const one of [store, other, again()])
+      expect(await one.read()).toMatchObject({
+        storeId: "s",
+        keypairs: { a: { name: "a" }, f: { name: "f" } },
+        writes: 3,
+      });
+    expect(Object.keys((await again().read()).keypairs)).toEqual(["a", "c", "d", "e", "f"]);
+  });
+});
