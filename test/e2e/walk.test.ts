@@ -8,14 +8,14 @@ import { type Wish, walk } from "../torture/walk.ts";
 
 const STEPS = 150;
 const SHRINK_MS = 60_000; // `npm run torture` has the time to find a shorter one
-const SEEDS = { 12: [20_260, 20_261], 13: [20_270, 20_271] };
+const SEEDS = { 12: [81_206, 81_208], 13: [81_305, 81_306] };
 
 const wished = process.env.ESTRATO_TEST_SEED;
 const seeds = wished === undefined ? SEEDS[process.env.ESTRATO_BED_GEN === "13" ? 13 : 12] : [Number(wished)];
 
 it.each(seeds)("keeps what was reported done, whatever happens in between: seed %i", async (seed) => {
   const scratch = process.env.ESTRATO_BED_DIR as string;
-  const wish = { seed, steps: STEPS, otherPercent: 25, faultPercent: 25 };
+  const wish = { seed, steps: STEPS, otherPercent: 25, faultPercent: 30 };
   const walked = await walk(scratch, wish);
   const { steps, struck, others, done } = walked.scene.counts;
   console.log(`seed ${seed}: ${steps} steps, ${struck} faults struck, ${others} moves of others`);

@@ -14,9 +14,11 @@ const REFUSALS = [2, 4, 5, 6, 8, 9];
 /** All that a verb may end with. */
 const CODES = [0, 1, 3, 7, ...REFUSALS];
 
-/** A guest without a system lets go of no disk (7). */
+/** A guest without a system lets go of no disk (7), and one without a free slot takes none (1). */
+const OF_GUESTS: Readonly<Record<string, number>> = { "volume detach": 7, "volume attach": 1 };
+
 export const isRefusal = (words: readonly string[], code: number | null): boolean =>
-  REFUSALS.includes(code ?? -1) || (code === 7 && words[0] === "volume" && words[1] === "detach");
+  REFUSALS.includes(code ?? -1) || (code !== null && code === OF_GUESTS[words.slice(0, 2).join(" ")]);
 
 /** What was reported done is there as a whole, whatever struck meanwhile; else it may be there or not. */
 export async function struck(
