@@ -69,6 +69,8 @@ export interface Factory {
   readonly prompts: () => Prompts | null;
   /** Has a question been answered with no? */
   readonly declined: () => boolean;
+  /** Has anything been recorded or done since this was asked last? */
+  readonly takeChanged: () => boolean;
   /** Writes into the store's log, where this run has come to the store and it is there; never throws. */
   readonly logEvent: (event: OperationEvent) => Promise<void>;
   /** The operations that were logged since the last nextRun(). */
@@ -217,6 +219,15 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     return bindingAt(twins.machine ?? thisMachine(), uri, uid, (await opened()).paths.home);
   });
 
+  let changed = false;
+  /** Notes that something is changed where `work` is called; `work` is a method of `owner`. */
+  const noting =
+    <A extends unknown[], R>(work: (...all: A) => R) =>
+    (...all: A): R => {
+      changed = true;
+      return work(...all);
+    };
+
   let isTakenOver = false;
   const store = once(async (): Promise<StorePort> => {
     const { boundStore } = await import("./core/binding/bound-store.ts");
@@ -232,7 +243,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       logged.push(event.operation);
       await bound.events.append({ ...event, run: runId() });
     };
-    return { ...bound, events: { ...bound.events, append } };
+    return { ...bound, update: noting((effect) => bound.update(effect)), events: { ...bound.events, append } };
   });
   let isOurs = false;
   let logged: string[] = [];
@@ -296,7 +307,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     const named = read.get("image_stores").value?.split(",") ?? [];
     const made: World = {
       kinds,
-      host: openedHost,
+      host: { ...openedHost, perform: noting((action, how) => openedHost.perform(action, how)) },
       store: {
         ...openedStore,
         lock: async (...wanted) => letGoFirst(await sayingWait(openedStore.lock(...wanted)), openedHost),
@@ -372,6 +383,11 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     status,
     prompts,
     declined: report.declined,
+    takeChanged() {
+      const was = changed;
+      changed = false;
+      return was;
+    },
     stepsDone: report.stepsDone,
     logEvent,
     loggedOperations: () => logged,

@@ -6,6 +6,7 @@ import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/out
 import { compileQuery } from "../../ui/output/query.ts";
 import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/render.ts";
 import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
+import { isChanged } from "./changed.ts";
 import { eventLog } from "./logged.ts";
 import { takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
@@ -13,6 +14,9 @@ import type { Drawing } from "./result.ts";
 import { isChoiceByFilter, targetWords } from "./target-words.ts";
 import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
+
+/** Of the JSON that verbs print: raised where a key means something else than before, not where one is added. */
+const SCHEMA_VERSION = 1;
 
 /** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
 export async function runVerb(
@@ -58,6 +62,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   const wish = isChoiceByFilter(verb, line) ? { ...asked, filters: [] } : asked;
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
+  let changed = false;
   const page = async (): Promise<Page> => ({
     wish,
     query,
@@ -65,6 +70,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     columns: factory.terminal.columns,
     nowMs: factory.clock.now().getTime(),
     painter: await factory.painter("stdout"),
+    ...(verb.changes ? { more: (row) => ({ changed: isChanged(row, changed), schema_version: SCHEMA_VERSION }) } : {}),
   });
   const context: Context = {
     args: {},
@@ -98,6 +104,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     outcome = await verb.run(context);
     if (!isEnded) await log.ended(String(first ?? ""), null);
     factory.status.end();
+    changed = factory.takeChanged();
   } catch (error) {
     if (!isEnded) await log.ended(String(first ?? ""), error);
     throw error;

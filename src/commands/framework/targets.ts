@@ -1,5 +1,6 @@
 /** One verb on several targets: all are tried, each failure is reported, and the exit code says how it went. */
 import { EstratoError } from "../../errors.ts";
+import { noteChanged } from "./changed.ts";
 import type { Context } from "./tree.ts";
 
 export interface TargetWords {
@@ -22,11 +23,13 @@ export async function eachTarget<T>(
 ): Promise<T | T[]> {
   const [only, ...others] = targets;
   if (only !== undefined && others.length === 0) return work(only);
+  context.factory.takeChanged(); // what came before is nobody's
   const results: T[] = [];
   const failures: EstratoError[] = [];
   for (const target of targets) {
     try {
       const result = await work(target);
+      noteChanged(result, context.factory.takeChanged());
       results.push(result);
       await context.ended(target, result, null);
     } catch (error) {

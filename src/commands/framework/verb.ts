@@ -49,6 +49,7 @@
  * A list must start fast: import at the top only what every run of the verb needs, the rest with `await import()`
  * inside run().
  */
+import { ifAbsent } from "./if-absent.ts";
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
 import type { Any, Arguments, Context, Done, Example, Guide, Options, OptionValues, Verb } from "./tree.ts";
 
@@ -78,6 +79,11 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
    * they are is printed, and the line run with them.
    */
   readonly guide?: (guide: Guide) => Promise<string[]>;
+  /**
+   * Of a verb that makes a thing: the one of that name that is there, as a row; null where there is none. Such a verb has
+   * --if-absent.
+   */
+  readonly existing?: (context: Context<A, O>) => Promise<Any | null>;
   readonly run: (context: Context<A, O>) => Promise<Outcome<NoInfer<Row>>>;
   /**
    * Of a verb that changes something: the sentence that a person reads when it is done, `Stopped web1.`, for each
@@ -94,7 +100,6 @@ export function verb<
 >(definition: VerbDefinition<A, O, Row>): Verb {
   return {
     arguments: {},
-    options: {},
     result: nothing as ResultSpec<Any>,
     exits: {},
     withoutSettings: false,
@@ -102,9 +107,22 @@ export function verb<
     guide: null,
     done: null,
     ...(definition as Omit<typeof definition, "done"> & { done?: Verb["done"] }),
+    options: { ...definition.options, ...(definition.existing === undefined ? {} : { ifAbsent }) },
     withoutStore: withoutStore(definition),
-    run: async (context: Context) => (await definition.run(context as Context<A, O>)) ?? null,
+    async run(context: Context) {
+      const there = context.options.ifAbsent === true ? await definition.existing?.(context as Context<A, O>) : null;
+      if (there == null) return (await definition.run(context as Context<A, O>)) ?? null;
+      return unchangedAnswer(context, there);
+    },
   };
+}
+
+/** In a dry run an empty plan: nothing would be done. */
+function unchangedAnswer({ globals, factory }: Context, there: Any): Outcome<Any> {
+  const why = "It is there already, and left as it is.";
+  if (globals.dryRun) return { steps: [], notes: [why], freesBytes: null };
+  factory.report.note(why);
+  return there;
 }
 
 function withoutStore(definition: {

@@ -3,6 +3,7 @@ import { createImage, type ImageSource } from "../../core/images/create.ts";
 import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
 import { one } from "../framework/arguments.ts";
+import { thatIsThere } from "../framework/if-absent.ts";
 import { choice, flag, keyValues, repeated, size, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
@@ -55,6 +56,7 @@ export default verb({
     6: "the file is not what it claims, names another file, or there is not enough space",
   },
   guide: async (guide) => (await import("./create-guide.ts")).guideImage(guide),
+  existing: (context) => thatIsThere(context, "image", context.args.name),
   async run({ args, options, world, streams }) {
     const { property, minDisk, minRam, protect } = options;
     const wanted = { name: args.name, properties: property, minDiskBytes: minDisk, minRamBytes: minRam, protect };

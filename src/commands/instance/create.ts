@@ -1,6 +1,8 @@
 import { DEFAULT_WAIT_MS } from "../../core/instances/wait.ts";
+import { EstratoError } from "../../errors.ts";
 import { shellQuoted } from "../../ui/plan.ts";
 import { one } from "../framework/arguments.ts";
+import { thatIsThere } from "../framework/if-absent.ts";
 import { choice, count, duration, flag, keyValues, repeated, size, text } from "../framework/options.ts";
 import { passphraseFileOf } from "../framework/passphrase.ts";
 import * as result from "../framework/result.ts";
@@ -81,6 +83,13 @@ Where it fails, nothing is left behind.`,
     8: "--trust-definition needs a yes",
   },
   guide: async (guide) => (await import("./create-guide.ts")).guideCreate(guide),
+  async existing(context) {
+    const { args, options } = context;
+    if (options.count === null) return thatIsThere(context, "instance", args.name);
+    throw new EstratoError("usage", "instance create: --if-absent and --count: it is about one name", {
+      hint: "Leave one of them out.",
+    });
+  },
   async run(context) {
     const { args, options } = context;
     const [{ maker }, { instanceNames }, { creationOptions, withFlavor }, { showInstance }, { waitForInstance }] =

@@ -6,6 +6,7 @@ import { text as textColumn } from "../../ui/output/columns.ts";
 import { isPlan } from "../../ui/plan.ts";
 import { one } from "../framework/arguments.ts";
 import { writeSecretFile } from "../framework/files.ts";
+import { thatIsThere } from "../framework/if-absent.ts";
 import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
@@ -37,6 +38,11 @@ export default verb({
     { line: "(umask 077; estrato keypair create mykey > mykey.pem)", says: "the same by a redirection" },
   ],
   exits: { 2: "a malformed name", 5: "the name is taken, or the file is there" },
+  // Its private key is nobody's but the file's that it was written to.
+  async existing(context) {
+    const keypair = await thatIsThere(context, "keypair", context.args.name);
+    return keypair === null ? null : { keypair, privateKey: null };
+  },
   async run({ args, options, store, factory, globals }) {
     const { column, query } = globals;
     const file = options.privateKeyFile;

@@ -7,6 +7,7 @@ import { target } from "../backup/place.ts";
 import { policyFor, policyOptions, zone } from "../backup/policy.ts";
 import { one } from "../framework/arguments.ts";
 import { QUIESCE, quiesceOf } from "../framework/defaults.ts";
+import { thatIsThere } from "../framework/if-absent.ts";
 import { choice, duration, flag, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
@@ -83,6 +84,7 @@ export default verb({
     6: "there is no crontab, or a path that cannot stand in one",
   },
   guide: async (guide) => (await import("./create-guide.ts")).guideSchedule(guide),
+  existing: (context) => thatIsThere(context, "schedule", context.args.name),
   async run({ args, options, world, factory }) {
     const quiesce = await quiesceOf(factory, options.quiesce, options.memory);
     const task = await taskOf(factory, args.name, { ...options, quiesce });

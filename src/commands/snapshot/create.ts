@@ -5,6 +5,7 @@ import { EstratoError } from "../../errors.ts";
 import { shellQuoted } from "../../ui/plan.ts";
 import { one, optional } from "../framework/arguments.ts";
 import { QUIESCE, quiesceOf } from "../framework/defaults.ts";
+import { thatIsThere } from "../framework/if-absent.ts";
 import { choice, duration, flag, keyValues, repeated, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
@@ -56,6 +57,13 @@ export default verb({
     5: "--memory of an instance that is off, the name is taken, the chain is too long, or a managed save, a block job or libvirt's own snapshots are in the way",
     6: "--quiesce require and no agent answers, or not enough space",
     9: "QEMU, libvirt and the records disagree; see estrato doctor",
+  },
+  async existing(context) {
+    const { args, options } = context;
+    if (args.name === null) {
+      throw new EstratoError("usage", "snapshot create: --if-absent without a name", { hint: "Name the snapshot." });
+    }
+    return thatIsThere(context, "snapshot", `${options.volume ?? args.instance}/${args.name}`);
   },
   async run({ args, options, factory, world, wants }) {
     const { expire, volume, excludeDisk } = options;

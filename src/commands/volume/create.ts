@@ -2,6 +2,7 @@ import type { VolumeSourceChoice } from "../../core/volumes/source.ts";
 import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
 import { one } from "../framework/arguments.ts";
+import { thatIsThere } from "../framework/if-absent.ts";
 import { size, text } from "../framework/options.ts";
 import { encryption, passphraseOf } from "../framework/passphrase.ts";
 import * as result from "../framework/result.ts";
@@ -44,6 +45,7 @@ export default verb({
     5: "the name is taken",
     6: "not enough space, or a passphrase file that cannot be read",
   },
+  existing: (context) => thatIsThere(context, "volume", context.args.name),
   async run({ args, options, world }) {
     const source = sourceOf(options);
     if (source === null && options.size === null) {

@@ -11,10 +11,12 @@ import {
 } from "../layers/foreign-chain.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
+import { planFirst } from "../operations/planned-first.ts";
+import { planView } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireQemuMayEnter } from "../qemu-access.ts";
 import { keepDefinition } from "./kept-definition.ts";
-import { requireNoOthersMark } from "./marks.ts";
+import { marking, requireNoOthersMark } from "./marks.ts";
 import { requireInNoOtherStore } from "./other-stores.ts";
 import { claim, storeAdoption } from "./stored-adoption.ts";
 import { volumesOf } from "./volumes-of.ts";
@@ -100,6 +102,19 @@ export async function planAdoption(
   const note = isNew
     ? `${status.name}: adopted; its disks stay where they are ("estrato instance release ${status.name}" undoes this)`
     : `${status.name}: adopted ${unknown.map((disk) => disk.device).join(", ")}`;
+  if (world.dryRun && isNew) {
+    const mark = {
+      id: "mark",
+      title: `Mark ${status.name} as this store's`,
+      actions: marking(world, state, status.uuid, true),
+    };
+    if (mark.actions.length > 0)
+      await planFirst(
+        world,
+        await planView(world, [mark]),
+        (known) => void Object.assign(known, structuredClone(draft)),
+      );
+  }
   return {
     state: draft,
     async store(locks) {

@@ -33,7 +33,12 @@ export async function adoptInstance(
   if (gone.length > 0 && !(await mayTakeOver(world, before, first, gone))) return null;
   return withLocks(world, [first.uuid], async (locks) => {
     const steps = unmarking(first, gone);
-    if (world.dryRun && gone.length > 0) return planView(world, steps);
+    const mark = {
+      id: "mark",
+      title: `Mark ${first.name} as this store's`,
+      actions: marking(world, before, first.uuid, true),
+    };
+    if (world.dryRun && gone.length > 0) return planView(world, [...steps, mark]);
     for (const { actions } of steps) await perform(world, locks, actions);
     const { status } = await findToChange(world, locks, first.uuid);
     refuseUnsafe(status);

@@ -2,6 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { State, Volume } from "../model/state.ts";
 import { find } from "../names.ts";
+import { withPlannedFirst } from "../operations/planned-first.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 
@@ -63,7 +64,7 @@ export async function withVolume<T>(
       if (volumeLocks(volume).some((name) => !locks.names.includes(name))) return null;
       return { result: await body(locks, state, volume) };
     });
-    if (done !== null) return done.result;
+    if (done !== null) return withPlannedFirst(world, done.result);
     if (attempt === ATTEMPTS) {
       throw new EstratoError("conflict", `volume ${target}: it is being attached or detached`, { hint: "Try again." });
     }

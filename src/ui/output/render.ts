@@ -17,6 +17,8 @@ export interface Page {
   readonly nowMs: number;
   readonly painter: Painter;
   readonly query: ((value: Json) => Json) | null;
+  /** What JSON says of a row besides its columns, where nobody chose those. */
+  readonly more?: (row: unknown) => JsonObject;
 }
 
 /** One thing is drawn as `show` draws it; many as a list, or, where each was asked for, one after the other. */
@@ -34,7 +36,10 @@ export async function renderRows<Row>(
   const format = formatOf(page);
   const chosen = columnsOf(shape === "list", columns, selection, page);
   if (page.query !== null || format === "json" || format === "yaml") {
-    const objects = found.map((row) => objectOf(row, chosen));
+    const objects = found.map((row) => ({
+      ...objectOf(row, chosen),
+      ...(page.wish.columns.length === 0 ? page.more?.(row) : {}),
+    }));
     const value: Json = shape === "one" ? (objects[0] ?? null) : objects;
     return renderValue(page.query === null ? value : page.query(value), page);
   }

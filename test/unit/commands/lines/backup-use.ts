@@ -28,14 +28,14 @@ function protection(verb: "protect" | "unprotect"): VerbLines {
       {
         line: `backup ${verb} nightly`,
         json: backup({ id: FIRST, name: "nightly", protected: on }),
-        plan: [`/backups/${FIRST}/manifest.json`],
+        plan: on ? [`/backups/${FIRST}/manifest.json`] : [],
         after: ["backup show nightly -f value -c protected", on ? "true\n" : "false\n"],
       },
       {
         line: `backup ${verb} ${FIRST} ${SECOND} --target /backups`,
         before: `backup protect ${FIRST} ${SECOND}`,
         json: [backup({ protected: on }), backup({ protected: on })],
-        plan: ["manifest.json"],
+        plan: on ? [] : ["manifest.json"],
       },
     ],
     refused: refusals(

@@ -13,6 +13,12 @@ export const making: NounLines = {
   create: {
     well: [
       {
+        line: "instance create web1 --image debian12 --if-absent",
+        json: instanceDetail({ name: "web1" }),
+        notes: ["It is there already, and left as it is."],
+        plan: [],
+      },
+      {
         line: `${FROM} --vcpus 2 --ram 256M --disk 2G --key-name mykey --network default --ip 192.168.122.9 --property role=front`,
         json: instanceDetail({
           id: NEW,

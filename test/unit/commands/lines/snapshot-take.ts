@@ -11,6 +11,12 @@ export const taking: NounLines = {
   create: {
     well: [
       {
+        line: "snapshot create web1 first --if-absent",
+        json: snapshot({ name: "first", instance: "web1" }),
+        notes: ["It is there already, and left as it is."],
+        plan: [],
+      },
+      {
         line: "snapshot create web1 risky --description before --property k=v --expire 7d --protect --quiesce require",
         json: snapshot({
           name: "risky",
