@@ -64,7 +64,7 @@ test.each([
   machine.domains.delete(uuid);
   const state = await fakeStore({ disk }).read();
   if (!isBound) disk.state = JSON.stringify({ ...state, binding: null });
-  expect(await runLine(["snapshot", "create", "one", "s"], at())).toMatchObject({
+  expect(await runLine(["instance", "pause", "one"], at())).toMatchObject({
     exit: 9,
     stderr: expect.stringContaining(advice),
   });
