@@ -46,7 +46,7 @@ export default verb({
 
 const FOLLOWED_MS = 500;
 
-/** The lines of a console, which ends them with a carriage return and a newline; each time those that have come since. */
+/** The lines of a console, which ends them with a carriage return and a newline: each time those that have come. */
 function consoleLog(path: string) {
   let [at, rest] = [0, ""];
   const decoder = new StringDecoder("utf8");

@@ -1,5 +1,8 @@
 /** A terminal of a given size, by tmux: what a person types into it, and what stands on it then. */
 import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pauses } from "../../wait.ts";
 
 const PATIENCE_MS = 60_000;
@@ -28,9 +31,9 @@ export interface Screen {
 let opened = 0;
 
 /** A tmux server of its own for each terminal: one that ends takes no other with it. */
-function server(name: string): (...words: readonly string[]) => string {
+function server(socket: string): (...words: readonly string[]) => string {
   return (...words) => {
-    const { status, stdout, stderr } = spawnSync("tmux", ["-L", name, "-f", "/dev/null", ...words], {
+    const { status, stdout, stderr } = spawnSync("tmux", ["-S", socket, "-f", "/dev/null", ...words], {
       encoding: "utf8",
     });
     if (status !== 0) throw new Error(`tmux ${words.join(" ")}: ${stderr}`);
@@ -42,7 +45,8 @@ function server(name: string): (...words: readonly string[]) => string {
 export async function openScreen(columns: number, env: Readonly<Record<string, string>>): Promise<Screen> {
   opened += 1;
   const name = `estrato-test-${process.pid}-${opened}`;
-  const tmux = server(name);
+  const socket = join(tmpdir(), name);
+  const tmux = server(socket);
   const words = Object.entries({ PS1: `${PROMPT} `, ...env }).map(([key, value]) => `${key}=${value}`);
   // One server's terminals have the environment that it was started with: nothing of ours but what is named.
   const shell = [
@@ -87,7 +91,10 @@ export async function openScreen(columns: number, env: Readonly<Record<string, s
       asked = prompts();
     },
     text,
-    close: () => void tmux("kill-server"),
+    close: () => {
+      tmux("kill-server");
+      rmSync(socket, { force: true }); // tmux leaves it
+    },
   };
   await screen.done();
   return screen;
