@@ -6,7 +6,9 @@
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import type { SecretSummary } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { keepOutOfCoreDumps } from "../no-core-dump.ts";
 import { openOutside } from "../outside-file.ts";
+import { ANSWERS } from "../system-answer.ts";
 import type { RunOptions } from "./child.ts";
 import { lastWords, printable } from "./process-failure.ts";
 import { temporaryName } from "./temporary-files.ts";
@@ -68,6 +70,7 @@ async function namelessFile(value: Buffer): Promise<FileHandle> {
 
 /** The value of a secret that libvirt holds. "host" where it has none of that id, or no value for it. */
 export async function readSecret(virsh: Virsh, uuid: string): Promise<Buffer> {
+  keepOutOfCoreDumps();
   const { exit, stdout, stderr } = await virsh.run(["secret-get-value", "--secret", uuid]);
   if (exit === 0) return Buffer.from(stdout.trim(), "base64");
   const why = /no secret with matching/i.test(stderr) ? "libvirt has no such secret" : (lastWords(stderr) ?? "");
@@ -109,13 +112,15 @@ const NAME_IT = "Name the file that holds the passphrase.";
 export async function readPassphrase(path: string): Promise<Buffer> {
   const refuse = (code: "host" | "usage", why: string, hint: string, cause?: unknown) =>
     new EstratoError(code, `${printable(path)}: ${why}`, { hint, cause });
+  keepOutOfCoreDumps();
   let file: FileHandle;
   try {
     file = await openOutside(path);
   } catch (cause) {
     if (cause instanceof EstratoError) throw refuse("host", "it is no regular file", NAME_IT, cause);
-    const { code } = cause as NodeJS.ErrnoException;
-    const why = code === "ENOENT" || code === "ENOTDIR" ? "there is no such file" : `it cannot be read (${code})`;
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    const isThere = code !== "ENOENT" && code !== "ENOTDIR";
+    const why = isThere ? `it cannot be read: ${ANSWERS[code]?.[0] ?? code}` : "there is no such file";
     throw refuse("host", why, NAME_IT, cause);
   }
   try {

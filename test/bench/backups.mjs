@@ -209,9 +209,14 @@ export async function night(tools) {
     "-q",
   ];
   const [together, oneByOne, oneLine] = [{}, {}, {}];
+  const inOneLine = (build) => {
+    const [first, ...rest] = names(build.name);
+    const [verb, , ...options] = line(build, first);
+    return build.estrato(verb, first, ...rest, ...options);
+  };
   for (const build of builds) {
     mkdirSync(join(folder, `night-${build.name}`));
-    for (const name of names(build.name)) build.estrato("instance", "adopt", name);
+    inOneLine(build); // adopts them; what follows is a night like any other, with layers to collect
   }
   for (const build of builds)
     oneByOne[build.name] = await timed(() => {
@@ -221,11 +226,7 @@ export async function night(tools) {
     together[build.name] = await timed(() =>
       Promise.all(names(build.name).map((name) => meanwhile(build.program, line(build, name), build.env))),
     );
-  for (const build of builds) {
-    const [first, ...rest] = names(build.name);
-    const [verb, , ...options] = line(build, first);
-    oneLine[build.name] = build.estrato(verb, first, ...rest, ...options);
-  }
+  for (const build of builds) oneLine[build.name] = inOneLine(build);
   const nbdLine = (name) => ["-d", name, "-l", "full", "-o", join(folder, `${name}-nbd`)];
   const nbd = hasNbd
     ? await timed(() => Promise.all(names("nbd").map((name) => meanwhile("virtnbdbackup", nbdLine(name)))))

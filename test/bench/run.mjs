@@ -1,6 +1,6 @@
 // Speed as ratios in one run: estrato against virsh, qemu-img, virtnbdbackup and bare node on the same machine, at the
 // same minute; with --before DIR also another build of estrato, in turns with this one. Printed, never asserted.
-// npm run bench -- [--quick] [--minutes N] [--before DIR] [--report] [CASE…]
+// npm run bench -- [--quick] [--minutes N] [--before DIR] [--report [--note TEXT]] [CASE…]
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -23,6 +23,7 @@ const { values: options, positionals: asked } = parseArgs({
     report: { type: "boolean", default: false },
     before: { type: "string" },
     minutes: { type: "string" },
+    note: { type: "string" }, // what else the machine did
   },
 });
 const { quick } = options;
@@ -120,12 +121,18 @@ try {
     }
     process.stdout.write(`  ${name}: ${((performance.now() - began) / 1000).toFixed(0)} s\n`);
   }
-  const words = process.argv.slice(2).map((word, index, all) => (all[index - 1] === "--before" ? "DIR" : word));
+  const words = [
+    ...(quick ? ["--quick"] : []),
+    ...(options.minutes === undefined ? [] : ["--minutes", options.minutes]),
+    ...(options.before === undefined ? [] : ["--before DIR"]),
+    ...asked,
+  ];
   const commit = ({ place }) =>
     execFileSync("git", ["-C", place, "-c", "safe.directory=*", "log", "-1", "--format=%h (%cs)"], {
       encoding: "utf8",
     }).trim();
   const about = builds.map((build) => `- ${build.name}: ${commit(build)}`);
+  if (options.note !== undefined) about.push(`- ${options.note}`);
   const said = {
     builds: about,
     words: words.length > 0 ? ` -- ${words.join(" ")}` : "",

@@ -11,20 +11,24 @@ const PASSPHRASE = "open sesame, 1001 nights";
 /** As it is, and as libvirt takes it. */
 const TOLD = [PASSPHRASE, Buffer.from(PASSPHRASE).toString("base64")];
 
-/** What every process was called with, and its environment, while the watch is kept. */
-function watchCalls(): { readonly calls: ReadonlySet<string>; readonly end: () => void } {
-  const calls = new Set<string>();
+/** What every process was called with, its environment, and how large a core dump of who is given a secret may be. */
+function watchCalls() {
+  const [calls, dumps] = [new Set<string>(), new Set<string>()];
   const look = () => {
     for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
       try {
-        for (const what of ["cmdline", "environ"]) calls.add(readFileSync(`/proc/${pid}/${what}`, "utf8"));
+        const [line, environ, limits] = ["cmdline", "environ", "limits"].map((what) =>
+          readFileSync(`/proc/${pid}/${what}`, "utf8"),
+        ) as [string, string, string];
+        for (const told of [line, environ]) calls.add(told);
+        if (line.includes("/dev/fd/")) dumps.add(/^Max core file size +(\S+)/m.exec(limits)?.[1] ?? "");
       } catch {
         // It has ended.
       }
     }
   };
   const timer = setInterval(look, 20);
-  return { calls, end: () => clearInterval(timer) };
+  return { calls, dumps, end: () => clearInterval(timer) };
 }
 
 describe("encrypted backups", () => {
@@ -188,6 +192,7 @@ describe("encrypted backups", () => {
   it("gave their passphrase to no program's arguments or environment, and to no log", async () => {
     watch.end();
     expect([...watch.calls].filter((call) => call.includes("secret,id=") && call.includes("qemu-img"))).not.toEqual([]);
+    expect([...watch.dumps]).toEqual(["1"]);
     const logs = "/var/log/libvirt";
     for (const told of TOLD) {
       expect([...watch.calls].filter((call) => call.includes(told))).toEqual([]);

@@ -10,9 +10,13 @@ import { look } from "./seen.ts";
 import { heal } from "./soundness.ts";
 
 /** The codes by which a verb says no. */
-export const REFUSALS = [2, 4, 5, 6, 8, 9];
+const REFUSALS = [2, 4, 5, 6, 8, 9];
 /** All that a verb may end with. */
 const CODES = [0, 1, 3, 7, ...REFUSALS];
+
+/** A guest without a system lets go of no disk (7). */
+export const isRefusal = (words: readonly string[], code: number | null): boolean =>
+  REFUSALS.includes(code ?? -1) || (code === 7 && words[0] === "volume" && words[1] === "detach");
 
 /** What was reported done is there as a whole, whatever struck meanwhile; else it may be there or not. */
 export async function struck(

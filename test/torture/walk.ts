@@ -8,7 +8,7 @@ import { layFault } from "./faults/table.ts";
 import { Ground } from "./ground.ts";
 import { Scene } from "./scene.ts";
 import { accountsAgree, clearedByVerbs, doctorIsClean } from "./soundness.ts";
-import { damaged, lastLine, learnt, mended, REFUSALS, struck } from "./struck.ts";
+import { damaged, isRefusal, lastLine, learnt, mended, struck } from "./struck.ts";
 import { firstMove, others, verbs } from "./table.ts";
 
 export interface Wish {
@@ -123,7 +123,7 @@ async function said(scene: Scene, wish: Wish, deed: Deed, dice: Dice): Promise<s
   if (ran.code === 0) counts.done += 1;
   else counts.refused += 1;
   if (deed.mustRefuse && ran.code === 0) return [`it was not refused: ${deed.text}`];
-  if (ran.code !== 0 && !REFUSALS.includes(ran.code ?? -1)) return [`exit ${ran.code}: ${ran.stderr}`];
+  if (ran.code !== 0 && !isRefusal(words, ran.code)) return [`exit ${ran.code}: ${ran.stderr}`];
   if (ran.code === 9 && scene.unsettled === null) return [`exit 9, where all agreed: ${ran.stderr}`];
   const outcome = ran.code === 0 ? "done" : "refused";
   const wrong = learnt(scene, deed, outcome);

@@ -6,7 +6,7 @@ import { SCRIPTS, SHELLS } from "./scripts.ts";
 export default verb({
   description:
     "Prints the script that makes a shell complete verbs, options and the names of what there is. Put its line into the shell's start " +
-    "file.",
+    "file; the packages for Debian bring it along, and need no line.",
   arguments: { shell: one("SHELL", "bash, zsh or fish", { complete: SHELLS, ask: "Which shell?" }) },
   changes: false,
   withoutSettings: true,

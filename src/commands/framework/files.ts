@@ -3,6 +3,7 @@ import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { addAbortSignal } from "node:stream";
 import { EstratoError } from "../../errors.ts";
 import { readOutside } from "../../outside-file.ts";
+import { ANSWERS } from "../../system-answer.ts";
 import type { Streams } from "../../ui/streams.ts";
 
 const LARGEST_BYTES = 1024 * 1024;
@@ -78,7 +79,8 @@ function fileError(path: string, cause: unknown, done: "read" | "written"): Estr
   if (errno === "EEXIST") {
     return new EstratoError("conflict", `${path}: it is there already`, { hint: "Name a new file.", cause });
   }
-  const [why, hint] = WHY[errno] ?? [`it cannot be ${done} (${errno || String(cause)})`, "Check the path."];
+  const [why, hint] = WHY[errno] ??
+    ANSWERS[errno] ?? [`it cannot be ${done} (${errno || String(cause)})`, "Check the path."];
   return new EstratoError("host", `${path}: ${why}`, { hint, cause });
 }
 

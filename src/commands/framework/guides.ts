@@ -5,6 +5,8 @@ import type { Layout } from "./help-layout.ts";
 interface GuideEntry {
   readonly about: string;
   readonly load: () => Promise<{ readonly default: string }>;
+  /** The same in Spanish. */
+  readonly es?: () => Promise<{ readonly default: string }>;
 }
 
 /** By the word that help knows them by: no noun is called so. */
@@ -12,10 +14,12 @@ export const GUIDES: Readonly<Record<string, GuideEntry>> = {
   tutorial: {
     about: "from a disk image to a golden image",
     load: () => import("../../../man/estrato-tutorial.7.md"),
+    es: () => import("../../../man/estrato-tutorial.es.7.md"),
   },
   concepts: {
     about: "what things are, and what follows",
     load: () => import("../../../man/estrato-concepts.7.md"),
+    es: () => import("../../../man/estrato-concepts.es.7.md"),
   },
   backups: {
     about: "backups, their format, and how to read them without estrato",
@@ -47,9 +51,16 @@ export const GUIDES: Readonly<Record<string, GuideEntry>> = {
   },
 };
 
-/** The guide of that name. */
-export async function guideText(name: string, layout: Layout): Promise<string> {
-  const [{ parseGuide }, markdown] = await Promise.all([import("../../ui/markdown.ts"), GUIDES[name]?.load()]);
+/** Does the environment ask for Spanish, as man(1) and all others read it? */
+export function isSpanish({ LC_ALL, LC_MESSAGES, LANG }: Readonly<Record<string, string | undefined>>): boolean {
+  return /^es([_.@]|$)/.test(LC_ALL || LC_MESSAGES || LANG || "");
+}
+
+/** The guide of that name; in Spanish where it is asked for and there is one. */
+export async function guideText(name: string, layout: Layout, spanish = false): Promise<string> {
+  const entry = GUIDES[name];
+  const load = (spanish ? entry?.es : undefined) ?? entry?.load;
+  const [{ parseGuide }, markdown] = await Promise.all([import("../../ui/markdown.ts"), load?.()]);
   const guide = parseGuide(markdown?.default ?? "");
   const parts = guide.blocks.map((block) => blockText(block, layout));
   return `${layout.paragraphs(`${guide.name}(${guide.section}): ${guide.about}`)}${parts.join("")}`;

@@ -147,13 +147,18 @@ export async function shortHelp(columns: number | null): Promise<string> {
 }
 
 /**
- * The help of the program, of a noun, of a verb, or a guide, for a terminal of so many columns. Throws "usage" for what
- * there is not.
+ * The help of the program, of a noun, of a verb, or a guide, for a terminal of so many columns. Guides alone are there
+ * in Spanish. Throws "usage" for what there is not.
  */
-export async function helpFor(catalogue: Catalogue, words: readonly string[], columns: number | null): Promise<string> {
+export async function helpFor(
+  catalogue: Catalogue,
+  words: readonly string[],
+  columns: number | null,
+  spanish = false,
+): Promise<string> {
   const layout = await layoutFor(columns);
   const [only = "", ...others] = words;
-  if (others.length === 0 && Object.hasOwn(GUIDES, only)) return guideText(only, layout);
+  if (others.length === 0 && Object.hasOwn(GUIDES, only)) return guideText(only, layout, spanish);
   const resolved = await resolve(catalogue, words);
   if (resolved.is === "nothing") return programHelp(catalogue, layout);
   if (resolved.is === "noun") {

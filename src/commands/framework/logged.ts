@@ -1,4 +1,4 @@
-/** The log of what was done (`event list`): what no operation of core writes into it, power and settings and refusals. */
+/** The log of what was done (`event list`): what no operation of core writes there, power, settings and refusals. */
 import { EstratoError } from "../../errors.ts";
 import type { Context, Verb } from "./tree.ts";
 

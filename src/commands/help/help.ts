@@ -1,5 +1,5 @@
 import { rest } from "../framework/arguments.ts";
-import { GUIDES } from "../framework/guides.ts";
+import { GUIDES, isSpanish } from "../framework/guides.ts";
 import { helpFor } from "../framework/help.ts";
 import { verb } from "../framework/verb.ts";
 
@@ -16,7 +16,9 @@ export default verb({
   ],
   exits: { 2: "there is no such command" },
   async run({ args, catalogue, factory }) {
-    factory.streams.stdout.write(await helpFor(catalogue, args.command, factory.terminal.columns));
+    factory.streams.stdout.write(
+      await helpFor(catalogue, args.command, factory.terminal.columns, isSpanish(factory.env)),
+    );
     return null;
   },
 });

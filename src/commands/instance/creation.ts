@@ -2,6 +2,7 @@
 import type { CreateInstanceOptions } from "../../core/instances/create.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
+import { keepOutOfCoreDumps } from "../../no-core-dump.ts";
 import { readSmall } from "../framework/files.ts";
 
 /** As the line gave them; null where it did not. */
@@ -104,6 +105,7 @@ const LARGEST_USER_DATA_BYTES = 16 * 1024 ** 2;
 
 /** Text, as cloud-init wants it: what is not UTF-8 could not be handed on as it is. */
 async function readUserData(path: string, signal: AbortSignal): Promise<string> {
+  keepOutOfCoreDumps();
   let bytes: Buffer;
   try {
     bytes = await readSmall(path, signal, LARGEST_USER_DATA_BYTES);

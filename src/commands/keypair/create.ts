@@ -1,5 +1,6 @@
 import { type CreatedKeypair, createKeypair } from "../../core/keypairs.ts";
 import { EstratoError } from "../../errors.ts";
+import { keepOutOfCoreDumps } from "../../no-core-dump.ts";
 import type { Column } from "../../ui/output/columns.ts";
 import { text as textColumn } from "../../ui/output/columns.ts";
 import { isPlan } from "../../ui/plan.ts";
@@ -50,6 +51,7 @@ export default verb({
         hint: "Give --private-key-file, or leave --column and --query out.",
       });
     }
+    keepOutOfCoreDumps();
     const world = { store: await store(), clock: factory.clock, user: factory.user, dryRun: globals.dryRun };
     const made = await createKeypair(world, args.name, (key) => {
       if (file !== null) writeSecretFile(file, key);

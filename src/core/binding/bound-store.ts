@@ -60,6 +60,7 @@ export async function boundStore(store: StorePort, options: BindingOptions): Pro
 
   return {
     ...store,
+    here,
     update,
     async lock(names, timeoutMs, signal) {
       // A store that is not there yet is made by what is stored in it, not by a refusal under the lock.

@@ -93,7 +93,7 @@ async function examineMarks(world: World, state: State, status: DomainStatus): P
   return others.map((mark) =>
     unmendable(
       `instance ${status.name}`,
-      `it bears the mark of another store: ${placeOf(state, mark)}`,
+      `it bears the mark of another store: ${placeOf(world, state, mark)}`,
       `One of the two must let it go: estrato instance release ${status.name}; where the other is gone for good: estrato instance adopt --take-over ${status.name}.`,
     ),
   );

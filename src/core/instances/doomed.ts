@@ -78,10 +78,13 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
   };
 }
 
-/** Does the volume stand on a file that was there before us? */
-function isForeign(state: State, volume: Volume): boolean {
-  const chain = chainOrNull(state, volume.head) ?? [volume.head];
-  return !volume.deleteWithInstance && chain.some((id) => state.layers[id]?.foreign != null);
+/**
+ * Is the volume a disk that was there before us? One that was made here is not, though it stand on such a file, or
+ * another tool have put one on it.
+ */
+function isForeign(state: State, { head, name, sourceSnapshot, sourceImage, deleteWithInstance }: Volume): boolean {
+  if (deleteWithInstance || name !== null || sourceSnapshot !== null || sourceImage !== null) return false;
+  return (chainOrNull(state, head) ?? [head]).some((id) => state.layers[id]?.foreign != null);
 }
 
 /** What a person is told before the yes: losses only. */

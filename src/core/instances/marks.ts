@@ -17,7 +17,7 @@ export async function othersMarks(world: World, state: State, status: DomainStat
   const others: DomainMark[] = [];
   for (const mark of [...status.inactive.marks, ...(status.live?.marks ?? [])]) {
     if (mark.store === state.storeId || others.some(({ store }) => store === mark.store)) continue;
-    if (!isHere(state, mark) || !(await isOurs(world, mark.home))) others.push(mark);
+    if (!isHere(world, state, mark) || !(await isOurs(world, mark.home))) others.push(mark);
   }
   return others;
 }
@@ -27,8 +27,8 @@ export async function requireNoOthersMark(world: World, state: State, status: Do
   const [other] = await othersMarks(world, state, status);
   if (other === undefined) return;
   const { name } = status;
-  throw new EstratoError("conflict", `instance ${name}: ${whose(state, status.uuid)} ${placeOf(state, other)}`, {
-    hint: `${isHere(state, other) ? `Use that store for it: --store ${other.home}` : "Use that store for it, there"}; where that store is gone for good: estrato instance adopt --take-over ${name}.`,
+  throw new EstratoError("conflict", `instance ${name}: ${whose(state, status.uuid)} ${placeOf(world, state, other)}`, {
+    hint: `${isHere(world, state, other) ? `Use that store for it: --store ${other.home}` : "Use that store for it, there"}; where that store is gone for good: estrato instance adopt --take-over ${name}.`,
   });
 }
 
@@ -37,13 +37,13 @@ function whose({ instances }: State, uuid: string): string {
 }
 
 /** The folder of a mark's store, and the machine where that is another one. */
-export function placeOf(state: State, mark: DomainMark): string {
-  return isHere(state, mark) ? mark.home : `${mark.home} of ${mark.machineName}`;
+export function placeOf(world: World, state: State, mark: DomainMark): string {
+  return isHere(world, state, mark) ? mark.home : `${mark.home} of ${mark.machineName}`;
 }
 
 /** Is it of a store of this machine? */
-export function isHere({ binding }: State, { machine }: DomainMark): boolean {
-  return machine === (binding?.machine ?? "");
+export function isHere({ store }: World, { binding }: State, { machine }: DomainMark): boolean {
+  return machine === ((store.here ?? binding)?.machine ?? "");
 }
 
 /** Is this store's mark where it is looked for? */
@@ -65,7 +65,7 @@ export function marking(world: World, state: State, domain: string, on: boolean)
 
 /** This store's; null where it has no id yet. */
 export function markOf({ store }: World, { storeId, binding }: State): DomainMark | null {
-  const { machine = "", machineName = "" } = binding ?? {};
+  const { machine = "", machineName = "" } = store.here ?? binding ?? {};
   return storeId === null ? null : { store: storeId, machine, machineName, home: store.paths.home };
 }
 

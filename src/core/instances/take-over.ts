@@ -11,7 +11,7 @@ import { wrongState } from "./power.ts";
 export async function goneMarks(world: World, state: State, status: DomainStatus): Promise<DomainMark[]> {
   const others = await othersMarks(world, state, status);
   for (const mark of others) {
-    if (!isHere(state, mark)) continue;
+    if (!isHere(world, state, mark)) continue;
     if ((await world.host.fileInfo(`${mark.home}/state.json`)) === null) continue;
     const line = `estrato --store ${mark.home} instance release ${status.name}`;
     throw wrongState(
@@ -30,7 +30,7 @@ export async function mayTakeOver(
   { name }: DomainStatus,
   marks: readonly DomainMark[],
 ): Promise<boolean> {
-  const stores = marks.map((mark) => placeOf(state, mark)).join(", ");
+  const stores = marks.map((mark) => placeOf(world, state, mark)).join(", ");
   return confirmed(world, {
     text: `Take instance ${name} over from the store ${stores}? That store must be gone for good.`,
     loses: [`what ${stores} still does with ${name}`],

@@ -29,6 +29,8 @@ export interface StorePort {
    * where none can be read nobody knows. "host" where a newer estrato wrote it, or it may not be read.
    */
   binding(): Promise<Binding | null>;
+  /** What it is used with now, and is bound to by the first change; left out: what the state says. */
+  readonly here?: Binding;
   /** The folder that its paths are of: it may be a copy of what lies there. Null where nothing says so. */
   knownHome(): Promise<string | null>;
   /** The state as it is now; lean, no lock. "integrity" where no good copy can be read. */

@@ -4,14 +4,12 @@ import type { Dice } from "../dice.ts";
 import type { Effect } from "../effect.ts";
 import type { Scene } from "../scene.ts";
 import { look } from "../seen.ts";
+import { isRefusal } from "../struck.ts";
 import { backupMoves } from "./backups.ts";
 import { imageMoves } from "./images.ts";
 import { instanceMoves } from "./instances.ts";
 import { snapshotMoves } from "./snapshots.ts";
 import { volumeMoves } from "./volumes.ts";
-
-/** The codes by which a verb says no. */
-const REFUSALS = [2, 4, 5, 6, 9]; // 9: of a guest that somebody has undefined
 
 const all = [...instanceMoves, ...volumeMoves, ...snapshotMoves, ...imageMoves, ...backupMoves];
 
@@ -57,8 +55,8 @@ const pair: Move = {
     const act = async () => {
       const { ground, model } = scene;
       const ends = await Promise.all([first, second].map(({ words = [] }) => ground.ended(words)));
-      const wrong = ends.flatMap(({ code, stderr }) =>
-        code === 0 || REFUSALS.includes(code ?? -1) ? [] : [`exit ${code}: ${stderr}`],
+      const wrong = ends.flatMap(({ code, stderr }, index) =>
+        code === 0 || isRefusal(deeds[index]?.words ?? [], code) ? [] : [`exit ${code}: ${stderr}`],
       );
       const done = [first, second].filter((_, index) => ends[index]?.code === 0).map(alone);
       return [...wrong, ...model.learn(done.reduce(both, {}), "done", look(ground))];

@@ -194,3 +194,20 @@ test("backups are read from a target that is named, without a store, and none is
   expect(listed).toMatchObject({ exit: 0 });
   expect(disk.isMade).toBe(false);
 });
+
+test("a guest of another store is told as that of this machine, or of another one, by a store that is new too", async () => {
+  const [machine, ids] = [fakeMachine(), fakeIds()];
+  const at = (home: string) => ({ store: fakeStore({ disk: fakeDisk(), home }), host: hostOf(machine), ids });
+  hostOf(machine).addFile("/disks/one.qcow2");
+  hostOf(machine).addDomain({ name: "one", disks: [{ device: "vda", path: "/disks/one.qcow2", format: "qcow2" }] });
+  const adopt = ["instance", "adopt", "one"];
+  expect(await runLine(adopt, at("/a"))).toMatchObject({ exit: 0 });
+  expect(await runLine(adopt, at("/b"))).toMatchObject({
+    exit: 5,
+    stderr: expect.stringContaining("instance one: it belongs to the store /a. Use that store for it: --store /a;"),
+  });
+  expect(await runLine(adopt, { ...at("/a"), machine: BETA })).toMatchObject({
+    exit: 5,
+    stderr: expect.stringMatching(/instance one: it belongs to the store \/a of \S+\. Use that store for it, there;/),
+  });
+});

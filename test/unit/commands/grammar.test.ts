@@ -140,7 +140,7 @@ test("the format may come from the environment, and a bad one there is a usage e
 
 describe("help", () => {
   test("has every guide of the manual, by a word that is no noun", async () => {
-    const guides = readdirSync("man").filter((file) => /\.[57]\.md$/.test(file));
+    const guides = readdirSync("man").filter((file) => /^[\w-]+\.[57]\.md$/.test(file));
     for (const [name, { load }] of Object.entries(GUIDES)) {
       expect(catalogue).not.toHaveProperty(name);
       const first = (await load()).default.split("\n")[0] ?? "";
@@ -150,6 +150,16 @@ describe("help", () => {
       expect({ exit, begins: stdout.startsWith(`${page}(${section}): `) }).toEqual({ exit: 0, begins: true });
     }
     expect(guides).toEqual([]);
+  });
+
+  test("has guides in the language that the environment asks for", async () => {
+    const begins = async (env: Record<string, string>) =>
+      (await runLine(["help", "tutorial"], { env })).stdout.split("\n")[0];
+    expect(await begins({ LANG: "es_ES.UTF-8" })).toMatch(/^estrato-tutorial\(7\): de una imagen/);
+    expect(await begins({ LANG: "es_ES.UTF-8", LC_ALL: "C" })).toMatch(/^estrato-tutorial\(7\): from a disk image/);
+    expect((await runLine(["help", "cron"], { env: { LC_MESSAGES: "es" } })).stdout).toMatch(
+      /^estrato-cron\(7\): recipes/,
+    );
   });
 
   test("alone at a terminal is the ten verbs that people use most, each of which there is", async () => {

@@ -2,7 +2,7 @@
  * Every verb that takes a secret, with a secret that is found wherever it is told: on both streams, in the arguments
  * of children, in the state, the journal, records and the log, and in all of these after a kill.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -122,12 +122,13 @@ let ids = 0;
 async function ran(
   on: Bed,
   line: string,
-  how: How = {},
-): Promise<{ readonly said: string; readonly result: LineResult }> {
+  how: How & { readonly fault?: { readonly index: number; readonly error: Error }; readonly state?: string } = {},
+): Promise<{ readonly said: string; readonly result: LineResult; readonly actions: number }> {
   const { host, store } = command(on, how);
   const children: unknown[] = [];
   const perform = host.perform;
   host.perform = async (action, options) => {
+    if (how.fault?.index === children.length) throw how.fault.error;
     children.push(host.commandsFor(action));
     return perform(action, options);
   };
@@ -135,9 +136,9 @@ async function ran(
   const words = line.split(" ").map((word) => word.replace("FOLDER", folder).replace("ID", String(ids)));
   const result = await runLine(
     words.map((word) => word.replaceAll("_", " ")),
-    { host, store, ids: on.ids, clock: on.clock },
+    { host, store, ids: on.ids, clock: on.clock, env: how.state === undefined ? {} : { XDG_STATE_HOME: how.state } },
   );
-  return { said: JSON.stringify([result, children]), result };
+  return { said: JSON.stringify([result, children]), result, actions: children.length };
 }
 
 describe.each(Object.entries(LINES))("%s", (_, lines) => {
@@ -147,6 +148,23 @@ describe.each(Object.entries(LINES))("%s", (_, lines) => {
       const { said } = await ran(on, options + line);
       expect(said, options).not.toContain(MARKER);
       expect(left(on), options).not.toContain(MARKER);
+    }
+  });
+
+  test("nor kept with the trace of an error that nobody expected", async () => {
+    const state = join(folder, "state");
+    const { actions } = await ran(await prepared(), lines[0] as string);
+    for (let index = 0; ; index += 1) {
+      rmSync(state, { recursive: true, force: true });
+      const on = await prepared();
+      const fault = { index, error: new Error("nobody expected it") };
+      const { said, result } = await ran(on, lines[0] as string, { fault, state });
+      const kept = existsSync(state) ? readdirSync(join(state, "estrato")) : [];
+      for (const name of kept) expect(readFileSync(join(state, "estrato", name), "utf8")).not.toContain(MARKER);
+      expect(said, `action ${index}`).not.toContain(MARKER);
+      if (index === 0) expect(kept.length > 0).toBe(actions > 0);
+      if (result.exit === 0 || kept.length === 0) break;
+      if (index > 40) throw new Error(`${lines[0]}: never done`);
     }
   });
 

@@ -45,11 +45,9 @@ describe.each(["bash", "zsh", "fish"] as const)("%s", (shell) => {
       try {
         screen.begin(SHELLS[shell]);
         await screen.shows("ready>");
-        await completes(screen, "estrato snapsh", "estrato snapshot ");
         await completes(screen, "estrato instance show put", "estrato instance show put-by ");
         await completes(screen, "estrato snapshot show web1/fi", "estrato snapshot show web1/first ");
         await completes(screen, "estrato instance create x --netw", "estrato instance create x --network ");
-        await completes(screen, "estrato instance list -f js", "estrato instance list -f json ");
         await completes(screen, "estrato instance list --filter stat", "estrato instance list --filter status=");
         await completes(
           screen,

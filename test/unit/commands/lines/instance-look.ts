@@ -116,6 +116,11 @@ export const looking: NounLines = {
     well: [
       { line: "instance log web1", how: withLog("booting\r\nlogin:\r\n"), prints: "booting\nlogin:\n" },
       { line: "instance log web1 --lines 1", how: withLog("booting\r\nlogin: "), prints: "login: \n" },
+      {
+        line: "instance log web1 --follow",
+        how: (on) => ({ ...withLog("booting\r\nlogi")(on), signal: AbortSignal.abort() }),
+        prints: "booting\n",
+      },
     ],
     refused: refusals(
       ["instance log web1 --lines x", 2, "not a whole number"],

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../../src/core/graph/invariants.ts";
+import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
 import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
@@ -26,6 +27,7 @@ import {
   withGuest,
   write,
 } from "../world.ts";
+import { BYTES, contentOf, headOf, volumeOf, withVolume } from "./world.ts";
 
 const SIZE = 8 * 65_536;
 
@@ -103,6 +105,25 @@ test("among our own layers it is one of them, and goes with them", async () => {
   await deleteSnapshot(command(on), s2.id, { children: false });
   expect(await disksOf(on)).toEqual(held(1, true));
   expect([...on.machine.files.keys()].filter((path) => path.startsWith(folder))).toHaveLength(1);
+});
+
+test("a volume on which another tool has put it outlives the instance that it was attached to", async () => {
+  const on = await withVolume({ running: false, attached: true });
+  const [uuid = ""] = on.machine.domains.keys();
+  const volume = await volumeOf(on);
+  const disks = command(on).host.parseDefinition(on.machine.domains.get(uuid)?.inactive ?? "").disks;
+  const backing = { path: await headOf(on, volume.id), format: "qcow2" };
+  await virsh(on, { do: "create-disk", path: "/other/o0.qcow2", backing, sizeBytes: BYTES });
+  const now = disks.flatMap(({ device, source, format }) =>
+    source === null ? [] : [{ device, path: source === backing.path ? "/other/o0.qcow2" : source, format }],
+  );
+  await virsh(on, { do: "redefine", domain: uuid, disks: now });
+  expect((await repair(command(on))).map(({ result }) => result)).toEqual(["mended"]);
+  const before = await contentOf(on);
+  await deleteInstance(command(on), "web1", { keepVolumes: false });
+  expect(await volumeOf(on)).toMatchObject({ id: volume.id, instance: null });
+  expect(await contentOf(on)).toEqual(before);
+  expect(await examine(command(on))).toEqual([]);
 });
 
 describe.each([true, false])("a dry run takes nothing in (running: %s)", (running) => {
