@@ -105,10 +105,13 @@ export interface Factory {
   readonly reportError: (error: unknown) => EstratoError;
 }
 
-/** Who is quiet wants none, but where it was asked for by name. */
-function progressWay({ progress, quiet }: Globals, isMoving: boolean): ProgressWay {
+/**
+ * Who is quiet wants none, but where it was asked for by name; nor does a program that reads an error as the one object
+ * that stands on stderr.
+ */
+function progressWay({ progress, quiet, format }: Globals, isMoving: boolean): ProgressWay {
   if (progress === "json" || progress === "none") return progress;
-  if (quiet) return "none";
+  if (quiet || (!isMoving && format === "json")) return "none";
   return isMoving ? "moving" : "log";
 }
 

@@ -5,8 +5,8 @@ const FIRST_LOOK_MS = 100;
 const LAST_LOOK_MS = 1_000;
 
 /**
- * True once `look` says so (null), false when `timeoutMs` is over. Until then `look` answers with what is waited for, in
- * words for people. Throws what `look` throws, and "interrupted".
+ * True once `look` says so (null), false when `timeoutMs` is over. Until then `look` answers with what is waited for,
+ * in words for people. Throws what `look` throws, and "interrupted".
  */
 export async function waitUntil(world: World, timeoutMs: number, look: () => Promise<string | null>): Promise<boolean> {
   const startMs = world.clock.now().getTime();

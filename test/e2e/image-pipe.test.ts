@@ -16,7 +16,9 @@ describe("an image through a pipe", () => {
     run("bash", ["-c", `set -o pipefail; ${line}`], { ESTRATO_HOME: rig.home });
 
   it("is the image that was sent, and knows no other name of it", async () => {
-    const piped = await shell(`${program} image save base --file - | ${program} image create copy --file - -f json`);
+    const piped = await shell(
+      `${program} image save base --file - --progress none | ${program} image create copy --file - -f json`,
+    );
     expect([piped.code, piped.stderr]).toEqual([0, ""]);
     expect(JSON.parse(piped.stdout)).toMatchObject({ name: "copy", source: { kind: "file", name: "standard input" } });
     await rig.requireSame("copy", guestImage);

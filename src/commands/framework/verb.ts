@@ -80,8 +80,8 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
    */
   readonly guide?: (guide: Guide) => Promise<string[]>;
   /**
-   * Of a verb that makes a thing: the one of that name that is there, as a row; null where there is none. Such a verb has
-   * --if-absent.
+   * Of a verb that makes a thing: the one of that name that is there, as a row; null where there is none. Such a verb
+   * has --if-absent.
    */
   readonly existing?: (context: Context<A, O>) => Promise<Any | null>;
   readonly run: (context: Context<A, O>) => Promise<Outcome<NoInfer<Row>>>;

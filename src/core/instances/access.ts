@@ -82,7 +82,10 @@ async function consoleCommand(
   return { command: world.host.consoleCommand(status.uuid, escapeKey), name: status.name };
 }
 
-/** Gives the terminal to the guest's console; `onOpen` is told its name before. Throws ChildExit with virsh's code, and what `consoleCommand` throws. */
+/**
+ * Gives the terminal to the guest's console; `onOpen` is told its name before. Throws ChildExit with virsh's code, and
+ * what `consoleCommand` and `onOpen` throw.
+ */
 export async function openConsole(
   world: World,
   target: string,

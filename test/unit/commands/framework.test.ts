@@ -156,7 +156,9 @@ describe("several targets", () => {
   });
 
   test("the same one twice is one", async () => {
-    expect((await run(failing({}), ["a", "a", "-f", "json"])).stdout).toBe('{\n  "name": "a"\n}\n');
+    expect((await run(failing({}), ["a", "a", "-f", "json"])).stdout).toBe(
+      '{\n  "name": "a",\n  "changed": false,\n  "schema_version": 1\n}\n',
+    );
   });
 });
 
@@ -326,7 +328,11 @@ test("steps and progress are shown on a terminal, and wiped before anything else
 test("an interrupted verb on several targets stops at once", async () => {
   const controller = new AbortController();
   const tried: string[] = [];
-  const context = { factory: { signal: controller.signal } as never, failure: null, ended: async () => {} };
+  const context = {
+    factory: { signal: controller.signal, takeChanged: () => false } as never,
+    failure: null,
+    ended: async () => {},
+  };
   await expect(
     eachTarget(context, ["a", "b"], { kind: "thing", verb: "grow" }, async (name) => {
       tried.push(name);

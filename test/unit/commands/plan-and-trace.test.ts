@@ -105,7 +105,7 @@ test.each(rows)("$line", async (one) => {
 });
 
 test("every verb that changes something is among them", async () => {
-  // Settings and a key are files of ours, nothing of the host; of prune and verify a dry run looks, and says what it saw.
+  // Settings and a key are files of ours, nothing of the host; of prune and verify a dry run says what it saw.
   const others = ["config set", "config unset", "keypair import", "backup prune", "backup verify"];
   const missing: string[] = [];
   const look = async (path: string, load: LoadVerb) => {
