@@ -12,13 +12,13 @@ const PATIENCE_MS = 900_000;
 
 /** What is there before the picture begins. */
 const BEFORE = [
-  "estrato image create debian12 --file debian12.qcow2 -q",
+  "estrato image create debian12 --file debian12.qcow2 --property os_admin_user=root -q",
   "estrato keypair import ada --file ada.pub -q",
   "estrato instance create web1 --image debian12 --vcpus 1 --ram 192M --key-name ada --wait agent -q",
   "estrato instance ssh web1 -i ada -- 'echo all is well > /etc/motd; sync'",
 ];
 const SHOWN = [
-  "estrato snapshot create web1 before-upgrade -c name -c consistency -c size_bytes",
+  "estrato snapshot create web1 before-upgrade -c name -c consistency",
   "estrato instance ssh web1 -i ada -- 'echo broken > /etc/motd; sync'     # the upgrade goes wrong",
   "estrato snapshot revert web1/before-upgrade -c kept",
   "estrato instance ssh web1 -i ada -- cat /etc/motd",

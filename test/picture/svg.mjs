@@ -23,7 +23,7 @@ export function svgOf(lines, { columns, prompt }) {
   let last = PLAIN; // a look goes on in the next line, until a mark ends it
   const rows = lines.map((line, index) => {
     const y = BAR + (index + 1) * LINE - 4;
-    const typed = line.startsWith(prompt);
+    const typed = line.replaceAll(MARKS, "").startsWith(prompt);
     const { runs, look } = runsOf(line, last);
     last = look;
     return runs
@@ -49,7 +49,7 @@ export function svgOf(lines, { columns, prompt }) {
 }
 
 const ESCAPE = String.fromCharCode(27);
-const MARKS = new RegExp(`(${ESCAPE}\\[[\\d;]*m)`);
+const MARKS = new RegExp(`(${ESCAPE}\\[[\\d;]*m)`, "g");
 
 /** Runs of one look, each with the column that it begins at, and the look at the end. `begun`: that at the start. */
 function runsOf(line, begun) {
