@@ -1,5 +1,4 @@
 /** A change that is nothing but a change of what is remembered: one transaction, no journal. */
-import { withChange } from "./model/drafts.ts";
 import type { State } from "./model/state.ts";
 import type { PlanView } from "./operations/steps.ts";
 import type { StorePort } from "./ports.ts";
@@ -15,6 +14,7 @@ export async function changeState<T>(
   change: (draft: State) => T,
 ): Promise<T | PlanView> {
   if (!dryRun) return store.update(change);
+  const { withChange } = await import("./model/drafts.ts"); // nearly every line loads this file
   withChange(await store.read(), (draft) => void change(draft));
   return { steps: [{ title, commands: [] }], notes: [], freesBytes: null };
 }
