@@ -4,7 +4,7 @@
  */
 import { dirname, resolve } from "node:path";
 import type { Action } from "../../src/core/model/action.ts";
-import type { DomainSummary } from "../../src/core/model/host.ts";
+import type { Command, DomainSummary } from "../../src/core/model/host.ts";
 import type { HostPort } from "../../src/core/ports.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { commandsFor } from "../../src/host/actions/commands.ts";
@@ -54,6 +54,8 @@ export interface FakeHost extends HostPort {
   readonly machine: FakeMachine;
   /** Every action so far, whether it went well or not. */
   readonly performed: readonly Action[];
+  /** The commands of these, as a plan tells them: what removed a file that was not there is left out. */
+  readonly told: readonly Command[];
   /** Ends this process now: every further call throws Crash. The machine goes on: hand it to another fakeHost. */
   crash(): void;
   /** Dies at the next action of this kind. */
@@ -82,6 +84,12 @@ const FIRMWARES = ["/usr/share/OVMF/OVMF_CODE_4M.fd"];
 export function fakeHost(options: FakeHostOptions = {}): FakeHost {
   const machine = options.machine ?? fakeMachine();
   const performed: Action[] = [];
+  const told: Command[] = [];
+  const commandsOf = (action: Action) =>
+    commandsFor(action, {
+      command: (...args) => ({ program: "virsh", args: ["-c", "qemu:///fake", ...args] }),
+      folders: SYSTEM_FOLDERS,
+    });
   const failures: { kind: Action["do"]; error: Error }[] = [];
   const crashes: { kind: Action["do"]; phase: CrashPhase }[] = [];
   let dead: string | null = null;
@@ -127,6 +135,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
   return {
     machine,
     performed,
+    told,
     crash() {
       dead = "by the test";
     },
@@ -446,16 +455,13 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       throw new Error(`fake host: ${command.program} wants a terminal`);
     },
-    commandsFor: (action) =>
-      commandsFor(action, {
-        command: (...args) => ({ program: "virsh", args: ["-c", "qemu:///fake", ...args] }),
-        folders: SYSTEM_FOLDERS,
-      }),
+    commandsFor: commandsOf,
     async perform(action, how = {}) {
       alive();
       if (how.signal?.aborted) throw new EstratoError("interrupted", `${action.do}: interrupted`);
       const index = performed.length;
       performed.push(action);
+      if (action.do !== "unlink" || machine.files.has(action.path)) told.push(...commandsOf(action));
       const where = `action ${index} (${action.do})`;
       const phase = phaseOf(action.do, index);
       if (phase === "before") die(`before ${where}`);

@@ -149,7 +149,7 @@ describe("the store", () => {
     writeFileSync(join(root, "home"), "");
     await expect(add("a")).rejects.toMatchObject({
       code: "host",
-      message: expect.stringContaining("a part of the path is no folder"),
+      message: expect.stringContaining("a part of its path is no folder"),
       hint: "Name another store with --store.",
     });
   });

@@ -229,7 +229,8 @@ describe("instance create --dry-run", () => {
     expect(snapshotOf(dry)).toEqual(before);
     const world = command(newEstate());
     await createInstance(world, creation());
-    const real = world.host.performed.flatMap((action) => world.host.commandsFor(action));
-    expect(plan.steps.flatMap((step) => step.commands)).toEqual(real);
+    // Its generation is new each time.
+    const text = (commands: unknown) => JSON.stringify(commands).replace(/<genid>[^<]*/g, "<genid>");
+    expect(text(plan.steps.flatMap((step) => step.commands))).toEqual(text(world.host.told));
   });
 });

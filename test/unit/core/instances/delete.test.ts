@@ -88,8 +88,8 @@ describe("instance delete", () => {
     await deleteInstance(world, "web1", ALL);
     expect(asked).toEqual([
       "what is in its memory: it runs",
-      expect.stringMatching(/^disk vda \(vol-.*, 1 MiB\)$/),
-      "snapshot web1/s1",
+      expect.stringMatching(/^disk vda \(vol-.*, 1 MiB\), made now$/),
+      "snapshot web1/s1, made now",
     ]);
     expect(snapshotOf(estate)).toEqual(before);
   });
@@ -146,7 +146,7 @@ describe("instance delete", () => {
     expect(snapshotOf(estate)).toEqual(before);
     const world = command(estate);
     await deleteInstance(world, "web1", ALL);
-    const real = world.host.performed.flatMap((action) => world.host.commandsFor(action));
+    const real = world.host.told;
     expect(plan.steps.flatMap((step) => step.commands)).toEqual(real);
   });
 });

@@ -201,7 +201,7 @@ describe("a dry run", () => {
     expect(everything(other)).toBe(before);
     const world = command(again);
     await createSnapshot(world, creation("s1", { quiesce }));
-    const done = world.host.performed.flatMap((action) => world.host.commandsFor(action));
+    const done = world.host.told;
     expect(plan.steps.flatMap((step) => step.commands)).toEqual(done);
   });
 });

@@ -83,7 +83,7 @@ describe("deleting a snapshot", () => {
       const world = command(again);
       await deleteSnapshot(world, `web1/${name}`, { children: false });
       expect(usedBytes(on) - usedBytes(again)).toBe(plan.freesBytes);
-      const done = world.host.performed.flatMap((action) => world.host.commandsFor(action));
+      const done = world.host.told;
       expect(plan.steps.flatMap((step) => step.commands)).toEqual(done);
       const view = (await listSnapshots(command(on), {}, true)).find((one) => one.name === name);
       expect(view?.exclusive_bytes).toBe(plan.freesBytes);
@@ -115,7 +115,10 @@ describe("deleting a snapshot", () => {
     const on = await three();
     const no = command(on, { answer: false });
     expect(await deleteSnapshot(no, "web1/s2", { children: true })).toBeNull();
-    expect(no.asked[0]?.loses).toEqual(["snapshot web1/s2", "snapshot web1/s3"]);
+    expect(no.asked[0]?.loses).toEqual([
+      "snapshot web1/s2, 64 KiB, made 1 minute ago",
+      "snapshot web1/s3, 64 KiB, made now",
+    ]);
     expect(await names(on)).toEqual(["s1", "s2", "s3"]);
     await drop(on, "web1/s2", true);
     expect(await names(on)).toEqual(["s1"]);
