@@ -84,7 +84,7 @@ async function oneStep(scene: Scene, wish: Wish, dice: Dice): Promise<string[]> 
   if (scene.unsettled !== null && (scene.unsettled >= 3 || dice.chance(40))) wrong.push(...(await mended(scene)));
   else if (scene.unsettled !== null) scene.unsettled += 1;
   wrong.push(...(await compared(scene, counts.steps % ALL_EVERY === 0)));
-  if (wrong.length > 0 || scene.unsettled !== null) return wrong;
+  if (wrong.length > 0 || scene.unsettled !== null || scene.isOver) return wrong;
   if (counts.steps % DOCTOR_EVERY === 0) wrong.push(...(await doctorIsClean(scene)));
   if (counts.steps % ALL_EVERY === 0) wrong.push(...(await accountsAgree(scene)));
   if (dice.chance(5)) keepState(scene.ground);
