@@ -53,7 +53,13 @@ export async function createImageFromFile(world: World, options: CreateFromFileO
       // A plan names the file as people do.
       const from = { held: world.dryRun ? { ...held, path: file } : held, stamp, format, bytes };
       const steps = fromFileSteps(world, data, from, name);
-      return await run(world, locks, { kind: createImageKind, data, steps, result: async () => data.image });
+      return await run(world, locks, {
+        kind: createImageKind,
+        target: data.image.name,
+        data,
+        steps,
+        result: async () => data.image,
+      });
     } finally {
       await held.close();
     }

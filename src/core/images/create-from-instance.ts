@@ -43,7 +43,7 @@ export async function createImageFromInstance(
     };
     const first: Step = { id: "take-snapshot", title: "Take a snapshot", child: take };
     const result = () => storedImage(world, data.image);
-    return run(world, locks, { kind: createImageKind, data, steps: [first, become], result });
+    return run(world, locks, { kind: createImageKind, target: data.image.name, data, steps: [first, become], result });
   });
 }
 

@@ -39,7 +39,13 @@ export async function createImageFromSnapshot(
     const snapshot = requireThere(state, found.id, options.snapshot);
     const data = plan(world, id, options, state, snapshot);
     const steps = fromSnapshotSteps(world, data, snapshot, options.snapshot);
-    return run(world, locks, { kind: createImageKind, data, steps, result: async () => data.image });
+    return run(world, locks, {
+      kind: createImageKind,
+      target: data.image.name,
+      data,
+      steps,
+      result: async () => data.image,
+    });
   });
 }
 

@@ -43,6 +43,7 @@ export async function deleteImage(world: World, target: string): Promise<PlanVie
     const steps = deleteImageSteps(world, image);
     return run<DeleteImageData, null>(world, locks, {
       kind: deleteImageKind,
+      target: image.name,
       data: { image },
       // A plan shows first how it is taken back; in a real run that is done.
       steps: taken === null ? steps : [{ id: "take-back", title: "Take it back", child: async () => taken }, ...steps],

@@ -93,7 +93,7 @@ async function copy(
   const data = await plan(world, options);
   await requireRoom(world, layer, data, `copy of image ${name}`);
   const steps = saveSteps(world, layer, data, options);
-  return run(world, locks, { kind: saveImageKind, data, steps, result: async () => null });
+  return run(world, locks, { kind: saveImageKind, target: name, data, steps, result: async () => null });
 }
 
 function chooseDisk<Disk extends { readonly device: string }>(

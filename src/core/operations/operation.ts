@@ -19,7 +19,7 @@ export interface Operation<Data, Result> {
   readonly id?: string;
   readonly kind: Kind<Data>;
   /** Whom it concerns, for the log of operations: web1, web1/before-upgrade. */
-  readonly target?: string;
+  readonly target: string;
   readonly data: Data;
   readonly steps: readonly Step[];
   /** What precedes the entry in the journal, once all that can refuse has been asked. Not in a dry run. */
@@ -110,7 +110,7 @@ async function log<Data, Result>(
     duration_ms: Math.max(0, now.getTime() - Date.parse(createdAt)),
     command: world.command,
     operation: kind.name,
-    target: target ?? null,
+    target: target,
     result,
     user: world.user,
   };

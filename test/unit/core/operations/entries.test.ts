@@ -146,6 +146,7 @@ describe("a parent", () => {
     const table = { ...kinds, "snapshot.delete": async () => of("child"), "image.create": async () => of("parent") };
     const operation = (name: string, step: () => Promise<unknown>) => ({
       kind: { ...of(name), name: name === "child" ? ("snapshot.delete" as const) : ("image.create" as const) },
+      target: "web1",
       data: { word: name },
       steps: [{ id: "work", title: "Work", child: step }],
       result: async () => null,
@@ -179,6 +180,7 @@ test("an operation that the host does not answer is left as it is, since it may 
   const silent = new NoAnswer("virsh define: no answer within 300 s");
   const begun = run(world, locks, {
     kind: own,
+    target: "web1",
     data: { word: "a" },
     steps: [{ id: "define", title: "Define it", run: () => Promise.reject(silent) }],
     result: async () => null,
