@@ -119,7 +119,7 @@ describe("disks put away elsewhere", () => {
     expect(archived()).toEqual([expect.stringMatching(/^lay-[0-9a-f]{17}\.qcow2$/)]);
     expect(statSync(`${archive}/${archived()[0]}`).mode & 0o777).toBe(0o400);
     expect(before - bytes()).toBeGreaterThan(25 * 1024 ** 2);
-    expect(said.stderr).toMatch(new RegExp(`cold1: packed into ${archive}; \\d+ MiB came back`));
+    expect(said.stderr).toMatch(new RegExp(`cold1: packed into ${archive}; [\\d.]+ MiB came back`));
     await rig.heal();
     const again = await rig.estrato("shelve", "cold1", "--offload", "--target", rig.folder, "-y");
     expect([again.code, again.stderr]).toEqual([0, expect.stringContaining("and stay there")]);

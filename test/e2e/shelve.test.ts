@@ -1,5 +1,6 @@
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
+import { humanSize } from "../../src/units.ts";
 import { until } from "../wait.ts";
 import { makeBare } from "./bare.ts";
 import { killAt, killPoints } from "./crash.ts";
@@ -151,7 +152,7 @@ describe("shelving", () => {
     const said = (await rig.estrato("shelve", "web1", "--offload", "-y")).stderr;
     const cameBack = before - bytes();
     expect(cameBack).toBeGreaterThan(30 * 1024 ** 2);
-    expect(said).toContain(`packed; ${Math.round(cameBack / 1024 ** 2)} MiB came back`);
+    expect(said).toContain(`packed; ${humanSize(cameBack)} came back`);
     await rig.heal();
     await rig.ok("unshelve", "web1");
     expect((await show(rig, "web1")).status).toBe("shutoff"); // as it was

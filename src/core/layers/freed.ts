@@ -25,7 +25,7 @@ export interface FreedPlan {
 
 /**
  * What collecting would do once `drop` has removed some pointers from a draft; nothing is changed. `off`: the instance
- * that is stopped before, and stands in nobody's way then.
+ * that is off then, and stands in nobody's way.
  */
 export async function freedByDropping(
   world: World,
