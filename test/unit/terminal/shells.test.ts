@@ -28,10 +28,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** What is typed while a shell is not asking may be thrown away with what was interrupted. */
+const ASKS = /ready>$/;
+
 /** What the shell makes of what is typed and Tab: a letter shows where the cursor is then. */
 async function completes(screen: Screen, typed: string, becomes: string): Promise<void> {
+  await screen.shows(ASKS);
   screen.type(typed);
   screen.press("Tab");
+  await screen.shows(`ready> ${becomes.trimEnd()}`);
   screen.type("Z");
   await screen.shows(`ready> ${becomes}Z`);
   screen.press("C-c");
@@ -44,7 +49,6 @@ describe.each(["bash", "zsh", "fish"] as const)("%s", (shell) => {
       const screen = await openScene("estate", 100);
       try {
         screen.begin(SHELLS[shell]);
-        await screen.shows("ready>");
         await completes(screen, "estrato instance show put", "estrato instance show put-by ");
         await completes(screen, "estrato snapshot show web1/fi", "estrato snapshot show web1/first ");
         await completes(screen, "estrato instance create x --netw", "estrato instance create x --network ");
