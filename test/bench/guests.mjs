@@ -8,26 +8,18 @@ import { inGuest, longestStall, startWriter } from "./writer.mjs";
 
 const THEIRS = "theirs";
 
+function boot(build, name) {
+  const size = ["--image", "base", "--vcpus", "1", "--ram", "128M"];
+  build.estrato("instance", "create", name, ...size, "--wait", "agent", "-q");
+}
+
 /** Boots the guests that the cases of this file share. */
 function booted(tools) {
   const { builds, theirs, guest, once } = tools;
   return once("guests", () => {
     for (const build of [...builds, theirs]) {
       build.estrato("image", "create", "base", "--file", guest, "--disk-format", "qcow2", "-q");
-      build.estrato(
-        "instance",
-        "create",
-        build.name,
-        "--image",
-        "base",
-        "--vcpus",
-        "1",
-        "--ram",
-        "128M",
-        "--wait",
-        "agent",
-        "-q",
-      );
+      boot(build, build.name);
     }
   });
 }
@@ -171,20 +163,7 @@ export function chains(tools) {
   const build = builds.at(-1);
   const { name } = build;
   const guest = `${name}-reads`;
-  build.estrato(
-    "instance",
-    "create",
-    guest,
-    "--image",
-    "base",
-    "--vcpus",
-    "1",
-    "--ram",
-    "128M",
-    "--wait",
-    "agent",
-    "-q",
-  );
+  boot(build, guest);
   inGuest(tools, guest, `dd if=/dev/zero of=/data bs=1M count=${READ_MIB} conv=fsync`);
   const read = () => {
     const times = Array.from({ length: quick ? 1 : 3 }, () => {

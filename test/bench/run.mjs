@@ -44,8 +44,9 @@ function buildAt(name, place, store = name) {
   const home = join(folder, `store-${store}`);
   const env = { ESTRATO_HOME: home };
   const estrato = (...args) => run.run(program, args, { more: env });
-  const estratoOr = (...args) => run.run(program, args, { more: env, mayFail: true });
-  return { name, place, program, home, env, estrato, estratoOr };
+  /** On another store of this build's, and it may fail. */
+  const estratoAt = (at, ...args) => run.run(program, args, { more: { ESTRATO_HOME: at }, mayFail: true });
+  return { name, place, program, home, env, estrato, estratoAt };
 }
 
 const builds = [

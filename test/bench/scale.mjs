@@ -116,7 +116,8 @@ const CREATE = "snapshot create -q";
 let made = 0;
 
 function line({ build, home, first }, name) {
-  if (name !== CREATE) return build.estratoOr("--store", home, ...LINES[name]);
+  // By the environment: completion did not always look for --store in the line that it completes.
+  if (name !== CREATE) return build.estratoAt(home, ...LINES[name]);
   made += 1;
   return build.estrato("--store", home, "snapshot", "create", first, `n${made}`, "-q");
 }
