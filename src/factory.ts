@@ -1,7 +1,6 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
 import { userInfo } from "node:os";
 import { isBehindSudo, settingNote, storeNote } from "./behind-sudo.ts";
-import type { OperationEvent } from "./core/model/journal.ts";
 import type { Binding } from "./core/model/state.ts";
 import type { PlanView } from "./core/operations/steps.ts";
 import type { Clock, HeldLocks, HostPort, Ids, Reporter, StorePort, World } from "./core/ports.ts";
@@ -10,6 +9,7 @@ import type { EstratoError } from "./errors.ts";
 import type { Globals } from "./globals.ts";
 import type { Host } from "./host/index.ts";
 import { createReporter } from "./reporter.ts";
+import { type RunRecord, runRecord } from "./run-record.ts";
 import type { Settings } from "./store/settings.ts";
 import { callingUser, type Machine, realClock, realIds, thisMachine } from "./system.ts";
 import { toldError } from "./told-error.ts";
@@ -51,7 +51,7 @@ export interface Surroundings {
   };
 }
 
-export interface Factory {
+export interface Factory extends Pick<RunRecord, "takeChanged" | "logEvent" | "loggedOperations" | "nextRun"> {
   readonly surroundings: Surroundings;
   readonly streams: Streams;
   readonly terminal: Terminal;
@@ -69,14 +69,6 @@ export interface Factory {
   readonly prompts: () => Prompts | null;
   /** Has a question been answered with no? */
   readonly declined: () => boolean;
-  /** Has anything been recorded or done since this was asked last? */
-  readonly takeChanged: () => boolean;
-  /** Writes into the store's log, where this run has come to the store and it is there; never throws. */
-  readonly logEvent: (event: OperationEvent) => Promise<void>;
-  /** The operations that were logged since the last nextRun(). */
-  readonly loggedOperations: () => readonly string[];
-  /** What is logged from now on belongs to another target. */
-  readonly nextRun: () => void;
   /** How many steps of operations have been done so far. */
   readonly stepsDone: () => number;
   readonly settings: () => Promise<Settings>;
@@ -222,15 +214,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     return bindingAt(twins.machine ?? thisMachine(), uri, uid, (await opened()).paths.home);
   });
 
-  let changed = false;
-  /** Notes that something is changed where `work` is called; `work` is a method of `owner`. */
-  const noting =
-    <A extends unknown[], R>(work: (...all: A) => R) =>
-    (...all: A): R => {
-      changed = true;
-      return work(...all);
-    };
-
+  const record = runRecord(opened);
   let isTakenOver = false;
   const store = once(async (): Promise<StorePort> => {
     const { boundStore } = await import("./core/binding/bound-store.ts");
@@ -241,32 +225,8 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       dryRun,
       takenOver: () => isTakenOver,
     });
-    isOurs = true;
-    const append = async (event: OperationEvent) => {
-      logged.push(event.operation);
-      await bound.events.append({ ...event, run: runId() });
-    };
-    return { ...bound, update: noting((effect) => bound.update(effect)), events: { ...bound.events, append } };
+    return record.recorded(bound);
   });
-  let isOurs = false;
-  let logged: string[] = [];
-  let run = 0;
-  const runId = (): string => `${process.pid}-${Math.round(performance.timeOrigin)}-${run}`;
-
-  async function logEvent(event: OperationEvent): Promise<void> {
-    try {
-      // As it lies there: a refusal binds no store.
-      const { isThere, events } = await opened();
-      if (isOurs && (await isThere())) await events.append({ ...event, run: runId() });
-    } catch {
-      // for people alone
-    }
-  }
-
-  function nextRun(): void {
-    logged = [];
-    run += 1;
-  }
 
   async function takeOver(evenDamaged: boolean): Promise<boolean | PlanView> {
     const { takeOver: bind } = await import("./core/binding/take-over.ts");
@@ -310,7 +270,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     const named = read.get("image_stores").value?.split(",") ?? [];
     const made: World = {
       kinds,
-      host: { ...openedHost, perform: noting((action, how) => openedHost.perform(action, how)) },
+      host: { ...openedHost, perform: record.noting((action, how) => openedHost.perform(action, how)) },
       store: {
         ...openedStore,
         lock: async (...wanted) => letGoFirst(await sayingWait(openedStore.lock(...wanted)), openedHost),
@@ -386,15 +346,11 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     status,
     prompts,
     declined: report.declined,
-    takeChanged() {
-      const was = changed;
-      changed = false;
-      return was;
-    },
+    takeChanged: record.takeChanged,
     stepsDone: report.stepsDone,
-    logEvent,
-    loggedOperations: () => logged,
-    nextRun,
+    logEvent: record.logEvent,
+    loggedOperations: record.loggedOperations,
+    nextRun: record.nextRun,
     settings,
     async checkSetting(key, value) {
       const { openSettings } = await import("./storage.ts");
