@@ -89,13 +89,18 @@ export function namesIn(folder: string): string[] {
 /** Ten thousand instances take a tenth of it. */
 const LARGEST_BYTES = 256 * 1024 ** 2;
 
+/** The text of a file in the store. Throws as readStoredBytes. */
+export function readStored(path: string): string {
+  return readStoredBytes(path).toString("utf8");
+}
+
 /**
- * The text of a file in the store. Throws what open(2) says; "host" where it is no regular file (a pipe would keep us
+ * What a file in the store holds. Throws what open(2) says; "host" where it is no regular file (a pipe would keep us
  * waiting), or larger than any of ours.
  */
-export function readStored(path: string): string {
+export function readStoredBytes(path: string): Buffer {
   try {
-    return readOutsideSync(path, LARGEST_BYTES).toString("utf8");
+    return readOutsideSync(path, LARGEST_BYTES);
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
     throw new EstratoError("host", error.message, { hint: "Move it away: no estrato made it.", cause: error });

@@ -109,12 +109,12 @@ export function headerText(state: State, text: string | null): string {
   return `${JSON.stringify({ version, writes, rows, rest, ...sum } satisfies Header, undefined, 1)}\n`;
 }
 
-/** Is this the text that was stored with the header, by an estrato whose states have our version? */
-export function isTextOf({ version, sum }: Header, text: string): boolean {
-  return sum !== undefined && version === STATE_VERSION && text.length >= SUMMED_CHARACTERS && sum === sumOf(text);
+/** Are these the bytes that were stored with the header, by an estrato whose states have our version? */
+export function isTextOf({ version, sum }: Header, bytes: Buffer): boolean {
+  return sum !== undefined && version === STATE_VERSION && bytes.length >= SUMMED_CHARACTERS && sum === sumOf(bytes);
 }
 
-function sumOf(text: string): string {
+function sumOf(text: string | Buffer): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
