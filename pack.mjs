@@ -41,16 +41,16 @@ export async function pack(dist, metafile, banner) {
       logLevel: "error", // of import.meta, which no packed module reaches
     });
     const wrapped = `(function(exports,require,module){${code}\n})`;
-    places[`./${name}`] = [...place(Buffer.from(wrapped, "latin1")), ...place(compiled(wrapped))];
+    places[`./${name}`] = [...place(Buffer.from(wrapped, "latin1")), ...place(compiled(wrapped, name))];
   }
   writeFileSync(join(dist, "program.pack"), Buffer.concat(parts));
   writeFileSync(join(dist, "program.json"), JSON.stringify(places));
 }
 
 /** All of it: what is compiled only when it is called would not be in what V8 hands out. */
-function compiled(text) {
+function compiled(text, filename) {
   setFlagsFromString("--no-lazy");
-  const script = new Script(text);
+  const script = new Script(text, { filename }); // which traces and profiles name
   setFlagsFromString("--lazy"); // V8 refuses code that was made under other flags than it runs with
   return script.createCachedData();
 }

@@ -92,12 +92,12 @@ export function trustedState(text: string): State {
 
 function later(key: Table, text: string): PropertyDescriptor {
   let table: object | undefined;
-  const get = () => {
+  const parsedTable = () => {
     if (table === undefined) {
       table = frozen(bareTable(JSON.parse(text) as State[typeof key]));
       texts.set(table, text);
     }
     return table;
   };
-  return { get, enumerable: true };
+  return { get: parsedTable, enumerable: true };
 }
