@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { both, median, put } from "./measure.mjs";
+import { profile } from "./profile.mjs";
 import { inGuest, longestStall, startWriter } from "./writer.mjs";
 
 const THEIRS = "theirs";
@@ -47,6 +48,9 @@ export function snapshots(tools) {
     node,
   });
   row("snapshot create, running, disks only", t, "virsh snapshot-create-as + node", both(t.virsh, t.node), "2.3");
+  const build = tools.builds.at(-1);
+  const line = (name) => ["snapshot", "create", build.name, name, "--quiesce", "off", "-q"];
+  tools.profiles.push(profile(tools, build, "snapshot create -q", line));
 }
 
 /** Each round saves, and then resumes what it saved. */
@@ -57,8 +61,7 @@ export function memory(tools) {
   const saved = (round) => join(folder, `${round}.save`);
   const bases = [];
   const synced = [];
-  const count = rounds(5);
-  const save = inTurns(count, {
+  const save = inTurns(rounds(5), {
     ...perBuild((build, round) => build.estrato("snapshot", "create", build.name, `m${round}`, "--memory")),
     virsh: (round) => {
       bases[round] = top();
@@ -72,7 +75,8 @@ export function memory(tools) {
   const against = "virsh snapshot-create-as --memspec + node";
   row("snapshot create --memory", save, against, both(save.virsh, save.node), "1.7");
   row("snapshot create --memory", save, `the same, and sync`, both(median(synced), save.node));
-  const resume = inTurns(count, {
+  const resume = inTurns(synced.length, {
+    // there may have been fewer rounds than were wished
     ...perBuild((build, round) => build.estrato("snapshot", "revert", `${build.name}/m${round}`, "--discard", "-y")),
     // What a person would do by hand, prepared: only destroy and restore are timed.
     virsh: (round) => {
@@ -177,24 +181,20 @@ export function chains(tools) {
   const names = [];
   const deepen = (to) => {
     for (; depth < to; depth += 1) {
-      names.push(`c${depth}`);
+      names.push(`${guest}/c${depth}`);
       build.estrato("snapshot", "create", guest, `c${depth}`, "--quiesce", "off", "-q");
       const piece = (READ_MIB * 2 ** 20) / 32;
       const at = (depth * piece) / 65536;
       inGuest(tools, guest, `dd if=/dev/zero of=/data bs=64k seek=${at} count=${piece / 65536} conv=notrunc,fsync`);
     }
   };
-  const collect = () => {
-    for (const one of names.splice(0)) build.estrato("snapshot", "delete", `${guest}/${one}`);
-    depth = 1;
-  };
   const one = read();
   row("guest's read of 4 KiB, 1 layer", { [name]: one }, "–", undefined, "", "µs");
   for (const to of quick ? [8] : [8, 16, 32]) {
     deepen(to);
     row(`guest's read of 4 KiB, ${to} layers`, { [name]: read() }, "1 layer", one, "", "µs");
-    collect();
-    row(`guest's read of 4 KiB, ${to} layers collected`, { [name]: read() }, "1 layer", one, "1.1", "µs");
   }
+  build.estrato("snapshot", "delete", ...names);
+  row(`guest's read of 4 KiB, ${depth} layers collected`, { [name]: read() }, "1 layer", one, "1.1", "µs");
   tools.virsh("destroy", guest);
 }
