@@ -25,15 +25,24 @@ class PlainElement implements ReadElement {
   readonly tagName: string;
   readonly childNodes: (PlainElement | PlainText)[] = [];
   readonly attributes: ReadonlyMap<string, string>;
-  readonly namespaceURI: string | null;
+  /** What it stands in. */
+  readonly parent: PlainElement | undefined;
 
-  /** `around`: what it stands in, the root first. */
-  constructor(tagName: string, attributes: ReadonlyMap<string, string>, around: readonly PlainElement[]) {
+  constructor(tagName: string, attributes: ReadonlyMap<string, string>, parent: PlainElement | undefined) {
     this.tagName = tagName;
     this.attributes = attributes;
-    const [prefix, local] = tagName.split(":");
+    this.parent = parent;
+  }
+
+  get namespaceURI(): string | null {
+    const [prefix, local] = this.tagName.split(":");
     const key = local === undefined ? "xmlns" : `xmlns:${prefix}`;
-    this.namespaceURI = [...around, this].findLast((one) => one.hasAttribute(key))?.getAttribute(key) || null;
+    return this.declaring(key)?.getAttribute(key) || null;
+  }
+
+  /** The nearest that has this attribute: itself, or one around it. */
+  declaring(name: string): PlainElement | undefined {
+    return this.hasAttribute(name) ? this : this.parent?.declaring(name);
   }
 
   hasAttribute(name: string): boolean {
@@ -90,8 +99,8 @@ function rootOf(text: string): PlainElement {
       if (open.pop()?.tagName !== closing) throw new NotPlain();
     } else if (opening !== undefined) {
       if ((parent === undefined && root !== undefined) || open.length >= DEEPEST) throw new NotPlain();
-      const element = new PlainElement(opening, attributesOf(attributes), open);
-      if (opening.includes(":") || attributes.includes(":")) requireBound([...open, element], element);
+      const element = new PlainElement(opening, attributesOf(attributes), parent);
+      if (opening.includes(":") || attributes.includes(":")) requireBound(element);
       root ??= element;
       parent?.childNodes.push(element);
       if (empty === "") open.push(element);
@@ -107,9 +116,12 @@ function addText(parent: PlainElement | undefined, words: string): void {
   else if (words.trim() !== "") throw new NotPlain();
 }
 
+/** Of half of all elements. */
+const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
+
 function attributesOf(text: string): ReadonlyMap<string, string> {
+  if (text === "") return NO_ATTRIBUTES;
   const found = new Map<string, string>();
-  if (text === "") return found;
   for (const [, name = "", inDouble, inSingle = ""] of text.matchAll(EACH_ATTRIBUTE)) {
     if (found.has(name)) throw new NotPlain();
     found.set(name, decoded(inDouble ?? inSingle));
@@ -118,11 +130,11 @@ function attributesOf(text: string): ReadonlyMap<string, string> {
 }
 
 /** A prefix that nobody has declared means nothing. */
-function requireBound(open: readonly PlainElement[], { tagName, attributes }: PlainElement): void {
-  for (const name of [tagName, ...attributes.keys()]) {
+function requireBound(element: PlainElement): void {
+  for (const name of [element.tagName, ...element.attributes.keys()]) {
     const [prefix = "", local] = name.split(":");
     if (local === undefined || prefix === "xmlns") continue;
-    if (!open.some((element) => element.hasAttribute(`xmlns:${prefix}`))) throw new NotPlain();
+    if (element.declaring(`xmlns:${prefix}`) === undefined) throw new NotPlain();
   }
 }
 

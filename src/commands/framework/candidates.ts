@@ -46,7 +46,7 @@ const KINDS: Partial<Record<string, Lister>> = {
   instance: (state) => Object.values(state.instances).map(({ name, id }) => ({ value: name, description: id })),
   snapshot: (state) =>
     Object.values(state.snapshots)
-      .sort((a, b) => b.createdAt.localeCompare(a.createdAt))
+      .sort((a, b) => Number(a.createdAt < b.createdAt) - Number(a.createdAt > b.createdAt))
       .map((snapshot) => ({
         value: `${snapshotOwner(state, snapshot.instance, snapshot.volume)}/${snapshot.name}`,
         description: snapshot.createdAt,
