@@ -1,5 +1,6 @@
 /** What goes on, in words: how much is done, how fast, how long it still takes; or what is waited for, until when. */
 import { humanSize } from "../units.ts";
+import { AMOUNT, FRACTION, object, orNull, TEXT } from "./output/shape.ts";
 
 /** Figures of what goes on, as core tells them. */
 export interface ProgressDetail {
@@ -63,6 +64,20 @@ export function summaryWords({ elapsedMs, detail: { totalBytes } }: Progress): s
   if (totalBytes === undefined) return `done in ${took}`;
   return `${humanSize(totalBytes)} in ${took} (${humanSize((totalBytes * 1000) / Math.max(1, elapsedMs))}/s)`;
 }
+
+/** What `progressJson` writes. */
+export const PROGRESS_SHAPE = object({
+  progress: object({
+    title: TEXT,
+    fraction: orNull(FRACTION),
+    done_bytes: orNull(AMOUNT),
+    total_bytes: orNull(AMOUNT),
+    bytes_per_second: orNull(AMOUNT),
+    seconds_left: orNull(AMOUNT),
+    elapsed_seconds: FRACTION,
+    timeout_seconds: orNull(FRACTION),
+  }),
+});
 
 /** The same for programs: one JSON object. */
 export function progressJson(progress: Progress): string {
