@@ -33,7 +33,10 @@ export default verb({
     repair: flag("mend what can be mended"),
     takeOver: flag("make the store this machine's and this libvirt's; the one it was is off for good"),
   },
-  result: result.list(columns, { draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join("") }),
+  result: result.list(columns, {
+    draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join(""),
+    empty: "All is as it was recorded.",
+  }),
   changes: false,
   examples: [
     { line: "estrato doctor", says: "look, in the morning" },
