@@ -35,7 +35,6 @@ export default verb({
   },
   result: result.list(columns, {
     draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join(""),
-    empty: "All is as it was recorded.",
   }),
   changes: false,
   examples: [
@@ -68,6 +67,7 @@ export default verb({
             remedy,
             result: "found" as const,
           }));
+    if (found.length === 0 && context.isWatched) context.factory.report.note("All is as it was recorded.");
     const left = found.filter((one) => one.result !== "mended").length;
     if (left > 0) {
       context.failure = new EstratoError(

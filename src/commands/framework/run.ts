@@ -101,6 +101,9 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   let outcome: unknown;
   try {
     outcome = await verb.run(context);
+    if (factory.takeDeclined() && isNothing(outcome)) {
+      throw new EstratoError("needs_yes", `${name}: the answer was no`, { hint: "Nothing has changed." });
+    }
     if (!isEnded) await log.ended(String(first ?? ""), null);
     factory.status.end();
     changed = factory.takeChanged();
@@ -112,7 +115,6 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   }
   const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
-  if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
   await told.rest(outcome);
   if (context.failure !== null) throw context.failure;
 }

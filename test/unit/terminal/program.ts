@@ -6,7 +6,8 @@
  *   run FILE WORDS…    runs one line on the scene in the file, and writes back what it left
  *   shell FILE         is the shell of a terminal: it asks for lines and runs them, ours in this process, since starting
  *                      one for each would cost more than all else. What needs a real shell (a pipe) goes to sh, and a
- *                      scene to it by the file. The line `scene NAME` wipes the terminal and begins a scene.
+ *                      scene to it by the file. The line `scene NAME TITLE` wipes the terminal, begins a scene, and gives
+ *                      the terminal a title by which that is seen.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -112,17 +113,17 @@ function slow(host: Process["host"]): Process["host"] {
 }
 
 async function shell(file: string): Promise<void> {
-  const wiped = "\u001b[H\u001b[2J\u001b[3J"; // and what has scrolled away
+  const wiped = (title: string) => `\u001b]2;${title}\u0007\u001b[H\u001b[2J\u001b[3J`; // and what has scrolled away
   let kept = await sceneOf("nothing");
   process.stdout.write("$ ");
   // Whatever a line asks for is read by whom it asks: between two lines nobody listens.
   for (;;) {
     const line = await typed();
     const [, settings, words] = /^((?:[A-Z]+=\S+ )*)estrato\b([^|]*)$/.exec(line.trim()) ?? [];
-    const [, scene] = /^scene (\S+)/.exec(line) ?? [];
+    const [, scene, title = ""] = /^scene (\S+) (\S+)/.exec(line) ?? [];
     if (scene !== undefined) {
       kept = await sceneOf(scene);
-      process.stdout.write(wiped);
+      process.stdout.write(wiped(title));
     } else if (settings !== undefined) {
       const env = Object.fromEntries(settings.split(" ").map((one) => one.split("=")));
       ({ kept } = await run(kept, wordsOf(words ?? ""), { ...process.env, ...env }));

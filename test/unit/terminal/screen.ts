@@ -23,8 +23,8 @@ export interface Screen {
   shows(text: string | RegExp): Promise<void>;
   /** Waits until the shell asks for the next line. */
   done(): Promise<void>;
-  /** Types a line that wipes all that stands there, and waits until the shell asks for the next one. */
-  wipe(line: string): Promise<void>;
+  /** Types a line that wipes all that stands there and gives the terminal this title, and waits until it has. */
+  wipe(line: string, title: string): Promise<void>;
   /** All that was written since it was opened, as it stands there: no colours, no spaces at the ends of lines. */
   text(): string;
   close(): void;
@@ -96,9 +96,11 @@ export async function openScreen(
       await waitFor("the next prompt", () => prompts() > asked && text().endsWith(PROMPT));
       asked = prompts();
     },
-    async wipe(line) {
+    async wipe(line, title) {
       screen.begin(line);
-      await waitFor("an empty terminal", () => text() === PROMPT);
+      // It may look wiped before the line has come there.
+      const isWiped = () => tmux("display-message", "-p", "-t", name, "#{pane_title}").trim() === title;
+      await waitFor("an empty terminal", () => isWiped() && text() === PROMPT);
       asked = 1;
     },
     text,

@@ -84,7 +84,7 @@ export function session(name: string, scene: string, play: readonly string[] | P
     const screen = await screenOf(columns);
     let before = "";
     try {
-      await screen.wipe(`scene ${scene}`);
+      await screen.wipe(`scene ${scene} ${name}`, name);
       if (typeof play === "function") await play(screen, (text) => (before += `${text}\n---\n`));
       else for (const line of play) await screen.run(line);
     } catch (error) {
