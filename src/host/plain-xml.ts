@@ -20,29 +20,41 @@ interface PlainText {
   readonly textContent: string;
 }
 
-class PlainElement implements ReadElement {
+/** Offsets in the text that was read: of its start tag, and behind that and behind all of it. */
+interface Place {
+  readonly start: number;
+  readonly inner: number;
+  end: number;
+}
+
+export class PlainElement implements ReadElement {
   readonly nodeType = 1;
   readonly tagName: string;
   readonly childNodes: (PlainElement | PlainText)[] = [];
   readonly attributes: ReadonlyMap<string, string>;
-  /** What it stands in. */
   readonly parent: PlainElement | undefined;
+  readonly place: Place;
 
-  constructor(tagName: string, attributes: ReadonlyMap<string, string>, parent: PlainElement | undefined) {
+  constructor(
+    tagName: string,
+    attributes: ReadonlyMap<string, string>,
+    parent: PlainElement | undefined,
+    [start, inner]: readonly [number, number],
+  ) {
     this.tagName = tagName;
     this.attributes = attributes;
     this.parent = parent;
+    this.place = { start, inner, end: inner };
   }
 
   get namespaceURI(): string | null {
     const [prefix, local] = this.tagName.split(":");
-    const key = local === undefined ? "xmlns" : `xmlns:${prefix}`;
-    return this.declaring(key)?.getAttribute(key) || null;
+    return this.declared(local === undefined ? "xmlns" : `xmlns:${prefix}`) || null;
   }
 
-  /** The nearest that has this attribute: itself, or one around it. */
-  declaring(name: string): PlainElement | undefined {
-    return this.hasAttribute(name) ? this : this.parent?.declaring(name);
+  /** What the nearest one around it that has this attribute says. */
+  declared(name: string): string | undefined {
+    return this.attributes.get(name) ?? this.parent?.declared(name);
   }
 
   hasAttribute(name: string): boolean {
@@ -96,10 +108,11 @@ function rootOf(text: string): PlainElement {
     const parent = open.at(-1);
     if (words !== undefined) addText(parent, words);
     else if (closing !== undefined) {
-      if (open.pop()?.tagName !== closing) throw new NotPlain();
+      if (open.pop()?.tagName !== closing || parent === undefined) throw new NotPlain();
+      parent.place.end = TOKEN.lastIndex;
     } else if (opening !== undefined) {
       if ((parent === undefined && root !== undefined) || open.length >= DEEPEST) throw new NotPlain();
-      const element = new PlainElement(opening, attributesOf(attributes), parent);
+      const element = new PlainElement(opening, attributesOf(attributes), parent, [at, TOKEN.lastIndex]);
       if (opening.includes(":") || attributes.includes(":")) requireBound(element);
       root ??= element;
       parent?.childNodes.push(element);
@@ -134,7 +147,7 @@ function requireBound(element: PlainElement): void {
   for (const name of [element.tagName, ...element.attributes.keys()]) {
     const [prefix = "", local] = name.split(":");
     if (local === undefined || prefix === "xmlns") continue;
-    if (element.declaring(`xmlns:${prefix}`) === undefined) throw new NotPlain();
+    if (element.declared(`xmlns:${prefix}`) === undefined) throw new NotPlain();
   }
 }
 

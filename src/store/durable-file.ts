@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { readOutsideSync } from "../outside-file.ts";
+import { syncNames } from "../synced-folder.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 
 const TEMPORARY = /^\..+\.tmp$/;
@@ -67,15 +68,10 @@ export function removeDurably(path: string): void {
   syncFolder(dirname(path));
 }
 
-/** Makes the names in a folder durable (fsync(2): a file's own fsync does not cover its name). */
+/** Makes the names in a folder of a store durable. Throws "host". */
 export function syncFolder(path: string): void {
   try {
-    const fd = openSync(path, "r");
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    syncNames(path);
   } catch (error) {
     throw hostError(path, error);
   }
