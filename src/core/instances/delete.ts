@@ -21,6 +21,7 @@ import { setLines } from "../schedules/create.ts";
 import { CRONTAB_LOCK } from "../schedules/find.ts";
 import { unlinkShelf } from "../shelving/record.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { findToChange } from "../volumes/take-in.ts";
 import { type Doomed, findDoomed, losses } from "./doomed.ts";
 import { forgetForeignVolumes } from "./foreign.ts";
 import { keptName } from "./kept-definition.ts";
@@ -80,6 +81,8 @@ export async function deleteInstance(
   const first = await findDoomed(world, target, options.keepVolumes);
   if (!(await confirmed(world, { text: `Delete instance ${first.name}?`, loses: losses(world, first) }))) return null;
   const plan = await withLocks(world, [first.uuid, ...scheduleLocks(first)], async (locks) => {
+    // What another tool has put on its disks holds what the guest last wrote.
+    if (first.status !== null) await findToChange(world, locks, first.uuid);
     const doomed = await findDoomed(world, first.uuid, options.keepVolumes);
     if (scheduleLocks(doomed).some((name) => !locks.names.includes(name))) {
       throw new EstratoError("conflict", `instance ${doomed.name}: it has got a schedule meanwhile`, {
