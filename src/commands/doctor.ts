@@ -36,6 +36,7 @@ export default verb({
   },
   result: result.list(columns, { draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join("") }),
   changes: false,
+  needsStore: ({ repair, takeOver }) => repair || takeOver,
   examples: [
     { line: "estrato doctor", says: "look, in the morning" },
     { line: "estrato doctor --repair", says: "after a power cut" },
