@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import type { ArgumentSpec, Completion } from "./arguments.ts";
-import { liveCandidates } from "./candidates.ts";
+import { kindMeant, liveCandidates } from "./candidates.ts";
 import { usageLine } from "./help.ts";
 import type { Verb } from "./tree.ts";
 
@@ -28,7 +28,7 @@ export async function takeArguments(
     const words = spec.many ? operands.slice(at) : operands.slice(at, at + 1);
     at += words.length;
     const missing = spec.ask !== null && words.length === 0;
-    taken[key] = spec.take(missing ? [await askFor(name, verb, spec, factory)] : words);
+    taken[key] = spec.take(missing ? [await askFor(name, verb, spec, taken, factory)] : words);
   }
   const extra = operands[at];
   if (extra === undefined) return taken;
@@ -47,8 +47,14 @@ function pathMeant([spec, ...others]: readonly ArgumentSpec<unknown>[], operands
   return spec.complete === "snapshot" || spec.complete === "backup" ? operands.join("/") : null;
 }
 
-/** One word for `spec`: chosen from what there is, or typed. */
-async function askFor(name: string, verb: Verb, spec: ArgumentSpec<unknown>, factory: Factory): Promise<string> {
+/** One word for `spec`: chosen from what there is, or typed. `taken`: what stands before it. */
+async function askFor(
+  name: string,
+  verb: Verb,
+  spec: ArgumentSpec<unknown>,
+  taken: Readonly<Record<string, unknown>>,
+  factory: Factory,
+): Promise<string> {
   const prompts = factory.prompts();
   if (prompts === null) {
     throw new EstratoError("usage", `${name}: ${spec.label} is missing`, {
@@ -56,10 +62,11 @@ async function askFor(name: string, verb: Verb, spec: ArgumentSpec<unknown>, fac
     });
   }
   const question = spec.ask ?? spec.label;
-  const choices = await liveCandidates(spec.complete, factory);
+  const kind = kindMeant(spec.complete, Object.values(taken)[0]);
+  const choices = await liveCandidates(kind, factory);
   if (choices.length > 0) return prompts.choose(question, choices);
-  if (CHOSEN.has(spec.complete)) {
-    throw new EstratoError("usage", `${name}: ${spec.label} is missing, and there is no ${spec.complete} to choose`, {
+  if (CHOSEN.has(kind)) {
+    throw new EstratoError("usage", `${name}: ${spec.label} is missing, and there is no ${kind} to choose`, {
       hint: `Usage: ${usageLine(name, verb)}.`,
     });
   }
