@@ -91,7 +91,12 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
   };
   const steps: Step[] = [
     { id: "mark-layers", title: "Mark the layers", run: mark },
-    { id: "merge", title: titles.work, actions: takenApart(effects.work, state, decision, pause) },
+    {
+      id: "merge",
+      title: titles.work,
+      actions: takenApart(effects.work, state, decision, pause),
+      ...(decision.kind === "merge" ? { bytes: decision.bytes } : {}),
+    },
     {
       id: "relink",
       title: "Re-point what stands on it",
