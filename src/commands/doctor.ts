@@ -2,6 +2,7 @@ import type { Examined } from "../core/doctor/doctor.ts";
 import { EstratoError } from "../errors.ts";
 import type { Painter } from "../ui/colour.ts";
 import { text } from "../ui/output/columns.ts";
+import { oneOf } from "../ui/output/shape.ts";
 import { printable, told } from "../ui/text.ts";
 import { flag } from "./framework/options.ts";
 import * as result from "./framework/result.ts";
@@ -11,7 +12,7 @@ const columns = [
   text<Examined>("subject", (one) => one.subject),
   text<Examined>("problem", (one) => one.problem),
   text<Examined>("remedy", (one) => one.remedy),
-  text<Examined>("result", (one) => one.result),
+  text<Examined>("result", (one) => one.result, { shape: oneOf("found", "mended", "left") }),
 ];
 
 /** Whole sentences: a table would cut off who needs what. */
@@ -33,7 +34,9 @@ export default verb({
     repair: flag("mend what can be mended"),
     takeOver: flag("make the store this machine's and this libvirt's; the one it was is off for good"),
   },
-  result: result.list(columns, { draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join("") }),
+  result: result.list(columns, {
+    draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join(""),
+  }),
   changes: false,
   examples: [
     { line: "estrato doctor", says: "look, in the morning" },
@@ -65,6 +68,7 @@ export default verb({
             remedy,
             result: "found" as const,
           }));
+    if (found.length === 0 && context.isWatched) context.factory.report.note("All is as it was recorded.");
     const left = found.filter((one) => one.result !== "mended").length;
     if (left > 0) {
       context.failure = new EstratoError(

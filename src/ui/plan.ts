@@ -3,6 +3,7 @@
 import { humanSize } from "../units.ts";
 import type { Painter } from "./colour.ts";
 import type { Json } from "./output/json.ts";
+import { AMOUNT, either, listOf, object, orNull, TEXT } from "./output/shape.ts";
 import { printable, printableLines } from "./text.ts";
 
 interface PlannedCommand {
@@ -57,6 +58,21 @@ export function planText(plan: Plan, painter: Painter, { files }: { readonly fil
   if (plan.freesBytes !== null) lines.push(`Frees ${humanSize(plan.freesBytes)}.`);
   return lines.map((line) => `${line}\n`).join("");
 }
+
+const COMMAND = { program: TEXT, args: listOf(TEXT), only_if: orNull(TEXT) };
+
+/** What `planJson` makes. */
+export const PLAN_SHAPE = object({
+  steps: listOf(
+    object({
+      title: TEXT,
+      of: orNull(TEXT),
+      commands: listOf(either<object>(object(COMMAND), object({ ...COMMAND, reads: TEXT }))),
+    }),
+  ),
+  notes: listOf(TEXT),
+  frees_bytes: orNull(AMOUNT),
+});
 
 export function planJson(plan: Plan, { files }: { readonly files: boolean }): Json {
   return {

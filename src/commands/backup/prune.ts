@@ -1,5 +1,6 @@
 import type { Pruned } from "../../core/backups/prune.ts";
 import { text as column, status, time, words } from "../../ui/output/columns.ts";
+import { oneOf } from "../../ui/output/shape.ts";
 import { optional } from "../framework/arguments.ts";
 import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
@@ -12,7 +13,7 @@ const prunedColumns = [
   column<Pruned>("instance", (one) => one.instance),
   column<Pruned>("type", (one) => one.type),
   time<Pruned>("created_at", (one) => one.created_at),
-  status<Pruned>("action", (one) => one.action),
+  status<Pruned>("action", (one) => one.action, { shape: oneOf("keep", "remove") }),
   words<Pruned>("why", (one) => one.why),
 ];
 

@@ -33,7 +33,7 @@
  *    not import the store or the host.
  * 3. Columns are shared by the verbs of a noun: `columns.ts` beside them, from the builders in
  *    `src/ui/output/columns.ts`. Their keys are the keys of the JSON object; those with `listed: false` are not in the
- *    table of a list.
+ *    table of a list. Each says what its value looks like (`src/ui/output/shape.ts`): `npm run schemas` after a change.
  * 4. Several targets: `many("INSTANCE", …)` and
  *    `return eachTarget(context, args.instances, { kind: "instance", verb: "stop" }, (target) => …)` from `targets.ts`.
  *    It tries all, reports each failure, and gives the exit code of CLI.md.
