@@ -38,6 +38,7 @@ export default verb({
     draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join(""),
   }),
   changes: false,
+  needsStore: ({ repair, takeOver }) => repair || takeOver,
   examples: [
     { line: "estrato doctor", says: "look, in the morning" },
     { line: "estrato doctor --repair", says: "after a power cut" },

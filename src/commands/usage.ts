@@ -56,7 +56,7 @@ export default verb({
     "others read too; and what waits below it to be collected.",
   arguments: {
     noun: optional("NOUN", "instance, snapshot, image, volume or backup", { complete: USAGE_NOUNS }),
-    target: optional("TARGET", "only this one"),
+    target: optional("TARGET", "only this one", { complete: "of-noun" }),
   },
   options: { target },
   result: result.one(columns, { draw: ([usage], on) => (usage === undefined ? "" : drawnOn(usage, on)) }),

@@ -13,7 +13,7 @@ export interface SettingKind {
   /** Environment variables, the first that is set wins. */
   readonly variables: readonly string[];
   /** What a shell offers for a value: these words, or things of that kind. */
-  readonly completes?: readonly string[] | "folder" | "network";
+  readonly completes?: readonly string[] | "folder" | "network" | "flavor";
 }
 
 function oneOf(...values: readonly string[]): Pick<SettingKind, "takes" | "accepts" | "completes"> {
@@ -61,6 +61,7 @@ export const SETTING_KINDS = {
   flavor: {
     doc: "The flavor of new instances that are made from an image or a volume, where nothing says their size.",
     ...named("a flavor's name"),
+    completes: "flavor",
     fallback: () => "small",
     variables: ["ESTRATO_FLAVOR"],
   },

@@ -1,5 +1,5 @@
 /** What goes on, in words: how much is done, how fast, how long it still takes; or what is waited for, until when. */
-import { humanSize } from "../units.ts";
+import { humanSize, humanSpan } from "../units.ts";
 import { AMOUNT, FRACTION, object, orNull, TEXT } from "./output/shape.ts";
 
 /** Figures of what goes on, as core tells them. */
@@ -101,12 +101,10 @@ export function progressJson(progress: Progress): string {
   });
 }
 
-/** `11 s`, `2 min 5 s`, `1 h 4 min`. */
+/** Whole ones: `11 s`, `2 min 5 s`, `1 h 4 min`. */
 function seconds(count: number): string {
   const whole = Math.round(count);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min${whole % 60 === 0 ? "" : ` ${whole % 60} s`}`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return whole === 0 ? "0 s" : humanSpan(whole * 1000);
 }
 
 /** `06:45:10`, in the zone of whoever reads. */

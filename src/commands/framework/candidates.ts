@@ -10,6 +10,14 @@ export interface Candidate {
   readonly description: string;
 }
 
+/** Those whose things have names. */
+const NAMED = ["instance", "snapshot", "image", "volume", "backup", "schedule", "flavor", "keypair"] as const;
+
+/** The kind that is meant behind `first`, the word before it: of "of-noun" the one that it names, else itself. */
+export function kindMeant(kind: Completion, first: unknown): Completion {
+  return kind === "of-noun" ? (NAMED.find((noun) => noun === first) ?? "nothing") : kind;
+}
+
 /**
  * From what is remembered alone: one file is read. [] for what has no names, and for files, which a shell knows better.
  */

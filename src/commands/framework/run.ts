@@ -37,6 +37,7 @@ export async function runVerb(
     withoutSettings: verb.withoutSettings,
     changes: verb.changes,
     withoutStore: verb.withoutStore(line.options),
+    needsStore: verb.needsStore(line.options),
   });
   let whole: readonly string[] | null = null;
   try {

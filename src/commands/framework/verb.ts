@@ -67,9 +67,12 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   readonly exits?: Readonly<Record<number, string>>;
   /**
    * True for verbs that begin without a store: those that make things make it, and a few need none. All others are
-   * refused where there is none (6).
+   * refused where there is none (6), but where a person at a terminal only looks: nothing is there then, and a note says
+   * so.
    */
   readonly withoutStore?: boolean | ((options: OptionValues<O>) => boolean);
+  /** True where that would mislead, too: of what changes nothing but in passing, and of what says that all is well. */
+  readonly needsStore?: boolean | ((options: OptionValues<O>) => boolean);
   /** True for verbs that must run even where the settings are damaged. */
   readonly withoutSettings?: boolean;
   /** Gets the words as they are, options and all; only for the hidden verb that completes them. */
@@ -108,7 +111,8 @@ export function verb<
     done: null,
     ...(definition as Omit<typeof definition, "done"> & { done?: Verb["done"] }),
     options: { ...definition.options, ...(definition.existing === undefined ? {} : { ifAbsent }) },
-    withoutStore: withoutStore(definition),
+    withoutStore: asFunction(definition.withoutStore),
+    needsStore: asFunction(definition.needsStore),
     async run(context: Context) {
       const there = context.options.ifAbsent === true ? await definition.existing?.(context as Context<A, O>) : null;
       if (there == null) return (await definition.run(context as Context<A, O>)) ?? null;
@@ -125,9 +129,6 @@ function unchangedAnswer({ globals, factory }: Context, there: Any): Outcome<Any
   return there;
 }
 
-function withoutStore(definition: {
-  readonly withoutStore?: boolean | ((options: Any) => boolean);
-}): Verb["withoutStore"] {
-  const { withoutStore: said = false } = definition;
+function asFunction(said: boolean | ((options: Any) => boolean) = false): (options: Any) => boolean {
   return typeof said === "function" ? said : () => said;
 }

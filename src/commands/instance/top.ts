@@ -47,6 +47,7 @@ export default verb({
     const core = await world();
     await requireRunning(core, args.instances);
     let last = await look(core);
+    if (last.loads.length === 0) return [];
     const measured = async (): Promise<Load[]> => {
       await core.clock.sleep(options.interval, core.signal);
       const before = last;

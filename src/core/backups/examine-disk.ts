@@ -51,7 +51,8 @@ export async function examineDisk(
   const isWanted = share === null ? null : blocksIn(share, id, disk.file, wanted.sums.length);
   const found = await stored.blockSums(disk.file, wanted.blockBytes, {
     ...(isWanted === null ? {} : { known: wanted.sums.map((sum, index) => (isWanted[index] ? null : sum)) }),
-    onProgress: (fraction) => world.report.progress(`Read ${disk.file} of ${id}`, fraction),
+    onProgress: (fraction) =>
+      world.report.progress(`Read ${disk.file} of ${id}`, fraction, { totalBytes: disk.fileBytes }),
   });
   const problems = differences(name, wanted, found);
   if (problems.length === 0) {

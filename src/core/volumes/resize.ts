@@ -1,6 +1,7 @@
 /** `volume resize`: a volume grows, under its running guest or at rest. */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { imageOf } from "../graph/files.ts";
 import { requireAwake } from "../instances/asleep.ts";
 import type { Action } from "../model/action.ts";
@@ -49,9 +50,13 @@ export async function resizeVolume(world: World, target: string, sizeBytes: numb
     const head = headOf(state, volume);
     const nowBytes = await sizeNow(world, state, volume, status);
     if (sizeBytes < nowBytes) {
-      throw new EstratoError("usage", `volume ${label}: ${sizeBytes} bytes are less than the ${nowBytes} it has`, {
-        hint: "A disk can grow but not shrink.",
-      });
+      throw new EstratoError(
+        "usage",
+        `volume ${label}: ${humanSize(sizeBytes)} is less than the ${humanSize(nowBytes)} it has`,
+        {
+          hint: "A disk can grow but not shrink.",
+        },
+      );
     }
     await requireGrowable(world, head, label);
     const data: ResizeData = { uuid: volume.instance, device: volume.device, head, sizeBytes };

@@ -45,7 +45,8 @@ export async function standAlone(world: World, locks: HeldLocks, instance: strin
   if (head === undefined || head.parent === null) {
     throw new EstratoError("integrity", `${disk}: what QEMU has open is not what is recorded`);
   }
-  await requireSpace(world, await bytesBelow(world, state, head), `${disk}: taking in what it stands on`);
+  const bytes = await bytesBelow(world, state, head);
+  await requireSpace(world, bytes, `${disk}: taking in what it stands on`);
   const data: AloneData = { instance, device, head: head.id };
   await run(world, locks, {
     ...{ kind: standAloneKind, target: status.name, data },
@@ -54,6 +55,7 @@ export async function standAlone(world: World, locks: HeldLocks, instance: strin
         id: "pull",
         title: `Let ${disk} take in what it stands on`,
         actions: [{ do: "block-pull", domain: instance, device, base: null, mayStop: true }],
+        bytes,
       },
       {
         id: "compare",

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { allSchemas } from "../../../src/schemas.ts";
 import { expectSchema, expectSchemaOf, schemaNamed } from "../../schemas.ts";
-import { command } from "../core/world.ts";
+import { type Bed, command } from "../core/world.ts";
 import { estate, run } from "./estate.ts";
 import { allVerbs } from "./examples.ts";
 
@@ -14,7 +14,7 @@ test("the schemas that are checked in are made of the columns: run `npm run sche
 });
 
 test("every verb that prints columns has its part, by its own name", async () => {
-  for (const [path, { result }] of await allVerbs()) {
+  for (const [path, { result }] of verbs) {
     if (result.columns.length === 0) continue;
     const [noun = "", verb = noun] = path.split(" ");
     expect(Object.keys(schemaNamed(noun).$defs ?? {}), path).toContain(verb);
@@ -29,12 +29,25 @@ const LOOKS = [
   ...["usage snapshot", "usage backup", "doctor", "instance top --interval 1s", "backup verify web1/nightly"],
 ];
 
-test.each(LOOKS)("%s prints what its schema says", async (line) => {
+const verbs = await allVerbs();
+
+/** As CSV with all columns there are, and as values: what `{"a":1}` or `["x"]` in a cell would look like. */
+async function expectNoJson(on: Bed, line: string): Promise<void> {
+  const [noun = "", verb = ""] = line.split(" ");
+  const columns = (verbs.get(`${noun} ${verb}`) ?? verbs.get(noun))?.result.columns ?? [];
+  for (const format of ["csv", "value"]) {
+    const { stdout } = await run(on, `${line} --no-header -f ${format} -c ${columns.map(({ key }) => key).join(",")}`);
+    expect(stdout, line).not.toMatch(/[{[]"|"\s*:\s*["{[\d]|[}\]]$|\[\]|\{\}/m);
+  }
+}
+
+test.each(LOOKS)("%s prints what its schema says, and no JSON in a cell", async (line) => {
   const on = await estate();
   await run(on, "snapshot create legacy taken-in"); // one that estrato did not make
   const { stdout, exit } = await run(on, `${line} -f json`);
   expect(exit).toBe(0);
   await expectSchemaOf(line.split(" "), JSON.parse(stdout));
+  await expectNoJson(on, line);
 });
 
 test("schedules print what their schema says, those of backups that are booted too", async () => {
@@ -51,6 +64,7 @@ test("schedules print what their schema says, those of backups that are booted t
     expect(stdout, stderr).not.toBe("");
     await expectSchemaOf(line.split(" "), JSON.parse(stdout));
   }
+  await expectNoJson(on, "schedule list");
 });
 
 test("a schema is closed in the tests: a key that it does not know fails", async () => {
