@@ -2,6 +2,7 @@
  * The one error type that the parts of estrato throw at each other. A leaf: every part may import it.
  * Only main.ts turns a code into an exit code.
  */
+import { inKnownNames } from "./descriptor-names.ts";
 
 /** What went wrong, by kind; CLI.md's exit codes stand behind these names one to one. */
 export type ErrorCode =
@@ -12,7 +13,7 @@ export type ErrorCode =
   | "conflict" // 5: wrong state, dependants, name taken, protected, an operation in progress
   | "host" // 6: the host or a file does not serve
   | "timeout" // 7: time-out; the work may go on
-  | "needs_yes" // 8: needs a yes, and nobody to ask
+  | "needs_yes" // 8: needs a yes: nobody to ask, or the answer was no
   | "integrity" // 9: what is there is not what was recorded
   | "interrupted" // 130
   | "unreachable"; // 255: no way into the guest; ours failed, not the command there
@@ -46,10 +47,10 @@ export class EstratoError extends Error {
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
-    super(message, { cause: detail.cause });
+    super(inKnownNames(message), { cause: detail.cause });
     this.name = "EstratoError";
     this.code = code;
-    this.hint = detail.hint;
+    this.hint = detail.hint === undefined ? undefined : inKnownNames(detail.hint);
   }
 }
 

@@ -70,8 +70,8 @@ export interface Factory extends Pick<RunRecord, "takeChanged" | "logEvent" | "l
   readonly status: StatusLine;
   /** Null: nobody can be asked. */
   readonly prompts: () => Prompts | null;
-  /** Has a question been answered with no? */
-  readonly declined: () => boolean;
+  /** Has a question been answered with no, since this was asked last? */
+  readonly takeDeclined: () => boolean;
   /** How many steps of operations have been done so far. */
   readonly stepsDone: () => number;
   readonly settings: () => Promise<Settings>;
@@ -367,7 +367,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     report,
     status,
     prompts,
-    declined: report.declined,
+    takeDeclined: report.takeDeclined,
     takeChanged: record.takeChanged,
     stepsDone: report.stepsDone,
     logEvent: record.logEvent,

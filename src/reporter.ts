@@ -18,8 +18,8 @@ export interface ReporterOptions {
 }
 
 export interface TerminalReporter extends Reporter {
-  /** Has a question been answered with no? */
-  readonly declined: () => boolean;
+  /** Has a question been answered with no, since this was asked last? */
+  readonly takeDeclined: () => boolean;
   readonly stepsDone: () => number;
 }
 
@@ -28,7 +28,11 @@ export function createReporter({ globals, env, status, say, prompts }: ReporterO
   let stepsDone = 0;
   let lastLine = "";
   return {
-    declined: () => declined,
+    takeDeclined() {
+      const was = declined;
+      declined = false;
+      return was;
+    },
     stepsDone: () => stepsDone,
     note(text) {
       if (!globals.quiet) say(`${told(text)}\n`);

@@ -34,7 +34,9 @@ export default verb({
     repair: flag("mend what can be mended"),
     takeOver: flag("make the store this machine's and this libvirt's; the one it was is off for good"),
   },
-  result: result.list(columns, { draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join("") }),
+  result: result.list(columns, {
+    draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join(""),
+  }),
   changes: false,
   needsStore: ({ repair, takeOver }) => repair || takeOver,
   examples: [
@@ -67,6 +69,7 @@ export default verb({
             remedy,
             result: "found" as const,
           }));
+    if (found.length === 0 && context.isWatched) context.factory.report.note("All is as it was recorded.");
     const left = found.filter((one) => one.result !== "mended").length;
     if (left > 0) {
       context.failure = new EstratoError(

@@ -20,20 +20,41 @@ interface PlainText {
   readonly textContent: string;
 }
 
-class PlainElement implements ReadElement {
+/** Offsets in the text that was read: of its start tag, and behind that and behind all of it. */
+interface Place {
+  readonly start: number;
+  readonly inner: number;
+  end: number;
+}
+
+export class PlainElement implements ReadElement {
   readonly nodeType = 1;
   readonly tagName: string;
   readonly childNodes: (PlainElement | PlainText)[] = [];
   readonly attributes: ReadonlyMap<string, string>;
-  readonly namespaceURI: string | null;
+  readonly parent: PlainElement | undefined;
+  readonly place: Place;
 
-  /** `around`: what it stands in, the root first. */
-  constructor(tagName: string, attributes: ReadonlyMap<string, string>, around: readonly PlainElement[]) {
+  constructor(
+    tagName: string,
+    attributes: ReadonlyMap<string, string>,
+    parent: PlainElement | undefined,
+    [start, inner]: readonly [number, number],
+  ) {
     this.tagName = tagName;
     this.attributes = attributes;
-    const [prefix, local] = tagName.split(":");
-    const key = local === undefined ? "xmlns" : `xmlns:${prefix}`;
-    this.namespaceURI = [...around, this].findLast((one) => one.hasAttribute(key))?.getAttribute(key) || null;
+    this.parent = parent;
+    this.place = { start, inner, end: inner };
+  }
+
+  get namespaceURI(): string | null {
+    const [prefix, local] = this.tagName.split(":");
+    return this.declared(local === undefined ? "xmlns" : `xmlns:${prefix}`) || null;
+  }
+
+  /** What the nearest one around it that has this attribute says. */
+  declared(name: string): string | undefined {
+    return this.attributes.get(name) ?? this.parent?.declared(name);
   }
 
   hasAttribute(name: string): boolean {
@@ -87,11 +108,12 @@ function rootOf(text: string): PlainElement {
     const parent = open.at(-1);
     if (words !== undefined) addText(parent, words);
     else if (closing !== undefined) {
-      if (open.pop()?.tagName !== closing) throw new NotPlain();
+      if (open.pop()?.tagName !== closing || parent === undefined) throw new NotPlain();
+      parent.place.end = TOKEN.lastIndex;
     } else if (opening !== undefined) {
       if ((parent === undefined && root !== undefined) || open.length >= DEEPEST) throw new NotPlain();
-      const element = new PlainElement(opening, attributesOf(attributes), open);
-      if (opening.includes(":") || attributes.includes(":")) requireBound([...open, element], element);
+      const element = new PlainElement(opening, attributesOf(attributes), parent, [at, TOKEN.lastIndex]);
+      if (opening.includes(":") || attributes.includes(":")) requireBound(element);
       root ??= element;
       parent?.childNodes.push(element);
       if (empty === "") open.push(element);
@@ -107,9 +129,12 @@ function addText(parent: PlainElement | undefined, words: string): void {
   else if (words.trim() !== "") throw new NotPlain();
 }
 
+/** Of half of all elements. */
+const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
+
 function attributesOf(text: string): ReadonlyMap<string, string> {
+  if (text === "") return NO_ATTRIBUTES;
   const found = new Map<string, string>();
-  if (text === "") return found;
   for (const [, name = "", inDouble, inSingle = ""] of text.matchAll(EACH_ATTRIBUTE)) {
     if (found.has(name)) throw new NotPlain();
     found.set(name, decoded(inDouble ?? inSingle));
@@ -118,11 +143,11 @@ function attributesOf(text: string): ReadonlyMap<string, string> {
 }
 
 /** A prefix that nobody has declared means nothing. */
-function requireBound(open: readonly PlainElement[], { tagName, attributes }: PlainElement): void {
-  for (const name of [tagName, ...attributes.keys()]) {
+function requireBound(element: PlainElement): void {
+  for (const name of [element.tagName, ...element.attributes.keys()]) {
     const [prefix = "", local] = name.split(":");
     if (local === undefined || prefix === "xmlns") continue;
-    if (!open.some((element) => element.hasAttribute(`xmlns:${prefix}`))) throw new NotPlain();
+    if (element.declared(`xmlns:${prefix}`) === undefined) throw new NotPlain();
   }
 }
 

@@ -250,6 +250,11 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       if (!findDomain(machine, uuid)) throw new EstratoError("not_found", `${uuid}: no such domain`);
       return qemuDisksOf(machine, requireRunning(machine, uuid));
     },
+    async isAsleep(uuid) {
+      alive();
+      if (!findDomain(machine, uuid)) throw new EstratoError("not_found", `${uuid}: no such domain`);
+      return requireRunning(machine, uuid).asleep === true;
+    },
     async agentPing(uuid) {
       alive();
       const found = findDomain(machine, uuid);

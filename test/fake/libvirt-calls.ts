@@ -18,6 +18,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   startedAt: "never",
   display: "always",
   qemuDisks: "always",
+  isAsleep: "always",
   agentPing: "always",
   agentFreezeStatus: "always",
   agentAddresses: "always",

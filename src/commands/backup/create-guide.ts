@@ -6,14 +6,14 @@ import { policyOptions } from "./policy.ts";
 
 const USUAL_ROTATION = "7";
 
-/** The dialogue of `backup create`: [] where the line says how many are kept, and where it goes is known. */
+/** The dialogue of `backup create`: [] where the line says all that is wanted to be known. */
 export async function guideBackup(guide: Guide): Promise<string[]> {
   const { operands, options } = guide;
-  const [keeps, place] = [await askRotation(guide), await askTarget(guide)];
-  if (keeps.length === 0 && place.length === 0) return [];
-  const instances = await guide.candidates("instance");
-  const who =
-    operands.length > 0 || instances.length === 0 ? [] : [await guide.choose("Backup of which instance?", instances)];
+  const instances = operands.length > 0 ? [] : await guide.candidates("instance");
+  if (operands.length === 0 && instances.length === 0) return [];
+  const who = operands.length > 0 ? [] : [await guide.choose("Backup of which instance?", instances)];
+  const keeps = await askRotation(guide);
+  const place = await askTarget(guide);
   const how =
     options.incremental === true || keeps.length === 0
       ? "full"

@@ -42,8 +42,9 @@ export async function liveCandidates(
   if (kind !== "instance") return known;
   const domains = await (await factory.host()).listDomains();
   const names = new Set(domains.map((domain) => domain.name));
+  const { statusWord } = await import("../../core/instances/view.ts");
   return [
-    ...domains.map(({ name, state }) => ({ value: name, description: state })),
+    ...domains.map((domain) => ({ value: domain.name, description: statusWord({ ...domain, managedSave: false }) })),
     ...known.filter(({ value }) => !names.has(value)),
   ];
 }
@@ -51,10 +52,14 @@ export async function liveCandidates(
 type Lister = (state: State) => Candidate[];
 
 const KINDS: Partial<Record<string, Lister>> = {
-  instance: (state) => Object.values(state.instances).map(({ name, id }) => ({ value: name, description: id })),
+  instance: (state) =>
+    Object.values(state.instances).map(({ name, shelved }) => ({
+      value: name,
+      description: shelved === null ? "" : "shelved",
+    })),
   snapshot: (state) =>
     Object.values(state.snapshots)
-      .sort((a, b) => b.createdAt.localeCompare(a.createdAt))
+      .sort((a, b) => Number(a.createdAt < b.createdAt) - Number(a.createdAt > b.createdAt))
       .map((snapshot) => ({
         value: `${snapshotOwner(state, snapshot.instance, snapshot.volume)}/${snapshot.name}`,
         description: snapshot.createdAt,

@@ -1,28 +1,70 @@
 /**
- * What a line leaves open is asked for at a terminal: required options, and what a verb's own dialogue wants to know.
- * The answers are words, put into the line as if they had been typed: nothing can be said that a script could not say.
+ * What a line leaves open is asked for at a terminal: what a verb's own dialogue wants to know, required arguments, and
+ * required options. The answers are words, put into the line as if they had been typed: nothing can be said that a
+ * script could not say.
  */
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import type { Prompts } from "../../ui/prompts.ts";
-import { liveCandidates } from "./candidates.ts";
+import { humanAge } from "../../units.ts";
+import type { ArgumentSpec, Completion } from "./arguments.ts";
+import { kindMeant, liveCandidates } from "./candidates.ts";
+import { usageLine } from "./help.ts";
+import { lacking } from "./missing.ts";
 import type { OptionSpec } from "./options.ts";
-import { type Line, longFlags } from "./parse.ts";
+import { type Line, longFlags, parseLine } from "./parse.ts";
+import { isChoiceByFilter } from "./target-words.ts";
 import type { Guide, Verb } from "./tree.ts";
 
-/** The words to be put into the line; [] where nothing is open, or nobody can be asked. */
-export async function guidedWords(verb: Verb, line: Line, factory: Factory): Promise<string[]> {
+/**
+ * `words` with what was left open; null where nothing is, or nobody can be asked. Throws "usage" where there is nothing
+ * to choose from.
+ */
+export async function guidedWords(
+  name: string,
+  verb: Verb,
+  line: Line,
+  words: readonly string[],
+  factory: Factory,
+): Promise<string[] | null> {
   const prompts = factory.prompts();
-  if (prompts === null) return [];
+  if (prompts === null) return null;
   const guide = guideOf(line, factory, prompts);
-  const words = verb.guide === null ? [] : await verb.guide(guide);
+  const before = verb.guide === null ? [] : await verb.guide(guide);
+  const { operands } = before.length === 0 ? line : await parseLine(name, verb, [...before, ...words]);
+  const behind: string[] = [];
+  for (const spec of isChoiceByFilter(verb, line) ? [] : lacking(verb, operands, line.options))
+    behind.push(await argumentWord(name, verb, spec, [...operands, ...behind][0], guide));
   for (const key of line.missing) {
     const option = verb.options[key];
     // The dialogue knows better questions, where it has one.
-    if (option !== undefined && !longFlags(key, option).some((flag) => words.includes(flag)))
-      words.push(...(await optionWords(guide, key, option)));
+    if (option !== undefined && !longFlags(key, option).some((flag) => before.includes(flag)))
+      before.push(...(await optionWords(guide, key, option)));
   }
-  return words;
+  return before.length + behind.length === 0 ? null : [...before, ...words, ...behind];
+}
+
+/** What is chosen from what there is: where that is nothing, nothing can be typed either. */
+const CHOSEN: ReadonlySet<Completion> = new Set(["instance", "snapshot", "image", "volume", "keypair", "flavor"]);
+
+/** `first`: the word that stands before it. */
+async function argumentWord(
+  name: string,
+  verb: Verb,
+  spec: ArgumentSpec<unknown>,
+  first: string | undefined,
+  guide: Guide,
+): Promise<string> {
+  const question = spec.ask ?? spec.label;
+  const kind = kindMeant(spec.complete, first);
+  const choices = await guide.candidates(kind);
+  if (choices.length > 0) return guide.choose(question, choices);
+  if (CHOSEN.has(kind)) {
+    throw new EstratoError("usage", `${name}: ${spec.label} is missing, and there is no ${kind} to choose`, {
+      hint: `Usage: ${usageLine(name, verb)}.`,
+    });
+  }
+  return guide.ask(question);
 }
 
 async function optionWords(guide: Guide, key: string, option: OptionSpec<unknown>): Promise<string[]> {
@@ -38,11 +80,20 @@ function guideOf({ operands, options }: Line, factory: Factory, prompts: Prompts
     operands,
     options,
     factory,
-    candidates: (kind) => liveCandidates(kind, factory),
+    candidates: async (kind) =>
+      (await liveCandidates(kind, factory)).map(({ value, description }) => ({
+        value,
+        description: aged(description, factory.clock.now().getTime()),
+      })),
     choose: (question, choices) => prompts.choose(question, choices),
     ask: (question, { fallback, check } = {}) =>
       prompts.ask(question, { ...(fallback === undefined ? {} : { fallback }), check: (text) => wrongIn(text, check) }),
   };
+}
+
+/** What a shell's completion is told as a time is an age here, as in the lists. */
+function aged(description: string, nowMs: number): string {
+  return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(description) ? humanAge(description, nowMs) : description;
 }
 
 /** What is wrong with an answer, in a line; null: nothing. */

@@ -28,7 +28,7 @@ export function eventLog(name: string, verb: Verb, { factory, globals }: Context
       beganMs = now.getTime();
       const known = factory.loggedOperations().some((one) => one.startsWith(operation));
       const code = error === null ? "done" : error instanceof EstratoError ? error.code : "failed";
-      if (isLogged && !known && !UNLOGGED.includes(code) && !(error === null && factory.declined())) {
+      if (isLogged && !known && !UNLOGGED.includes(code)) {
         await factory.logEvent({
           time: now.toISOString(),
           duration_ms: durationMs,

@@ -8,7 +8,7 @@ import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/r
 import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
 import { isChanged } from "./changed.ts";
 import { eventLog } from "./logged.ts";
-import { takeArguments } from "./missing.ts";
+import { lacking, takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
 import type { Drawing } from "./result.ts";
 import { isChoiceByFilter, targetWords } from "./target-words.ts";
@@ -39,20 +39,19 @@ export async function runVerb(
     withoutStore: verb.withoutStore(line.options),
     needsStore: verb.needsStore(line.options),
   });
-  let more: string[] = [];
+  let whole: readonly string[] | null = null;
   try {
-    if (line.missing.length > 0 || verb.guide !== null) {
-      more = await (await import("./guide.ts")).guidedWords(verb, line, factory);
+    if (line.missing.length > 0 || verb.guide !== null || lacking(verb, line.operands, line.options).length > 0) {
+      whole = await (await import("./guide.ts")).guidedWords(name, verb, line, words, factory);
     }
-    if (more.length === 0) {
+    if (whole === null) {
       requireOptions(name, verb, line);
       await runParsed(name, verb, line, factory, catalogue);
     }
   } finally {
     factory.close();
   }
-  if (more.length === 0) return;
-  const whole = [...more, ...words];
+  if (whole === null) return;
   const same = ["estrato", ...name.split(" "), ...whole].map(shellQuoted).join(" ");
   factory.report.note(`The same without questions: ${same}`);
   await runVerb(name, verb, whole, same, surroundings, catalogue);
@@ -95,7 +94,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   };
   const operands = await targetWords(verb, line, context);
   if (operands === null) return factory.report.note("Nothing is meant: there is nothing to do.");
-  context.args = await takeArguments(name, verb, operands, line.options, factory);
+  context.args = takeArguments(name, verb, operands, line.options);
   const told = teller(verb, context, isPlain(wish));
   const log = eventLog(name, verb, context);
   let isEnded = false;
@@ -103,6 +102,9 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   let outcome: unknown;
   try {
     outcome = await verb.run(context);
+    if (factory.takeDeclined() && isNothing(outcome)) {
+      throw new EstratoError("needs_yes", `${name}: the answer was no`, { hint: "Nothing has changed." });
+    }
     if (!isEnded) await log.ended(String(first ?? ""), null);
     factory.status.end();
     changed = factory.takeChanged();
@@ -114,7 +116,6 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   }
   const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
-  if (factory.declined() && isNothing(outcome)) factory.report.note("Nothing has changed.");
   await told.rest(outcome);
   if (context.failure !== null) throw context.failure;
 }

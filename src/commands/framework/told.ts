@@ -24,7 +24,7 @@ export function teller(verb: Verb, context: Context, isPlain: boolean): Teller {
     isSaid = true;
     const changed = factory.stepsDone() > steps;
     steps = factory.stepsDone();
-    if (!isHeard || verb.done === null || isPlan(outcome) || factory.declined()) return;
+    if (!isHeard || verb.done === null || isPlan(outcome)) return;
     const text = await verb.done({ target, row: outcome ?? null, changed, args, options, world });
     if (text !== null) factory.report.note(text);
   }

@@ -9,6 +9,7 @@ import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { trustOwner } from "../instance/trust.ts";
 import { volumeColumns } from "./columns.ts";
+import { guideVolume } from "./create-guide.ts";
 import { shown } from "./targets.ts";
 
 export default verb({
@@ -46,6 +47,7 @@ export default verb({
     6: "not enough space, or a passphrase file that cannot be read",
   },
   existing: (context) => thatIsThere(context, "volume", context.args.name),
+  guide: guideVolume,
   async run({ args, options, world }) {
     const source = sourceOf(options);
     if (source === null && options.size === null) {

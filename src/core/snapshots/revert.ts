@@ -47,7 +47,7 @@ export async function unrevertSnapshot(
     const state = await world.store.read();
     const id = state.instances[status.uuid]?.undo ?? null;
     const kept = id === null ? undefined : state.snapshots[id];
-    const expired = kept?.expiresAt != null && kept.expiresAt <= world.clock.now().toISOString();
+    const expired = kept?.expiresAt != null && !kept.protected && kept.expiresAt <= world.clock.now().toISOString();
     if (kept === undefined || expired) {
       throw new EstratoError(
         "conflict",
@@ -57,7 +57,8 @@ export async function unrevertSnapshot(
         },
       );
     }
-    return revertLocked(world, locks, kept.id, kept.id, options);
+    // A protected one stays: who has protected it wants it beyond this.
+    return revertLocked(world, locks, kept.id, kept.protected ? null : kept.id, options);
   });
 }
 

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
 import { imageOf } from "../graph/files.ts";
+import { requireAwake } from "../instances/asleep.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
@@ -69,6 +70,7 @@ async function sizeNow(world: World, state: State, volume: Volume, status: Domai
   const head = headOf(state, volume);
   if (status !== null) {
     refuseUnsafe(status);
+    await requireAwake(world, status);
     const facts = await requireAgreement(world, state, status);
     const liveBytes = facts.find((fact) => fact.volume.id === volume.id)?.liveSizeBytes ?? null;
     if (liveBytes !== null) return Math.max(head.sizeBytes, liveBytes);

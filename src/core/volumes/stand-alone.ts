@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { redefining, relinked } from "../graph/effects.ts";
 import { chain, instanceDisk } from "../graph/references.ts";
+import { requireAwake } from "../instances/asleep.ts";
 import { findAgain } from "../instances/find.ts";
 import { filesOf, hasPulled } from "../layers/pulled.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -37,6 +38,7 @@ export const standAloneKind: Kind<AloneData> = {
 export async function standAlone(world: World, locks: HeldLocks, instance: string, device: string): Promise<void> {
   const { state, status } = await findAgain(world, locks, instance);
   refuseUnsafe(status);
+  await requireAwake(world, status);
   const facts = await requireAgreement(world, state, status);
   const head = state.layers[facts.find((one) => one.device === device)?.volume.head ?? ""];
   const disk = instanceDisk(state, instance, device);

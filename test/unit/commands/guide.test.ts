@@ -54,9 +54,9 @@ test("a line that says from what asks for the name alone, and one that says all 
   expect(await run(on, "instance create web8 --image debian12", { prompts })).toMatchObject({ exit: 0 });
 });
 
-test("backup create asks how many are kept, where to, and what is copied", async () => {
+test("backup create asks of whom, how many are kept, where to, and what is copied", async () => {
   const on = await estate();
-  const { prompts } = answering("", "/backups", "web1", "incremental");
+  const { prompts } = answering("web1", "", "/backups", "incremental");
   const { exit, stderr } = await run(on, "backup create", { prompts });
   expect(exit).toBe(0);
   expect(stderr).toContain(`${SAME}estrato backup create web1 --incremental --rotation 7 --target /backups\n`);
@@ -96,6 +96,22 @@ test("a required option that is missing is asked for, and what is wrong with an 
   expect(exit).toBe(0);
   expect(wrong[0]).toMatch(/^--ram "much": not a size/);
   expect(stderr).toContain(`${SAME}estrato flavor create --ram 1G --disk 10G db\n`);
+});
+
+test("a missing argument is asked for before an option, and the line has it behind the others", async () => {
+  const on = await estate();
+  const { prompts, asked } = answering("data1");
+  expect(await run(on, "volume attach legacy", { prompts })).toMatchObject({
+    exit: 0,
+    stderr: expect.stringContaining(`${SAME}estrato volume attach legacy data1\n`),
+  });
+  expect(asked).toEqual(["Which volume?"]);
+  const { prompts: others, asked: first } = answering("db", "1G", "10G");
+  expect(await run(on, "flavor create", { prompts: others })).toMatchObject({
+    exit: 0,
+    stderr: expect.stringContaining(`${SAME}estrato flavor create --ram 1G --disk 10G db\n`),
+  });
+  expect(first[0]).toBe("Name of the new flavor");
 });
 
 test("nobody is asked without a terminal, or with --no-input: exit 2", async () => {

@@ -1,6 +1,7 @@
 /** Targets that the line does not name: by standard input, by --filter. */
 import { expect, test } from "vitest";
 import { estate, printed, run } from "./estate.ts";
+import type { LineOptions } from "./line.ts";
 
 const statuses = "instance list -f value -c name,status --sort name";
 
@@ -35,4 +36,19 @@ test("a filter that the list does not have is a usage error, before anything is 
     exit: 2,
     stderr: 'estrato: column "statsu": there is none of that name. Did you mean status?\n',
   });
+});
+
+test("a no to one of them leaves that one, and counts as a failure", async () => {
+  const on = await estate();
+  const confirm = async ({ text }: { readonly text: string }) => !text.includes("data1");
+  const prompts = { confirm } as unknown as NonNullable<LineOptions["prompts"]>;
+  await printed(on, "volume create data9 --size 1M");
+  expect(await run(on, "volume delete data1 data9", { prompts })).toMatchObject({
+    exit: 3,
+    stderr: expect.stringContaining("estrato: volume data1: the answer was no. It is left as it is.\n"),
+  });
+  expect((await printed(on, "volume list -f value -c name")).split("\n")).toEqual(
+    expect.not.arrayContaining(["data9"]),
+  );
+  expect(await printed(on, "volume list -f value -c name")).toContain("data1\n");
 });

@@ -176,6 +176,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   startedAt: () => [domain],
   display: () => [domain],
   qemuDisks: () => [domain],
+  isAsleep: () => [domain],
   agentPing: () => [domain, 1000],
   agentFreezeStatus: () => [domain],
   agentAddresses: () => [domain],

@@ -23,6 +23,8 @@ export interface Screen {
   shows(text: string | RegExp): Promise<void>;
   /** Waits until the shell asks for the next line. */
   done(): Promise<void>;
+  /** Types a line that wipes all that stands there and gives the terminal this title, and waits until it has. */
+  wipe(line: string, title: string): Promise<void>;
   /** All that was written since it was opened, as it stands there: no colours, no spaces at the ends of lines. */
   text(): string;
   close(): void;
@@ -41,15 +43,19 @@ function server(socket: string): (...words: readonly string[]) => string {
   };
 }
 
-/** Opens one with a plain shell in it. `env`: what the shell knows beside PATH. */
-export async function openScreen(columns: number, env: Readonly<Record<string, string>>): Promise<Screen> {
+/** Opens one with a shell in it. `env`: what the shell knows beside PATH. */
+export async function openScreen(
+  columns: number,
+  env: Readonly<Record<string, string>>,
+  shell: readonly string[] = ["sh"],
+): Promise<Screen> {
   opened += 1;
   const name = `estrato-test-${process.pid}-${opened}`;
   const socket = join(tmpdir(), name);
   const tmux = server(socket);
   const words = Object.entries({ PS1: `${PROMPT} `, ...env }).map(([key, value]) => `${key}=${value}`);
   // One server's terminals have the environment that it was started with: nothing of ours but what is named.
-  const shell = [
+  const begun = [
     "env",
     "-i",
     `PATH=${process.env.PATH}`,
@@ -57,9 +63,9 @@ export async function openScreen(columns: number, env: Readonly<Record<string, s
     "LC_ALL=C.UTF-8",
     "TZ=UTC",
     ...words,
-    "sh",
+    ...shell,
   ];
-  tmux("new-session", "-d", "-s", name, "-x", String(columns), "-y", "50", ...shell);
+  tmux("new-session", "-d", "-s", name, "-x", String(columns), "-y", "50", ...begun);
 
   const text = (): string => tmux("capture-pane", "-p", "-t", name, "-S", "-", "-E", "-").trimEnd();
   const prompts = (): number =>
@@ -89,6 +95,13 @@ export async function openScreen(columns: number, env: Readonly<Record<string, s
     async done() {
       await waitFor("the next prompt", () => prompts() > asked && text().endsWith(PROMPT));
       asked = prompts();
+    },
+    async wipe(line, title) {
+      screen.begin(line);
+      // It may look wiped before the line has come there.
+      const isWiped = () => tmux("display-message", "-p", "-t", name, "#{pane_title}").trim() === title;
+      await waitFor("an empty terminal", () => isWiped() && text() === PROMPT);
+      asked = 1;
     },
     text,
     close: () => {

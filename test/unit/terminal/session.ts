@@ -52,7 +52,7 @@ function sceneFile(scene: string): string {
 
 let opened = 0;
 
-/** A terminal in which `estrato` works on a copy of a scene. */
+/** A terminal with a shell of the system in it, in which `estrato` works on a copy of a scene. */
 export function openScene(scene: string, columns: number): Promise<Screen> {
   opened += 1;
   const file = join(folder, `${scene}.${opened}`);
@@ -60,23 +60,41 @@ export function openScene(scene: string, columns: number): Promise<Screen> {
   return openScreen(columns, { PATH: `${folder}:${env.PATH}`, SCENE: file });
 }
 
+/** One for all sessions of a width, wiped between two of them. One that a session has failed in is not used again. */
+const screens = new Map<number, Screen>();
+afterAll(() => {
+  for (const screen of screens.values()) screen.close();
+});
+
+async function screenOf(columns: number): Promise<Screen> {
+  const there = screens.get(columns);
+  if (there !== undefined) return there;
+  const shell = [process.execPath, player, "shell", join(folder, `at-${columns}`)];
+  const screen = await openScreen(columns, { PATH: `${folder}:${env.PATH}` }, shell);
+  screens.set(columns, screen);
+  return screen;
+}
+
+/** What a person does. What stands there only for a while is recorded by `noting` it. */
+type Play = (screen: Screen, noting: (text: string) => void) => Promise<void>;
+
 /** Declares a test for each width. `play`: lines to be typed one after the other, or what a person does. */
-export function session(
-  name: string,
-  scene: string,
-  play: readonly string[] | ((screen: Screen) => Promise<void>),
-): void {
+export function session(name: string, scene: string, play: readonly string[] | Play): void {
   test.each(WIDTHS)(`${name}, at %i columns`, async (columns) => {
-    const screen = await openScene(scene, columns);
+    const screen = await screenOf(columns);
+    let before = "";
     try {
-      if (typeof play === "function") await play(screen);
+      await screen.wipe(`scene ${scene} ${name}`, name);
+      if (typeof play === "function") await play(screen, (text) => (before += `${text}\n---\n`));
       else for (const line of play) await screen.run(line);
-      const recording = new URL(`${name}.${columns}.txt`, RECORDED);
-      const text = `${screen.text()}\n`;
-      if (process.env.ESTRATO_RECORD) writeFileSync(recording, text);
-      else expect(text).toBe(readFileSync(recording, "utf8"));
-    } finally {
+    } catch (error) {
+      screens.delete(columns);
       screen.close();
+      throw error;
     }
+    const recording = new URL(`${name}.${columns}.txt`, RECORDED);
+    const text = `${before}${screen.text()}\n`;
+    if (process.env.ESTRATO_RECORD) writeFileSync(recording, text);
+    else expect(text).toBe(readFileSync(recording, "utf8"));
   });
 }

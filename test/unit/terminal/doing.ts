@@ -22,3 +22,12 @@ session("nothing-yet", "nothing", [
   "estrato image list",
   "estrato instance list | cat",
 ]);
+
+/** How far a copy is, how fast, and how long still; and what it came to. */
+session("long-work", "estate", async (screen, noting) => {
+  screen.begin("SLOWLY=1 estrato backup create web1 --rotation 3 --target /backups");
+  await screen.shows("left");
+  noting(screen.text());
+  screen.press("Enter");
+  await screen.done();
+});
