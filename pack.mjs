@@ -41,7 +41,7 @@ export async function pack(dist, metafile, banner) {
       logLevel: "error", // of import.meta, which no packed module reaches
     });
     const wrapped = `(function(exports,require,module){${withPlainExports(code)}\n})`;
-    const cached = compiled(wrapped);
+    const cached = compiled(wrapped, name);
     const codeAt = place(cached);
     places[`./${name}`] = [place(Buffer.from(wrapped, "latin1")), wrapped.length, codeAt, cached.length];
   }
@@ -84,9 +84,9 @@ function withLateImports(body) {
 }
 
 /** All of it: what is compiled only when it is called would not be in what V8 hands out. */
-function compiled(text) {
+function compiled(text, filename) {
   setFlagsFromString("--no-lazy");
-  const script = new Script(text);
+  const script = new Script(text, { filename }); // which traces and profiles name
   setFlagsFromString("--lazy"); // V8 refuses code that was made under other flags than it runs with
   return script.createCachedData();
 }

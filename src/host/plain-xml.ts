@@ -74,11 +74,10 @@ export class PlainElement implements ReadElement {
 const STRANGE = /[^\t\n\x20-\x7e\u00c0-\u167f]/;
 const NAME = "[A-Za-z_][\\w.-]*(?::[A-Za-z_][\\w.-]*)?";
 const ATTRIBUTE = `[ \\t\\n]+${NAME}=(?:"[^"<\\t\\n]*"|'[^'<\\t\\n]*')`;
-const TOKEN = new RegExp(
-  `<!--(?:(?!--)[\\s\\S])*-->|</(${NAME})[ \\t\\n]*>|<(${NAME})((?:${ATTRIBUTE})*)[ \\t\\n]*(/?)>|([^<]+)`,
+const TAG = new RegExp(
+  `<!--(?:(?!--)[\\s\\S])*-->|</(${NAME})[ \\t\\n]*>|<(${NAME})((?:${ATTRIBUTE})*)[ \\t\\n]*(/?)>`,
   "y",
 );
-const EACH_ATTRIBUTE = /([^\s=]+)=(?:"([^"]*)"|'([^']*)')/g;
 const REFERENCE = /&(?:#(\d{1,7})|#x([0-9a-fA-F]{1,6})|([a-z]{2,4}));|&/g;
 const NAMED: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 /** Deeper ones are for the parser to refuse. */
@@ -100,19 +99,22 @@ export function readPlain(text: string): ReadElement | null {
 function rootOf(text: string): PlainElement {
   const open: PlainElement[] = [];
   let root: PlainElement | undefined;
-  TOKEN.lastIndex = 0;
-  for (let at = 0; at < text.length; at = TOKEN.lastIndex) {
-    const found = TOKEN.exec(text);
-    if (found === null) throw new NotPlain();
-    const [, closing, opening, attributes = "", empty, words] = found;
+  for (let at = 0; at < text.length; at = TAG.lastIndex) {
     const parent = open.at(-1);
-    if (words !== undefined) addText(parent, words);
-    else if (closing !== undefined) {
+    const next = text.indexOf("<", at);
+    const from = next < 0 ? text.length : next;
+    if (from > at) addText(parent, text.slice(at, from));
+    if (next < 0) break;
+    TAG.lastIndex = from;
+    const found = TAG.exec(text);
+    if (found === null) throw new NotPlain();
+    const [, closing, opening, attributes = "", empty] = found;
+    if (closing !== undefined) {
       if (open.pop()?.tagName !== closing || parent === undefined) throw new NotPlain();
-      parent.place.end = TOKEN.lastIndex;
+      parent.place.end = TAG.lastIndex;
     } else if (opening !== undefined) {
       if ((parent === undefined && root !== undefined) || open.length >= DEEPEST) throw new NotPlain();
-      const element = new PlainElement(opening, attributesOf(attributes), parent, [at, TOKEN.lastIndex]);
+      const element = new PlainElement(opening, attributesOf(attributes), parent, [from, TAG.lastIndex]);
       if (opening.includes(":") || attributes.includes(":")) requireBound(element);
       root ??= element;
       parent?.childNodes.push(element);
@@ -135,9 +137,13 @@ const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
 function attributesOf(text: string): ReadonlyMap<string, string> {
   if (text === "") return NO_ATTRIBUTES;
   const found = new Map<string, string>();
-  for (const [, name = "", inDouble, inSingle = ""] of text.matchAll(EACH_ATTRIBUTE)) {
+  for (let at = 0; at < text.length; ) {
+    const equals = text.indexOf("=", at);
+    const name = text.slice(at, equals).trimStart();
+    const end = text.indexOf(text.charAt(equals + 1), equals + 2);
     if (found.has(name)) throw new NotPlain();
-    found.set(name, decoded(inDouble ?? inSingle));
+    found.set(name, decoded(text.slice(equals + 2, end)));
+    at = end + 1;
   }
   return found;
 }

@@ -63,14 +63,15 @@ export function changed(before: State, after: State): Writing {
   const texts = new Map<string, string>();
   const gone: string[] = [];
   for (const table of TABLES) {
-    const old = before[table];
-    if (old === after[table]) continue;
-    for (const [key, row] of Object.entries(after[table])) {
-      const was = old[key];
+    const old: Readonly<Record<string, unknown>> = before[table];
+    const rows: Readonly<Record<string, unknown>> = after[table];
+    if (old === rows) continue;
+    for (const key in rows) {
+      const [was, row] = [old[key], rows[key]];
       if (was !== row && JSON.stringify(was) !== JSON.stringify(row))
         texts.set(fileNameOf(table, key), thingText(after, table, key, row));
     }
-    for (const key of Object.keys(old)) if (after[table][key] === undefined) gone.push(fileNameOf(table, key));
+    for (const key in old) if (rows[key] === undefined) gone.push(fileNameOf(table, key));
   }
   return { texts, gone, aside: [] };
 }

@@ -479,6 +479,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       how.onProgress?.(1);
       if (phase !== undefined) die(`${phase === "after" ? "after" : "in"} ${where}`);
     },
+    prepare: () => undefined,
     letGo: async () => undefined,
     close: () => undefined,
   };

@@ -64,6 +64,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   sshGreets: "never",
   interactive: "never",
   commandsFor: "never",
+  prepare: "never",
   letGo: "never",
   close: "never",
   perform: "action",

@@ -47,7 +47,7 @@ export async function guidedWords(
 /** What is chosen from what there is: where that is nothing, nothing can be typed either. */
 const CHOSEN: ReadonlySet<Completion> = new Set(["instance", "snapshot", "image", "volume", "keypair", "flavor"]);
 
-/** `first`: the word that stands before it. */
+/** `first`: the first argument, which may say of what kind this one is. */
 async function argumentWord(
   name: string,
   verb: Verb,

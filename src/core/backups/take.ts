@@ -79,7 +79,7 @@ export interface Place {
 /**
  * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from,
  * or that a damaged one builds on, is kept this time, which a note says: the night must not fail for it. Returns the
- * verdicts, the newest first.
+ * verdicts, the newest first. `known`: what lies in the target, where that was read under this lock.
  */
 export async function removeUnkept(
   world: World,
@@ -87,8 +87,9 @@ export async function removeUnkept(
   { target, passphraseFile }: Place,
   series: Series,
   { policy, zone }: Retention,
+  known?: readonly Backup[],
 ): Promise<Verdict[]> {
-  const all = await backupsIn(world, target);
+  const all = known ?? (await backupsIn(world, target));
   const due = retainOfVolumes(inSeries(all, series), policy, zone, world.clock.now());
   const verdicts = due.map((verdict) => keptInUse(all, verdict));
   if (world.dryRun) return verdicts;

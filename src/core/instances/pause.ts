@@ -14,8 +14,8 @@ export function pauseInstance(world: World, target: string): Promise<PlanView | 
 }
 
 /**
- * Lets a paused instance run on; a running one is left alone. Throws "conflict" where it is off. What its standing still
- * keeps from being recovered must not keep it from running on.
+ * Lets a paused instance run on; a running one is left alone. Throws "conflict" where it is off. It also does where an
+ * operation on it cannot be recovered: that may wait for the very guest to run.
  */
 export function resumeInstance(world: World, target: string): Promise<PlanView | null> {
   const decide = ({ status }: FoundInstance): Switching => {

@@ -136,6 +136,11 @@ async function runSteps<Data, Result>(
     index += 1;
   };
   for (const step of steps) {
+    // What remains is to be remembered: the host is told nothing more, and its children end meanwhile. Who releases
+    // the locks waits until they have.
+    const { actions: toDo, shown, child: inner } = step;
+    const isRemembering = toDo === undefined && shown === undefined && inner === undefined;
+    if (isRemembering && step === steps.at(-1)) world.host.letGo(locks.fds).catch(() => undefined);
     const actions = step.actions ?? [];
     const { sums, bytes } = step;
     // Of several nobody knows how much is whose.

@@ -87,6 +87,7 @@ export async function revertLocked(
     steps,
     notes: data.was === "off" ? [] : ["What is in the guest's memory will be lost."],
     begin: async () => {
+      world.host.prepare(locks.fds); // while the journal and the new heads are written
       if (status.inactive.tpm !== null && data.tpm === null && data.memory == null)
         world.report.note(
           `${status.name}: its TPM stays as it is: it had kept nothing yet when the snapshot was taken`,

@@ -219,6 +219,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   cronLine: () => [null, entry],
   interactive: () => [{ program: "/bin/true", args: [] }],
   commandsFor: () => [SAMPLES.start()],
+  prepare: () => [[]],
   letGo: () => [[]],
   close: () => [],
 };
