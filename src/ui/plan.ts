@@ -36,6 +36,11 @@ export function shellQuoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** As it would be typed. */
+export function commandText({ program, args }: Pick<PlannedCommand, "program" | "args">): string {
+  return [program, ...args].map(shellQuoted).join(" ");
+}
+
 /** `files`: with what the files hold that its commands read. */
 export function planText(plan: Plan, painter: Painter, { files }: { readonly files: boolean }): string {
   const lines: string[] = [];
@@ -44,7 +49,7 @@ export function planText(plan: Plan, painter: Painter, { files }: { readonly fil
     lines.push(`${index + 1}. ${painter("bold", printable(title))}${whose}`);
     for (const { program, args, onlyIf, reads } of commands) {
       const condition = onlyIf === undefined ? "" : `   # only if ${printable(onlyIf)}`;
-      lines.push(`     ${printable([program, ...args].map(shellQuoted).join(" "))}${painter("dim", condition)}`);
+      lines.push(`     ${printable(commandText({ program, args }))}${painter("dim", condition)}`);
       if (!files || reads === undefined) continue;
       lines.push(
         ...printableLines(reads.trimEnd())
@@ -59,18 +64,19 @@ export function planText(plan: Plan, painter: Painter, { files }: { readonly fil
 }
 
 export function planJson(plan: Plan, { files }: { readonly files: boolean }): Json {
-  return {
-    steps: plan.steps.map(({ title, of, commands }) => ({
-      title,
-      of: of ?? null,
-      commands: commands.map(({ program, args, onlyIf, reads }) => ({
-        program,
-        args: [...args],
-        only_if: onlyIf ?? null,
-        ...(files && reads !== undefined ? { reads } : {}),
-      })),
+  return { steps: planSteps(plan, { files }), notes: [...plan.notes], frees_bytes: plan.freesBytes };
+}
+
+/** Its steps alone. */
+export function planSteps({ steps }: Pick<Plan, "steps">, { files }: { readonly files: boolean }): Json[] {
+  return steps.map(({ title, of, commands }) => ({
+    title,
+    of: of ?? null,
+    commands: commands.map(({ program, args, onlyIf, reads }) => ({
+      program,
+      args: [...args],
+      only_if: onlyIf ?? null,
+      ...(files && reads !== undefined ? { reads } : {}),
     })),
-    notes: [...plan.notes],
-    frees_bytes: plan.freesBytes,
-  };
+  }));
 }
