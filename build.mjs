@@ -120,7 +120,7 @@ const BANNER =
  */
 export const buildOptions = {
   absWorkingDir: import.meta.dirname,
-  entryPoints: ["src/main.ts", "src/manual.ts"],
+  entryPoints: ["src/main.ts", "src/manual.ts", "src/schemas.ts"],
   bundle: true,
   splitting: true,
   format: "esm",

@@ -25,7 +25,7 @@ export async function pack(dist, metafile, banner) {
   const place = (bytes) => {
     parts.push(bytes);
     end += bytes.length;
-    return [end - bytes.length, bytes.length];
+    return end - bytes.length;
   };
   for (const path of reached) {
     const name = basename(path);
@@ -40,17 +40,53 @@ export async function pack(dist, metafile, banner) {
       supported: { "dynamic-import": false },
       logLevel: "error", // of import.meta, which no packed module reaches
     });
-    const wrapped = `(function(exports,require,module){${code}\n})`;
-    places[`./${name}`] = [...place(Buffer.from(wrapped, "latin1")), ...place(compiled(wrapped))];
+    const wrapped = `(function(exports,require,module){${withPlainExports(code)}\n})`;
+    const cached = compiled(wrapped, name);
+    const codeAt = place(cached);
+    places[`./${name}`] = [place(Buffer.from(wrapped, "latin1")), wrapped.length, codeAt, cached.length];
   }
   writeFileSync(join(dist, "program.pack"), Buffer.concat(parts));
   writeFileSync(join(dist, "program.json"), JSON.stringify(places));
 }
 
+const EXPORTS =
+  /var stdin_exports=\{\};(?:__export\(stdin_exports,\{([^}]*)\}\);)?module\.exports=__toCommonJS\(stdin_exports\);/;
+
+/**
+ * What a module exports, as an object of getters and no more. esbuild makes two such objects, one property after the
+ * other, for Node's own loader, and a third one for each import(): a tenth of what loading takes.
+ */
+function withPlainExports(code) {
+  const found = EXPORTS.exec(code);
+  if (found === null) throw new Error(`esbuild writes a module's exports in another way: ${code.slice(0, 1000)}`);
+  const getters = (found[1] ?? "").replace(/([^,:]+):\(\)=>([^,]+)/g, "get $1(){return $2}");
+  const body = code
+    .slice(found.index + found[0].length)
+    .replace(/0&&\(module\.exports=\{[^}]*\}\);\s*$/, "")
+    .replace(/__toESM\(require\("(\.\/[^"]+)"\)\)/g, 'require("$1")');
+  const helpers =
+    /(?<![.\w])__(?:create|defProp|getOwnProp\w+|getProtoOf|hasOwnProp|export|copyProps|toESM|toCommonJS)\b/;
+  const toTheirs = helpers.test(body) ? code.slice(0, found.index) : "";
+  return toTheirs + withLateImports(`module.exports={${getters}};${body}`);
+}
+
+/**
+ * Modules of ours run at the first use of what they export, not where they are imported: most of what a verb's files
+ * import is for cases that do not come up. None of them does anything when it runs but say what it exports.
+ */
+function withLateImports(body) {
+  const names = new Set();
+  const late = body.replace(/\b(import_\w+)=require\("(\.\/[^"]+)"\)/g, (_, name, path) => {
+    names.add(name);
+    return `${name}$,${name}=()=>${name}$??=require("${path}")`;
+  });
+  return late.replace(/\b(import_\w+)\./g, (whole, name) => (names.has(name) ? `(${name}()).` : whole));
+}
+
 /** All of it: what is compiled only when it is called would not be in what V8 hands out. */
-function compiled(text) {
+function compiled(text, filename) {
   setFlagsFromString("--no-lazy");
-  const script = new Script(text);
+  const script = new Script(text, { filename }); // which traces and profiles name
   setFlagsFromString("--lazy"); // V8 refuses code that was made under other flags than it runs with
   return script.createCachedData();
 }

@@ -45,6 +45,7 @@ export function layOut({ root, staged, debian, ownNode, madeAt }) {
     const place = language === undefined ? "usr/share/man" : `usr/share/man/${language}`;
     packed(`${place}/man${section}/${name}.${section}`, readFileSync(join(root, "man", file)));
   }
+  for (const file of readdirSync(join(root, "schemas"))) copy(`schemas/${file}`, `usr/share/estrato/schemas/${file}`);
   const script = (shell) => execFileSync(join(root, "bin/estrato"), ["completion", shell]);
   write("usr/share/bash-completion/completions/estrato", script("bash"));
   write("usr/share/zsh/vendor-completions/_estrato", script("zsh"));

@@ -2,6 +2,7 @@
  * The one error type that the parts of estrato throw at each other. A leaf: every part may import it.
  * Only main.ts turns a code into an exit code.
  */
+import { inKnownNames } from "./descriptor-names.ts";
 
 /** What went wrong, by kind; CLI.md's exit codes stand behind these names one to one. */
 export type ErrorCode =
@@ -46,10 +47,10 @@ export class EstratoError extends Error {
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
-    super(message, { cause: detail.cause });
+    super(inKnownNames(message), { cause: detail.cause });
     this.name = "EstratoError";
     this.code = code;
-    this.hint = detail.hint;
+    this.hint = detail.hint === undefined ? undefined : inKnownNames(detail.hint);
   }
 }
 

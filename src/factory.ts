@@ -1,5 +1,7 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
+import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
+import { join } from "node:path";
 import { isBehindSudo, settingNote, storeNote } from "./behind-sudo.ts";
 import type { Binding } from "./core/model/state.ts";
 import type { PlanView } from "./core/operations/steps.ts";
@@ -48,6 +50,7 @@ export interface Surroundings {
     readonly prompts?: Prompts;
     readonly systemFolder?: string;
     readonly ownHome?: string;
+    readonly systemStore?: string;
   };
 }
 
@@ -81,6 +84,11 @@ export interface Factory extends Pick<RunRecord, "takeChanged" | "logEvent" | "l
    * gets none of these three has touched nothing.
    */
   readonly store: () => Promise<StorePort>;
+  /**
+   * To be called where the store is not there, and the line is about what is in it. Throws "host", but where a person at
+   * a terminal only looks at the usual one: then it is told, and is as an empty one.
+   */
+  readonly storeIsMissing: (store: StorePort) => Promise<void>;
   /**
    * Asks whether the store is to be bound here, and binds it: false for a no, a plan in a dry run. `evenDamaged`: a
    * state that cannot be read is bound when it is mended.
@@ -125,11 +133,13 @@ export interface FactoryOptions {
   readonly changes: boolean;
   /** The verb can begin with no store: it makes one, or needs none. */
   readonly withoutStore: boolean;
+  /** A store that is not there is an error for it, even if a person only looks. */
+  readonly needsStore: boolean;
 }
 
 export function createFactory(surroundings: Surroundings, options: FactoryOptions): Factory {
   const { streams, env, uid, signal, twins = {} } = surroundings;
-  const { globals, command, withoutSettings, changes, withoutStore } = options;
+  const { globals, command, withoutSettings, changes, withoutStore, needsStore } = options;
   const terminal = terminalOf(streams, env);
   const clock = twins.clock ?? realClock;
   const status = statusLine({
@@ -202,9 +212,20 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     const home = resolveHome({ flag: globals.store ?? undefined, env, uid });
     if (!globals.store && isBehindSudo(env, uid)) noteOnce(storeNote(home, SYSTEM_STORE));
     const found = await openAtHome(open, home);
-    if (!withoutStore && !(await found.isThere())) throw (await import("./core/binding/missing.ts")).missing(found);
+    if (!withoutStore && !(await found.isThere())) await storeIsMissing(found);
     return found;
   });
+
+  async function storeIsMissing(found: StorePort): Promise<void> {
+    const { missing, nothingYet } = await import("./core/binding/missing.ts");
+    const isNamed = Boolean(globals.store || env.ESTRATO_HOME);
+    const systemStore = twins.systemStore ?? SYSTEM_STORE;
+    const isRootsThere = uid !== 0 && existsSync(join(systemStore, "state.json"));
+    const what = { store: found, isNamed, rootsOwn: isRootsThere ? systemStore : null };
+    const onlyLooks = !changes && !needsStore && terminal.stdout && terminal.stderr;
+    if (isNamed || !onlyLooks) throw missing(what);
+    noteOnce(nothingYet(what));
+  }
 
   const connect = async (): Promise<string> => (await settings()).get("connect").value ?? "qemu:///system";
 
@@ -285,6 +306,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       user: user(),
       command,
       imageStores: [SYSTEM_STORE, ...named],
+      usualNetwork: read.get("network").value ?? "default",
       lockTimeoutMs: globals.lockTimeout,
       dryRun: globals.dryRun,
       signal,
@@ -360,6 +382,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       return parseDuration((await settings()).get("revert_keep").value ?? "24h", "revert_keep");
     },
     store,
+    storeIsMissing,
     takeOver,
     host,
     world,

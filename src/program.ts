@@ -60,15 +60,13 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
   const { stdout } = surroundings.streams;
   const terminal = terminalOf(surroundings.streams, surroundings.env);
   const options = words.slice(0, words.includes("--") ? words.indexOf("--") : undefined);
+  const help = (of: readonly string[]) =>
+    helpFor(catalogue, of, terminal.columns, async () =>
+      (await import("./commands/framework/guides.ts")).languageFor(surroundings),
+    );
   if (words[0] !== "__complete") {
     if (options.includes("--help") || options.includes("-h")) {
-      stdout.write(
-        await helpFor(
-          catalogue,
-          words.filter((word) => word !== "--help" && word !== "-h"),
-          terminal.columns,
-        ),
-      );
+      stdout.write(await help(words.filter((word) => word !== "--help" && word !== "-h")));
       return;
     }
     if (words[0] === "--version" || words[0] === "-V") {
@@ -79,7 +77,7 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
   const resolved = await resolve(catalogue, words);
   if (resolved.is === "nothing") {
     requireKnownOptions(words);
-    stdout.write(terminal.stdout ? await shortHelp(terminal.columns) : await helpFor(catalogue, [], terminal.columns));
+    stdout.write(terminal.stdout ? await shortHelp(terminal.columns) : await help([]));
     return;
   }
   if (resolved.is === "noun") {

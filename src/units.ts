@@ -29,20 +29,20 @@ export function humanDuration(ms: number): string {
   return unit === undefined ? `${ms} ms` : `${ms / unit[1]}${unit[0]}`;
 }
 
-/** How long something took, or is old: `350 ms`, `2.4s`, `40s`, and above that two units: `2h 5m`, `3d 4h`. */
+/** How long something took, or is old: `350 ms`, `2.4 s`, `40 s`, and above that two units: `2 h 5 min`, `3 d 4 h`. */
 export function humanSpan(ms: number): string {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 9950) return `${Math.round(ms / 100) / 10}s`;
+  if (ms < 9950) return `${Math.round(ms / 100) / 10} s`;
   const seconds = Math.floor(ms / 1000);
   const parts = [
     [Math.floor(seconds / 86_400), "d"],
     [Math.floor(seconds / 3600) % 24, "h"],
-    [Math.floor(seconds / 60) % 60, "m"],
+    [Math.floor(seconds / 60) % 60, "min"],
     [seconds % 60, "s"],
   ] as const;
   const first = parts.findIndex(([value]) => value > 0);
   const shown = parts.slice(first, first + 2).filter(([value]) => value > 0);
-  return shown.map(([value, unit]) => `${value}${unit}`).join(" ");
+  return shown.map(([value, unit]) => `${value} ${unit}`).join(" ");
 }
 
 /** `2026-11-20 11:42` in the zone of whoever reads. */

@@ -2,6 +2,7 @@ import type { Examined } from "../core/doctor/doctor.ts";
 import { EstratoError } from "../errors.ts";
 import type { Painter } from "../ui/colour.ts";
 import { text } from "../ui/output/columns.ts";
+import { oneOf } from "../ui/output/shape.ts";
 import { printable, told } from "../ui/text.ts";
 import { flag } from "./framework/options.ts";
 import * as result from "./framework/result.ts";
@@ -11,7 +12,7 @@ const columns = [
   text<Examined>("subject", (one) => one.subject),
   text<Examined>("problem", (one) => one.problem),
   text<Examined>("remedy", (one) => one.remedy),
-  text<Examined>("result", (one) => one.result),
+  text<Examined>("result", (one) => one.result, { shape: oneOf("found", "mended", "left") }),
 ];
 
 /** Whole sentences: a table would cut off who needs what. */
@@ -37,6 +38,7 @@ export default verb({
     draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join(""),
   }),
   changes: false,
+  needsStore: ({ repair, takeOver }) => repair || takeOver,
   examples: [
     { line: "estrato doctor", says: "look, in the morning" },
     { line: "estrato doctor --repair", says: "after a power cut" },

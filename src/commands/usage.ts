@@ -3,6 +3,7 @@ import { type ThingUsage, USAGE_NOUNS, type UsageNoun } from "../core/usage-of.t
 import { EstratoError } from "../errors.ts";
 import type { Painter } from "../ui/colour.ts";
 import { nested, size } from "../ui/output/columns.ts";
+import { AMOUNT, listOf, object, oneOf, orNull, TEXT } from "../ui/output/shape.ts";
 import { printable } from "../ui/text.ts";
 import { humanSize } from "../units.ts";
 import { placesIfAny, target } from "./backup/place.ts";
@@ -15,11 +16,35 @@ interface Shown extends Usage {
   readonly things: readonly ThingUsage[];
 }
 
+const KIND = object({
+  kind: oneOf("volumes", "snapshots", "images", "hidden", "total"),
+  count: AMOUNT,
+  virtual_bytes: orNull(AMOUNT),
+  allocated_bytes: AMOUNT,
+  exclusive_bytes: orNull(AMOUNT),
+});
+const HIDDEN = object({
+  id: TEXT,
+  fate: oneOf("kept", "deferred", "now"),
+  reason: TEXT,
+  by: listOf(TEXT),
+  allocated_bytes: AMOUNT,
+});
+const THING = object({
+  kind: oneOf(...USAGE_NOUNS),
+  id: TEXT,
+  name: TEXT,
+  allocated_bytes: AMOUNT,
+  exclusive_bytes: orNull(AMOUNT),
+  waiting_bytes: AMOUNT,
+  shared_bytes: AMOUNT,
+});
+
 const columns = [
-  nested<Shown>("kinds", ({ kinds }) => kinds.map(rowJson)),
-  nested<Shown>("hidden", ({ hidden }) => hidden.map(hiddenJson)),
+  nested("kinds", ({ kinds }: Shown) => kinds.map(rowJson), listOf(KIND)),
+  nested("hidden", ({ hidden }: Shown) => hidden.map(hiddenJson), listOf(HIDDEN)),
   size<Shown>("free_bytes", (usage) => usage.freeBytes),
-  nested<Shown>("things", ({ things }) => things.map((one) => ({ ...one }))),
+  nested("things", ({ things }: Shown) => things, listOf(THING)),
 ];
 
 export default verb({
@@ -31,7 +56,7 @@ export default verb({
     "others read too; and what waits below it to be collected.",
   arguments: {
     noun: optional("NOUN", "instance, snapshot, image, volume or backup", { complete: USAGE_NOUNS }),
-    target: optional("TARGET", "only this one"),
+    target: optional("TARGET", "only this one", { complete: "of-noun" }),
   },
   options: { target },
   result: result.one(columns, { draw: ([usage], on) => (usage === undefined ? "" : drawnOn(usage, on)) }),

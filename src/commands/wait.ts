@@ -17,7 +17,7 @@ A reserved address is there before the guest is, and a lease of an earlier boot 
 runs.`,
   arguments: {
     noun: one("NOUN", `the kind of thing: ${NOUNS.join(", ")}`, { complete: NOUNS, ask: "What kind of thing?" }),
-    target: one("TARGET", "its name or id", { complete: "instance", ask: "Which one?" }),
+    target: one("TARGET", "its name or id", { complete: "of-noun", ask: "Which one?" }),
   },
   options: {
     for: text("GOAL", "status=STATUS; of an instance also address or agent", {

@@ -1,5 +1,6 @@
 /** Flavors: the sizes that instances are made in. */
 import { EstratoError } from "../errors.ts";
+import { humanSize } from "../units.ts";
 import { changeState } from "./change-state.ts";
 import type { Flavor, State } from "./model/state.ts";
 import { find, requireFree, requireName } from "./names.ts";
@@ -46,7 +47,7 @@ export async function createFlavor(
     });
   }
   if (wanted.ramBytes < LEAST_RAM_BYTES) {
-    throw new EstratoError("usage", `flavor ${wanted.name}: ${wanted.ramBytes} bytes of memory are too few`, {
+    throw new EstratoError("usage", `flavor ${wanted.name}: ${humanSize(wanted.ramBytes)} of memory is too little`, {
       hint: "Give it as 512M or 4G.",
     });
   }

@@ -138,6 +138,8 @@ async function namedByHeaders(world: World, domains: readonly DomainStatus[]): P
 
 async function namedByStrangers(world: World, state: State, domains: readonly DomainStatus[]): Promise<Namers> {
   const namers: Namers = { files: new Map(), blind: [] };
+  const inOthers = chainsInOtherStores(world); // asks who the users are, while we read headers
+  inOthers.catch(() => undefined);
   for (const status of domains) {
     const user = userOf(status);
     for (const chain of await chainsOfDisks(world, strangeDisks(state, status))) {
@@ -150,7 +152,7 @@ async function namedByStrangers(world: World, state: State, domains: readonly Do
   const layers = new Set(Object.values(state.layers).map(({ file }) => file));
   for (const chain of await chainsInFolder(world, world.store.paths.layersFolder, layers))
     addChain(namers, chain, headerOf(chain));
-  for (const chain of await chainsInOtherStores(world))
+  for (const chain of await inOthers)
     addChain(namers, chain, { by: "store", id: chain.top, name: `${chain.top} of another store` });
   return namers;
 }

@@ -4,6 +4,8 @@ import type { DefinitionEdit, DiskFile } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { dropMarks, setMark } from "./domain-marks.ts";
 import { diskXml, interfaceXml, isDevicePath } from "./domain-new.ts";
+import { definitionRoot } from "./domain-xml.ts";
+import { KEPT_IN_SOURCE, plainlyEdited } from "./plain-edit.ts";
 import {
   attribute,
   childAt,
@@ -25,6 +27,11 @@ import {
  * added device is; "usage" for text that XML cannot hold.
  */
 export function editDefinition(xml: string, edit: DefinitionEdit): string {
+  return plainlyEdited(xml, definitionRoot(xml), edit) ?? editedByParser(xml, edit);
+}
+
+/** The same, whatever the edit and the document are. */
+export function editedByParser(xml: string, edit: DefinitionEdit): string {
   const document = parseXml(xml, "domain");
   const root = document.documentElement as Element;
   const devices = ensureChild(root, "devices");
@@ -112,9 +119,6 @@ function setMemory(root: Element, ramBytes: number): void {
     setAttribute(element, "unit", "KiB");
   }
 }
-
-/** What an old source said of its place goes, and of the secret that opened it; labels and reservations stay. */
-const KEPT_IN_SOURCE = new Set(["seclabel", "reservations", "privateData"]);
 
 function setDiskSource(disk: Element, to: DiskFile): void {
   const kind = isDevicePath(to.path) ? "block" : "file";

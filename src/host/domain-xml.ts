@@ -12,7 +12,8 @@ import { attribute, childAt, childNamed, childrenNamed, childText, type ReadElem
 const recent = new Map<string, ReadElement>();
 const KEPT_DOCUMENTS = 8;
 
-function rootOf(xml: string): ReadElement {
+/** The root of a definition. Throws as readXml. */
+export function definitionRoot(xml: string): ReadElement {
   const known = recent.get(xml);
   if (known !== undefined) return known;
   const root = readXml(xml, "domain");
@@ -29,7 +30,7 @@ function rootOf(xml: string): ReadElement {
  * name or UUID.
  */
 export function parseDefinition(xml: string, folders = SYSTEM_FOLDERS): DomainDefinition {
-  const root = rootOf(xml);
+  const root = definitionRoot(xml);
   const name = childText(root, "name");
   const uuid = childText(root, "uuid");
   const memory = childNamed(root, "memory");
@@ -183,7 +184,7 @@ function bytesOf(element: ReadElement): number {
 
 /** Target device → alias, of a live definition: how QEMU names the disk. */
 export function diskAliases(xml: string): Map<string, string> {
-  const root = rootOf(xml);
+  const root = definitionRoot(xml);
   const devices = childNamed(root, "devices");
   const pairs = (devices ? childrenNamed(devices, "disk") : []).flatMap((disk): [string, string][] => {
     const device = attribute(childNamed(disk, "target"), "dev");
@@ -202,7 +203,7 @@ export interface DiskMirror {
 
 /** The mirrors of a live definition. */
 export function diskMirrors(xml: string): DiskMirror[] {
-  const root = rootOf(xml);
+  const root = definitionRoot(xml);
   const devices = childNamed(root, "devices");
   return (devices ? childrenNamed(devices, "disk") : []).flatMap((disk) => {
     const mirror = childNamed(disk, "mirror");

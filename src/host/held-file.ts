@@ -2,6 +2,7 @@
  * A file from outside, kept open: its owner may rename it, or put another in its place, but what we have open stays
  * what it is.
  */
+import { descriptorPath, forgetDescriptor } from "../descriptor-names.ts";
 import { EstratoError } from "../errors.ts";
 import { lookAt, openOutside } from "../outside-file.ts";
 import { printable } from "./process-failure.ts";
@@ -18,13 +19,17 @@ export interface HeldFile {
 export async function holdFile(path: string): Promise<HeldFile> {
   try {
     const file = await openOutside(path);
+    const held = descriptorPath(file.fd, path);
     return {
-      path: `/proc/${process.pid}/fd/${file.fd}`,
+      path: held,
       async stamp() {
         const { dev, ino, size, mtimeNs, ctimeNs } = await file.stat({ bigint: true });
         return [dev, ino, size, mtimeNs, ctimeNs].join(":");
       },
-      close: () => file.close(),
+      close() {
+        forgetDescriptor(held);
+        return file.close();
+      },
     };
   } catch (cause) {
     if (cause instanceof EstratoError) throw cause;

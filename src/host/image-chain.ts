@@ -13,6 +13,7 @@ import { isImageThere, requireFileOrDisk } from "./image-file.ts";
 import { printable } from "./process-failure.ts";
 import { HEADER_BYTES, INCOMPATIBLE, readBacking, readQcow2Header } from "./qcow2-header.ts";
 import { filePathOf } from "./qemu-img-output.ts";
+import { withScratch } from "./scratch.ts";
 
 /** More than any libvirt starts: a chain that is longer bites its own tail through names that differ. */
 const LONGEST = 1000;
@@ -64,15 +65,16 @@ async function readOne(path: string, format: string | null): Promise<Read> {
     const identity = identityOf(stat);
     const plain = { file: { path, format, identity, encrypted: false, fault: null }, backing: null };
     if (format !== null && format !== "qcow2") return plain;
-    const bytes = Buffer.alloc(HEADER_BYTES);
-    const { bytesRead } = await handle.read(bytes, 0, HEADER_BYTES, 0);
-    const content = bytes.subarray(0, bytesRead);
-    const header = readQcow2Header(content);
+    const [header, named] = await withScratch(HEADER_BYTES, async (memory) => {
+      const { bytesRead } = await handle.read(memory, 0, HEADER_BYTES, 0);
+      const content = memory.subarray(0, bytesRead);
+      const found = readQcow2Header(content);
+      return [found, typeof found === "string" ? null : readBacking(content, found)];
+    });
     if (typeof header === "string") {
       if (format === null) return plain;
       return { ...plain, file: { ...plain.file, fault: `is not a qcow2 image: ${header}` } };
     }
-    const named = readBacking(content, header);
     if (named === null && header.backingFileLengthBytes > 0) {
       throw new EstratoError("host", `${printable(path)}: what it stands on cannot be read`, {
         hint: `See what it names: qemu-img info ${printable(path)}.`,

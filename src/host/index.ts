@@ -90,6 +90,7 @@ function machineHost(processes: Processes, virsh: Virsh, uid: number) {
       const { perform } = await import("./actions.ts");
       await perform({ processes, virsh, options: how, sleep, nowMs: () => performance.now() }, action);
     },
+    prepare: (fds: readonly number[]): void => virsh.prepare({ inheritFds: fds }),
     letGo: (fds: readonly number[]): Promise<void> => virsh.letGo(fds),
     close: (): void => virsh.close(),
   };

@@ -31,7 +31,7 @@ type ExitOf = (stdout: string, stderr: string) => number | null;
  * A virsh that was built without readline(3) takes what is beyond 1,023 bytes for the next line (libvirt, tools/vsh.c):
  * half a command could run.
  */
-const MAX_LINE_CHARACTERS = 1_000;
+export const MAX_LINE_CHARACTERS = 1_000;
 
 /**
  * readline takes all else for keys: a tab would complete, an escape edit. The user's own settings of keys stay out of

@@ -48,6 +48,7 @@ export function libvirtHost(virsh: Virsh) {
       return exit === 0 && stdout.trim() !== "" ? stdout.trim() : null;
     },
     qemuDisks: async (uuid: string): Promise<QemuDisk[]> => (await import("./qemu-disks.ts")).qemuDisks(virsh, uuid),
+    isAsleep: async (uuid: string): Promise<boolean> => (await import("./qemu-disks.ts")).isAsleep(virsh, uuid),
     agentPing: async (uuid: string, timeoutMs: number): Promise<boolean> =>
       (await import("./agent.ts")).agentPing(virsh, uuid, timeoutMs),
     agentFreezeStatus: async (uuid: string): Promise<"frozen" | "thawed" | null> =>

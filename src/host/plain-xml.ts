@@ -20,20 +20,41 @@ interface PlainText {
   readonly textContent: string;
 }
 
-class PlainElement implements ReadElement {
+/** Offsets in the text that was read: of its start tag, and behind that and behind all of it. */
+interface Place {
+  readonly start: number;
+  readonly inner: number;
+  end: number;
+}
+
+export class PlainElement implements ReadElement {
   readonly nodeType = 1;
   readonly tagName: string;
   readonly childNodes: (PlainElement | PlainText)[] = [];
   readonly attributes: ReadonlyMap<string, string>;
-  readonly namespaceURI: string | null;
+  readonly parent: PlainElement | undefined;
+  readonly place: Place;
 
-  /** `around`: what it stands in, the root first. */
-  constructor(tagName: string, attributes: ReadonlyMap<string, string>, around: readonly PlainElement[]) {
+  constructor(
+    tagName: string,
+    attributes: ReadonlyMap<string, string>,
+    parent: PlainElement | undefined,
+    [start, inner]: readonly [number, number],
+  ) {
     this.tagName = tagName;
     this.attributes = attributes;
-    const [prefix, local] = tagName.split(":");
-    const key = local === undefined ? "xmlns" : `xmlns:${prefix}`;
-    this.namespaceURI = [...around, this].findLast((one) => one.hasAttribute(key))?.getAttribute(key) || null;
+    this.parent = parent;
+    this.place = { start, inner, end: inner };
+  }
+
+  get namespaceURI(): string | null {
+    const [prefix, local] = this.tagName.split(":");
+    return this.declared(local === undefined ? "xmlns" : `xmlns:${prefix}`) || null;
+  }
+
+  /** What the nearest one around it that has this attribute says. */
+  declared(name: string): string | undefined {
+    return this.attributes.get(name) ?? this.parent?.declared(name);
   }
 
   hasAttribute(name: string): boolean {
@@ -53,11 +74,10 @@ class PlainElement implements ReadElement {
 const STRANGE = /[^\t\n\x20-\x7e\u00c0-\u167f]/;
 const NAME = "[A-Za-z_][\\w.-]*(?::[A-Za-z_][\\w.-]*)?";
 const ATTRIBUTE = `[ \\t\\n]+${NAME}=(?:"[^"<\\t\\n]*"|'[^'<\\t\\n]*')`;
-const TOKEN = new RegExp(
-  `<!--(?:(?!--)[\\s\\S])*-->|</(${NAME})[ \\t\\n]*>|<(${NAME})((?:${ATTRIBUTE})*)[ \\t\\n]*(/?)>|([^<]+)`,
+const TAG = new RegExp(
+  `<!--(?:(?!--)[\\s\\S])*-->|</(${NAME})[ \\t\\n]*>|<(${NAME})((?:${ATTRIBUTE})*)[ \\t\\n]*(/?)>`,
   "y",
 );
-const EACH_ATTRIBUTE = /([^\s=]+)=(?:"([^"]*)"|'([^']*)')/g;
 const REFERENCE = /&(?:#(\d{1,7})|#x([0-9a-fA-F]{1,6})|([a-z]{2,4}));|&/g;
 const NAMED: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 /** Deeper ones are for the parser to refuse. */
@@ -79,19 +99,23 @@ export function readPlain(text: string): ReadElement | null {
 function rootOf(text: string): PlainElement {
   const open: PlainElement[] = [];
   let root: PlainElement | undefined;
-  TOKEN.lastIndex = 0;
-  for (let at = 0; at < text.length; at = TOKEN.lastIndex) {
-    const found = TOKEN.exec(text);
-    if (found === null) throw new NotPlain();
-    const [, closing, opening, attributes = "", empty, words] = found;
+  for (let at = 0; at < text.length; at = TAG.lastIndex) {
     const parent = open.at(-1);
-    if (words !== undefined) addText(parent, words);
-    else if (closing !== undefined) {
-      if (open.pop()?.tagName !== closing) throw new NotPlain();
+    const next = text.indexOf("<", at);
+    const from = next < 0 ? text.length : next;
+    if (from > at) addText(parent, text.slice(at, from));
+    if (next < 0) break;
+    TAG.lastIndex = from;
+    const found = TAG.exec(text);
+    if (found === null) throw new NotPlain();
+    const [, closing, opening, attributes = "", empty] = found;
+    if (closing !== undefined) {
+      if (open.pop()?.tagName !== closing || parent === undefined) throw new NotPlain();
+      parent.place.end = TAG.lastIndex;
     } else if (opening !== undefined) {
       if ((parent === undefined && root !== undefined) || open.length >= DEEPEST) throw new NotPlain();
-      const element = new PlainElement(opening, attributesOf(attributes), open);
-      if (opening.includes(":") || attributes.includes(":")) requireBound([...open, element], element);
+      const element = new PlainElement(opening, attributesOf(attributes), parent, [from, TAG.lastIndex]);
+      if (opening.includes(":") || attributes.includes(":")) requireBound(element);
       root ??= element;
       parent?.childNodes.push(element);
       if (empty === "") open.push(element);
@@ -107,22 +131,29 @@ function addText(parent: PlainElement | undefined, words: string): void {
   else if (words.trim() !== "") throw new NotPlain();
 }
 
+/** Of half of all elements. */
+const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
+
 function attributesOf(text: string): ReadonlyMap<string, string> {
+  if (text === "") return NO_ATTRIBUTES;
   const found = new Map<string, string>();
-  if (text === "") return found;
-  for (const [, name = "", inDouble, inSingle = ""] of text.matchAll(EACH_ATTRIBUTE)) {
+  for (let at = 0; at < text.length; ) {
+    const equals = text.indexOf("=", at);
+    const name = text.slice(at, equals).trimStart();
+    const end = text.indexOf(text.charAt(equals + 1), equals + 2);
     if (found.has(name)) throw new NotPlain();
-    found.set(name, decoded(inDouble ?? inSingle));
+    found.set(name, decoded(text.slice(equals + 2, end)));
+    at = end + 1;
   }
   return found;
 }
 
 /** A prefix that nobody has declared means nothing. */
-function requireBound(open: readonly PlainElement[], { tagName, attributes }: PlainElement): void {
-  for (const name of [tagName, ...attributes.keys()]) {
+function requireBound(element: PlainElement): void {
+  for (const name of [element.tagName, ...element.attributes.keys()]) {
     const [prefix = "", local] = name.split(":");
     if (local === undefined || prefix === "xmlns") continue;
-    if (!open.some((element) => element.hasAttribute(`xmlns:${prefix}`))) throw new NotPlain();
+    if (element.declared(`xmlns:${prefix}`) === undefined) throw new NotPlain();
   }
 }
 

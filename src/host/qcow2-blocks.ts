@@ -4,6 +4,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { compressedAt, eachEntry, isCompressed, offsetAt } from "./qcow2-entries.ts";
 import { openedQcow2 } from "./qcow2-file.ts";
+import { HEADER_BYTES } from "./qcow2-header.ts";
 
 /**
  * What `qemu-img convert` without -W writes at once, of the guest (qemu-img.c, IO_BUF_SIZE): within that its workers
@@ -20,7 +21,7 @@ const SECTOR_BYTES = 512;
  * `blockBytes`: a multiple of its clusters.
  */
 export async function dataBlocks(file: FileHandle, blockBytes: number): Promise<boolean[]> {
-  const found = await openedQcow2(file, true);
+  const found = await openedQcow2(file, Buffer.allocUnsafe(HEADER_BYTES), true);
   if (found === null || found.tables.isExtended) return [];
   const { clusterBytes } = found.tables;
   const { size } = await file.stat();

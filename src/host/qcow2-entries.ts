@@ -1,5 +1,6 @@
 /** The entries of a qcow2 file's tables, one after the other. Source: QEMU, docs/interop/qcow2.txt. */
 import { type Qcow2File, readWhole } from "./qcow2-file.ts";
+import { withScratch } from "./scratch.ts";
 
 /**
  * Hands `visit` each entry of the second level that is there: its table, its place in that, and where on the disk the
@@ -10,17 +11,19 @@ export async function eachEntry(
   visit: (l2: Buffer, at: number, start: number) => void,
 ): Promise<boolean> {
   const { clusterBytes, entryBytes, tableBytes } = tables;
-  const l1 = await readWhole(file, Number(header.l1Offset), header.l1Entries * 8);
-  if (l1 === null) return false;
-  for (let index = 0; index < header.l1Entries; index += 1) {
-    const table = offsetAt(l1, index * 8);
-    if (table === 0) continue;
-    const l2 = await readWhole(file, table, clusterBytes);
-    if (l2 === null) return false;
-    for (let at = 0, start = index * tableBytes; at < clusterBytes; at += entryBytes, start += clusterBytes)
-      visit(l2, at, start);
-  }
-  return true;
+  return withScratch(header.l1Entries * 8, (l1) =>
+    withScratch(clusterBytes, async (l2) => {
+      if (!(await readWhole(file, Number(header.l1Offset), l1))) return false;
+      for (let index = 0; index < header.l1Entries; index += 1) {
+        const table = offsetAt(l1, index * 8);
+        if (table === 0) continue;
+        if (!(await readWhole(file, table, l2))) return false;
+        for (let at = 0, start = index * tableBytes; at < clusterBytes; at += entryBytes, start += clusterBytes)
+          visit(l2, at, start);
+      }
+      return true;
+    }),
+  );
 }
 
 /** Bits 9 to 55 of an entry: where in the file. */

@@ -12,6 +12,7 @@ import {
   type Qcow2Header,
   readQcow2Header,
 } from "./qcow2-header.ts";
+import { withScratch } from "./scratch.ts";
 
 const KNOWN_FEATURES = INCOMPATIBLE.compression | INCOMPATIBLE.extendedL2;
 const KNOWN_EXTENSIONS: readonly number[] = [EXTENSION.backingFormat, EXTENSION.featureNames];
@@ -19,7 +20,7 @@ const KNOWN_EXTENSIONS: readonly number[] = [EXTENSION.backingFormat, EXTENSION.
 export interface Qcow2File {
   readonly file: FileHandle;
   readonly header: Qcow2Header;
-  /** The beginning of the file, in which the header's words are. */
+  /** The beginning of the file, in which the header's words are; void when the file is closed. */
   readonly bytes: Buffer;
   readonly allocatedBytes: number;
   readonly tables: TableShape;
@@ -41,17 +42,22 @@ export async function readQcow2<T>(path: string, use: (found: Qcow2File) => Prom
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => null);
   if (file === null) return null;
   try {
-    const found = await openedQcow2(file, false);
-    return found === null ? null : await use(found);
+    return await withScratch(HEADER_BYTES, async (memory) => {
+      const found = await openedQcow2(file, memory, false);
+      return found === null ? null : use(found);
+    });
   } finally {
     await file.close();
   }
 }
 
-/** The same of a file that is open. `evenEncrypted`: the tables of an encrypted one can be read all the same. */
-export async function openedQcow2(file: FileHandle, evenEncrypted: boolean): Promise<Qcow2File | null> {
+/**
+ * The same of a file that is open, whose header is read into `memory`. `evenEncrypted`: the tables of an encrypted one
+ * can be read all the same.
+ */
+export async function openedQcow2(file: FileHandle, memory: Buffer, evenEncrypted: boolean): Promise<Qcow2File | null> {
   const stat = await file.stat();
-  const bytes = stat.isFile() ? await read(file, 0, HEADER_BYTES) : null;
+  const bytes = stat.isFile() ? await read(file, 0, memory) : null;
   const header = bytes === null ? "no file" : readQcow2Header(bytes);
   if (bytes === null || typeof header === "string" || header.snapshots !== 0) return null;
   if (header.cryptMethod !== 0 && !evenEncrypted) return null;
@@ -75,18 +81,16 @@ function shapeOf(header: Qcow2Header): TableShape {
   return { isExtended, clusterBytes, entryBytes, tableBytes: (clusterBytes / entryBytes) * clusterBytes };
 }
 
-async function read(file: FileHandle, at: number, length: number): Promise<Buffer | null> {
+async function read(file: FileHandle, at: number, memory: Buffer): Promise<Buffer | null> {
   try {
-    const bytes = Buffer.allocUnsafe(length);
-    const { bytesRead } = await file.read(bytes, 0, length, at);
-    return bytes.subarray(0, bytesRead);
+    const { bytesRead } = await file.read(memory, 0, memory.length, at);
+    return memory.subarray(0, bytesRead);
   } catch {
     return null; // QEMU says why
   }
 }
 
-/** Null where the file ends before. */
-export async function readWhole(file: FileHandle, at: number, length: number): Promise<Buffer | null> {
-  const bytes = length === 0 ? Buffer.alloc(0) : await read(file, at, length);
-  return bytes?.length === length ? bytes : null;
+/** Fills the memory from there on; false where the file ends before. */
+export async function readWhole(file: FileHandle, at: number, memory: Buffer): Promise<boolean> {
+  return memory.length === 0 || (await read(file, at, memory))?.length === memory.length;
 }

@@ -39,7 +39,7 @@ export const LARGEST_L1_BYTES = 32 * 1024 ** 2;
 
 const V2_LENGTH_BYTES = 72;
 const V3_LENGTH_BYTES = 104;
-const LONGEST_BACKING_BYTES = 1023; // QEMU's own limit
+export const LONGEST_BACKING_BYTES = 1023; // QEMU's own limit
 
 /** Reads a header from the first bytes of a file; a text says why it is none. */
 export function readQcow2Header(bytes: Buffer): Qcow2Header | string {

@@ -36,6 +36,14 @@ export async function qemuDisks(virsh: Virsh, uuid: string): Promise<QemuDisk[]>
   return disksOf(blocks, aliases);
 }
 
+/** As `HostPort.isAsleep`: its run state (`query-status`) is `postmigrate`. Throws what `qemuDisks` throws. */
+export async function isAsleep(virsh: Virsh, uuid: string): Promise<boolean> {
+  const words = ["qemu-monitor-command", "--domain", uuid, '{"execute":"query-status"}'];
+  const [answer] = await virsh.batch([words]);
+  if (answer === undefined || answer.error !== null) throw unreadable(uuid, answer?.error ?? "no answer");
+  return readAnswer(answer.text, MONITOR).inner("return")?.text("status") === "postmigrate";
+}
+
 /** Reads the answer to `query-named-block-nodes`. "failed" where it is none. */
 export function parseNodes(json: string): { readonly name: string; readonly file: string }[] {
   return returned(json).flatMap((node) => {

@@ -3,8 +3,8 @@
  * CVE-2022-47951, CVE-2024-32498, CVE-2024-4467). No program of QEMU's opens the file before this has passed.
  */
 import type { FileHandle } from "node:fs/promises";
-import { basename } from "node:path";
 import type { ImageInfo } from "../core/model/host.ts";
+import { knownBasename } from "../descriptor-names.ts";
 import { EstratoError } from "../errors.ts";
 import { lookAt, openOutside } from "../outside-file.ts";
 import { printable } from "./process-failure.ts";
@@ -204,5 +204,5 @@ function hintFor(seen: string | null): string {
 }
 
 function refusal(path: string, why: string, hint: string): EstratoError {
-  return new EstratoError("host", `${printable(basename(path))}: ${why}`, { hint });
+  return new EstratoError("host", `${printable(knownBasename(path))}: ${why}`, { hint });
 }

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Command } from "../core/model/host.ts";
 import { EstratoError, NoAnswer } from "../errors.ts";
 import type { ChildResult, RunOptions } from "./child.ts";
-import { keepVirsh } from "./kept-virsh.ts";
+import { keepVirsh, MAX_LINE_CHARACTERS } from "./kept-virsh.ts";
 import type { LibvirtFolders } from "./libvirt-folders.ts";
 import type { Processes } from "./process.ts";
 import { failure, lastWords } from "./process-failure.ts";
@@ -61,7 +61,7 @@ export function createVirsh(processes: Processes, uri: string, folders: LibvirtF
     async run(args, options = {}) {
       return silence.minding([args], async () => {
         const nonce = newNonce();
-        const result = await kept.ask(command(...args), keptLines([args], nonce), keptExit(nonce, 1), options);
+        const result = await kept.ask(command(...args), keptLines([args], nonce, options), keptExit(nonce, 1), options);
         return result === null ? processes.run(command(...args), options) : onlyAnswer(result, nonce);
       });
     },
@@ -73,7 +73,7 @@ export function createVirsh(processes: Processes, uri: string, folders: LibvirtF
         const result = await silence.minding(
           chunk,
           async () =>
-            (await kept.ask(shownAs, keptLines(chunk, nonce), keptExit(nonce, chunk.length), options)) ??
+            (await kept.ask(shownAs, keptLines(chunk, nonce, options), keptExit(nonce, chunk.length), options)) ??
             (await processes.run(command(batchText(chunk, nonce)), options)),
         );
         const parsed = parseBatch(result, nonce, chunk.length);
@@ -142,9 +142,26 @@ export function batchText(commands: readonly (readonly string[])[], nonce: strin
 
 const marker = (nonce: string, index: number) => `echo @@''${nonce} ${index}@; echo --err @@''${nonce} ${index}@`;
 
-/** What a kept virsh reads: a line that it does not understand has no markers, so the end has a line of its own. */
-function keptLines(commands: readonly (readonly string[])[], nonce: string): string {
-  return `${batchText(commands, nonce)}\n${marker(nonce, commands.length + 1)}\n`;
+/**
+ * What a kept virsh reads: changes in one line, so that all of them are begun or none; questions in lines that are no
+ * longer than it may be given. It repeats each line that it reads, so the end of one has a marker, as if what it says
+ * then were a command's answer. A line that it does not understand has no markers at all, so the end of all has a line
+ * of its own.
+ */
+function keptLines(commands: readonly (readonly string[])[], nonce: string, { inheritFds }: RunOptions): string {
+  const most = inheritFds === undefined ? MAX_LINE_CHARACTERS : Number.POSITIVE_INFINITY;
+  const between = marker(nonce, commands.length + 2);
+  const lines: string[] = [];
+  let line = "";
+  for (const [index, args] of commands.entries()) {
+    const part = `${marker(nonce, index)}; ${args.map(quoteArgument).join(" ")}; `;
+    if (line !== "" && line.length + part.length + between.length > most) {
+      lines.push(line + between);
+      line = "";
+    }
+    line += part;
+  }
+  return `${[...lines, line + marker(nonce, commands.length), marker(nonce, commands.length + 1)].join("\n")}\n`;
 }
 
 /** The exit code that a process of its own would have; null before the end. */
@@ -166,7 +183,7 @@ function onlyAnswer({ exit, stdout, stderr }: ChildResult, nonce: string): Child
 }
 
 /**
- * Splits what a batch said. Null where the batch did not come to its end (no connection, or a command unknown to this
+ * Splits what a batch said. Null where one of its commands was not reached (no connection, or a command unknown to this
  * virsh).
  */
 export function parseBatch(
@@ -175,7 +192,7 @@ export function parseBatch(
   count: number,
 ): VirshAnswer[] | null {
   const stdout = sections(result.stdout, nonce);
-  if (!stdout.has(count)) return null;
+  for (let index = 0; index <= count; index += 1) if (!stdout.has(index)) return null;
   const stderr = sections(result.stderr, nonce);
   return Array.from({ length: count }, (_, index) => {
     const complaint = stderr.get(index) ?? "";

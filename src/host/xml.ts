@@ -129,9 +129,12 @@ export function isXmlSafe(text: string): boolean {
   return !/[\u0000-\u001f\u007f-\u009f\ufffe\uffff]|\p{Surrogate}/u.test(text);
 }
 
-/** The child elements; not deeper ones. */
+/** The child elements; not deeper ones. By a loop, as the next two: a definition is asked for its children often. */
 export function childrenOf<E extends ReadElement>(parent: E): E[] {
-  return Array.from(parent.childNodes as ArrayLike<E>).filter(({ nodeType }) => nodeType === 1);
+  const nodes = parent.childNodes as ArrayLike<E>;
+  const found: E[] = [];
+  for (let at = 0; at < nodes.length; at += 1) if (nodes[at]?.nodeType === 1) found.push(nodes[at] as E);
+  return found;
 }
 
 /** The same of that name. */
@@ -140,7 +143,9 @@ export function childrenNamed<E extends ReadElement>(parent: E, name: string): E
 }
 
 export function childNamed<E extends ReadElement>(parent: E, name: string): E | null {
-  return childrenNamed(parent, name)[0] ?? null;
+  const nodes = parent.childNodes as ArrayLike<E>;
+  for (let at = 0; at < nodes.length; at += 1) if (nodes[at]?.tagName === name) return nodes[at] as E;
+  return null;
 }
 
 /** Follows child names from `parent`; null where one is missing. */

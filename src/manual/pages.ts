@@ -54,7 +54,10 @@ function programPage(catalogue: Catalogue, release: Release): string {
         "result is a table at a terminal; in a pipe it is lines of full values behind tabs, without headers, sizes in bytes and times in " +
         "ISO 8601. With -f table it is an aligned table there too. With -f value columns are parted by a space, and what is not there is " +
         "`None`. Control characters in names that others chose are shown escaped everywhere but in json and yaml.\n\n" +
-        "With -f json an error is one object on standard error: `error` with `code`, `message`, `hint`, `command` and `exit`.",
+        "With -f json an error is one object on standard error: `error` with `code`, `message`, `hint`, `command` and `exit`. What each verb " +
+        "prints is described by JSON Schemas (draft 2020-12), a file for each noun, with a part below `$defs` for each verb, and `plan`, `error` and " +
+        "`progress`: in /usr/share/estrato/schemas of the Debian packages, in the folder schemas/ of the npm package. What changes something " +
+        "says `changed` and `schema_version` there, which is raised where a key comes to mean something else; keys that are added raise nothing.",
     ),
     bottom(EXIT_STATUS),
     heading("See also"),

@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { readOutsideSync } from "../outside-file.ts";
+import { syncNames } from "../synced-folder.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 
 const TEMPORARY = /^\..+\.tmp$/;
@@ -23,7 +24,7 @@ const ABANDONED_AFTER_MS = 3_600_000;
  * Writes `text` to `path`, replacing what was there: temporary file, fsync, rename, fsync of the folder.
  * Durable when it returns; after a throw ("host") the old file is untouched. The folder must exist.
  */
-export function writeDurably(path: string, text: string, mode = 0o600): void {
+export function writeDurably(path: string, text: string | Buffer, mode = 0o600): void {
   const temporary = temporaryName(path);
   try {
     const fd = openSync(temporary, "wx", mode);
@@ -67,15 +68,10 @@ export function removeDurably(path: string): void {
   syncFolder(dirname(path));
 }
 
-/** Makes the names in a folder durable (fsync(2): a file's own fsync does not cover its name). */
+/** Makes the names in a folder of a store durable. Throws "host". */
 export function syncFolder(path: string): void {
   try {
-    const fd = openSync(path, "r");
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    syncNames(path);
   } catch (error) {
     throw hostError(path, error);
   }
@@ -83,19 +79,26 @@ export function syncFolder(path: string): void {
 
 /** Names in a folder, sorted, without dot files; [] where the folder is not there. */
 export function namesIn(folder: string): string[] {
-  return allNamesIn(folder).filter((name) => !name.startsWith("."));
+  return allNamesIn(folder)
+    .filter((name) => !name.startsWith("."))
+    .sort();
 }
 
 /** Ten thousand instances take a tenth of it. */
 const LARGEST_BYTES = 256 * 1024 ** 2;
 
+/** The text of a file in the store. Throws as readStoredBytes. */
+export function readStored(path: string): string {
+  return readStoredBytes(path).toString("utf8");
+}
+
 /**
- * The text of a file in the store. Throws what open(2) says; "host" where it is no regular file (a pipe would keep us
+ * What a file in the store holds. Throws what open(2) says; "host" where it is no regular file (a pipe would keep us
  * waiting), or larger than any of ours.
  */
-export function readStored(path: string): string {
+export function readStoredBytes(path: string): Buffer {
   try {
-    return readOutsideSync(path, LARGEST_BYTES).toString("utf8");
+    return readOutsideSync(path, LARGEST_BYTES);
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
     throw new EstratoError("host", error.message, { hint: "Move it away: no estrato made it.", cause: error });
@@ -143,7 +146,7 @@ export function removeAbandoned(folder: string, nowMs: number): void {
 
 function allNamesIn(folder: string): string[] {
   try {
-    return readdirSync(folder).sort();
+    return readdirSync(folder);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return [];
     throw hostError(folder, error);

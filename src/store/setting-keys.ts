@@ -1,5 +1,6 @@
 /** The settings there are: what each means, what it takes, and what holds where nobody set it. */
 import { isAbsolute } from "node:path";
+import { LANGUAGES, languageAskedFor } from "../languages.ts";
 
 export interface SettingKind {
   /** One line for `config list` and the manual. */
@@ -8,14 +9,14 @@ export interface SettingKind {
   readonly takes: string;
   readonly accepts: (value: string) => boolean;
   /** Null: there is none, and what needs it asks for it. */
-  readonly fallback: (uid: number) => string | null;
+  readonly fallback: (uid: number, env: Readonly<Record<string, string | undefined>>) => string | null;
   /** Environment variables, the first that is set wins. */
   readonly variables: readonly string[];
   /** What a shell offers for a value: these words, or things of that kind. */
-  readonly completes?: readonly string[] | "folder" | "network";
+  readonly completes?: readonly string[] | "folder" | "network" | "flavor";
 }
 
-function oneOf(...values: string[]): Pick<SettingKind, "takes" | "accepts" | "completes"> {
+function oneOf(...values: readonly string[]): Pick<SettingKind, "takes" | "accepts" | "completes"> {
   return { takes: `one of ${values.join(", ")}`, accepts: (value) => values.includes(value), completes: values };
 }
 
@@ -60,6 +61,7 @@ export const SETTING_KINDS = {
   flavor: {
     doc: "The flavor of new instances that are made from an image or a volume, where nothing says their size.",
     ...named("a flavor's name"),
+    completes: "flavor",
     fallback: () => "small",
     variables: ["ESTRATO_FLAVOR"],
   },
@@ -114,6 +116,12 @@ export const SETTING_KINDS = {
     ...oneOf("table", "json", "yaml", "csv", "value"),
     fallback: () => "table",
     variables: ["ESTRATO_FORMAT"],
+  },
+  language: {
+    doc: "The language of the guides that `help` shows, else that of LC_ALL, LC_MESSAGES or LANG; what there is not in it comes in English.",
+    ...oneOf(...LANGUAGES),
+    fallback: (_uid, env) => languageAskedFor(env),
+    variables: ["ESTRATO_LANGUAGE"],
   },
 } as const satisfies Record<string, SettingKind>;
 

@@ -82,7 +82,7 @@ export function openSettings({ env, uid, flags = {}, systemFolder = "/etc/estrat
       if (typeof value !== "string" || !kind.accepts(value)) throw badInFile(files[scope], key, kind);
       return { key, value, origin: scope, source: files[scope] };
     }
-    return { key, value: kind.fallback(uid), origin: "default", source: null };
+    return { key, value: kind.fallback(uid, env), origin: "default", source: null };
   }
 
   async function change(scope: SettingScope, effect: (settings: Record<string, unknown>) => void): Promise<void> {
@@ -122,7 +122,7 @@ function known(key: string): SettingKey {
 function checked(kind: SettingKind, value: string, what: string): string {
   if (kind.accepts(value)) return value;
   throw new EstratoError("usage", `${what} ${JSON.stringify(value)}: not ${kind.takes}`, {
-    hint: `Give ${kind.takes}.`,
+    hint: didYouMean(value, Array.isArray(kind.completes) ? kind.completes : [], `Give ${kind.takes}.`),
   });
 }
 

@@ -64,15 +64,17 @@ function checkedTable(before: Rows, after: Rows, name: Table, where: string): Ro
   const schema: v.GenericSchema = stateSchema.entries[name].value;
   const made: Record<string, unknown> = Object.create(null);
   let isSame = true;
-  for (const [key, row] of Object.entries(after)) {
-    const old = before[key];
+  let count = 0;
+  for (const key in after) {
+    const [old, row] = [before[key], after[key]];
     made[key] =
-      key in before && row === old
+      row === old && row !== undefined
         ? old
         : checkedRow(old, row, schema, (fault) => refusedChange(where, `${name}.${key}.${fault}`));
     isSame &&= made[key] === old;
+    count += 1;
   }
-  if (isSame && Object.keys(before).length === Object.keys(made).length) return before;
+  if (isSame && Object.keys(before).length === count) return before;
   keepLines(before, made);
   return Object.freeze(made);
 }

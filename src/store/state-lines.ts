@@ -44,12 +44,13 @@ export function keepLines(before: Rows, after: Rows): void {
   lines[0] = lines[0]?.slice("{\n".length) ?? "";
   lines[lines.length - 1] = lines.at(-1)?.slice(0, -"\n }".length) ?? "";
   let at = 0;
-  const kept = Object.entries(after).map(([key, row]) => {
+  const kept: string[] = [];
+  for (const key in after) {
     while (at < keys.length && keys[at] !== key && !((keys[at] as string) in after)) at += 1;
-    if (keys[at] !== key) return line(key, row);
-    at += 1;
-    return before[key] === row ? (lines[at - 1] as string) : line(key, row);
-  });
+    const isNext = keys[at] === key;
+    kept.push(isNext && before[key] === after[key] ? (lines[at] as string) : line(key, after[key]));
+    if (isNext) at += 1;
+  }
   texts.set(after, joined(kept));
 }
 
@@ -92,12 +93,12 @@ export function trustedState(text: string): State {
 
 function later(key: Table, text: string): PropertyDescriptor {
   let table: object | undefined;
-  const get = () => {
+  const parsedTable = () => {
     if (table === undefined) {
       table = frozen(bareTable(JSON.parse(text) as State[typeof key]));
       texts.set(table, text);
     }
     return table;
   };
-  return { get, enumerable: true };
+  return { get: parsedTable, enumerable: true };
 }

@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { State } from "../core/model/state.ts";
 import { EstratoError } from "../errors.ts";
-import { isNoFile, namesIn, readStored, textsIn } from "./durable-file.ts";
+import { isNoFile, namesIn, readStoredBytes, textsIn } from "./durable-file.ts";
 import { emptyState } from "./empty-state.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import { type Migrations, migrate, versionOf } from "./migrations.ts";
@@ -44,9 +44,9 @@ export interface StateReading {
 /** Touches no disk before its functions are called. */
 export function stateReading(paths: PathsInStore, migrations: Migrations): StateReading {
   /** Null where nothing was ever stored. */
-  function readText(): string | null {
+  function readBytes(): Buffer | null {
     try {
-      return readStored(paths.stateFile);
+      return readStoredBytes(paths.stateFile);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === "EACCES" || errno === "EPERM") throw hostError(paths.stateFile, error);
@@ -90,16 +90,17 @@ export function stateReading(paths: PathsInStore, migrations: Migrations): State
   function shared(header: Header | null): StoredState | null {
     const before = stampIfAny();
     if (last !== null && last.stamp === before) return last.stored;
-    const text = readText();
-    if (text === null) return null;
-    const stored = storedIn(text, header);
+    const bytes = readBytes();
+    if (bytes === null) return null;
+    const stored = storedIn(bytes, header);
     if (before !== null && before === stampIfAny()) last = { stamp: before, stored };
     return stored;
   }
 
   /** What we wrote ourselves, and nobody touched since, is known to be good. */
-  function storedIn(text: string, header: Header | null): StoredState {
-    if (header !== null && isTextOf(header, text)) return { state: trustedState(text), isStored: true, older: null };
+  function storedIn(bytes: Buffer, header: Header | null): StoredState {
+    const text = bytes.toString("utf8");
+    if (header !== null && isTextOf(header, bytes)) return { state: trustedState(text), isStored: true, older: null };
     const raw = parseRaw(text, paths.stateFile);
     const version = versionOf(raw, paths.stateFile);
     const state = frozen(validState(migrate(raw, paths.stateFile, migrations), paths.stateFile));

@@ -67,9 +67,8 @@ export function refusedChange(where: string, fault: string): EstratoError {
 /** The same value, which nobody can change from now on: whoever reads a state shares it with others. */
 export function frozen<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  Object.freeze(value);
-  for (const part of Object.values(value)) frozen(part);
-  return value;
+  for (const key in value) if (typeof value[key] === "object") frozen(value[key]);
+  return Object.freeze(value);
 }
 
 /** Where and why the schema refuses it; null where it does not. */
@@ -92,19 +91,24 @@ function withBareTables(state: State): State {
  */
 export function bareTable<T extends object>(table: T): T {
   const rows = bare(table);
-  for (const row of Object.values(rows)) bareRow(row);
+  for (const key in rows) bareRow(rows[key]);
   return rows;
 }
 
+/** Most rows have none: they share this one. */
+const NO_PROPERTIES: Record<string, string> = Object.freeze(Object.create(null));
+
 /** The same of what a row holds by such names. */
 export function bareRow<T>(row: T): T {
-  const { properties } = row as { properties?: Record<string, string> };
-  if (properties !== undefined) Object.assign(row as object, { properties: bare(properties) });
+  const named = row as { properties?: Record<string, string> };
+  if (named.properties !== undefined)
+    named.properties = Object.keys(named.properties).length === 0 ? NO_PROPERTIES : bare(named.properties);
   return row;
 }
 
+/** The object itself, without a prototype: it was just parsed, and nobody else has it. */
 function bare<T extends object>(rows: T): T {
-  return Object.assign(Object.create(null), rows) as T;
+  return Object.setPrototypeOf(rows, null) as T;
 }
 
 function damaged(where: string, why: string, cause?: unknown): EstratoError {

@@ -25,11 +25,11 @@ export interface StateWriting {
 
 export function stateWriting(paths: PathsInStore, now: () => Date): StateWriting {
   /** The records of things follow the state; null: nobody knows what they are of. */
-  async function keepThings(change: Writing | null, state: State, text: string | null): Promise<void> {
+  async function keepThings(change: Writing | null, state: State, bytes: Buffer | null): Promise<void> {
     try {
       if (change === null) removeAbandoned(paths.thingsFolder, now().getTime());
       const writing = change ?? inStep(readFiles(paths.thingsFolder), state);
-      await writeFiles(paths.thingsFolder, writing, headerText(state, text));
+      await writeFiles(paths.thingsFolder, writing, headerText(state, bytes));
     } catch {
       // What they are of is stored and durable: to call it failed now would be the lie. The next write compares all.
     }
@@ -42,12 +42,12 @@ export function stateWriting(paths: PathsInStore, now: () => Date): StateWriting
       const counted = [before?.state.writes ?? 0, header?.writes ?? 0, newestNumber(paths.copiesFolder)];
       const writes = 1 + Math.max(...counted);
       const state: State = Object.freeze({ ...changedState, writes });
-      const text = stateText(state);
+      const bytes = Buffer.from(stateText(state));
       removeLeftovers(paths.home);
-      writeDurably(paths.stateFile, text, 0o600);
+      writeDurably(paths.stateFile, bytes);
       keepCopy(paths.stateFile, paths.copiesFolder, writes, now());
       const isInStep = header?.version === state.version && header.writes === before?.state.writes;
-      await keepThings(isInStep && before.isStored ? changed(before.state, state) : null, state, text);
+      await keepThings(isInStep && before.isStored ? changed(before.state, state) : null, state, bytes);
       return state;
     },
 

@@ -30,8 +30,11 @@ export function readAside(folder: string): { path: string; text: string }[] {
   return textsIn(join(folder, DAMAGED_FOLDER));
 }
 
+/** Of a large store, all that is there may be more than a process may have open. */
+const AT_ONCE = 32;
+
 /**
- * Writes what has changed, all files at once (the disk takes their fsyncs together), then the header, which needs none:
+ * Writes what has changed, many files at once (the disk takes their fsyncs together), then the header, which needs none:
  * where it is lost or old, the next write compares everything. Throws what the disk refuses; the header is the old one
  * then.
  */
@@ -41,11 +44,15 @@ export async function writeFiles(folder: string, { texts, gone, aside }: Writing
       mkdirSync(join(folder, DAMAGED_FOLDER), { recursive: true, mode: 0o700 });
       renameSync(join(folder, name), join(folder, DAMAGED_FOLDER, name));
     }
-    await Promise.all([...texts].map(([name, text]) => replace(join(folder, name), text, true)));
-    await Promise.all(gone.map((name) => rm(join(folder, name), { force: true })));
+    await manyAtOnce([...texts], ([name, text]) => replace(join(folder, name), text, true));
+    await manyAtOnce(gone, (name) => rm(join(folder, name), { force: true }));
     syncFolder(folder);
   }
   await replace(join(folder, HEADER_FILE), header, false);
+}
+
+async function manyAtOnce<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < all.length; at += AT_ONCE) await Promise.all(all.slice(at, at + AT_ONCE).map(work));
 }
 
 async function replace(path: string, text: string, durable: boolean): Promise<void> {

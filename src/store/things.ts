@@ -23,7 +23,7 @@ export interface Header {
   readonly writes: number;
   readonly rows: number;
   readonly rest: RawState; // what is in no table
-  /** SHA-256 of that state's text, where that is large: what has it was written by us, and need not be validated. */
+  /** SHA-256 of that state's file, where that is large: what has it was written by us, and need not be validated. */
   readonly sum?: string;
 }
 
@@ -63,14 +63,15 @@ export function changed(before: State, after: State): Writing {
   const texts = new Map<string, string>();
   const gone: string[] = [];
   for (const table of TABLES) {
-    const old = before[table];
-    if (old === after[table]) continue;
-    for (const [key, row] of Object.entries(after[table])) {
-      const was = old[key];
+    const old: Readonly<Record<string, unknown>> = before[table];
+    const rows: Readonly<Record<string, unknown>> = after[table];
+    if (old === rows) continue;
+    for (const key in rows) {
+      const [was, row] = [old[key], rows[key]];
       if (was !== row && JSON.stringify(was) !== JSON.stringify(row))
         texts.set(fileNameOf(table, key), thingText(after, table, key, row));
     }
-    for (const key of Object.keys(old)) if (after[table][key] === undefined) gone.push(fileNameOf(table, key));
+    for (const key in old) if (rows[key] === undefined) gone.push(fileNameOf(table, key));
   }
   return { texts, gone, aside: [] };
 }
@@ -97,25 +98,25 @@ function thingText({ version, writes = 0 }: State, table: Table, key: string, ro
   return `${JSON.stringify({ version, writes, table, key, row } satisfies Thing, undefined, 1)}\n`;
 }
 
-/** Below this a text is validated in less time than it takes to load what makes the sum. */
-const SUMMED_CHARACTERS = 2 ** 18;
+/** Below this a state is validated in less time than it takes to load what makes the sum. */
+const SUMMED_BYTES = 2 ** 18;
 
-/** `text`: of the state, where it was just written. */
-export function headerText(state: State, text: string | null): string {
+/** `bytes`: of the state, where it was just written. */
+export function headerText(state: State, bytes: Buffer | null): string {
   const { version, writes = 0, ...others } = state;
   const rows = TABLES.reduce((sum, table) => sum + Object.keys(state[table]).length, 0);
   const rest = Object.fromEntries(Object.entries(others).filter(([key]) => !TABLES.includes(key as Table)));
-  const sum = text === null || text.length < SUMMED_CHARACTERS ? {} : { sum: sumOf(text) };
+  const sum = bytes === null || bytes.length < SUMMED_BYTES ? {} : { sum: sumOf(bytes) };
   return `${JSON.stringify({ version, writes, rows, rest, ...sum } satisfies Header, undefined, 1)}\n`;
 }
 
-/** Is this the text that was stored with the header, by an estrato whose states have our version? */
-export function isTextOf({ version, sum }: Header, text: string): boolean {
-  return sum !== undefined && version === STATE_VERSION && text.length >= SUMMED_CHARACTERS && sum === sumOf(text);
+/** Are these the bytes that were stored with the header, by an estrato whose states have our version? */
+export function isTextOf({ version, sum }: Header, bytes: Buffer): boolean {
+  return sum !== undefined && version === STATE_VERSION && bytes.length >= SUMMED_BYTES && sum === sumOf(bytes);
 }
 
-function sumOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+function sumOf(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** Null where it is none. */

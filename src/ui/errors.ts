@@ -1,6 +1,7 @@
 /** An error as one line for people, or as one object for programs. */
 import { type ErrorCode, EstratoError } from "../errors.ts";
 import { answerOf, wordsOf } from "../system-answer.ts";
+import { object, oneOf, orNull, TEXT, WHOLE } from "./output/shape.ts";
 import { jsonText, printableLines, told } from "./text.ts";
 
 /** CLI.md, "Exit codes". */
@@ -71,6 +72,17 @@ export function errorLine(error: EstratoError): string {
   const hint = hintOf(error);
   return `estrato: ${message}.${hint === undefined ? "" : ` ${told(hint)}`}\n`;
 }
+
+/** What `errorJson` writes. */
+export const ERROR_SHAPE = object({
+  error: object({
+    code: oneOf(...Object.keys(EXIT_CODES)),
+    message: TEXT,
+    hint: orNull(TEXT),
+    command: TEXT,
+    exit: WHOLE,
+  }),
+});
 
 /** One line of JSON. `command` is what was typed. */
 export function errorJson(error: EstratoError, command: string, exit: number): string {

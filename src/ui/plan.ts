@@ -3,6 +3,7 @@
 import { humanSize } from "../units.ts";
 import type { Painter } from "./colour.ts";
 import type { Json } from "./output/json.ts";
+import { AMOUNT, either, listOf, object, orNull, TEXT } from "./output/shape.ts";
 import { printable, printableLines } from "./text.ts";
 
 interface PlannedCommand {
@@ -63,12 +64,30 @@ export function planText(plan: Plan, painter: Painter, { files }: { readonly fil
   return lines.map((line) => `${line}\n`).join("");
 }
 
+const COMMAND = { program: TEXT, args: listOf(TEXT), only_if: orNull(TEXT) };
+
+/** What `planSteps` makes. */
+export const STEPS_SHAPE = listOf(
+  object({
+    title: TEXT,
+    of: orNull(TEXT),
+    commands: listOf(either<object>(object(COMMAND), object({ ...COMMAND, reads: TEXT }))),
+  }),
+);
+
+/** What `planJson` makes. */
+export const PLAN_SHAPE = object({
+  steps: STEPS_SHAPE,
+  notes: listOf(TEXT),
+  frees_bytes: orNull(AMOUNT),
+});
+
 export function planJson(plan: Plan, { files }: { readonly files: boolean }): Json {
   return { steps: planSteps(plan, { files }), notes: [...plan.notes], frees_bytes: plan.freesBytes };
 }
 
 /** Its steps alone. */
-export function planSteps({ steps }: Pick<Plan, "steps">, { files }: { readonly files: boolean }): Json[] {
+export function planSteps({ steps }: Pick<Plan, "steps">, { files }: { readonly files: boolean }) {
   return steps.map(({ title, of, commands }) => ({
     title,
     of: of ?? null,

@@ -1,5 +1,6 @@
 /** What goes on, in words: how much is done, how fast, how long it still takes; or what is waited for, until when. */
-import { humanSize } from "../units.ts";
+import { humanSize, humanSpan } from "../units.ts";
+import { AMOUNT, FRACTION, object, orNull, TEXT } from "./output/shape.ts";
 
 /** Figures of what goes on, as core tells them. */
 export interface ProgressDetail {
@@ -13,7 +14,9 @@ export interface Progress {
   readonly title: string;
   /** 0 to 1; null where nobody knows. */
   readonly fraction: number | null;
-  /** Since it began. */
+  /** How far it was when it was first seen: who goes along with the work of another comes late. */
+  readonly from: number;
+  /** Since then. */
   readonly elapsedMs: number;
   readonly detail: ProgressDetail;
   readonly now: Date;
@@ -27,10 +30,10 @@ interface Rate {
   readonly secondsLeft: number | null;
 }
 
-function rateOf({ fraction, elapsedMs, detail }: Progress): Rate {
-  if (fraction === null || fraction <= 0 || elapsedMs < RATE_AFTER_MS)
+function rateOf({ fraction, from, elapsedMs, detail }: Progress): Rate {
+  if (fraction === null || fraction <= from || elapsedMs < RATE_AFTER_MS)
     return { bytesPerSecond: null, secondsLeft: null };
-  const perSecond = (fraction * 1000) / elapsedMs;
+  const perSecond = ((fraction - from) * 1000) / elapsedMs;
   const { totalBytes } = detail;
   return {
     bytesPerSecond: totalBytes === undefined ? null : totalBytes * perSecond,
@@ -58,11 +61,26 @@ export function progressWords(progress: Progress): string {
 }
 
 /** What was done, once it is: `965 MiB in 12 s (80 MiB/s)`. */
-export function summaryWords({ elapsedMs, detail: { totalBytes } }: Progress): string {
+export function summaryWords({ elapsedMs, from, detail: { totalBytes } }: Progress): string {
   const took = seconds(elapsedMs / 1000);
   if (totalBytes === undefined) return `done in ${took}`;
-  return `${humanSize(totalBytes)} in ${took} (${humanSize((totalBytes * 1000) / Math.max(1, elapsedMs))}/s)`;
+  const bytes = totalBytes * (1 - from);
+  return `${humanSize(bytes)} in ${took} (${humanSize((bytes * 1000) / Math.max(1, elapsedMs))}/s)`;
 }
+
+/** What `progressJson` writes. */
+export const PROGRESS_SHAPE = object({
+  progress: object({
+    title: TEXT,
+    fraction: orNull(FRACTION),
+    done_bytes: orNull(AMOUNT),
+    total_bytes: orNull(AMOUNT),
+    bytes_per_second: orNull(AMOUNT),
+    seconds_left: orNull(AMOUNT),
+    elapsed_seconds: FRACTION,
+    timeout_seconds: orNull(FRACTION),
+  }),
+});
 
 /** The same for programs: one JSON object. */
 export function progressJson(progress: Progress): string {
@@ -83,12 +101,10 @@ export function progressJson(progress: Progress): string {
   });
 }
 
-/** `11 s`, `2 min 5 s`, `1 h 4 min`. */
+/** Whole ones: `11 s`, `2 min 5 s`, `1 h 4 min`. */
 function seconds(count: number): string {
   const whole = Math.round(count);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min${whole % 60 === 0 ? "" : ` ${whole % 60} s`}`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return whole === 0 ? "0 s" : humanSpan(whole * 1000);
 }
 
 /** `06:45:10`, in the zone of whoever reads. */

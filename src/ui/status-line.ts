@@ -68,9 +68,9 @@ export function statusLine({ stderr, way, columns, nowMs, now }: StatusLineOptio
       const ms = nowMs();
       const isSame = at?.title === title;
       if (!isSame) end();
-      const beganMs = isSame && at !== null && fraction !== 0 ? at.beganMs : ms;
       const known = fraction === null ? null : Math.min(1, Math.max(0, fraction));
-      at = { title, fraction: known, detail, beganMs, elapsedMs: ms - beganMs, now: now() };
+      const { beganMs, from } = isSame && at !== null && fraction !== 0 ? at : { beganMs: ms, from: known ?? 0 };
+      at = { title, fraction: known, from, detail, beganMs, elapsedMs: ms - beganMs, now: now() };
       if (!isSame) drawnMs = way === "log" ? ms : Number.NEGATIVE_INFINITY; // a log tells only what lasts
       if (ms - drawnMs < EVERY_MS[way] && !(known === 1 && way !== "log")) return;
       drawnMs = ms;

@@ -70,10 +70,18 @@ export function backups(tools) {
   const count = rounds(5);
   const nbd = (level, to) => run("virtnbdbackup", ["-d", "nbd-bak", "-l", level, "-o", to]);
   if (hasNbd) fullGuest(tools, "nbd-bak", 512);
+  let newest; // its incremental ones go where the last full one is; there may have been fewer rounds than were wished
   const full = inTurns(count, {
     ...perBuild((build) => own.get(build.name).backup()),
     convert: (round) => convert(tools, disk, `copy-${round}`),
-    ...(hasNbd ? { nbd: (round) => nbd("full", join(folder, `nbd-${round}`)) } : {}),
+    ...(hasNbd
+      ? {
+          nbd: (round) => {
+            newest = join(folder, `nbd-${round}`);
+            return nbd("full", newest);
+          },
+        }
+      : {}),
     node,
   });
   row("backup, full, 512 MiB", full, "qemu-img convert, sync + node", both(full.convert, full.node), "1.4");
@@ -89,7 +97,7 @@ export function backups(tools) {
       ? {
           nbd: (round) => {
             change(tools, "nbd-bak", round, 512);
-            return nbd("inc", join(folder, `nbd-${count - 1}`));
+            return nbd("inc", newest);
           },
         }
       : {}),
@@ -99,8 +107,8 @@ export function backups(tools) {
   merge(tools, build, own.get("now"));
   const line = ["backup", own.get("now").name, "--target", own.get("now").target, "--rotation", "99"];
   change(tools, own.get("now").name, 9, 512);
-  tools.profiles.push(profile(tools, build, "backup create, full, 512 MiB", line));
-  tools.profiles.push(profile(tools, build, "backup create, incremental", [...line, "--incremental"]));
+  tools.profiles.push(profile(tools, build, "backup create, full, 512 MiB", () => line));
+  tools.profiles.push(profile(tools, build, "backup create, incremental", () => [...line, "--incremental"]));
   for (const { name } of own.values()) virsh("destroy", name);
   if (hasNbd) virsh("destroy", "nbd-bak");
 }
@@ -175,7 +183,7 @@ export function largeBackups(tools) {
     virsh("destroy", name);
     rmSync(target, { recursive: true });
   }
-  for (let round = 0; round < rounds(3); round += 1) rmSync(join(folder, `large-${round}.qcow2`));
+  for (let round = 0; round < rounds(3); round += 1) rmSync(join(folder, `large-${round}.qcow2`), { force: true });
 }
 
 const NIGHT_MIB = 32;

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { both, median, put } from "./measure.mjs";
+import { profile } from "./profile.mjs";
 import { inGuest, longestStall, startWriter } from "./writer.mjs";
 
 const THEIRS = "theirs";
@@ -13,14 +14,19 @@ function boot(build, name) {
   build.estrato("instance", "create", name, ...size, "--wait", "agent", "-q");
 }
 
+/** Each store gets the image of the guests. */
+function imaged({ builds, theirs, guest, once }) {
+  once("image", () => {
+    for (const build of [...builds, theirs])
+      build.estrato("image", "create", "base", "--file", guest, "--disk-format", "qcow2", "-q");
+  });
+}
+
 /** Boots the guests that the cases of this file share. */
 function booted(tools) {
-  const { builds, theirs, guest, once } = tools;
-  return once("guests", () => {
-    for (const build of [...builds, theirs]) {
-      build.estrato("image", "create", "base", "--file", guest, "--disk-format", "qcow2", "-q");
-      boot(build, build.name);
-    }
+  imaged(tools);
+  tools.once("guests", () => {
+    for (const build of [...tools.builds, tools.theirs]) boot(build, build.name);
   });
 }
 
@@ -47,6 +53,9 @@ export function snapshots(tools) {
     node,
   });
   row("snapshot create, running, disks only", t, "virsh snapshot-create-as + node", both(t.virsh, t.node), "2.3");
+  const build = tools.builds.at(-1);
+  const line = (name) => ["snapshot", "create", build.name, name, "--quiesce", "off", "-q"];
+  tools.profiles.push(profile(tools, build, "snapshot create -q", line));
 }
 
 /** Each round saves, and then resumes what it saved. */
@@ -57,8 +66,7 @@ export function memory(tools) {
   const saved = (round) => join(folder, `${round}.save`);
   const bases = [];
   const synced = [];
-  const count = rounds(5);
-  const save = inTurns(count, {
+  const save = inTurns(rounds(5), {
     ...perBuild((build, round) => build.estrato("snapshot", "create", build.name, `m${round}`, "--memory")),
     virsh: (round) => {
       bases[round] = top();
@@ -72,7 +80,8 @@ export function memory(tools) {
   const against = "virsh snapshot-create-as --memspec + node";
   row("snapshot create --memory", save, against, both(save.virsh, save.node), "1.7");
   row("snapshot create --memory", save, `the same, and sync`, both(median(synced), save.node));
-  const resume = inTurns(count, {
+  const resume = inTurns(synced.length, {
+    // there may have been fewer rounds than were wished
     ...perBuild((build, round) => build.estrato("snapshot", "revert", `${build.name}/m${round}`, "--discard", "-y")),
     // What a person would do by hand, prepared: only destroy and restore are timed.
     virsh: (round) => {
@@ -156,45 +165,48 @@ export async function stalls(tools) {
 const READ_MIB = 16;
 const READ_BYTES = 4096;
 
-/** What a guest waits for a read that its own cache does not answer, over chains whose layers all hold some of it. */
+/**
+ * What a guest waits for a read that its own cache does not answer, over chains whose layers all hold some of it;
+ * against a guest whose disk stays as it was, in turns.
+ */
 export function chains(tools) {
   const { builds, quick, row } = tools;
-  booted(tools);
+  imaged(tools);
   const build = builds.at(-1);
   const { name } = build;
-  const guest = `${name}-reads`;
-  boot(build, guest);
-  inGuest(tools, guest, `dd if=/dev/zero of=/data bs=1M count=${READ_MIB} conv=fsync`);
-  const read = () => {
-    const times = Array.from({ length: quick ? 1 : 3 }, () => {
-      const line = `read a _ </proc/uptime; dd if=/data of=/dev/null bs=${READ_BYTES} iflag=direct; read b _ </proc/uptime; echo $a $b`;
-      const [from, to] = inGuest(tools, guest, line).trim().split(" ").map(Number);
-      return ((to - from) * 1e6) / ((READ_MIB * 1024 ** 2) / READ_BYTES); // microseconds a read
-    });
-    return median(times);
+  const [deep, flat] = ["deep", "flat"].map((kind) => `${name}-${kind}`);
+  for (const guest of [deep, flat]) {
+    boot(build, guest);
+    inGuest(tools, guest, `dd if=/dev/zero of=/data bs=1M count=${READ_MIB} conv=fsync`);
+  }
+  /** Microseconds a read. */
+  const readIn = (guest) => {
+    const line = `read a _ </proc/uptime; dd if=/data of=/dev/null bs=${READ_BYTES} iflag=direct; read b _ </proc/uptime; echo $a $b`;
+    const [from, to] = inGuest(tools, guest, line).trim().split(" ").map(Number);
+    return ((to - from) * 1e6) / ((READ_MIB * 1024 ** 2) / READ_BYTES);
+  };
+  const measure = (what, aim = "") => {
+    const times = { [deep]: [], [flat]: [] };
+    for (let round = 0; round < 3; round += 1) for (const guest of [deep, flat]) times[guest].push(readIn(guest));
+    const [long, short] = [deep, flat].map((guest) => median(times[guest]));
+    row(`guest's read of 4 KiB, ${what}`, { [name]: long }, "1 layer, in turns", short, aim, "µs");
   };
   let depth = 1;
   const names = [];
   const deepen = (to) => {
     for (; depth < to; depth += 1) {
-      names.push(`c${depth}`);
-      build.estrato("snapshot", "create", guest, `c${depth}`, "--quiesce", "off", "-q");
+      names.push(`${deep}/c${depth}`);
+      build.estrato("snapshot", "create", deep, `c${depth}`, "--quiesce", "off", "-q");
       const piece = (READ_MIB * 2 ** 20) / 32;
       const at = (depth * piece) / 65536;
-      inGuest(tools, guest, `dd if=/dev/zero of=/data bs=64k seek=${at} count=${piece / 65536} conv=notrunc,fsync`);
+      inGuest(tools, deep, `dd if=/dev/zero of=/data bs=64k seek=${at} count=${piece / 65536} conv=notrunc,fsync`);
     }
   };
-  const collect = () => {
-    for (const one of names.splice(0)) build.estrato("snapshot", "delete", `${guest}/${one}`);
-    depth = 1;
-  };
-  const one = read();
-  row("guest's read of 4 KiB, 1 layer", { [name]: one }, "–", undefined, "", "µs");
   for (const to of quick ? [8] : [8, 16, 32]) {
     deepen(to);
-    row(`guest's read of 4 KiB, ${to} layers`, { [name]: read() }, "1 layer", one, "", "µs");
-    collect();
-    row(`guest's read of 4 KiB, ${to} layers collected`, { [name]: read() }, "1 layer", one, "1.1", "µs");
+    measure(`${to} layers`);
   }
-  tools.virsh("destroy", guest);
+  build.estrato("snapshot", "delete", ...names);
+  measure(`${depth} layers collected`, "1.1");
+  for (const guest of [deep, flat]) tools.virsh("destroy", guest);
 }

@@ -98,7 +98,7 @@ describe("doctor", () => {
     await leaves(/it has 3 bytes, recorded are \d+; the memory of web1\/m1 needs it/, back);
     copyFileSync(memory, `${rig.home}/memory/snap-stray`);
     expect((await rig.estrato("doctor", "--repair")).code).toBe(8); // somebody's data: it asks
-    await mends(/a memory of \d+ bytes that no snapshot remembers/);
+    await mends(/a memory of [\d.]+ [KM]iB that no snapshot remembers/);
     await leaves(/snapshot web1\/m1: its definition .* is missing/, away(only("records", "snap-")));
     await rig.ok("snapshot", "delete", "web1/m1");
   });

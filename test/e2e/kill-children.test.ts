@@ -77,7 +77,7 @@ describe("kill -9 of the child at work", () => {
 
   it("of a snapshot: it is there as a whole or not at all, and the guest goes on", async () => {
     const copy = await rig.copyOf("kept");
-    for (const call of ["create -q", "snapshot-create", "query-block", "define"]) {
+    for (const call of ["snapshot-create", "query-block", "define"]) {
       for (const after of ["0.005", "0.03", "0.08"]) {
         const ran = await withKill(call, after, "snapshot", "create", "web1", `s${turn}`);
         expect([0, 1, 9]).toContain(ran.code);
@@ -152,7 +152,7 @@ describe("kill -9 of the child at work", () => {
       await rig.heal();
       if (image.code === 0) await rig.ok("image", "delete", "killed");
       expect(await traces()).toEqual(before);
-      for (const call of ["create -q", "net-update", "define", "start"]) {
+      for (const call of ["net-update", "define", "start"]) {
         const made = await withKill(call, after, "instance", "create", "killed", "--image", "bare", ...small);
         await rig.heal();
         if (made.code === 0) await rig.ok("instance", "delete", "killed", "-y");

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { expectSchemaOf } from "../schemas.ts";
 import { until } from "../wait.ts";
 import { byAgent, ssh, systemAgent } from "./guest.ts";
 import { runInProcess } from "./in-process.ts";
@@ -28,6 +29,9 @@ export { virsh } from "./virsh.ts";
 const ENDS_PROCESS = ["ESTRATO_TEST_CRASH", "ESTRATO_TEST_STOP"];
 /** Verbs whose child speaks by the process's own streams. */
 const OWNS_TERMINAL = ["ssh", "console"];
+
+/** What is printed with these is no longer what the schema of the verb says. */
+const CHOOSES = ["-c", "--column", "--query"];
 
 /** test/bed/libvirtd: start, stop, kill, restart. */
 export const libvirtd = (verb: "start" | "stop" | "kill" | "restart") => sure(join(bedFolder, "libvirtd"), verb);
@@ -65,7 +69,7 @@ export interface Rig {
   estratoWith(env: Record<string, string>, ...args: string[]): Promise<Ran>;
   /** Must exit 0; returns stdout. */
   ok(...args: string[]): Promise<string>;
-  /** Must exit 0; returns what `-f json` says. */
+  /** Must exit 0; returns what `-f json` says, which is as the schema of the verb says. */
   json<T = Record<string, unknown>>(...args: string[]): Promise<T>;
   /** Started and left running. */
   start(env: Record<string, string>, ...args: string[]): ChildProcess;
@@ -120,7 +124,11 @@ export async function makeRig(): Promise<Rig> {
     if (ran.code !== 0) throw new Error(`estrato ${args.join(" ")}: exit ${ran.code}\n${ran.stdout}${ran.stderr}`);
     return ran.stdout.replace(/\n$/, "");
   };
-  const json = async <T>(...args: string[]) => JSON.parse(await ok(...args, "-f", "json")) as T;
+  const json = async <T>(...args: string[]) => {
+    const value = JSON.parse(await ok(...args, "-f", "json")) as T;
+    if (!args.some((word) => CHOOSES.includes(word))) await expectSchemaOf(args, value);
+    return value;
+  };
   const met = new Set<string>();
   const bySsh = async (instance: string, line: string) => {
     let address: string | undefined;

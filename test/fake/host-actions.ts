@@ -64,7 +64,7 @@ const EFFECTS: Effects = {
     requireRunning(machine, action.domain).state = "paused";
   },
   resume(machine, action) {
-    requireRunning(machine, action.domain).state = "running";
+    Object.assign(requireRunning(machine, action.domain), { state: "running", asleep: false });
   },
   autostart(machine, action) {
     domainAt(machine, action.domain).autostart = action.on;

@@ -41,6 +41,7 @@ export function switchDisks(machine: FakeMachine, action: Of<"switch-disks">, re
       throw new EstratoError("conflict", `${action.memory}: there is a file of that name`);
     }
     machine.files.set(action.memory, savedMemory(machine, domain));
+    domain.asleep = domain.state === "paused";
   }
   for (const { disk, path } of heads) {
     disk.chain.unshift(path);

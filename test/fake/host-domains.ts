@@ -166,6 +166,7 @@ export function destroy(machine: FakeMachine, domain: string, reason: string): v
   found.unused = [];
   found.jobs = [];
   found.frozen = false;
+  found.asleep = false;
   found.state = "shutoff";
   found.reason = reason;
   if (!found.persistent) machine.domains.delete(parseDefinition(found.inactive).uuid);

@@ -16,6 +16,7 @@ type BlockAction = Of<"block-pull" | "block-commit" | "block-commit-active">;
  */
 export function blockJob(machine: FakeMachine, action: BlockAction, reach: Reach): void {
   const domain = requireRunning(machine, action.domain);
+  if (domain.asleep) throw new EstratoError("failed", `virsh ${action.do}: Block node is read-only`);
   const disk = openDisk(domain, action.device);
   const there = domain.jobs.find((job) => job.device === action.device);
   const part = action.do === "block-commit-active" ? (action.part ?? null) : null;

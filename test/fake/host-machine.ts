@@ -65,6 +65,8 @@ export interface FakeDomain {
   open: FakeOpenDisk[];
   /** Files that its QEMU has open for none of its disks: libvirt died before it had it close them. */
   unused: string[];
+  /** Its memory was saved while it was paused, and it has not been resumed since. */
+  asleep?: boolean;
   jobs: FakeJob[];
   /** The process that runs it, though libvirt takes it for off. */
   stray: number | null;

@@ -250,6 +250,11 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       if (!findDomain(machine, uuid)) throw new EstratoError("not_found", `${uuid}: no such domain`);
       return qemuDisksOf(machine, requireRunning(machine, uuid));
     },
+    async isAsleep(uuid) {
+      alive();
+      if (!findDomain(machine, uuid)) throw new EstratoError("not_found", `${uuid}: no such domain`);
+      return requireRunning(machine, uuid).asleep === true;
+    },
     async agentPing(uuid) {
       alive();
       const found = findDomain(machine, uuid);
@@ -474,6 +479,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       how.onProgress?.(1);
       if (phase !== undefined) die(`${phase === "after" ? "after" : "in"} ${where}`);
     },
+    prepare: () => undefined,
     letGo: async () => undefined,
     close: () => undefined,
   };

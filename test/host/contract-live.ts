@@ -219,6 +219,27 @@ export function liveContract(current: () => Rig): void {
     expect(await rig.read(other)).toEqual({ 0: "A" });
   });
 
+  test("after its memory was saved while it was paused its QEMU commits nothing, until it is resumed", async () => {
+    const rig = current();
+    const uuid = await runningChain(rig);
+    const base = `${rig.folder}/base`;
+    await rig.host.perform({ do: "suspend", domain: uuid });
+    expect(await rig.host.isAsleep(uuid)).toBe(false);
+    const top = `${rig.folder}/${(await chainOf(rig, uuid))[0]}`;
+    const disks = [{ device: "vda", path: await addHead(rig, "last", top) }];
+    const memory = `${rig.folder}/memory`;
+    await rig.host.perform({ do: "switch-disks", domain: uuid, disks, excluded: [], quiesce: false, memory });
+    expect(await rig.host.isAsleep(uuid)).toBe(true);
+    await rig.host.perform({ do: "set-mode", path: base, mode: 0o600 });
+    const commit = { do: "block-commit", domain: uuid, device: "vda", top: `${rig.folder}/middle`, base } as const;
+    await expect(rig.host.perform(commit)).rejects.toMatchObject({ code: "failed" });
+    await rig.host.perform({ do: "resume", domain: uuid });
+    expect(await rig.host.isAsleep(uuid)).toBe(false);
+    await rig.host.perform(commit);
+    expect(await chainOf(rig, uuid)).toEqual(["last", "head", "base"]);
+    expect(await rig.read(base)).toEqual({ 0: "A", 1: "B", 2: "B" });
+  });
+
   test("a disk is attached once, grows under the guest, and never shrinks", async () => {
     const rig = current();
     const uuid = await startGuest(rig, { vda: await rig.addImage("one") });

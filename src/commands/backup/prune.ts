@@ -1,6 +1,7 @@
 import type { Pruned } from "../../core/backups/prune.ts";
 import { text as column, nested, status, time, words } from "../../ui/output/columns.ts";
-import { commandText, planSteps } from "../../ui/plan.ts";
+import { oneOf } from "../../ui/output/shape.ts";
+import { commandText, planSteps, STEPS_SHAPE } from "../../ui/plan.ts";
 import { optional } from "../framework/arguments.ts";
 import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
@@ -13,12 +14,12 @@ const prunedColumns = [
   column<Pruned>("instance", (one) => one.instance),
   column<Pruned>("type", (one) => one.type),
   time<Pruned>("created_at", (one) => one.created_at),
-  status<Pruned>("action", (one) => one.action),
+  status<Pruned>("action", (one) => one.action, { shape: oneOf("keep", "remove") }),
   words<Pruned>("why", (one) => one.why),
   // What a dry run of any other verb prints: here the reasons are the answer.
-  nested<Pruned>("steps", ({ plan }) => (plan === null ? [] : planSteps(plan, { files: false })), {
+  nested("steps", ({ plan }: Pruned) => (plan === null ? [] : planSteps(plan, { files: false })), STEPS_SHAPE, {
     listed: false,
-    forPeople: (steps) => String(Array.isArray(steps) ? steps.length : 0),
+    forPeople: (steps) => String(steps.length),
   }),
 ];
 

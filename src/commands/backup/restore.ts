@@ -22,10 +22,10 @@ interface RestoredView {
 
 const columns: readonly Column<RestoredView>[] = [
   column("backup", (one) => one.backup),
-  column("instance", (one) => one.instance),
-  column("volume", (one) => one.volume),
-  column("id", (one) => one.id),
-  column("kept", (one) => one.kept),
+  column("instance", (one) => one.instance, { orNull: true }),
+  column("volume", (one) => one.volume, { orNull: true }),
+  column("id", (one) => one.id, { orNull: true }),
+  column("kept", (one) => one.kept, { orNull: true }),
 ];
 
 export default verb({

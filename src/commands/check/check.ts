@@ -31,6 +31,7 @@ export default verb({
     }),
   },
   changes: false,
+  needsStore: true,
   examples: [
     { line: "estrato check", says: "the whole host" },
     { line: "estrato check web1 --critical-age 2d", says: "one instance" },

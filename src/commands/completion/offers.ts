@@ -1,6 +1,6 @@
 /** What could be the value of an option, or the word of an argument. */
 import type { Completion } from "../framework/arguments.ts";
-import { type Candidate, candidates } from "../framework/candidates.ts";
+import { type Candidate, candidates, kindMeant } from "../framework/candidates.ts";
 import { GLOBAL_OPTIONS } from "../framework/globals.ts";
 import { verbNamed } from "../framework/noun.ts";
 import type { OptionSpec } from "../framework/options.ts";
@@ -44,6 +44,8 @@ export async function valuesOf(
       const kind = (await place.sources.settings()).completes(place.operands?.[0] ?? "");
       return valuesOf(null, kind, place);
     }
+    case "of-noun":
+      return valuesOf(null, kindMeant(complete, place.operands?.[0]), place);
     default:
       return candidates(complete, place.sources);
   }

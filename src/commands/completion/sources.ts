@@ -25,6 +25,7 @@ export function sourcesOf(outer: Factory, catalogue: Catalogue, words: readonly 
     withoutSettings: true,
     changes: false,
     withoutStore: true,
+    needsStore: false,
   });
   return {
     store: factory.store,

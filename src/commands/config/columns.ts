@@ -6,7 +6,7 @@ export type Setting = ReturnType<Awaited<ReturnType<Factory["settings"]>>["get"]
 
 export const settingColumns = [
   text<Setting>("key", (setting) => setting.key, { rank: 0 }),
-  text<Setting>("value", (setting) => setting.value, { rank: 1 }),
+  text<Setting>("value", (setting) => setting.value, { rank: 1, orNull: true }),
   text<Setting>("origin", (setting) => setting.origin),
-  text<Setting>("source", (setting) => setting.source),
+  text<Setting>("source", (setting) => setting.source, { orNull: true }),
 ];

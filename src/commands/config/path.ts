@@ -1,4 +1,5 @@
 import { text } from "../../ui/output/columns.ts";
+import { oneOf } from "../../ui/output/shape.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 
@@ -9,7 +10,10 @@ interface Place {
 
 export default verb({
   description: "Prints the files that settings are stored in. The user's wins over the system's.",
-  result: result.list([text<Place>("scope", (place) => place.scope), text<Place>("path", (place) => place.path)]),
+  result: result.list([
+    text<Place>("scope", (place) => place.scope, { shape: oneOf("system", "user") }),
+    text<Place>("path", (place) => place.path),
+  ]),
   changes: false,
   withoutSettings: true,
   examples: [{ line: "estrato config path --filter scope=user -f value -c path", says: "your own file" }],

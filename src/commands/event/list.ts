@@ -9,13 +9,13 @@ import { verb } from "../framework/verb.ts";
 const columns = [
   time<EventView>("time", (event) => event.time, { rank: 2 }),
   text<EventView>("operation", (event) => event.operation, { rank: 0 }),
-  text<EventView>("target", (event) => event.target, { rank: 1 }),
+  text<EventView>("target", (event) => event.target, { rank: 1, orNull: true }),
   text<EventView>("result", (event) => event.result, { rank: 1 }),
   text<EventView>("user", (event) => event.user),
   text<EventView>("command", (event) => event.command, { rank: 5 }),
-  span<EventView>("duration_ms", (event) => event.duration_ms ?? null, { header: "Took", rank: 3 }),
+  span<EventView>("duration_ms", (event) => event.duration_ms ?? null, { header: "Took", rank: 3, orNull: true }),
   number<EventView>("merges", (event) => event.merges, { listed: false }),
-  text<EventView>("message", (event) => event.message ?? null, { listed: false }),
+  text<EventView>("message", (event) => event.message ?? null, { listed: false, orNull: true }),
 ];
 
 export default verb({

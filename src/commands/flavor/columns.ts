@@ -10,5 +10,8 @@ export const flavorColumns = [
   number<Flavor>("vcpus", (flavor) => flavor.vcpus),
   size<Flavor>("ram_bytes", (flavor) => flavor.ramBytes),
   size<Flavor>("disk_bytes", (flavor) => flavor.diskBytes),
-  time<Flavor>("created_at", (flavor) => (flavor.createdAt === NEVER ? null : flavor.createdAt), { listed: false }),
+  time<Flavor>("created_at", (flavor) => (flavor.createdAt === NEVER ? null : flavor.createdAt), {
+    listed: false,
+    orNull: true,
+  }),
 ];

@@ -15,6 +15,7 @@ export type Completion =
   | "keypair"
   | "setting"
   | "setting-value" // of the setting that is named before it
+  | "of-noun" // a thing of the noun that is named before it
   | "network"
   | "owner"
   | "command"

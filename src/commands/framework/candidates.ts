@@ -10,6 +10,14 @@ export interface Candidate {
   readonly description: string;
 }
 
+/** Those whose things have names. */
+const NAMED = ["instance", "snapshot", "image", "volume", "backup", "schedule", "flavor", "keypair"] as const;
+
+/** The kind that is meant behind `first`, the word before it: of "of-noun" the one that it names, else itself. */
+export function kindMeant(kind: Completion, first: unknown): Completion {
+  return kind === "of-noun" ? (NAMED.find((noun) => noun === first) ?? "nothing") : kind;
+}
+
 /**
  * From what is remembered alone: one file is read. [] for what has no names, and for files, which a shell knows better.
  */
@@ -51,7 +59,7 @@ const KINDS: Partial<Record<string, Lister>> = {
     })),
   snapshot: (state) =>
     Object.values(state.snapshots)
-      .sort((a, b) => b.createdAt.localeCompare(a.createdAt))
+      .sort((a, b) => Number(a.createdAt < b.createdAt) - Number(a.createdAt > b.createdAt))
       .map((snapshot) => ({
         value: `${snapshotOwner(state, snapshot.instance, snapshot.volume)}/${snapshot.name}`,
         description: snapshot.createdAt,

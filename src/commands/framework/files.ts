@@ -1,8 +1,10 @@
 /** Small files that a command line names. "-" is standard input. */
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 import { addAbortSignal } from "node:stream";
 import { EstratoError } from "../../errors.ts";
 import { readOutside } from "../../outside-file.ts";
+import { syncNames } from "../../synced-folder.ts";
 import { ANSWERS } from "../../system-answer.ts";
 import type { Streams } from "../../ui/streams.ts";
 
@@ -58,6 +60,9 @@ export function writeSecretFile(path: string, text: string): void {
   try {
     const bytes = Buffer.from(text);
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    // There is no other copy of it: it is on the disk before anything is said to be done.
+    fsyncSync(fd);
+    syncNames(dirname(path));
   } catch (error) {
     rmSync(path, { force: true });
     throw fileError(path, error, "written");

@@ -8,7 +8,7 @@ import type { Factory } from "../../factory.ts";
 import type { Prompts } from "../../ui/prompts.ts";
 import { humanAge } from "../../units.ts";
 import type { ArgumentSpec, Completion } from "./arguments.ts";
-import { liveCandidates } from "./candidates.ts";
+import { kindMeant, liveCandidates } from "./candidates.ts";
 import { usageLine } from "./help.ts";
 import { lacking } from "./missing.ts";
 import type { OptionSpec } from "./options.ts";
@@ -34,7 +34,7 @@ export async function guidedWords(
   const { operands } = before.length === 0 ? line : await parseLine(name, verb, [...before, ...words]);
   const behind: string[] = [];
   for (const spec of isChoiceByFilter(verb, line) ? [] : lacking(verb, operands, line.options))
-    behind.push(await argumentWord(name, verb, spec, guide));
+    behind.push(await argumentWord(name, verb, spec, [...operands, ...behind][0], guide));
   for (const key of line.missing) {
     const option = verb.options[key];
     // The dialogue knows better questions, where it has one.
@@ -47,12 +47,20 @@ export async function guidedWords(
 /** What is chosen from what there is: where that is nothing, nothing can be typed either. */
 const CHOSEN: ReadonlySet<Completion> = new Set(["instance", "snapshot", "image", "volume", "keypair", "flavor"]);
 
-async function argumentWord(name: string, verb: Verb, spec: ArgumentSpec<unknown>, guide: Guide): Promise<string> {
+/** `first`: the first argument, which may say of what kind this one is. */
+async function argumentWord(
+  name: string,
+  verb: Verb,
+  spec: ArgumentSpec<unknown>,
+  first: string | undefined,
+  guide: Guide,
+): Promise<string> {
   const question = spec.ask ?? spec.label;
-  const choices = await guide.candidates(spec.complete);
+  const kind = kindMeant(spec.complete, first);
+  const choices = await guide.candidates(kind);
   if (choices.length > 0) return guide.choose(question, choices);
-  if (CHOSEN.has(spec.complete)) {
-    throw new EstratoError("usage", `${name}: ${spec.label} is missing, and there is no ${spec.complete} to choose`, {
+  if (CHOSEN.has(kind)) {
+    throw new EstratoError("usage", `${name}: ${spec.label} is missing, and there is no ${kind} to choose`, {
       hint: `Usage: ${usageLine(name, verb)}.`,
     });
   }

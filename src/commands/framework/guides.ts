@@ -1,4 +1,7 @@
 /** The guides of the manual, for `estrato help GUIDE`: what man/ holds, wrapped to the terminal. */
+import { EstratoError } from "../../errors.ts";
+import type { Surroundings } from "../../factory.ts";
+import { LANGUAGES, type Language, languageAskedFor } from "../../languages.ts";
 import type { Block } from "../../ui/markdown.ts";
 import type { Layout } from "./help-layout.ts";
 
@@ -51,15 +54,25 @@ export const GUIDES: Readonly<Record<string, GuideEntry>> = {
   },
 };
 
-/** Does the environment ask for Spanish, as man(1) and all others read it? */
-export function isSpanish({ LC_ALL, LC_MESSAGES, LANG }: Readonly<Record<string, string | undefined>>): boolean {
-  return /^es([_.@]|$)/.test(LC_ALL || LC_MESSAGES || LANG || "");
+/** As the setting says; where settings are damaged, as the environment does. */
+export async function languageFor({ env, uid, twins }: Surroundings): Promise<Language> {
+  const { openSettings } = await import("../../storage.ts");
+  const folder = twins?.systemFolder;
+  try {
+    const { value } = openSettings({ env, uid, ...(folder === undefined ? {} : { systemFolder: folder }) }).get(
+      "language",
+    );
+    return LANGUAGES.find((language) => language === value) ?? "en";
+  } catch (error) {
+    if (error instanceof EstratoError) return languageAskedFor(env);
+    throw error;
+  }
 }
 
-/** The guide of that name; in Spanish where it is asked for and there is one. */
-export async function guideText(name: string, layout: Layout, spanish = false): Promise<string> {
+/** The guide of that name, in this language where there is one. */
+export async function guideText(name: string, layout: Layout, language: Language): Promise<string> {
   const entry = GUIDES[name];
-  const load = (spanish ? entry?.es : undefined) ?? entry?.load;
+  const load = (language === "en" ? undefined : entry?.[language]) ?? entry?.load;
   const [{ parseGuide }, markdown] = await Promise.all([import("../../ui/markdown.ts"), load?.()]);
   const guide = parseGuide(markdown?.default ?? "");
   const parts = guide.blocks.map((block) => blockText(block, layout));

@@ -1,4 +1,5 @@
 /** What --help prints, from the declarations that the manual is made of. */
+import type { Language } from "../../languages.ts";
 import type { ArgumentSpec } from "./arguments.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
 import { GUIDES, guideText } from "./guides.ts";
@@ -148,17 +149,17 @@ export async function shortHelp(columns: number | null): Promise<string> {
 
 /**
  * The help of the program, of a noun, of a verb, or a guide, for a terminal of so many columns. Guides alone are there
- * in Spanish. Throws "usage" for what there is not.
+ * in several languages. Throws "usage" for what there is not.
  */
 export async function helpFor(
   catalogue: Catalogue,
   words: readonly string[],
   columns: number | null,
-  spanish = false,
+  language: () => Promise<Language>,
 ): Promise<string> {
   const layout = await layoutFor(columns);
   const [only = "", ...others] = words;
-  if (others.length === 0 && Object.hasOwn(GUIDES, only)) return guideText(only, layout, spanish);
+  if (others.length === 0 && Object.hasOwn(GUIDES, only)) return guideText(only, layout, await language());
   const resolved = await resolve(catalogue, words);
   if (resolved.is === "nothing") return programHelp(catalogue, layout);
   if (resolved.is === "noun") {

@@ -16,7 +16,7 @@ import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
 /** Of the JSON that verbs print: raised where a key means something else than before, not where one is added. */
-const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 1;
 
 /** Throws what the verb throws; where only some of its targets failed, after their result is printed. */
 export async function runVerb(
@@ -37,6 +37,7 @@ export async function runVerb(
     withoutSettings: verb.withoutSettings,
     changes: verb.changes,
     withoutStore: verb.withoutStore(line.options),
+    needsStore: verb.needsStore(line.options),
   });
   let whole: readonly string[] | null = null;
   try {

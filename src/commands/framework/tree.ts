@@ -86,6 +86,7 @@ export interface Verb {
   readonly examples: readonly Example[];
   readonly exits: Readonly<Record<number, string>>;
   readonly withoutStore: (options: Any) => boolean;
+  readonly needsStore: (options: Any) => boolean;
   readonly withoutSettings: boolean;
   readonly raw: boolean;
   /** The dialogue about what the line leaves open; null: there is none. */

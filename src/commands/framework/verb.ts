@@ -33,7 +33,7 @@
  *    not import the store or the host.
  * 3. Columns are shared by the verbs of a noun: `columns.ts` beside them, from the builders in
  *    `src/ui/output/columns.ts`. Their keys are the keys of the JSON object; those with `listed: false` are not in the
- *    table of a list.
+ *    table of a list. Each says what its value looks like (`src/ui/output/shape.ts`): `npm run schemas` after a change.
  * 4. Several targets: `many("INSTANCE", …)` and
  *    `return eachTarget(context, args.instances, { kind: "instance", verb: "stop" }, (target) => …)` from `targets.ts`.
  *    It tries all, reports each failure, and gives the exit code of CLI.md.
@@ -67,9 +67,12 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   readonly exits?: Readonly<Record<number, string>>;
   /**
    * True for verbs that begin without a store: those that make things make it, and a few need none. All others are
-   * refused where there is none (6).
+   * refused where there is none (6), but where a person at a terminal only looks: nothing is there then, and a note says
+   * so.
    */
   readonly withoutStore?: boolean | ((options: OptionValues<O>) => boolean);
+  /** True where that would mislead, too: of what changes nothing but in passing, and of what says that all is well. */
+  readonly needsStore?: boolean | ((options: OptionValues<O>) => boolean);
   /** True for verbs that must run even where the settings are damaged. */
   readonly withoutSettings?: boolean;
   /** Gets the words as they are, options and all; only for the hidden verb that completes them. */
@@ -108,7 +111,8 @@ export function verb<
     done: null,
     ...(definition as Omit<typeof definition, "done"> & { done?: Verb["done"] }),
     options: { ...definition.options, ...(definition.existing === undefined ? {} : { ifAbsent }) },
-    withoutStore: withoutStore(definition),
+    withoutStore: asFunction(definition.withoutStore),
+    needsStore: asFunction(definition.needsStore),
     async run(context: Context) {
       const there = context.options.ifAbsent === true ? await definition.existing?.(context as Context<A, O>) : null;
       if (there == null) return (await definition.run(context as Context<A, O>)) ?? null;
@@ -125,9 +129,6 @@ function unchangedAnswer({ globals, factory }: Context, there: Any): Outcome<Any
   return there;
 }
 
-function withoutStore(definition: {
-  readonly withoutStore?: boolean | ((options: Any) => boolean);
-}): Verb["withoutStore"] {
-  const { withoutStore: said = false } = definition;
+function asFunction(said: boolean | ((options: Any) => boolean) = false): (options: Any) => boolean {
   return typeof said === "function" ? said : () => said;
 }

@@ -1,12 +1,16 @@
 import { rest } from "../framework/arguments.ts";
-import { GUIDES, isSpanish } from "../framework/guides.ts";
+import { GUIDES, languageFor } from "../framework/guides.ts";
 import { helpFor } from "../framework/help.ts";
 import { verb } from "../framework/verb.ts";
+
+const TRANSLATED = Object.keys(GUIDES).filter((name) => GUIDES[name]?.es !== undefined);
 
 export default verb({
   description:
     "Shows the help of the program, of a noun, or of a verb: the same as --help there; or a guide of the manual: " +
-    `${Object.keys(GUIDES).join(", ")}.`,
+    `${Object.keys(GUIDES).join(", ")}.\n\n` +
+    "Guides come in the language that the setting `language` names, or else LC_ALL, LC_MESSAGES or LANG, where there is one in it: " +
+    `${TRANSLATED.join(" and ")} are there in Spanish (es).`,
   arguments: { command: rest("COMMAND", "a noun, and a verb of it, or a guide", { complete: "command" }) },
   changes: false,
   withoutSettings: true,
@@ -16,9 +20,8 @@ export default verb({
   ],
   exits: { 2: "there is no such command" },
   async run({ args, catalogue, factory }) {
-    factory.streams.stdout.write(
-      await helpFor(catalogue, args.command, factory.terminal.columns, isSpanish(factory.env)),
-    );
+    const language = () => languageFor(factory.surroundings);
+    factory.streams.stdout.write(await helpFor(catalogue, args.command, factory.terminal.columns, language));
     return null;
   },
 });

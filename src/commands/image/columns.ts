@@ -1,42 +1,39 @@
 /** An image, as its verbs print it. */
 import type { ImageView } from "../../core/images/view.ts";
-import { flag, nested, size, status, text, time } from "../../ui/output/columns.ts";
-import { isObject, type Json } from "../../ui/output/json.ts";
+import { flag, nested, size, status, text, time, words } from "../../ui/output/columns.ts";
+import { AMOUNT, listOf, mapOf, object, oneOf, orNull, TEXT } from "../../ui/output/shape.ts";
 import { humanSize } from "../../units.ts";
 
 export const imageColumns = [
   text<ImageView>("id", (image) => image.id),
   text<ImageView>("name", (image) => image.name),
-  text<ImageView>("type", (image) => image.type, { rank: 1 }),
+  text<ImageView>("type", (image) => image.type, { rank: 1, shape: oneOf("base", "snapshot", "shelved", "backup") }),
   text<ImageView>("owner", (image) => image.owner),
-  text<ImageView>("visibility", (image) => image.visibility, { listed: false }),
-  nested<ImageView>("shared_with", (image) => [...image.sharedWith], {
+  text<ImageView>("visibility", (image) => image.visibility, {
     listed: false,
-    forPeople: (users) => (Array.isArray(users) ? users.join(", ") : ""),
+    shape: oneOf("private", "shared", "public"),
   }),
-  status<ImageView>("status", (image) => image.status),
-  nested<ImageView>(
+  words<ImageView>("shared_with", (image) => image.sharedWith, { listed: false }),
+  status<ImageView>("status", (image) => image.status, { shape: oneOf("active", "error") }),
+  nested(
     "disks",
-    (image) => image.disks.map(({ device, sizeBytes }) => ({ device, size_bytes: sizeBytes })),
-    { listed: false, forPeople: disksForPeople },
+    (image: ImageView) => image.disks.map(({ device, sizeBytes }) => ({ device, size_bytes: sizeBytes })),
+    listOf(object({ device: TEXT, size_bytes: AMOUNT })),
+    {
+      listed: false,
+      forPeople: (disks) => disks.map((disk) => `${disk.device} ${humanSize(disk.size_bytes)}`).join(", "),
+    },
   ),
   size<ImageView>("size_bytes", (image) => image.sizeBytes),
   size<ImageView>("min_disk_bytes", (image) => image.minDiskBytes, { listed: false }),
   size<ImageView>("min_ram_bytes", (image) => image.minRamBytes, { listed: false }),
-  nested<ImageView>("source", ({ source }) => source && { kind: source.kind, id: source.id, name: source.name }, {
-    listed: false,
-    forPeople: (source) => (isObject(source) ? `${source.kind} ${source.name}` : ""),
-  }),
+  nested(
+    "source",
+    ({ source }: ImageView) => source && { kind: source.kind, id: source.id, name: source.name },
+    orNull(object({ kind: oneOf("file", "snapshot", "instance", "volume"), id: orNull(TEXT), name: TEXT })),
+    { listed: false, forPeople: (source) => (source === null ? "" : `${source.kind} ${source.name}`) },
+  ),
   time<ImageView>("created_at", (image) => image.createdAt),
   flag<ImageView>("protected", (image) => image.protected, { listed: false }),
-  nested<ImageView>("properties", (image) => ({ ...image.properties }), { listed: false }),
+  nested("properties", (image: ImageView) => image.properties, mapOf(TEXT), { listed: false }),
 ];
-
-/** `vda 10 GiB, vdb 1 GiB` */
-function disksForPeople(disks: Json): string {
-  if (!Array.isArray(disks)) return "";
-  return disks
-    .filter(isObject)
-    .map((disk) => `${disk.device} ${humanSize(Number(disk.size_bytes))}`)
-    .join(", ");
-}

@@ -29,15 +29,15 @@ export default verb({
     const owner = options.owner === "self" ? factory.user : options.owner;
     const opened = await store();
     const isThere = await opened.isThere();
-    const { missing } = await import("../../core/binding/missing.ts");
-    if (!isThere && (globals.store || factory.env.ESTRATO_HOME)) throw missing(opened);
+    if (!isThere && (globals.store || factory.env.ESTRATO_HOME)) await factory.storeIsMissing(opened);
     const state = await opened.read();
     const selection = { owner: owner === "all" ? null : owner, type: options.type };
     if (options.owner === "self") return listImages(state, selection);
     const { sharedImages } = await import("../../core/sharing/find.ts");
     const shared = await sharedImages(await world());
-    if (!isThere && shared.length === 0) throw missing(opened);
-    if (!isThere) factory.report.note(`there is no store at ${opened.paths.home}: only what others share is listed`);
+    if (!isThere && shared.length === 0) await factory.storeIsMissing(opened);
+    else if (!isThere)
+      factory.report.note(`there is no store at ${opened.paths.home}: only what others share is listed`);
     return listImages(state, selection, shared);
   },
 });

@@ -5,6 +5,7 @@
 import { closeSync, openSync, rmSync, write } from "node:fs";
 import { promisify } from "node:util";
 import type { World } from "../../core/ports.ts";
+import { descriptorPath, forgetDescriptor } from "../../descriptor-names.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Streams } from "../../ui/streams.ts";
 
@@ -12,7 +13,6 @@ import type { Streams } from "../../ui/streams.ts";
 const RESERVE_BYTES = 128 * 1024 ** 2;
 const LOOK_EVERY_BYTES = 64 * 1024 ** 2;
 export const STANDARD_INPUT = "standard input";
-const NUMBERED = /^\d+:/;
 
 /**
  * Reads standard input to its end into a nameless file beside the layers, and calls `work` with a path of it.
@@ -30,14 +30,13 @@ export async function withStandardInput<T>(
   }
   const name = `${world.store.paths.layersFolder}/${world.ids.next("op")}.part`;
   const fd = openSync(name, "wx+", 0o600);
+  const path = descriptorPath(fd, STANDARD_INPUT);
   try {
     rmSync(name);
     await readAll(world, stdin, fd);
-    const path = `/proc/${process.pid}/fd/${fd}`; // proc(5): opening it opens the very file
-    return await work(path).catch((error: unknown) => {
-      throw renamed(error, path);
-    });
+    return await work(path);
   } finally {
+    forgetDescriptor(path);
     closeSync(fd);
   }
 }
@@ -78,13 +77,4 @@ async function requireRoom(world: World): Promise<void> {
 function noRoom(world: World): EstratoError {
   const what = `--file -: there is no room for it in ${world.store.paths.layersFolder}`;
   return new EstratoError("host", what, { hint: "Free some space." });
-}
-
-/** People know it as standard input, and not by a number, which is what refusals call it by. */
-function renamed(error: unknown, path: string): unknown {
-  if (!(error instanceof EstratoError)) return error;
-  const known = (text: string) => text.replaceAll(path, STANDARD_INPUT).replace(NUMBERED, `${STANDARD_INPUT}:`);
-  const hint = error.hint?.replaceAll(path, "the file");
-  const { code, message, cause } = error;
-  return new EstratoError(code, known(message), { cause, ...(hint === undefined ? {} : { hint }) });
 }

@@ -2,42 +2,48 @@
 import type { InstanceDetail } from "../../core/instances/show.ts";
 import type { InstanceView } from "../../core/instances/view.ts";
 import { type Column, flag, nested, number, size, status, text, time, words } from "../../ui/output/columns.ts";
+import { AMOUNT, listOf, mapOf, object, orNull, TEXT } from "../../ui/output/shape.ts";
 import { humanSize } from "../../units.ts";
 
 export const instanceColumns: readonly Column<InstanceView>[] = [
   text("id", (row) => row.id),
   text("name", (row) => row.name),
   status("status", (row) => row.status),
-  text("flavor", (row) => row.flavor),
-  number("vcpus", (row) => row.vcpus, { listed: false }),
-  size("ram_bytes", (row) => row.ram_bytes, { listed: false }),
-  text("image", (row) => row.image),
-  text("image_id", (row) => row.image_id, { listed: false }),
-  text("key_name", (row) => row.key_name, { listed: false }),
+  text("flavor", (row) => row.flavor, { orNull: true }),
+  number("vcpus", (row) => row.vcpus, { listed: false, orNull: true }),
+  size("ram_bytes", (row) => row.ram_bytes, { listed: false, orNull: true }),
+  text("image", (row) => row.image, { orNull: true }),
+  text("image_id", (row) => row.image_id, { listed: false, orNull: true }),
+  text("key_name", (row) => row.key_name, { listed: false, orNull: true }),
   words("addresses", (row) => row.addresses, { rank: 1 }),
   words("macs", (row) => row.macs, { listed: false }),
-  nested("volumes", (row) => row.volumes.map((volume) => ({ ...volume })), {
-    listed: false,
-    forPeople: (volumes) => (volumes as unknown as InstanceView["volumes"]).map(volumeText).join(", "),
-  }),
-  time("created_at", (row) => row.created_at),
+  nested(
+    "volumes",
+    (row: InstanceView) => row.volumes,
+    listOf(object({ id: TEXT, device: TEXT, size_bytes: AMOUNT })),
+    {
+      listed: false,
+      forPeople: (volumes) => volumes.map(volumeText).join(", "),
+    },
+  ),
+  time("created_at", (row) => row.created_at, { orNull: true }),
   flag("managed", (row) => row.managed, { listed: false }),
-  text("owner", (row) => row.owner, { listed: false }),
-  nested("properties", (row) => ({ ...row.properties }), { listed: false }),
+  text("owner", (row) => row.owner, { listed: false, orNull: true }),
+  nested("properties", (row: InstanceView) => row.properties, mapOf(TEXT), { listed: false }),
 ];
 
 export const instanceDetailColumns: readonly Column<InstanceDetail>[] = [
   ...instanceColumns,
-  text("status_reason", (row) => row.status_reason),
-  flag("autostart", (row) => row.autostart),
+  text("status_reason", (row) => row.status_reason, { orNull: true }),
+  flag("autostart", (row) => row.autostart, { orNull: true }),
   words("networks", (row) => row.networks),
-  text("current_snapshot", (row) => row.current_snapshot),
-  nested("disks", (row) => row.disks.map((disk) => ({ ...disk })), {
-    forPeople: (disks) =>
-      (disks as unknown as InstanceDetail["disks"])
-        .map((disk) => `${disk.device}: ${disk.source ?? "empty"}`)
-        .join(", "),
-  }),
+  text("current_snapshot", (row) => row.current_snapshot, { orNull: true }),
+  nested(
+    "disks",
+    (row: InstanceDetail) => row.disks,
+    listOf(object({ device: TEXT, source: orNull(TEXT), format: TEXT })),
+    { forPeople: (disks) => disks.map((disk) => `${disk.device}: ${disk.source ?? "empty"}`).join(", ") },
+  ),
 ];
 
 function volumeText({ device, id, size_bytes }: InstanceView["volumes"][number]): string {

@@ -1,6 +1,4 @@
 import { listInstances } from "../../core/instances/list.ts";
-import type { Factory } from "../../factory.ts";
-import type { Globals } from "../../globals.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { instanceColumns } from "./columns.ts";
@@ -26,14 +24,7 @@ Addresses are those that are reserved, else those that were leased; "instance sh
       says: "print the ids of those that estrato knows",
     },
   ],
-  async run({ world, globals, factory }) {
-    return listInstances(await world(), { macs: await showsMacs(globals, factory) });
+  async run({ world, wants }) {
+    return listInstances(await world(), { macs: wants("macs"), volumes: wants("volumes") });
   },
 });
-
-/** They are not in the table. */
-async function showsMacs({ format, column, query, filter, sort }: Globals, factory: Factory): Promise<boolean> {
-  if (query !== null || [...column, ...filter, sort ?? ""].some((words) => words.startsWith("macs"))) return true;
-  const shown = format ?? (await factory.settings()).get("format").value;
-  return column.length === 0 && (shown === "json" || shown === "yaml");
-}

@@ -1,5 +1,6 @@
 import { between, type Load, look, requireRunning } from "../../core/instances/top.ts";
 import { number, size, text } from "../../ui/output/columns.ts";
+import { FRACTION, oneOf } from "../../ui/output/shape.ts";
 import { rest } from "../framework/arguments.ts";
 import { redrawn } from "../framework/live.ts";
 import { count, duration } from "../framework/options.ts";
@@ -9,10 +10,14 @@ import { verb } from "../framework/verb.ts";
 const columns = [
   text<Load>("id", (one) => one.id),
   text<Load>("name", (one) => one.name),
-  number<Load>("cpu_percent", (one) => one.cpu_percent, { header: "CPU %", rank: 1 }),
+  number<Load>("cpu_percent", (one) => one.cpu_percent, { header: "CPU %", rank: 1, shape: FRACTION }),
   number<Load>("vcpus", (one) => one.vcpus),
   size<Load>("memory_bytes", (one) => one.memory_bytes, { rank: 1 }),
-  text<Load>("memory_source", (one) => one.memory_source, { header: "Says", rank: 2 }),
+  text<Load>("memory_source", (one) => one.memory_source, {
+    header: "Says",
+    rank: 2,
+    shape: oneOf("balloon", "allocation"),
+  }),
   size<Load>("ram_bytes", (one) => one.ram_bytes, { listed: false }),
   size<Load>("disk_read_bytes_per_second", (one) => one.disk_read_bytes_per_second, { header: "Read/s", rank: 2 }),
   size<Load>("disk_write_bytes_per_second", (one) => one.disk_write_bytes_per_second, { header: "Write/s", rank: 2 }),
@@ -42,6 +47,7 @@ export default verb({
     const core = await world();
     await requireRunning(core, args.instances);
     let last = await look(core);
+    if (last.loads.length === 0) return [];
     const measured = async (): Promise<Load[]> => {
       await core.clock.sleep(options.interval, core.signal);
       const before = last;

@@ -17,7 +17,7 @@ type Made = { readonly [K in keyof CreatedKeypair]: K extends "privateKey" ? str
 
 const columns: Column<Made>[] = [
   ...keypairColumns.map((column) => ({ ...column, value: (made: Made) => column.value(made.keypair) })),
-  textColumn<Made>("private_key", (made) => made.privateKey),
+  textColumn<Made>("private_key", (made) => made.privateKey, { orNull: true }),
 ];
 
 export default verb({

@@ -8,11 +8,11 @@ import { verb } from "../framework/verb.ts";
 import { revertKeepMs } from "./keep.ts";
 
 export const revertedColumns = [
-  text<Reverted>("instance", (one) => one.instance),
-  text<Reverted>("volume", (one) => one.volume, { listed: false }),
+  text<Reverted>("instance", (one) => one.instance, { orNull: true }),
+  text<Reverted>("volume", (one) => one.volume, { listed: false, orNull: true }),
   text<Reverted>("snapshot", (one) => one.snapshot),
-  text<Reverted>("kept", (one) => one.kept?.name ?? null),
-  text<Reverted>("kept_id", (one) => one.kept?.id ?? null, { listed: false }),
+  text<Reverted>("kept", (one) => one.kept?.name ?? null, { orNull: true }),
+  text<Reverted>("kept_id", (one) => one.kept?.id ?? null, { listed: false, orNull: true }),
 ];
 
 /** What was kept of before, and how that comes back. */

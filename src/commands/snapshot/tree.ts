@@ -1,22 +1,34 @@
 import { lookUpInstance } from "../../core/instances/find.ts";
 import { type SnapshotTree, snapshotTree, TREE_KEYS, type TreeNode } from "../../core/snapshots/list.ts";
 import { nested, text } from "../../ui/output/columns.ts";
-import type { Json } from "../../ui/output/json.ts";
+import type { Json, JsonObject } from "../../ui/output/json.ts";
+import { listOf, objectSchema, type Shape } from "../../ui/output/shape.ts";
 import { printable } from "../../ui/text.ts";
 import { humanAge, humanSize, humanTime } from "../../units.ts";
 import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
+import { snapshotColumns } from "./columns.ts";
 
 const plainNode = (node: TreeNode): Json => ({
   ...Object.fromEntries(TREE_KEYS.map((key) => [key, node[key]])),
   children: node.children.map(plainNode),
 });
 
+const schemaOf = (wanted: string): JsonObject => snapshotColumns.find(({ key }) => key === wanted)?.shape.schema ?? {};
+
+/** A snapshot in which there are others of its kind: they are what stands at this place of the document. */
+const NODE: Shape<Json> = {
+  schema: objectSchema([
+    ...TREE_KEYS.map((key) => [key, schemaOf(key)] as const),
+    ["children", { type: "array", items: { $ref: "#/$defs/tree/properties/roots/items" } }],
+  ]),
+};
+
 const columns = [
   text<SnapshotTree>("instance", (tree) => tree.instance),
-  text<SnapshotTree>("current", (tree) => tree.current),
-  nested<SnapshotTree>("roots", (tree) => tree.roots.map(plainNode)),
+  text<SnapshotTree>("current", (tree) => tree.current, { orNull: true }),
+  nested("roots", (tree: SnapshotTree) => tree.roots.map(plainNode), listOf(NODE)),
 ];
 
 export default verb({

@@ -17,15 +17,15 @@ export interface Backup {
   /** By instances that were booted from it. */
   readonly uses: readonly Use[];
   /**
-   * Is that only that it is being merged with one on which it builds? It reads the same all the while; who works there,
-   * or died at it, ends it.
+   * That is only that it is being merged with this one, on which it builds: it reads the same all the while. Who works
+   * there, or died at it, ends it; where he cannot, cut-off.ts does.
    */
-  readonly merging?: boolean;
+  readonly merging?: string | null;
 }
 
 /** Must it be taken for lost? One that is being merged reads the same all the while. */
 export function isDamaged({ problem, merging }: Pick<Backup, "problem" | "merging">): boolean {
-  return problem !== null && merging !== true;
+  return problem !== null && (merging ?? null) === null;
 }
 
 /** The oldest first; what has no readable date before all others. */

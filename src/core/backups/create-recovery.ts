@@ -25,6 +25,8 @@ export interface BackupData {
    * libvirt's secret for the time of the backup, which holds the passphrase of what is written; null: not encrypted.
    */
   readonly secret: string | null;
+  /** What its copies take at most: for who goes along. */
+  readonly bytes?: number | undefined;
   readonly content: Pick<Manifest, "name" | "type" | "instance" | "identity" | "schedule" | "owner" | "compressed">;
 }
 
@@ -37,6 +39,7 @@ export const createBackupKind: Kind<BackupData> = {
     part: v.string(),
     through: v.object({ instance: v.string(), snapshot: v.string() }),
     secret: v.nullable(v.string()),
+    bytes: v.optional(v.number()),
     content: contentSchema,
   }),
   older: { 1: (data) => data }, // without the identity, which its manifest then lacks

@@ -68,8 +68,8 @@ export async function createBackupLocked(
   const secret = await planKey(world, options.passphraseFile);
   requireEncryption(state, momentOf(state, uuid, left), secret !== null, status.name);
   const identity = await identityOf(world, state, status);
-  const data = dataOf(world, state, status, options, { id, secret, store, identity });
   const bytes = await copiedBytes(world, state, planned.copies);
+  const data = dataOf(world, state, status, options, { id, secret, store, identity, bytes });
   const how = { passable, compress: options.compress, passphraseFile: options.passphraseFile, bytes };
   await openTarget(world, target).requireSpace(bytes, `backup of ${status.name}`);
   const take = (within: World) =>
@@ -161,11 +161,13 @@ function dataOf(
     secret,
     store,
     identity,
+    bytes,
   }: {
     readonly id: string;
     readonly secret: string | null;
     readonly store: string;
     readonly identity: Identity;
+    readonly bytes: number;
   },
 ): BackupData {
   const { vcpus, ramBytes } = status.inactive;
@@ -176,6 +178,7 @@ function dataOf(
     part: openTarget(world, target).unfinishedName(id, store),
     through: { instance: status.uuid, snapshot: `backup-${id}` },
     secret,
+    bytes,
     content: {
       name,
       type,

@@ -50,6 +50,7 @@ export function deleteSteps(
   data: DeleteData,
   passphraseFile: string | null,
   above: Manifest | null, // of what stands on it
+  store: string | null, // the id of this one, for the note
 ): Step[] {
   const { id, child, secret } = data;
   const target = openTarget(world, data.target);
@@ -59,7 +60,7 @@ export function deleteSteps(
     ...(key.length === 0
       ? []
       : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }]),
-    { id: "mark-void", title: "Mark it void", actions: going.writeText(VOID_NOTE, voidText(data)) },
+    { id: "mark-void", title: "Mark it void", actions: going.writeText(VOID_NOTE, voidText(data, store)) },
     {
       id: "forget-bookmark",
       title: "Forget its bookmark",
@@ -108,8 +109,8 @@ export function requireMerging({ name, merging }: BackupTarget): Merging {
   });
 }
 
-function voidText({ id, child, devices }: DeleteData): string {
-  return `${JSON.stringify({ format: 1, id, child, devices })}\n`;
+function voidText({ id, child, devices }: DeleteData, store: string | null): string {
+  return `${JSON.stringify({ format: 1, id, child, devices, store })}\n`;
 }
 
 function mergeActions(merging: Merging, { id, child, devices, secret }: MergeData): Action[] {
@@ -162,7 +163,7 @@ async function manifestOf(backup: StoredBackup): Promise<Manifest> {
  * Always forward: from the void note on the one that goes is void. Where the target is not there, throws "host": it
  * waits.
  */
-async function recoverDeleteBackup(world: World, locks: HeldLocks, data: DeleteData): Promise<Outcome> {
+export async function recoverDeleteBackup(world: World, locks: HeldLocks, data: DeleteData): Promise<Outcome> {
   const { id, child } = data;
   const target = openTarget(world, data.target);
   // An empty mount point says nothing of what was in it.

@@ -10,11 +10,13 @@ import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type Backup, isDamaged, standingOnBackup } from "./backup.ts";
+import { cutOffOf, endDeletion } from "./cut-off.ts";
 import { type DeleteData, deleteBackupKind, deleteSteps, requireMerging } from "./delete-recovery.ts";
 import { findBackup } from "./find.ts";
 import { planKey, requireKey } from "./key.ts";
 import { sweep } from "./leftovers.ts";
 import { backupsIn } from "./list.ts";
+import { isBackupId } from "./parts.ts";
 import { requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 import { requireUnread } from "./uses.ts";
@@ -22,7 +24,8 @@ import { requireUnread } from "./uses.ts";
 /**
  * Deletes one, anywhere in a chain; all others read the same afterwards. Asks first; null where the answer was no, or
  * when it is done. Throws "conflict" for a protected one and for one that an instance still reads from, "usage" where
- * an encrypted one must be merged and `passphraseFile` is null. Damaged ones go too, where nothing stands on them.
+ * an encrypted one must be merged and `passphraseFile` is null. Damaged ones go too, where nothing stands on them. One
+ * whose deletion was cut off is one no more: that is ended, without a question.
  */
 export async function deleteBackup(
   world: World,
@@ -30,6 +33,11 @@ export async function deleteBackup(
   word: string,
   passphraseFile: string | null,
 ): Promise<PlanView | null> {
+  for (const target of isBackupId(word) ? targets : []) {
+    // One that was being deleted: that is ended.
+    const cutOff = await cutOffOf(world, target, word);
+    if (cutOff !== null) return endDeletion(world, target, word, passphraseFile);
+  }
   const first = await findBackup(world, targets, word);
   requireUnprotected(first);
   requireUnread(await backupsIn(world, first.target), first.id);
@@ -61,10 +69,11 @@ export async function deleteLocked(
   const merging = backup.manifest?.encrypted === true && plan.devices.length > 0;
   requireKey(merging, passphraseFile, `backup ${id}: what builds on it is merged, and`);
   if (plan.devices.length > 0) requireMerging(openTarget(world, target));
-  const marker = await requireTarget(world, await world.store.read(), target);
+  const state = await world.store.read();
+  const marker = await requireTarget(world, state, target);
   const data = { ...plan, marker, secret: merging ? await planKey(world, passphraseFile) : null };
   const above = all.find((one) => one.id === data.child)?.manifest ?? null;
-  const steps = deleteSteps(world, data, passphraseFile, above);
+  const steps = deleteSteps(world, data, passphraseFile, above, state.storeId);
   // In its journal stands the target alone: where that is unmounted before recovery, the instance is not held up.
   const own = { ...locks, names: [target] };
   return run<DeleteData, null>(world, own, {

@@ -14,11 +14,20 @@ import type { BackupFiles, BackupTarget } from "./targets/target.ts";
 export interface Examined {
   readonly problems: readonly string[];
   readonly readBytes: number;
+  /** The disk did not read a file to its end: it may another time, so that this is told and not remembered. */
+  readonly isUnread?: boolean;
 }
 
-/** The words for a file that is gone or another. */
-export function wrong(files: BackupFiles, file: string, missing: boolean): string {
-  return `${files.nameOf(file)}: ${missing ? "it is missing" : "it is not what was written"}`;
+/** Why a file cannot be what was written, before it is opened; null where it may be. */
+export async function fileProblem(files: BackupFiles, file: string): Promise<string | null> {
+  const found = await files.look(file);
+  if (found === null) return `${files.nameOf(file)}: it is missing`;
+  return found.isRegularFile && !found.isLink ? null : `${files.nameOf(file)}: it is no regular file`;
+}
+
+/** The words for a file that is another one. */
+export function changed(files: BackupFiles, file: string): string {
+  return `${files.nameOf(file)}: it is not what was written`;
 }
 
 /** A disk of the backup `id`. `share`: of its bytes only that; null: all. */
@@ -32,16 +41,18 @@ export async function examineDisk(
 ): Promise<Examined> {
   const stored = target.backup(id);
   const name = stored.nameOf(disk.file);
-  if ((await stored.look(disk.file)) === null) return { problems: [`${name}: it is missing`], readBytes: 0 };
+  const missing = (await fileProblem(stored, disk.file)) ?? (await fileProblem(stored, disk.sums.file));
+  if (missing !== null) return { problems: [missing], readBytes: 0 };
   const text = await stored.readText(disk.sums.file);
   if (text === null || sha256(text) !== disk.sums.sha256) {
-    return { problems: [wrong(stored, disk.sums.file, text === null)], readBytes: 0 };
+    return { problems: [changed(stored, disk.sums.file)], readBytes: 0 };
   }
   const wanted = parseSums(text, stored.nameOf(disk.sums.file));
   const isWanted = share === null ? null : blocksIn(share, id, disk.file, wanted.sums.length);
   const found = await stored.blockSums(disk.file, wanted.blockBytes, {
     ...(isWanted === null ? {} : { known: wanted.sums.map((sum, index) => (isWanted[index] ? null : sum)) }),
-    onProgress: (fraction) => world.report.progress(`Read ${disk.file} of ${id}`, fraction),
+    onProgress: (fraction) =>
+      world.report.progress(`Read ${disk.file} of ${id}`, fraction, { totalBytes: disk.fileBytes }),
   });
   const problems = differences(name, wanted, found);
   if (problems.length === 0) {

@@ -117,7 +117,11 @@ export function requireNoProblems({ id }: Backup, [problem]: readonly string[]):
 
 /** Throws "integrity" where it is damaged. */
 export function requireWhole(backup: Backup): WholeBackup {
-  const { id, manifest, problem } = backup;
+  const { id, manifest, problem, merging = null, target } = backup;
   if (manifest !== null && problem === null) return { ...backup, manifest };
-  throw new EstratoError("integrity", `backup ${id}: ${problem}`, { hint: `See "estrato backup verify ${id}".` });
+  const hint =
+    merging === null
+      ? `See "estrato backup verify ${id}".`
+      : `Try again; where nobody is at work there any more, this ends it: estrato backup delete ${merging} --target ${target}.`;
+  throw new EstratoError("integrity", `backup ${id}: ${problem}`, { hint });
 }

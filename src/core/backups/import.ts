@@ -16,6 +16,7 @@ import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import type { BorrowedImage } from "../sharing/borrow.ts";
 import { requireSpace } from "../space.ts";
+import { changed, fileProblem } from "./examine-disk.ts";
 import type { WholeBackup } from "./find.ts";
 import { type BackupDisk, type Manifest, sha256 } from "./manifest.ts";
 import { openTarget } from "./targets/open.ts";
@@ -161,10 +162,11 @@ export function importSteps(world: World, plan: Import, wanted: DefinitionWish):
 /** The very text that the manifest has the sum of. Throws "integrity" where it is another one, none, or not there. */
 export async function readDefinition(world: World, source: StoredBackup, { definition }: Manifest): Promise<string> {
   const { file, sha256: sum } = definition;
+  const missing = await fileProblem(source, file);
+  if (missing !== null) throw new EstratoError("integrity", missing);
   const xml = await source.readText(file);
-  if (xml === null) throw new EstratoError("integrity", `${source.nameOf(file)}: it is missing`);
-  if (sha256(xml) === sum) return requireDefinition(world, xml, source.nameOf(file));
-  throw new EstratoError("integrity", `${source.nameOf(file)}: it is not what was written`, {
+  if (xml !== null && sha256(xml) === sum) return requireDefinition(world, xml, source.nameOf(file));
+  throw new EstratoError("integrity", changed(source, file), {
     hint: "Restore another backup.",
   });
 }

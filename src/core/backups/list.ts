@@ -110,7 +110,7 @@ function withoutParents(one: Backup, known: ReadonlyMap<string, Backup>, going: 
   if (first === undefined) return one;
   if (!missing.every((id) => going.has(id)))
     return { ...one, problem: `${first}, on which it builds, is missing or damaged` };
-  return { ...one, problem: `it is being merged with ${first}, on which it builds`, merging: true };
+  return { ...one, problem: `it is being merged with ${first}, on which it builds`, merging: first };
 }
 
 /** What `verify` found of a backup holds for all that stand on it. */
@@ -118,10 +118,10 @@ function withVerdicts(all: readonly Backup[]): Backup[] {
   const known = new Map(all.map((one) => [one.id, one]));
   return all.map((one) => {
     if (isDamaged(one)) return one;
-    if (one.damage !== null) return { ...one, problem: one.damage, merging: false };
+    if (one.damage !== null) return { ...one, problem: one.damage, merging: null };
     const below = ancestorsOf(one, known).find((id) => known.get(id)?.damage != null);
     if (below === undefined) return one;
-    return { ...one, problem: `${below}, on which it builds, is damaged`, merging: false };
+    return { ...one, problem: `${below}, on which it builds, is damaged`, merging: null };
   });
 }
 
@@ -175,7 +175,7 @@ export function viewBackup({ id, target, manifest, instanceName, problem, mergin
     type: manifest?.type ?? null,
     instance: instanceName,
     instance_id: manifest?.instance.id ?? null,
-    status: problem === null ? "available" : merging ? "merging" : "damaged",
+    status: problem === null ? "available" : (merging ?? null) !== null ? "merging" : "damaged",
     problem,
     incremental: parent !== null,
     parent,

@@ -48,8 +48,10 @@ export async function pruneBackups(
   for (const target of targets) {
     await withLocks(world, [target], async (locks) => {
       await sweep(world, locks, target);
-      for (const { name, ...series } of seriesIn(await backupsIn(world, target), only)) {
-        const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, retention);
+      let all = await backupsIn(world, target);
+      for (const { name, ...series } of seriesIn(all, only)) {
+        const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, retention, all);
+        if (!world.dryRun && verdicts.some(({ keep }) => !keep)) all = await backupsIn(world, target);
         for (const { id, createdAt, keep, why, plan = null } of verdicts) {
           const action = keep ? "keep" : "remove";
           pruned.push({ id, instance: name, type: series.type, created_at: createdAt, action, why, plan });

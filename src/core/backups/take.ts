@@ -79,7 +79,8 @@ export interface Place {
 /**
  * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from,
  * or that a damaged one builds on, is kept this time, which a note says: the night must not fail for it. Returns the
- * verdicts, the newest first; in a dry run, in which nothing goes, with the plans of those that would.
+ * verdicts, the newest first; in a dry run, in which nothing goes, with the plans of those that would. `known`: what
+ * lies in the target, where that was read under this lock.
  */
 export async function removeUnkept(
   world: World,
@@ -87,8 +88,9 @@ export async function removeUnkept(
   { target, passphraseFile }: Place,
   series: Series,
   { policy, zone }: Retention,
+  known?: readonly Backup[],
 ): Promise<(Verdict & { readonly plan?: PlanView | null })[]> {
-  const all = await backupsIn(world, target);
+  const all = known ?? (await backupsIn(world, target));
   const due = retainOfVolumes(inSeries(all, series), policy, zone, world.clock.now());
   const verdicts = due.map((verdict) => keptInUse(all, verdict));
   const plans = new Map<string, PlanView | null>();

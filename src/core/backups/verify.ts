@@ -8,7 +8,7 @@ import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { ancestorsOf, type Backup } from "./backup.ts";
 import { rememberVerdict } from "./damage.ts";
-import { type Examined, examineDisk, wrong } from "./examine-disk.ts";
+import { changed, type Examined, examineDisk, fileProblem } from "./examine-disk.ts";
 import { findBackup } from "./find.ts";
 import { readDefinition } from "./import.ts";
 import { backupsIn } from "./list.ts";
@@ -77,7 +77,9 @@ async function verifyThese(
   const again = await withLocks(world, [target], async (locks) => {
     const read = await readThese(world, target, ({ id }) => doubtful.has(id), false, null);
     if (world.dryRun) return read.verified;
-    for (const [id, { problems }] of read.seen) await rememberVerdict(world, locks, target, id, problems);
+    for (const [id, { problems, isUnread }] of read.seen) {
+      if (isUnread !== true) await rememberVerdict(world, locks, target, id, problems);
+    }
     return read.verified;
   });
   return verified.flatMap((one) => (doubtful.has(one.id) ? again.filter(({ id }) => id === one.id) : [one]));
@@ -164,7 +166,23 @@ export async function examineAll(
   return { problems, readBytes };
 }
 
+/** What its files are; where the disk does not read one (EIO), that, and the others of its target are read yet. */
 async function examine(world: World, target: BackupTarget, manifest: Manifest, share: Share | null): Promise<Examined> {
+  try {
+    return await examineFiles(world, target, manifest, share);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EIO") throw error;
+    const { name } = target.backup(manifest.id);
+    return { problems: [`${name}: the disk does not read one of its files`], readBytes: 0, isUnread: true };
+  }
+}
+
+async function examineFiles(
+  world: World,
+  target: BackupTarget,
+  manifest: Manifest,
+  share: Share | null,
+): Promise<Examined> {
   const problems = await smallProblems(world, target.backup(manifest.id), manifest);
   let readBytes = 0;
   for (const disk of manifest.disks) {
@@ -185,8 +203,9 @@ export async function smallProblems(world: World, stored: StoredBackup, manifest
   });
   for (const kept of [nvram, tpm, seed]) {
     if (kept === null) continue;
-    const there = (await stored.look(kept.file)) !== null;
-    if (!there || (await fileSum(stored, kept.file)) !== kept.sha256) problems.push(wrong(stored, kept.file, !there));
+    const missing = await fileProblem(stored, kept.file);
+    if (missing !== null) problems.push(missing);
+    else if ((await fileSum(stored, kept.file)) !== kept.sha256) problems.push(changed(stored, kept.file));
   }
   return problems;
 }

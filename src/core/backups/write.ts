@@ -96,8 +96,9 @@ export async function summedDisk(
   },
 ): Promise<BackupDisk> {
   const file = diskFile(disk.device);
-  const onProgress = (fraction: number) => world.report.progress(`Sum ${file}`, fraction);
   const read = how.from ?? { files, file };
+  const totalBytes = (await read.files.look(read.file))?.sizeBytes ?? 0;
+  const onProgress = (fraction: number) => world.report.progress(`Sum ${file}`, fraction, { totalBytes });
   const sums = await read.files.blockSums(read.file, BLOCK_BYTES, { onProgress, known: how.known });
   const text = sumsText(sums);
   const name = sumsFile(disk.device, merged);

@@ -6,8 +6,8 @@ import { examineWritable } from "../doctor/remembered.ts";
 import { borrowedBackupsOf, isBorrowedBackup } from "../graph/borrowed.ts";
 import { depth, standingOn } from "../graph/references.ts";
 import { instanceId } from "../instances/find.ts";
-import type { JournalEntry } from "../model/journal.ts";
 import type { Schedule, State } from "../model/state.ts";
+import { isAbandoned } from "../operations/entries.ts";
 import type { World } from "../ports.ts";
 import { nextDue } from "../schedules/cron-time.ts";
 import { instanceNameOf } from "../schedules/find.ts";
@@ -206,7 +206,6 @@ function readingOf(state: State, instance: string | null): Facts["reading"] {
   return [...readers].map(([backup, by]) => ({ backup, by: [...new Set(by)] }));
 }
 
-/** Whoever works on one holds its locks: those that can be taken are nobody's. They are let go of at once. */
 async function interrupted(world: World, instance: string | null): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await world.store.journal.list()) {
@@ -214,15 +213,4 @@ async function interrupted(world: World, instance: string | null): Promise<strin
     if (await isAbandoned(world, entry)) found.push(entry.command);
   }
   return found;
-}
-
-async function isAbandoned(world: World, entry: JournalEntry): Promise<boolean> {
-  try {
-    await (await world.store.lock(entry.locks, 0)).release();
-  } catch (error) {
-    if (error instanceof EstratoError && error.code === "conflict") return false;
-    throw error;
-  }
-  // It may have ended between our look and our lock.
-  return (await world.store.journal.list()).some(({ id }) => id === entry.id);
 }

@@ -1,5 +1,6 @@
 /** Compares the layers that we remember with the files that are there. */
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { hiddenInStore } from "../abandoned.ts";
 import { standingOn } from "../graph/references.ts";
 import { filesInUse } from "../in-use.ts";
@@ -161,7 +162,7 @@ async function halfMadeLayer(world: World, path: string): Promise<Finding> {
   const bytes = (await world.host.fileInfo(path))?.allocatedBytes ?? 0;
   const info = await world.host.imageInfo(path, { shared: true, format: "qcow2" }).catch(() => null);
   const below = info?.backing == null ? "" : `, stands on ${info.backing}`;
-  const found = removal(path, `it has ${bytes} bytes${below}, and ${HALF_MADE}`, [`${path}, ${bytes} bytes`]);
+  const found = removal(path, `it has ${humanSize(bytes)}${below}, and ${HALF_MADE}`, [`${path}, ${humanSize(bytes)}`]);
   return byPerson({ ...found, remedy: `${found.remedy} (${TAKE_IN})` });
 }
 
@@ -173,20 +174,22 @@ function byPerson(finding: Finding): Finding {
 async function orphanLayer(world: World, path: string): Promise<Finding> {
   const empty = await isEmptyLayer(world, path);
   const bytes = (await world.host.fileInfo(path))?.allocatedBytes ?? 0;
-  const problem = empty ? "an empty file that nothing remembers" : `a file with ${bytes} bytes that nothing remembers`;
-  return removal(path, problem, empty ? [] : [`${path}, ${bytes} bytes`]);
+  const problem = empty
+    ? "an empty file that nothing remembers"
+    : `a file with ${humanSize(bytes)} that nothing remembers`;
+  return removal(path, problem, empty ? [] : [`${path}, ${humanSize(bytes)}`]);
 }
 
 /** It may be the only one that is left of what somebody deleted by mistake: it goes only after a yes. */
 async function orphanOf(world: World, path: string, kind: "memory" | "record" | "hidden"): Promise<Finding> {
   const { allocatedBytes = 0, sizeBytes = 0 } = (await world.host.fileInfo(path)) ?? {};
   if (kind === "memory") {
-    const problem = `a memory of ${allocatedBytes} bytes that no snapshot remembers`;
-    return removal(path, problem, [`${path}, ${allocatedBytes} bytes`]);
+    const problem = `a memory of ${humanSize(allocatedBytes)} that no snapshot remembers`;
+    return removal(path, problem, [`${path}, ${humanSize(allocatedBytes)}`]);
   }
-  if (kind === "hidden") return removal(path, "a hidden file of nobody's here", [`${path}, ${sizeBytes} bytes`]);
+  if (kind === "hidden") return removal(path, "a hidden file of nobody's here", [`${path}, ${humanSize(sizeBytes)}`]);
   const problem = "a definition, NVRAM, TPM state or seed that nothing remembers";
-  return removal(path, problem, [`${path}, ${sizeBytes} bytes`]);
+  return removal(path, problem, [`${path}, ${humanSize(sizeBytes)}`]);
 }
 
 function removal(path: string, problem: string, loses: readonly string[]): Finding {

@@ -3,17 +3,19 @@
  * backups that are damaged.
  */
 import { isDamaged } from "../backups/backup.ts";
+import { cutOffIn, endLocked } from "../backups/cut-off.ts";
 import { leftoversIn, sweep } from "../backups/leftovers.ts";
 import { backupsIn } from "../backups/list.ts";
 import { distinctTargets, isThere } from "../backups/targets/identity.ts";
 import type { State } from "../model/state.ts";
-import type { World } from "../ports.ts";
+import type { HeldLocks, World } from "../ports.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
 export async function examineTargets(world: World, state: State): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const target of await distinctTargets(world, Object.keys(state.targets))) {
     findings.push(...(await damagedIn(world, state, target)));
+    findings.push(...(await examineCutOff(world, state, target)));
     for (const name of await leftoversIn(world, state, target)) {
       findings.push({
         subject: name,
@@ -24,6 +26,22 @@ export async function examineTargets(world: World, state: State): Promise<Findin
     }
   }
   return findings;
+}
+
+/** Of this store: what another has begun is its own affair. */
+async function examineCutOff(world: World, state: State, target: string): Promise<Finding[]> {
+  if (!(await isThere(world, state, target))) return [];
+  return (await cutOffIn(world, state, target)).map(({ id, child, encrypted }) => {
+    const subject = `backup ${id}`;
+    const problem =
+      child === null
+        ? "its deletion was cut off, and nothing is left that would end it"
+        : `its deletion was cut off, and nothing is left that would end it: nothing can be made of ${child}, which builds on it`;
+    const line = `estrato backup delete ${id} --target ${target} --passphrase-file FILE`;
+    if (encrypted) return unmendable(subject, problem, `End it: ${line}.`);
+    const mend = async (w: World, locks: HeldLocks) => void (await endLocked(w, locks, target, id, null));
+    return { subject, problem, remedy: "End it.", mending: { locks: [target], loses: [], mend } };
+  });
 }
 
 /** Their verdict stays until a later `verify` finds them whole, or they are deleted. */

@@ -104,9 +104,10 @@ export function descendants(state: State, layer: string, graph: LayerGraph = lay
  * The volumes whose disk reads this layer: its own, where it is a head, and those of every head above it. `instance` is
  * null for a free volume.
  */
-export function descendantHeads(state: State, layer: string, graph?: LayerGraph): Volume[] {
-  const standing = new Set([layer, ...descendants(state, layer, graph)]);
-  return Object.values(state.volumes).filter(({ head }) => standing.has(head));
+export function descendantHeads(state: State, layer: string, graph: LayerGraph = layerGraph(state)): Volume[] {
+  return [layer, ...descendants(state, layer, graph)]
+    .flatMap((id) => graph.pointers.get(id) ?? [])
+    .flatMap(({ kind, id }) => (kind === "volume" ? (state.volumes[id] ?? []) : []));
 }
 
 /**

@@ -91,8 +91,8 @@ async function copy(
   options: SaveImageOptions,
 ): Promise<PlanView | null> {
   const data = await plan(world, options);
-  await requireRoom(world, layer, data, `copy of image ${name}`);
-  const steps = saveSteps(world, layer, data, options);
+  const bytes = await requireRoom(world, layer, data, `copy of image ${name}`);
+  const steps = saveSteps(world, layer, data, options, bytes);
   return run(world, locks, { kind: saveImageKind, target: name, data, steps, result: async () => null });
 }
 
@@ -137,17 +137,21 @@ async function plan(world: World, { to }: SaveImageOptions): Promise<SaveData> {
   return { work: `${dirname(to.path)}/.estrato-${world.ids.next("op")}`, to: to.path, before };
 }
 
-async function requireRoom(world: World, layer: Source, data: SaveData, what: string): Promise<void> {
-  await requireSpace(world, await world.host.convertedBytes(imageOf(layer)), what, dirname(data.work));
+/** Returns how much the copy takes at most. */
+async function requireRoom(world: World, layer: Source, data: SaveData, what: string): Promise<number> {
+  const bytes = await world.host.convertedBytes(imageOf(layer));
+  await requireSpace(world, bytes, what, dirname(data.work));
+  return bytes;
 }
 
-function saveSteps(world: World, layer: Source, data: SaveData, options: SaveImageOptions): Step[] {
+function saveSteps(world: World, layer: Source, data: SaveData, options: SaveImageOptions, bytes: number): Step[] {
   const { work } = data;
   const { to, format, compress } = options;
   const passphraseFile = options.passphraseFile ?? null;
   const copy: Step = {
     id: "copy-disk",
     title: "Copy the disk",
+    bytes,
     actions: [
       {
         do: "convert",

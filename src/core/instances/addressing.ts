@@ -42,13 +42,18 @@ export interface Addressing {
   readonly made: readonly Reservation[];
 }
 
-const DEFAULT_NETWORK = "default";
+/** Where nobody has set another. */
+const USUAL_NETWORK = "default";
 const AGAIN = "Define that network again as it was; or make another instance of it: --instance NAME.";
 
 /** The networks that it will be on. Throws "usage" for one that its definition does not have. */
-export function networksFor(options: AddressWish, inherited: Inherited | null): string[] {
+export function networksFor(
+  { usualNetwork }: Pick<World, "usualNetwork">,
+  options: AddressWish,
+  inherited: Inherited | null,
+): string[] {
   if (options.as !== undefined) return networksOf(options.as);
-  const name = chooseNetwork(options, inherited);
+  const name = chooseNetwork(options, inherited, usualNetwork ?? USUAL_NETWORK);
   return name === null ? [] : [name];
 }
 
@@ -169,9 +174,9 @@ function requireFreeAddress(
   }
 }
 
-/** The one that was asked for, else that of the source's definition, else the default. */
-function chooseNetwork(options: AddressWish, inherited: Inherited | null): string | null {
-  const own = inherited === null ? DEFAULT_NETWORK : (inherited.network ?? "none");
+/** The one that was asked for, else that of the source's definition, else the usual one. */
+function chooseNetwork(options: AddressWish, inherited: Inherited | null, usual: string): string | null {
+  const own = inherited === null ? usual : (inherited.network ?? "none");
   const name = options.network?.name ?? own;
   if (name !== "none") return name;
   if (options.ip === null) return null;

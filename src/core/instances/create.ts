@@ -63,7 +63,7 @@ export async function createInstance(world: World, options: CreateInstanceOption
     const publicKey = as === undefined ? keyOf(state, options.keyName) : as.publicKey;
     const taking = { isItself: as !== undefined, trust: options.trustDefinition ?? null };
     const inherited = await inheritedDefinition(world, source, taking);
-    const networks = networksFor(options, inherited);
+    const networks = networksFor(world, options, inherited);
     const networkLock = await lockAddresses(world, networks);
     try {
       // Read again: whoever held the network's lock before us has recorded an address.
@@ -96,7 +96,7 @@ async function sourceToCopy(world: World, options: CreateInstanceOptions): Promi
   if (copied === null) return null;
   await requireFreeName(world, state, options.name);
   keyOf(state, options.keyName);
-  for (const network of networksFor(options, null)) await requireNetwork(world, network);
+  for (const network of networksFor(world, options, null)) await requireNetwork(world, network);
   return copied;
 }
 

@@ -21,6 +21,7 @@ import { setLines } from "../schedules/create.ts";
 import { CRONTAB_LOCK } from "../schedules/find.ts";
 import { unlinkShelf } from "../shelving/record.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { findToChange } from "../volumes/take-in.ts";
 import { type Doomed, findDoomed, losses } from "./doomed.ts";
 import { forgetForeignVolumes } from "./foreign.ts";
 import { keptName } from "./kept-definition.ts";
@@ -70,7 +71,8 @@ export const deleteInstanceKind: Kind<DeleteData> = {
  * Deletes an instance, running or not, with its snapshots and the volumes that its creation made; others are detached.
  * Its schedules go too. Images, backups and snapshots of volumes stay. Asks first; null where the answer was no, or
  * when it is done; a dry run returns the plan. Memory that libvirt has saved of it is named as lost, and goes. Throws
- * "conflict" for a protected snapshot and for what undefining would break (libvirt's own snapshots).
+ * "conflict" for a protected snapshot, for what undefining would break (libvirt's own snapshots), and where what another
+ * tool has put on its disks cannot be taken in.
  */
 export async function deleteInstance(
   world: World,
@@ -80,6 +82,8 @@ export async function deleteInstance(
   const first = await findDoomed(world, target, options.keepVolumes);
   if (!(await confirmed(world, { text: `Delete instance ${first.name}?`, loses: losses(world, first) }))) return null;
   const plan = await withLocks(world, [first.uuid, ...scheduleLocks(first)], async (locks) => {
+    // What another tool has put on its disks holds what the guest last wrote.
+    if (first.status !== null) await findToChange(world, locks, first.uuid);
     const doomed = await findDoomed(world, first.uuid, options.keepVolumes);
     if (scheduleLocks(doomed).some((name) => !locks.names.includes(name))) {
       throw new EstratoError("conflict", `instance ${doomed.name}: it has got a schedule meanwhile`, {

@@ -71,12 +71,13 @@ export function statusWord(facts: Pick<DomainFacts, "state" | "managedSave"> | n
   return state;
 }
 
-/** The view of an instance. At least one of `facts` and `record` is there. */
+/** At least one of `facts` and `record` is there. `volumes`: with them, for whose sizes the layers are read. */
 export function instanceView(
   state: State,
   facts: DomainFacts | null,
   record: Instance | null,
   addresses: readonly string[],
+  { volumes = true } = {},
 ): InstanceView {
   const id = facts?.uuid ?? record?.id ?? "";
   const shelved = facts === null ? (record?.shelved ?? null) : null;
@@ -92,7 +93,7 @@ export function instanceView(
     key_name: record?.keyName ?? null,
     addresses,
     macs: facts?.macs ?? (shelved?.interfaces ?? record?.addresses)?.map((one) => one.mac) ?? [],
-    volumes: volumeViews(state, id),
+    volumes: volumes ? volumeViews(state, id) : [],
     created_at: record?.createdAt ?? null,
     managed: record !== null,
     owner: record?.owner ?? null,
@@ -102,9 +103,11 @@ export function instanceView(
 
 function sourceName(state: State, id: string | null): string | null {
   if (id === null) return null;
+  const image = state.images[id]; // first: most are made from one, and there are more snapshots to be read
+  if (image !== undefined) return image.name;
   const snapshot = state.snapshots[id];
-  const known = state.images[id]?.name ?? (snapshot === undefined ? null : snapshotLabel(state, snapshot));
-  return known ?? Object.values(state.layers).find(({ borrowed }) => borrowed?.image === id)?.borrowed?.name ?? id;
+  if (snapshot !== undefined) return snapshotLabel(state, snapshot);
+  return Object.values(state.layers).find(({ borrowed }) => borrowed?.image === id)?.borrowed?.name ?? id;
 }
 
 function volumeViews(state: State, uuid: string): InstanceVolumeView[] {

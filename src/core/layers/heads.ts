@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { markBorrowed, unmarkBorrowed } from "../graph/borrowed.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
@@ -95,7 +96,7 @@ function chooseSize(request: VolumeRequest, parentBytes: number | null): number 
   if (parentBytes === null || wantedBytes >= parentBytes) return wantedBytes;
   throw new EstratoError(
     "usage",
-    `${request.what}: ${wantedBytes} bytes are less than the ${parentBytes} of what it is made from`,
+    `${request.what}: ${humanSize(wantedBytes)} is less than the ${humanSize(parentBytes)} of what it is made from`,
     {
       hint: "Ask for at least as much; a disk can grow but not shrink.",
     },

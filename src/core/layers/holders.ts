@@ -6,6 +6,7 @@ import { EstratoError } from "../../errors.ts";
 import { borrowedBelow } from "../graph/borrowed.ts";
 import type { Holder, ResumeFacts } from "../graph/decisions.ts";
 import { chain, children, descendantHeads } from "../graph/references.ts";
+import { whyAsleep } from "../instances/asleep.ts";
 import { lostAmong } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus, QemuDisk } from "../model/host.ts";
@@ -157,8 +158,10 @@ async function holdersOfDomain(
   const own = Object.values(state.layers).filter(({ borrowed }) => borrowed === undefined);
   const byFile = new Map(own.map((layer) => [layer.file, layer.id]));
   let disks: Awaited<ReturnType<World["host"]["qemuDisks"]>>;
+  let asleep: string | null;
   try {
     disks = await world.host.qemuDisks(status.uuid);
+    asleep = await whyAsleep(world, status);
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
     // Take the record's word for what it holds, and move nothing under it.
@@ -186,6 +189,7 @@ async function holdersOfDomain(
             instance: status.uuid,
             device: disk.device,
             role: index === 0 ? "head" : "backing",
+            ...(asleep === null ? {} : { blocked: asleep }),
             ...becauseOf(disk.device),
             ...lie,
           },

@@ -89,19 +89,35 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
     isOutrun = !(await markBusy(world, state, decision.layer, effects, id));
     if (isOutrun) throw new EstratoError("conflict", `layer ${decision.layer}: something else is at work on its chain`);
   };
+  let looking: Promise<void> | null = null;
+  const lookForHolders = () => requireAllUnheld(world, effects.unheld, decision);
+  const recordIt = async () => {
+    // Nobody opens it any more: no definition or header has named it since all that stood on it was re-pointed. A QEMU
+    // that has just merged it may still be closing it.
+    if (decision.kind === "free" || (decision.live === null && looksOnce(decision))) {
+      looking = lookForHolders();
+      looking.catch(() => undefined); // its step throws it
+    }
+    await recordMerge(world, effects, id);
+  };
   const steps: Step[] = [
     { id: "mark-layers", title: "Mark the layers", run: mark },
-    { id: "merge", title: titles.work, actions: takenApart(effects.work, state, decision, pause) },
+    {
+      id: "merge",
+      title: titles.work,
+      actions: takenApart(effects.work, state, decision, pause),
+      ...(decision.kind === "merge" ? { bytes: decision.bytes } : {}),
+    },
     {
       id: "relink",
       title: "Re-point what stands on it",
       actions: [...effects.settle, ...goingOn(state, decision, pause)],
     },
-    { id: "record", title: "Record", run: () => recordMerge(world, effects, id) },
+    { id: "record", title: "Record", run: recordIt },
     {
       id: "look-for-holders",
       title: "Look whether anybody holds the old file",
-      run: () => requireAllUnheld(world, effects.unheld, decision),
+      run: () => looking ?? lookForHolders(),
     },
     { id: "remove-file", title: titles.last, actions: effects.cleanup },
     ...(secret === null
@@ -155,9 +171,12 @@ async function recordMerge(world: World, effects: Effects, mark: string): Promis
 }
 
 /** What stands below a head, or between frozen layers, no guest has written to since it was frozen: one look tells. */
+function looksOnce(decision: Free | Merge): boolean {
+  return decision.kind === "merge" && !decision.head && pivoted(decision) === null;
+}
+
 async function requireAllUnheld(world: World, paths: readonly string[], decision: Free | Merge): Promise<void> {
-  const looks = decision.kind === "merge" && !decision.head && pivoted(decision) === null ? 1 : 2;
-  for (const path of paths) await requireUnheld(world, path, looks);
+  for (const path of paths) await requireUnheld(world, path, looksOnce(decision) ? 1 : 2);
 }
 
 /** Ends a merge where a person has chosen: the guest goes on in the layer's file, where it was being moved to. */

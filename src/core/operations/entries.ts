@@ -47,3 +47,18 @@ function isChild(one: JournalEntry, entry: JournalEntry, later: boolean): boolea
   if (one.parent !== undefined) return one.parent === entry.id;
   return later && one.locks.some((name) => entry.locks.includes(name));
 }
+
+/**
+ * Has whoever worked on it died? A living one holds its locks: those that can be taken are nobody's, and are let go of
+ * at once.
+ */
+export async function isAbandoned(world: World, entry: JournalEntry): Promise<boolean> {
+  try {
+    await (await world.store.lock(entry.locks, 0)).release();
+  } catch (error) {
+    if (error instanceof EstratoError && error.code === "conflict") return false;
+    throw error;
+  }
+  // It may have ended between our look and our lock.
+  return (await world.store.journal.list()).some(({ id }) => id === entry.id);
+}

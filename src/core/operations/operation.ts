@@ -69,10 +69,10 @@ export async function run<Data, Result>(
     await closeEntry(world, entry);
   } catch (error) {
     await unwind(world, locks, operation, entry, error);
-    await log(world, operation, entry, error instanceof EstratoError ? error.code : "failed");
+    await log(world, operation, entry, error);
     throw error;
   }
-  await log(world, operation, entry, "done");
+  await log(world, operation, entry, null);
   return operation.result();
 }
 
@@ -97,12 +97,12 @@ async function planOf<Data, Result>(world: World, operation: Operation<Data, Res
   };
 }
 
-/** For people (`event list`): a log that cannot be written stops nothing. */
+/** For people (`event list`): a log that cannot be written stops nothing. `error` null: it is done. */
 async function log<Data, Result>(
   world: World,
   { kind, target }: Operation<Data, Result>,
   { createdAt }: JournalEntry,
-  result: string,
+  error: unknown,
 ): Promise<void> {
   const now = world.clock.now();
   const event = {
@@ -111,8 +111,9 @@ async function log<Data, Result>(
     command: world.command,
     operation: kind.name,
     target: target,
-    result,
+    result: error === null ? "done" : error instanceof EstratoError ? error.code : "failed",
     user: world.user,
+    ...(error instanceof EstratoError ? { message: error.message } : {}),
   };
   await world.store.events.append(event).catch(() => undefined);
 }
@@ -135,6 +136,11 @@ async function runSteps<Data, Result>(
     index += 1;
   };
   for (const step of steps) {
+    // What remains is to be remembered: the host is told nothing more, and its children end meanwhile. Who releases
+    // the locks waits until they have.
+    const { actions: toDo, shown, child: inner } = step;
+    const isRemembering = toDo === undefined && shown === undefined && inner === undefined;
+    if (isRemembering && step === steps.at(-1)) world.host.letGo(locks.fds).catch(() => undefined);
     const actions = step.actions ?? [];
     const { sums, bytes } = step;
     // Of several nobody knows how much is whose.

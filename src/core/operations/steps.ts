@@ -104,7 +104,7 @@ export async function perform(
   title: string | null = null,
   { sums, bytes }: Pick<Step, "sums" | "bytes"> = {},
 ): Promise<void> {
-  const moved = bytes === undefined ? {} : { totalBytes: bytes };
+  const moved = bytes === undefined || bytes === 0 ? {} : { totalBytes: bytes };
   for (const action of actions) {
     await (await import("../sharing/read-again.ts")).recheckRead(world, action);
     const done = world.host.perform(action, {

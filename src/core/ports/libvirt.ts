@@ -41,6 +41,11 @@ export interface LibvirtPort {
   display(uuid: string): Promise<string | null>;
   /** What QEMU has open, of a running domain. */
   qemuDisks(uuid: string): Promise<QemuDisk[]>;
+  /**
+   * Of a running domain: its memory was saved while it was paused, and until it is resumed its QEMU takes no block job
+   * and changes no file (LIBVIRT.md, trap 30).
+   */
+  isAsleep(uuid: string): Promise<boolean>;
   /** Is the agent answering now? */
   agentPing(uuid: string, timeoutMs: number): Promise<boolean>;
   /** "frozen" or "thawed"; null where no agent answers. */

@@ -22,6 +22,8 @@ export interface MachinePort {
   /** The commands that `perform` would start, for people: pure. */
   commandsFor(action: Action): Command[];
   perform(action: Action, options?: PerformOptions): Promise<void>;
+  /** Starts what is about to be told to change things under these locks; it does nothing until then. */
+  prepare(lockFds: readonly number[]): void;
   /** Ends every child that is kept with these descriptors of locks: to be called before they are released. */
   letGo(lockFds: readonly number[]): Promise<void>;
   /** Tells every kept child to end: nothing is asked afterwards. */

@@ -16,7 +16,7 @@ export interface ScheduleView {
   readonly last_message: string | null;
   readonly last_ms: number | null;
   readonly last_good_at: string | null;
-  readonly task: Readonly<Record<string, string | number | boolean | null | string[]>>;
+  readonly task: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
   readonly retention: Readonly<Record<string, number>> | null;
   readonly zone: string;
   readonly jitter_ms: number;

@@ -104,6 +104,7 @@ export async function createSnapshotLocked(
     data,
     steps,
     begin: async () => {
+      world.host.prepare(locks.fds); // while the journal and what precedes it are written
       if (memory !== null && heads.some(({ after }) => after.secret !== null)) {
         world.report.note(`${status.name}: ${MEMORY_IS_PLAIN}`);
       }

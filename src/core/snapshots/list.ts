@@ -44,15 +44,18 @@ export interface SnapshotFilter {
   readonly owner?: string;
 }
 
+/** Which keys of a view are looked at: the others may be left as null or false where they cost something. */
+export type Wants = (key: keyof SnapshotView) => boolean;
+
 /** The snapshots that match, oldest first, with libvirt's own of one named instance at the end, marked. */
-export async function listSnapshots(world: World, filter: SnapshotFilter, measured: boolean): Promise<SnapshotView[]> {
+export async function listSnapshots(world: World, filter: SnapshotFilter, wants: Wants): Promise<SnapshotView[]> {
   const state = await world.store.read();
   const found = Object.values(state.snapshots)
     .filter((one) => filter.instance === undefined || one.instance === filter.instance)
     .filter((one) => filter.volume === undefined || one.disks.some((disk) => disk.volume === filter.volume))
     .filter((one) => filter.owner === undefined || one.owner === filter.owner)
     .sort(byAge);
-  const views = await viewSnapshots(world, state, found, measured);
+  const views = await viewSnapshots(world, state, found, wants);
   if (filter.instance === undefined || filter.owner !== undefined || filter.volume !== undefined) return views;
   return [...views, ...(await libvirtSnapshots(world, filter.instance))];
 }
@@ -63,16 +66,17 @@ function byAge(a: Snapshot, b: Snapshot): number {
   return a.id < b.id ? -1 : 1;
 }
 
-/** Views of these; with the bytes that are theirs alone, for which files are read, only where they are `measured`. */
+/** Views of these. Files are read for the bytes that are theirs alone, and all layers for which is the current one. */
 export async function viewSnapshots(
   world: World,
   state: State,
   snapshots: readonly Snapshot[],
-  measured: boolean,
+  wants: Wants,
 ): Promise<SnapshotView[]> {
   const pointers = snapshots.map(({ id }) => [{ kind: "snapshot" as const, id }]);
-  const exclusive = measured ? await exclusiveOf(world, state, pointers) : [];
+  const exclusive = wants("exclusive_bytes") ? await exclusiveOf(world, state, pointers) : [];
   const now = world.clock.now().toISOString();
+  const showsCurrent = wants("current");
   return snapshots.map((one, index) => ({
     id: one.id,
     name: one.name,
@@ -82,10 +86,7 @@ export async function viewSnapshots(
     instance_id: one.instance,
     volume: one.volume,
     parent: one.parent,
-    // Asks all layers: for whoever wants to see it
-    get current() {
-      return isCurrent(state, one);
-    },
+    current: showsCurrent && isCurrent(state, one),
     memory: one.memory !== null,
     consistency: one.consistency,
     size_bytes: one.disks.reduce((sum, disk) => sum + disk.sizeBytes, one.memory?.sizeBytes ?? 0),
@@ -174,14 +175,19 @@ export interface SnapshotTree {
   readonly roots: readonly TreeNode[];
 }
 
-/** The tree of an instance's snapshots, children by age; `measured` as of viewSnapshots. */
+/** The tree of an instance's snapshots, children by age; `measured`: with what each would free. */
 export async function snapshotTree(world: World, state: State, uuid: string, measured: boolean): Promise<SnapshotTree> {
   const instance = state.instances[uuid];
   if (instance === undefined)
     throw new EstratoError("not_found", `instance ${uuid}: it has no snapshots`, {
       hint: `Take one: estrato snapshot create ${uuid}.`,
     });
-  const all = await viewSnapshots(world, state, snapshotsOf(state, uuid), measured);
+  const all = await viewSnapshots(
+    world,
+    state,
+    snapshotsOf(state, uuid),
+    (key) => measured || key !== "exclusive_bytes",
+  );
   const known = new Set(all.map((one) => one.id));
   const childrenOf = new Map<string | null, SnapshotView[]>();
   for (const one of all) {

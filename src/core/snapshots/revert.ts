@@ -47,7 +47,7 @@ export async function unrevertSnapshot(
     const state = await world.store.read();
     const id = state.instances[status.uuid]?.undo ?? null;
     const kept = id === null ? undefined : state.snapshots[id];
-    const expired = kept?.expiresAt != null && kept.expiresAt <= world.clock.now().toISOString();
+    const expired = kept?.expiresAt != null && !kept.protected && kept.expiresAt <= world.clock.now().toISOString();
     if (kept === undefined || expired) {
       throw new EstratoError(
         "conflict",
@@ -57,7 +57,8 @@ export async function unrevertSnapshot(
         },
       );
     }
-    return revertLocked(world, locks, kept.id, kept.id, options);
+    // A protected one stays: who has protected it wants it beyond this.
+    return revertLocked(world, locks, kept.id, kept.protected ? null : kept.id, options);
   });
 }
 
@@ -87,6 +88,7 @@ export async function revertLocked(
     steps,
     notes: data.was === "off" ? [] : ["What is in the guest's memory will be lost."],
     begin: async () => {
+      world.host.prepare(locks.fds); // while the journal and the new heads are written
       if (status.inactive.tpm !== null && data.tpm === null && data.memory == null)
         world.report.note(
           `${status.name}: its TPM stays as it is: it had kept nothing yet when the snapshot was taken`,

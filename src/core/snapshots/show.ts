@@ -28,7 +28,7 @@ export async function showSnapshot(world: World, target: string): Promise<Snapsh
 
 /** Asked anew each time: what a host has changes. */
 export async function detailSnapshot(world: World, state: State, snapshot: Snapshot): Promise<SnapshotDetail> {
-  const [view] = await viewSnapshots(world, state, [snapshot], true);
+  const [view] = await viewSnapshots(world, state, [snapshot], () => true);
   const { memory } = snapshot;
   const reason = await whyNot(world, state, snapshot);
   return {

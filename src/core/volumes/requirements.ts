@@ -1,5 +1,6 @@
 /** What volumes must be before something is done to them; each throws before anything is touched. */
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
@@ -17,7 +18,7 @@ export function requireDiskSize(what: string, bytes: number): number {
     });
   }
   if (bytes > LARGEST_BYTES) {
-    throw new EstratoError("usage", `${what}: ${bytes} bytes are more than a volume can have`, {
+    throw new EstratoError("usage", `${what}: ${humanSize(bytes)} is more than a volume can have`, {
       hint: "Give 2048T at most.",
     });
   }

@@ -1,7 +1,9 @@
 /** `volume resize`: a volume grows, under its running guest or at rest. */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { humanSize } from "../../units.ts";
 import { imageOf } from "../graph/files.ts";
+import { requireAwake } from "../instances/asleep.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
@@ -48,9 +50,13 @@ export async function resizeVolume(world: World, target: string, sizeBytes: numb
     const head = headOf(state, volume);
     const nowBytes = await sizeNow(world, state, volume, status);
     if (sizeBytes < nowBytes) {
-      throw new EstratoError("usage", `volume ${label}: ${sizeBytes} bytes are less than the ${nowBytes} it has`, {
-        hint: "A disk can grow but not shrink.",
-      });
+      throw new EstratoError(
+        "usage",
+        `volume ${label}: ${humanSize(sizeBytes)} is less than the ${humanSize(nowBytes)} it has`,
+        {
+          hint: "A disk can grow but not shrink.",
+        },
+      );
     }
     await requireGrowable(world, head, label);
     const data: ResizeData = { uuid: volume.instance, device: volume.device, head, sizeBytes };
@@ -64,6 +70,7 @@ async function sizeNow(world: World, state: State, volume: Volume, status: Domai
   const head = headOf(state, volume);
   if (status !== null) {
     refuseUnsafe(status);
+    await requireAwake(world, status);
     const facts = await requireAgreement(world, state, status);
     const liveBytes = facts.find((fact) => fact.volume.id === volume.id)?.liveSizeBytes ?? null;
     if (liveBytes !== null) return Math.max(head.sizeBytes, liveBytes);

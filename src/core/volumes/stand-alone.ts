@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { redefining, relinked } from "../graph/effects.ts";
 import { chain, instanceDisk } from "../graph/references.ts";
+import { requireAwake } from "../instances/asleep.ts";
 import { findAgain } from "../instances/find.ts";
 import { filesOf, hasPulled } from "../layers/pulled.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -37,13 +38,15 @@ export const standAloneKind: Kind<AloneData> = {
 export async function standAlone(world: World, locks: HeldLocks, instance: string, device: string): Promise<void> {
   const { state, status } = await findAgain(world, locks, instance);
   refuseUnsafe(status);
+  await requireAwake(world, status);
   const facts = await requireAgreement(world, state, status);
   const head = state.layers[facts.find((one) => one.device === device)?.volume.head ?? ""];
   const disk = instanceDisk(state, instance, device);
   if (head === undefined || head.parent === null) {
     throw new EstratoError("integrity", `${disk}: what QEMU has open is not what is recorded`);
   }
-  await requireSpace(world, await bytesBelow(world, state, head), `${disk}: taking in what it stands on`);
+  const bytes = await bytesBelow(world, state, head);
+  await requireSpace(world, bytes, `${disk}: taking in what it stands on`);
   const data: AloneData = { instance, device, head: head.id };
   await run(world, locks, {
     ...{ kind: standAloneKind, target: status.name, data },
@@ -52,6 +55,7 @@ export async function standAlone(world: World, locks: HeldLocks, instance: strin
         id: "pull",
         title: `Let ${disk} take in what it stands on`,
         actions: [{ do: "block-pull", domain: instance, device, base: null, mayStop: true }],
+        bytes,
       },
       {
         id: "compare",

@@ -1,10 +1,11 @@
 /** Actions on image files that no guest holds. Every one leaves what it wrote on the disk, not in a cache. */
-import { link, rename } from "node:fs/promises";
+import { link, rename, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { CopySums } from "../../core/model/action.ts";
 import { EstratoError } from "../../errors.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath } from "../files.ts";
-import { requireImages } from "../image-chain.ts";
+import { imageChain, requireImages } from "../image-chain.ts";
+import { emptyOverlay } from "../qcow2-new.ts";
 import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
 import { temporaryName } from "../temporary-files.ts";
@@ -29,17 +30,12 @@ import { requireEncrypted, requireOpens, runLuks, withSecrets } from "./luks.ts"
  */
 export async function performCreateDisk(context: ActionContext, action: ActionOf<"create-disk">): Promise<void> {
   const part = temporaryName(action.path);
-  if (action.backing !== null) await requireImages(action.backing);
   if (action.backing !== null) context.virsh.prepare(holdingLocks(context)); // a domain gets it next
+  const head = action.backing === null ? null : await plainHead(action, action.backing);
   await createEmpty(part, 0o600);
   try {
-    const command = createDisk(action, part);
-    const secrets = action.secret === undefined ? [] : [{ secret: action.secret }];
-    await withSecrets(context, secrets, async (how) => {
-      if (action.secret !== undefined && action.backing !== null) await requireOpens(context, action.backing.path, how);
-      await runLuks(context, command, how, part);
-    });
-    if (action.secret !== undefined) await requireEncrypted(context, part);
+    if (head === null) await runCreate(context, action, part);
+    else await writeFile(part, head);
     await syncPath(part);
     await link(part, action.path);
   } catch (error) {
@@ -49,6 +45,28 @@ export async function performCreateDisk(context: ActionContext, action: ActionOf
     await removeFile(part);
   }
   await syncPath(dirname(action.path));
+}
+
+/**
+ * A head that holds nothing and is not encrypted, as we write it ourselves; null where what it is to stand on is not
+ * plainly there, and qemu-img says why. "host" where QEMU might wait for a file of that chain.
+ */
+async function plainHead(
+  { sizeBytes, secret }: ActionOf<"create-disk">,
+  backing: { readonly path: string; readonly format: string },
+): Promise<Buffer | null> {
+  const [top] = await imageChain(backing.path, backing.format);
+  if (secret !== undefined || top === undefined || top.fault !== null) return null;
+  return emptyOverlay({ backing, sizeBytes });
+}
+
+async function runCreate(context: ActionContext, action: ActionOf<"create-disk">, part: string): Promise<void> {
+  const { backing, secret } = action;
+  await withSecrets(context, secret === undefined ? [] : [{ secret }], async (how) => {
+    if (secret !== undefined && backing !== null) await requireOpens(context, backing.path, how);
+    await runLuks(context, createDisk(action, part), how, part);
+  });
+  if (secret !== undefined) await requireEncrypted(context, part);
 }
 
 /** The file that is there must be the one that we would have made: same size, same backing, no data of its own. */
@@ -70,7 +88,8 @@ async function assertUntouched(context: ActionContext, action: ActionOf<"create-
  * is held.
  */
 export async function performCommit(context: ActionContext, action: ActionOf<"commit">): Promise<void> {
-  const info = await imageInfo(context.processes, action.top, { format: action.topFormat });
+  // By its header alone: qemu-img, which is about to write to both, says itself who holds one of them.
+  const info = await imageInfo(context.processes, action.top, { shared: true, format: action.topFormat });
   if (info?.backing !== action.base) {
     throw new EstratoError("integrity", `${action.top}: it does not stand on ${action.base}`);
   }

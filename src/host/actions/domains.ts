@@ -57,7 +57,6 @@ export async function performDefine(context: ActionContext, action: ActionOf<"de
 }
 
 export async function performRedefine(context: ActionContext, action: ActionOf<"redefine">): Promise<void> {
-  context.virsh.prepare(holdingLocks(context));
   const question = ["dumpxml", "--domain", action.domain, "--inactive", "--security-info"];
   const xml = action.xml ?? (await context.virsh.output(question));
   const disks = Object.fromEntries(action.disks.map(({ device, ...file }) => [device, file]));

@@ -3,6 +3,7 @@
 import { humanAge, humanSize, humanSpan, humanTime } from "../../units.ts";
 import type { Paint } from "../colour.ts";
 import { cell, isObject, type Json } from "./json.ts";
+import { AMOUNT, BOOLEAN, listOf, orNull, type Shape, TEXT, TIME, WHOLE } from "./shape.ts";
 
 export interface Column<Row> {
   /** snake_case; what -c, --sort, --filter and --query call it. */
@@ -14,6 +15,8 @@ export interface Column<Row> {
   /** Where a list is too wide for the terminal, the lowest ranks come first, and 0 is always there. */
   readonly rank: number;
   readonly value: (row: Row) => Json;
+  /** Of that value: the schemas are made of it. */
+  readonly shape: Shape<unknown>;
   /** For people; not made harmless yet. `nowMs`: times are told as ages. */
   readonly text: (value: Json, nowMs?: number) => string;
   readonly paint?: (value: Json) => Paint | null;
@@ -45,18 +48,45 @@ function headerOf(key: string): string {
   return label.charAt(0).toUpperCase() + label.slice(1);
 }
 
+/** A value that may be missing is null, and its column says so. */
+interface OrNull {
+  readonly orNull: true;
+}
+
+type Extras<T> = ColumnExtras & {
+  /** Where it is more than the builder knows: words that are all there are. */
+  readonly shape?: Shape<T>;
+};
+
+/** Makes the column of a value of the type T. */
+interface Builder<T extends Json> {
+  <Row>(key: string, value: (row: Row) => T, extras?: Extras<T>): Column<Row>;
+  <Row>(key: string, value: (row: Row) => T | null, extras: Extras<T> & OrNull): Column<Row>;
+}
+
+type How = Partial<Pick<Column<never>, "align" | "text" | "paint">>;
+
+function builder<T extends Json>(usual: Shape<T>, how: How = {}): Builder<T> {
+  return <Row>(key: string, value: (row: Row) => Json, extras: Extras<T> & Partial<OrNull> = {}): Column<Row> => {
+    const shape = extras.shape ?? usual;
+    return column(key, value, extras.orNull ? orNull<T>(shape) : shape, extras, how);
+  };
+}
+
 function column<Row>(
   key: string,
   value: (row: Row) => Json,
-  extras: ColumnExtras | undefined,
-  how: Partial<Pick<Column<Row>, "align" | "text" | "paint">> = {},
+  shape: Shape<unknown>,
+  extras: ColumnExtras,
+  how: How,
 ): Column<Row> {
   return {
     key,
     value,
-    header: extras?.header ?? headerOf(key),
-    listed: extras?.listed ?? true,
-    rank: extras?.rank ?? RANKS[key] ?? OTHERS,
+    shape,
+    header: extras.header ?? headerOf(key),
+    listed: extras.listed ?? true,
+    rank: extras.rank ?? RANKS[key] ?? OTHERS,
     align: "left",
     text: (one) => peopleText(one),
     ...how,
@@ -64,64 +94,59 @@ function column<Row>(
 }
 
 /** Text: names, ids, words. */
-export function text<Row>(key: string, value: (row: Row) => string | null, extras?: ColumnExtras): Column<Row> {
-  return column(key, value, extras);
-}
+export const text = builder<string>(TEXT);
 
-export function number<Row>(key: string, value: (row: Row) => number | null, extras?: ColumnExtras): Column<Row> {
-  return column(key, value, extras, { align: "right" });
-}
+export const number = builder<number>(WHOLE, { align: "right" });
 
 /** An integer of bytes: `10 GiB` for people. The key ends in `_bytes`. */
-export function size<Row>(key: string, value: (row: Row) => number | null, extras?: ColumnExtras): Column<Row> {
-  const shown = (bytes: Json): string => (typeof bytes === "number" ? humanSize(bytes) : "");
-  return column(key, value, extras, { align: "right", text: shown });
-}
+export const size = builder<number>(AMOUNT, {
+  align: "right",
+  text: (bytes) => (typeof bytes === "number" ? humanSize(bytes) : ""),
+});
 
 /** ISO 8601 UTC; for people the age, or short and local. The key ends in `_at`. */
-export function time<Row>(key: string, value: (row: Row) => string | null, extras?: ColumnExtras): Column<Row> {
-  const shown = (iso: string, nowMs?: number): string => (nowMs === undefined ? humanTime(iso) : humanAge(iso, nowMs));
-  return column(key, value, extras, { text: (iso, nowMs) => (typeof iso === "string" ? shown(iso, nowMs) : "") });
-}
+export const time = builder<string>(TIME, {
+  text: (iso, nowMs) => {
+    if (typeof iso !== "string") return "";
+    return nowMs === undefined ? humanTime(iso) : humanAge(iso, nowMs);
+  },
+});
 
 /** How long something took, in milliseconds: `2.4 s` for people. The key ends in `_ms`. */
-export function span<Row>(key: string, value: (row: Row) => number | null, extras?: ColumnExtras): Column<Row> {
-  const shown = (ms: Json): string => (typeof ms === "number" ? humanSpan(ms) : "");
-  return column(key, value, extras, { align: "right", text: shown });
-}
+export const span = builder<number>(AMOUNT, {
+  align: "right",
+  text: (ms) => (typeof ms === "number" ? humanSpan(ms) : ""),
+});
 
 /** true or false: `yes` or `no` for people. */
-export function flag<Row>(key: string, value: (row: Row) => boolean | null, extras?: ColumnExtras): Column<Row> {
-  return column(key, value, extras);
-}
+export const flag = builder<boolean>(BOOLEAN);
 
 /** A list of words: behind commas for people. */
-export function words<Row>(key: string, value: (row: Row) => readonly string[], extras?: ColumnExtras): Column<Row> {
-  return column(key, value, extras);
-}
+export const words = builder<readonly string[]>(listOf(TEXT));
 
-/** Anything nested: objects, lists of objects. `told` draws it for people. */
-export function nested<Row>(
+/** Anything nested: objects, lists of objects. `forPeople` draws it for people. */
+export function nested<Row, T>(
   key: string,
-  value: (row: Row) => Json,
-  extras?: ColumnExtras & { readonly forPeople?: (value: Json) => string },
+  value: (row: Row) => NoInfer<T>,
+  shape: Shape<T>,
+  extras: ColumnExtras & { readonly forPeople?: (value: NoInfer<T>) => string } = {},
 ): Column<Row> {
-  return column(key, value, extras, extras?.forPeople ? { text: extras.forPeople } : {});
+  const how = extras.forPeople ? { text: extras.forPeople as (value: Json) => string } : {};
+  return column(key, value as (row: Row) => Json, shape, extras, how);
 }
 
 const GOOD = ["active", "available", "in-use", "complete", "ready", "done", "ok"];
 const BAD = ["error", "failed", "crashed", "expired", "damaged", "unbootable"];
 
 /** A status: green where all is well, red where not, yellow in between. */
-export function status<Row>(key: string, value: (row: Row) => string | null, extras?: ColumnExtras): Column<Row> {
-  const paint = (word: Json): Paint | null => {
+export const status = builder<string>(TEXT, {
+  paint: (word): Paint | null => {
     if (typeof word !== "string") return null;
     if (GOOD.includes(word)) return "green";
     if (BAD.includes(word)) return "red";
     return ["shutoff", "saved", "shelved"].includes(word) ? "dim" : "yellow";
-  };
-  return column(key, value, extras, { paint });
-}
+  },
+});
 
 /** Any value for people: `yes` and `no`, lists behind commas, `key=value` pairs, each in the unit its key names. */
 export function peopleText(value: Json): string {

@@ -21,8 +21,8 @@ const ROWS: readonly Row[] = [
   { name: null, size: null, properties: ["__proto__", "x".repeat(300)] },
 ];
 const COLUMNS = [
-  text<Row>("name", ({ name }) => name),
-  number<Row>("size", ({ size }) => size),
+  text<Row>("name", ({ name }) => name, { orNull: true }),
+  number<Row>("size", ({ size }) => size, { orNull: true }),
   words<Row>("properties", ({ properties }) => properties),
 ];
 const VALUE = ROWS.map((row) => ({ ...row, inner: { deep: [[1, 2], [{ a: null }]] } })) as unknown as Json;

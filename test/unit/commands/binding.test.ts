@@ -1,5 +1,8 @@
 /** Whose store it is, as every verb says it. */
-import { expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { fakeIds } from "../../fake/clock.ts";
 import { type FakeHost, fakeHost, fakeMachine } from "../../fake/host.ts";
 import { type FakeDisk, fakeDisk, fakeStore } from "../../fake/store.ts";
@@ -148,6 +151,13 @@ test("a machine without an id goes by its name", async () => {
   expect(await runLine(["flavor", "list"], other)).toMatchObject(REFUSED);
 });
 
+const MISSING_USUAL = {
+  exit: 6,
+  stdout: "",
+  stderr: expect.stringMatching(
+    /^estrato: there is no store at \/fake\/estrato\. Nothing has been set up here yet; to begin: /,
+  ),
+};
 const MISSING = {
   exit: 6,
   stdout: "",
@@ -165,6 +175,59 @@ test.each([
   const disk = { ...fakeDisk(), isMade: false };
   expect(await runLine(words, { store: fakeStore({ disk }), host: hostOf() })).toMatchObject(MISSING);
   expect(disk).toMatchObject({ isMade: false, state: null });
+});
+
+/** What is true of a person at a terminal who has not made anything yet. */
+const LOOKS = [
+  ...["instance", "snapshot", "volume", "image", "flavor", "keypair", "backup", "schedule", "event"].map((noun) => [
+    noun,
+    "list",
+  ]),
+  ["instance", "top"],
+  ["image", "list", "--owner", "self"],
+  ["usage"],
+  ["usage", "snapshot"],
+  ["doctor"],
+];
+const NOTHING_YET = "Nothing has been set up here yet: there is no store at /fake/estrato.\n";
+
+test.each(LOOKS)("a person who only looks at the usual store is shown an empty one: %s %s", async (...words) => {
+  const disk = { ...fakeDisk(), isMade: false };
+  const at = (more: object) => ({ store: fakeStore({ disk }), host: hostOf(), ...more });
+  const { exit, stderr } = await runLine(words, at({ terminal: true }));
+  expect({ exit, stderr }).toEqual({ exit: 0, stderr: expect.stringMatching(new RegExp(`^${NOTHING_YET}`)) });
+  const first = words[1] === "list" && !["flavor", "event"].includes(words[0] ?? "");
+  if (first) expect(stderr, "how the first is made").toMatch(/: estrato [a-z]+ (create|backup|import)/);
+  expect(await runLine(words, at({ terminal: false }))).toMatchObject(MISSING_USUAL);
+  expect(await runLine(words, at({ terminal: true, env: { ESTRATO_HOME: "/fake/estrato" } }))).toMatchObject(MISSING);
+  expect(disk).toMatchObject({ isMade: false, state: null });
+});
+
+test("what is named is not found there, and what changes something is refused, at a terminal too", async () => {
+  const disk = { ...fakeDisk(), isMade: false };
+  const at = () => ({ store: fakeStore({ disk }), host: hostOf(), terminal: true });
+  const found = await runLine(["snapshot", "show", "web1/first"], at());
+  expect(found).toMatchObject({ exit: 4, stderr: expect.stringMatching(new RegExp(`^${NOTHING_YET}estrato: `)) });
+  for (const line of ["instance start web1", "snapshot prune", "doctor --repair", "volume delete d -y"])
+    expect(await runLine(line.split(" "), at()), line).toMatchObject(MISSING_USUAL);
+  expect(await runLine(["check"], at())).toMatchObject({ exit: 3 });
+  expect(disk).toMatchObject({ isMade: false, state: null });
+});
+
+test("who has none is told of root's, where there is one", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "estrato-roots-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const disk = { ...fakeDisk(), isMade: false };
+  const at = (terminal: boolean, uid = 1000) => {
+    return { store: fakeStore({ disk }), host: hostOf(), systemStore: folder, terminal, uid };
+  };
+  const line = ["snapshot", "list"];
+  expect((await runLine(line, at(true))).stderr).not.toContain("Root has one");
+  writeFileSync(join(folder, "state.json"), "{}");
+  const roots = `Root has one, at ${folder}: put sudo before the line.`;
+  expect((await runLine(line, at(true))).stderr).toContain(roots);
+  expect(await runLine(line, at(false))).toMatchObject({ exit: 6, stderr: expect.stringContaining(roots) });
+  expect((await runLine(line, at(true, 0))).stderr).not.toContain("Root has one");
 });
 
 test("check says UNKNOWN of a missing store", async () => {

@@ -52,7 +52,7 @@ const facts: Facts = {
 
 test("one line, its figures behind a bar, whatever a name holds", () => {
   expect(nagiosLine(facts, limits, { level: 0, problems: [] })).toBe(
-    `OK - 1 schedule, the oldest last good one is 1h old | 'it_s "a_b"_\\ age'=3600s;7200; 'it_s "a_b"_\\ kept'=7;3:; ` +
+    `OK - 1 schedule, the oldest last good one is 1 h old | 'it_s "a_b"_\\ age'=3600s;7200; 'it_s "a_b"_\\ kept'=7;3:; ` +
       `'web1 layers'=3;15;22 '/layers free'=50B;20:;10: 'interrupted'=0;0;\n`,
   );
   const bad = nagiosLine(facts, limits, { level: 2, problems: ["a|b\nfailed", "c"] });
@@ -70,7 +70,7 @@ test("an instance that is shelved is named: nobody waits for its backups", () =>
   };
   const well = (schedules: Facts["schedules"]) =>
     nagiosLine({ ...facts, schedules }, limits, { level: 0, problems: [] }).split(" | ")[0];
-  expect(well([schedule, shelved])).toBe("OK - 2 schedules, the oldest last good one is 1h old, web2 is shelved");
+  expect(well([schedule, shelved])).toBe("OK - 2 schedules, the oldest last good one is 1 h old, web2 is shelved");
   expect(well([shelved, { ...shelved, name: "hourly" }])).toBe("OK - 2 schedules, web2 is shelved");
   const text = prometheusText({ ...facts, schedules: [shelved] }, { level: 0, problems: [] });
   expect(text).toContain('estrato_shelved{schedule="weekly",instance="web2",kind="backup"} 1');

@@ -55,6 +55,13 @@ test("what is on this host is completed: networks, owners, backups, values of se
   expect(await here("config", "set", "color", "")).toEqual(["auto", "always", "never"]);
   expect(await here("config", "set", "network", "d")).toEqual(["default"]);
   expect(await here("config", "set", "backup_target", "/m")).toEqual([":folder"]);
+  expect(await here("config", "set", "language", "")).toEqual(["en", "es"]);
+  expect(await here("config", "set", "flavor", "t")).toEqual(["tiny"]);
+  expect(await here("config", "get", "back")).toEqual(["backup_target", "backup_type"]);
+  expect(await here("usage", "volume", "da")).toEqual(["data2", "data1"]);
+  expect(await here("usage", "backup", "web1/")).toEqual(["web1/nightly"]);
+  expect(await here("wait", "snapshot", "web2/")).toEqual(["web2/first"]);
+  expect(await here("wait", "instance", "web2", "--for", "ag")).toEqual(["agent"]);
   expect(await here("instance", "list", "--filter", "sta")).toEqual(["status="]);
   expect(await here("instance", "list", "--filter", "status=")).toEqual([
     "status=active",

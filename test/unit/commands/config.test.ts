@@ -56,6 +56,70 @@ test("defaults of snapshots, backups and instances are settings", async () => {
   expect(await run(on, "snapshot create web1 z --memory", { env: memory })).toMatchObject({ exit: 0 });
 });
 
+/** Each as the user's own and as the system's: a line that does without the option, and what its answer then holds. */
+const DEFAULTS = [
+  ["flavor", "tiny", "instance create web8 --image debian12 --no-start", { flavor: "tiny" }],
+  ["network", "none", "instance create web8 --image debian12 --no-start", { networks: [] }],
+  ["rotation", "1", "backup create web2 --target /backups", { instance: "web2" }],
+  ["backup_type", "weekly", "backup create web2 --rotation 2 --target /backups", { type: "weekly" }],
+  ["backup_target", "/backups", "backup create web2 --rotation 2", { target: "/backups" }],
+  ["quiesce", "off", "snapshot create web1 x", { consistency: "crash" }],
+  ["format", "json", "flavor show tiny", { name: "tiny" }],
+] as const;
+
+test.each(DEFAULTS)("the default %s is one's own or the system's", async (key, value, line, holds) => {
+  for (const scope of ["user", "system"]) {
+    const on = await estate();
+    const how = { env: { XDG_CONFIG_HOME: join(folder, scope) }, systemFolder: join(folder, scope, "etc") };
+    const options = key === "format" ? "" : " -f json";
+    const before = await run(on, `${line}${options}`, how);
+    if (before.exit === 0 && key !== "format") expect(JSON.parse(before.stdout), scope).not.toMatchObject(holds);
+    else if (key === "format") expect(before.stdout, scope).not.toContain("{");
+    else expect(before.exit, scope).toBe(2);
+    expect(await run(on, `config set ${key} ${value} --${scope}`, how), scope).toMatchObject({ exit: 0 });
+    expect(JSON.parse((await run(on, `config get ${key} -f json`, how)).stdout)).toMatchObject({
+      value,
+      origin: scope,
+    });
+    const after = await run(await estate(), `${line}${options}`, how);
+    expect(JSON.parse(after.stdout), `${scope}: ${after.stderr}`).toMatchObject(holds);
+  }
+});
+
+test("guides come in the language of the setting, else in that of the environment", async () => {
+  const begins = async (line: string, env: Record<string, string> = {}) =>
+    (await runLine(line.split(" "), { env: { XDG_CONFIG_HOME: folder, ...env } })).stdout.slice(0, 33);
+  const [english, spanish] = ["estrato-tutorial(7): from a disk ", "estrato-tutorial(7): de una image"];
+  expect(await begins("help tutorial")).toBe(english);
+  expect(await begins("help tutorial", { LC_MESSAGES: "es_MX.UTF-8", LANG: "C" })).toBe(spanish);
+  expect(await begins("help tutorial", { LANG: "fr_FR.UTF-8" })).toBe(english);
+  expect(await config("set", "language", "es")).toMatchObject({ exit: 0 });
+  expect(await begins("help tutorial")).toBe(spanish);
+  expect(await begins("tutorial --help")).toBe(spanish);
+  expect(await begins("help tutorial", { LANG: "en_GB.UTF-8" })).toBe(spanish);
+  expect(await begins("help tutorial", { ESTRATO_LANGUAGE: "en" })).toBe(english);
+  expect(await begins("help users")).toMatch(/^estrato-users\(7\): who/); // there is none in Spanish
+  writeFileSync(join(folder, "estrato/config.json"), "{");
+  expect(await begins("help tutorial", { LANG: "es" })).toBe(spanish);
+});
+
+test("a language that there is not is refused, and so is a value that was mistyped, with the one that is meant", async () => {
+  const refused = { exit: 2, stdout: "" };
+  const takes = "one of en, es";
+  expect(await config("set", "language", "xx")).toEqual({
+    ...refused,
+    stderr: `estrato: language "xx": not ${takes}. Give ${takes}.\n`,
+  });
+  expect(await config("set", "language", "ess")).toMatchObject({
+    ...refused,
+    stderr: `estrato: language "ess": not ${takes}. Did you mean es?\n`,
+  });
+  expect(await config("set", "quiesce", "requir")).toMatchObject({
+    ...refused,
+    stderr: expect.stringMatching(/ Did you mean require\?\n$/),
+  });
+});
+
 test("the paths are printed", async () => {
   const { stdout } = await config("path", "-f", "value", "-c", "path", "--filter", "scope=user");
   expect(stdout).toBe(`${join(folder, "estrato/config.json")}\n`);

@@ -14,7 +14,8 @@ await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed:
 const { fakeClock } = await import("../../fake/clock.ts");
 const { newEstate } = await import("../core/instances/world.ts");
 const { TARGET } = await import("../core/world.ts");
-const { printed } = await import("./estate.ts");
+const { printed, run } = await import("./estate.ts");
+const { catalogue } = await import("../../../src/program.ts");
 
 const FEW = 10;
 const MANY = 4 * FEW;
@@ -24,21 +25,36 @@ const MOST = 5;
 const LINES = [
   "usage",
   "usage instance",
+  "usage snapshot",
   "doctor",
   "check",
-  ...["instance", "snapshot", "volume", "image", "backup", "event"].map((noun) => `${noun} list -f json`),
+  ...["instance", "snapshot", "volume", "image", "backup", "event", "schedule", "flavor", "keypair"].flatMap((noun) => [
+    `${noun} list`,
+    `${noun} list -f json`,
+  ]),
   "snapshot list -f value -c name",
-  "volume list",
-  "schedule list",
+  "backup list --calendar",
+  "backup prune --keep-last 5 --dry-run",
   "instance show vm0",
+  "instance top",
+  "instance ssh-config",
   "snapshot create vm0 -q",
   "snapshot delete vm1/second -y --dry-run",
   "snapshot tree vm0",
+  ...["instance", "snapshot", "volume", "image", "backup", "schedule", "flavor", "keypair"].map(
+    (noun) => `__complete ${noun} show `,
+  ),
+  "__complete snapshot list --filter name=",
 ];
+/** Lists of what grows with nothing. */
+const OTHERS = ["config list", "config path"];
+
+/** The schedules have not run, and the program that they start is not on that host: `check` and `doctor` say so. */
+const EXITS = [0, 2, 9];
 
 const beds = new Map<number, Bed>();
 
-/** As many guests, each with two snapshots, a second volume, an image and a backup of its own. */
+/** As many guests, each with two snapshots, a second volume, an image, a backup and a schedule of its own. */
 async function bedOf(count: number): Promise<Bed> {
   const on: Bed = { ...newEstate(), clock: fakeClock() };
   on.machine.folders.add(TARGET);
@@ -50,6 +66,9 @@ async function bedOf(count: number): Promise<Bed> {
       `snapshot create vm${index} second`,
       `image create image${index} --from-snapshot vm${index}/first`,
       `backup vm${index} --rotation 9 --target ${TARGET}`,
+      `schedule create nightly${index} --snapshot vm${index} --cron 0·3·*·*·* --rotation 2`,
+      `flavor create flavor${index} --vcpus 1 --ram 64M --disk 16M`,
+      `keypair create key${index} -q`,
     ]) {
       on.clock.advance(60_000);
       await printed(on, line);
@@ -59,7 +78,11 @@ async function bedOf(count: number): Promise<Bed> {
 }
 
 beforeAll(async () => {
-  for (const count of [FEW, MANY]) beds.set(count, await bedOf(count));
+  for (const count of [FEW, MANY]) {
+    const bed = await bedOf(count);
+    await printed(bed, "snapshot list"); // the state is validated once
+    beds.set(count, bed);
+  }
 });
 
 afterAll(async () => {
@@ -70,13 +93,27 @@ afterAll(async () => {
 /** How often functions and blocks of the program ran while it carried out the line. */
 async function stepsOf(on: Bed, line: string): Promise<number> {
   await session.post("Profiler.takePreciseCoverage"); // counts begin anew
-  await printed(on, line);
+  const { exit } = await run(on, line);
+  expect(EXITS).toContain(exit);
   const { result } = (await session.post("Profiler.takePreciseCoverage")) as Profiler.TakePreciseCoverageReturnType;
   const counts = result
     .filter(({ url }) => /\/(src|node_modules\/(?!@?vite))/.test(url))
     .flatMap(({ functions }) => functions.flatMap(({ ranges }) => ranges.map(({ count }) => count)));
   return counts.reduce((sum, count) => sum + count, 0);
 }
+
+test("every verb that lists is among them", async () => {
+  const lists: string[] = [];
+  for (const [name, entry] of Object.entries(catalogue)) {
+    const verbs =
+      "noun" in entry ? Object.entries((await entry.noun()).default.verbs) : [["", { load: entry.verb }] as const];
+    for (const [word, { load }] of verbs)
+      if ((await load()).default.result.shape === "list") lists.push(`${name} ${word}`.trim());
+  }
+  const isMeasured = (verb: string) => LINES.some((line) => `${line} `.startsWith(`${verb} `));
+  expect(lists.length).toBeGreaterThan(10);
+  expect(lists.filter((verb) => !isMeasured(verb))).toEqual(OTHERS);
+});
 
 test.each(LINES)("%s does no more than what is there asks for", async (line) => {
   const [few, many] = [beds.get(FEW) as Bed, beds.get(MANY) as Bed];

@@ -24,6 +24,8 @@ export interface LineOptions {
   readonly uid?: number;
   /** Where it runs. */
   readonly machine?: Machine;
+  /** In the place of /var/lib/estrato. */
+  readonly systemStore?: string;
   /** In the place of /etc/estrato. */
   readonly systemFolder?: string;
 }
@@ -62,6 +64,7 @@ export async function runLine(words: readonly string[], options: LineOptions = {
       user: "ana",
       machine: options.machine ?? MACHINE,
       systemFolder: options.systemFolder ?? "/nowhere",
+      systemStore: options.systemStore ?? "/nowhere",
       ownHome: "/root",
       ...(options.prompts === undefined ? {} : { prompts: options.prompts }),
     },

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { LoadVerb } from "../../../src/commands/framework/tree.ts";
 import type { Action } from "../../../src/core/model/action.ts";
 import { catalogue } from "../../../src/program.ts";
+import { expectSchemaOf } from "../../schemas.ts";
 import { type Bed, command } from "../core/world.ts";
 import { printed, run } from "./estate.ts";
 import { taking as backupTaking } from "./lines/backup-take.ts";
@@ -35,7 +36,9 @@ async function traced(on: Bed, line: string, one: Well): Promise<{ text: string;
     if (!isIdle) done.push(...host.commandsFor(action).map((told) => ({ text: text(told), merges })));
     return perform(action, how);
   };
-  expect(await run(on, line, { ...one.how?.(on), host, store })).toMatchObject({ exit: 0 });
+  const { exit, stdout } = await run(on, withOptions("-f json", line), { ...one.how?.(on), host, store });
+  expect(exit).toBe(0);
+  if (stdout !== "") await expectSchemaOf(line.split(" "), JSON.parse(stdout));
   return done;
 }
 
@@ -98,6 +101,7 @@ const rows = [...tables, ...OTHERS];
 test.each(rows)("$line", async (one) => {
   const on = await prepared(one);
   const { stdout } = await run(on, withOptions("-n -f json", one.line), one.how?.(on) ?? {});
+  if (stdout !== "") await expectSchemaOf(one.line.split(" "), JSON.parse(stdout));
   const plans = stdout === "" ? [] : ([JSON.parse(stdout)].flat() as { steps?: { commands: Told[] }[] }[]);
   // Of what is pruned the newest is told first, and the oldest goes first.
   const inTurn = one.line.startsWith("backup prune") ? plans.toReversed() : plans;

@@ -1,6 +1,7 @@
 /** The tests that the tables of verb-lines.ts stand for. */
 import { describe, expect, test } from "vitest";
 import type { Noun, Verb } from "../../../src/commands/framework/tree.ts";
+import { expectSchemaOf } from "../../schemas.ts";
 import { everything } from "../core/world.ts";
 import { differences, estate, run } from "./estate.ts";
 import {
@@ -82,6 +83,7 @@ function goesWell(one: Well, verb: Verb): void {
     expect({ exit: result.exit, stderr: result.stderr }).toEqual({ exit: 0, stderr });
     if (json === undefined) expect(result.stdout).toEqual(prints === undefined ? "" : expect.any(String));
     else expect(withoutMarks(JSON.parse(result.stdout), verb)).toEqual(json);
+    if (json !== undefined) await expectSchemaOf(line.split(" "), JSON.parse(result.stdout));
     const ids = [json].flat().flatMap((item) => (item as { id?: unknown } | undefined)?.id ?? []);
     if (ids.length > 0) expect((await go("-f value -c id")).result.stdout.split("\n")).toEqual([...ids, ""]);
   });

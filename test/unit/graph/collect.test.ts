@@ -235,8 +235,8 @@ describe("merging under a running guest", () => {
       "relink S {path:D,format:qcow2}",
       "set-mode M 400",
       "set-mode D 400",
-      "redefine web1 [{device:vda,path:H,format:qcow2}]",
       "redefine db [{device:vda,path:S,format:qcow2}]",
+      "redefine web1 [{device:vda,path:H,format:qcow2}]",
       "unlink K",
     ]);
   });

@@ -148,7 +148,7 @@ describe("an edit", () => {
     expect(parseDefinition(encrypted).disks[2]?.secret).toBe(SECRET);
     const edited = editDefinition(encrypted, { disks: { vdb: { path: "/l/b.qcow2", format: "qcow2" } } });
     expect(parseDefinition(edited).disks[2]).toMatchObject({ type: "file", source: "/l/b.qcow2", format: "qcow2" });
-    expect(edited).toMatch(/<source file="\/l\/b.qcow2"\/>/);
+    expect(edited).toContain("<source file='/l/b.qcow2'></source>");
     const back = editDefinition(edited, { disks: { vdb: { path: "/dev/vg/data", format: "raw" } } });
     expect(parseDefinition(back).disks[2]).toMatchObject({ type: "block", source: "/dev/vg/data", format: "raw" });
   });

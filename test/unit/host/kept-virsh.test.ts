@@ -92,6 +92,20 @@ describe("a virsh that is kept", () => {
     ]);
   });
 
+  test("is given a long batch in as many lines as it takes", async () => {
+    const words = Array.from({ length: 100 }, (_, index) =>
+      index === 50 ? ["fail", "no"] : ["say", `${index}`.repeat(40)],
+    );
+    const answers = await virsh.batch(words);
+    expect(answers).toEqual(
+      words.map(([word, text]) => (word === "say" ? { text: `${text}\n`, error: null } : { text: "", error: "no" })),
+    );
+    expect(starts()).toEqual(["start 3"]);
+    await expect(virsh.batch([...words, ["nosuch"], ...words])).rejects.toMatchObject({ message: /unknown command/ });
+    await virsh.batch(words, { inheritFds: [] });
+    expect(starts()).toEqual(["start 3", "start 4"]); // changes: all of them, or none
+  });
+
   test("says so where it does not know a command, and answers the next", async () => {
     await expect(virsh.batch([["say", "a"], ["nosuch"]])).rejects.toMatchObject({ message: /unknown command/ });
     expect(await virsh.run(["nosuch"])).toMatchObject({ exit: 1, stdout: "" });

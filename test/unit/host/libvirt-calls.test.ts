@@ -176,6 +176,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   startedAt: () => [domain],
   display: () => [domain],
   qemuDisks: () => [domain],
+  isAsleep: () => [domain],
   agentPing: () => [domain, 1000],
   agentFreezeStatus: () => [domain],
   agentAddresses: () => [domain],
@@ -218,6 +219,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   cronLine: () => [null, entry],
   interactive: () => [{ program: "/bin/true", args: [] }],
   commandsFor: () => [SAMPLES.start()],
+  prepare: () => [[]],
   letGo: () => [[]],
   close: () => [],
 };

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { moveFile } from "../../../src/host/files.ts";
 import { holdFile } from "../../../src/host/held-file.ts";
+import { failure } from "../../../src/host/process-failure.ts";
+import { inspectUntrusted } from "../../../src/host/untrusted.ts";
 
 let folder = "";
 const at = (name: string) => join(folder, name);
@@ -57,6 +59,21 @@ describe("a held file", () => {
     await utimes(at("new"), 0, 0);
     expect(await held.stamp()).not.toBe(before);
     await held.close();
+  });
+
+  test("is called by its name, whatever is wrong with it, as long as it is held", async () => {
+    const held = await holdFile(at("new"));
+    const why = { message: expect.stringMatching(/^new: /) };
+    await expect(inspectUntrusted(held.path, "qcow2")).rejects.toMatchObject(why);
+    const child = { program: "qemu-img", args: ["convert", held.path, at("to")] };
+    const stderr = `qemu-img: Could not open '${held.path}': Permission denied, not ${held.path}0`;
+    const message = `qemu-img convert: Could not open '${at("new")}': Permission denied, not ${held.path}0`;
+    expect(failure(child, { exit: 1, stderr }).message).toBe(message);
+    const again = await holdFile(held.path);
+    await expect(inspectUntrusted(again.path, "qcow2")).rejects.toMatchObject(why);
+    await again.close();
+    await held.close();
+    expect(failure(child, { exit: 1, stderr }).message).not.toContain(at("new"));
   });
 
   test("must be there", async () => {

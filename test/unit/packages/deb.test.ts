@@ -58,6 +58,8 @@ test.skipIf(!hasDpkg)("store and settings have their modes, and program, pages a
     const place = language === undefined ? "" : `${language}/`;
     expect(found.has(`/usr/share/man/${place}man${section}/${name}.${section}.gz`), page).toBe(true);
   }
+  for (const file of readdirSync("schemas"))
+    expect(found.get(`/usr/share/estrato/schemas/${file}`), file).toBe("-rw-r--r-- root/root");
   expect([...found.keys()].some((path) => path.includes("node_modules"))).toBe(false);
 });
 

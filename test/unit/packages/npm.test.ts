@@ -34,10 +34,11 @@ test("npm installs one package, which runs and has nothing below it", () => {
   expect(run("config", "list", "-f", "json")).toContain("backup_target");
 });
 
-test("it has the program, its manual and the licences of what is bundled, and no sources", () => {
+test("it has the program, its manual, its schemas and the licences of what is bundled, and no sources", () => {
   expect(readdirSync(package_).sort()).toEqual(
-    ["CHANGELOG.md", "LICENSE", "README.md", "bin", "dist", "man", "package.json"].sort(),
+    ["CHANGELOG.md", "LICENSE", "README.md", "bin", "dist", "man", "package.json", "schemas"].sort(),
   );
+  expect(readdirSync(join(package_, "schemas")).sort()).toEqual(readdirSync("schemas").sort());
   expect(readdirSync(join(package_, "dist")).sort()).toEqual(["THIRD-PARTY.txt", "program.json", "program.pack"]);
   expect(readFileSync(join(package_, "dist/THIRD-PARTY.txt"), "utf8")).toMatch(/^commander \d[\s\S]*MIT/m);
   expect(

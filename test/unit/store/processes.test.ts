@@ -37,6 +37,14 @@ describe("several processes", () => {
     expect(said.sort((a, b) => a - b)).toEqual(Array.from({ length: 240 }, (_, index) => index + 1));
   });
 
+  it("need few open files for however many rows", async () => {
+    const home = newHome();
+    const line = 'ulimit -n 100; exec "$@"';
+    const writer = start("sh", "-c", line, "sh", process.execPath, program, home, "many", "300");
+    await writer.ended;
+    expect(readdirSync(join(home, "things"))).toHaveLength(300 + 5 + 1); // flavors, and the header
+  });
+
   it("get the lock of one that was killed", async () => {
     const home = newHome();
     const store = openStore({ home, systemMode: false });

@@ -29,7 +29,14 @@ const verbs: Record<string, () => Promise<void>> = {
     for (let left = Number(rest[0]); left > 0; left -= 1) say(String(await increment()));
   },
 
-  /** The same without an end, with the journal around each. */
+  /** So many rows in one transaction. */
+  async many() {
+    await store.update((draft) => {
+      for (let left = Number(rest[0]); left > 0; left -= 1) draft.keypairs[`key${left}`] = keypair(`key${left}`);
+    });
+  },
+
+  /** Increments without an end, with the journal around each. */
   async work() {
     for (;;) {
       const entry = journalEntry(`op-${String(count(await store.read()) + 1).padStart(17, "0")}`);

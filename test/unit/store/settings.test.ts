@@ -62,6 +62,7 @@ describe("settings", () => {
       backup_type: "manual",
       quiesce: "try",
       image_stores: null,
+      language: "en",
       revert_keep: "24h",
       host_timeout: "30",
       color: "auto",

@@ -44,7 +44,7 @@ async function completes(screen: Screen, typed: string, becomes: string): Promis
 
 describe.each(["bash", "zsh", "fish"] as const)("%s", (shell) => {
   test.skipIf(runIfThere(shell, ["-c", ""]) === null)(
-    "completes verbs, names, options, files and filters",
+    "completes verbs, names, options, files, filters, networks, owners, settings, backups and other words",
     async () => {
       const screen = await openScene("estate", 100);
       try {
@@ -64,6 +64,15 @@ describe.each(["bash", "zsh", "fish"] as const)("%s", (shell) => {
           "estrato instance list --filter=status=shelved ",
         );
         await completes(screen, "estrato config set color nev", "estrato config set color never ");
+        await completes(screen, "estrato config get rot", "estrato config get rotation ");
+        await completes(
+          screen,
+          "estrato instance create x --network def",
+          "estrato instance create x --network default ",
+        );
+        await completes(screen, "estrato volume list --owner an", "estrato volume list --owner ana ");
+        await completes(screen, "estrato backup show web1/ni", "estrato backup show web1/nightly ");
+        await completes(screen, "estrato image dereg", "estrato image deregister ");
         writeFileSync(join(folder, "only-one.qcow2"), "");
         await completes(
           screen,

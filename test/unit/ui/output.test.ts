@@ -6,6 +6,7 @@ import type { Json } from "../../../src/ui/output/json.ts";
 import { type OutputWish, selectionOf } from "../../../src/ui/output/options.ts";
 import { compileQuery } from "../../../src/ui/output/query.ts";
 import { renderRows, type Shape } from "../../../src/ui/output/render.ts";
+import { mapOf, TEXT } from "../../../src/ui/output/shape.ts";
 
 interface Guest {
   readonly name: string;
@@ -20,13 +21,13 @@ interface Guest {
 
 const columns = [
   text<Guest>("name", (guest) => guest.name),
-  status<Guest>("status", (guest) => guest.status),
+  status<Guest>("status", (guest) => guest.status, { orNull: true }),
   number<Guest>("vcpus", (guest) => guest.vcpus),
   size<Guest>("ram_bytes", (guest) => guest.ramBytes),
   words<Guest>("addresses", (guest) => guest.addresses),
-  time<Guest>("created_at", (guest) => guest.createdAt, { listed: false }),
+  time<Guest>("created_at", (guest) => guest.createdAt, { listed: false, orNull: true }),
   flag<Guest>("managed", (guest) => guest.managed),
-  nested<Guest>("properties", (guest) => guest.properties, { listed: false }),
+  nested("properties", (guest: Guest) => guest.properties, mapOf(TEXT), { listed: false }),
 ];
 
 function guest(name: string, more: Partial<Guest> = {}): Guest {
@@ -312,7 +313,7 @@ describe("what is nested, in a cell", () => {
     ],
     task: { keep: { last: 3 } },
   };
-  const columnsOf = (value: Json) => [nested<null>("x", () => value)];
+  const columnsOf = (value: Json) => [nested("x", (_: null) => value, { schema: {} })];
   const inCell = async (value: Json, format: "csv" | "value" | null) => {
     const wish = { ...noWish, format, header: false };
     const page = { wish, isTerminal: false, columns: null, nowMs: NOW, painter: plainPainter, query: null };

@@ -44,6 +44,15 @@ describe("at a terminal", () => {
     ]);
   });
 
+  test("of work that had begun before: the rate since it is seen", () => {
+    expect(
+      written("moving", [
+        [0, "Backup of web1", 0.5, total],
+        [10_000, "Backup of web1", 0.6, total],
+      ])[1],
+    ).toBe("Backup of web1… 579 MiB of 965 MiB  9.6 MiB/s  41 s left");
+  });
+
   test("where nobody knows how much it is, its share and the time", () => {
     expect(
       written("moving", [

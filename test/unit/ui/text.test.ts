@@ -64,13 +64,13 @@ test("spans are told in two units at most", () => {
   const told = {
     0: "0 ms",
     350: "350 ms",
-    2400: "2.4s",
-    9960: "9s",
-    59999: "59s",
+    2400: "2.4 s",
+    9960: "9 s",
+    59999: "59 s",
     "-5": "0 ms",
-    60000: "1m",
-    3660000: "1h 1m",
-    273600000: "3d 4h",
+    60000: "1 min",
+    3660000: "1 h 1 min",
+    273600000: "3 d 4 h",
   };
   for (const [ms, text] of Object.entries(told)) expect(humanSpan(Number(ms))).toBe(text);
 });

@@ -56,6 +56,7 @@ export const using: NounLines = {
         json: [backup({ id: SECOND, parent: FIRST })],
       },
       { line: "backup list nosuch", json: [] },
+      { line: "backup list --follow", json: [], notes: ["No backup is being taken."] },
       {
         line: "backup list --calendar",
         json: [FIRST, SECOND, OTHER].map((id) => backup({ id })),

@@ -121,4 +121,36 @@ describe("a backup that verify found damaged", () => {
     command(on).host.addFile(note(full), { format: "raw", text: "{" });
     expect(await list(on)).toEqual(["1 damaged", "2 damaged"]);
   });
+
+  test("keeps nobody from reading the others, whatever lies in a file's place", async () => {
+    const { on, full } = await withChain();
+    const other = (await night(on, { incremental: false })).id;
+    for (const path of ["vda.qcow2", "vda.sums", "definition.xml"].map((file) => `${TARGET}/${full}/${file}`)) {
+      const file = on.machine.files.get(path);
+      if (file === undefined) throw new Error(`no file ${path}`);
+      file.isBlockDevice = true;
+      const seen = await verifyAll(command(on), TARGET);
+      expect(seen.map(({ status }) => status)).toEqual(["damaged", "damaged", "ok"]);
+      expect(seen[0]?.problems).toEqual([`${path}: it is no regular file`]);
+      file.isBlockDevice = false;
+      expect((await verifyAll(command(on), TARGET)).map(({ status }) => status)).toEqual(["ok", "ok", "ok"]);
+    }
+    expect(backupsOf(on)).toContain(other);
+  });
+
+  test("is told, and not remembered, where the disk did not read it; the others are read", async () => {
+    const { on, full } = await withChain();
+    await night(on, { incremental: false });
+    const world = command(on);
+    const { blockSums } = world.host;
+    const failing: typeof blockSums = async (path, ...how) => {
+      if (path !== disk(full)) return blockSums(path, ...how);
+      throw Object.assign(new Error("EIO: i/o error, read"), { code: "EIO", syscall: "read" });
+    };
+    Object.assign(world.host, { blockSums: failing });
+    const seen = await verifyAll(world, TARGET);
+    expect(seen.map(({ status }) => status)).toEqual(["damaged", "damaged", "ok"]);
+    expect(seen[0]?.problems).toEqual([`${TARGET}/${full}: the disk does not read one of its files`]);
+    expect(await list(on)).toEqual(["1 available", "2 available", "3 available"]);
+  });
 });

@@ -177,9 +177,9 @@ describe("doctor asks before it mends", () => {
     command(on).host.addFile(path, { content: { 0: "somebody's" } });
     const no = command(on, { answer: false });
     expect((await repair(no)).map(({ result }) => result)).toEqual(["left"]);
-    expect(no.asked[0]?.loses).toEqual([`${path}, 65536 bytes`]);
+    expect(no.asked[0]?.loses).toEqual([`${path}, 64 KiB`]);
     expect(on.machine.files.has(path)).toBe(true);
-    await mends(on, "a file with 65536 bytes that nothing remembers");
+    await mends(on, "a file with 64 KiB that nothing remembers");
     expect(on.machine.files.has(path)).toBe(false);
   });
 

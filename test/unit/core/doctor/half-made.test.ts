@@ -8,7 +8,9 @@ import { verifyAll } from "../../../../src/core/backups/verify.ts";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../../src/core/graph/invariants.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
+import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import type { State } from "../../../../src/core/model/state.ts";
+import { deleteSchedule } from "../../../../src/core/schedules/delete.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { readUsage } from "../../../../src/core/usage.ts";
@@ -16,6 +18,7 @@ import { Crash } from "../../../fake/store.ts";
 import { night, withTarget } from "../backups/world.ts";
 import { everyEnd } from "../ends.ts";
 import { creation as instance, newEstate } from "../instances/world.ts";
+import { create as createSchedule, ourLines, prepared, schedulesOf } from "../schedules/world.ts";
 import { type Bed, command, creation, disksOf, stateOf, stop, TARGET, take, UUID, withGuest, write } from "../world.ts";
 
 /** Each entry loses its end. */
@@ -47,6 +50,14 @@ async function repaired(on: Bed): Promise<void> {
     on.disk.copies.splice(0, on.disk.copies.length - 1);
   }
 }
+
+/** By the networks, and by what is remembered. */
+const reserved = ({ machine }: Bed) =>
+  [...machine.networks.values()].flatMap(({ reservations }) => reservations.map(({ ip }) => ip)).sort();
+const addressesIn = ({ instances }: State) =>
+  Object.values(instances)
+    .flatMap(({ addresses }) => addresses.map(({ ip }) => ip))
+    .sort();
 
 const killedAt = async (
   on: Bed,
@@ -106,8 +117,53 @@ test("an instance whose creation was killed at any point is there whole, or noth
     expect(await forgotten(on), point).toEqual([]);
     const { instances } = await stateOf(on);
     expect(Object.keys(instances).length, point).toBe(on.machine.domains.size);
+    expect(reserved(on), point).toEqual(addressesIn(await stateOf(on)));
     if (Object.keys(instances).length === 0) await createInstance(command(on), instance());
   }
+});
+
+test("an instance whose deletion was killed at any point is there, or gone with its addresses", {
+  timeout: 120_000,
+}, async () => {
+  const work = {
+    prepare: async () => {
+      const on = newEstate(bound);
+      await createInstance(command(on), instance());
+      return on;
+    },
+    run: (world: ReturnType<typeof command>) => deleteInstance(world, "web1", { keepVolumes: false }),
+  };
+  for (const { point, strike, isStep } of (await everyEnd("killed", work)).ends) {
+    if (isStep) continue;
+    const on = await strike();
+    cutOff(on);
+    await repaired(on);
+    expect(await problems(on), point).toEqual([]);
+    expect(reserved(on), point).toEqual(addressesIn(await stateOf(on)));
+  }
+});
+
+test("a schedule whose making or deletion was killed at any point has its lines, or is gone with them", async () => {
+  const work = {
+    making: { prepare: prepared, run: (world: ReturnType<typeof command>) => createSchedule(world) },
+    deletion: {
+      prepare: async () => {
+        const on = await prepared();
+        await createSchedule(command(on));
+        return on;
+      },
+      run: (world: ReturnType<typeof command>) => deleteSchedule(world, "nightly"),
+    },
+  };
+  for (const each of Object.values(work))
+    for (const { point, strike, isStep } of (await everyEnd("killed", each)).ends) {
+      if (isStep) continue;
+      const on = await strike();
+      cutOff(on);
+      await repaired(on);
+      expect(await problems(on), point).toEqual([]);
+      expect(ourLines(on), point).toEqual((await schedulesOf(on)).flatMap(({ lines }) => lines));
+    }
 });
 
 test("a file that holds something goes only where a person says so, and comes home where a guest names it", async () => {

@@ -23,7 +23,7 @@ async function estateOfTwo(): Promise<Estate> {
 
 describe("instance list", () => {
   test("shows what estrato made and what it never touched, by name", async () => {
-    const [legacy, web1, ...none] = await listInstances(command(await estateOfTwo()), { macs: false });
+    const [legacy, web1, ...none] = await listInstances(command(await estateOfTwo()), { macs: false, volumes: true });
     expect(none).toEqual([]);
     expect(legacy).toMatchObject({
       name: "legacy",
@@ -54,7 +54,7 @@ describe("instance list", () => {
     const estate = await estateOfTwo();
     const [legacy] = [...estate.machine.domains.values()].filter(({ inactive }) => inactive.includes("legacy"));
     if (legacy) legacy.managedSave = true;
-    const word = async () => (await listInstances(command(estate), { macs: false }))[0]?.status;
+    const word = async () => (await listInstances(command(estate), { macs: false, volumes: true }))[0]?.status;
     expect(await word()).toBe("saved");
     expect((await showInstance(command(estate), "legacy")).status).toBe("saved");
     await waitForInstance(command(estate), "legacy", parseGoal("status=saved"), 0);
@@ -68,13 +68,13 @@ describe("instance list", () => {
     const estate = await estateOfTwo();
     estate.machine.networks.get("default")?.leases.push({ mac: "52:54:00:aa:bb:cc", ip: "192.168.122.40" });
     await command(estate).host.perform({ do: "start", domain: "legacy", paused: false });
-    const [legacy] = await listInstances(command(estate), { macs: false });
+    const [legacy] = await listInstances(command(estate), { macs: false, volumes: true });
     expect(legacy?.addresses).toEqual(["192.168.122.40"]);
   });
 
   test("asks libvirt for MACs where they are to be shown", async () => {
     const estate = await estateOfTwo();
-    const [legacy] = await listInstances(command(estate), { macs: true });
+    const [legacy] = await listInstances(command(estate), { macs: true, volumes: true });
     expect(legacy?.macs).toEqual(["52:54:00:aa:bb:cc"]);
   });
 
@@ -82,14 +82,14 @@ describe("instance list", () => {
     const estate = newEstate();
     await createInstance(command(estate), creation());
     estate.machine.domains.clear();
-    expect(await listInstances(command(estate), { macs: false })).toMatchObject([
+    expect(await listInstances(command(estate), { macs: false, volumes: true })).toMatchObject([
       { name: "web1", status: "error", vcpus: null },
     ]);
     await createInstance(
       command(estate, { crash: { at: "action", index: 1, phase: "before" } }),
       creation({ name: "web2" }),
     ).catch(() => undefined);
-    expect((await listInstances(command(estate), { macs: false })).map((one) => one.status)).toEqual([
+    expect((await listInstances(command(estate), { macs: false, volumes: true })).map((one) => one.status)).toEqual([
       "error",
       "build",
     ]);

@@ -43,7 +43,7 @@ describe("shelve", () => {
     expect(on.machine.domains.size).toBe(0);
     const after = await showInstance(command(on), "web1");
     expect(after).toEqual({ ...before, status: "shelved", status_reason: null, disks: [] });
-    expect((await listInstances(command(on), { macs: true }))[0]).toMatchObject({
+    expect((await listInstances(command(on), { macs: true, volumes: true }))[0]).toMatchObject({
       status: "shelved",
       macs: before.macs,
     });

@@ -81,6 +81,6 @@ describe("snapshot create, killed", () => {
     await recoverAll(next);
     expect(next.notes.join()).toContain("holds what the guest wrote");
     const found = await examine(command(on));
-    expect(found.map(({ problem }) => problem)).toEqual(["a file with 65536 bytes that nothing remembers"]);
+    expect(found.map(({ problem }) => problem)).toEqual(["a file with 64 KiB that nothing remembers"]);
   });
 });

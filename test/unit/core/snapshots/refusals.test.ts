@@ -56,7 +56,7 @@ describe("snapshots and reverts are refused, in a dry run too, and nothing is ch
   test("where libvirt's live definition names another file than QEMU writes", async () => {
     const on = await prepared();
     const domain = on.machine.domains.get(UUID);
-    if (domain) domain.live = domain.live?.replace(/<source file="[^"]*"/, '<source file="/elsewhere"') ?? null;
+    if (domain) domain.live = domain.live?.replace(/<source file='[^']*'/, "<source file='/elsewhere'") ?? null;
     await bothRefused(on, "integrity", "vda: libvirt's live definition uses /elsewhere");
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { type Reverted, revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
+import { setSnapshot } from "../../../../src/core/snapshots/set.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import { requireSound } from "../crashes.ts";
 import {
@@ -170,6 +171,17 @@ describe("unrevert", () => {
     const before = everything(on);
     await expect(unrevert(on)).rejects.toMatchObject({ message: expect.stringContaining("has expired") });
     expect(everything(on)).toBe(before);
+  });
+
+  test("leaves what was kept where somebody has protected it, and goes back to it after its time", async () => {
+    const on = await written();
+    const { kept } = await revert(on);
+    await setSnapshot(command(on), kept?.id ?? "", { protect: true });
+    on.clock.advance(DAY_MS);
+    await unrevert(on);
+    expect(await disksOf(on)).toEqual(LATER);
+    expect((await stateOf(on)).snapshots[kept?.id ?? ""]?.protected).toBe(true);
+    await requireSound(on, "after");
   });
 
   test("is refused once what was kept was deleted", async () => {

@@ -107,6 +107,18 @@ test("among our own layers it is one of them, and goes with them", async () => {
   expect([...on.machine.files.keys()].filter((path) => path.startsWith(folder))).toHaveLength(1);
 });
 
+test("among our own layers it is brought home where the instance is deleted: no write of the guest's is left behind", async () => {
+  const folder = command(withGuest()).store.paths.layersFolder;
+  const on = await overlaid({ folder });
+  const [original = ""] = [...on.machine.files.keys()].filter((path) => path.startsWith("/disks/"));
+  await deleteInstance(command(on), "web1", { keepVolumes: false });
+  expect((await command(on).host.domainStatus(UUID)) ?? null).toBeNull();
+  expect([...on.machine.files.keys()].filter((path) => path.startsWith(folder))).toEqual([]);
+  expect(Object.keys((await stateOf(on)).layers)).toEqual([]);
+  expect(Object.fromEntries(on.machine.files.get(original)?.clusters ?? [])).toEqual(held(1, true).vda);
+  expect(await examine(command(on))).toEqual([]);
+});
+
 test("a volume on which another tool has put it outlives the instance that it was attached to", async () => {
   const on = await withVolume({ running: false, attached: true });
   const [uuid = ""] = on.machine.domains.keys();
