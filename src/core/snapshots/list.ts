@@ -235,7 +235,10 @@ export interface SnapshotTree {
 /** The tree of an instance's snapshots, children by age; `measured` as of viewSnapshots. */
 export async function snapshotTree(world: World, state: State, uuid: string, measured: boolean): Promise<SnapshotTree> {
   const instance = state.instances[uuid];
-  if (instance === undefined) throw new EstratoError("not_found", `instance ${uuid}: it has no snapshots`);
+  if (instance === undefined)
+    throw new EstratoError("not_found", `instance ${uuid}: it has no snapshots`, {
+      hint: `Take one: estrato snapshot create ${uuid}.`,
+    });
   const all = await viewSnapshots(world, state, snapshotsOf(state, uuid), measured);
   const known = new Set(all.map((one) => one.id));
   const childrenOf = new Map<string | null, SnapshotView[]>();
