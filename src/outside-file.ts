@@ -130,3 +130,8 @@ function tooLarge(path: string, maxBytes: number): EstratoError {
   const size = maxBytes >= 1024 ** 2 ? `${Math.floor(maxBytes / 1024 ** 2)} MiB` : `${maxBytes} bytes`;
   return new EstratoError("host", `${path}: larger than ${size}`, { hint: "Check that it is the file you mean." });
 }
+
+/** What to do about a file that cannot be read: its owner, its mode, and those of each folder above it. */
+export function lookAt(path: string): string {
+  return `See who may: namei -l ${path}.`;
+}

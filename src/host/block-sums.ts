@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import type { BlockSums } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import { openOutside } from "../outside-file.ts";
+import { lookAt, openOutside } from "../outside-file.ts";
 
 export async function blockSums(
   path: string,
@@ -44,7 +44,8 @@ async function openRegular(path: string): Promise<FileHandle> {
   } catch (error) {
     if (error instanceof EstratoError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? "";
-    if (code === "ENOENT" || code === "ENOTDIR") throw new EstratoError("not_found", `${path}: no such file`);
-    throw new EstratoError("host", `${path}: it cannot be read (${code})`, { cause: error });
+    if (code === "ENOENT" || code === "ENOTDIR")
+      throw new EstratoError("not_found", `${path}: no such file`, { hint: "Check the path." });
+    throw new EstratoError("host", `${path}: it cannot be read (${code})`, { hint: lookAt(path), cause: error });
   }
 }

@@ -9,7 +9,9 @@ import { attribute, childAt, childNamed, childrenNamed, childText, type ReadElem
 export async function readCapabilities(virsh: Virsh): Promise<HostCapabilities> {
   const [version, capabilities] = await virsh.batch([["version", "--daemon"], ["capabilities"]]);
   if (!version || !capabilities || version.error !== null || capabilities.error !== null) {
-    throw new EstratoError("host", `virsh capabilities: ${capabilities?.error ?? version?.error ?? "no answer"}`);
+    throw new EstratoError("host", `virsh capabilities: ${capabilities?.error ?? version?.error ?? "no answer"}`, {
+      hint: "Does libvirt run? systemctl status libvirtd.",
+    });
   }
   const cpuinfo = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
   return parseCapabilities({

@@ -4,7 +4,7 @@
  */
 import { descriptorPath, forgetDescriptor } from "../descriptor-names.ts";
 import { EstratoError } from "../errors.ts";
-import { openOutside } from "../outside-file.ts";
+import { lookAt, openOutside } from "../outside-file.ts";
 import { printable } from "./process-failure.ts";
 
 export interface HeldFile {
@@ -35,8 +35,8 @@ export async function holdFile(path: string): Promise<HeldFile> {
     if (cause instanceof EstratoError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") {
-      throw new EstratoError("not_found", `${printable(path)}: no such file`, { cause });
+      throw new EstratoError("not_found", `${printable(path)}: no such file`, { hint: "Check the path.", cause });
     }
-    throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { cause });
+    throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { hint: lookAt(path), cause });
   }
 }

@@ -7,6 +7,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type ChainFile, DATA_ELSEWHERE, type ImageFile } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { lookAt } from "../outside-file.ts";
 import { identityOf } from "./files.ts";
 import { isImageThere, requireFileOrDisk } from "./image-file.ts";
 import { printable } from "./process-failure.ts";
@@ -75,7 +76,9 @@ async function readOne(path: string, format: string | null): Promise<Read> {
       return { ...plain, file: { ...plain.file, fault: `is not a qcow2 image: ${header}` } };
     }
     if (named === null && header.backingFileLengthBytes > 0) {
-      throw new EstratoError("host", `${printable(path)}: what it stands on cannot be read`);
+      throw new EstratoError("host", `${printable(path)}: what it stands on cannot be read`, {
+        hint: `See what it names: qemu-img info ${printable(path)}.`,
+      });
     }
     return {
       file: {
@@ -101,7 +104,7 @@ async function openImage(path: string): Promise<FileHandle | null> {
     if (cause instanceof EstratoError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return null;
-    throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { cause });
+    throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { hint: lookAt(path), cause });
   }
 }
 

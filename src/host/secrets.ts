@@ -65,6 +65,7 @@ async function namelessFile(value: Buffer): Promise<FileHandle> {
   throw new EstratoError(
     "host",
     `a passphrase needs a file in memory, and neither ${IN_MEMORY.join(" nor ")} takes one`,
+    { hint: "See what is mounted there: findmnt." },
   );
 }
 

@@ -45,10 +45,32 @@ export function asEstratoError(error: unknown, doing = "", kept: string | null =
   );
 }
 
+const MEANWHILE = 'It was otherwise when it was looked at: try again, and if it stays so, see "estrato doctor".';
+
+const TRACE = "The same line with --trace shows the commands that were run.";
+
+/**
+ * The next command where an error names none. All that can refuse is asked before anything is done (DESIGN.md,
+ * invariant 6), and refused with a hint: what is found out later has changed meanwhile, or was never what is recorded.
+ */
+const NEXT: Partial<Record<ErrorCode, string>> = {
+  not_found: MEANWHILE,
+  conflict: MEANWHILE,
+  integrity: "What differs is told by: estrato doctor.",
+  host: TRACE,
+  failed: TRACE,
+};
+
+/** What to do about it. What sums up other errors, or passes one on, says no more than these. */
+function hintOf({ code, hint, cause }: EstratoError): string | undefined {
+  return hint ?? (cause instanceof EstratoError ? undefined : NEXT[code]);
+}
+
 /** `estrato: WHAT: WHY. WHAT TO DO.` on one line. */
 export function errorLine(error: EstratoError): string {
   const message = told(error.message.trim().replaceAll(/\s*\n\s*/g, "; ")).replace(/[.;:]+$/, "");
-  return `estrato: ${message}.${error.hint === undefined ? "" : ` ${told(error.hint)}`}\n`;
+  const hint = hintOf(error);
+  return `estrato: ${message}.${hint === undefined ? "" : ` ${told(hint)}`}\n`;
 }
 
 /** What `errorJson` writes. */
@@ -64,8 +86,8 @@ export const ERROR_SHAPE = object({
 
 /** One line of JSON. `command` is what was typed. */
 export function errorJson(error: EstratoError, command: string, exit: number): string {
-  const { code, message, hint = null } = error;
-  return `${jsonText({ error: { code, message, hint, command, exit } })}\n`;
+  const { code, message } = error;
+  return `${jsonText({ error: { code, message, hint: hintOf(error) ?? null, command, exit } })}\n`;
 }
 
 /** Where it was thrown, and what caused it, for --trace: the messages in it may be others' words. */

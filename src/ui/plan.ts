@@ -37,6 +37,11 @@ export function shellQuoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** As it would be typed. */
+export function commandText({ program, args }: Pick<PlannedCommand, "program" | "args">): string {
+  return [program, ...args].map(shellQuoted).join(" ");
+}
+
 /** `files`: with what the files hold that its commands read. */
 export function planText(plan: Plan, painter: Painter, { files }: { readonly files: boolean }): string {
   const lines: string[] = [];
@@ -45,7 +50,7 @@ export function planText(plan: Plan, painter: Painter, { files }: { readonly fil
     lines.push(`${index + 1}. ${painter("bold", printable(title))}${whose}`);
     for (const { program, args, onlyIf, reads } of commands) {
       const condition = onlyIf === undefined ? "" : `   # only if ${printable(onlyIf)}`;
-      lines.push(`     ${printable([program, ...args].map(shellQuoted).join(" "))}${painter("dim", condition)}`);
+      lines.push(`     ${printable(commandText({ program, args }))}${painter("dim", condition)}`);
       if (!files || reads === undefined) continue;
       lines.push(
         ...printableLines(reads.trimEnd())
@@ -61,32 +66,36 @@ export function planText(plan: Plan, painter: Painter, { files }: { readonly fil
 
 const COMMAND = { program: TEXT, args: listOf(TEXT), only_if: orNull(TEXT) };
 
+/** What `planSteps` makes. */
+export const STEPS_SHAPE = listOf(
+  object({
+    title: TEXT,
+    of: orNull(TEXT),
+    commands: listOf(either<object>(object(COMMAND), object({ ...COMMAND, reads: TEXT }))),
+  }),
+);
+
 /** What `planJson` makes. */
 export const PLAN_SHAPE = object({
-  steps: listOf(
-    object({
-      title: TEXT,
-      of: orNull(TEXT),
-      commands: listOf(either<object>(object(COMMAND), object({ ...COMMAND, reads: TEXT }))),
-    }),
-  ),
+  steps: STEPS_SHAPE,
   notes: listOf(TEXT),
   frees_bytes: orNull(AMOUNT),
 });
 
 export function planJson(plan: Plan, { files }: { readonly files: boolean }): Json {
-  return {
-    steps: plan.steps.map(({ title, of, commands }) => ({
-      title,
-      of: of ?? null,
-      commands: commands.map(({ program, args, onlyIf, reads }) => ({
-        program,
-        args: [...args],
-        only_if: onlyIf ?? null,
-        ...(files && reads !== undefined ? { reads } : {}),
-      })),
+  return { steps: planSteps(plan, { files }), notes: [...plan.notes], frees_bytes: plan.freesBytes };
+}
+
+/** Its steps alone. */
+export function planSteps({ steps }: Pick<Plan, "steps">, { files }: { readonly files: boolean }) {
+  return steps.map(({ title, of, commands }) => ({
+    title,
+    of: of ?? null,
+    commands: commands.map(({ program, args, onlyIf, reads }) => ({
+      program,
+      args: [...args],
+      only_if: onlyIf ?? null,
+      ...(files && reads !== undefined ? { reads } : {}),
     })),
-    notes: [...plan.notes],
-    frees_bytes: plan.freesBytes,
-  };
+  }));
 }

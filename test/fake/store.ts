@@ -91,7 +91,8 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
 
   function requireWritable(): void {
     alive();
-    if (disk.isReadOnly) throw new EstratoError("host", `${home}: the file system is read-only`);
+    if (disk.isReadOnly)
+      throw new EstratoError("host", `${home}: the file system is read-only`, { hint: "Mount it writable." });
   }
 
   /** `then`: what a process that dies after the write does not come to. */

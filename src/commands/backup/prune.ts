@@ -1,6 +1,7 @@
 import type { Pruned } from "../../core/backups/prune.ts";
-import { text as column, status, time, words } from "../../ui/output/columns.ts";
+import { text as column, nested, status, time, words } from "../../ui/output/columns.ts";
 import { oneOf } from "../../ui/output/shape.ts";
+import { commandText, planSteps, STEPS_SHAPE } from "../../ui/plan.ts";
 import { optional } from "../framework/arguments.ts";
 import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
@@ -15,12 +16,17 @@ const prunedColumns = [
   time<Pruned>("created_at", (one) => one.created_at),
   status<Pruned>("action", (one) => one.action, { shape: oneOf("keep", "remove") }),
   words<Pruned>("why", (one) => one.why),
+  // What a dry run of any other verb prints: here the reasons are the answer.
+  nested("steps", ({ plan }: Pruned) => (plan === null ? [] : planSteps(plan, { files: false })), STEPS_SHAPE, {
+    listed: false,
+    forPeople: (steps) => String(steps.length),
+  }),
 ];
 
 export default verb({
   description:
     "Removes the backups that a policy does not keep, those of each instance and type by themselves, and prints for each why it is kept or goes. " +
-    "--dry-run removes nothing.\n\n" +
+    "--dry-run removes nothing; its JSON has the commands of what would go as `steps`, and -v shows them.\n\n" +
     "Days, weeks and months are those of --zone, else of this machine's. Empty ones are not counted; what is dated in the future is never removed; " +
     "protected backups are neither removed nor counted. One that an instance still reads from is kept this time.",
   arguments: { instance: optional("INSTANCE", "only those of this instance", { complete: "instance" }) },
@@ -38,12 +44,17 @@ export default verb({
     const core = await world();
     const { pruneBackups } = await import("../../core/backups/prune.ts");
     const filter = { instance: args.instance, type: options.type };
-    return pruneBackups(
+    const pruned = await pruneBackups(
       core,
       await placesOf(factory, core, options.target),
       { policy, zone: options.zone ?? (await core.host.timeZone()) },
       filter,
       openedWith(options.passphraseFile),
     );
+    // In the order in which they would be run: the oldest goes first.
+    for (const { plan } of pruned.toReversed())
+      for (const command of plan?.steps.flatMap(({ commands }) => commands) ?? [])
+        core.report.detail?.(commandText(command));
+    return pruned;
   },
 });

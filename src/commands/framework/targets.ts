@@ -13,7 +13,8 @@ export interface TargetWords {
 /**
  * Calls `work` for each target, one after the other. One target: its result, or its error is thrown. Several: the
  * results of those that went well; the failures, and a no to a question, are reported at once, and their sum is thrown
- * when the result is printed: all alike: that code; all, differently: "failed"; some: "partial". An interruption ends it at once.
+ * when the result is printed: all alike: that code; all, differently: "failed"; some: "partial". An interruption ends
+ * it at once.
  */
 export async function eachTarget<T>(
   context: Pick<Context, "factory" | "failure" | "ended">,

@@ -117,6 +117,9 @@ async function readUserData(path: string, signal: AbortSignal): Promise<string> 
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new EstratoError("host", `--user-data ${path}: it is not text in UTF-8`, { cause });
+    throw new EstratoError("host", `--user-data ${path}: it is not text in UTF-8`, {
+      hint: 'Give a script, or a text that begins with "#cloud-config".',
+      cause,
+    });
   }
 }

@@ -22,7 +22,8 @@ export async function setProtected(
   const { id, target } = await findBackup(world, targets, word);
   return withLocks(world, [target], async () => {
     const found = (await backupsIn(world, target)).find((one) => one.id === id);
-    if (found === undefined) throw new EstratoError("not_found", `backup ${word}: not found`);
+    if (found === undefined)
+      throw new EstratoError("not_found", `backup ${word}: not found`, { hint: 'See "estrato backup list".' });
     // Of one whose files were found damaged the mark can still be changed: else nobody could ever delete it.
     const backup = found.manifest === null ? requireWhole(found) : { ...found, manifest: found.manifest };
     const manifest = { ...backup.manifest, protected: on };

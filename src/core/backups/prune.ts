@@ -1,6 +1,7 @@
 /**
  * `backup prune`: a policy laid on all series of backups in some targets, with the reason for each that stays or goes.
  */
+import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import type { Backup } from "./backup.ts";
@@ -17,6 +18,8 @@ export interface Pruned {
   readonly created_at: string;
   readonly action: "keep" | "remove";
   readonly why: readonly string[];
+  /** In a dry run, of what would go: how. */
+  readonly plan: PlanView | null;
 }
 
 export interface PruneFilter {
@@ -26,7 +29,8 @@ export interface PruneFilter {
 }
 
 /**
- * Removes what the policy does not keep, each series (instance and type) by itself; a dry run only says what would go.
+ * Removes what the policy does not keep, each series (instance and type) by itself; a dry run only says what would go,
+ * and how.
  * Damaged backups are neither counted nor removed. Throws "usage" for an empty policy or an unknown zone, "not_found"
  * where the filter's instance is ambiguous, "host" where a target is not there.
  */
@@ -48,9 +52,9 @@ export async function pruneBackups(
       for (const { name, ...series } of seriesIn(all, only)) {
         const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, retention, all);
         if (!world.dryRun && verdicts.some(({ keep }) => !keep)) all = await backupsIn(world, target);
-        for (const { id, createdAt, keep, why } of verdicts) {
+        for (const { id, createdAt, keep, why, plan = null } of verdicts) {
           const action = keep ? "keep" : "remove";
-          pruned.push({ id, instance: name, type: series.type, created_at: createdAt, action, why });
+          pruned.push({ id, instance: name, type: series.type, created_at: createdAt, action, why, plan });
         }
       }
     });

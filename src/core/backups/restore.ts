@@ -138,7 +138,8 @@ export async function restore<T>(
 
 function foundAgain(known: ReadonlyMap<string, Backup>, { id }: WholeBackup): WholeBackup {
   const found = known.get(id);
-  if (found === undefined) throw new EstratoError("not_found", `backup ${id}: not found`);
+  if (found === undefined)
+    throw new EstratoError("not_found", `backup ${id}: not found`, { hint: 'See "estrato backup list".' });
   return requireWhole(found);
 }
 

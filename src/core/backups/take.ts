@@ -79,7 +79,8 @@ export interface Place {
 /**
  * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from,
  * or that a damaged one builds on, is kept this time, which a note says: the night must not fail for it. Returns the
- * verdicts, the newest first. `known`: what lies in the target, where that was read under this lock.
+ * verdicts, the newest first; in a dry run, in which nothing goes, with the plans of those that would. `known`: what
+ * lies in the target, where that was read under this lock.
  */
 export async function removeUnkept(
   world: World,
@@ -88,16 +89,16 @@ export async function removeUnkept(
   series: Series,
   { policy, zone }: Retention,
   known?: readonly Backup[],
-): Promise<Verdict[]> {
+): Promise<(Verdict & { readonly plan?: PlanView | null })[]> {
   const all = known ?? (await backupsIn(world, target));
   const due = retainOfVolumes(inSeries(all, series), policy, zone, world.clock.now());
   const verdicts = due.map((verdict) => keptInUse(all, verdict));
-  if (world.dryRun) return verdicts;
+  const plans = new Map<string, PlanView | null>();
   for (const [index, { id, keep, why }] of [...verdicts.entries()].reverse()) {
-    if (!keep) await deleteLocked(world, locks, target, id, passphraseFile);
+    if (!keep) plans.set(id, await deleteLocked(world, locks, target, id, passphraseFile));
     else if (due[index]?.keep === false) world.report.note(`backup ${id}: kept this time, ${why.join(", ")}`);
   }
-  return verdicts;
+  return world.dryRun ? verdicts.map((one) => ({ ...one, plan: plans.get(one.id) ?? null })) : verdicts;
 }
 
 function keptInUse(all: readonly Backup[], verdict: Verdict): Verdict {

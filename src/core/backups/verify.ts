@@ -45,7 +45,8 @@ export async function verifyBackup(
 ): Promise<Verified> {
   const { target, id } = await findBackup(world, targets, word);
   const [found] = await verifyThese(world, target, (one) => one.id === id, share);
-  if (found === undefined) throw new EstratoError("not_found", `backup ${word}: not found`);
+  if (found === undefined)
+    throw new EstratoError("not_found", `backup ${word}: not found`, { hint: 'See "estrato backup list".' });
   return found;
 }
 

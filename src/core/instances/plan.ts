@@ -165,7 +165,9 @@ async function planVolumes(
 ): Promise<NewVolume[]> {
   const { maxChain } = await world.host.capabilities();
   if (source.disks.length === 0 && source.kind !== "volume")
-    throw new EstratoError("conflict", `${source.label}: it holds no disk to start from`);
+    throw new EstratoError("conflict", `${source.label}: it holds no disk to start from`, {
+      hint: 'Choose another: see "estrato image list" and "estrato snapshot list".',
+    });
   return source.disks.map((disk, index) => {
     const device = devices[index] ?? disk.device;
     const what = `instance ${name}: disk ${device}`;

@@ -22,6 +22,8 @@ export interface ForeignFile {
 /** What of a disk's definition says what it stands on. */
 export type DiskChain = Pick<DomainDisk, "format" | "backing" | "backingEnds"> & { readonly source: string };
 
+const GONE = "Put it back where it was, or mount the disk that it lies on.";
+
 /**
  * Reads the whole chain of a disk, top first, and changes nothing. `what` begins each message: "instance web1: disk
  * vda". Throws "host" for what is no layer: another format, an encrypted file, one whose bytes lie elsewhere, a file
@@ -29,7 +31,10 @@ export type DiskChain = Pick<DomainDisk, "format" | "backing" | "backingEnds"> &
  */
 export async function readForeignChain(world: World, disk: DiskChain, what: string): Promise<ForeignFile[]> {
   const chain = await requireChainInHeaders(world, disk, what);
-  if (chain.length === 0) throw new EstratoError("host", `${what}: ${disk.source} is not there`);
+  if (chain.length === 0)
+    throw new EstratoError("host", `${what}: ${disk.source} is not there`, {
+      hint: GONE,
+    });
   const files: ForeignFile[] = [];
   for (const [index, one] of chain.entries()) files.push(await foreignFile(world, one, what, index > 0));
   return files;
@@ -87,8 +92,9 @@ async function identityAt(world: World, path: string | null): Promise<string | n
 
 async function foreignFile(world: World, one: ChainFile, what: string, isBelow: boolean): Promise<ForeignFile> {
   const { path, format, identity } = one;
-  const refuse = (why: string) => new EstratoError("host", `${what}: ${path} ${why}`);
-  if (identity === null) throw refuse(path.startsWith("/") ? "is not there" : "is no file of this host");
+  const refuse = (why: string, hint = `See what it is: qemu-img info ${path}.`) =>
+    new EstratoError("host", `${what}: ${path} ${why}`, { hint });
+  if (identity === null) throw refuse(path.startsWith("/") ? "is not there" : "is no file of this host", GONE);
   if (format !== "qcow2" && format !== "raw")
     throw refuse(`has the format ${format}; only qcow2 and raw can be layered`);
   if (one.encrypted) throw refuse("is encrypted, and the definition names no secret for it");
@@ -98,7 +104,7 @@ async function foreignFile(world: World, one: ChainFile, what: string, isBelow: 
     world.host.imageInfo(path, { shared: true, format }),
     world.host.fileInfo(path),
   ]);
-  if (info === null || file === null) throw refuse("is not there");
+  if (info === null || file === null) throw refuse("is not there", GONE);
   const { uid, gid, mode } = file;
   return {
     path,

@@ -68,8 +68,9 @@ export async function planView(
       for (const path of pathsIn(action)) told.add(path);
     }
     const isOf = of !== undefined && !step.title.includes(of);
-    if (commands.length > 0 || toldActions(step).length === 0)
-      shown.push({ title: step.title, ...(isOf ? { of } : {}), commands });
+    // What would only act, and on nothing, is no step.
+    const onlyActs = toldActions(step).length > 0 || (step.actions !== undefined && step.run === undefined);
+    if (commands.length > 0 || !onlyActs) shown.push({ title: step.title, ...(isOf ? { of } : {}), commands });
   }
   return { steps: shown, notes, freesBytes: null };
 }

@@ -28,7 +28,10 @@ export async function requireHook(world: World, path: string): Promise<void> {
     });
   }
   const file = await world.host.fileInfo(path);
-  if (file === null) throw new EstratoError("not_found", `hook ${path}: there is no such file`);
+  if (file === null)
+    throw new EstratoError("not_found", `hook ${path}: there is no such file`, {
+      hint: `Look at its path: ls -l ${path}.`,
+    });
   const why = !file.isRegularFile
     ? "it is no regular file"
     : (file.mode & EXECUTABLE) === 0

@@ -173,7 +173,9 @@ async function planHeads(
     heads.push(newHead(world, state, fact.volume, { ...before, sizeBytes }, { ...before, sizeBytes }, sizeBytes));
   }
   if (heads.length === 0) {
-    throw new EstratoError("conflict", `instance ${status.name}: there is no disk to take a snapshot of`);
+    throw new EstratoError("conflict", `instance ${status.name}: there is no disk to take a snapshot of`, {
+      hint: `See its disks: estrato instance show ${status.name}.`,
+    });
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `snapshot of ${status.name}`);
   return heads;

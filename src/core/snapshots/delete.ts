@@ -69,7 +69,8 @@ export async function deleteSnapshot(
   return withLocks(world, snapshotLocks(state, snapshot), async (locks) => {
     const now = await world.store.read();
     const again = now.snapshots[snapshot.id];
-    if (again === undefined) throw new EstratoError("not_found", `snapshot ${target}: not found`);
+    if (again === undefined)
+      throw new EstratoError("not_found", `snapshot ${target}: not found`, { hint: 'See "estrato snapshot list".' });
     return deleteLocked(world, locks, now, withChildren(now, again, options.children));
   });
 }

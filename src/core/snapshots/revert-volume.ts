@@ -54,7 +54,8 @@ export async function revertVolume(
 ): Promise<Reverted | PlanView> {
   const early = await world.store.read();
   const target = early.snapshots[snapshotId];
-  if (target === undefined) throw new EstratoError("not_found", `snapshot ${snapshotId}: not found`);
+  if (target === undefined)
+    throw new EstratoError("not_found", `snapshot ${snapshotId}: not found`, { hint: 'See "estrato snapshot list".' });
   if (early.volumes[target.volume ?? ""] === undefined) {
     throw new EstratoError("conflict", `snapshot ${snapshotLabel(early, target)}: its volume has been deleted`, {
       hint: `Make another of it: estrato volume create NAME --from-snapshot ${target.id}.`,
@@ -64,7 +65,9 @@ export async function revertVolume(
     const { state, volume, status } = await findAttached(world, locks, before, seen);
     const snapshot = state.snapshots[snapshotId];
     if (snapshot === undefined)
-      throw new EstratoError("not_found", `snapshot ${snapshotId}: it has been deleted meanwhile`);
+      throw new EstratoError("not_found", `snapshot ${snapshotId}: it has been deleted meanwhile`, {
+        hint: 'See "estrato snapshot list".',
+      });
     await requireAtRest(world, state, volume, status);
     const data = planRevert(world, state, volume, snapshot, options);
     await requireSpace(world, EMPTY_HEAD_BYTES, `revert of volume ${volumeLabel(state, volume)}`);

@@ -72,7 +72,8 @@ export async function revertLocked(
 ): Promise<Reverted | PlanView> {
   const before = await world.store.read();
   const snapshot = before.snapshots[snapshotId];
-  if (snapshot?.instance == null) throw new EstratoError("not_found", `snapshot ${snapshotId}: not found`);
+  if (snapshot?.instance == null)
+    throw new EstratoError("not_found", `snapshot ${snapshotId}: not found`, { hint: 'See "estrato snapshot list".' });
   const { status } = await findToChange(world, locks, snapshot.instance, { also: "qemu" });
   refuseUnsafe(status);
   const adoption = await planAdoption(world, status, snapshot.excluded);

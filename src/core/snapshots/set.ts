@@ -41,7 +41,8 @@ export async function setSnapshot(
 
 function change(draft: State, id: string, target: string, changes: SnapshotChanges): Snapshot {
   const one = draft.snapshots[id];
-  if (one === undefined) throw new EstratoError("not_found", `snapshot ${target}: not found`);
+  if (one === undefined)
+    throw new EstratoError("not_found", `snapshot ${target}: not found`, { hint: 'See "estrato snapshot list".' });
   const { name } = changes;
   if (name !== undefined && name !== one.name) {
     const taken = snapshotsOf(draft, one.instance ?? one.volume ?? "").some((other) => other.name === name);

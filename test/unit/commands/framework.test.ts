@@ -129,7 +129,7 @@ describe("several targets", () => {
       async run(context) {
         return eachTarget(context, context.args.names, { kind: "thing", verb: "grow" }, async (name) => {
           const code = codes[name];
-          if (code !== undefined) throw new EstratoError(code, `thing ${name}: no`);
+          if (code !== undefined) throw new EstratoError(code, `thing ${name}: no`, { hint: "Wait." });
           return name;
         });
       },
@@ -139,7 +139,7 @@ describe("several targets", () => {
     expect(await run(failing({ b: "conflict" }), ["a", "b", "c", "-f", "value"])).toEqual({
       code: "partial",
       stdout: "a\nc\n",
-      stderr: "estrato: thing b: no.\n",
+      stderr: "estrato: thing b: no. Wait.\n",
     });
   });
 

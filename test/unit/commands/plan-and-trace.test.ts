@@ -52,6 +52,8 @@ const lines =
   async (on: Bed) => {
     for (const line of all) await printed(on, line);
   };
+/** Each on the one before. */
+const FOUR = lines(...[1, 2].map(() => "backup web1 --rotation 9 --target /backups --type daily --incremental"));
 const OTHERS: Well[] = [
   { line: DATA9 },
   { line: "volume create data9 --from-snapshot data1/monday" },
@@ -76,6 +78,9 @@ const OTHERS: Well[] = [
   { line: "schedule set nightly --verify 5%", before: NIGHTLY },
   { line: "schedule delete nightly", before: NIGHTLY },
   { line: "shelve web2" },
+  { line: "backup prune --rotation 1 --target /backups" },
+  { line: "backup prune web1 --type daily --rotation 1 --target /backups", before: FOUR },
+  { line: "backup verify --all --target /backups" },
   { line: "unshelve put-by" },
   { line: "keypair create other" },
   { line: "keypair delete mykey" },
@@ -91,15 +96,16 @@ const tables = ALL.flatMap((tables) =>
     ...asks.map((one): Well => ({ ...one, line: `-y ${one.line}` })),
   ]),
 );
-/** A dry run of it answers with a row for each backup, and why it stays or goes. */
-const rows = [...tables, ...OTHERS].filter(({ line }) => !line.startsWith("backup prune"));
+const rows = [...tables, ...OTHERS];
 
 test.each(rows)("$line", async (one) => {
   const on = await prepared(one);
   const { stdout } = await run(on, withOptions("-n -f json", one.line), one.how?.(on) ?? {});
   if (stdout !== "") await expectSchemaOf(one.line.split(" "), JSON.parse(stdout));
-  const plans = stdout === "" ? [] : ([JSON.parse(stdout)].flat() as { steps: { commands: Told[] }[] }[]);
-  const plan = plans.flatMap(({ steps }) => steps).flatMap(({ commands }) => commands);
+  const plans = stdout === "" ? [] : ([JSON.parse(stdout)].flat() as { steps?: { commands: Told[] }[] }[]);
+  // Of what is pruned the newest is told first, and the oldest goes first.
+  const inTurn = one.line.startsWith("backup prune") ? plans.toReversed() : plans;
+  const plan = inTurn.flatMap(({ steps }) => steps ?? []).flatMap(({ commands }) => commands);
   const done = await traced(await prepared(one), one.line, one);
   // What is said to be run under a condition may be left out.
   const isDone = (told: Told) => done.some((each) => each.text === text(told));
@@ -109,8 +115,8 @@ test.each(rows)("$line", async (one) => {
 });
 
 test("every verb that changes something is among them", async () => {
-  // Settings and a key are files of ours, nothing of the host; of prune and verify a dry run says what it saw.
-  const others = ["config set", "config unset", "keypair import", "backup prune", "backup verify"];
+  // Settings and a key are files of ours, nothing of the host.
+  const others = ["config set", "config unset", "keypair import"];
   const missing: string[] = [];
   const look = async (path: string, load: LoadVerb) => {
     const isThere = rows.some(({ line }) => line.replace(/^-y /, "").startsWith(path)) || others.includes(path);

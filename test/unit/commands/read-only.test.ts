@@ -48,7 +48,7 @@ test.each(CHANGING)("%s: refused in one line, with nothing begun", async (line) 
   expect({ exit, stdout, stderr }).toEqual({
     exit: 6,
     stdout: "",
-    stderr: "estrato: /fake/estrato: the file system is read-only.\n",
+    stderr: "estrato: /fake/estrato: the file system is read-only. Mount it writable.\n",
   });
   expect(everything(on)).toBe(before);
 });

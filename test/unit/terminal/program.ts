@@ -4,10 +4,10 @@
  *
  *   make SCENE FILE    writes a scene of `scenes.ts` to the file
  *   run FILE WORDS…    runs one line on the scene in the file, and writes back what it left
- *   shell FILE         is the shell of a terminal: it asks for lines and runs them, ours in this process, since starting
- *                      one for each would cost more than all else. What needs a real shell (a pipe) goes to sh, and a
- *                      scene to it by the file. The line `scene NAME TITLE` wipes the terminal, begins a scene, and gives
- *                      the terminal a title by which that is seen.
+ *   shell FILE         is the shell of a terminal: it asks for lines and runs them, ours in this process, since
+ *                      starting one for each would cost more than all else. What needs a real shell (a pipe) goes to
+ *                      sh, and the scene to it by the file. The line `scene NAME TITLE` wipes the terminal, begins a
+ *                      scene, and gives the terminal a title by which that is seen.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -18,6 +18,7 @@ const pruned = (id: string | undefined, instance: string, action: "keep" | "remo
   created_at: `2025-01-01T02:${id === FIRST ? 1 : id === SECOND ? 2 : 3}0:00.000Z`,
   action,
   why,
+  steps: [],
 });
 
 export const taking: NounLines = {
