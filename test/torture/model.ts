@@ -190,7 +190,13 @@ export class Model {
       const disks = new Map([[one.id, content ?? new Uint8Array(0)]]);
       this.things.set(one.id, { kind: "volume", id: one.id, name: one.name, disks });
     }
-    for (const id of fresh.keys()) this.strangers.delete(id);
+    // A disk that was left out is still one of others.
+    for (const id of fresh.keys()) {
+      for (const [device, file] of this.strangers.get(id)?.disks ?? [])
+        if (!Object.values(state.volumes).some((one) => one.instance === id && one.device === device))
+          this.files.set(file.file, file);
+      this.strangers.delete(id);
+    }
   }
 
   /** The first file of others in a chain of layers. */
