@@ -85,8 +85,8 @@ export interface Factory extends Pick<RunRecord, "takeChanged" | "logEvent" | "l
    */
   readonly store: () => Promise<StorePort>;
   /**
-   * To be called where the store is not there, and the line is about what is in it. Throws "host", but where a person at
-   * a terminal only looks at the usual one: then it is told, and is as an empty one.
+   * To be called where the store is not there, and the line is about what is in it. Throws "host", but where a person
+   * at a terminal only looks at the usual one: then it is told, and is as an empty one.
    */
   readonly storeIsMissing: (store: StorePort) => Promise<void>;
   /**

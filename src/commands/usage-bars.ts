@@ -1,7 +1,7 @@
 /** `usage NOUN`: a line for each thing, with a bar. */
 import type { ThingUsage } from "../core/usage-of.ts";
 import { drawTable } from "../ui/output/table.ts";
-import { printable } from "../ui/text.ts";
+import { flowed, printable } from "../ui/text.ts";
 import { humanSize } from "../units.ts";
 import type { Drawing } from "./framework/result.ts";
 
@@ -32,7 +32,8 @@ export async function barsOf(things: readonly ThingUsage[], { painter, columns }
     },
     painter,
   );
-  return `${table}\n█ its own, freed when it is deleted   ▒ shared   ░ waits to be collected\n`;
+  const legend = ["█ its own, freed when it is deleted", "▒ shared", "░ waits to be collected"];
+  return `${table}\n${flowed(legend, legend, columns)}\n`;
 }
 
 /** Parts are rounded up: what is there is seen. */

@@ -1,7 +1,6 @@
 import { type HiddenLayer, readUsage, type Usage, type UsageRow } from "../core/usage.ts";
 import { type ThingUsage, USAGE_NOUNS, type UsageNoun } from "../core/usage-of.ts";
 import { EstratoError } from "../errors.ts";
-import type { Painter } from "../ui/colour.ts";
 import { nested, size } from "../ui/output/columns.ts";
 import { AMOUNT, listOf, object, oneOf, orNull, TEXT } from "../ui/output/shape.ts";
 import { printable } from "../ui/text.ts";
@@ -93,7 +92,7 @@ function nounOf(word: string | null): UsageNoun | null {
 }
 
 async function drawnOn(usage: Shown, on: result.Drawing): Promise<string> {
-  if (usage.kinds.length > 0) return drawn(usage, on.painter);
+  if (usage.kinds.length > 0) return drawn(usage, on);
   return (await import("./usage-bars.ts")).barsOf(usage.things, on);
 }
 
@@ -111,28 +110,31 @@ function hiddenJson({ id, fate, reason, by, allocatedBytes }: HiddenLayer) {
   return { id, fate, reason, by: [...by], allocated_bytes: allocatedBytes };
 }
 
-function drawn({ kinds, hidden, freeBytes }: Usage, painter: Painter): string {
+async function drawn(
+  { kinds, hidden, freeBytes }: Usage,
+  { painter, columns: width }: result.Drawing,
+): Promise<string> {
   const bytes = (value: number | null) => (value === null ? "" : humanSize(value));
-  const lines = [
-    ["", "Count", "Virtual", "Allocated", "Exclusive"],
-    ...kinds.map((row) => [
-      row.kind,
-      String(row.count),
-      bytes(row.virtualBytes),
-      bytes(row.allocatedBytes),
-      bytes(row.exclusiveBytes),
-    ]),
-  ];
-  const widths = (lines[0] ?? []).map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)));
-  const text = lines.map((line, at) => {
-    const cells = line.map((cell, place) =>
-      place === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[place] ?? 0),
-    );
-    return at === 0 ? painter("bold", cells.join("  ")) : cells.join("  ");
-  });
+  const { drawTable } = await import("../ui/output/table.ts");
+  const table = await drawTable(
+    {
+      headers: ["", "Count", "Virtual", "Allocated", "Exclusive"],
+      aligns: ["left", "right", "right", "right", "right"],
+      rows: kinds.map((row) => [
+        row.kind,
+        String(row.count),
+        bytes(row.virtualBytes),
+        bytes(row.allocatedBytes),
+        bytes(row.exclusiveBytes),
+      ]),
+      paint: (_y, _x, text) => text,
+      ...(width === null ? {} : { room: { width, ranks: [0, 3, 2, 1, 1] } }),
+    },
+    painter,
+  );
   const notes = hidden.map(({ id, fate, reason, by, allocatedBytes }) => {
     const who = by.length === 0 ? "" : ` (${by.join(", ")})`;
     return printable(`${id}  ${humanSize(allocatedBytes)}  ${fate}: ${reason}${who}`);
   });
-  return [...text, "", `${humanSize(freeBytes)} free`, ...notes].map((line) => `${line.trimEnd()}\n`).join("");
+  return [table, "", `${humanSize(freeBytes)} free`, ...notes].map((line) => `${line.trimEnd()}\n`).join("");
 }

@@ -97,14 +97,15 @@ export async function readUsage(world: World): Promise<Usage> {
   return { kinds: rows, hidden, freeBytes };
 }
 
-/** The bytes that the files of these layers take on the disk; of borrowed ones nothing is known. */
+/**
+ * The bytes that the files of these layers take on the disk; of borrowed ones nothing is known. One after the other: of
+ * ten thousand at one time, what is asked and answered lies about until the last.
+ */
 export async function readAllocated(world: World, layers: readonly Layer[]): Promise<Map<string, number>> {
-  const sizes = await Promise.all(
-    layers
-      .filter(({ borrowed }) => borrowed === undefined)
-      .map(async ({ id, file }) => [id, (await world.host.fileInfo(file))?.allocatedBytes ?? 0] as const),
-  );
-  return new Map(sizes);
+  const sizes = new Map<string, number>();
+  for (const { id, file, borrowed } of layers)
+    if (borrowed === undefined) sizes.set(id, (await world.host.fileInfo(file))?.allocatedBytes ?? 0);
+  return sizes;
 }
 
 const UNFINISHED: Readonly<Record<HiddenFile["writer"], Pick<HiddenLayer, "fate" | "reason">>> = {

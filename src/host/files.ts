@@ -45,7 +45,8 @@ async function sizeOf(found: BigIntStats): Promise<number> {
 export async function fileInfo(path: string): Promise<FileInfo | null> {
   try {
     // A 64-bit inode does not fit a number, and two files must never look like one.
-    const [found, itself] = await Promise.all([stat(path, { bigint: true }), lstat(path)]);
+    const itself = await lstat(path, { bigint: true });
+    const found = itself.isSymbolicLink() ? await stat(path, { bigint: true }) : itself;
     return {
       uid: Number(found.uid),
       gid: Number(found.gid),

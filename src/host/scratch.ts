@@ -4,8 +4,8 @@ const BYTES = 2 ** 16;
 const spare: Buffer[] = [];
 
 /**
- * Hands `use` memory of so many bytes, which holds anything, and is its own until it has ended: nothing of it may be kept
- * beyond that.
+ * Hands `use` memory of so many bytes, which holds anything, and is its own until it has ended: nothing of it may be
+ * kept beyond that.
  */
 export async function withScratch<T>(bytes: number, use: (memory: Buffer) => Promise<T>): Promise<T> {
   if (bytes > BYTES) return use(Buffer.allocUnsafe(bytes));

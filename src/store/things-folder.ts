@@ -34,9 +34,9 @@ export function readAside(folder: string): { path: string; text: string }[] {
 const AT_ONCE = 32;
 
 /**
- * Writes what has changed, many files at once (the disk takes their fsyncs together), then the header, which needs none:
- * where it is lost or old, the next write compares everything. Throws what the disk refuses; the header is the old one
- * then.
+ * Writes what has changed, many files at once (the disk takes their fsyncs together), then the header, which needs
+ * none: where it is lost or old, the next write compares everything. Throws what the disk refuses; the header is the
+ * old one then.
  */
 export async function writeFiles(folder: string, { texts, gone, aside }: Writing, header: string): Promise<void> {
   if (texts.size > 0 || gone.length > 0 || aside.length > 0) {

@@ -70,3 +70,19 @@ export function fitted(text: string, width: number): string {
   }
   return kept;
 }
+
+/**
+ * Parts side by side, in as many lines as they need where `columns` are all there is; none of them is broken. `shown`:
+ * the same parts, painted.
+ */
+export function flowed(parts: readonly string[], shown: readonly string[], columns: number | null): string {
+  const gap = "   ";
+  let text = "";
+  let width = 0;
+  for (const [index, part] of parts.entries()) {
+    const isNext = index === 0 || width + gap.length + part.length > (columns ?? Number.POSITIVE_INFINITY);
+    text += `${index === 0 ? "" : isNext ? "\n" : gap}${shown[index] ?? part}`;
+    width = (isNext ? 0 : width + gap.length) + part.length;
+  }
+  return text;
+}

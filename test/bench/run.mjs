@@ -98,7 +98,7 @@ const cases = {
   dataless,
 };
 /** What takes long, or data, and says little that is new each day. */
-const NOT_QUICK = ["dataless", "largeBackups", "sealedBackups"];
+const NOT_QUICK = ["chains", "dataless", "largeBackups", "night", "sealedBackups"];
 const unknown = asked.filter((name) => cases[name] === undefined);
 if (unknown.length > 0) throw new Error(`${unknown.join(", ")}: the cases are ${Object.keys(cases).join(", ")}`);
 const chosen = Object.entries(cases).filter(([name]) =>

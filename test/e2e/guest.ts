@@ -7,6 +7,9 @@ import { PATIENCE_MS, pauses } from "../wait.ts";
 import { type Ran, run } from "./processes.ts";
 import { tryVirsh } from "./virsh.ts";
 
+/** Enough for the guest, and little: several run side by side. */
+export const small = ["--vcpus", "1", "--ram", "128M"];
+
 /**
  * Of a line that has not been carried out, since nobody was there, or file systems are frozen: it may be sent again.
  */

@@ -7,11 +7,11 @@ import { fakeStreams } from "../fake/streams.ts";
 import type { Ran } from "./processes.ts";
 
 const program = resolve(import.meta.dirname, "../../bin/estrato");
-/** Not there before the build. */
+/** Not there before the build: loaded with the first line. */
 const built = resolve(import.meta.dirname, "../../dist/main.js");
-const { main } = (await import(built)) as typeof import("../../src/main.ts");
 
 export async function runInProcess(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ran> {
+  const { main } = (await import(built)) as typeof import("../../src/main.ts");
   const streams = fakeStreams();
   const code = await main(args, {
     streams,

@@ -7,7 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expectSchemaOf } from "../schemas.ts";
 import { until } from "../wait.ts";
-import { byAgent, ssh, systemAgent } from "./guest.ts";
+import { byAgent, small, ssh, systemAgent } from "./guest.ts";
 import { runInProcess } from "./in-process.ts";
 import { type Ran, run, sure } from "./processes.ts";
 import { tryVirsh, virsh } from "./virsh.ts";
@@ -20,9 +20,8 @@ if (process.env.ESTRATO_BED !== "1" || bedDir === undefined) {
 const program = resolve(import.meta.dirname, "../../bin/estrato");
 const bedFolder = resolve(import.meta.dirname, "../bed");
 export const guestImage = process.env.ESTRATO_BED_GUEST as string;
-/** Enough for the guest, and little: several run side by side. */
-export const small = ["--vcpus", "1", "--ram", "128M"];
 
+export { small } from "./guest.ts";
 export { virsh } from "./virsh.ts";
 
 /** With these set the process itself is killed, or stands still. */

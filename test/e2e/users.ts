@@ -1,9 +1,8 @@
 /** Users of the bed's own, with a home and a session's libvirt each, on real guests of theirs. */
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Agent, agentCommand, byAgent } from "./guest.ts";
+import { type Agent, agentCommand, byAgent, small } from "./guest.ts";
 import { type Ran, run, sure } from "./processes.ts";
-import { small } from "./rig.ts";
 
 const program = resolve(import.meta.dirname, "../../bin/estrato");
 

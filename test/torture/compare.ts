@@ -3,7 +3,6 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { chainOf } from "./chain.ts";
 import { CELL_BYTES, type Content, difference, type Format, readContent } from "./content.ts";
-import { disksOfDomain } from "./domains.ts";
 import type { Ground } from "./ground.ts";
 import type { Model } from "./model.ts";
 
@@ -39,7 +38,7 @@ export class Comparer {
   /** Everything that is expected; what has not been touched since it was read last only where `all` is said. */
   async compare(model: Model, all: boolean): Promise<string[]> {
     const wrong: string[] = [];
-    for (const { what, file, format, content } of await expected(model)) {
+    for (const { what, file, format, content } of await expected(model, this.ground)) {
       try {
         const now = signature(file);
         let known = this.known.get(file);
@@ -60,7 +59,7 @@ export class Comparer {
 
   /** What was cut off may have been done or not: those volumes that hold what they were to hold are taken to. */
   async settle(model: Model, writes: ReadonlyMap<string, Content>): Promise<void> {
-    for (const { volume, file, format, content } of await expected(model)) {
+    for (const { volume, file, format, content } of await expected(model, this.ground)) {
       const after = writes.get(volume ?? "");
       if (volume === undefined || after === undefined) continue;
       const found = await readContent(file, format, join(this.ground.folder, "read.raw"));
@@ -69,11 +68,11 @@ export class Comparer {
   }
 }
 
-async function expected(model: Model): Promise<Expected[]> {
+async function expected(model: Model, ground: Ground): Promise<Expected[]> {
   const { layers, volumes, snapshots, images } = model.state;
   const layer = (id: string | undefined) => layers[id ?? ""] ?? { file: `/no layer ${id}`, format: "qcow2" as const };
   const all: Expected[] = [];
-  const domains = new Map<string, Awaited<ReturnType<typeof disksOfDomain>>>();
+  const domains = new Map<string, Awaited<ReturnType<Ground["disksOf"]>>>();
   for (const { kind, id, name, disks, target } of model.things.values()) {
     for (const [key, content] of disks) {
       const what = `${kind} ${name ?? id} ${key}`;
@@ -82,7 +81,7 @@ async function expected(model: Model): Promise<Expected[]> {
           all.push({ what, file: `${target}/${id}/${key}.qcow2`, format: "qcow2", content });
       } else if (kind === "volume") {
         const { head, instance, device } = volumes[id] ?? { head: "", instance: null, device: null };
-        if (instance !== null && !domains.has(instance)) domains.set(instance, await disksOfDomain(instance));
+        if (instance !== null && !domains.has(instance)) domains.set(instance, await ground.disksOf(instance));
         const disk = domains.get(instance ?? "")?.find((one) => one.device === device);
         const { file, format } = disk ?? layer(head);
         all.push({ what, file, format, content, volume: id });

@@ -11,12 +11,14 @@ export interface Deed {
   /** For the history: as a person would type it. */
   readonly text: string;
   readonly effect: Effect;
-  /** It must be refused. */
-  readonly mustRefuse?: boolean;
+  /** It must be refused; where all agree, with that code. */
+  readonly mustRefuse?: true | 5;
   /** Verbs may refuse, until doctor --repair was asked. */
   readonly unsettles?: boolean;
   /** Asked when it was reported done: what is wrong. */
   readonly after?: () => Promise<string[]>;
+  /** What is asked is whether it runs: what strikes may have ended it. */
+  readonly isOfPower?: true;
   /** Never with a kill. */
   readonly whole?: boolean;
 }

@@ -28,8 +28,11 @@ export function disksIn(xml: string): DomainDisk[] {
   });
 }
 
-export const isRunning = async (uuid: string): Promise<boolean> =>
-  (await tryVirsh("domstate", uuid)).stdout.trim() === "running";
+/** "running", "paused"; null: it is off, or not there. */
+export async function liveState(uuid: string): Promise<string | null> {
+  const state = (await tryVirsh("domstate", uuid)).stdout.trim();
+  return state === "" || state === "shut off" ? null : state;
+}
 
 /** As the guest: by its QEMU, or into the file that it would start from. */
 export async function writeAsGuest(
@@ -38,7 +41,7 @@ export async function writeAsGuest(
   writes: readonly Write[],
   walk: string,
 ): Promise<void> {
-  if (!(await isRunning(uuid))) return writeFile(disk, writes, walk);
+  if ((await liveState(uuid)) === null) return writeFile(disk, writes, walk);
   const at = `/machine/peripheral/virtio-disk${disk.device.charCodeAt(2) - 97}/virtio-backend`;
   for (const line of [...writes.map(ioLine), "flush"]) {
     const said = await virsh("qemu-monitor-command", uuid, "--hmp", `qemu-io -d ${at} "${line}"`);

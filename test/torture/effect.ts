@@ -3,6 +3,13 @@ import type { State } from "../../src/core/model/state.ts";
 import type { Content, Format } from "./content.ts";
 
 export type Kind = "volume" | "snapshot" | "image" | "backup";
+/** Of what is nothing but what is said of it. */
+export type RecordKind = "schedule" | "keypair" | "flavor";
+
+export type Outcome = "done" | "refused" | "unknown";
+
+/** What is said of a thing, beyond what it holds, by the state's own keys. */
+export type Said = Readonly<Record<string, unknown>>;
 
 export interface File {
   readonly file: string;
@@ -11,9 +18,11 @@ export interface File {
 }
 
 export interface Added {
-  readonly kind: Kind;
+  readonly kind: Kind | RecordKind;
   /** Null: whichever it gets. */
   readonly name: string | null;
+  /** What is said of it from the first. */
+  readonly says?: Said;
 }
 
 export interface Effect {
@@ -29,6 +38,8 @@ export interface Effect {
   readonly mayRemove?: readonly string[];
   /** What volumes hold afterwards, by id. */
   readonly writes?: ReadonlyMap<string, Content>;
+  /** What is said of things afterwards, by id: what changes. */
+  readonly says?: ReadonlyMap<string, Said>;
   /** A snapshot of what was before is kept. */
   readonly automatic?: boolean;
   /** Done to the model when an instance that was to go has gone, by what is left. */

@@ -6,6 +6,7 @@ import { runInProcess } from "../e2e/in-process.ts";
 import { type Ran, sure } from "../e2e/processes.ts";
 import { tryVirsh, virsh } from "../e2e/virsh.ts";
 import { setClock } from "./clock.ts";
+import { type DomainDisk, disksOfDomain } from "./domains.ts";
 import { KEY_FILE } from "./luks.ts";
 import { killTree } from "./tree.ts";
 
@@ -36,16 +37,16 @@ export class Ground {
   readonly packed: string;
   /** The passphrase of everything that is encrypted. */
   readonly key: string;
-  /** Another store, which borrows images. */
-  readonly borrower: string;
-  private constructor(folder: string) {
+  /** XDG_CONFIG_HOME. */
+  readonly config: string;
+  protected constructor(folder: string, config = join(folder, "config")) {
     this.folder = folder;
     this.home = join(folder, "store");
     this.others = join(folder, "others");
     this.targets = [join(folder, "t1"), join(folder, "t2")];
     this.packed = join(folder, "packed");
     this.key = join(folder, KEY_FILE);
-    this.borrower = join(folder, "borrower");
+    this.config = config;
   }
 
   /** The folder, and the second target in it, are file systems of their own, which can be filled and made read-only. */
@@ -55,7 +56,13 @@ export class Ground {
     for (const folder of [ground.others, ground.packed, ...ground.targets]) mkdirSync(folder, { mode: 0o711 });
     writeFileSync(ground.key, "sesam-7391", { mode: 0o600 });
     await sure("mount", "-t", "tmpfs", "-o", `size=${ROOM}`, "target", ground.targets[1]);
+    // Whoever borrows has to pass through the folders above.
+    await sure("chmod", "a+x", scratch, ground.folder);
     return ground;
+  }
+
+  protected get env(): Readonly<Record<string, string>> {
+    return { ESTRATO_HOME: this.home, XDG_CONFIG_HOME: this.config };
   }
 
   /** `estrato WORDS`, in this process. */
@@ -64,7 +71,7 @@ export class Ground {
     const hangs = new Promise<Ran>((_, fail) => {
       timer = setTimeout(() => fail(new Error(`it hangs: estrato ${words.join(" ")}`)), HANGS_MS);
     });
-    const ran = runInProcess(words, { ESTRATO_HOME: this.home, ...env });
+    const ran = runInProcess(words, { ...this.env, ...env });
     return Promise.race([ran, hangs]).finally(() => clearTimeout(timer));
   }
 
@@ -72,7 +79,7 @@ export class Ground {
   async ended(words: readonly string[], { env, under = [], meanwhile }: Ending = {}): Promise<Ran> {
     const [file = program, ...rest] = [...under, program, ...words];
     const child = spawn(file, rest, {
-      env: { ...process.env, ESTRATO_HOME: this.home, ...env },
+      env: { ...process.env, ...this.env, ...env },
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -98,6 +105,16 @@ export class Ground {
     return { ...ended, ...said };
   }
 
+  /** By the libvirt that the walk's guests are in; null: there is no such domain, or it is another's. */
+  disksOf(uuid: string): Promise<DomainDisk[] | null> {
+    return disksOfDomain(uuid);
+  }
+
+  /** Names, one a line. */
+  async domains(): Promise<string> {
+    return (await virsh("list", "--all", "--name")).trim();
+  }
+
   libvirtd(verb: "start" | "kill"): Promise<string> {
     return sure(daemon, verb);
   }
@@ -106,7 +123,7 @@ export class Ground {
   async clear(): Promise<void> {
     setClock(0);
     await this.libvirtd("start");
-    for (const name of (await virsh("list", "--all", "--name")).split("\n").filter((one) => one !== "")) {
+    for (const name of (await this.domains()).split("\n").filter((one) => one !== "")) {
       await tryVirsh("destroy", name);
       await tryVirsh("undefine", name, "--nvram");
     }

@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { requireFaults } from "./faults/table.ts";
 import { load } from "./load.ts";
+import type { Scene } from "./scene.ts";
 import { shrink, told } from "./shrink.ts";
 import { type Walked, type Wish, walk } from "./walk.ts";
 
@@ -56,6 +57,11 @@ const faults = new Map<string, number>();
 
 function add({ scene }: Walked): void {
   total.seeds += 1;
+  count(scene);
+  if (scene.borrower !== null) count(scene.borrower);
+}
+
+function count(scene: Scene): void {
   for (const key of ["steps", "done", "refused", "others", "struck", "heals", "persons"] as const)
     total[key] += scene.counts[key];
   total.compared += scene.comparer.compared;

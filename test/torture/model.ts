@@ -2,12 +2,15 @@
 import type { State } from "../../src/core/model/state.ts";
 import { realNow } from "./clock.ts";
 import type { Content } from "./content.ts";
-import type { Effect, File, Kind } from "./effect.ts";
+import type { Effect, File, Kind, Outcome } from "./effect.ts";
+import { isRecord, Sayings } from "./said.ts";
+import { NOTHING, type Seen } from "./seen.ts";
 
 export interface Thing {
   readonly kind: Kind;
   readonly id: string;
-  readonly name: string | null;
+  /** As it is called now. */
+  name: string | null;
   /** By volume id (volumes, snapshots) or device (images, backups). */
   readonly disks: Map<string, Content>;
   /** Of a backup. */
@@ -24,15 +27,6 @@ export interface Stranger {
   readonly disks: Map<string, File>;
 }
 
-/** What was seen after a step. */
-export interface Seen {
-  readonly state: State;
-  /** Of the targets that are there. */
-  readonly backups: ReadonlyMap<string, { readonly target: string; readonly name: string | null; readonly of: string }>;
-}
-
-export type Outcome = "done" | "refused" | "unknown";
-
 export class Model {
   readonly things = new Map<string, Thing>();
   readonly strangers = new Map<string, Stranger>();
@@ -46,7 +40,8 @@ export class Model {
   readonly instances = new Map<string, string>();
   /** Targets that are not there. */
   readonly away = new Set<string>();
-  state: State = { layers: {}, volumes: {}, instances: {}, snapshots: {}, images: {} } as unknown as State;
+  readonly said = new Sayings();
+  state: State = NOTHING;
 
   of(kind: Kind): Thing[] {
     return [...this.things.values()].filter((one) => one.kind === kind);
@@ -158,10 +153,12 @@ export class Model {
     }
     if (done)
       for (const { kind, name } of effect.adds ?? [])
-        if (!this.of(kind).some((one) => (name === null ? !known.has(one.id) : one.name === name)))
+        if (!isRecord(kind) && !this.of(kind).some((one) => (name === null ? !known.has(one.id) : one.name === name)))
           wrong.push(`${kind} ${name ?? "of any name"} is not there`);
     if (done && effect.instance !== undefined && ![...this.instances.values()].includes(effect.instance))
       wrong.push(`instance ${effect.instance} is not there`);
+    wrong.push(...this.said.learn(effect, outcome, seen));
+    for (const one of this.things.values()) if (one.kind !== "backup") one.name = this.said.of(one.id).name as string;
     this.state = seen.state;
     return wrong;
   }
@@ -223,7 +220,7 @@ export class Model {
 
   /** Automatic snapshots go when their time is over, by whichever clock. */
   private hasExpired(id: string): boolean {
-    const { expiresAt = null } = this.state.snapshots[id] ?? {};
-    return expiresAt !== null && Date.parse(expiresAt) <= Math.max(Date.now(), realNow());
+    const { expiresAt = null, protected: isProtected = false } = this.state.snapshots[id] ?? {};
+    return !isProtected && expiresAt !== null && Date.parse(expiresAt) <= Math.max(Date.now(), realNow());
   }
 }

@@ -27,8 +27,10 @@ export class Scene {
   readonly faults = new Map<string, number>();
   /** A person's line for each step. */
   readonly history: string[] = [];
-  /** UUIDs of guests that run. */
+  /** UUIDs of guests that run, or stand still. */
   readonly running = new Set<string>();
+  /** UUIDs of running guests that were asked to let go of a disk: a reboot does it for them. */
+  readonly asked = new Set<string>();
   /** Steps since others' doing, or a death, was not yet mended; null: all agree. */
   unsettled: number | null = null;
   step = 0;
@@ -36,6 +38,9 @@ export class Scene {
   isOver = false;
   /** Definitions of guests that others have undefined, by UUID: a person has kept them. */
   readonly undefined = new Map<string, string>();
+
+  /** Who makes things of what is lent here. */
+  borrower: Scene | null = null;
 
   private readonly say: (line: string) => void;
 

@@ -8,6 +8,19 @@ import { disksOfDomain, redefine } from "./domains.ts";
 import type { Scene } from "./scene.ts";
 import { look } from "./seen.ts";
 
+/** Of the state: what there are things of. */
+const KEYS = [
+  "layers",
+  "volumes",
+  "instances",
+  "snapshots",
+  "images",
+  "bookmarks",
+  "schedules",
+  "keypairs",
+  "flavors",
+] as const;
+
 const OWN = ["layers", "memory", "nvram", "seeds", "records"];
 
 /** Doctor finds nothing. */
@@ -29,10 +42,11 @@ export async function heal(scene: Scene): Promise<string[]> {
 }
 
 /** What no repair has defined again a person does, but what has been deleted since. */
-async function definedAgain({ undefined: lost, ground, model }: Scene): Promise<boolean> {
+async function definedAgain({ undefined: lost, ground }: Scene): Promise<boolean> {
   let any = false;
+  const { instances } = look(ground).state;
   for (const [uuid, xml] of lost) {
-    if (model.instances.has(uuid) && (await disksOfDomain(uuid)) === null) {
+    if (uuid in instances && (await disksOfDomain(uuid)) === null) {
       await redefine(ground.folder, xml);
       any = true;
     }
@@ -96,6 +110,11 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
   }
   // What builds on an encrypted one is merged into it.
   const opened = ["--passphrase-file", ground.key];
+  for (const { id, kind, target } of model.things.values()) {
+    if (!model.said.isProtected(id)) continue;
+    if (kind === "backup") await say("backup", "unprotect", id, "--target", target ?? "");
+    else await say(kind, "set", id, "--unprotect");
+  }
   for (const { id, target } of model.of("backup"))
     await say("backup", "delete", id, "--target", target ?? "", ...opened, "-y");
   for (const id of model.instances.keys()) await say("instance", "delete", id, "-y");
@@ -104,6 +123,10 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
   for (const id of Object.keys(state.images)) await say("image", "delete", id);
   ({ state } = look(ground));
   for (const id of Object.keys(state.volumes)) await say("volume", "delete", id, "-y");
+  // Those of guests that were released.
+  for (const id of Object.keys(state.schedules)) await say("schedule", "delete", id);
+  for (const name of Object.keys(state.keypairs)) await say("keypair", "delete", name);
+  for (const name of Object.keys(state.flavors)) await say("flavor", "delete", name);
   // What an entry names that nobody could read is kept until a person removes it.
   rmSync(join(ground.home, "journal", "damaged"), { recursive: true, force: true });
   await say("doctor", "--repair", "-y");
@@ -117,13 +140,13 @@ export async function clearedByVerbs(scene: Scene): Promise<string[]> {
   }
   await say("doctor", "--repair", "-y");
   ({ state } = look(ground));
-  for (const key of ["layers", "volumes", "instances", "snapshots", "images", "bookmarks", "schedules"] as const) {
+  for (const key of KEYS) {
     const left = Object.values(state[key]);
     if (left.length > 0) wrong.push(`at the end there are ${key}: ${JSON.stringify(left)}`);
   }
   for (const file of ownFiles(ground.home)) wrong.push(`at the end there is ${file}`);
   for (const name of filesIn(ground.packed)) wrong.push(`at the end there is ${name}`);
-  const domains = (await virsh("list", "--all", "--name")).trim();
+  const domains = await ground.domains();
   if (domains !== "") wrong.push(`at the end libvirt has ${domains}`);
   return wrong;
 }

@@ -1,10 +1,10 @@
 /** A line that is struck, and what is remembered that is damaged; then all is mended, and looked at. */
 import type { Deed } from "./deed.ts";
 import type { Dice } from "./dice.ts";
+import type { Outcome } from "./effect.ts";
 import { damageBackup } from "./faults/backup-bytes.ts";
 import { damageJournal, damageState, pickDamage } from "./faults/memory.ts";
 import type { layFault } from "./faults/table.ts";
-import type { Outcome } from "./model.ts";
 import type { Scene } from "./scene.ts";
 import { look } from "./seen.ts";
 import { heal } from "./soundness.ts";
@@ -37,6 +37,7 @@ export async function struck(
   if (blow.struck?.() ?? !done) struckBy(scene, name);
   if (ran.signal === null && !CODES.includes(ran.code ?? -1)) wrong.push(`exit ${ran.code}: ${ran.stderr}`);
   if (/fault in estrato/.test(ran.stderr)) wrong.push(ran.stderr);
+  if (done && deed.mustRefuse) wrong.push(`it was not refused: ${deed.text}`);
   const cut = ran.signal !== null && dice.chance(8) && damageJournal(ground, dice);
   if (cut) {
     scene.tell("[journal truncated]");
@@ -54,7 +55,7 @@ export async function struck(
   wrong.push(...learnt(scene, deed, done ? "done" : "unknown"));
   if (scene.isOver) for (const id of things.keys()) if (!known.has(id)) things.delete(id);
   if (!done) await scene.comparer.settle(scene.model, deed.effect.writes ?? new Map());
-  return wrong.length > 0 || !done || deed.after === undefined ? wrong : deed.after();
+  return wrong.length > 0 || !done || deed.after === undefined || deed.isOfPower ? wrong : deed.after();
 }
 
 export async function damaged(scene: Scene, dice: Dice): Promise<string[]> {

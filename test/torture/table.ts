@@ -5,6 +5,7 @@ import { imageMoves } from "./moves/images.ts";
 import { instanceMoves } from "./moves/instances.ts";
 import { othersMoves } from "./moves/others.ts";
 import { pairMoves } from "./moves/pairs.ts";
+import { recordMoves } from "./moves/records.ts";
 import { scheduleMoves } from "./moves/schedules.ts";
 import { snapshotMoves } from "./moves/snapshots.ts";
 import { strangerMoves } from "./moves/strangers.ts";
@@ -17,6 +18,7 @@ export const verbs: readonly Move[] = [
   ...imageMoves,
   ...backupMoves,
   ...scheduleMoves,
+  ...recordMoves,
   ...pairMoves,
 ];
 

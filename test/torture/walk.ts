@@ -1,12 +1,15 @@
 /** The walk: a step, a look at everything, the next step. */
 import { renameSync } from "node:fs";
+import { BORROWER, BorrowersGround } from "./borrower.ts";
 import type { Deed } from "./deed.ts";
 import { type Dice, diceOf } from "./dice.ts";
-import { isRunning } from "./domains.ts";
+import { liveState } from "./domains.ts";
 import { keepState } from "./faults/memory.ts";
 import { layFault } from "./faults/table.ts";
 import { Ground } from "./ground.ts";
+import { borrowersDeed } from "./moves/borrowed.ts";
 import { Scene } from "./scene.ts";
+import { hasStore } from "./seen.ts";
 import { accountsAgree, clearedByVerbs, doctorIsClean } from "./soundness.ts";
 import { damaged, isRefusal, lastLine, learnt, mended, struck } from "./struck.ts";
 import { firstMove, others, verbs } from "./table.ts";
@@ -34,13 +37,19 @@ export interface Walked {
 /** Everything is read again, and the accounts compared, after so many steps. */
 const ALL_EVERY = 25;
 const DOCTOR_EVERY = 3;
+const BORROWERS_PERCENT = 12;
+/** Of his processes the walk knows the ends alone. */
+const HIS_STRIKES = new Set(["killed at a step"]);
 
 export async function walk(scratch: string, wish: Wish): Promise<Walked> {
   const ground = await Ground.lay(scratch);
   const scene = new Scene(ground, wish.say);
+  const borrows = await BorrowersGround.of(ground.home);
+  scene.borrower = new Scene(borrows, (line) => scene.tell(`${BORROWER}: ${line.replace(/^\d+: /, "")}`));
   try {
     return { scene, wrong: await steps(scene, wish) };
   } finally {
+    await borrows.clear();
     await ground.clear();
   }
 }
@@ -58,13 +67,16 @@ async function steps(scene: Scene, wish: Wish): Promise<string[]> {
     ]);
     if (wrong.length > 0) return wrong;
   }
-  if (scene.isOver) return scene.comparer.compare(scene.model, true);
+  if (scene.isOver) return compared(scene, true);
   if (scene.unsettled !== null) {
     const wrong = await mended(scene);
     if (wrong.length > 0) return wrong;
   }
   for (const target of [...scene.model.away]) await comeBack(scene, target);
-  const wrong = [...(await scene.comparer.compare(scene.model, true)), ...(await clearedByVerbs(scene))];
+  const wrong = await compared(scene, true);
+  if (scene.borrower !== null && hasStore(scene.borrower.ground))
+    wrong.push(...(await doctorIsClean(scene.borrower)), ...(await clearedByVerbs(scene.borrower)));
+  wrong.push(...(await clearedByVerbs(scene)));
   // What is not ours stays, whatever was deleted.
   return [...wrong, ...(await strangersRead(scene))];
 }
@@ -73,9 +85,14 @@ async function oneStep(scene: Scene, wish: Wish, dice: Dice): Promise<string[]> 
   const { model, counts } = scene;
   scene.running.clear();
   for (const id of [...model.instances.keys(), ...model.strangers.keys()])
-    if (await isRunning(id)) scene.running.add(id);
+    if ((await liveState(id)) !== null) scene.running.add(id);
+  for (const id of scene.asked) if (!scene.running.has(id)) scene.asked.delete(id);
   if (wish.strikes === undefined && model.things.size > 0 && dice.chance(wish.faultPercent / 8))
     return damaged(scene, dice);
+  if (dice.chance(BORROWERS_PERCENT)) {
+    const wrong = await borrowersStep(scene, wish, dice);
+    if (wrong !== null) return wrong.length > 0 ? wrong : compared(scene, false);
+  }
   const deed = await planned(scene, wish, dice);
   if (deed === null) return [];
   counts.steps += 1;
@@ -91,11 +108,30 @@ async function oneStep(scene: Scene, wish: Wish, dice: Dice): Promise<string[]> 
   return wrong;
 }
 
+/** A step of who borrows. Null: he has nothing to do. */
+async function borrowersStep(scene: Scene, wish: Wish, dice: Dice): Promise<string[] | null> {
+  const { borrower } = scene;
+  if (borrower === null) return null;
+  borrower.step = scene.step;
+  const faultPercent = wish.strikes === undefined ? wish.faultPercent : 0;
+  if (borrower.model.things.size > 0 && dice.chance(faultPercent / 8)) return damaged(borrower, dice);
+  const deed = await borrowersDeed(scene, borrower, dice);
+  if (deed === null) return null;
+  borrower.counts.steps += 1;
+  const wished = { ...wish, faultPercent, strikes: HIS_STRIKES };
+  const wrong = deed.act === undefined ? await said(borrower, wished, deed, dice) : await acted(borrower, deed);
+  scene.isOver ||= borrower.isOver;
+  return wrong;
+}
+
 async function planned(scene: Scene, wish: Wish, dice: Dice): Promise<Deed | null> {
   for (let attempt = 0; attempt < 20; attempt += 1) {
     const move = dice.weighed(dice.chance(wish.otherPercent) && scene.model.things.size > 0 ? others : verbs);
     const deed = await move.plan(scene, dice);
     if (deed === null) continue;
+    // By their names a test knows that no verb is forgotten.
+    if (deed.words !== undefined && verbs.includes(move) && !`${deed.words.join(" ")} `.startsWith(`${move.name} `))
+      throw new Error(`the move ${move.name} says ${deed.text}`);
     scene.moves.set(move.name, (scene.moves.get(move.name) ?? 0) + 1);
     return deed;
   }
@@ -123,6 +159,8 @@ async function said(scene: Scene, wish: Wish, deed: Deed, dice: Dice): Promise<s
   if (ran.code === 0) counts.done += 1;
   else counts.refused += 1;
   if (deed.mustRefuse && ran.code === 0) return [`it was not refused: ${deed.text}`];
+  if (deed.mustRefuse === 5 && scene.unsettled === null && ran.code !== 5)
+    return [`exit ${ran.code}, not 5: ${ran.stderr}`];
   if (ran.code !== 0 && !isRefusal(words, ran.code)) return [`exit ${ran.code}: ${ran.stderr}`];
   if (ran.code === 9 && scene.unsettled === null) return [`exit 9, where all agreed: ${ran.stderr}`];
   const outcome = ran.code === 0 ? "done" : "refused";
@@ -130,7 +168,11 @@ async function said(scene: Scene, wish: Wish, deed: Deed, dice: Dice): Promise<s
   return wrong.length > 0 || outcome !== "done" || deed.after === undefined ? wrong : deed.after();
 }
 
-const compared = (scene: Scene, all: boolean) => scene.comparer.compare(scene.model, all);
+/** What is there of the scene, and of who borrows from it. */
+async function compared({ comparer, model, borrower }: Scene, all: boolean): Promise<string[]> {
+  const wrong = await comparer.compare(model, all);
+  return borrower === null ? wrong : [...wrong, ...(await compared(borrower, all))];
+}
 
 async function comeBack({ ground, model }: Scene, target: string): Promise<void> {
   if (ground.targets.includes(target)) renameSync(`${target}.away`, target);

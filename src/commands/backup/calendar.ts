@@ -1,7 +1,7 @@
 /** `backup list --calendar`, drawn: a block for each month, a mark at each day. */
 import type { DayMark, Month } from "../../core/backups/calendar.ts";
 import type { Paint, Painter } from "../../ui/colour.ts";
-import { printable } from "../../ui/text.ts";
+import { flowed, printable } from "../../ui/text.ts";
 
 const MARKS: Readonly<Record<DayMark, readonly [mark: string, paint: Paint]>> = {
   full: ["F", "green"],
@@ -31,8 +31,13 @@ export function calendarText(months: readonly Month[], columns: number | null, p
     }
     text.push("");
   }
-  const legend = Object.entries(MARKS).map(([word, [mark, paint]]) => `${painter(paint, mark)} ${word}`);
-  return `${[...text, legend.join("   ")].join("\n")}\n`;
+  const marks = Object.entries(MARKS);
+  const legend = flowed(
+    marks.map(([word, [mark]]) => `${mark} ${word}`),
+    marks.map(([word, [mark, paint]]) => `${painter(paint, mark)} ${word}`),
+    columns,
+  );
+  return `${[...text, legend].join("\n")}\n`;
 }
 
 /** Lines that are WIDTH wide. */

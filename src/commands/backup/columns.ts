@@ -3,10 +3,21 @@ import type { BackupView } from "../../core/backups/list.ts";
 import type { Verified } from "../../core/backups/verify.ts";
 import { flag, nested, size, span, status, text, time, words } from "../../ui/output/columns.ts";
 import { AMOUNT, listOf, object, oneOf, orNull, TEXT } from "../../ui/output/shape.ts";
+import { humanSize } from "../../units.ts";
 
 const hidden = { listed: false };
 /** `parent`: the backup in which the rest of it is. */
 const DISKS = listOf(object({ device: TEXT, size_bytes: AMOUNT, parent: orNull(TEXT) }));
+
+/** `vda 10 GiB, vdb 1 GiB (on bak-…)` */
+function disksText(disks: BackupView["disks"]): string {
+  return disks
+    .map(
+      ({ device, size_bytes, parent }) =>
+        `${device} ${humanSize(size_bytes)}${parent === null ? "" : ` (on ${parent})`}`,
+    )
+    .join(", ");
+}
 
 export const backupColumns = [
   text<BackupView>("id", (one) => one.id, { rank: 0 }), // names need not be unique
@@ -29,7 +40,7 @@ export const backupColumns = [
   text<BackupView>("schedule", (one) => one.schedule, { ...hidden, orNull: true }),
   text<BackupView>("owner", (one) => one.owner, { ...hidden, orNull: true }),
   words<BackupView>("used_by", (one) => one.used_by, hidden),
-  nested("disks", (one: BackupView) => one.disks, DISKS, hidden),
+  nested("disks", (one: BackupView) => one.disks, DISKS, { ...hidden, forPeople: disksText }),
 ];
 
 export const verifiedColumns = [

@@ -116,7 +116,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   }
   const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
-  await told.rest(outcome);
+  await told.rest(outcome, text === "");
   if (context.failure !== null) throw context.failure;
 }
 

@@ -5,8 +5,8 @@ import type { Context, Verb } from "./tree.ts";
 export interface Teller {
   /** Of one of several targets, as soon as it is done. */
   done(target: string, outcome: unknown): Promise<void>;
-  /** At the end of the run: what nobody has said yet. */
-  rest(outcome: unknown): Promise<void>;
+  /** At the end of the run: what nobody has said yet. `isBlank`: nothing of it was printed. */
+  rest(outcome: unknown, isBlank: boolean): Promise<void>;
 }
 
 /**
@@ -31,14 +31,15 @@ export function teller(verb: Verb, context: Context, isPlain: boolean): Teller {
 
   return {
     done,
-    async rest(outcome) {
+    async rest(outcome, isBlank) {
       if (verb.changes && !isSaid && context.failure === null) {
         const [first = ""] = Object.values(args).flat();
         await done(String(first), Array.isArray(outcome) ? (outcome[0] ?? null) : outcome);
       }
       const { empty, shape } = verb.result;
-      if (!isHeard || empty === null || shape !== "list" || !Array.isArray(outcome) || outcome.length > 0) return;
-      factory.report.note(empty);
+      if (!isHeard || shape !== "list" || !Array.isArray(outcome) || !isBlank) return;
+      if (outcome.length === 0 && empty !== null) factory.report.note(empty);
+      if (outcome.length > 0 && globals.filter.length > 0) factory.report.note(`None of ${outcome.length} fits.`);
     },
   };
 }

@@ -67,8 +67,8 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   readonly exits?: Readonly<Record<number, string>>;
   /**
    * True for verbs that begin without a store: those that make things make it, and a few need none. All others are
-   * refused where there is none (6), but where a person at a terminal only looks: nothing is there then, and a note says
-   * so.
+   * refused where there is none (6), but where a person at a terminal only looks: nothing is there then, and a note
+   * says so.
    */
   readonly withoutStore?: boolean | ((options: OptionValues<O>) => boolean);
   /** True where that would mislead, too: of what changes nothing but in passing, and of what says that all is well. */

@@ -3,12 +3,18 @@ import type { SnapshotView } from "../../core/snapshots/list.ts";
 import type { SnapshotDetail } from "../../core/snapshots/show.ts";
 import { type Column, flag, nested, size, status, text, time, words } from "../../ui/output/columns.ts";
 import { AMOUNT, listOf, mapOf, object, oneOf, orNull, TEXT } from "../../ui/output/shape.ts";
+import { humanSize } from "../../units.ts";
 
 const hidden = { listed: false };
 const DISKS = listOf(object({ device: TEXT, volume: TEXT, size_bytes: AMOUNT }));
 /** What its memory needs of a host. */
 const REQUIRES = orNull(object({ qemu_version: orNull(TEXT), machine: orNull(TEXT) }));
 export const CONSISTENCY = oneOf("offline", "crash", "filesystem", "memory");
+
+/** `vda 10 GiB (vol-…), vdb 1 GiB (vol-…)` */
+function disksText(disks: SnapshotView["disks"]): string {
+  return disks.map((disk) => `${disk.device} ${humanSize(disk.size_bytes)} (${disk.volume})`).join(", ");
+}
 
 export const snapshotColumns = [
   text<SnapshotView>("id", (one) => one.id),
@@ -32,7 +38,7 @@ export const snapshotColumns = [
   flag<SnapshotView>("protected", (one) => one.protected, hidden),
   text<SnapshotView>("description", (one) => one.description, { ...hidden, orNull: true }),
   nested("properties", (one: SnapshotView) => one.properties, mapOf(TEXT), hidden),
-  nested("disks", (one: SnapshotView) => one.disks, DISKS, hidden),
+  nested("disks", (one: SnapshotView) => one.disks, DISKS, { ...hidden, forPeople: disksText }),
   words<SnapshotView>("excluded", (one) => one.excluded, hidden),
 ];
 

@@ -92,7 +92,7 @@ export default verb({
           })
         : await createVolumeSnapshot(core, { ...wanted, volume });
     if ("steps" in made) return made;
-    const [view] = await viewSnapshots(core, await core.store.read(), [made], wants);
+    const [view] = await viewSnapshots(core, await core.store.read(), [made], wants("exclusive_bytes"));
     return view;
   },
 });

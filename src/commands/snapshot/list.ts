@@ -35,6 +35,6 @@ export default verb({
       ...(volume === null ? {} : { volume }),
       ...(owner === "all" ? {} : { owner }),
     };
-    return listSnapshots(core, filter, wants);
+    return listSnapshots(core, filter, wants("exclusive_bytes"));
   },
 });

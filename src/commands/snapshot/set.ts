@@ -52,7 +52,7 @@ export default verb({
       removedProperties: options.noProperty,
     });
     if ("steps" in changed) return changed;
-    const [view] = await viewSnapshots(core, await core.store.read(), [changed], wants);
+    const [view] = await viewSnapshots(core, await core.store.read(), [changed], wants("exclusive_bytes"));
     return view;
   },
 });

@@ -136,9 +136,8 @@ function withoutImages(state: State, dropped: ReadonlySet<string>): State {
 }
 
 /** A state of the region alone, in which something points at its edge. */
-function draftOf(region: Region): State {
-  const layers = Object.fromEntries(Object.entries(region.layers).map(([id, layer]) => [id, { ...layer }]));
-  const disks = region.edge.map((layer) => ({ layer }));
+function draftOf({ layers, edge }: Region): State {
+  const disks = edge.map((layer) => ({ layer }));
   const pin = { id: "pin", disks } as unknown as Bookmark; // of what points, only that is asked
   return { layers, volumes: {}, snapshots: {}, images: {}, bookmarks: { pin } } as unknown as State;
 }
@@ -148,7 +147,7 @@ interface Content {
   readonly extents: readonly Extent[];
 }
 
-/** Collects until all is quiet; returns the bytes that this frees. */
+/** Collects until all is quiet; returns the bytes that this frees. The region's layers are used up. */
 function collectOnPaper(region: Region, measures: Measures, deviceBytes: CollectFacts["deviceBytes"]): number {
   const draft = draftOf(region);
   const survivors = new Map<string, Content>();

@@ -71,8 +71,8 @@ export const deleteInstanceKind: Kind<DeleteData> = {
  * Deletes an instance, running or not, with its snapshots and the volumes that its creation made; others are detached.
  * Its schedules go too. Images, backups and snapshots of volumes stay. Asks first; null where the answer was no, or
  * when it is done; a dry run returns the plan. Memory that libvirt has saved of it is named as lost, and goes. Throws
- * "conflict" for a protected snapshot, for what undefining would break (libvirt's own snapshots), and where what another
- * tool has put on its disks cannot be taken in.
+ * "conflict" for a protected snapshot, for what undefining would break (libvirt's own snapshots), and where what
+ * another tool has put on its disks cannot be taken in.
  */
 export async function deleteInstance(
   world: World,

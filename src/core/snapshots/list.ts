@@ -44,18 +44,15 @@ export interface SnapshotFilter {
   readonly owner?: string;
 }
 
-/** Which keys of a view are looked at: the others may be left as null or false where they cost something. */
-export type Wants = (key: keyof SnapshotView) => boolean;
-
 /** The snapshots that match, oldest first, with libvirt's own of one named instance at the end, marked. */
-export async function listSnapshots(world: World, filter: SnapshotFilter, wants: Wants): Promise<SnapshotView[]> {
+export async function listSnapshots(world: World, filter: SnapshotFilter, measured: boolean): Promise<SnapshotView[]> {
   const state = await world.store.read();
   const found = Object.values(state.snapshots)
     .filter((one) => filter.instance === undefined || one.instance === filter.instance)
     .filter((one) => filter.volume === undefined || one.disks.some((disk) => disk.volume === filter.volume))
     .filter((one) => filter.owner === undefined || one.owner === filter.owner)
     .sort(byAge);
-  const views = await viewSnapshots(world, state, found, wants);
+  const views = await viewSnapshots(world, state, found, measured);
   if (filter.instance === undefined || filter.owner !== undefined || filter.volume !== undefined) return views;
   return [...views, ...(await libvirtSnapshots(world, filter.instance))];
 }
@@ -66,42 +63,102 @@ function byAge(a: Snapshot, b: Snapshot): number {
   return a.id < b.id ? -1 : 1;
 }
 
-/** Views of these. Files are read for the bytes that are theirs alone, and all layers for which is the current one. */
+/** Views of these; with the bytes that are theirs alone, for which files are read, only where they are `measured`. */
 export async function viewSnapshots(
   world: World,
   state: State,
   snapshots: readonly Snapshot[],
-  wants: Wants,
+  measured: boolean,
 ): Promise<SnapshotView[]> {
   const pointers = snapshots.map(({ id }) => [{ kind: "snapshot" as const, id }]);
-  const exclusive = wants("exclusive_bytes") ? await exclusiveOf(world, state, pointers) : [];
+  const exclusive = measured ? await exclusiveOf(world, state, pointers) : [];
   const now = world.clock.now().toISOString();
-  const showsCurrent = wants("current");
-  return snapshots.map((one, index) => ({
-    id: one.id,
-    name: one.name,
-    type: one.type,
-    status: one.expiresAt !== null && one.expiresAt <= now ? "expired" : "available",
-    instance: one.instance === null ? null : (state.instances[one.instance]?.name ?? null),
-    instance_id: one.instance,
-    volume: one.volume,
-    parent: one.parent,
-    current: showsCurrent && isCurrent(state, one),
-    memory: one.memory !== null,
-    consistency: one.consistency,
-    size_bytes: one.disks.reduce((sum, disk) => sum + disk.sizeBytes, one.memory?.sizeBytes ?? 0),
-    exclusive_bytes: exclusive[index] ?? null,
-    automatic: one.automatic,
-    schedule: one.schedule ?? null,
-    owner: one.owner,
-    created_at: one.createdAt,
-    expires_at: one.expiresAt,
-    protected: one.protected,
-    description: one.description,
-    properties: one.properties,
-    disks: one.disks.map(({ device, volume, sizeBytes }) => ({ device, volume, size_bytes: sizeBytes })),
-    excluded: one.excluded,
-  }));
+  return snapshots.map((one, index) => new StoredView(one, state, now, exclusive[index] ?? null));
+}
+
+/** Each key is found when it is asked for: of ten thousand snapshots, most are asked for their names alone. */
+class StoredView implements SnapshotView {
+  readonly #one: Snapshot;
+  readonly #state: State;
+  readonly #now: string;
+  readonly exclusive_bytes: number | null;
+
+  constructor(one: Snapshot, state: State, now: string, exclusiveBytes: number | null) {
+    this.#one = one;
+    this.#state = state;
+    this.#now = now;
+    this.exclusive_bytes = exclusiveBytes;
+  }
+
+  get id() {
+    return this.#one.id;
+  }
+  get name() {
+    return this.#one.name;
+  }
+  get type() {
+    return this.#one.type;
+  }
+  get status() {
+    const { expiresAt } = this.#one;
+    return expiresAt !== null && expiresAt <= this.#now ? "expired" : "available";
+  }
+  get instance() {
+    const { instance } = this.#one;
+    return instance === null ? null : (this.#state.instances[instance]?.name ?? null);
+  }
+  get instance_id() {
+    return this.#one.instance;
+  }
+  get volume() {
+    return this.#one.volume;
+  }
+  get parent() {
+    return this.#one.parent;
+  }
+  get current() {
+    return isCurrent(this.#state, this.#one);
+  }
+  get memory() {
+    return this.#one.memory !== null;
+  }
+  get consistency() {
+    return this.#one.consistency;
+  }
+  get size_bytes() {
+    const { disks, memory } = this.#one;
+    return disks.reduce((sum, disk) => sum + disk.sizeBytes, memory?.sizeBytes ?? 0);
+  }
+  get automatic() {
+    return this.#one.automatic;
+  }
+  get schedule() {
+    return this.#one.schedule ?? null;
+  }
+  get owner() {
+    return this.#one.owner;
+  }
+  get created_at() {
+    return this.#one.createdAt;
+  }
+  get expires_at() {
+    return this.#one.expiresAt;
+  }
+  get protected() {
+    return this.#one.protected;
+  }
+  get description() {
+    return this.#one.description;
+  }
+  get properties() {
+    return this.#one.properties;
+  }
+  get disks() {
+    return this.#one.disks.map(({ device, volume, sizeBytes }) => ({ device, volume, size_bytes: sizeBytes }));
+  }
+  get excluded() {
+    return this.#one.excluded;
+  }
 }
 
 /** Current only where all its volumes' heads stand on it, with nothing but backups' bookmarks between. */
@@ -175,19 +232,14 @@ export interface SnapshotTree {
   readonly roots: readonly TreeNode[];
 }
 
-/** The tree of an instance's snapshots, children by age; `measured`: with what each would free. */
+/** The tree of an instance's snapshots, children by age; `measured` as of viewSnapshots. */
 export async function snapshotTree(world: World, state: State, uuid: string, measured: boolean): Promise<SnapshotTree> {
   const instance = state.instances[uuid];
   if (instance === undefined)
     throw new EstratoError("not_found", `instance ${uuid}: it has no snapshots`, {
       hint: `Take one: estrato snapshot create ${uuid}.`,
     });
-  const all = await viewSnapshots(
-    world,
-    state,
-    snapshotsOf(state, uuid),
-    (key) => measured || key !== "exclusive_bytes",
-  );
+  const all = await viewSnapshots(world, state, snapshotsOf(state, uuid), measured);
   const known = new Set(all.map((one) => one.id));
   const childrenOf = new Map<string | null, SnapshotView[]>();
   for (const one of all) {
@@ -195,10 +247,14 @@ export async function snapshotTree(world: World, state: State, uuid: string, mea
     childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), one]);
   }
   const nodesOn = (parent: string | null): TreeNode[] =>
-    (childrenOf.get(parent) ?? []).map((one) => ({ ...one, children: nodesOn(one.id) }));
+    (childrenOf.get(parent) ?? []).map((one) => ({ ...treeKeysOf(one), children: nodesOn(one.id) }));
   return {
     instance: instance.name,
     current: all.find((one) => one.current)?.id ?? null,
     roots: nodesOn(null),
   };
+}
+
+function treeKeysOf(one: SnapshotView): Omit<TreeNode, "children"> {
+  return Object.fromEntries(TREE_KEYS.map((key) => [key, one[key]])) as unknown as Omit<TreeNode, "children">;
 }

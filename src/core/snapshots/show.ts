@@ -28,15 +28,14 @@ export async function showSnapshot(world: World, target: string): Promise<Snapsh
 
 /** Asked anew each time: what a host has changes. */
 export async function detailSnapshot(world: World, state: State, snapshot: Snapshot): Promise<SnapshotDetail> {
-  const [view] = await viewSnapshots(world, state, [snapshot], () => true);
+  const [view] = await viewSnapshots(world, state, [snapshot], true);
   const { memory } = snapshot;
   const reason = await whyNot(world, state, snapshot);
-  return {
-    ...(view as SnapshotView),
+  return Object.assign(view as SnapshotView, {
     restorable: reason === null,
     restorable_reason: reason,
     requires: memory === null ? null : { qemu_version: memory.qemuVersion, machine: memory.machine },
-  };
+  });
 }
 
 /** Null where it can be reverted to now. A memory file that libvirt cannot read is a reason, too. */

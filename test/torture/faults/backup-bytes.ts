@@ -1,5 +1,15 @@
 /** Bytes of a backup go bad: that must be said, and nothing may be made of them. */
-import { closeSync, copyFileSync, openSync, readdirSync, readSync, renameSync, statSync, writeSync } from "node:fs";
+import {
+  chownSync,
+  closeSync,
+  copyFileSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { difference, readContent } from "../content.ts";
 import type { Dice } from "../dice.ts";
@@ -43,6 +53,8 @@ export async function damageBackup(
 
 function renameTo(kept: string, file: string): void {
   copyFileSync(kept, `${file}.copy`);
+  const { uid, gid } = statSync(file);
+  chownSync(`${file}.copy`, uid, gid);
   renameSync(`${file}.copy`, file);
 }
 

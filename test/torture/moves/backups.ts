@@ -6,10 +6,13 @@ const MOST_BACKUPS = 14;
 
 /**
  * What a rotation to that many removes: of this instance in that target, the oldest first. One of other volumes than
- * the instance has today may be the last of them, and stays.
+ * the instance has today may be the last of them, and stays; a protected one stays, and does not count.
  */
 function rotated(scene: Scene, instance: string, target: string, keep: number) {
-  const all = scene.model.of("backup").filter((one) => one.of === instance && one.target === target);
+  const { said } = scene.model;
+  const all = scene.model
+    .of("backup")
+    .filter((one) => one.of === instance && one.target === target && !said.isProtected(one.id));
   const ids = all.map(({ id }) => id);
   const attached = Object.values(scene.model.state.volumes).filter((volume) => volume.instance === instance);
   const today = wordsOf(attached.map(({ id }) => id));
@@ -49,10 +52,26 @@ const remove: Move = {
   plan(scene, dice) {
     const one = scene.thing("backup", dice);
     if (one === undefined) return null;
+    const { said, away } = scene.model;
+    if (said.isProtected(one.id) && !away.has(one.target ?? ""))
+      return verb(["backup", "delete", one.id, "--target", one.target ?? "", "-y"], {}, { mustRefuse: 5 });
     const opened = dice.chance(80) ? keyOf(scene) : []; // without it what builds on an encrypted one is refused
     return verb(["backup", "delete", one.id, "--target", one.target ?? "", ...opened, "-y"], { removes: [one.id] });
   },
 };
+
+const protection = (how: "protect" | "unprotect"): Move => ({
+  name: `backup ${how}`,
+  weight: how === "protect" ? 2 : 3,
+  plan(scene, dice) {
+    const guards = how === "protect";
+    const one = scene.thing("backup", dice, ({ id }) => scene.model.said.isProtected(id) !== guards);
+    if (one === undefined) return null;
+    return verb(["backup", how, one.id, "--target", one.target ?? ""], {
+      says: new Map([[one.id, { protected: guards }]]),
+    });
+  },
+});
 
 const prune: Move = {
   name: "backup prune",
@@ -115,4 +134,12 @@ const verify: Move = {
   },
 };
 
-export const backupMoves: readonly Move[] = [create, remove, prune, restore, verify];
+export const backupMoves: readonly Move[] = [
+  create,
+  remove,
+  protection("protect"),
+  protection("unprotect"),
+  prune,
+  restore,
+  verify,
+];

@@ -2,9 +2,13 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { sure } from "../../e2e/processes.ts";
+import { BORROWER } from "../borrower.ts";
 import { blank, difference, type Format, MIB_CELLS, randomWrites, readContent, written } from "../content.ts";
 import { type Move, verb } from "../deed.ts";
 import { writeFile } from "../domains.ts";
+import type { Said } from "../effect.ts";
+import { borrows } from "./borrowed.ts";
+import { propertyChange } from "./properties.ts";
 
 const MOST_IMAGES = 8;
 
@@ -15,8 +19,9 @@ const create: Move = {
     const { model } = scene;
     if (model.of("image").length >= MOST_IMAGES) return null;
     const name = scene.name("i");
-    const adds = [{ kind: "image", name }] as const;
-    const words = ["image", "create", name];
+    const guards = dice.chance(10) && model.things.size > 0;
+    const adds = [{ kind: "image", name, says: { protected: guards } }] as const;
+    const words = ["image", "create", name, ...(guards ? ["--protect"] : [])];
     const how = dice.below(4);
     if (how === 0 || model.things.size === 0) {
       const mib = 1 + dice.below(8);
@@ -56,7 +61,74 @@ const remove: Move = {
   weight: 4,
   plan(scene, dice) {
     const one = scene.thing("image", dice);
-    return one === undefined ? null : verb(["image", "delete", one.name ?? ""], { removes: [one.id] });
+    if (one === undefined) return null;
+    const words = ["image", "delete", one.name ?? ""];
+    return scene.model.said.isProtected(one.id) || borrows(scene, one.id)
+      ? verb(words, {}, { mustRefuse: 5 })
+      : verb(words, { removes: [one.id] });
+  },
+};
+
+const set: Move = {
+  name: "image set",
+  weight: 4,
+  plan(scene, dice) {
+    const one = scene.thing("image", dice);
+    if (one === undefined) return null;
+    const words = ["image", "set", one.name ?? ""];
+    const says = (said: Said) => ({ says: new Map([[one.id, said]]) });
+    switch (dice.below(5)) {
+      case 0: {
+        const name = scene.name("i");
+        return verb([...words, "--name", name], says({ name }));
+      }
+      case 1: {
+        const [said, properties] = propertyChange(scene, dice, one.id);
+        return verb([...words, ...said], says({ properties }));
+      }
+      case 2: {
+        const mib = 1 + dice.below(3);
+        const bytes = mib * 1024 ** 2;
+        return verb([...words, "--min-disk", `${mib}M`, "--min-ram", `${mib}M`], {
+          ...says({ minDiskBytes: bytes, minRamBytes: bytes }),
+        });
+      }
+      default: {
+        const guards = !scene.model.said.isProtected(one.id);
+        return verb([...words, guards ? "--protect" : "--unprotect"], says({ protected: guards }));
+      }
+    }
+  },
+};
+
+const share: Move = {
+  name: "image share",
+  weight: 9,
+  plan(scene, dice) {
+    const one = scene.thing("image", dice);
+    if (one === undefined) return null;
+    const words = ["image", "share", one.name ?? ""];
+    const sharedWith = scene.model.said.of(one.id).sharedWith as string[];
+    if (dice.chance(30)) return verb([...words, "--public"], { says: new Map([[one.id, { isPublic: true }]]) });
+    const said = { sharedWith: [...new Set([...sharedWith, BORROWER])] };
+    return verb([...words, "--with", BORROWER], { says: new Map([[one.id, said]]) });
+  },
+};
+
+const unshare: Move = {
+  name: "image unshare",
+  weight: 3,
+  plan(scene, dice) {
+    const { said } = scene.model;
+    const isShared = ({ isPublic, sharedWith }: Said) => isPublic === true || (sharedWith as string[]).length > 0;
+    const one = scene.thing("image", dice, ({ id }) => isShared(said.of(id)));
+    if (one === undefined) return null;
+    const words = ["image", "unshare", one.name ?? ""];
+    if (borrows(scene, one.id)) return verb(words, {}, { mustRefuse: 5 });
+    const { isPublic, sharedWith } = said.of(one.id);
+    if (dice.chance(40) && isPublic === false && (sharedWith as string[]).includes(BORROWER))
+      return verb([...words, "--with", BORROWER], { says: new Map([[one.id, { sharedWith: [] }]]) });
+    return verb(words, { says: new Map([[one.id, { isPublic: false, sharedWith: [] }]]) });
   },
 };
 
@@ -91,4 +163,4 @@ const save: Move = {
   },
 };
 
-export const imageMoves: readonly Move[] = [create, remove, save];
+export const imageMoves: readonly Move[] = [create, remove, save, set, share, unshare];

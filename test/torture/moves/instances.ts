@@ -1,18 +1,20 @@
 /** The verbs of instances. */
 import type { State } from "../../../src/core/model/state.ts";
+import { virsh } from "../../e2e/virsh.ts";
 import type { Content } from "../content.ts";
 import { grownTo, MIB_CELLS, randomWrites, written } from "../content.ts";
 import { type Move, verb } from "../deed.ts";
 import type { Dice } from "../dice.ts";
-import { disksOfDomain, writeAsGuest } from "../domains.ts";
+import { disksOfDomain, liveState, writeAsGuest } from "../domains.ts";
 import type { Scene } from "../scene.ts";
+import { MOST_RUNNING, powerMoves } from "./power.ts";
+import { propertyChange } from "./properties.ts";
 
-const SMALL = ["--vcpus", "1", "--ram", "64M", "--network", "none"];
+export const SMALL = ["--vcpus", "1", "--ram", "64M", "--network", "none"];
 const MOST_INSTANCES = 6;
-const MOST_RUNNING = 2;
 
 /** Of a guest without firmware the new one's disks are vda, vdb, … in their order, whatever they were called. */
-const inOrder = (contents: readonly Content[]) =>
+export const inOrder = (contents: readonly Content[]) =>
   new Map(contents.map((content, index) => [`vd${"abcdef"[index]}`, content]));
 
 /** An image or a snapshot, and what the disks of a guest that is made of it hold, by device. */
@@ -56,37 +58,29 @@ const create: Move = {
   },
 };
 
-const start: Move = {
-  name: "instance start",
-  weight: 4,
-  plan(scene, dice) {
-    if (scene.running.size >= MOST_RUNNING) return null;
-    const one = scene.instance(dice, (id) => !scene.running.has(id));
-    return one === undefined ? null : verb(["instance", "start", one[1]], {});
-  },
-};
-
-const stop: Move = {
-  name: "instance stop",
-  weight: 5,
-  plan(scene, dice) {
-    const one = scene.instance(dice, (id) => scene.running.has(id));
-    return one === undefined ? null : verb(["instance", "stop", one[1], "--force"], {});
-  },
-};
-
 const set: Move = {
   name: "instance set",
   weight: 4,
   plan(scene, dice) {
     const one = scene.instance(dice);
     if (one === undefined) return null;
-    const what = [
-      ["--property", `p=${dice.below(9)}`],
-      ["--name", scene.name("r")],
-      ["--autostart", dice.chance(50) ? "on" : "off"],
-    ][dice.below(3)] as string[];
-    return verb(["instance", "set", one[1], ...what], {});
+    const [id, old] = one;
+    const words = ["instance", "set", old];
+    const how = dice.below(3);
+    if (how === 0) {
+      const name = scene.name("r");
+      return verb([...words, "--name", name], { says: new Map([[id, { name }]]) });
+    }
+    if (how === 1) {
+      const [said, properties] = propertyChange(scene, dice, id);
+      return verb([...words, ...said], { says: new Map([[id, { properties }]]) });
+    }
+    const wished = dice.chance(50);
+    const after = async () =>
+      /^Autostart:\s+enable$/m.test(await virsh("dominfo", id)) === wished
+        ? []
+        : [`${old}: autostart is not ${wished}`];
+    return verb([...words, "--autostart", wished ? "on" : "off"], {}, { after });
   },
 };
 
@@ -95,7 +89,9 @@ const resize: Move = {
   weight: 2,
   plan(scene, dice) {
     const one = scene.instance(dice);
-    return one === undefined ? null : verb(["instance", "resize", one[1], "--vcpus", `${1 + dice.below(3)}`], {});
+    const flavor = dice.chance(40) ? dice.pick(Object.keys(scene.model.state.flavors ?? {}).sort()) : undefined;
+    const size = flavor === undefined ? ["--vcpus", `${1 + dice.below(3)}`] : ["--flavor", flavor];
+    return one === undefined ? null : verb(["instance", "resize", one[1], ...size], {});
   },
 };
 
@@ -136,8 +132,12 @@ const remove: Move = {
       (volume) => volume.instance === id && scene.model.origins.has(volume.id),
     );
     const image = state.instances[id]?.shelved?.image;
-    return verb(["instance", "delete", name, "-y", ...(keeps ? ["--keep-volumes"] : [])], {
-      removes: [id, ...snapshots.map((each) => each.id), ...volumes.map((each) => each.id), ...(image ? [image] : [])],
+    const words = ["instance", "delete", name, "-y", ...(keeps ? ["--keep-volumes"] : [])];
+    const kept = [...snapshots.map((each) => each.id), ...(image ? [image] : [])];
+    if (kept.some((each) => scene.model.said.isProtected(each))) return verb(words, {}, { mustRefuse: 5 });
+    const schedules = Object.values(state.schedules ?? {}).filter((schedule) => schedule.instance === id);
+    return verb(words, {
+      removes: [id, ...kept, ...volumes.map((each) => each.id), ...schedules.map((each) => each.id)],
       mayRemove: adopted.map((each) => each.id),
       gone: keeps ? () => undefined : frees(scene, id, false),
     });
@@ -170,11 +170,11 @@ const shelve: Move = {
   plan(scene, dice) {
     const one = scene.instance(dice);
     if (one === undefined) return null;
+    // Its image is called by the name that it has in libvirt.
     const to = dice.chance(40) ? ["--target", scene.ground.packed] : [];
     const packs = dice.chance(40) ? ["--offload", "-y", ...to] : [];
-    const name = `${one[1]}-shelved`;
     const made = scene.model.contentsOf(one[0]);
-    return verb(["shelve", one[1], "--timeout", "1s", ...packs], { adds: [{ kind: "image", name }], made });
+    return verb(["shelve", one[1], "--timeout", "1s", ...packs], { adds: [{ kind: "image", name: null }], made });
   },
 };
 
@@ -201,7 +201,8 @@ const write: Move = {
     const [id, name] = dice.pick(guests) ?? [];
     if (id === undefined) return null;
     const disk = dice.pick((await disksOfDomain(id)) ?? []);
-    if (disk === undefined) return null;
+    // One that stands still writes nothing, and QEMU ends where it is made to after its memory was saved.
+    if (disk === undefined || (await liveState(id)) === "paused") return null;
     const volume = model.volumesOf(id).find(([device]) => device === disk.device)?.[1];
     const theirs = model.strangers.get(id)?.disks;
     const file = theirs?.get(disk.device) ?? model.files.get(disk.file);
@@ -222,8 +223,7 @@ const write: Move = {
 
 export const instanceMoves: readonly Move[] = [
   create,
-  start,
-  stop,
+  ...powerMoves,
   set,
   resize,
   remove,

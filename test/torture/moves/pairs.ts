@@ -8,10 +8,21 @@ import { isRefusal } from "../struck.ts";
 import { backupMoves } from "./backups.ts";
 import { imageMoves } from "./images.ts";
 import { instanceMoves } from "./instances.ts";
+import { recordMoves } from "./records.ts";
+import { scheduleMoves } from "./schedules.ts";
 import { snapshotMoves } from "./snapshots.ts";
 import { volumeMoves } from "./volumes.ts";
 
-const all = [...instanceMoves, ...volumeMoves, ...snapshotMoves, ...imageMoves, ...backupMoves];
+/** What a schedule takes depends on what the other line does to its instance. */
+const all = [
+  ...instanceMoves,
+  ...volumeMoves,
+  ...snapshotMoves,
+  ...imageMoves,
+  ...backupMoves,
+  ...scheduleMoves.filter(({ name }) => name !== "schedule run"),
+  ...recordMoves,
+];
 
 /** Their order must not matter for what anything holds, and the model tells the new things of one line alone. */
 async function planned(scene: Scene, dice: Dice, isFirst: boolean): Promise<Deed | null> {
@@ -41,6 +52,7 @@ function both(a: Effect, b: Effect): Effect {
     adds: [...(a.adds ?? []), ...(b.adds ?? [])],
     removes: [...(a.removes ?? []), ...(b.removes ?? [])],
     mayRemove: [...(a.mayRemove ?? []), ...(b.mayRemove ?? [])],
+    says: new Map([...(a.says ?? []), ...(b.says ?? [])]),
   };
 }
 
@@ -52,6 +64,8 @@ const pair: Move = {
     const deeds = [await planned(scene, dice, true), await planned(scene, dice, false)];
     const [first, second] = deeds;
     if (first == null || second == null || first.text === second.text) return null;
+    // What both set would be as the later said.
+    if ([...(second.effect.says?.keys() ?? [])].some((id) => first.effect.says?.has(id))) return null;
     const act = async () => {
       const { ground, model } = scene;
       const ends = await Promise.all([first, second].map(({ words = [] }) => ground.ended(words)));

@@ -17,7 +17,11 @@ const create: Move = {
     const encrypts = scene.isLockedInstance(one[0]) ? ["--encrypt", "--passphrase-file", scene.ground.key] : [];
     const what = dice.chance(50) ? ["--snapshot", one[1]] : ["--backup", one[1], "--target", target, ...encrypts];
     const keep = ["--keep-last", `${1 + dice.below(3)}`, "--lock-timeout", "10s"];
-    return verb(["schedule", "create", scene.name("n"), "--cron", "0 3 * * *", ...what, ...keep], {});
+    const name = scene.name("n");
+    const says = { cron: "0 3 * * *", task: what[0] === "--snapshot" ? "snapshot" : "backup", verify: null };
+    return verb(["schedule", "create", name, "--cron", "0 3 * * *", ...what, ...keep], {
+      adds: [{ kind: "schedule", name, says }],
+    });
   },
 };
 
@@ -38,10 +42,12 @@ const run: Move = {
     }
     if (model.state.instances[instance]?.shelved !== null) return verb(words, {});
     if (one.task.kind === "snapshot") {
-      const mine = Object.values(model.state.snapshots).filter(({ schedule }) => schedule === one.id);
+      const mine = Object.values(model.state.snapshots).filter(
+        ({ id, schedule }) => schedule === one.id && !model.said.isProtected(id),
+      );
       return verb(words, { adds: [{ kind: "snapshot", name: null }], mayRemove: mine.map(({ id }) => id) });
     }
-    const mine = model.of("backup").filter(({ of }) => of === instance);
+    const mine = model.of("backup").filter(({ id, of }) => of === instance && !model.said.isProtected(id));
     return verb(words, {
       adds: [{ kind: "backup", name: null }],
       made: model.contentsOf(instance),
@@ -51,16 +57,30 @@ const run: Move = {
   },
 };
 
+const set: Move = {
+  name: "schedule set",
+  weight: 2,
+  plan(scene, dice) {
+    const one = pick(scene, dice);
+    if (one === undefined) return null;
+    const percent = dice.chance(60) ? 1 + dice.below(100) : null;
+    const words = ["schedule", "set", one.name, ...(percent === null ? ["--no-verify"] : ["--verify", `${percent}%`])];
+    // Of snapshots nothing is verified.
+    if (one.task.kind === "snapshot") return verb(words, {}, { mustRefuse: true });
+    return verb(words, { says: new Map([[one.id, { verify: percent }]]) });
+  },
+};
+
 const remove: Move = {
   name: "schedule delete",
   weight: 1,
   plan(scene, dice) {
     const one = pick(scene, dice);
-    return one === undefined ? null : verb(["schedule", "delete", one.name], {});
+    return one === undefined ? null : verb(["schedule", "delete", one.name], { removes: [one.id] });
   },
 };
 
 const pick = ({ model }: Scene, dice: Dice) =>
   dice.pick(Object.values(model.state.schedules ?? {}).sort((a, b) => (a.name < b.name ? -1 : 1)));
 
-export const scheduleMoves: readonly Move[] = [create, run, remove];
+export const scheduleMoves: readonly Move[] = [create, run, set, remove];

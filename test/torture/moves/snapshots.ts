@@ -3,8 +3,10 @@
 import type { Snapshot } from "../../../src/core/model/state.ts";
 import type { Content } from "../content.ts";
 import { type Move, verb } from "../deed.ts";
-import type { Effect } from "../effect.ts";
+import type { Effect, Said } from "../effect.ts";
+import { ANY } from "../said.ts";
 import type { Scene } from "../scene.ts";
+import { propertyChange } from "./properties.ts";
 
 const create: Move = {
   name: "snapshot create",
@@ -23,8 +25,9 @@ const create: Move = {
     const runs = scene.running.has(scene.idOf(one) ?? "");
     const memory = runs && dice.chance(40) ? ["--memory"] : null;
     const how = memory ?? (dice.chance(10) ? ["--exclude-disk", "vdb"] : []);
-    return verb(["snapshot", "create", one, name, ...how], {
-      adds,
+    const guarded = dice.chance(10);
+    return verb(["snapshot", "create", one, name, ...how, ...(guarded ? ["--protect"] : [])], {
+      adds: [{ kind: "snapshot", name, says: { protected: guarded } }],
       ...(strange === undefined ? {} : { instance: strange.name }),
     });
   },
@@ -36,14 +39,15 @@ const remove: Move = {
   plan(scene, dice) {
     const one = scene.snapshot(dice);
     if (one === undefined) return null;
-    if (dice.chance(80)) return verb(["snapshot", "delete", scene.snapshotName(one)], { removes: [one.id] });
+    const { said } = scene.model;
+    const words = ["snapshot", "delete", scene.snapshotName(one)];
+    if (dice.chance(80))
+      return said.isProtected(one.id) ? verb(words, {}, { mustRefuse: 5 }) : verb(words, { removes: [one.id] });
     const all = Object.values(scene.model.state.snapshots);
     const removes = [one.id];
     for (const id of removes) removes.push(...all.filter(({ parent }) => parent === id).map((child) => child.id));
-    return verb(["snapshot", "delete", scene.snapshotName(one), "--children", "-y"], {
-      removes: [one.id],
-      mayRemove: removes,
-    });
+    if (removes.some((id) => said.isProtected(id))) return verb([...words, "--children", "-y"], {}, { mustRefuse: 5 });
+    return verb([...words, "--children", "-y"], { removes: [one.id], mayRemove: removes });
   },
 };
 
@@ -72,7 +76,43 @@ const unrevert: Move = {
     const one = scene.instance(dice, (id) => instances[id]?.undo != null);
     const to = snapshots[instances[one?.[0] ?? ""]?.undo ?? ""];
     if (one === undefined || to === undefined) return null;
-    return verb(["snapshot", "unrevert", one[1]], { ...back(scene, to), automatic: true, mayRemove: [to.id] });
+    // It is used up, but for a protected one.
+    const mayRemove = scene.model.said.isProtected(to.id) ? [] : [to.id];
+    return verb(["snapshot", "unrevert", one[1]], { ...back(scene, to), automatic: true, mayRemove });
+  },
+};
+
+const set: Move = {
+  name: "snapshot set",
+  weight: 5,
+  plan(scene, dice) {
+    const one = scene.snapshot(dice);
+    if (one === undefined) return null;
+    const words = ["snapshot", "set", scene.snapshotName(one)];
+    const says = (said: Said) => ({ says: new Map([[one.id, said]]) });
+    // What is protected is to be deleted in the end, too.
+    const guards = !scene.model.said.isProtected(one.id);
+    const guard = [guards ? "--protect" : "--unprotect"];
+    switch (dice.below(6)) {
+      case 0: {
+        const name = scene.name("s");
+        return verb([...words, "--name", name], says({ name }));
+      }
+      case 1: {
+        const description = `as it was at step ${scene.step}`;
+        return verb([...words, "--description", description, ...guard], says({ description, protected: guards }));
+      }
+      case 2: {
+        const [said, properties] = propertyChange(scene, dice, one.id);
+        return verb([...words, ...said], says({ properties }));
+      }
+      case 3:
+        return dice.chance(50)
+          ? verb([...words, "--expire", "30d"], says({ expiresAt: ANY }))
+          : verb([...words, "--no-expire"], says({ expiresAt: null }));
+      default:
+        return verb([...words, ...guard], says({ protected: guards }));
+    }
   },
 };
 
@@ -82,4 +122,4 @@ const prune: Move = {
   plan: () => verb(["snapshot", "prune"], {}),
 };
 
-export const snapshotMoves: readonly Move[] = [create, remove, revert, unrevert, prune];
+export const snapshotMoves: readonly Move[] = [create, remove, revert, unrevert, set, prune];

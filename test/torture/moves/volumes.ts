@@ -58,6 +58,7 @@ const detach: Move = {
     const volume = scene.volume(dice, ({ instance }) => instance !== null);
     const one = scene.model.instances.get(volume?.instance ?? "");
     if (volume === undefined || one === undefined) return null;
+    if (scene.running.has(volume.instance ?? "")) scene.asked.add(volume.instance ?? "");
     return verb(["volume", "detach", one, scene.volumeName(volume), "--timeout", "2s"], {});
   },
 };

@@ -1,18 +1,11 @@
 /** Makes a folder what the model of its disk says that a power cut left of it. */
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Disk, Node } from "./disk.ts";
+
+/** Owner, mode and ACL of the first become those of the second. */
+const AS_IT_WAS = 'chown --reference="$1" "$2" && getfacl -cp "$1" | setfacl --set-file=- "$2"';
 
 /** Returns the paths that are not what processes last saw. What is the same stays the same file. */
 export function restore(disk: Disk, folder: string): string[] {
@@ -47,8 +40,6 @@ function restoreFolder(disk: Disk, node: Node, folder: string): string[] {
 }
 
 function likeBefore({ before, kind }: Node, path: string): void {
-  const { mode, uid, gid } =
-    before === null ? { mode: kind === "file" ? 0o600 : 0o700, uid: 0, gid: 0 } : statSync(before);
-  chownSync(path, uid, gid);
-  chmodSync(path, mode);
+  if (before === null) chmodSync(path, kind === "file" ? 0o600 : 0o700);
+  else execFileSync("sh", ["-c", AS_IT_WAS, "sh", before, path]);
 }

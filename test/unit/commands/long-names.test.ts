@@ -1,4 +1,4 @@
-/** Names as long as they may be, in letters of four bytes each: what the file system does not bear is refused before. */
+/** Names as long as they may be, in letters of four bytes: what the file system does not bear is refused before. */
 import { expect, test } from "vitest";
 import { command } from "../core/world.ts";
 import { estate, run } from "./estate.ts";

@@ -43,6 +43,13 @@ test.each(["-q", "-f json", "-f value -c name", "--query name", "--dry-run"])(
   },
 );
 
+test("a list of which nothing fits the filter says so, and does not say that there is nothing", async () => {
+  const told = async (line: string, terminal = true) => (await run(await estate(), line, { terminal })).stderr;
+  expect(await told("snapshot list web1 --filter status=expired")).toBe("None of 4 fits.\n");
+  expect(await told("snapshot list web1 --filter status=expired", false)).toBe("");
+  expect(await told("snapshot list web1 --limit 0")).toBe("");
+});
+
 test("in a pipe nothing is told", async () => {
   expect(await run(await estate(), "instance pause web1")).toEqual({ exit: 0, stdout: "", stderr: "" });
 });

@@ -50,6 +50,17 @@ const KINDS = [
 ];
 
 describe("what a qcow2 file holds", () => {
+  test("is told of many at one time as of each by itself", async () => {
+    const size = 8 * 2 ** 20;
+    const paths = Array.from({ length: 12 }, (_, index) => made(size, KINDS[index % KINDS.length] ?? ""));
+    for (const [index, path] of paths.entries()) io(path, `write -q ${index * 2 ** 19} 64k`);
+    const alone: unknown[] = [];
+    for (const path of paths) alone.push([await qcow2Extents(path), await qcow2Info(path)]);
+    const together = await Promise.all(paths.map((path) => Promise.all([qcow2Extents(path), qcow2Info(path)])));
+    expect(together).toEqual(alone);
+    expect(new Set(alone.map((one) => JSON.stringify(one))).size).toBe(paths.length);
+  });
+
   test("is what QEMU says, however it was made and written", async () => {
     const deed = fc.record({
       verb: fc.constantFrom("write", "write", "write -c", "write -z", "write -z -u", "discard"),

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { State } from "../../../src/core/model/state.ts";
 import { blank, difference, written } from "../../torture/content.ts";
 import { diceOf } from "../../torture/dice.ts";
-import { Model, type Seen } from "../../torture/model.ts";
+import { Model } from "../../torture/model.ts";
+import type { Seen } from "../../torture/seen.ts";
 import { addGuest, addLayer, addSnapshot, emptyState } from "../graph/build.ts";
 
 const VOLUME = "vol-web1-vda";
@@ -18,7 +19,7 @@ function seen(...snapshots: string[]): Seen {
     addSnapshot(state, id, ["base"]);
     for (const disk of state.snapshots[id]?.disks ?? []) disk.volume = VOLUME;
   }
-  return { state, backups: new Map() };
+  return { state, backups: new Map(), settings: {} };
 }
 
 function begun(): Model {
@@ -53,6 +54,43 @@ describe("the model", () => {
     expect(model.learn({ removes: ["s1"] }, "unknown", seen("s1"))).toEqual([]);
     expect(model.learn({ removes: ["s1"] }, "done", seen("s1"))).toEqual(["s1 (s1) was not removed"]);
     expect(model.learn({ removes: ["s1"] }, "refused", seen())).toEqual(["snapshot s1 (s1) is gone"]);
+  });
+});
+
+describe("of what is said of things", () => {
+  /** A snapshot, protected or not, and some flavors. */
+  const said = (isProtected: boolean, ...flavors: string[]): Seen => {
+    const now = seen("s1");
+    Object.assign(now.state.snapshots.s1 ?? {}, { protected: isProtected });
+    const sizes = { vcpus: 1, ramBytes: 1, diskBytes: 1, createdAt: "" };
+    now.state.flavors = Object.fromEntries(flavors.map((name) => [name, { name, ...sizes }]));
+    return now;
+  };
+  const protects = { says: new Map([["s1", { protected: true }]]) };
+
+  test("the model knows that it stays as it was said, and that what was cut off may have said it", () => {
+    const model = begun();
+    expect(model.learn(created, "done", said(false))).toEqual([]);
+    expect(model.learn(protects, "unknown", said(false))).toEqual([]);
+    expect(model.learn(protects, "done", said(false))).toEqual(["snapshot s1: protected is false, and true was said"]);
+    expect(model.learn(protects, "unknown", said(true))).toEqual([]);
+    expect(model.said.isProtected("s1")).toBe(true);
+    expect(model.learn({}, "refused", said(false))).toEqual(["snapshot s1: protected is false, and true was said"]);
+  });
+
+  test("the model says which records have appeared, are gone, or are still there", () => {
+    const model = begun();
+    expect(model.learn(created, "done", said(false, "small"))).toEqual([]); // a new store has some
+    expect(model.learn({}, "refused", said(false, "small", "f1"))).toEqual(["flavor f1 has appeared"]);
+    expect(model.learn({ removes: ["flavor small"] }, "done", said(false, "small", "f1"))).toEqual([
+      "flavor small was not removed",
+    ]);
+    expect(model.learn({}, "done", said(false, "f1"))).toEqual(["flavor small is gone"]);
+    const adds = [{ kind: "flavor", name: "f2", says: { vcpus: 2 } }] as const;
+    expect(model.learn({ adds }, "done", said(false, "f1", "f2"))).toEqual(["flavor f2: vcpus is 1, not 2"]);
+    expect(model.learn({ adds: [{ kind: "flavor", name: "f3" }] }, "done", said(false, "f1", "f2"))).toEqual([
+      "flavor f3 is not there",
+    ]);
   });
 });
 

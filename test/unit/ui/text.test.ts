@@ -3,7 +3,7 @@ import { parse } from "yaml";
 import { colourAllowed, loadPainter } from "../../../src/ui/colour.ts";
 import { yamlText } from "../../../src/ui/output/yaml.ts";
 import { terminalOf } from "../../../src/ui/streams.ts";
-import { fitted, jsonText, printable, printableLines, told } from "../../../src/ui/text.ts";
+import { fitted, flowed, jsonText, printable, printableLines, told } from "../../../src/ui/text.ts";
 import { humanAge, humanDuration, humanSize, humanSpan, humanTime } from "../../../src/units.ts";
 import { fakeStreams } from "../../fake/streams.ts";
 
@@ -58,6 +58,14 @@ test("durations are told as they are typed", () => {
 test("times are told in the reader's zone, to the minute", () => {
   expect(humanTime(new Date(2026, 0, 2, 3, 4, 5).toISOString())).toBe("2026-01-02 03:04");
   expect(humanTime("never")).toBe("never");
+});
+
+test("what stands side by side goes into the next line where there is no room, and is not broken", () => {
+  const parts = ["F full", "i incremental", "! damaged"];
+  expect(flowed(parts, parts, null)).toBe("F full   i incremental   ! damaged");
+  expect(flowed(parts, parts, 34)).toBe("F full   i incremental   ! damaged");
+  expect(flowed(parts, ["<F> full", "i incremental", "! damaged"], 33)).toBe("<F> full   i incremental\n! damaged");
+  expect(flowed(parts, parts, 5)).toBe(parts.join("\n"));
 });
 
 test("spans are told in two units at most", () => {

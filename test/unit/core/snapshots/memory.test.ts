@@ -90,7 +90,7 @@ describe("a snapshot with memory", () => {
 
   test("counts with its size, and goes with its snapshot", async () => {
     const { on, m1 } = await withMemory();
-    const [view] = await viewSnapshots(command(on), await stateOf(on), [m1], () => true);
+    const [view] = await viewSnapshots(command(on), await stateOf(on), [m1], true);
     expect(view?.exclusive_bytes).toBeGreaterThanOrEqual(2 ** 20);
     const plan = await deleteSnapshot(command(on, { dryRun: true }), m1.id, { children: false });
     expect(plan?.freesBytes).toBe(view?.exclusive_bytes);
