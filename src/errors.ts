@@ -13,7 +13,7 @@ export type ErrorCode =
   | "conflict" // 5: wrong state, dependants, name taken, protected, an operation in progress
   | "host" // 6: the host or a file does not serve
   | "timeout" // 7: time-out; the work may go on
-  | "needs_yes" // 8: needs a yes: nobody to ask, or the answer was no
+  | "needs_yes" // 8: needs a yes, and nobody to ask
   | "integrity" // 9: what is there is not what was recorded
   | "interrupted" // 130
   | "unreachable"; // 255: no way into the guest; ours failed, not the command there

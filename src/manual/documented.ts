@@ -15,7 +15,7 @@ export const EXIT_STATUS: readonly Fact[] = [
     "the host or a file does not serve: a program, an agent, space or a capability is missing, or the store is missing or not this machine's",
   ],
   ["7", "time-out; the work may go on"],
-  ["8", "needs a yes: nobody can be asked, or the answer was no; nothing has changed"],
+  ["8", "needs a yes, and nobody can be asked; nothing has changed"],
   ["9", "integrity: what is there is not what was recorded"],
   ["130, 143", "interrupted, terminated"],
   ["255", "of `instance ssh`: no way into the guest"],

@@ -87,6 +87,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     render: async (rows) => printed(verb, rows, wish, selection, page, line.globals.verbose),
     async ended(target, outcome, error) {
       isEnded = true;
+      if (factory.takeDeclined()) return factory.report.note(`${target} is left as it is.`);
       await log.ended(target, error);
       if (error === null) await told.done(target, outcome);
     },
@@ -100,12 +101,11 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   let isEnded = false;
   const [first = ""] = Object.values(context.args).flat();
   let outcome: unknown;
+  let isDeclined = false; // which is no failure
   try {
     outcome = await verb.run(context);
-    if (factory.takeDeclined() && isNothing(outcome)) {
-      throw new EstratoError("needs_yes", `${name}: the answer was no`, { hint: "Nothing has changed." });
-    }
-    if (!isEnded) await log.ended(String(first ?? ""), null);
+    isDeclined = factory.takeDeclined() && isNothing(outcome);
+    if (!isEnded && !isDeclined) await log.ended(String(first ?? ""), null);
     factory.status.end();
     changed = factory.takeChanged();
   } catch (error) {
@@ -116,7 +116,8 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   }
   const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
   if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
-  await told.rest(outcome, text === "");
+  if (isDeclined) factory.report.note("Nothing has changed.");
+  else await told.rest(outcome, text === "");
   if (context.failure !== null) throw context.failure;
 }
 

@@ -12,9 +12,8 @@ export interface TargetWords {
 
 /**
  * Calls `work` for each target, one after the other. One target: its result, or its error is thrown. Several: the
- * results of those that went well; the failures, and a no to a question, are reported at once, and their sum is thrown
- * when the result is printed: all alike: that code; all, differently: "failed"; some: "partial". An interruption ends
- * it at once.
+ * results of those that went well; the failures are reported at once, and their sum is thrown when the result is
+ * printed: all alike: that code; all, differently: "failed"; some: "partial". An interruption ends it at once.
  */
 export async function eachTarget<T>(
   context: Pick<Context, "factory" | "failure" | "ended">,
@@ -30,9 +29,6 @@ export async function eachTarget<T>(
   for (const target of targets) {
     try {
       const result = await work(target);
-      if (context.factory.takeDeclined()) {
-        throw new EstratoError("needs_yes", `${kind} ${target}: the answer was no`, { hint: "It is left as it is." });
-      }
       noteChanged(result, context.factory.takeChanged());
       results.push(result);
       await context.ended(target, result, null);

@@ -187,8 +187,12 @@ describe("a question", () => {
     expect((await run(asking, ["--no-input"], { prompts: answering(true) })).code).toBe("needs_yes");
   });
 
-  test("answered with no it is not done, and the exit code says so", async () => {
-    expect(await run(asking, [], { prompts: answering(false) })).toMatchObject({ code: "needs_yes", stdout: "" });
+  test("answered with no is no failure, and says that nothing has changed", async () => {
+    expect(await run(asking, [], { prompts: answering(false) })).toEqual({
+      code: null,
+      stdout: "",
+      stderr: "Nothing has changed.\n",
+    });
   });
 
   test("answered with yes goes on", async () => {
