@@ -1,8 +1,6 @@
 import { DEFAULT_WAIT_MS, parseGoal } from "../core/instances/wait.ts";
 import type { World } from "../core/ports.ts";
 import { parseStatus, STATUSES, type Waitable, waitForStatus } from "../core/wait-for-status.ts";
-import { didYouMean } from "../did-you-mean.ts";
-import { EstratoError } from "../errors.ts";
 import type { Factory } from "../factory.ts";
 import { one } from "./framework/arguments.ts";
 import { duration, text } from "./framework/options.ts";
@@ -16,7 +14,11 @@ export default verb({
 A reserved address is there before the guest is, and a lease of an earlier boot stays: --for address waits until the guest has taken one since it
 runs.`,
   arguments: {
-    noun: one("NOUN", `the kind of thing: ${NOUNS.join(", ")}`, { complete: NOUNS, ask: "What kind of thing?" }),
+    noun: one("NOUN", `the kind of thing: ${NOUNS.join(", ")}`, {
+      complete: NOUNS,
+      ask: "What kind of thing?",
+      only: true,
+    }),
     target: one("TARGET", "its name or id", { complete: "of-noun", ask: "Which one?" }),
   },
   options: {
@@ -38,12 +40,7 @@ runs.`,
     7: "it did not happen in time",
   },
   async run({ args, options, factory, world }) {
-    const kind = NOUNS.find((word) => word === args.noun);
-    if (kind === undefined) {
-      throw new EstratoError("usage", `wait ${args.noun}: there is nothing to wait for of that`, {
-        hint: didYouMean(args.noun, NOUNS, `Write: estrato wait ${NOUNS.join("|")} NAME --for GOAL.`),
-      });
-    }
+    const kind = args.noun as (typeof NOUNS)[number];
     if (kind === "instance") {
       const goal = parseGoal(options.for);
       const { waitForInstance } = await import("../core/instances/wait.ts");

@@ -168,7 +168,8 @@ function keptLines(commands: readonly (readonly string[])[], nonce: string, { in
 function keptExit(nonce: string, count: number): (stdout: string, stderr: string) => number | null {
   return (stdout, stderr) => {
     const end = `@@${nonce} ${count + 1}@`;
-    if (!stdout.includes(end) || !stderr.includes(`${end}\n`)) return null;
+    // stderr first: it is short, and to look through megabytes after each piece of them would take a square of time.
+    if (!stderr.includes(`${end}\n`) || !stdout.includes(end)) return null;
     return sections(stdout, nonce).has(count) && !isComplaint(sections(stderr, nonce).get(count - 1)) ? 0 : 1;
   };
 }

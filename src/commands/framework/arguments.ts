@@ -1,4 +1,6 @@
 /** What a verb takes beside its options: INSTANCE, NAME, TARGET…. */
+import { didYouMean } from "../../did-you-mean.ts";
+import { EstratoError } from "../../errors.ts";
 
 /** What a shell completes here, and what a choice at a terminal lists: live names of a kind, files, or these words. */
 export type Completion =
@@ -43,11 +45,20 @@ interface Extras {
   /** The question at a terminal; made from the label where it is not given. */
   readonly ask?: string;
   readonly unless?: string;
+  /** Nothing but a word of `complete`. */
+  readonly only?: boolean;
 }
 
-/** Exactly one. */
+/** Exactly one. Taking it throws "usage" where `only` refuses it. */
 export function one(label: string, help: string, extras: Extras = {}): ArgumentSpec<string> {
-  return spec(label, help, extras, false, required(label, extras), (words) => words[0] ?? "");
+  const take = ([word = ""]: readonly string[]): string => {
+    if (extras.only && Array.isArray(extras.complete) && !extras.complete.includes(word)) {
+      const hint = didYouMean(word, extras.complete, `Give one of ${extras.complete.join(", ")}.`);
+      throw new EstratoError("usage", `${label} ${JSON.stringify(word)}: unknown`, { hint });
+    }
+    return word;
+  };
+  return spec(label, help, extras, false, required(label, extras), take);
 }
 
 /** One or none: null. */

@@ -10,7 +10,7 @@ import { humanAge } from "../../units.ts";
 import type { ArgumentSpec, Completion } from "./arguments.ts";
 import { kindMeant, liveCandidates } from "./candidates.ts";
 import { usageLine } from "./help.ts";
-import { lacking } from "./missing.ts";
+import { lacking, requireGiven } from "./missing.ts";
 import type { OptionSpec } from "./options.ts";
 import { type Line, longFlags, parseLine } from "./parse.ts";
 import { isChoiceByFilter } from "./target-words.ts";
@@ -33,6 +33,7 @@ export async function guidedWords(
   const before = verb.guide === null ? [] : await verb.guide(guide);
   const { operands } = before.length === 0 ? line : await parseLine(name, verb, [...before, ...words]);
   const behind: string[] = [];
+  requireGiven(verb, operands, line.options);
   for (const spec of isChoiceByFilter(verb, line) ? [] : lacking(verb, operands, line.options))
     behind.push(await argumentWord(name, verb, spec, [...operands, ...behind][0], guide));
   for (const key of line.missing) {

@@ -14,6 +14,16 @@ export function lacking(
   return specs.slice(operands.length).filter(({ ask }) => ask !== null);
 }
 
+/** Throws "usage" for an operand that its argument does not take: nobody is asked for the others then. */
+export function requireGiven(
+  verb: Verb,
+  operands: readonly string[],
+  options: Readonly<Record<string, unknown>>,
+): void {
+  const specs = Object.values(verb.arguments).filter((spec) => !isStoodFor(spec, options));
+  for (const [at, spec] of specs.entries()) if (at < operands.length) spec.take(operands.slice(at));
+}
+
 /** Does an option that is given stand in for it? */
 function isStoodFor({ unless }: ArgumentSpec<unknown>, options: Readonly<Record<string, unknown>>): boolean {
   return unless !== null && (options[unless] ?? null) !== null;
@@ -27,17 +37,17 @@ export function takeArguments(
   options: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   const specs = Object.entries(verb.arguments);
-  const [missing] = lacking(verb, operands, options);
-  if (missing !== undefined) {
-    throw new EstratoError("usage", `${name}: ${missing.label} is missing`, {
-      hint: `Usage: ${usageLine(name, verb)}.`,
-    });
-  }
+  const missing = lacking(verb, operands, options);
   const taken: Record<string, unknown> = {};
   let at = 0;
   for (const [key, spec] of specs) {
     const words = isStoodFor(spec, options) ? [] : operands.slice(at, spec.many ? undefined : at + 1);
     at += words.length;
+    if (missing.includes(spec)) {
+      throw new EstratoError("usage", `${name}: ${spec.label} is missing`, {
+        hint: `Usage: ${usageLine(name, verb)}.`,
+      });
+    }
     taken[key] = spec.take(words);
   }
   const extra = operands[at];

@@ -160,7 +160,8 @@ test("instance stop --no-wait asks the guest alone", async () => {
 
 test.each([
   ["wait instance web1 --for happiness", "not something to wait for"],
-  ["wait image web1 --for status=active", "there is nothing to wait for of that"],
+  ["wait image web1 --for status=active", 'NOUN "image": unknown'],
+  ["wait web1 --for address", 'NOUN "web1": unknown. Give one of instance, '],
   ["wait instance web1 --for status=runing", '"runing": no instance ever has that status'],
 ])("exit 2 and one line: %s", async (line, words) => {
   const { exit, stdout, stderr } = await run(await estate(), line);
