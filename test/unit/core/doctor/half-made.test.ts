@@ -182,7 +182,9 @@ test("a file that holds something goes only where a person says so, and comes ho
   const refusing = command(on, { answer: false });
   expect(await repair(refusing)).toContainEqual({
     subject: half,
-    problem: expect.stringMatching(/^it has [\d.]+ [KMG]?i?B, stands on .*, and was being made when a command was killed/),
+    problem: expect.stringMatching(
+      /^it has [\d.]+ [KMG]?i?B, stands on .*, and was being made when a command was killed/,
+    ),
     remedy: expect.stringContaining("name it in the definition (virsh edit)"),
     result: "left",
   });
