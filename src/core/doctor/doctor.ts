@@ -24,7 +24,7 @@ import { examineShares } from "./shares.ts";
 import { examineStrangers } from "./strangers.ts";
 import { examineStrays } from "./strays.ts";
 import { examineTargets } from "./targets.ts";
-import { examineUses } from "./uses.ts";
+import { examineMarksOfUse, examineUses } from "./uses.ts";
 
 export interface Examined {
   readonly subject: string;
@@ -59,6 +59,7 @@ export async function examine(world: World): Promise<Finding[]> {
       ...(await examineTargets(world, state)),
       ...(await examineSchedules(world, state)),
       ...(await examineUses(world, state)),
+      ...(await examineMarksOfUse(world, state)),
       ...(await examineVerifying(world, state)),
       ...(await examineOrphans(world, state)),
       ...(await orphanSecrets(world, state)),

@@ -10,6 +10,7 @@ import type { SourceChoice } from "../instances/source.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Image, Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { storeIdOf } from "../store-id.ts";
 import { usesFolder } from "./catalogue.ts";
 import { type FoundImage, findAnyImage } from "./find.ts";
 import { checkFiles, isRoots } from "./lent-files.ts";
@@ -85,6 +86,7 @@ async function standIn(world: World, shared: FoundImage): Promise<BorrowedImage>
   await requireOwnQemu(world, shared);
   const isTrusted = !(await isRoots(world, shared));
   const folder = await ownUses(world, shared);
+  const store = await storeIdOf(world);
   const layers: Layer[] = [];
   const disks: Image["disks"] = [];
   for (const { device, files } of shared.disks) {
@@ -98,7 +100,7 @@ async function standIn(world: World, shared: FoundImage): Promise<BorrowedImage>
         name: shared.name,
         owner: shared.owner,
         depth: files.length,
-        marker: `${folder}/${layer.id}`,
+        marker: `${folder}/${markOf(store, layer.id)}`,
         ...(isTrusted ? { trusted: true as const } : {}),
       },
     });
@@ -124,6 +126,28 @@ function imageFromShared(shared: FoundImage): Image {
     uefi,
     protected: false,
   };
+}
+
+/** The name of the file that says that a layer of this store uses an image. */
+function markOf(store: string, layer: string): string {
+  return `${store}.${layer}`;
+}
+
+/**
+ * The marks with the lender that this store has made (by its id, which those of older versions lack), each with the
+ * layer that it is of.
+ */
+export async function ownMarks(
+  world: World,
+  shared: FoundImage,
+  store: string,
+): Promise<{ readonly path: string; readonly layer: string }[]> {
+  const folder = await ownUses(world, shared).catch(() => null);
+  const names = folder === null ? [] : await world.host.listFolder(folder).catch(() => []);
+  const before = markOf(store, "");
+  return names
+    .filter((name) => name.startsWith(before))
+    .map((name) => ({ path: `${folder}/${name}`, layer: name.slice(before.length) }));
 }
 
 /** The folder in which the lender lets us say that we use it. */

@@ -1,6 +1,6 @@
 /** Using somebody else's image: nothing of his is copied, changed or trusted. */
 import { describe, expect, test } from "vitest";
-import { examine } from "../../../../src/core/doctor/doctor.ts";
+import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { depth } from "../../../../src/core/graph/references.ts";
 import { createImage } from "../../../../src/core/images/create.ts";
 import { deleteImage } from "../../../../src/core/images/delete.ts";
@@ -129,6 +129,19 @@ describe("an instance on somebody else's image", () => {
       message: expect.stringContaining("system's libvirt"),
     });
     expect(marks(on)).toEqual([]);
+  });
+
+  test("whose word outlived all that remembers it is let go of by doctor; another store's word stays", async () => {
+    const on = await shared();
+    await create(as(on, BOB));
+    const [word = ""] = marks(on);
+    await deleteInstance(as(on, BOB), "web1", { keepVolumes: false });
+    const others = word.replace(/[^/]+$/, "11111111-2222-4333-8444-555555555555.lay-00000000000000001");
+    for (const path of [word, others]) await as(on, BOB).host.perform({ do: "mark-use", path, on: true });
+    expect(await examine(as(on, BOB))).toMatchObject([{ subject: word, problem: expect.stringContaining("alice") }]);
+    expect(await repair(as(on, BOB))).toMatchObject([{ subject: word, result: "mended" }]);
+    expect(marks(on)).toEqual([others]);
+    expect(await examine(as(on, BOB))).toEqual([]);
   });
 
   test("is found by OWNER/NAME and by id, and one's own of the same name comes first", async () => {
