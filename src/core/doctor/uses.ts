@@ -1,6 +1,6 @@
 /**
- * What says elsewhere that something of ours is in use there, though nothing of ours is: notes in the targets (the target
- * was not there when its backup was let go of), and marks with who lends us images (of a line that was killed, and whose
+ * What says elsewhere that we use something, though nothing of ours does: notes in the targets (the target was not
+ * there when its backup was let go of), and marks with who lends us images (of a line that was killed, and whose
  * journal entry is lost).
  */
 import { backupsIn } from "../backups/list.ts";
