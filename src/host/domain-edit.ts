@@ -22,6 +22,8 @@ import {
   setText,
 } from "./xml.ts";
 
+const BY_HAND = "Change it by hand: virsh edit.";
+
 /**
  * The document with the edit made. "conflict" where a disk or MAC that the edit names is not in it, or where an
  * added device is; "usage" for text that XML cannot hold.
@@ -96,7 +98,9 @@ function setIdentity(root: Element, devices: Element, edit: DefinitionEdit): voi
 function setVcpus(root: Element, vcpus: number): void {
   if (!Number.isInteger(vcpus) || vcpus < 1) throw new EstratoError("usage", `${vcpus}: not a number of vCPUs`);
   if (childAt(root, "cpu", "numa")) {
-    throw new EstratoError("conflict", "the definition has NUMA cells, whose vCPUs cannot be changed here");
+    throw new EstratoError("conflict", "the definition has NUMA cells, whose vCPUs cannot be changed here", {
+      hint: BY_HAND,
+    });
   }
   const vcpu = ensureChild(root, "vcpu");
   setText(vcpu, String(vcpus));
@@ -111,7 +115,9 @@ function setMemory(root: Element, ramBytes: number): void {
   const kib = Math.floor(ramBytes / 1024);
   if (!Number.isInteger(kib) || kib < 1) throw new EstratoError("usage", `${ramBytes}: not a size of memory`);
   if (childAt(root, "cpu", "numa")) {
-    throw new EstratoError("conflict", "the definition has NUMA cells, whose memory cannot be changed here");
+    throw new EstratoError("conflict", "the definition has NUMA cells, whose memory cannot be changed here", {
+      hint: BY_HAND,
+    });
   }
   for (const name of ["memory", "currentMemory"]) {
     const element = ensureChild(root, name);

@@ -5,6 +5,7 @@
 import { EstratoError } from "../../errors.ts";
 import { coveredDisks, planAdoption } from "../instances/adopt.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
+import { COLLECTED_LATER } from "../layers/freed.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
@@ -103,7 +104,7 @@ export async function createBackupLocked(
     target: status.name,
     data,
     steps,
-    notes: planned.notes,
+    notes: [...planned.notes, COLLECTED_LATER],
     begin: async () => {
       for (const note of planned.notes) world.report.note(`${status.name}: ${note}`);
       await markTarget(world, target, store);

@@ -4,6 +4,7 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
+import { freedByDropping } from "../layers/freed.ts";
 import { sizedAndDated } from "../loss-words.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView } from "../operations/steps.ts";
@@ -81,6 +82,11 @@ export async function deleteLocked(
     target: labelOf(backup),
     data,
     steps,
+    // Of this store alone, and no part of what the backup's own files take.
+    follows: async () => ({
+      ...(await freedByDropping(world, state, (draft) => void delete draft.bookmarks[id])),
+      bytes: null,
+    }),
     result: async () => null,
   });
 }

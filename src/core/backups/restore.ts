@@ -1,6 +1,7 @@
 /** `backup restore`: to a new instance, in the place of the one it was taken of, or one disk as a volume. */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { COLLECTED_LATER } from "../layers/freed.ts";
 import { forgetSecret } from "../layers/secrets.ts";
 import type { Image, Layer } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
@@ -131,6 +132,7 @@ export async function restore<T>(
           run: () => forget(world, locks, plan, request.snapshot ?? null),
         },
       ],
+      notes: [COLLECTED_LATER],
       result: async () => made as T,
     });
   });

@@ -8,6 +8,7 @@ import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { pruneSnapshots } from "../snapshots/set.ts";
 import { type Backup, isDamaged, standingOnBackup } from "./backup.ts";
+import { dropBookmarks } from "./bookmarks.ts";
 import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
 import { deleteLocked } from "./delete.ts";
 import { sweep } from "./leftovers.ts";
@@ -54,6 +55,8 @@ export async function backupAndRotate(
     const series = { instance: status.uuid, type: options.type };
     const { target, passphraseFile } = options;
     if (isPlan(made)) {
+      // What is removed then is nobody's bookmark any more: the new one has that.
+      if (world.rehearsal === true) await world.store.update((draft) => dropBookmarks(draft, status.uuid, target));
       return withRotation(world, locks, made, options, await goingAfter(world, options, series, { policy, zone }));
     }
     await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });

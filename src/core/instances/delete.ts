@@ -105,7 +105,11 @@ export async function deleteDoomed(world: World, locks: HeldLocks, doomed: Doome
     target: data.name,
     data,
     steps,
-    follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data), data.uuid),
+    follows: () =>
+      freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data), {
+        instance: data.uuid,
+        heads: new Map(),
+      }),
     result: async () => null,
   });
 }

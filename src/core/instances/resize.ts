@@ -4,12 +4,14 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
+import { freedByDropping } from "../layers/freed.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { dropSnapshots } from "../snapshots/drop.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe } from "../truth.ts";
@@ -64,7 +66,7 @@ export async function resizeInstance(world: World, target: string, options: Resi
 async function carryOut(
   world: World,
   locks: HeldLocks,
-  { status, record }: FoundInstance,
+  { status, record, state }: FoundInstance,
   data: Planned,
   options: ResizeOptions,
 ): Promise<PlanView | null> {
@@ -73,7 +75,8 @@ async function carryOut(
     ...(data.vcpus === status.inactive.vcpus ? {} : { vcpus: data.vcpus }),
     ...(data.ramBytes === status.inactive.ramBytes ? {} : { ramBytes: data.ramBytes }),
   });
-  const plan: ResizeData = { ...data, dropped: data.dropped.map(({ id }) => id), xml };
+  const dropped = data.dropped.map(({ id }) => id);
+  const plan: ResizeData = { ...data, dropped, xml };
   const steps = resizeSteps(world, plan, options.timeoutMs);
   return run<ResizeData, null>(world, locks, {
     kind: resizeKind,
@@ -81,6 +84,7 @@ async function carryOut(
     data: plan,
     steps,
     notes: data.dropped.map((one) => `Snapshot ${one.name} will be deleted: its memory needs the size it has now.`),
+    follows: () => freedByDropping(world, state, (draft) => dropSnapshots(draft, dropped)),
     result: async () => null,
   });
 }

@@ -5,7 +5,8 @@
 import { reckoning } from "../graph/accounting.ts";
 import { applyDecision } from "../graph/apply.ts";
 import { collect, nextStep } from "../graph/collect.ts";
-import { allPointers, layerGraph, type Pointer } from "../graph/references.ts";
+import type { CollectFacts, Holder } from "../graph/decisions.ts";
+import { allPointers, chain, layerGraph, type Pointer } from "../graph/references.ts";
 import type { State } from "../model/state.ts";
 import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
@@ -23,15 +24,24 @@ export interface FreedPlan {
   readonly notes: readonly string[];
 }
 
+/** Of what no plan shows step by step: it hangs on files that are yet to be made. */
+export const COLLECTED_LATER = "What nothing needs any more then is freed or merged by itself.";
+
+/** An instance that holds other files by then than now: those of its disks, by device; none where it is off. */
+export interface Moved {
+  readonly instance: string; // UUID
+  readonly heads: ReadonlyMap<string, string>;
+}
+
 /**
- * What collecting would do once `drop` has removed some pointers from a draft; nothing is changed. `off`: the instance
- * that is off then, and stands in nobody's way.
+ * What collecting would do once `drop` has removed some pointers from a draft, or moved heads to new layers; nothing is
+ * changed.
  */
 export async function freedByDropping(
   world: World,
   state: State,
   drop: (draft: State) => void,
-  off: string | null = null,
+  moved: Moved | null = null,
 ): Promise<FreedPlan> {
   const draft = structuredClone(state);
   drop(draft);
@@ -43,16 +53,18 @@ export async function freedByDropping(
   const fresh = () => candidates(draft).filter((id) => !before.has(id));
   // Who is dropped himself is no outsider: what he names is asked by the state that still knows him.
   const named = await outsidersOn(world, state, Object.keys(draft.layers));
+  const { layers: made } = await world.store.read();
   const { pointers: pointed } = layerGraph(draft);
   const read = await readFacts(
     world,
     draft,
     Object.keys(draft.layers).filter((id) => !pointed.has(id)),
   );
-  const holders = [...read.holders].map(([id, all]) => [id, all.filter(({ instance }) => instance !== off)] as const);
-  const facts = {
+  const facts: CollectFacts = {
     ...read,
-    holders: new Map(holders.filter(([, all]) => all.length > 0)),
+    holders: moved === null ? read.holders : holdersThen(draft, read.holders, moved),
+    // What is planned is made before that.
+    isThere: (id: string) => !Object.hasOwn(made, id) || (read.isThere?.(id) ?? true),
     outsiders: (layer: string) => named.get(layer) ?? [],
   };
   const steps: Step[] = [];
@@ -67,6 +79,19 @@ export async function freedByDropping(
   const notes = waiting.map((one) => (one.kind === "defer" ? `Later: ${one.reason} (${one.by.join(", ")}).` : ""));
   if (bytes === null) notes.push("How much that frees nobody knows: a file that it depends on cannot be read.");
   return { bytes, steps, notes };
+}
+
+/** Who holds what, once this instance runs on these heads. */
+function holdersThen(draft: State, now: CollectFacts["holders"], { instance, heads }: Moved): CollectFacts["holders"] {
+  const holders = new Map(
+    [...now].map(([id, all]): [string, readonly Holder[]] => [id, all.filter((one) => one.instance !== instance)]),
+  );
+  for (const [device, head] of heads)
+    for (const id of chain(draft, head)) {
+      const role = id === head ? "head" : "backing";
+      holders.set(id, [...(holders.get(id) ?? []), { instance, device, role }]);
+    }
+  return new Map([...holders].filter(([, all]) => all.length > 0));
 }
 
 /**

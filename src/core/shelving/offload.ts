@@ -10,6 +10,7 @@ import { humanSize } from "../../units.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
+import { freedByDropping } from "../layers/freed.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { newHeadLayer, newLayer } from "../layers/record.ts";
 import { connected } from "../layers/sizes.ts";
@@ -126,14 +127,10 @@ async function allocated(world: World, state: State, layers: readonly string[]):
  * Decides it all, and refuses what cannot be; touches nothing. The instance must be shelved in `state`; its files need
  * not be so yet.
  */
-export async function planOffload(
-  world: World,
-  state: State,
-  uuid: string,
-  folder: string | null,
-): Promise<OffloadData> {
+async function planOffload(world: World, state: State, uuid: string, folder: string | null): Promise<OffloadData> {
   const shelf = shelfOf(state, uuid);
-  if (shelf === null) throw new EstratoError("conflict", `instance ${uuid}: it is not shelved`);
+  if (shelf === null)
+    throw new EstratoError("conflict", `instance ${uuid}: it is not shelved`, { hint: 'See "estrato instance list".' });
   const { record, shelved, image } = shelf;
   if (shelved.offloaded) return { uuid, name: record.name, image: image.id, packs: [] };
   const volumes = volumesOf(state, uuid);
@@ -176,7 +173,30 @@ function planPack(world: World, device: string, volume: string, from: Layer, hea
   return { device, volume, from, packed, head: newHeadLayer(world, packed, head.sizeBytes) };
 }
 
-export function offloadSteps(world: World, data: OffloadData): Step[] {
+/**
+ * How an instance is packed once `shelve` has shelved it in a draft of `state`, and what is collected then, for a plan;
+ * [] where none is wanted. Throws as planOffload.
+ */
+export async function packingSteps(
+  world: World,
+  state: State,
+  uuid: string,
+  folder: string | null,
+  shelve: (draft: State) => void = () => undefined,
+): Promise<readonly Step[]> {
+  const then = structuredClone(state);
+  shelve(then);
+  const data = await planOffload(world, then, uuid, folder);
+  if (!world.dryRun) return [];
+  const drop = (draft: State) => {
+    Object.assign(draft, structuredClone(then)); // what `shelve` has put there is somebody's yet
+    recordPacked(draft, data);
+  };
+  const { steps } = await freedByDropping(world, state, drop, { instance: uuid, heads: new Map() });
+  return [...offloadSteps(world, data), ...steps];
+}
+
+function offloadSteps(world: World, data: OffloadData): Step[] {
   if (data.packs.length === 0) return [];
   return [
     {

@@ -17,7 +17,7 @@ import type { HeldLocks, World } from "../ports.ts";
 import { adoptHeads, createHead, definitionByVolume, freezeBelow } from "../snapshots/heads.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
-import { offloadSteps, packShelf, planOffload } from "./offload.ts";
+import { packingSteps, packShelf } from "./offload.ts";
 import { requirePackingFolder } from "./packing-folder.ts";
 import { planShelve, type ShelveData } from "./plan.ts";
 import { findShelved, shelvedImageName } from "./record.ts";
@@ -77,9 +77,7 @@ async function shelveLocked(
   const before = await world.store.read();
   if (before.instances[uuid]?.shelved != null) {
     if (!options.offload) return unchanged(world, null);
-    return world.dryRun
-      ? planView(world, offloadSteps(world, await planOffload(world, before, uuid, options.folder)))
-      : null;
+    return world.dryRun ? planView(world, await packingSteps(world, before, uuid, options.folder)) : null;
   }
   const { status } = await findToChange(world, locks, uuid);
   refuseUnsafe(status);
@@ -88,7 +86,9 @@ async function shelveLocked(
   const data = await planShelve(world, adoption.state, status, imageId);
   const steps = shelveSteps(world, locks, adoption.state, status, data, options.timeoutMs);
   // Refused now, rather than when it is shelved already.
-  const packing = options.offload ? await packingSteps(world, adoption.state, data, options.folder) : [];
+  const packing = options.offload
+    ? await packingSteps(world, adoption.state, uuid, options.folder, (draft) => recordShelved(draft, data))
+    : [];
   return run<ShelveData, null>(world, locks, {
     kind: shelveKind,
     target: status.name,
@@ -98,13 +98,6 @@ async function shelveLocked(
     follows: async () => ({ steps: packing, notes: [], bytes: null }),
     result: async () => null,
   });
-}
-
-/** What packing will do once it is shelved. Throws what planning that throws. */
-async function packingSteps(world: World, state: State, data: ShelveData, folder: string | null): Promise<Step[]> {
-  const then = structuredClone(state);
-  recordShelved(then, data);
-  return offloadSteps(world, await planOffload(world, then, data.uuid, folder));
 }
 
 function shelveSteps(

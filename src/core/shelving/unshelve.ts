@@ -98,7 +98,10 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
   const follows = async () => {
     const start: Step = { id: "start", title: "Start it", actions: [{ do: "start", domain: uuid, paused: false }] };
     // What lies elsewhere comes back, and the head becomes one with what was shelved.
-    const { steps: collected } = await freedByDropping(world, state, (draft) => recordUnshelved(draft, data), uuid);
+    const { steps: collected } = await freedByDropping(world, state, (draft) => recordUnshelved(draft, data), {
+      instance: uuid,
+      heads: new Map(),
+    });
     return { steps: [...collected, ...(shelved.was === "off" ? [] : [start])], notes: [], bytes: null };
   };
   const result = async () => null;

@@ -1,6 +1,7 @@
 /** The steps of a revert, in the order in which each crash has an answer (DESIGN.md, section 5). */
 import { isUnwritten } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
+import type { State } from "../model/state.ts";
 import { FROZEN, freezeFile, thawFile } from "../modes.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -140,17 +141,20 @@ async function keepBefore(world: World, data: RevertData): Promise<void> {
   });
 }
 
-/** Idempotent: the graph, `current`, and what can be undone, in one transaction. */
+/** The graph, `current`, and what can be undone. Idempotent. */
+export function recordRevert(draft: State, data: RevertData): void {
+  adoptHeads(draft, data.heads);
+  const instance = draft.instances[data.uuid];
+  if (instance !== undefined) {
+    instance.current = data.current;
+    instance.undo = data.kept?.id ?? null;
+  }
+  if (data.kept !== null) draft.snapshots[data.kept.id] = data.kept;
+  if (data.usedUp !== null) dropSnapshots(draft, [data.usedUp]);
+}
+
+/** Idempotent: in one transaction. */
 async function record(world: World, locks: HeldLocks, data: RevertData): Promise<void> {
-  await world.store.update((draft) => {
-    adoptHeads(draft, data.heads);
-    const instance = draft.instances[data.uuid];
-    if (instance !== undefined) {
-      instance.current = data.current;
-      instance.undo = data.kept?.id ?? null;
-    }
-    if (data.kept !== null) draft.snapshots[data.kept.id] = data.kept;
-    if (data.usedUp !== null) dropSnapshots(draft, [data.usedUp]);
-  });
+  await world.store.update((draft) => recordRevert(draft, data));
   if (data.usedUp !== null) await perform(world, locks, unlinkRecords(world, [data.usedUp]));
 }

@@ -5,7 +5,9 @@
 import { EstratoError } from "../../errors.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
-import { run } from "../operations/operation.ts";
+import { freedByDropping } from "../layers/freed.ts";
+import type { State } from "../model/state.ts";
+import { type Following, run } from "../operations/operation.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -14,7 +16,7 @@ import { findToChange } from "../volumes/take-in.ts";
 import { findSnapshot, snapshotLabel } from "./find.ts";
 import { planRevert, type RevertData, type Reverted, type RevertOptions } from "./revert-plan.ts";
 import { revertKind } from "./revert-recovery.ts";
-import { revertSteps } from "./revert-steps.ts";
+import { recordRevert, revertSteps } from "./revert-steps.ts";
 
 export type { Reverted, RevertOptions } from "./revert-plan.ts";
 
@@ -87,6 +89,7 @@ export async function revertLocked(
     data,
     steps,
     notes: data.was === "off" ? [] : ["What is in the guest's memory will be lost."],
+    follows: () => collectedAfter(world, state, data),
     begin: async () => {
       world.host.prepare(locks.fds); // while the journal and the new heads are written
       if (status.inactive.tpm !== null && data.tpm === null && data.memory == null)
@@ -100,6 +103,15 @@ export async function revertLocked(
       return { instance: status.name, volume: null, snapshot: label, kept: data.kept };
     },
   });
+}
+
+/** What is collected once the guest goes on in its new heads, running or not. */
+async function collectedAfter(world: World, state: State, data: RevertData): Promise<Following> {
+  const { uuid, heads, was, memory } = data;
+  const isOff = was === "off" && !memory;
+  const then = new Map(isOff ? [] : heads.map(({ device, after }) => [device, after.id]));
+  const moved = { instance: uuid, heads: then };
+  return { ...(await freedByDropping(world, state, (draft) => recordRevert(draft, data), moved)), bytes: null };
 }
 
 /** No automatic snapshot keeps memory: saving it would make every revert as slow as a snapshot with memory. */

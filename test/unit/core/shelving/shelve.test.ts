@@ -125,6 +125,8 @@ describe("shelve", () => {
       "Compare the copies with the disks",
       "Make new heads",
       "Record the packed layers",
+      "Remove the old file",
+      "Remove the old file",
     ]);
     expect(everything(on)).toBe(before);
   });
