@@ -306,7 +306,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       user: user(),
       command,
       imageStores: [SYSTEM_STORE, ...named],
-      usualNetwork: read.get("network").value ?? "default",
+      usualNetwork: read.get("network").value,
       lockTimeoutMs: globals.lockTimeout,
       dryRun: globals.dryRun,
       signal,

@@ -1,3 +1,4 @@
+import { notFound } from "../core/names.ts";
 import { type HiddenLayer, readUsage, type Usage, type UsageRow } from "../core/usage.ts";
 import { type ThingUsage, USAGE_NOUNS, type UsageNoun } from "../core/usage-of.ts";
 import { EstratoError } from "../errors.ts";
@@ -77,7 +78,7 @@ export default verb({
     const backups = await listBackups(core, await placesIfAny(factory, core, options.target), {});
     const things = of.usageOfBackups(backups, args.target);
     if (things.length > 0 || args.target === null) return { ...NOTHING, freeBytes, things };
-    throw new EstratoError("not_found", `backup ${args.target}: not found`, { hint: 'See "estrato backup list".' });
+    throw notFound("backup", args.target);
   },
 });
 

@@ -124,7 +124,7 @@ export interface World {
   /** Stores besides those of the host's users in which shared images are looked for: absolute paths. */
   readonly imageStores?: readonly string[];
   /** The network that new instances are on where nothing says another, or "none"; left out: libvirt's default. */
-  readonly usualNetwork?: string;
+  readonly usualNetwork?: string | null;
   readonly lockTimeoutMs: number;
   readonly dryRun: boolean;
   /** In a dry run: what is recorded stays in memory, so that a plan can go on from it (operations/rehearsal.ts). */

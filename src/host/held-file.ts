@@ -33,10 +33,15 @@ export async function holdFile(path: string): Promise<HeldFile> {
     };
   } catch (cause) {
     if (cause instanceof EstratoError) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") {
-      throw new EstratoError("not_found", `${printable(path)}: no such file`, { hint: "Check the path.", cause });
-    }
-    throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { hint: lookAt(path), cause });
+    throw notOpened(path, cause);
   }
+}
+
+/** What open(2) says of a file that a person named: "not_found" where there is none, else "host". */
+export function notOpened(path: string, cause: unknown): EstratoError {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT" || code === "ENOTDIR") {
+    return new EstratoError("not_found", `${printable(path)}: no such file`, { hint: "Check the path.", cause });
+  }
+  return new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { hint: lookAt(path), cause });
 }

@@ -6,7 +6,8 @@ import type { FileHandle } from "node:fs/promises";
 import type { ImageInfo } from "../core/model/host.ts";
 import { knownBasename } from "../descriptor-names.ts";
 import { EstratoError } from "../errors.ts";
-import { lookAt, openOutside } from "../outside-file.ts";
+import { openOutside } from "../outside-file.ts";
+import { notOpened } from "./held-file.ts";
 import { printable } from "./process-failure.ts";
 import { EXTENSION, INCOMPATIBLE, type Qcow2Header, readBacking, readQcow2Header } from "./qcow2-header.ts";
 import { faultOfTables } from "./qcow2-tables.ts";
@@ -80,11 +81,7 @@ async function openRegular(path: string): Promise<FileHandle> {
   } catch (cause) {
     if (cause instanceof EstratoError)
       throw refusal(path, "it is not a regular file", "Give the path of an image file.");
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") {
-      throw new EstratoError("not_found", `${printable(path)}: no such file`, { hint: "Check the path.", cause });
-    }
-    throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { hint: lookAt(path), cause });
+    throw notOpened(path, cause);
   }
 }
 

@@ -25,7 +25,7 @@ export interface Backup {
 
 /** Must it be taken for lost? One that is being merged reads the same all the while. */
 export function isDamaged({ problem, merging }: Pick<Backup, "problem" | "merging">): boolean {
-  return problem !== null && (merging ?? null) === null;
+  return problem !== null && merging == null;
 }
 
 /** The oldest first; what has no readable date before all others. */

@@ -108,13 +108,10 @@ async function bootBackup(
     const { consoleLog, oldConsoleLogs } = world.store.paths;
     const files = [...overlays, ...(nvram === null ? [] : [nvram]), consoleLog(uuid), ...oldConsoleLogs(uuid)];
     let tookMs = 0;
-    const key = giveKey(world, secret, options.passphraseFile, backup.id);
     const read = disks.flatMap((disk) => diskChain(target, backup.id, disk, known));
     const data: BootData = { uuid, files, secret, owners: await ownersOf(read) };
     const steps: Step[] = [
-      ...(key.length === 0
-        ? []
-        : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }]),
+      ...giveKey(world, secret, options.passphraseFile, backup.id),
       ...(await guestSteps(world, { backup, target, known, uuid, overlays, nvram, secret })),
       {
         id: "wait-until-up",

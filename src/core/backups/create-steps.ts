@@ -9,7 +9,7 @@ import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { copyActions, type DiskCopy } from "./copies.ts";
 import { type BackupData, recordBackup, snapshotOf } from "./create-recovery.ts";
-import { dropKey, giveKey } from "./key.ts";
+import { giveKey, takeKey } from "./key.ts";
 import { DEFINITION, MANIFEST, NVRAM, SEED, sumsFile, TPM } from "./parts.ts";
 import { BLOCK_BYTES } from "./sums.ts";
 import { openTarget } from "./targets/open.ts";
@@ -39,11 +39,8 @@ export function copySteps(
   const target = openTarget(world, data.target);
   const part = target.unfinished(data.part);
   const summed = new Map<string, readonly string[]>();
-  const key = giveKey(world, data.secret, how.passphraseFile, data.id);
   return [
-    ...(key.length === 0
-      ? []
-      : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }]),
+    ...giveKey(world, data.secret, how.passphraseFile, data.id),
     { id: "make-folder", title: "Make the folder", actions: part.begin(how) },
     {
       id: "copy-disks",
@@ -77,9 +74,7 @@ export function copySteps(
     },
     { id: "give-name", title: "Give it its name", actions: part.finish(data.id) },
     { id: "bookmark-layers", title: "Bookmark the layers", run: () => recordBackup(world, data) },
-    ...(key.length === 0
-      ? []
-      : [{ id: "take-passphrase-away", title: "Take the passphrase away", actions: dropKey(data.secret) }]),
+    ...takeKey(data.secret),
   ];
 }
 

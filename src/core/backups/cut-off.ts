@@ -9,7 +9,7 @@ import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type DeleteData, deleteBackupKind, recoverDeleteBackup } from "./delete-recovery.ts";
-import { dropKey, giveKey, planKey, requireKey } from "./key.ts";
+import { giveKey, planKey, requireKey, takeKey } from "./key.ts";
 import { readManifest } from "./manifest.ts";
 import { isBackupId, VOID_NOTE } from "./parts.ts";
 import { requireTarget } from "./targets/identity.ts";
@@ -105,18 +105,14 @@ export async function endLocked(
       target: id,
       data,
       steps: [
-        {
-          id: "give-passphrase",
-          title: "Give libvirt the passphrase",
-          actions: giveKey(world, secret, passphraseFile, id),
-        },
+        ...giveKey(world, secret, passphraseFile, id),
         {
           id: "end-deletion",
           title: child === null ? "Remove what is left of it" : `Bring ${child}, which builds on it, to its end`,
           run: async () => void (await recoverDeleteBackup(world, locks, data)),
         },
-        { id: "take-passphrase-away", title: "Take the passphrase away", actions: dropKey(secret) },
-      ].filter(({ actions }) => actions?.length !== 0),
+        ...takeKey(secret),
+      ],
       result: async () => null,
     },
   );

@@ -8,7 +8,7 @@ import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
-import { dropKey, giveKey } from "./key.ts";
+import { dropKey, giveKey, takeKey } from "./key.ts";
 import { type BackupDisk, type Manifest, manifestText, readManifest } from "./manifest.ts";
 import { unchangedSums } from "./merged-sums.ts";
 import { diskFile, MANIFEST, NEXT_MANIFEST, sumsFile, VOID_NOTE } from "./parts.ts";
@@ -55,11 +55,8 @@ export function deleteSteps(
   const { id, child, secret } = data;
   const target = openTarget(world, data.target);
   const going = target.backup(id);
-  const key = giveKey(world, secret, passphraseFile, id);
   const steps: Step[] = [
-    ...(key.length === 0
-      ? []
-      : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }]),
+    ...giveKey(world, secret, passphraseFile, id),
     { id: "mark-void", title: "Mark it void", actions: going.writeText(VOID_NOTE, voidText(data, store)) },
     {
       id: "forget-bookmark",
@@ -68,10 +65,7 @@ export function deleteSteps(
     },
   ];
   if (child !== null && data.devices.length > 0) steps.push(...mergeSteps(world, target, { ...data, child }, above));
-  steps.push({ id: "remove", title: "Remove it", actions: going.remove() });
-  if (key.length > 0)
-    steps.push({ id: "take-passphrase-away", title: "Take the passphrase away", actions: dropKey(secret) });
-  return steps;
+  return [...steps, { id: "remove", title: "Remove it", actions: going.remove() }, ...takeKey(secret)];
 }
 
 /** Where something stands on what goes. */

@@ -6,6 +6,7 @@
 import { EstratoError } from "../../errors.ts";
 import { defineSecret } from "../layers/secrets.ts";
 import type { Action } from "../model/action.ts";
+import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 
 /**
@@ -18,9 +19,17 @@ export async function planKey(world: World, passphraseFile: string | null): Prom
   return world.ids.uuid();
 }
 
-export function giveKey(world: World, secret: string | null, passphraseFile: string | null, id: string): Action[] {
+/** The step before all that needs the passphrase; none where nothing is encrypted. */
+export function giveKey(world: World, secret: string | null, passphraseFile: string | null, id: string): Step[] {
   if (secret === null || passphraseFile === null) return [];
-  return [defineSecret(world, secret, `backup ${id}, for the time of an operation`, passphraseFile)];
+  const give = defineSecret(world, secret, `backup ${id}, for the time of an operation`, passphraseFile);
+  return [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: [give] }];
+}
+
+/** The step behind it. */
+export function takeKey(secret: string | null): Step[] {
+  const actions = dropKey(secret);
+  return actions.length === 0 ? [] : [{ id: "take-passphrase-away", title: "Take the passphrase away", actions }];
 }
 
 /** Idempotent. */

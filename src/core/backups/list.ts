@@ -175,7 +175,7 @@ export function viewBackup({ id, target, manifest, instanceName, problem, mergin
     type: manifest?.type ?? null,
     instance: instanceName,
     instance_id: manifest?.instance.id ?? null,
-    status: problem === null ? "available" : (merging ?? null) !== null ? "merging" : "damaged",
+    status: problem === null ? "available" : merging != null ? "merging" : "damaged",
     problem,
     incremental: parent !== null,
     parent,

@@ -1,5 +1,6 @@
 /** `backup protect` and `unprotect`: a mark in the manifest, so that it goes where the backup goes. */
-import { EstratoError } from "../../errors.ts";
+
+import { notFound } from "../names.ts";
 import { type PlanView, planView, unchanged } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
@@ -22,8 +23,7 @@ export async function setProtected(
   const { id, target } = await findBackup(world, targets, word);
   return withLocks(world, [target], async () => {
     const found = (await backupsIn(world, target)).find((one) => one.id === id);
-    if (found === undefined)
-      throw new EstratoError("not_found", `backup ${word}: not found`, { hint: 'See "estrato backup list".' });
+    if (found === undefined) throw notFound("backup", word);
     // Of one whose files were found damaged the mark can still be changed: else nobody could ever delete it.
     const backup = found.manifest === null ? requireWhole(found) : { ...found, manifest: found.manifest };
     const manifest = { ...backup.manifest, protected: on };

@@ -1,10 +1,11 @@
 /** `backup restore`: to a new instance, in the place of the one it was taken of, or one disk as a volume. */
+
 import * as v from "valibot";
-import { EstratoError } from "../../errors.ts";
 import { COLLECTED_LATER } from "../layers/freed.ts";
 import { forgetSecret } from "../layers/secrets.ts";
 import type { Image, Layer } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
+import { notFound } from "../names.ts";
 import { run } from "../operations/operation.ts";
 import { rehearsed } from "../operations/rehearsal.ts";
 import type { PlanView, Step } from "../operations/steps.ts";
@@ -99,9 +100,7 @@ export async function restore<T>(
     requireKey(encrypted, passphraseFile, `backup ${backup.id}`);
     const secret = encrypted ? await planKey(world, passphraseFile) : null;
     const plan = await planFrom(world, backup, known, id, request, secret);
-    const key = giveKey(world, secret, passphraseFile, backup.id);
-    const given: Step[] =
-      key.length === 0 ? [] : [{ id: "give-libvirt-passphrase", title: "Give libvirt the passphrase", actions: key }];
+    const given = giveKey(world, secret, passphraseFile, backup.id);
     const definition = request.definition ?? { trust: null, instance: null, isItself: false };
     const steps = [...given, ...importSteps(world, plan, definition)];
     let made: T | undefined;
@@ -140,8 +139,7 @@ export async function restore<T>(
 
 function foundAgain(known: ReadonlyMap<string, Backup>, { id }: WholeBackup): WholeBackup {
   const found = known.get(id);
-  if (found === undefined)
-    throw new EstratoError("not_found", `backup ${id}: not found`, { hint: 'See "estrato backup list".' });
+  if (found === undefined) throw notFound("backup", id);
   return requireWhole(found);
 }
 

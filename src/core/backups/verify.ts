@@ -2,7 +2,9 @@
  * `backup verify`: is what is in the target what was written? Every byte of every file is read, or a share of them, and
  * what is found is remembered there.
  */
+
 import { EstratoError } from "../../errors.ts";
+import { notFound } from "../names.ts";
 import { recoverAll } from "../operations/recovery.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
@@ -45,8 +47,7 @@ export async function verifyBackup(
 ): Promise<Verified> {
   const { target, id } = await findBackup(world, targets, word);
   const [found] = await verifyThese(world, target, (one) => one.id === id, share);
-  if (found === undefined)
-    throw new EstratoError("not_found", `backup ${word}: not found`, { hint: 'See "estrato backup list".' });
+  if (found === undefined) throw notFound("backup", word);
   return found;
 }
 

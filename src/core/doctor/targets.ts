@@ -14,7 +14,8 @@ import { type Finding, unmendable } from "./finding.ts";
 export async function examineTargets(world: World, state: State): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const target of await distinctTargets(world, Object.keys(state.targets))) {
-    findings.push(...(await damagedIn(world, state, target)));
+    if (!(await isThere(world, state, target))) continue;
+    findings.push(...(await damagedIn(world, target)));
     findings.push(...(await examineCutOff(world, state, target)));
     for (const name of await leftoversIn(world, state, target)) {
       findings.push({
@@ -30,7 +31,6 @@ export async function examineTargets(world: World, state: State): Promise<Findin
 
 /** Of this store: what another has begun is its own affair. */
 async function examineCutOff(world: World, state: State, target: string): Promise<Finding[]> {
-  if (!(await isThere(world, state, target))) return [];
   return (await cutOffIn(world, state, target)).map(({ id, child, encrypted }) => {
     const subject = `backup ${id}`;
     const problem =
@@ -45,8 +45,7 @@ async function examineCutOff(world: World, state: State, target: string): Promis
 }
 
 /** Their verdict stays until a later `verify` finds them whole, or they are deleted. */
-async function damagedIn(world: World, state: State, target: string): Promise<Finding[]> {
-  if (!(await isThere(world, state, target))) return [];
+async function damagedIn(world: World, target: string): Promise<Finding[]> {
   return (await backupsIn(world, target))
     .filter(isDamaged)
     .map(({ id, problem }) =>

@@ -8,7 +8,7 @@ import { dropBookmarks } from "../backups/bookmarks.ts";
 import { confirmed } from "../confirm.ts";
 import { hasOwnTpm } from "../firmware.ts";
 import { filesInUse } from "../in-use.ts";
-import { freedByDropping } from "../layers/freed.ts";
+import { freedByDropping, turnedOff } from "../layers/freed.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Image, State } from "../model/state.ts";
@@ -105,11 +105,7 @@ export async function deleteDoomed(world: World, locks: HeldLocks, doomed: Doome
     target: data.name,
     data,
     steps,
-    follows: () =>
-      freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data), {
-        instance: data.uuid,
-        heads: new Map(),
-      }),
+    follows: () => freedByDropping(world, doomed.state, (draft) => dropRecords(draft, data), turnedOff(data.uuid)),
     result: async () => null,
   });
 }

@@ -3,6 +3,7 @@
 import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
 import type { Flavor, State } from "../model/state.ts";
+import { notFound } from "../names.ts";
 import type { InstanceSource } from "./source.ts";
 
 /** As asked for; null where nothing was said. */
@@ -75,7 +76,7 @@ function ownShape(state: State, source: InstanceSource, choice: ShapeChoice): Sh
 export function findFlavor(state: State, name: string): Flavor {
   const flavor = Object.hasOwn(state.flavors, name) ? state.flavors[name] : undefined;
   if (flavor !== undefined) return flavor;
-  throw new EstratoError("not_found", `flavor ${name}: not found`, { hint: 'See "estrato flavor list".' });
+  throw notFound("flavor", name);
 }
 
 function requireEnough(source: InstanceSource, shape: Shape): void {

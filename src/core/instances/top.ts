@@ -1,6 +1,8 @@
 /** `instance top`: what the running instances use, between two looks. */
+
 import { EstratoError } from "../../errors.ts";
 import type { DomainLoad } from "../model/host.ts";
+import { notFound } from "../names.ts";
 import type { World } from "../ports.ts";
 
 /** The rates of one instance. */
@@ -66,8 +68,7 @@ export async function requireRunning(world: World, wanted: readonly string[]): P
   const domains = wanted.length === 0 ? [] : await world.host.listDomains();
   for (const target of wanted) {
     const found = domains.find(({ uuid, name }) => uuid === target || name === target);
-    if (found === undefined)
-      throw new EstratoError("not_found", `instance ${target}: not found`, { hint: 'See "estrato instance list".' });
+    if (found === undefined) throw notFound("instance", target);
     if (found.state === "shutoff" || found.state === "crashed")
       throw new EstratoError("conflict", `instance ${found.name}: it is off`, {
         hint: `Start it: estrato instance start ${found.name}.`,

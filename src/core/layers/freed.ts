@@ -33,6 +33,9 @@ export interface Moved {
   readonly heads: ReadonlyMap<string, string>;
 }
 
+/** It is off by then. */
+export const turnedOff = (instance: string): Moved => ({ instance, heads: new Map() });
+
 /**
  * What collecting would do once `drop` has removed some pointers from a draft, or moved heads to new layers; nothing is
  * changed.

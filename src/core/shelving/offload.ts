@@ -10,7 +10,7 @@ import { humanSize } from "../../units.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import { chain } from "../graph/references.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
-import { freedByDropping } from "../layers/freed.ts";
+import { freedByDropping, turnedOff } from "../layers/freed.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { newHeadLayer, newLayer } from "../layers/record.ts";
 import { connected } from "../layers/sizes.ts";
@@ -192,7 +192,7 @@ export async function packingSteps(
     Object.assign(draft, structuredClone(then)); // what `shelve` has put there is somebody's yet
     recordPacked(draft, data);
   };
-  const { steps } = await freedByDropping(world, state, drop, { instance: uuid, heads: new Map() });
+  const { steps } = await freedByDropping(world, state, drop, turnedOff(uuid));
   return [...offloadSteps(world, data), ...steps];
 }
 

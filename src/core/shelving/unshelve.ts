@@ -8,7 +8,7 @@ import { hostnameOf } from "../instances/hostname.ts";
 import { nameLock, requireFreeName } from "../instances/names.ts";
 import { startInstance } from "../instances/start.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
-import { freedByDropping } from "../layers/freed.ts";
+import { freedByDropping, turnedOff } from "../layers/freed.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainDefinition } from "../model/host.ts";
 import type { Image, State } from "../model/state.ts";
@@ -98,10 +98,12 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
   const follows = async () => {
     const start: Step = { id: "start", title: "Start it", actions: [{ do: "start", domain: uuid, paused: false }] };
     // What lies elsewhere comes back, and the head becomes one with what was shelved.
-    const { steps: collected } = await freedByDropping(world, state, (draft) => recordUnshelved(draft, data), {
-      instance: uuid,
-      heads: new Map(),
-    });
+    const { steps: collected } = await freedByDropping(
+      world,
+      state,
+      (draft) => recordUnshelved(draft, data),
+      turnedOff(uuid),
+    );
     return { steps: [...collected, ...(shelved.was === "off" ? [] : [start])], notes: [], bytes: null };
   };
   const result = async () => null;

@@ -2,12 +2,14 @@
  * `snapshot delete` and `prune`: dropping the pointer is all that the verb owes; the data that was only its own is
  * collected after.
  */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
 import { exclusiveOf, freedByDropping } from "../layers/freed.ts";
 import { sizedAndDated } from "../loss-words.ts";
 import type { Snapshot, State } from "../model/state.ts";
+import { notFound } from "../names.ts";
 import { run } from "../operations/operation.ts";
 import { type PlanView, perform, type Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -69,8 +71,7 @@ export async function deleteSnapshot(
   return withLocks(world, snapshotLocks(state, snapshot), async (locks) => {
     const now = await world.store.read();
     const again = now.snapshots[snapshot.id];
-    if (again === undefined)
-      throw new EstratoError("not_found", `snapshot ${target}: not found`, { hint: 'See "estrato snapshot list".' });
+    if (again === undefined) throw notFound("snapshot", target);
     return deleteLocked(world, locks, now, withChildren(now, again, options.children));
   });
 }

@@ -2,6 +2,7 @@
  * `snapshot revert` of one volume, at rest: it goes on from what its snapshot holds, in a new empty head; what it had
  * is kept.
  */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { isUnwritten } from "../layers/heads.ts";
@@ -9,6 +10,7 @@ import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { freezeFile, modeOf } from "../modes.ts";
+import { notFound } from "../names.ts";
 import { run } from "../operations/operation.ts";
 import { type PlanView, perform, repeat, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
@@ -54,8 +56,7 @@ export async function revertVolume(
 ): Promise<Reverted | PlanView> {
   const early = await world.store.read();
   const target = early.snapshots[snapshotId];
-  if (target === undefined)
-    throw new EstratoError("not_found", `snapshot ${snapshotId}: not found`, { hint: 'See "estrato snapshot list".' });
+  if (target === undefined) throw notFound("snapshot", snapshotId);
   if (early.volumes[target.volume ?? ""] === undefined) {
     throw new EstratoError("conflict", `snapshot ${snapshotLabel(early, target)}: its volume has been deleted`, {
       hint: `Make another of it: estrato volume create NAME --from-snapshot ${target.id}.`,

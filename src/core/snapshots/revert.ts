@@ -2,11 +2,13 @@
  * `snapshot revert` and `unrevert`: an instance goes on from what a snapshot holds, in new empty heads; what it had is
  * kept.
  */
+
 import { EstratoError } from "../../errors.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { State } from "../model/state.ts";
+import { notFound } from "../names.ts";
 import { type Following, run } from "../operations/operation.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -74,8 +76,7 @@ export async function revertLocked(
 ): Promise<Reverted | PlanView> {
   const before = await world.store.read();
   const snapshot = before.snapshots[snapshotId];
-  if (snapshot?.instance == null)
-    throw new EstratoError("not_found", `snapshot ${snapshotId}: not found`, { hint: 'See "estrato snapshot list".' });
+  if (snapshot?.instance == null) throw notFound("snapshot", snapshotId);
   const { status } = await findToChange(world, locks, snapshot.instance, { also: "qemu" });
   refuseUnsafe(status);
   const adoption = await planAdoption(world, status, snapshot.excluded);

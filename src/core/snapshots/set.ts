@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { withChange } from "../model/drafts.ts";
 import type { Snapshot, State } from "../model/state.ts";
-import { requireName } from "../names.ts";
+import { notFound, requireName } from "../names.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
@@ -41,8 +41,7 @@ export async function setSnapshot(
 
 function change(draft: State, id: string, target: string, changes: SnapshotChanges): Snapshot {
   const one = draft.snapshots[id];
-  if (one === undefined)
-    throw new EstratoError("not_found", `snapshot ${target}: not found`, { hint: 'See "estrato snapshot list".' });
+  if (one === undefined) throw notFound("snapshot", target);
   const { name } = changes;
   if (name !== undefined && name !== one.name) {
     const taken = snapshotsOf(draft, one.instance ?? one.volume ?? "").some((other) => other.name === name);
