@@ -42,7 +42,7 @@ import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm
 import { setCrontab } from "./crontab.ts";
 import { copyFile, fileInfo, moveFile, removeDurably, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
-import { createSeed, removeHalfMade } from "./seed.ts";
+import { createSeed, removeHalfMade, renewSeed } from "./seed.ts";
 
 export async function perform(context: ActionContext, action: Action): Promise<void> {
   switch (action.do) {
@@ -152,6 +152,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return setCrontab(context.processes, action, context.options.lockFds ?? []);
     case "create-seed":
       return createSeed(context.processes, action);
+    case "renew-seed":
+      return renewSeed(action);
   }
 }
 

@@ -18,6 +18,7 @@ export type KindName =
   | "instance.create"
   | "instance.delete"
   | "instance.offload"
+  | "instance.rebuild"
   | "instance.release"
   | "instance.rename"
   | "instance.resize"

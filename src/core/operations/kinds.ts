@@ -15,6 +15,7 @@ export const kinds: KindTable = {
   "instance.create": async () => (await import("../instances/create-recovery.ts")).createInstanceKind,
   "instance.delete": async () => (await import("../instances/delete.ts")).deleteInstanceKind,
   "instance.offload": async () => (await import("../shelving/offload.ts")).offloadKind,
+  "instance.rebuild": async () => (await import("../snapshots/revert-recovery.ts")).rebuildKind,
   "instance.release": async () => (await import("../instances/release-steps.ts")).releaseKind,
   "instance.rename": async () => (await import("../instances/set.ts")).renameKind,
   "instance.resize": async () => (await import("../instances/resize-recovery.ts")).resizeKind,

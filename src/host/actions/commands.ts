@@ -7,7 +7,7 @@ import { crontabCommands } from "../crontab.ts";
 import { markWords } from "../domain-marks.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
-import { seedCommand } from "../seed.ts";
+import { renewSeedCommands, seedCommand } from "../seed.ts";
 import type { Virsh } from "../virsh.ts";
 import {
   type Below,
@@ -170,6 +170,8 @@ export function commandsFor(
       return crontabCommands(action);
     case "create-seed":
       return [seedCommand(action.path, `${dirname(action.path)}/seed`)];
+    case "renew-seed":
+      return renewSeedCommands(action);
   }
 }
 

@@ -11,6 +11,7 @@ import { taking as backupTaking } from "./lines/backup-take.ts";
 import { using as backupUsing } from "./lines/backup-use.ts";
 import { making } from "./lines/instance-make.ts";
 import { powering } from "./lines/instance-power.ts";
+import { rebuilding } from "./lines/instance-rebuild.ts";
 import { shelving } from "./lines/instance-shelf.ts";
 import { taking } from "./lines/snapshot-take.ts";
 import { using } from "./lines/snapshot-use.ts";
@@ -90,7 +91,7 @@ const OTHERS: Well[] = [
   { line: "doctor --repair" },
 ];
 
-const ALL: NounLines[] = [making, powering, shelving, taking, using, backupTaking, backupUsing];
+const ALL: NounLines[] = [making, powering, rebuilding, shelving, taking, using, backupTaking, backupUsing];
 const tables = ALL.flatMap((tables) =>
   Object.values(tables).flatMap(({ well, asks = [] }) => [
     ...well.filter(({ plan }) => plan !== undefined),
