@@ -1,6 +1,6 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
 import { existsSync } from "node:fs";
-import { userInfo } from "node:os";
+import { availableParallelism, userInfo } from "node:os";
 import { join } from "node:path";
 import { isBehindSudo, settingNote, storeNote } from "./behind-sudo.ts";
 import type { Binding } from "./core/model/state.ts";
@@ -51,10 +51,19 @@ export interface Surroundings {
     readonly systemFolder?: string;
     readonly ownHome?: string;
     readonly systemStore?: string;
+    readonly cores?: number;
   };
 }
 
-export interface Factory extends Pick<RunRecord, "takeChanged" | "logEvent" | "loggedOperations" | "nextRun"> {
+/** What one of several targets has to itself while others are worked on. */
+export interface Turn {
+  readonly world: World;
+  readonly record: TargetRecord;
+}
+
+export type TargetRecord = Pick<RunRecord, "takeChanged" | "logEvent" | "loggedOperations" | "nextRun">;
+
+export interface Factory extends TargetRecord {
   readonly surroundings: Surroundings;
   readonly streams: Streams;
   readonly terminal: Terminal;
@@ -97,6 +106,10 @@ export interface Factory extends Pick<RunRecord, "takeChanged" | "logEvent" | "l
   /** With the children that own the terminal (console, ssh). */
   readonly host: () => Promise<Host>;
   readonly world: () => Promise<World>;
+  /** The same world, of which it is told what was changed and logged through it alone. */
+  readonly turn: () => Promise<Turn>;
+  /** How many may well be worked on at the same time. */
+  readonly cores: number;
   /** For what goes to stdout, or to stderr. */
   readonly painter: (stream: "stdout" | "stderr") => Promise<Painter>;
   /** To be called at the end of the run: nothing is kept open behind it. */
@@ -237,17 +250,17 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
 
   const record = runRecord(opened);
   let isTakenOver = false;
-  const store = once(async (): Promise<StorePort> => {
+  const bound = once(async (): Promise<StorePort> => {
     const { boundStore } = await import("./core/binding/bound-store.ts");
     const dryRun = globals.dryRun;
-    const bound = await boundStore(await opened(), {
+    return boundStore(await opened(), {
       here: await here(),
       host: libvirt,
       dryRun,
       takenOver: () => isTakenOver,
     });
-    return record.recorded(bound);
   });
+  const store = once(async (): Promise<StorePort> => record.recorded(await bound()));
 
   async function takeOver(evenDamaged: boolean): Promise<boolean | PlanView> {
     const { takeOver: bind } = await import("./core/binding/take-over.ts");
@@ -281,9 +294,17 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     return libvirt();
   }
 
-  const world = once(async (): Promise<World> => {
+  const world = once(() => worldOf(record, store));
+
+  async function turn(): Promise<Turn> {
+    const own = record.apart();
+    const made = await worldOf(own, async () => own.recorded(await bound()));
+    return { world: made, record: own };
+  }
+
+  async function worldOf(of: RunRecord, storeOf: () => Promise<StorePort>): Promise<World> {
     const [openedStore, openedHost, read, { kinds }] = await Promise.all([
-      store(),
+      storeOf(),
       host(),
       settings(),
       import("./core/operations/kinds.ts"),
@@ -291,7 +312,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     const named = read.get("image_stores").value?.split(",") ?? [];
     const made: World = {
       kinds,
-      host: { ...openedHost, perform: record.noting((action, how) => openedHost.perform(action, how)) },
+      host: { ...openedHost, perform: of.noting((action, how) => openedHost.perform(action, how)) },
       store: {
         ...openedStore,
         lock: async (...wanted) => letGoFirst(await sayingWait(openedStore.lock(...wanted)), openedHost),
@@ -312,7 +333,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       signal,
     };
     return globals.dryRun ? (await import("./core/operations/rehearsal.ts")).rehearsed(made) : made;
-  });
+  }
 
   async function sayingWait<T>(locks: Promise<T>): Promise<T> {
     const what = "Waiting for another operation to end";
@@ -386,6 +407,8 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     takeOver,
     host,
     world,
+    turn,
+    cores: twins.cores ?? availableParallelism(),
     painter,
     close: () => made?.close(),
     reportError(error) {
