@@ -37,11 +37,11 @@ export interface Context<A = Any, O = Any> {
   /** Rows of the result as they would be printed. */
   readonly render: (rows: readonly unknown[]) => Promise<string>;
   /**
-   * Says, and logs, how the work on one of several targets has ended, as soon as it has; eachTarget calls it. `of`: what
-   * knows what was done to that one, where it is not the only one that is worked on.
+   * Says, and logs, how the work on one of several targets has ended, as soon as it has; eachTarget calls it. `of`:
+   * what knows what was done to that one, where it is not the only one that is worked on.
    */
   readonly ended: (target: string, outcome: unknown, error: unknown, of?: TargetRecord) => Promise<void>;
-  /** Ids of what --filter has chosen, for a verb that `chooses`; null: the line names it. Its arguments are empty then. */
+  /** Ids of what --filter has chosen, for a verb that `chooses`; null: the line names it. No argument is then. */
   chosen: readonly string[] | null;
   /** Set by eachTarget: thrown once the result is printed. */
   failure: Error | null;

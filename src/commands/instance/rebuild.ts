@@ -21,7 +21,7 @@ export default verb({
 powered off and started again; what its memory holds is lost.
 
 UUID, MAC, address, host name, key, flavor, snapshots and the volumes that were attached stay as they are. cloud-init runs again, as at the first boot:
-its seed gets a new instance-id. NVRAM and TPM become what the image brings; a first disk is never smaller than it was.
+its seed gets a new instance-id, and ssh trusts the host key that it makes. NVRAM and TPM become what the image brings; a first disk is never smaller than it was.
 
 The image may have been deleted meanwhile: an instance keeps the layers that it was made from. One that was made from a snapshot, a backup or a volume, or
 that was adopted, has none: name an image.

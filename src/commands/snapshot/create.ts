@@ -23,7 +23,7 @@ export default verb({
     "written to a file of up to that size, and it stands still for a moment at the end (-v says how long).\n\n" +
     "With --filter it is one of each instance that the list shows with it, side by side, as many as the host has cores.",
   arguments: {
-    instance: one("INSTANCE", "the instance; left out with --volume", {
+    instance: one("INSTANCE", "the instance; left out with --volume or --filter", {
       complete: "instance",
       ask: "Snapshot of which instance?",
       unless: "volume",
