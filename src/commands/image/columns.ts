@@ -30,7 +30,7 @@ export const imageColumns = [
   nested(
     "source",
     ({ source }: ImageView) => source && { kind: source.kind, id: source.id, name: source.name },
-    orNull(object({ kind: oneOf("file", "snapshot", "instance", "volume"), id: orNull(TEXT), name: TEXT })),
+    orNull(object({ kind: oneOf("file", "url", "snapshot", "instance", "volume"), id: orNull(TEXT), name: TEXT })),
     { listed: false, forPeople: (source) => (source === null ? "" : `${source.kind} ${source.name}`) },
   ),
   time<ImageView>("created_at", (image) => image.createdAt),
