@@ -20,7 +20,8 @@ he could put something else into his files at any time. Only images of root's ar
 Volumes that are attached to it (--volume, --boot-volume) stay when it is deleted: it did not make them.
 
 It gets an identity of its own: a UUID, a MAC, a host name, and an address that is reserved before it boots for the first time. A key and user data
-reach it through a NoCloud seed on a read-only disk, which cloud-init reads.
+reach it through a NoCloud seed on a read-only disk, which cloud-init reads. What is made of a machine that has run still carries that one's machine-id
+and its authorized_keys: with --own-identity the seed says that they go, with the host keys, before cloud-init writes the new ones.
 
 Where its source was a guest with UEFI or a TPM, its definition is built of what the disks need to boot: machine type, firmware, the model of the TPM,
 buses of disks, network cards, screen and clock. What else the old definition named, of its host above all, is left out and named in a note; with
@@ -45,6 +46,7 @@ Where it fails, nothing is left behind.`,
     network: text("NETWORK", "the libvirt network it is on, or none", { complete: "network" }),
     ip: text("ADDRESS", "the address it gets; one is chosen where this is left out"),
     userData: text("FILE", "what cloud-init is to do at its first boot", { complete: "file" }),
+    ownIdentity: flag("give it a machine-id, host keys and logins of its own, where cloud-init is in it"),
     property: keyValues("a note of yours on it; repeat it"),
     count: count("make that many (at most 1000), called NAME-1, NAME-2, …"),
     noStart: flag("leave it off"),

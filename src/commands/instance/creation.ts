@@ -1,5 +1,6 @@
 /** From the options of `instance create` to what core is asked for. */
 import type { CreateInstanceOptions } from "../../core/instances/create.ts";
+import { requireOnePart } from "../../core/instances/own-identity.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import { keepOutOfCoreDumps } from "../../no-core-dump.ts";
@@ -21,6 +22,7 @@ interface CreationLine {
   readonly network: string | null;
   readonly ip: string | null;
   readonly userData: string | null;
+  readonly ownIdentity: boolean;
   readonly property: Readonly<Record<string, string>>;
   readonly count: number | null;
   readonly noStart: boolean;
@@ -49,6 +51,8 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     );
   if (line.noStart && line.wait !== null)
     throw contradiction("--no-start", "--wait", "what is off has neither address nor agent");
+  const userData = line.userData === null ? null : await readUserData(line.userData, signal);
+  if (line.ownIdentity && userData !== null) requireOnePart(userData);
   const wanted = {
     volumes: line.volume,
     flavor: line.flavor,
@@ -58,7 +62,8 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     keyName: line.keyName,
     network: line.network === null ? null : { name: line.network },
     ip: line.ip,
-    userData: line.userData === null ? null : await readUserData(line.userData, signal),
+    userData,
+    ownIdentity: line.ownIdentity,
     properties: line.property,
     start: !line.noStart,
     trustOwner: line.trustOwner,

@@ -162,7 +162,8 @@ function createSteps(
   if (tpm?.from != null) firmware.push({ do: "place-tpm", domain: instance.id, from: tpm.from, to: tpm.to });
   if (firmware.length > 0)
     steps.push({ id: "place-firmware", title: "Give it what the firmware kept", actions: firmware });
-  const contents = { uuid: instance.id, name: instance.name, publicKey, userData: options.userData };
+  const { userData, ownIdentity = false } = options;
+  const contents = { uuid: instance.id, name: instance.name, publicKey, userData, ownIdentity };
   const given = options.as?.seed ?? "new";
   if (seed !== null)
     steps.push({

@@ -35,6 +35,8 @@ export interface CreateInstanceOptions {
   readonly network: { readonly name: string | "none" } | null;
   readonly ip: string | null;
   readonly userData: string | null;
+  /** Its seed has cloud-init give it a machine-id, host keys and logins of its own (own-identity.ts). */
+  readonly ownIdentity?: boolean;
   readonly properties: Readonly<Record<string, string>>;
   readonly start: boolean;
   /** It comes back as what it was: key, network and address are those that it had. */

@@ -4,12 +4,14 @@
  */
 import type { Action } from "../model/action.ts";
 import { hostnameOf } from "./hostname.ts";
+import { ownIdentityBeside, ownIdentityIn } from "./own-identity.ts";
 
 export interface SeedContents {
   readonly uuid: string; // the instance-id: a new one makes a clone a machine of its own
   readonly name: string;
   readonly publicKey: string | null;
   readonly userData: string | null; // as given; null: keys only
+  readonly ownIdentity?: boolean; // nothing by which machines are told apart stays of whom it is a copy
 }
 
 /**
@@ -35,7 +37,13 @@ function metaData(contents: SeedContents): string {
 }
 
 function userData(contents: SeedContents): string {
-  if (contents.userData !== null) return contents.userData;
-  if (contents.publicKey === null) return "#cloud-config\n{}\n";
-  return `#cloud-config\nssh_authorized_keys:\n  - ${JSON.stringify(contents.publicKey)}\n`;
+  const own = contents.ownIdentity === true;
+  if (contents.userData !== null) return own ? ownIdentityBeside(contents.userData) : contents.userData;
+  const config = keyConfig(contents.publicKey);
+  return own ? ownIdentityIn(config) : config;
+}
+
+function keyConfig(publicKey: string | null): string {
+  if (publicKey === null) return "#cloud-config\n{}\n";
+  return `#cloud-config\nssh_authorized_keys:\n  - ${JSON.stringify(publicKey)}\n`;
 }

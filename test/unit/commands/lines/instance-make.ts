@@ -66,6 +66,12 @@ export const making: NounLines = {
         plan: ["qemu-img create", "start"],
       },
       {
+        line: "instance create web9 --snapshot web1/first --own-identity",
+        json: instanceDetail({ image: "web1/first" }),
+        notes: [SLOW],
+        plan: ["xorriso", "start"],
+      },
+      {
         line: "instance create web9 --boot-volume data1",
         json: instanceDetail({ image: null, flavor: "small" }),
         notes: [SLOW],
