@@ -38,6 +38,7 @@ import {
   performSwitch,
 } from "./actions/live-disks.ts";
 import { performDefineSecret, performUndefineSecret } from "./actions/secrets.ts";
+import { performSysprep } from "./actions/sysprep.ts";
 import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm.ts";
 import { setCrontab } from "./crontab.ts";
 import { performDownload } from "./download/download.ts";
@@ -54,6 +55,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return moveFile(action.from, action.to, action.replace);
     case "convert":
       return performConvert(context, action);
+    case "sysprep":
+      return performSysprep(context, action);
     case "download":
       return performDownload(context, action);
     case "convert-delta":

@@ -8,7 +8,7 @@ import { SYSTEM_FOLDERS, tpmFolder } from "../../src/host/libvirt-folders.ts";
 import { missingProgram } from "../../src/host/process-failure.ts";
 import { attach, detach, openDisk, switchDisks } from "./host-disks.ts";
 import { define, destroy, domainAt, findDomain, requireRunning, start, undefine, withMark } from "./host-domains.ts";
-import { convert, convertDelta, createDisk, download, resize, unlink } from "./host-files.ts";
+import { convert, convertDelta, createDisk, download, resize, sysprep, unlink } from "./host-files.ts";
 import { discardFolder, moveFolder } from "./host-folders.ts";
 import {
   chainAt,
@@ -101,6 +101,7 @@ const EFFECTS: Effects = {
     if (reach === "whole") fileAt(machine, action.file).backing = { ...action.backing };
   },
   download,
+  sysprep,
   "block-pull": blockJob,
   "block-commit": blockJob,
   "block-commit-active": blockJob,

@@ -107,6 +107,8 @@ export interface FakeMachine {
   /** Whether the guests answer on their ssh port. */
   sshAnswers: boolean;
   freeBytes: number;
+  /** Is virt-sysprep(1) installed? */
+  hasSysprep: boolean;
   /** What servers give, by URL: images, and small files. */
   readonly web: Map<string, FakeServed>;
   /** How often the loads of its guests were asked for: each time they have used a little more. */
@@ -148,6 +150,7 @@ export function fakeMachine(): FakeMachine {
     sshAnswers: true,
     freeBytes: 2 ** 40,
     web: new Map(),
+    hasSysprep: true,
     samples: 0,
     capabilities: {
       kvm: false,

@@ -13,6 +13,7 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import { nvramPlace, SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
+import { missingProgram } from "../../src/host/process-failure.ts";
 import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
@@ -353,6 +354,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const chain = format === "raw" ? [path] : chainAt(machine, path);
       requireOpened(machine, chain, secret);
       return (readChain(machine, chain).size + 4) * CLUSTER_BYTES;
+    },
+    async requireSysprep() {
+      alive();
+      if (!machine.hasSysprep) throw missingProgram("virt-sysprep");
     },
     async countFaults({ path, secret }) {
       alive();

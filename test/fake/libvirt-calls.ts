@@ -40,6 +40,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   imageInfo: "never",
   inspectUntrusted: "never",
   readSharedLayer: "never",
+  requireSysprep: "never",
   ownExtents: "secret",
   convertedBytes: "secret",
   countFaults: "secret",
@@ -114,6 +115,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   relink: "secret",
   convert: "secret",
   download: "never",
+  sysprep: "never",
   "convert-delta": "secret",
   "resize-disk": "secret",
 

@@ -9,6 +9,7 @@ import { curl } from "../download/curl.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
 import { seedCommand } from "../seed.ts";
+import { sysprep } from "../sysprep.ts";
 import type { Virsh } from "../virsh.ts";
 import {
   type Below,
@@ -142,6 +143,8 @@ export function commandsFor(
       return [{ program: "rm", args: ["-rf", tpmFolder(folders, action.domain)] }];
     case "convert":
       return [convert(action, `${action.to}.part`, below), { program: "mv", args: [`${action.to}.part`, action.to] }];
+    case "sysprep":
+      return [sysprep(action)];
     case "download":
       return [curl(action)];
     case "convert-delta":

@@ -68,6 +68,7 @@ const OTHERS: Well[] = [
   { line: "volume resize web1/vda 20G" },
   { line: "volume delete data1 -y" },
   { line: "image create golden --from-snapshot web1/upgrade" },
+  { line: "image create golden --from-snapshot web1/upgrade --sysprep" },
   { line: "image create golden --from-instance web1" },
   { line: "image create golden --from-instance web2 --exclude-disk vdb" },
   { line: "image create golden --from-volume data1" },

@@ -106,6 +106,7 @@ const SAMPLES: { readonly [Do in Action["do"]]: () => Extract<Action, { do: Do }
   "place-tpm": () => ({ do: "place-tpm", domain, from: file, to: at("tpm") }),
   "remove-tpm": () => ({ do: "remove-tpm", domain: secret }),
   download: () => ({ do: "download", url: "http://127.0.0.1:9/x", to: at(".x.download"), copies: 1, mayStop: true }),
+  sysprep: () => ({ do: "sysprep", disks: [file], mayStop: true }),
   convert: () => ({
     do: "convert",
     from: file,
@@ -202,6 +203,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   ownExtents: () => [image],
   convertedBytes: () => [image],
   countFaults: () => [image],
+  requireSysprep: () => [],
   sameContent: () => [image, image],
   dataPlaces: () => [image],
   fileInfo: () => [file],
