@@ -38,8 +38,8 @@ export default verb({
   result: result.one([...backupColumns, words<TakenBackup>("removed", (one) => one.removed, { listed: false })]),
   changes: true,
   done({ target, row }) {
-    const went = row?.removed ?? [];
-    const rotation = went.length === 0 ? "" : ` Rotation removed ${went.join(", ")}.`;
+    const went = row?.removed.length ?? 0;
+    const rotation = went === 0 ? "" : ` Rotation removed ${went}.`;
     return `Backed up ${target}: ${humanSize(row?.written_bytes ?? 0)} written.${rotation}`;
   },
   withoutStore: true,
