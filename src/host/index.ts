@@ -1,4 +1,5 @@
 /** The machine, as one object. Only what a call needs is loaded by it: a cheap verb stays cheap. */
+import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Action, PerformOptions } from "../core/model/action.ts";
 import type { BlockSums, Command, CronEntry, Crontab, HiddenFile, HostUser } from "../core/model/host.ts";

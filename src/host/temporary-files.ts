@@ -2,11 +2,11 @@
  * Files that are being written, under a hidden name that says by whom: what was left by a process that is no more can
  * be told from what is under way.
  */
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { HiddenFile } from "../core/model/host.ts";
+import { randomDigits } from "../random.ts";
 
 /** PID, when it was started (ticks since the host was: proc(5), stat), and some chance. */
 const OURS = /^\.(\d+)-(\d+)-[0-9a-f]{12}\.part$/;
@@ -22,7 +22,7 @@ let ownStart: string | null = null;
 /** A name beside `path` that nothing else has; hidden from `listFolder`. */
 export function temporaryName(path: string): string {
   ownStart ??= startOf(process.pid) ?? "0";
-  return `${dirname(path)}/.${process.pid}-${ownStart}-${randomBytes(6).toString("hex")}.part`;
+  return `${dirname(path)}/.${process.pid}-${ownStart}-${randomDigits(12)}.part`;
 }
 
 /** The files of a folder whose names begin with a dot; [] where there is no such folder. */
