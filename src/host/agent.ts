@@ -51,14 +51,13 @@ function asciiJson(value: unknown): string {
 /** In libvirt's words of 9.0 and 11.3, and the agent's of QEMU 2.9 to 10. */
 function refusal(stderr: string): AgentAnswer {
   const words = (lastWords(stderr) ?? "it says nothing").replace(
-    /^internal error: unable to execute QEMU agent command '[a-z-]+': /,
+    /^.*unable to execute QEMU agent command '[a-z-]+': /,
     "",
   );
   if (/domain is not running|failed to get domain|Domain not found/i.test(words)) return { refused: "off", words };
   if (/agent is not (responding|connected|configured)|agent command timed out|state change lock/i.test(words))
     return { refused: "silent", words };
-  if (/has been disabled|has not been found$/.test(words) && /command/i.test(words))
-    return { refused: "disabled", words };
+  if (/^(the )?command [\w-]+ has (been disabled|not been found)/i.test(words)) return { refused: "disabled", words };
   return { refused: "failed", words };
 }
 

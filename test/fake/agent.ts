@@ -119,7 +119,8 @@ function newAgent(): FakeAgent {
         ended.delete(Number(args.pid)); // told once
         return end === undefined ? failed("Invalid parameter 'pid'") : said(end);
       } catch (error) {
-        return failed((error as Error).message);
+        const { code, message } = error as NodeJS.ErrnoException;
+        return failed(code === "ENOENT" ? "No such file or directory" : message);
       }
     },
   };

@@ -6,7 +6,7 @@ import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { type Executed, execColumns } from "./guest-columns.ts";
 import { standardInput, writeOut } from "./guest-streams.ts";
-import { oneInstance } from "./targets.ts";
+import { runningInstance } from "./targets.ts";
 
 export default verb({
   description: `Runs a command in an instance, as root, through its guest agent: without a network, an address or a key.
@@ -23,7 +23,7 @@ left goes with a later exec, after a day.
 Snapshots are taken meanwhile as ever; nothing of them is waited for but the moment in which file systems stand still. The command's words are not kept in
 the log of events.`,
   arguments: {
-    instance: oneInstance,
+    instance: runningInstance,
     command: rest("COMMAND", "what to run there, behind --", { complete: "nothing" }),
   },
   options: {

@@ -1,12 +1,11 @@
 import type { PullTarget } from "../../core/guest/pull.ts";
-import { EstratoError } from "../../errors.ts";
 import type { Streams } from "../../ui/streams.ts";
 import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { pullColumns } from "./guest-columns.ts";
 import { writeOut } from "./guest-streams.ts";
-import { oneInstance } from "./targets.ts";
+import { runningInstance } from "./targets.ts";
 
 export default verb({
   description: `Reads a file out of an instance, as root there, through its guest agent: without a network, an address or a key.
@@ -15,7 +14,7 @@ It has its name here when it is whole. One that is there is replaced, as cp does
 that of the guest's file, less what your umask takes; it is yours. What is written to a log while it is read is left out. What a killed pull left
 (.estrato-….pull) goes with the next one into that folder, after an hour.`,
   arguments: {
-    instance: oneInstance,
+    instance: runningInstance,
     path: one("PATH", "the file in the guest; absolute", { ask: "Which file of the guest?" }),
     file: one("FILE", "what it becomes here, or the folder that gets it; - is standard output", {
       complete: "file",
@@ -35,11 +34,10 @@ that of the guest's file, less what your umask takes; it is yours. What is writt
     6: "no guest agent answers, or one that forbids it; no space",
   },
   async run(context) {
-    const { args, streams, globals } = context;
+    const { args, streams } = context;
     const { pullFile } = await import("../../core/guest/pull.ts");
     const world = await context.world();
     if (args.file === "-") {
-      if (globals.format !== null) throw pipeAndFormat();
       await pullFile(world, args.instance, args.path, standardOutput(streams));
       return null;
     }
@@ -55,10 +53,4 @@ that of the guest's file, less what your umask takes; it is yours. What is writt
 
 function standardOutput({ stdout }: Pick<Streams, "stdout">): PullTarget {
   return { roomBytes: async () => null, write: (bytes) => writeOut(stdout, bytes), done: async () => {} };
-}
-
-function pipeAndFormat(): EstratoError {
-  return new EstratoError("usage", "instance pull: - and --format: standard output is the file", {
-    hint: "Leave one of them out.",
-  });
 }

@@ -11,7 +11,7 @@ import type { Context } from "../framework/tree.ts";
 import { verb } from "../framework/verb.ts";
 import { pushColumns } from "./guest-columns.ts";
 import { fileSource, standardInput } from "./guest-streams.ts";
-import { oneInstance } from "./targets.ts";
+import { runningInstance } from "./targets.ts";
 
 export default verb({
   description: `Writes a file into an instance, as root, through its guest agent: without a network, an address or a key.
@@ -22,7 +22,7 @@ followed, as cp does. What a killed push left (.estrato-….push) goes with the 
 
 The agent takes small pieces: this is for configuration and scripts, not for disks. Moving 100 MiB takes minutes.`,
   arguments: {
-    instance: oneInstance,
+    instance: runningInstance,
     file: one("FILE", "the file to write there; - is standard input", { complete: "file", ask: "Which file?" }),
     path: one("PATH", "what it is called there, or the folder that gets it; absolute", {
       ask: "Where to, in the guest?",

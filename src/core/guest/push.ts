@@ -30,7 +30,7 @@ export interface Pushed {
 
 /**
  * Where it goes, over links; and an empty file beside it that nobody else may read. What a push that was killed has
- * left in that folder goes first, when nothing has been written to it for an hour.
+ * left in that folder goes first, when nothing has been written to it for an hour. Without $3 it only looks.
  */
 const PREPARE = `g=$1
 if [ -d "$g" ]; then [ -n "$2" ] || exit ${IS_FOLDER}; g=\${g%/}/$2; fi
@@ -40,11 +40,12 @@ if [ -L "$g" ]; then g=$(readlink -f -- "$g") || exit ${IS_MISSING}; fi
 [ ! -e "$g" ] || [ -f "$g" ] || exit ${IS_IRREGULAR}
 d=\${g%/*}/
 [ -d "$d" ] || exit ${IS_MISSING}
+printf %s "$g"
+[ -n "$3" ] || exit 0
 find "$d" -maxdepth 1 -name '.estrato-*.push' -user 0 -mmin +60 -exec rm -f -- {} + 2>/dev/null
 umask 077
 set -C
-: >"$d.estrato-$3.push" || exit 1
-printf %s "$g"`;
+: >"$d.estrato-$3.push"`;
 
 const NO_SHA256SUM = 21;
 const DIFFERS = 22;
@@ -78,12 +79,12 @@ const FINISH_MS = 600_000;
 export async function pushFile(world: World, target: string, options: PushOptions): Promise<Pushed | PlanView> {
   requireGuestPath(options.path);
   const guest = await openGuest(world, target);
+  const token = world.dryRun ? "" : world.ids.next("op");
+  const path = await prepare(guest, options, token);
   if (world.dryRun) {
-    const title = `Write ${options.name ?? "standard input"} to ${options.path} in ${guest.name}`;
+    const title = `Write ${options.name ?? "standard input"} to ${path} in ${guest.name}`;
     return { steps: [{ title, commands: [] }], notes: [], freesBytes: null };
   }
-  const token = world.ids.next("op");
-  const path = await prepare(guest, options, token);
   const part = `${path.slice(0, path.lastIndexOf("/") + 1)}.estrato-${token}.push`;
   try {
     const sum = createHash("sha256");
