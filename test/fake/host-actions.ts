@@ -8,7 +8,7 @@ import { SYSTEM_FOLDERS, tpmFolder } from "../../src/host/libvirt-folders.ts";
 import { missingProgram } from "../../src/host/process-failure.ts";
 import { attach, detach, openDisk, switchDisks } from "./host-disks.ts";
 import { define, destroy, domainAt, findDomain, requireRunning, start, undefine, withMark } from "./host-domains.ts";
-import { convert, convertDelta, createDisk, resize, unlink } from "./host-files.ts";
+import { convert, convertDelta, createDisk, download, resize, unlink } from "./host-files.ts";
 import { discardFolder, moveFolder } from "./host-folders.ts";
 import {
   chainAt,
@@ -100,6 +100,7 @@ const EFFECTS: Effects = {
     requireOpened(machine, [action.file], action.secret);
     if (reach === "whole") fileAt(machine, action.file).backing = { ...action.backing };
   },
+  download,
   "block-pull": blockJob,
   "block-commit": blockJob,
   "block-commit-active": blockJob,

@@ -6,7 +6,7 @@ import * as v from "valibot";
  * and no default fills in what an older state lacks. `store/migrations.ts` holds the way from each older version, and a
  * test a recorded state of each.
  */
-export const STATE_VERSION = 4;
+export const STATE_VERSION = 5;
 
 const time = v.string(); // ISO 8601, UTC
 const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -165,10 +165,18 @@ const image = v.object({
   minDiskBytes: bytes,
   minRamBytes: bytes,
   source: v.object({
-    kind: v.picklist(["file", "snapshot", "instance", "volume"]),
+    kind: v.picklist(["file", "url", "snapshot", "instance", "volume"]),
     id: v.nullable(v.string()),
     name: v.string(),
   }),
+  // Of one that was downloaded: the sum that was found, and by what it was compared
+  download: v.optional(
+    v.object({
+      url: v.string(),
+      checksum: v.string(), // sha256:…, sha512:…
+      verified: v.picklist(["signature", "checksum", "none"]),
+    }),
+  ),
   definition: v.nullable(v.string()), // the instance's definition it came with, a file name under records/
   nvram: v.nullable(v.string()),
   tpm: v.nullable(v.string()),
