@@ -16,6 +16,7 @@ import { nvramPlace, SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
 import { missingProgram } from "../../src/host/process-failure.ts";
 import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
+import { agentOf } from "./agent.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumOf } from "./host-files.ts";
@@ -272,6 +273,13 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       const found = findDomain(machine, uuid);
       return found?.state === "running" && found.agent ? [...found.addresses] : null;
+    },
+    async agentCommand(uuid, command) {
+      alive();
+      const found = findDomain(machine, uuid);
+      if (!found || found.live === null) return { refused: "off", words: "domain is not running" };
+      if (found.state !== "running" || !found.agent) return { refused: "silent", words: "agent is not connected" };
+      return agentOf(found).answer(command, found.frozen);
     },
     async sshGreets() {
       alive();

@@ -22,6 +22,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   agentPing: "always",
   agentFreezeStatus: "always",
   agentAddresses: "always",
+  agentCommand: "always",
   listSecrets: "always",
   network: "always",
   listNetworks: "always",

@@ -15,7 +15,8 @@ import { allExamples } from "./examples.ts";
 import { type LineResult, runLine } from "./line.ts";
 
 /** Those that need somebody in the guest, at the terminal or behind the pipe: guest tests and the demo run these. */
-const IN_A_GUEST = /^(instance (ssh|console|screenshot|log)|wait|image (create|save) \S+ --file -)( |$)|--wait |--boot/;
+const IN_A_GUEST =
+  /^(instance (ssh|console|screenshot|log|exec|push|pull)|wait|image (create|save) \S+ --file -)( |$)|--wait |--boot/;
 
 const PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ana@here\n";
 const TARGET = "/mnt/backup";

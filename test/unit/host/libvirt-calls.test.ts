@@ -182,6 +182,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   agentPing: () => [domain, 1000],
   agentFreezeStatus: () => [domain],
   agentAddresses: () => [domain],
+  agentCommand: () => [domain, { execute: "guest-info" }, 1000],
   listSecrets: () => [],
   network: () => ["default"],
   sshGreets: () => ["127.0.0.1", 1],
