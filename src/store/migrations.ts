@@ -8,7 +8,7 @@ export type RawState = Record<string, unknown>;
 /** From version N (its key) to N + 1. Gets a value of its own that it may change. */
 export type Migrations = Readonly<Record<number, (older: RawState) => RawState>>;
 
-export const MIGRATIONS: Migrations = { 1: fromOne, 2: fromTwo, 3: fromThree };
+export const MIGRATIONS: Migrations = { 1: fromOne, 2: fromTwo, 3: fromThree, 4: fromFour };
 
 /** Version 1 grew while it was 1: what came since its first state is filled in where a state lacks it. */
 function fromOne(older: RawState): RawState {
@@ -43,6 +43,11 @@ function fromTwo(older: RawState): RawState {
 /** Until version 3 no schedule looked at what it had taken. */
 function fromThree(older: RawState): RawState {
   fillIn(backupTasks(older), { verify: null });
+  return older;
+}
+
+/** Until version 4 no port led to an instance: an older program would forget those that do. */
+function fromFour(older: RawState): RawState {
   return older;
 }
 

@@ -5,6 +5,7 @@ import type { Command } from "../../core/model/host.ts";
 import { accessCommands } from "../access.ts";
 import { crontabCommands } from "../crontab.ts";
 import { markWords } from "../domain-marks.ts";
+import { addForward, monitorWords } from "../forward-words.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
 import { seedCommand } from "../seed.ts";
@@ -164,6 +165,8 @@ export function commandsFor(
       return [
         virsh(...updateNetwork(action.network, "delete", hostXml({ ...action, name: "" }), ["--live", "--config"])),
       ];
+    case "set-forwards":
+      return action.forwards.map((one) => virsh(...monitorWords(action.domain, addForward("hostnet0", one))));
     case "run-hook":
       return [{ program: action.path, args: [] }];
     case "set-crontab":
