@@ -41,6 +41,8 @@ import {
 import { performDefineSecret, performUndefineSecret } from "./actions/secrets.ts";
 import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm.ts";
 import { setCrontab } from "./crontab.ts";
+import { performDownload } from "./download/download.ts";
+import { forgetPart } from "./download/kept.ts";
 import { copyFile, fileInfo, moveFile, removeDurably, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
 import { createSeed, removeHalfMade } from "./seed.ts";
@@ -53,6 +55,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return moveFile(action.from, action.to, action.replace);
     case "convert":
       return performConvert(context, action);
+    case "download":
+      return performDownload(context, action);
     case "convert-delta":
       return performConvertDelta(context, action);
     case "move-folder":
@@ -134,6 +138,7 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return syncNamed(action.path);
     case "unlink":
       if (/\.iso(\.making)?$/.test(action.path)) await removeHalfMade(action.path);
+      if (action.path.endsWith(".download")) await forgetPart(action.path);
       return removeDurably(action.path);
     case "copy-file":
       return copyFile(action.from, action.to, action.mode);

@@ -1,7 +1,7 @@
 /** Changes of a definition, made in place: what is not named survives. */
-import { randomUUID } from "node:crypto";
 import type { CardSource, DefinitionEdit, DiskFile, Forward } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { randomUuid } from "../random.ts";
 import { dropMarks, setMark } from "./domain-marks.ts";
 import { cardSourceXml, diskXml, forwardXml, interfaceXml, isDevicePath } from "./domain-new.ts";
 import { definitionRoot } from "./domain-xml.ts";
@@ -64,7 +64,7 @@ export function editedByParser(xml: string, edit: DefinitionEdit): string {
   if (edit.forwards !== undefined) setForwards(devices, edit.forwards);
   if (edit.nvram !== undefined) setNvram(root, edit.nvram);
   if (edit.ownTpm) dropTpmSource(devices);
-  if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUUID());
+  if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUuid());
   const generationId = edit.dropGenerationId ? childNamed(root, "genid") : null;
   if (generationId) removeElement(generationId);
   if (edit.dropMarks) dropMarks(root);

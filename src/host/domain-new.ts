@@ -1,5 +1,4 @@
 /** The document of a domain that we make. Source of the words: libvirt.org/formatdomain.html. */
-import { randomUUID } from "node:crypto";
 import type {
   CardSource,
   DiskEncryption,
@@ -9,6 +8,7 @@ import type {
   NewDisk,
   NewDomain,
 } from "../core/model/host.ts";
+import { randomUuid } from "../random.ts";
 import { markXml } from "./domain-marks.ts";
 import { escapeXml } from "./xml.ts";
 
@@ -22,7 +22,7 @@ export function newDefinition(spec: NewDomain, host: HostCapabilities): string {
   return `<domain type='${host.kvm ? "kvm" : "qemu"}'>
   <name>${escapeXml(spec.name)}</name>
   <uuid>${escapeXml(spec.uuid)}</uuid>
-  <genid>${randomUUID()}</genid>
+  <genid>${randomUuid()}</genid>
 ${spec.mark === undefined ? "" : `  <metadata>${markXml(spec.uuid, spec.mark)}</metadata>\n`}  <memory unit='KiB'>${kib}</memory>
   <currentMemory unit='KiB'>${kib}</currentMemory>
   <vcpu placement='static'>${spec.vcpus}</vcpu>

@@ -13,6 +13,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   crontab: "cron",
   setfacl: "acl",
   getfacl: "acl",
+  curl: "curl",
+  setpriv: "util-linux",
+  gpgv: "gpgv",
 };
 
 /** The program is not installed: "host", naming the Debian package. */

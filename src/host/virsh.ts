@@ -1,7 +1,7 @@
 /** virsh: one line may carry many commands, whose answers are told apart by markers. */
-import { randomBytes } from "node:crypto";
 import type { Command } from "../core/model/host.ts";
 import { EstratoError, NoAnswer } from "../errors.ts";
+import { randomDigits } from "../random.ts";
 import type { ChildResult, RunOptions } from "./child.ts";
 import { keepVirsh, MAX_LINE_CHARACTERS } from "./kept-virsh.ts";
 import type { LibvirtFolders } from "./libvirt-folders.ts";
@@ -127,7 +127,7 @@ function rememberSilence(signOfLife: () => Promise<void>): Silence {
   };
 }
 
-const newNonce = () => randomBytes(6).toString("hex");
+const newNonce = () => randomDigits(12);
 
 /**
  * The text of a batch. Measured on 9.0 and 11.3: a command that fails does not end the batch, its complaint goes to

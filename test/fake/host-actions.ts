@@ -18,7 +18,7 @@ import {
   undefine,
   withMark,
 } from "./host-domains.ts";
-import { convert, convertDelta, createDisk, resize, unlink } from "./host-files.ts";
+import { convert, convertDelta, createDisk, download, resize, unlink } from "./host-files.ts";
 import { discardFolder, moveFolder } from "./host-folders.ts";
 import {
   chainAt,
@@ -110,6 +110,7 @@ const EFFECTS: Effects = {
     requireOpened(machine, [action.file], action.secret);
     if (reach === "whole") fileAt(machine, action.file).backing = { ...action.backing };
   },
+  download,
   "block-pull": blockJob,
   "block-commit": blockJob,
   "block-commit-active": blockJob,

@@ -114,9 +114,17 @@ export interface FakeMachine {
   /** Whether the guests answer on their ssh port. */
   sshAnswers: boolean;
   freeBytes: number;
+  /** What servers give, by URL: images, and small files. */
+  readonly web: Map<string, FakeServed>;
   /** How often the loads of its guests were asked for: each time they have used a little more. */
   samples: number;
   capabilities: HostCapabilities;
+}
+
+/** A file of an image, or a text. */
+export interface FakeServed {
+  readonly image?: FakeFile;
+  readonly text?: string;
 }
 
 export const CLUSTER_BYTES = 65536;
@@ -149,6 +157,7 @@ export function fakeMachine(): FakeMachine {
     unprivileged: false,
     sshAnswers: true,
     freeBytes: 2 ** 40,
+    web: new Map(),
     samples: 0,
     capabilities: {
       kvm: false,

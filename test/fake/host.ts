@@ -17,6 +17,7 @@ import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, isListened, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
+import { sumOf } from "./host-files.ts";
 import { sumsOf } from "./host-folders.ts";
 import {
   bytesOf,
@@ -400,7 +401,29 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async hiddenFiles(folder) {
       alive();
       const inside = [...machine.files.keys()].filter((path) => path.startsWith(`${folder}/.`));
-      return inside.sort().map((path) => ({ path, writer: path.endsWith(".part") ? "dead" : "unknown" }));
+      const writerOf = (path: string) => (path.endsWith(".part") ? "dead" : "unknown");
+      const isDownload = (path: string) => /\.download(\.json)?$/.test(path);
+      return inside.sort().map((path) => ({ path, writer: isDownload(path) ? "kept" : writerOf(path) }));
+    },
+    async readSmall(where) {
+      alive();
+      const text = where.startsWith("/") ? machine.files.get(where)?.text : machine.web.get(where)?.text;
+      return text == null ? null : new TextEncoder().encode(text);
+    },
+    async signedText(keyring, message, signature) {
+      alive();
+      const by = `signed with ${keyring}`;
+      const [text, sign] = [message, signature].map((bytes) => new TextDecoder().decode(bytes ?? undefined));
+      if (signature === null && text?.includes(by)) return { text: text.replace(by, "") };
+      return sign === by && text !== undefined ? { text } : { why: "its signature is not of this text" };
+    },
+    async fileSum(path, algorithm) {
+      alive();
+      return sumOf(machine, path, algorithm);
+    },
+    async isDownloadKept(path) {
+      alive();
+      return machine.files.has(`${path}.json`);
     },
     async blockSums(path, _, { known = [] } = {}) {
       alive();

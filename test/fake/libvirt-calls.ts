@@ -59,6 +59,11 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   freeBytes: "never",
   checkPassphrase: "never",
 
+  readSmall: "never",
+  signedText: "never",
+  fileSum: "never",
+  isDownloadKept: "never",
+
   users: "never",
   timeZone: "never",
   crontab: "never",
@@ -112,6 +117,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   rebase: "secret",
   relink: "secret",
   convert: "secret",
+  download: "never",
   "convert-delta": "secret",
   "resize-disk": "secret",
 

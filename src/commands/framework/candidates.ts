@@ -1,5 +1,6 @@
 /** The live names of a kind: for a shell's completion, and for the choice at a terminal. */
 
+import { passingRows } from "../../core/model/passing.ts";
 import type { State } from "../../core/model/state.ts";
 import type { Factory } from "../../factory.ts";
 import { humanSize } from "../../units.ts";
@@ -58,12 +59,10 @@ const KINDS: Partial<Record<string, Lister>> = {
       description: shelved === null ? "" : "shelved",
     })),
   snapshot: (state) =>
-    Object.values(state.snapshots)
-      .sort((a, b) => Number(a.createdAt < b.createdAt) - Number(a.createdAt > b.createdAt))
-      .map((snapshot) => ({
-        value: `${snapshotOwner(state, snapshot.instance, snapshot.volume)}/${snapshot.name}`,
-        description: snapshot.createdAt,
-      })),
+    Array.from(passingRows(state, "snapshots"), ({ instance, volume, name, createdAt }) => ({
+      value: `${snapshotOwner(state, instance, volume)}/${name}`,
+      description: createdAt,
+    })).sort((a, b) => Number(a.description < b.description) - Number(a.description > b.description)),
   image: (state) => Object.values(state.images).map(({ name, type }) => ({ value: name, description: type })),
   volume: (state) =>
     Object.values(state.volumes).map(({ name, id, instance }) => ({

@@ -193,7 +193,8 @@ export type Action =
       readonly ofLink?: true;
     }
   | { readonly do: "sync"; readonly path: string } // a file and its name are on the disk; idempotent
-  | { readonly do: "unlink"; readonly path: string } // durable, idempotent: absent is fine
+  /** Durable, idempotent: absent is fine. Of a download all that is kept goes. */
+  | { readonly do: "unlink"; readonly path: string }
   /** A copy of a small file (NVRAM), through a temporary name, fsynced. Idempotent. */
   | { readonly do: "copy-file"; readonly from: string; readonly to: string; readonly mode: number }
   /**
@@ -221,6 +222,19 @@ export type Action =
       readonly secret?: string;
       /** The copy becomes a LUKS qcow2; never together with `compress`. */
       readonly encrypt?: CopyEncryption;
+    }
+  /**
+   * Fetches a file by HTTP(S) into `to`, going on with what is there of it where the server still has the same one: a
+   * strong ETag and the size agree. Never to another scheme. Waits as long as something comes. "host" where it is not
+   * there, is cut off again and again, or would not fit `copies` times; "timeout". A part that can be gone on with
+   * stays then, for 24 hours under a hidden name (`hiddenFiles`). Reports progress. Idempotent.
+   */
+  | {
+      readonly do: "download";
+      readonly url: string;
+      readonly to: string;
+      readonly copies: number;
+      readonly mayStop: true;
     }
   /**
    * What `layers` hold, each on the one before it, oldest first, as one qcow2 file on `backing` (a name that may be
@@ -309,6 +323,8 @@ export interface PerformOptions {
   readonly lockFds?: readonly number[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number) => void;
+  /** Of what comes from elsewhere; null: nobody says how much it is. */
+  readonly onBytes?: (doneBytes: number, totalBytes: number | null) => void;
   /** How long a running guest stood still while its memory was saved, in ms; not called where nothing told. */
   readonly onStall?: (ms: number) => void;
   /** Sums of a copy that are taken while it is written: of "convert" and "convert-delta". */

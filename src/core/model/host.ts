@@ -6,8 +6,8 @@
 /** A file whose name begins with a dot, and what is known of who writes it. */
 export interface HiddenFile {
   readonly path: string;
-  /** "unknown": it has no name that we give. */
-  readonly writer: "living" | "dead" | "unknown";
+  /** "unknown": it has no name that we give. "kept": a download, with which the same command goes on. */
+  readonly writer: "living" | "dead" | "kept" | "unknown";
 }
 
 /** A disk of a domain as libvirt defines it. */

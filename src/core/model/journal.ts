@@ -12,6 +12,7 @@ export type KindName =
   | "image.copy"
   | "image.create"
   | "image.delete"
+  | "image.download"
   | "image.save"
   | "image.share"
   | "image.unshare"

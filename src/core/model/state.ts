@@ -176,10 +176,18 @@ const image = v.object({
   minDiskBytes: bytes,
   minRamBytes: bytes,
   source: v.object({
-    kind: v.picklist(["file", "snapshot", "instance", "volume"]),
+    kind: v.picklist(["file", "url", "snapshot", "instance", "volume"]),
     id: v.nullable(v.string()),
     name: v.string(),
   }),
+  // Of one that was downloaded: the sum that was found, and by what it was compared
+  download: v.optional(
+    v.object({
+      url: v.string(),
+      checksum: v.string(), // sha256:…, sha512:…
+      verified: v.picklist(["signature", "checksum", "none"]),
+    }),
+  ),
   definition: v.nullable(v.string()), // the instance's definition it came with, a file name under records/
   nvram: v.nullable(v.string()),
   tpm: v.nullable(v.string()),

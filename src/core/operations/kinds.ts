@@ -9,6 +9,7 @@ export const kinds: KindTable = {
   "image.copy": async () => (await import("../sharing/copy.ts")).copySharedKind,
   "image.create": async () => (await import("../images/create-recovery.ts")).createImageKind,
   "image.delete": async () => (await import("../images/delete.ts")).deleteImageKind,
+  "image.download": async () => (await import("../images/download.ts")).downloadKind,
   "image.save": async () => (await import("../images/save-recovery.ts")).saveImageKind,
   "image.share": async () => (await import("../sharing/share.ts")).shareKind,
   "image.unshare": async () => (await import("../sharing/share.ts")).unshareKind,

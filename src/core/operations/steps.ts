@@ -114,6 +114,7 @@ export async function perform(
       // A copy loses nothing when it is cut; everything else in flight is let finish, unless it says that it may stop.
       ...(action.do === "convert" || "mayStop" in action ? { signal: world.signal } : {}),
       ...(title === null ? {} : { onProgress: (fraction) => world.report.progress(title, fraction, moved) }),
+      ...(title === null ? {} : { onBytes: tellBytes(world, title) }),
       ...(sums === undefined ? {} : { sums }),
       ...(world.report.detail === undefined ? {} : { onStall: (ms: number) => tellStall(world, ms) }),
     });
@@ -133,6 +134,11 @@ function removed(error: unknown): EstratoError | null {
     hint: "Put it back where it was, from a copy or by mounting the disk that it lies on; then: estrato doctor --repair.",
     cause: error,
   });
+}
+
+function tellBytes(world: World, title: string) {
+  return (done: number, total: number | null) =>
+    world.report.progress(title, total === null ? null : done / total, total === null ? {} : { totalBytes: total });
 }
 
 function tellStall(world: World, ms: number): void {

@@ -5,6 +5,7 @@ import type { Command } from "../../core/model/host.ts";
 import { accessCommands } from "../access.ts";
 import { crontabCommands } from "../crontab.ts";
 import { markWords } from "../domain-marks.ts";
+import { curl } from "../download/curl.ts";
 import { addForward, monitorWords } from "../forward-words.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
@@ -142,6 +143,8 @@ export function commandsFor(
       return [{ program: "rm", args: ["-rf", tpmFolder(folders, action.domain)] }];
     case "convert":
       return [convert(action, `${action.to}.part`, below), { program: "mv", args: [`${action.to}.part`, action.to] }];
+    case "download":
+      return [curl(action)];
     case "convert-delta":
       return [...convertDelta(action, action.to), { program: "mv", args: [`${action.to}.part`, action.to] }];
     case "move-folder":

@@ -14,7 +14,7 @@ tool_packages=(debootstrap dosfstools e2fsprogs fdisk iproute2 mtools qemu-utils
 
 # What makes a generation, and what tests call beside it; cron brings crontab, which `estrato schedule` writes; exFAT is a file system
 # without holes, links and modes; passt serves a network without root; strace puts errors of a disk in, and tells what a power cut would leave.
-generation_packages=(acl cron dnsmasq-base dosfstools e2fsprogs exfat-fuse exfatprogs fdisk iproute2 iptables libvirt-clients libvirt-daemon-system mtools
+generation_packages=(acl cron curl dnsmasq-base dosfstools e2fsprogs exfat-fuse exfatprogs fdisk gpgv iproute2 iptables libvirt-clients libvirt-daemon-system mtools
   openssh-client ovmf passt procps qemu-system-x86 qemu-utils strace swtpm swtpm-tools xorriso)
 
 # The generation that the machine itself is, or nothing.

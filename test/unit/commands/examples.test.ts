@@ -7,6 +7,8 @@ import { parseLine } from "../../../src/commands/framework/parse.ts";
 import { resolve } from "../../../src/commands/framework/resolve.ts";
 import { catalogue } from "../../../src/program.ts";
 import { fakeClock, fakeIds } from "../../fake/clock.ts";
+import { sumOf } from "../../fake/host-files.ts";
+import { newFile } from "../../fake/host-images.ts";
 import { command, newEstate } from "../core/instances/world.ts";
 import { type Bed, UUID } from "../core/world.ts";
 import { allExamples } from "./examples.ts";
@@ -81,12 +83,26 @@ async function mustDo(on: Bed, line: string): Promise<string> {
   return stdout;
 }
 
+/** What Ubuntu's server of images gives, as the manual takes it. */
+function serveNoble({ machine }: Bed): void {
+  const folder = "https://cloud-images.ubuntu.com/noble/current";
+  const name = "noble-server-cloudimg-amd64.img";
+  const image = newFile({ sizeBytes: 65536 });
+  const hex = sumOf({ ...machine, files: new Map([["served", image]]) }, "served", "sha256");
+  machine.web.set(`${folder}/${name}`, { image });
+  machine.web.set(`${folder}/SHA256SUMS`, { text: `${hex} *${name}\n` });
+  machine.web.set(`${folder}/SHA256SUMS.gpg`, {
+    text: "signed with /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg",
+  });
+}
+
 async function build(): Promise<Bed> {
   const on: Bed = { ...newEstate(), clock: fakeClock() };
   const { host } = command(on);
   on.machine.users.push({ name: "bob", uid: 3004, home: "/home/bob" });
   for (const file of ["debian-12.qcow2", "debian-12-generic-amd64.qcow2", "d.qcow2", "/disks/legacy.qcow2"])
     host.addFile(join(home, file), { content: { 0: "boot" } });
+  serveNoble(on);
   host.addFile(join(home, "data3.key"), { format: "raw", text: "sesame\n" });
   host.addDomain({
     name: "legacy",

@@ -143,6 +143,8 @@ test.each([
   ["wait volume data1 --for status=available", 0],
   ["wait volume data2 --for status=available --timeout 1s", 7],
   ["wait backup nightly --for status=available", 0],
+  ["wait backup nightly --target /backups --for status=available", 0],
+  ["wait backup nightly --target /elsewhere --for status=available", 6],
   ["wait volume nosuch --for status=available", 4],
   ["wait volume data1 --for status=active", 2],
   ["wait backup nightly --for agent", 2],
@@ -161,7 +163,8 @@ test("instance stop --no-wait asks the guest alone", async () => {
 test.each([
   ["wait instance web1 --for happiness", "not something to wait for"],
   ["wait image web1 --for status=active", 'NOUN "image": unknown'],
-  ["wait web1 --for address", 'NOUN "web1": unknown. Give one of instance, '],
+  ["wait web1 --for address", 'NOUN "web1": unknown. Did you mean "estrato wait instance web1"? Or one of snapshot, '],
+  ["wait volume data1 --for status=available --target /backups", "--target is of backups, not of volumes"],
   ["wait instance web1 --for status=runing", '"runing": no instance ever has that status'],
 ])("exit 2 and one line: %s", async (line, words) => {
   const { exit, stdout, stderr } = await run(await estate(), line);

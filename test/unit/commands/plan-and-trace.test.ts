@@ -4,6 +4,7 @@ import type { LoadVerb } from "../../../src/commands/framework/tree.ts";
 import { COLLECTED_LATER } from "../../../src/core/layers/freed.ts";
 import type { Action } from "../../../src/core/model/action.ts";
 import { catalogue } from "../../../src/program.ts";
+import { newFile } from "../../fake/host-images.ts";
 import { expectSchemaOf } from "../../schemas.ts";
 import { type Bed, command } from "../core/world.ts";
 import { printed, run } from "./estate.ts";
@@ -47,6 +48,8 @@ async function traced(on: Bed, line: string, one: Well): Promise<{ text: string;
 const DATA9 = "volume create data9 --size 1M";
 const NIGHTLY = "schedule create nightly --backup web2 --cron 0·3·*·*·* --rotation 2 --target /backups";
 const withFile = (on: Bed) => command(on).host.addFile("/in/debian.qcow2", { content: { 0: "boot" } });
+const URL = "https://images.example.org/debian.qcow2";
+const withUrl = (on: Bed) => void on.machine.web.set(URL, { image: newFile({ sizeBytes: 65536 }) });
 const GOLDEN = "image create golden --from-snapshot web2/first";
 const lines =
   (...all: string[]) =>
@@ -69,6 +72,7 @@ const OTHERS: Well[] = [
   { line: "image create golden --from-instance web2 --exclude-disk vdb" },
   { line: "image create golden --from-volume data1" },
   { line: "image create golden --file /in/debian.qcow2", before: withFile },
+  { line: `image create golden --url ${URL}`, before: withUrl },
   { line: "image save debian12 --file /backups/debian.qcow2" },
   { line: "image set golden --protect", before: GOLDEN },
   { line: "image share golden --public", before: GOLDEN },

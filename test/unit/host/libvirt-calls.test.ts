@@ -106,6 +106,7 @@ const SAMPLES: { readonly [Do in Action["do"]]: () => Extract<Action, { do: Do }
   "save-tpm": () => ({ do: "save-tpm", from: file, to: at("tpm") }),
   "place-tpm": () => ({ do: "place-tpm", domain, from: file, to: at("tpm") }),
   "remove-tpm": () => ({ do: "remove-tpm", domain: secret }),
+  download: () => ({ do: "download", url: "http://127.0.0.1:9/x", to: at(".x.download"), copies: 1, mayStop: true }),
   convert: () => ({
     do: "convert",
     from: file,
@@ -215,6 +216,10 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   holdFile: () => [file],
   blockSums: () => [file, 65536],
   blockedFolders: () => [file, null],
+  readSmall: () => [file, { maxBytes: 10 }],
+  signedText: () => [file, new Uint8Array(), null],
+  fileSum: () => [file, "sha256"],
+  isDownloadKept: () => [file],
   freeBytes: () => [folder],
   checkPassphrase: () => [file],
   timeZone: () => [],
