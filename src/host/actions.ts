@@ -30,6 +30,7 @@ import {
   performSyncClock,
   performThaw,
 } from "./actions/domains.ts";
+import { performSetForwards } from "./actions/forwards.ts";
 import {
   performAttach,
   performBlockResize,
@@ -154,6 +155,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return performReserve(context, action);
     case "release-address":
       return performRelease(context, action);
+    case "set-forwards":
+      return performSetForwards(context, action);
     case "run-hook":
       return runHook(context, action);
     case "set-crontab":

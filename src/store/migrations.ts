@@ -46,7 +46,7 @@ function fromThree(older: RawState): RawState {
   return older;
 }
 
-/** Until version 4 no image was downloaded: what is said of one that was is left out of all others. */
+/** Until version 4 no image was downloaded, and no port led to an instance: nothing is to be said of either. */
 function fromFour(older: RawState): RawState {
   return older;
 }

@@ -4,6 +4,7 @@ import { EstratoError } from "../../errors.ts";
 import { nvramFile, pathsOf, requireCopies } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { type NewVolume, newVolumeSchema, planVolume } from "../layers/heads.ts";
+import type { Forward } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -13,6 +14,7 @@ import { type Addressing, addressesOf, type Reservation } from "./addressing.ts"
 import { type AttachedVolume, attachedVolumeSchema, planAttached, wantedVolumes } from "./attached.ts";
 import { devicesFor, type InheritedDefinition, newInstanceDefinition } from "./definition.ts";
 import type { InstanceIdentity } from "./identity.ts";
+import type { NetworkWish } from "./network-wish.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
 import type { TrustedDefinition } from "./trusted-definition.ts";
@@ -31,8 +33,12 @@ export interface CreateInstanceOptions {
   readonly ramBytes: number | null;
   readonly diskBytes: number | null;
   readonly keyName: string | null;
-  /** Null: the default network, or the one that an inherited definition names. */
-  readonly network: { readonly name: string | "none" } | null;
+  /** Of its first card. Null: the default network, or the one that an inherited definition names. */
+  readonly network: NetworkWish | null;
+  /** Of more cards. */
+  readonly further?: readonly NetworkWish[];
+  /** Ports of this host that lead to it, on the network user. */
+  readonly forwards?: readonly Forward[];
   readonly ip: string | null;
   readonly userData: string | null;
   /** Its seed has cloud-init give it a machine-id, host keys and logins of its own (own-identity.ts). */
@@ -79,6 +85,7 @@ export interface CreatePlan {
   readonly data: CreateData;
   /** All that it has, on the books already or not. */
   readonly reservations: readonly Reservation[];
+  readonly networkConfig: string | null;
   readonly xml: string;
 }
 
@@ -119,7 +126,8 @@ export async function planCreate(
       attached: attached.map(({ disk }) => disk),
       seed,
       nvram: nvram?.to ?? null,
-      interface: addressing.interface,
+      cards: addressing.cards,
+      userNetwork: addressing.userNetwork,
       isItself: as !== undefined,
       isNetworkChosen: options.network !== null,
     },
@@ -141,14 +149,15 @@ export async function planCreate(
     current: null,
     undo: null,
     addresses: addressesOf(addressing),
+    ...(addressing.userNetwork === undefined ? {} : { userNetwork: addressing.userNetwork }),
     seed,
     shelved: null,
   };
-  const { made, reservations } = addressing;
+  const { made, reservations, networkConfig } = addressing;
   const firmware = { nvram, tpm, seed };
   const autostart = as?.autostart ?? false;
   const data = { instance, volumes, attached, ...firmware, reservations: made, autostart, start: options.start };
-  return { data, reservations, xml };
+  return { data, reservations, networkConfig, xml };
 }
 
 function asItWas(planned: NewVolume, { volumes }: InstanceIdentity): NewVolume {

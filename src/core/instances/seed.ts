@@ -12,6 +12,7 @@ export interface SeedContents {
   readonly publicKey: string | null;
   readonly userData: string | null; // as given; null: keys only
   readonly ownIdentity?: boolean; // nothing by which machines are told apart stays of whom it is a copy
+  readonly networkConfig: string | null; // null: it finds out by itself
 }
 
 /**
@@ -24,7 +25,8 @@ export const SEED_DEVICE = "vdz";
  * The action that makes the seed at `path`. Values are JSON strings, which YAML reads as they are whatever they hold.
  */
 export function createSeed(path: string, contents: SeedContents): Action {
-  return { do: "create-seed", path, metaData: metaData(contents), userData: userData(contents), networkConfig: null };
+  const { networkConfig } = contents;
+  return { do: "create-seed", path, metaData: metaData(contents), userData: userData(contents), networkConfig };
 }
 
 function metaData(contents: SeedContents): string {

@@ -18,6 +18,7 @@ export type KindName =
   | "image.unshare"
   | "instance.create"
   | "instance.delete"
+  | "instance.forward"
   | "instance.offload"
   | "instance.release"
   | "instance.rename"

@@ -15,6 +15,7 @@ export const kinds: KindTable = {
   "image.unshare": async () => (await import("../sharing/share.ts")).unshareKind,
   "instance.create": async () => (await import("../instances/create-recovery.ts")).createInstanceKind,
   "instance.delete": async () => (await import("../instances/delete.ts")).deleteInstanceKind,
+  "instance.forward": async () => (await import("../forwards/set.ts")).forwardKind,
   "instance.offload": async () => (await import("../shelving/offload.ts")).offloadKind,
   "instance.release": async () => (await import("../instances/release-steps.ts")).releaseKind,
   "instance.rename": async () => (await import("../instances/set.ts")).renameKind,

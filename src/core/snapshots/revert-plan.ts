@@ -11,9 +11,10 @@ import {
   pathsOf,
   requireCopies,
 } from "../firmware.ts";
+import { requireFree } from "../forwards/free-ports.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { recordSchemas, type Snapshot, type State } from "../model/state.ts";
+import { type Instance, recordSchemas, type Snapshot, type State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireAgreement } from "../truth.ts";
@@ -129,6 +130,9 @@ export async function planRevert(
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `revert of ${status.name}`);
   await requireCopies(world, snapshot, `snapshot ${snapshotLabel(state, snapshot)}`);
+  const { userNetwork } = instance ?? {};
+  if (snapshot.memory !== null && status.live === null)
+    await requireFree(world, state, status.uuid, userNetwork?.forwards ?? []);
   const present = await firmwareOf(world, status.inactive);
   const keep = () => {
     const fields = keptByRevert(world, state, status.uuid, options.keepMs, "the disks");
@@ -160,19 +164,22 @@ export async function planRevert(
       newGenerationId: true,
       ...(nvram === null ? {} : { nvram: nvram.to }),
     }),
-    memory: await planMemory(world, snapshot, heads, nvram, read),
+    memory: await planMemory(world, snapshot, heads, { nvram, userNetwork }, read),
     was: status.live === null ? "off" : status.state === "paused" ? "paused" : "running",
     undoBefore: instance?.undo ?? null,
     currentBefore: instance?.current ?? null,
   };
 }
 
-/** libvirt wants the definition that the memory was saved under; only where its disks and NVRAM lie may differ. */
+/**
+ * libvirt wants the definition that the memory was saved under; only where its disks and NVRAM lie may differ, and the
+ * ports that lead to it, which are those of now.
+ */
 async function planMemory(
   world: World,
   snapshot: Snapshot,
   heads: readonly HeadChange[],
-  nvram: RevertData["nvram"],
+  { nvram, userNetwork }: Pick<RevertData, "nvram"> & { readonly userNetwork: Instance["userNetwork"] },
   read: ReadMemory,
 ): Promise<NonNullable<RevertData["memory"]> | null> {
   if (snapshot.memory === null) return null;
@@ -181,6 +188,7 @@ async function planMemory(
     disks: editedDisks(heads, "after"),
     dropBackingStore: true,
     ...(nvram === null ? {} : { nvram: nvram.to }),
+    ...(userNetwork?.backend === "passt" ? { forwards: userNetwork.forwards } : {}),
   });
   return { path, xml, paused: snapshot.memory.paused };
 }
