@@ -46,7 +46,7 @@ import { performDownload } from "./download/download.ts";
 import { forgetPart } from "./download/kept.ts";
 import { copyFile, fileInfo, moveFile, removeDurably, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
-import { createSeed, removeHalfMade } from "./seed.ts";
+import { createSeed, removeHalfMade, renewSeed } from "./seed.ts";
 
 export async function perform(context: ActionContext, action: Action): Promise<void> {
   switch (action.do) {
@@ -163,6 +163,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return setCrontab(context.processes, action, context.options.lockFds ?? []);
     case "create-seed":
       return createSeed(context.processes, action);
+    case "renew-seed":
+      return renewSeed(action);
   }
 }
 

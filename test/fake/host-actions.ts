@@ -220,6 +220,13 @@ const EFFECTS: Effects = {
     const text = JSON.stringify([action.metaData, action.userData, action.networkConfig]);
     machine.files.set(action.path, newFile({ format: "raw", sizeBytes: 358400, text }));
   },
+  "renew-seed"(machine, action) {
+    const text = fileAt(machine, action.from).text ?? "";
+    const renewed = text.replace(/instance-id: (\\?")[^"\\]{36}/, `instance-id: $1${action.instanceId}`);
+    if (renewed === text && !text.includes(action.instanceId))
+      throw new EstratoError("integrity", `${action.from}: it holds no meta-data of ours`);
+    machine.files.set(action.to, newFile({ format: "raw", sizeBytes: 358400, text: renewed }));
+  },
 };
 
 function shutdown(machine: FakeMachine, action: Of<"shutdown">): void {

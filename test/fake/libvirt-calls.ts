@@ -142,6 +142,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   "set-crontab": "never",
   "run-hook": "never",
   "create-seed": "never",
+  "renew-seed": "never",
 };
 
 /** Does performing this speak to libvirt? */

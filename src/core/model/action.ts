@@ -322,7 +322,9 @@ export type Action =
       readonly metaData: string;
       readonly userData: string;
       readonly networkConfig: string | null;
-    };
+    }
+  /** A copy of a seed of ours with another instance-id (36 characters), so that cloud-init runs again. Idempotent. */
+  | { readonly do: "renew-seed"; readonly from: string; readonly to: string; readonly instanceId: string };
 
 export interface PerformOptions {
   /** Descriptors of locks that a child which changes disks inherits (STACK.md, "Traps"). */

@@ -9,7 +9,7 @@ import { curl } from "../download/curl.ts";
 import { addForward, monitorWords } from "../forward-words.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
-import { seedCommand } from "../seed.ts";
+import { renewSeedCommands, seedCommand } from "../seed.ts";
 import { sysprep } from "../sysprep.ts";
 import type { Virsh } from "../virsh.ts";
 import {
@@ -179,6 +179,8 @@ export function commandsFor(
       return crontabCommands(action);
     case "create-seed":
       return [seedCommand(action.path, `${dirname(action.path)}/seed`)];
+    case "renew-seed":
+      return renewSeedCommands(action);
   }
 }
 

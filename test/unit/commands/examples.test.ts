@@ -47,6 +47,7 @@ const WORLD = [
 /** What is done before those that need another beginning. */
 const FIRST: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^snapshot unrevert web1/, ["snapshot revert web1/before-upgrade"]],
+  [/^instance rebuild web1 --image debian13/, ["image create debian13 --from-snapshot web2/clean"]],
   [/^unshelve/, ["shelve web1 pc-1 pc-2 lab-1 lab-2"]],
   [/--as-it-was/, ["instance delete web1 -y", "volume delete extra -y"]],
   [/^image unshare .*--with/, ["image share golden --with bob"]],

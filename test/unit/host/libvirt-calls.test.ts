@@ -136,6 +136,7 @@ const SAMPLES: { readonly [Do in Action["do"]]: () => Extract<Action, { do: Do }
   "release-address": () => ({ do: "release-address", ...address }),
   "set-crontab": () => ({ do: "set-crontab", file: null, mark: "# m", lines: [] }),
   "run-hook": () => ({ do: "run-hook", path: "/nowhere/hook", environment: {}, timeoutMs: 1000 }),
+  "renew-seed": () => ({ do: "renew-seed", from: at("seed"), to: at("seed2"), instanceId: "i".repeat(36) }),
   "create-seed": () => ({ do: "create-seed", path: at("seed"), metaData: "", userData: "", networkConfig: null }),
 };
 
