@@ -4,6 +4,7 @@ import { EstratoError } from "../../errors.ts";
 import { nvramFile, pathsOf, requireCopies } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { type NewVolume, newVolumeSchema, planVolume } from "../layers/heads.ts";
+import type { Forward } from "../model/host.ts";
 import type { Base, Instance, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -14,6 +15,7 @@ import { type AttachedVolume, attachedVolumeSchema, planAttached, wantedVolumes 
 import { baseOf } from "./base.ts";
 import { devicesFor, type InheritedDefinition, newInstanceDefinition } from "./definition.ts";
 import type { InstanceIdentity } from "./identity.ts";
+import type { NetworkWish } from "./network-wish.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
 import type { TrustedDefinition } from "./trusted-definition.ts";
@@ -32,10 +34,16 @@ export interface CreateInstanceOptions {
   readonly ramBytes: number | null;
   readonly diskBytes: number | null;
   readonly keyName: string | null;
-  /** Null: the default network, or the one that an inherited definition names. */
-  readonly network: { readonly name: string | "none" } | null;
+  /** Of its first card. Null: the default network, or the one that an inherited definition names. */
+  readonly network: NetworkWish | null;
+  /** Of more cards. */
+  readonly further?: readonly NetworkWish[];
+  /** Ports of this host that lead to it, on the network user. */
+  readonly forwards?: readonly Forward[];
   readonly ip: string | null;
   readonly userData: string | null;
+  /** Its seed has cloud-init give it a machine-id, host keys and logins of its own (own-identity.ts). */
+  readonly ownIdentity?: boolean;
   readonly properties: Readonly<Record<string, string>>;
   readonly start: boolean;
   /** It comes back as what it was: key, network and address are those that it had. */
@@ -80,6 +88,7 @@ export interface CreatePlan {
   readonly data: CreateData;
   /** All that it has, on the books already or not. */
   readonly reservations: readonly Reservation[];
+  readonly networkConfig: string | null;
   readonly xml: string;
 }
 
@@ -120,7 +129,8 @@ export async function planCreate(
       attached: attached.map(({ disk }) => disk),
       seed,
       nvram: nvram?.to ?? null,
-      interface: addressing.interface,
+      cards: addressing.cards,
+      userNetwork: addressing.userNetwork,
       isItself: as !== undefined,
       isNetworkChosen: options.network !== null,
     },
@@ -144,14 +154,15 @@ export async function planCreate(
     current: null,
     undo: null,
     addresses: addressesOf(addressing),
+    ...(addressing.userNetwork === undefined ? {} : { userNetwork: addressing.userNetwork }),
     seed,
     shelved: null,
   };
-  const { made, reservations } = addressing;
+  const { made, reservations, networkConfig } = addressing;
   const firmware = { nvram, tpm, seed };
   const autostart = as?.autostart ?? false;
   const data = { instance, volumes, attached, ...firmware, reservations: made, autostart, start: options.start };
-  return { data, reservations, xml };
+  return { data, reservations, networkConfig, xml };
 }
 
 /** What comes back as itself is rebuilt on its image of then, where that is still here. */

@@ -7,12 +7,15 @@ import type { Instance, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { hostnameOf } from "./hostname.ts";
+import { ownIdentityBeside, ownIdentityIn } from "./own-identity.ts";
 
 export interface SeedContents {
   readonly uuid: string; // the instance-id: a new one makes a clone a machine of its own
   readonly name: string;
   readonly publicKey: string | null;
   readonly userData: string | null; // as given; null: keys only
+  readonly ownIdentity?: boolean; // nothing by which machines are told apart stays of whom it is a copy
+  readonly networkConfig: string | null; // null: it finds out by itself
 }
 
 /**
@@ -25,7 +28,8 @@ export const SEED_DEVICE = "vdz";
  * The action that makes the seed at `path`. Values are JSON strings, which YAML reads as they are whatever they hold.
  */
 export function createSeed(path: string, contents: SeedContents): Action {
-  return { do: "create-seed", path, metaData: metaData(contents), userData: userData(contents), networkConfig: null };
+  const { networkConfig } = contents;
+  return { do: "create-seed", path, metaData: metaData(contents), userData: userData(contents), networkConfig };
 }
 
 function metaData(contents: SeedContents): string {
@@ -38,9 +42,15 @@ function metaData(contents: SeedContents): string {
 }
 
 function userData(contents: SeedContents): string {
-  if (contents.userData !== null) return contents.userData;
-  if (contents.publicKey === null) return "#cloud-config\n{}\n";
-  return `#cloud-config\nssh_authorized_keys:\n  - ${JSON.stringify(contents.publicKey)}\n`;
+  const own = contents.ownIdentity === true;
+  if (contents.userData !== null) return own ? ownIdentityBeside(contents.userData) : contents.userData;
+  const config = keyConfig(contents.publicKey);
+  return own ? ownIdentityIn(config) : config;
+}
+
+function keyConfig(publicKey: string | null): string {
+  if (publicKey === null) return "#cloud-config\n{}\n";
+  return `#cloud-config\nssh_authorized_keys:\n  - ${JSON.stringify(publicKey)}\n`;
 }
 
 /**

@@ -88,6 +88,16 @@ const shelved = v.object({
   offloaded: v.boolean(), // its disks are packed
 });
 
+const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+
+/** The network that needs no root of an instance which has one, and the ports that lead to it. */
+const userNetwork = v.object({
+  backend: v.picklist(["passt", "qemu"]), // what serves it
+  forwards: v.array(
+    v.object({ protocol: v.picklist(["tcp", "udp"]), address: v.string(), host: port, guest: port }), // IPv4
+  ),
+});
+
 /** An image that an instance stands on, or may be rebuilt on: its layers stay for that, whoever deletes the image. */
 const base = v.object({
   image: v.string(), // id
@@ -112,6 +122,7 @@ const instance = v.object({
   current: v.nullable(v.string()), // the snapshot that its heads stand on directly
   undo: v.nullable(v.string()), // the automatic snapshot that `snapshot unrevert` goes back to
   addresses: v.array(v.object({ network: v.string(), mac: v.string(), ip: v.string() })), // our DHCP reservations
+  userNetwork: v.optional(userNetwork), // absent: it has none, or nobody has asked for a port of it
   seed: v.nullable(v.string()), // path of its NoCloud seed
   shelved: v.nullable(shelved), // null: libvirt has its domain
   // What an adopted one's definition said that we may change; absent: nobody wrote it down, or we made it
@@ -178,10 +189,18 @@ const image = v.object({
   minDiskBytes: bytes,
   minRamBytes: bytes,
   source: v.object({
-    kind: v.picklist(["file", "snapshot", "instance", "volume"]),
+    kind: v.picklist(["file", "url", "snapshot", "instance", "volume"]),
     id: v.nullable(v.string()),
     name: v.string(),
   }),
+  // Of one that was downloaded: the sum that was found, and by what it was compared
+  download: v.optional(
+    v.object({
+      url: v.string(),
+      checksum: v.string(), // sha256:…, sha512:…
+      verified: v.picklist(["signature", "checksum", "none"]),
+    }),
+  ),
   definition: v.nullable(v.string()), // the instance's definition it came with, a file name under records/
   nvram: v.nullable(v.string()),
   tpm: v.nullable(v.string()),
@@ -318,7 +337,7 @@ export const stateSchema = v.object({
 });
 
 /** Of the records that others hold copies of: the journal, and what lies beside the state. */
-export const recordSchemas = { layer, volume, instance, shelved, snapshot, image, schedule, base };
+export const recordSchemas = { layer, volume, instance, userNetwork, shelved, snapshot, image, schedule, base };
 
 export type Binding = v.InferOutput<typeof binding>;
 export type State = v.InferOutput<typeof stateSchema>;

@@ -11,8 +11,9 @@ import {
   pathsOf,
   requireCopies,
 } from "../firmware.ts";
+import { requireFree } from "../forwards/free-ports.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { type Layer, recordSchemas, type Snapshot, type State } from "../model/state.ts";
+import { type Instance, type Layer, recordSchemas, type Snapshot, type State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import type { HeadFacts } from "../truth.ts";
@@ -131,6 +132,9 @@ export async function planRevert(
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `${goal.deed} of ${status.name}`);
   await requireCopies(world, goal.firmware, goal.label);
+  const { userNetwork } = instance ?? {};
+  if (goal.memory !== null && status.live === null)
+    await requireFree(world, state, status.uuid, userNetwork?.forwards ?? []);
   const present = await firmwareOf(world, status.inactive);
   const madeOf = { image: instance?.image ?? null, ...(instance?.base && { base: instance.base }) };
   const keep = () => {
@@ -164,7 +168,7 @@ export async function planRevert(
       newGenerationId: true,
       ...(nvram === null ? {} : { nvram: nvram.to }),
     }),
-    memory: await planMemory(world, goal, heads, nvram),
+    memory: await planMemory(world, goal, heads, { nvram, userNetwork }),
     was: status.live === null ? "off" : status.state === "paused" ? "paused" : "running",
     undoBefore: instance?.undo ?? null,
     currentBefore: instance?.current ?? null,
@@ -182,12 +186,15 @@ function planSeed(state: State, status: DomainStatus, seed: GoalSeed | null) {
   return { data: seed, disks: { [drive.device]: { path: seed.path, format: drive.format } } };
 }
 
-/** libvirt wants the definition that the memory was saved under; only where its disks and NVRAM lie may differ. */
+/**
+ * libvirt wants the definition that the memory was saved under; only where its disks and NVRAM lie may differ, and the
+ * ports that lead to it, which are those of now.
+ */
 async function planMemory(
   world: World,
   { memory, readMemory }: Goal,
   heads: readonly HeadChange[],
-  nvram: RevertData["nvram"],
+  { nvram, userNetwork }: Pick<RevertData, "nvram"> & { readonly userNetwork: Instance["userNetwork"] },
 ): Promise<NonNullable<RevertData["memory"]> | null> {
   if (memory === null) return null;
   const path = world.store.paths.memory(memory.file);
@@ -195,6 +202,7 @@ async function planMemory(
     disks: editedDisks(heads, "after"),
     dropBackingStore: true,
     ...(nvram === null ? {} : { nvram: nvram.to }),
+    ...(userNetwork?.backend === "passt" ? { forwards: userNetwork.forwards } : {}),
   });
   return { path, xml, paused: memory.paused };
 }

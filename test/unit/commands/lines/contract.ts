@@ -127,6 +127,7 @@ export const instanceDetail = (change: Change) =>
     status_reason: textOrNull,
     autostart: truth,
     networks: list,
+    forwards: list,
     current_snapshot: textOrNull,
     disks: list,
     ...change,
