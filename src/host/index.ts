@@ -96,6 +96,7 @@ function downloadHost(processes: Processes) {
  */
 function machineHost(processes: Processes, virsh: Virsh, uid: number) {
   return {
+    isRoot: (): boolean => uid === 0,
     users: async (key?: string): Promise<HostUser[]> => (await import("./users.ts")).users(processes, key),
     timeZone: async (): Promise<string> => (await import("./time-zone.ts")).timeZone(),
     crontab: (): Promise<Crontab> => readCrontab(processes, uid),

@@ -434,6 +434,8 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       return []; // nothing is known to be as it was
     },
+    isRoot: () => machine.capabilities.takesFiles !== true,
+
     async freeBytes() {
       alive();
       return machine.freeBytes;

@@ -55,6 +55,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   blockSums: "never",
   blockedFolders: "never",
   freeBytes: "never",
+  isRoot: "never",
   checkPassphrase: "never",
 
   readSmall: "never",
