@@ -22,6 +22,9 @@ Volumes that are attached to it (--volume, --boot-volume) stay when it is delete
 It gets an identity of its own: a UUID, a MAC, a host name, and an address that is reserved before it boots for the first time. A key and user data
 reach it through a NoCloud seed on a read-only disk, which cloud-init reads.
 
+A guest agent in it makes snapshots of whole file systems, addresses, and "instance exec" possible. Many images bring one; --agent has cloud-init install the
+package qemu-guest-agent from the network, for which it takes as long as that does.
+
 Where its source was a guest with UEFI or a TPM, its definition is built of what the disks need to boot: machine type, firmware, the model of the TPM,
 buses of disks, network cards, screen and clock. What else the old definition named, of its host above all, is left out and named in a note; with
 --trust-definition it is taken whole, and what of this host it names is shown before.
@@ -45,6 +48,7 @@ Where it fails, nothing is left behind.`,
     network: text("NETWORK", "the libvirt network it is on, or none", { complete: "network" }),
     ip: text("ADDRESS", "the address it gets; one is chosen where this is left out"),
     userData: text("FILE", "what cloud-init is to do at its first boot", { complete: "file" }),
+    agent: flag("have cloud-init install the guest agent there, beside any --user-data"),
     property: keyValues("a note of yours on it; repeat it"),
     count: count("make that many (at most 1000), called NAME-1, NAME-2, …"),
     noStart: flag("leave it off"),

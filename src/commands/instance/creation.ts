@@ -21,6 +21,7 @@ interface CreationLine {
   readonly network: string | null;
   readonly ip: string | null;
   readonly userData: string | null;
+  readonly agent: boolean;
   readonly property: Readonly<Record<string, string>>;
   readonly count: number | null;
   readonly noStart: boolean;
@@ -49,6 +50,8 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     );
   if (line.noStart && line.wait !== null)
     throw contradiction("--no-start", "--wait", "what is off has neither address nor agent");
+  if (line.agent && line.network === "none")
+    throw contradiction("--agent", "--network none", "its package comes over the network");
   const wanted = {
     volumes: line.volume,
     flavor: line.flavor,
@@ -59,6 +62,7 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     network: line.network === null ? null : { name: line.network },
     ip: line.ip,
     userData: line.userData === null ? null : await readUserData(line.userData, signal),
+    agent: line.agent,
     properties: line.property,
     start: !line.noStart,
     trustOwner: line.trustOwner,

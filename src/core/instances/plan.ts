@@ -35,6 +35,8 @@ export interface CreateInstanceOptions {
   readonly network: { readonly name: string | "none" } | null;
   readonly ip: string | null;
   readonly userData: string | null;
+  /** cloud-init installs the guest agent. */
+  readonly agent?: boolean;
   readonly properties: Readonly<Record<string, string>>;
   readonly start: boolean;
   /** It comes back as what it was: key, network and address are those that it had. */

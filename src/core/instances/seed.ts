@@ -3,6 +3,7 @@
  * Source: https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html
  */
 import type { Action } from "../model/action.ts";
+import { AGENT_CONFIG, withAgent } from "./agent.ts";
 import { hostnameOf } from "./hostname.ts";
 
 export interface SeedContents {
@@ -10,6 +11,7 @@ export interface SeedContents {
   readonly name: string;
   readonly publicKey: string | null;
   readonly userData: string | null; // as given; null: keys only
+  readonly agent?: boolean; // cloud-init installs the guest agent besides
 }
 
 /**
@@ -34,8 +36,11 @@ function metaData(contents: SeedContents): string {
   return `${lines.join("\n")}\n`;
 }
 
-function userData(contents: SeedContents): string {
-  if (contents.userData !== null) return contents.userData;
-  if (contents.publicKey === null) return "#cloud-config\n{}\n";
-  return `#cloud-config\nssh_authorized_keys:\n  - ${JSON.stringify(contents.publicKey)}\n`;
+function userData({ userData: given, publicKey, agent = false }: SeedContents): string {
+  if (given !== null) return agent ? withAgent(given) : given;
+  const lines = [
+    ...(publicKey === null ? [] : ["ssh_authorized_keys:", `  - ${JSON.stringify(publicKey)}`]),
+    ...(agent ? AGENT_CONFIG : []),
+  ];
+  return `#cloud-config\n${lines.length === 0 ? "{}" : lines.join("\n")}\n`;
 }

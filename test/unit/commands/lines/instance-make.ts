@@ -91,7 +91,7 @@ export const making: NounLines = {
         plan: ["web9-1", "web9-2"],
       },
       {
-        line: `${FROM} --count 1 --user-data LICENSE --trust-owner`,
+        line: `${FROM} --count 1 --user-data LICENSE --agent --trust-owner`,
         json: [instanceDetail({ name: "web9-1" })],
         notes: [SLOW],
         plan: ["xorriso"],
@@ -122,6 +122,7 @@ export const making: NounLines = {
         ["instance create web1 --image debian12", 5, "the name is taken"],
         [`${FROM} --ip 192.168.122.2`, 5, "192.168.122.2"],
         [`${FROM} --volume data2`, 5, "data2"],
+        [`${FROM} --agent --network none`, 2, "its package comes over the network"],
         [`${FROM} --user-data /nowhere/x`, 6, "no such file"],
         [FROM, 6, "space", onHost({ freeBytes: 1 })],
       ),
