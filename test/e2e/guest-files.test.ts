@@ -56,7 +56,7 @@ describe("exec, push and pull", () => {
     expect(readFileSync(here("through")).equals(bytes)).toBe(true);
     // Of all of them that of this very exec is left.
     const left = await exec("sh", "-c", "ls -A /tmp /var/tmp /run /root 2>&1 | grep estrato");
-    expect(left.stdout).toMatch(/^\.estrato-op-[0-9a-f]{17}\.exec\n$/);
+    expect(left.stdout).toMatch(/^\.estrato-[0-9a-f]{24}\.exec\n$/);
   });
 
   it("push that is killed leaves the old file whole; the next one puts the new one there", async () => {

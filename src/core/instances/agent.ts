@@ -31,8 +31,8 @@ const ADDED = [
 const IS_ARCHIVE = /^(?:From .*\r?\n)?(?:[\w-]+:.*\r?\n(?:[ \t].*\r?\n)*)*?content-type:\s*multipart\//i;
 
 /**
- * User data of any kind (a script, a cloud-config, a template, an archive), and the agent beside it: an archive of both.
- * What stands in a list of packages or commands there stays.
+ * User data of any kind (a script, a cloud-config, a template, an archive), and the agent beside it: an archive of
+ * both. What stands in a list of packages or commands there stays.
  */
 export function withAgent(userData: string): string {
   const boundary = `==${createHash("sha256").update(userData).digest("hex")}==`;
