@@ -9,12 +9,14 @@ import type {
   DomainOutline,
   DomainStatus,
   DomainSummary,
+  Forward,
   HostCapabilities,
   NetworkInfo,
   NewDomain,
   QemuDisk,
   SecretSummary,
   TakenDefinition,
+  UserBackend,
 } from "../core/model/host.ts";
 import { editDefinition } from "./domain-edit.ts";
 import { listDomains } from "./domain-list.ts";
@@ -26,7 +28,7 @@ import { nvramPlace } from "./libvirt-folders.ts";
 import type { Virsh } from "./virsh.ts";
 
 /** What is asked of libvirt. The capabilities are read once. */
-export function libvirtHost(virsh: Virsh) {
+export function libvirtHost(virsh: Virsh, env: NodeJS.ProcessEnv) {
   let capabilities: Promise<HostCapabilities> | undefined;
 
   async function readCapabilities(): Promise<HostCapabilities> {
@@ -64,6 +66,10 @@ export function libvirtHost(virsh: Virsh) {
       (await import("./networks.ts")).readNetwork(virsh, name),
     listNetworks: async (): Promise<string[]> => (await import("./networks.ts")).listNetworks(virsh),
     capabilities: readCapabilities,
+    userBackend: async (): Promise<UserBackend | null> =>
+      (await import("./user-network.ts")).userBackend(virsh, env.PATH ?? ""),
+    liveForwards: async (uuid: string): Promise<Forward[] | null> =>
+      (await import("./forward-words.ts")).liveForwards(virsh, uuid),
     editDefinition: (xml: string, edit: DefinitionEdit): string => editDefinition(xml, edit),
     newDefinition: async (spec: NewDomain): Promise<string> => newDefinition(spec, await readCapabilities()),
     takenFrom: async (xml: string, from: "outside" | "here"): Promise<TakenDefinition> => {

@@ -16,6 +16,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   curl: "curl",
   setpriv: "util-linux",
   gpgv: "gpgv",
+  "virt-sysprep": "guestfs-tools",
 };
 
 /** The program is not installed: "host", naming the Debian package. */

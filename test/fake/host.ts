@@ -13,11 +13,12 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import { nvramPlace, SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
+import { missingProgram } from "../../src/host/process-failure.ts";
 import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
 import { agentOf } from "./agent.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
-import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
+import { destroy, findDomain, foreignXml, isListened, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumOf } from "./host-files.ts";
 import { sumsOf } from "./host-folders.ts";
 import {
@@ -362,6 +363,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       requireOpened(machine, chain, secret);
       return (readChain(machine, chain).size + 4) * CLUSTER_BYTES;
     },
+    async requireSysprep() {
+      alive();
+      if (!machine.hasSysprep) throw missingProgram("virt-sysprep");
+    },
     async countFaults({ path, secret }) {
       alive();
       requireOpened(machine, [path], secret);
@@ -458,6 +463,22 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async capabilities() {
       alive();
       return machine.capabilities;
+    },
+    async userBackend() {
+      alive();
+      return machine.userBackend;
+    },
+    async liveForwards(uuid) {
+      alive();
+      const found = findDomain(machine, uuid);
+      const own = found?.live == null ? [] : parseDefinition(found.live).interfaces;
+      return own.some(({ user }) => user?.backend === "qemu") ? [...(found?.forwards ?? [])] : null;
+    },
+    async tryListening(forward) {
+      alive();
+      if (machine.unprivileged && forward.host < 1024) return "forbidden";
+      if (!/^(127\.|0\.0\.0\.0$|192\.168\.122\.1$)/.test(forward.address)) return "no-address";
+      return isListened(machine, forward) ? "taken" : "free";
     },
     editDefinition,
     parseDefinition,

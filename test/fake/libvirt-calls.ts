@@ -27,6 +27,8 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   network: "always",
   listNetworks: "always",
   capabilities: "always",
+  userBackend: "always",
+  liveForwards: "always",
   newDefinition: "always",
   takenFrom: "always",
   memoryDefinition: "always",
@@ -41,6 +43,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   imageInfo: "never",
   inspectUntrusted: "never",
   readSharedLayer: "never",
+  requireSysprep: "never",
   ownExtents: "secret",
   convertedBytes: "secret",
   countFaults: "secret",
@@ -68,6 +71,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   crontab: "never",
   cronLine: "never",
   sshGreets: "never",
+  tryListening: "never",
   interactive: "never",
   commandsFor: "never",
   prepare: "never",
@@ -108,6 +112,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   "undefine-secret": "always",
   "reserve-address": "always",
   "release-address": "always",
+  "set-forwards": "always",
 
   "create-disk": "secret",
   commit: "secret",
@@ -115,6 +120,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   relink: "secret",
   convert: "secret",
   download: "never",
+  sysprep: "never",
   "convert-delta": "secret",
   "resize-disk": "secret",
 
@@ -136,6 +142,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   "set-crontab": "never",
   "run-hook": "never",
   "create-seed": "never",
+  "renew-seed": "never",
 };
 
 /** Does performing this speak to libvirt? */

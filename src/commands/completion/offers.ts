@@ -35,7 +35,7 @@ export async function valuesOf(
     case "folder":
       return plain([`:${complete}`]);
     case "network":
-      return plain([...(await (await place.sources.host()).listNetworks()), "none"]);
+      return plain([...(await (await place.sources.host()).listNetworks()), "user", "none"]);
     case "owner":
       return plain(["self", "all", ...distinct(await rows(place), "owner")]);
     case "running":

@@ -9,12 +9,14 @@ import type {
   DomainOutline,
   DomainStatus,
   DomainSummary,
+  Forward,
   HostCapabilities,
   NetworkInfo,
   NewDomain,
   QemuDisk,
   SecretSummary,
   TakenDefinition,
+  UserBackend,
 } from "../model/host.ts";
 
 /**
@@ -63,6 +65,13 @@ export interface LibvirtPort {
   network(name: string): Promise<NetworkInfo | null>;
   listNetworks(): Promise<string[]>;
   capabilities(): Promise<HostCapabilities>;
+  /** What would serve a new guest's network that needs no root; null where nothing here does. */
+  userBackend(): Promise<UserBackend | null>;
+  /**
+   * The ports that lead into a running domain whose network QEMU serves itself; null where it is off or has no such
+   * network.
+   */
+  liveForwards(uuid: string): Promise<Forward[] | null>;
   /** Edits a definition in place: what we don't know survives. */
   editDefinition(xml: string, edit: DefinitionEdit): string;
   /** A new domain's document. */

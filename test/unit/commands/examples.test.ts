@@ -47,10 +47,15 @@ const WORLD = [
 /** What is done before those that need another beginning. */
 const FIRST: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^snapshot unrevert web1/, ["snapshot revert web1/before-upgrade"]],
+  [/^instance rebuild web1 --image debian13/, ["image create debian13 --from-snapshot web2/clean"]],
   [/^unshelve/, ["shelve web1 pc-1 pc-2 lab-1 lab-2"]],
   [/--as-it-was/, ["instance delete web1 -y", "volume delete extra -y"]],
   [/^image unshare .*--with/, ["image share golden --with bob"]],
   [/^(instance resize (?!.*--restart)|instance set web1 --name)/, ["instance stop web1"]],
+  [
+    /^instance set .*--(no-)?forward/,
+    ["instance delete web1 -y", "instance create web1 --image debian12 --network user"],
+  ],
   [/^volume attach/, ["snapshot delete web1/before-upgrade --children -y"]],
 ];
 
@@ -113,7 +118,8 @@ async function build(): Promise<Bed> {
     "/opt/estrato/bin/estrato",
   ])
     host.addFile(file, { mode: 0o755, uid: 0 });
-  for (const folder of [TARGET, "/srv/backup", "/mnt/usb", "/mnt/archive"]) on.machine.folders.add(folder);
+  for (const folder of [TARGET, "/srv/backup", "/mnt/usb", "/mnt/archive", "/sys/class/net/br0/bridge"])
+    on.machine.folders.add(folder);
   for (const line of WORLD) {
     on.clock.advance(60_000);
     await mustDo(on, line);

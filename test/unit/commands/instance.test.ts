@@ -11,10 +11,11 @@ import { reaching } from "./lines/instance-guest.ts";
 import { looking } from "./lines/instance-look.ts";
 import { making } from "./lines/instance-make.ts";
 import { powering } from "./lines/instance-power.ts";
+import { rebuilding } from "./lines/instance-rebuild.ts";
 import { shelving } from "./lines/instance-shelf.ts";
 import { testNoun } from "./verb-tests.ts";
 
-await testNoun("instance", instance, { ...making, ...looking, ...powering, ...reaching, ...shelving });
+await testNoun("instance", instance, { ...making, ...looking, ...powering, ...rebuilding, ...reaching, ...shelving });
 
 test("instance create --count tries all: one whose name is taken fails alone", async () => {
   const on = await estate();

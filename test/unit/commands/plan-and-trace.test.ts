@@ -13,6 +13,7 @@ import { using as backupUsing } from "./lines/backup-use.ts";
 import { reaching } from "./lines/instance-guest.ts";
 import { making } from "./lines/instance-make.ts";
 import { powering } from "./lines/instance-power.ts";
+import { rebuilding } from "./lines/instance-rebuild.ts";
 import { shelving } from "./lines/instance-shelf.ts";
 import { taking } from "./lines/snapshot-take.ts";
 import { using } from "./lines/snapshot-use.ts";
@@ -69,6 +70,7 @@ const OTHERS: Well[] = [
   { line: "volume resize web1/vda 20G" },
   { line: "volume delete data1 -y" },
   { line: "image create golden --from-snapshot web1/upgrade" },
+  { line: "image create golden --from-snapshot web1/upgrade --sysprep" },
   { line: "image create golden --from-instance web1" },
   { line: "image create golden --from-instance web2 --exclude-disk vdb" },
   { line: "image create golden --from-volume data1" },
@@ -95,7 +97,7 @@ const OTHERS: Well[] = [
   { line: "doctor --repair" },
 ];
 
-const ALL: NounLines[] = [making, powering, reaching, shelving, taking, using, backupTaking, backupUsing];
+const ALL: NounLines[] = [making, powering, rebuilding, reaching, shelving, taking, using, backupTaking, backupUsing];
 const tables = ALL.flatMap((tables) =>
   Object.values(tables).flatMap(({ well, asks = [] }) => [
     ...well.filter(({ plan }) => plan !== undefined),
