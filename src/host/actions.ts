@@ -30,6 +30,7 @@ import {
   performSyncClock,
   performThaw,
 } from "./actions/domains.ts";
+import { performSetForwards } from "./actions/forwards.ts";
 import {
   performAttach,
   performBlockResize,
@@ -45,7 +46,7 @@ import { performDownload } from "./download/download.ts";
 import { forgetPart } from "./download/kept.ts";
 import { copyFile, fileInfo, moveFile, removeDurably, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
-import { createSeed, removeHalfMade } from "./seed.ts";
+import { createSeed, removeHalfMade, renewSeed } from "./seed.ts";
 
 export async function perform(context: ActionContext, action: Action): Promise<void> {
   switch (action.do) {
@@ -154,12 +155,16 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return performReserve(context, action);
     case "release-address":
       return performRelease(context, action);
+    case "set-forwards":
+      return performSetForwards(context, action);
     case "run-hook":
       return runHook(context, action);
     case "set-crontab":
       return setCrontab(context.processes, action, context.options.lockFds ?? []);
     case "create-seed":
       return createSeed(context.processes, action);
+    case "renew-seed":
+      return renewSeed(action);
   }
 }
 

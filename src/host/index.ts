@@ -2,7 +2,17 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Action, PerformOptions } from "../core/model/action.ts";
-import type { BlockSums, Command, CronEntry, Crontab, HiddenFile, HostUser } from "../core/model/host.ts";
+import type {
+  BlockSums,
+  Command,
+  CronEntry,
+  Crontab,
+  Endpoint,
+  Forward,
+  HiddenFile,
+  HostUser,
+  Listening,
+} from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { commandsFor } from "./actions/commands.ts";
 import type { ChildTrace } from "./child.ts";
@@ -44,7 +54,7 @@ export function createHost(options: HostOptions) {
   const virsh = createVirsh(processes, options.uri, libvirtFolders(options.env, uid));
   if (options.eager) virsh.prepare({});
   return {
-    ...libvirtHost(virsh),
+    ...libvirtHost(virsh, options.env),
     ...imageHost(processes, virsh),
     ...fileHost(processes),
     ...downloadHost(processes),
@@ -100,8 +110,10 @@ function machineHost(processes: Processes, virsh: Virsh, uid: number) {
     timeZone: async (): Promise<string> => (await import("./time-zone.ts")).timeZone(),
     crontab: (): Promise<Crontab> => readCrontab(processes, uid),
     cronLine: (file: string | null, entry: CronEntry): string => cronLine(file !== null, entry),
-    sshGreets: async (address: string, timeoutMs: number, signal?: AbortSignal): Promise<boolean> =>
-      (await import("./ssh-greeting.ts")).sshGreets(address, timeoutMs, { signal }),
+    sshGreets: async ({ address, port }: Endpoint, timeoutMs: number, signal?: AbortSignal): Promise<boolean> =>
+      (await import("./ssh-greeting.ts")).sshGreets(address, timeoutMs, { port, signal }),
+    tryListening: async (forward: Forward): Promise<Listening> =>
+      (await import("./listening.ts")).tryListening(forward),
     /** A program that owns the terminal (ssh); returns its exit code. */
     interactive: (command: Command): Promise<number> => processes.interactive(command),
     commandsFor: (action: Action): Command[] => commandsFor(action, virsh),

@@ -2,7 +2,7 @@
  * What outlives a process: the files, domains and networks of a simulated host. Hand one machine to a second fakeHost
  * to play the next command.
  */
-import type { HostCapabilities, HostUser, NetworkInfo } from "../../src/core/model/host.ts";
+import type { Forward, HostCapabilities, HostUser, NetworkInfo, UserBackend } from "../../src/core/model/host.ts";
 
 /** The content of one cluster: a word, or null for zeros that mask what lies below. */
 export type ClusterValue = string | null;
@@ -73,6 +73,8 @@ export interface FakeDomain {
   snapshots: string[];
   checkpoints: string[];
   addresses: string[];
+  /** Ports that lead to it, where its QEMU serves its network itself: gone with its process. */
+  forwards?: Forward[];
   /** Since when its process runs, where the machine tells. */
   startedAt?: string;
   /** Where its screen is served. */
@@ -104,6 +106,11 @@ export interface FakeMachine {
   /** Of its cron, IANA. */
   timeZone: string;
   crontab: string | null;
+  /** What would serve a network of a user's. */
+  userBackend: UserBackend | null;
+  /** Ports that processes besides its guests listen on; root's are forbidden with `unprivileged`. */
+  listening: Forward[];
+  unprivileged: boolean;
   /** Whether the guests answer on their ssh port. */
   sshAnswers: boolean;
   freeBytes: number;
@@ -147,6 +154,9 @@ export function fakeMachine(): FakeMachine {
     secrets: new Map(),
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     crontab: "",
+    userBackend: "qemu",
+    listening: [],
+    unprivileged: false,
     sshAnswers: true,
     freeBytes: 2 ** 40,
     web: new Map(),

@@ -16,8 +16,9 @@ import { nvramPlace, SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
 import { missingProgram } from "../../src/host/process-failure.ts";
 import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
+import { agentOf } from "./agent.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
-import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
+import { destroy, findDomain, foreignXml, isListened, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumOf } from "./host-files.ts";
 import { sumsOf } from "./host-folders.ts";
 import {
@@ -273,6 +274,13 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const found = findDomain(machine, uuid);
       return found?.state === "running" && found.agent ? [...found.addresses] : null;
     },
+    async agentCommand(uuid, command) {
+      alive();
+      const found = findDomain(machine, uuid);
+      if (!found || found.live === null) return { refused: "off", words: "domain is not running" };
+      if (found.state !== "running" || !found.agent) return { refused: "silent", words: "agent is not connected" };
+      return agentOf(found).answer(command, found.frozen);
+    },
     async sshGreets() {
       alive();
       return machine.sshAnswers;
@@ -455,6 +463,22 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async capabilities() {
       alive();
       return machine.capabilities;
+    },
+    async userBackend() {
+      alive();
+      return machine.userBackend;
+    },
+    async liveForwards(uuid) {
+      alive();
+      const found = findDomain(machine, uuid);
+      const own = found?.live == null ? [] : parseDefinition(found.live).interfaces;
+      return own.some(({ user }) => user?.backend === "qemu") ? [...(found?.forwards ?? [])] : null;
+    },
+    async tryListening(forward) {
+      alive();
+      if (machine.unprivileged && forward.host < 1024) return "forbidden";
+      if (!/^(127\.|0\.0\.0\.0$|192\.168\.122\.1$)/.test(forward.address)) return "no-address";
+      return isListened(machine, forward) ? "taken" : "free";
     },
     editDefinition,
     parseDefinition,

@@ -22,10 +22,13 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   agentPing: "always",
   agentFreezeStatus: "always",
   agentAddresses: "always",
+  agentCommand: "always",
   listSecrets: "always",
   network: "always",
   listNetworks: "always",
   capabilities: "always",
+  userBackend: "always",
+  liveForwards: "always",
   newDefinition: "always",
   takenFrom: "always",
   memoryDefinition: "always",
@@ -68,6 +71,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   crontab: "never",
   cronLine: "never",
   sshGreets: "never",
+  tryListening: "never",
   interactive: "never",
   commandsFor: "never",
   prepare: "never",
@@ -108,6 +112,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   "undefine-secret": "always",
   "reserve-address": "always",
   "release-address": "always",
+  "set-forwards": "always",
 
   "create-disk": "secret",
   commit: "secret",
@@ -137,6 +142,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   "set-crontab": "never",
   "run-hook": "never",
   "create-seed": "never",
+  "renew-seed": "never",
 };
 
 /** Does performing this speak to libvirt? */

@@ -1,5 +1,5 @@
 /** What can be changed of the machine: every change that any verb makes is one of these. */
-import type { CopyEncryption, DiskFile, DomainMark, ImageFile, NewDisk } from "./host.ts";
+import type { CopyEncryption, DiskFile, DomainMark, Forward, ImageFile, NewDisk } from "./host.ts";
 
 /**
  * A change of the machine, as data: the journal and `--dry-run` hold it, the host performs it, the fake simulates it.
@@ -288,6 +288,11 @@ export type Action =
       readonly ip: string;
       readonly name: string;
     } // idempotent
+  /**
+   * The ports of this host that lead into a running guest whose network QEMU serves itself: these, and no others.
+   * Nothing to do where it is off, or has no such network. "conflict" where somebody else has a port. Idempotent.
+   */
+  | { readonly do: "set-forwards"; readonly domain: string; readonly forwards: readonly Forward[] }
   // Idempotent
   | { readonly do: "release-address"; readonly network: string; readonly mac: string; readonly ip: string }
   /**
@@ -317,7 +322,9 @@ export type Action =
       readonly metaData: string;
       readonly userData: string;
       readonly networkConfig: string | null;
-    };
+    }
+  /** A copy of a seed of ours with another instance-id (36 characters), so that cloud-init runs again. Idempotent. */
+  | { readonly do: "renew-seed"; readonly from: string; readonly to: string; readonly instanceId: string };
 
 export interface PerformOptions {
   /** Descriptors of locks that a child which changes disks inherits (STACK.md, "Traps"). */

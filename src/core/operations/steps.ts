@@ -1,5 +1,6 @@
 /** What a change is made of: steps, how they are performed, and how a plan shows them. */
 import { EstratoError } from "../../errors.ts";
+import { followingOf } from "../forwards/after-start.ts";
 import { keepChange } from "../instances/kept-definition.ts";
 import type { Action, CopySums } from "../model/action.ts";
 import type { Command } from "../model/host.ts";
@@ -64,7 +65,8 @@ export async function planView(
     const commands: Command[] = [];
     for (const action of toldActions(step)) {
       const isIdle = action.do === "unlink" && !told.has(action.path) && (await isMissing(world, action.path));
-      if (!isIdle) commands.push(...world.host.commandsFor(action));
+      const performed = isIdle ? [] : [action, ...(await followingOf(world, action))];
+      for (const one of performed) commands.push(...world.host.commandsFor(one));
       for (const path of pathsIn(action)) told.add(path);
     }
     const isOf = of !== undefined && !step.title.includes(of);
@@ -120,6 +122,7 @@ export async function perform(
       throw removed(error) ?? error;
     });
     await keepChange(world, action);
+    await perform(world, locks, await followingOf(world, action), title);
   }
 }
 

@@ -6,9 +6,10 @@ import { accessCommands } from "../access.ts";
 import { crontabCommands } from "../crontab.ts";
 import { markWords } from "../domain-marks.ts";
 import { curl } from "../download/curl.ts";
+import { addForward, monitorWords } from "../forward-words.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
-import { seedCommand } from "../seed.ts";
+import { renewSeedCommands, seedCommand } from "../seed.ts";
 import { sysprep } from "../sysprep.ts";
 import type { Virsh } from "../virsh.ts";
 import {
@@ -170,12 +171,16 @@ export function commandsFor(
       return [
         virsh(...updateNetwork(action.network, "delete", hostXml({ ...action, name: "" }), ["--live", "--config"])),
       ];
+    case "set-forwards":
+      return action.forwards.map((one) => virsh(...monitorWords(action.domain, addForward("hostnet0", one))));
     case "run-hook":
       return [{ program: action.path, args: [] }];
     case "set-crontab":
       return crontabCommands(action);
     case "create-seed":
       return [seedCommand(action.path, `${dirname(action.path)}/seed`)];
+    case "renew-seed":
+      return renewSeedCommands(action);
   }
 }
 

@@ -10,8 +10,10 @@ import { type Bed, command } from "../core/world.ts";
 import { printed, run } from "./estate.ts";
 import { taking as backupTaking } from "./lines/backup-take.ts";
 import { using as backupUsing } from "./lines/backup-use.ts";
+import { reaching } from "./lines/instance-guest.ts";
 import { making } from "./lines/instance-make.ts";
 import { powering } from "./lines/instance-power.ts";
+import { rebuilding } from "./lines/instance-rebuild.ts";
 import { shelving } from "./lines/instance-shelf.ts";
 import { taking } from "./lines/snapshot-take.ts";
 import { using } from "./lines/snapshot-use.ts";
@@ -95,7 +97,7 @@ const OTHERS: Well[] = [
   { line: "doctor --repair" },
 ];
 
-const ALL: NounLines[] = [making, powering, shelving, taking, using, backupTaking, backupUsing];
+const ALL: NounLines[] = [making, powering, rebuilding, reaching, shelving, taking, using, backupTaking, backupUsing];
 const tables = ALL.flatMap((tables) =>
   Object.values(tables).flatMap(({ well, asks = [] }) => [
     ...well.filter(({ plan }) => plan !== undefined),
