@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { createInstance } from "../../../src/core/instances/create.ts";
 import { expectSchemaOf } from "../../schemas.ts";
 import { command, creation, newEstate } from "../core/instances/world.ts";
-import { run } from "./estate.ts";
+import { TARGET } from "../core/world.ts";
+import { printed, run } from "./estate.ts";
 
 const estate = async () => {
   const on = newEstate();
@@ -53,4 +54,23 @@ test("are shown in full; one that is not there is named, with those that are", a
     stdout: "",
     stderr: expect.stringContaining("network defualt: not found"),
   });
+});
+
+test("an instance of a user's network that comes back as itself has one, and a port for its ssh", async () => {
+  const on = newEstate();
+  on.machine.folders.add(TARGET);
+  for (const line of [
+    "instance create web1 --image debian12 --vcpus 1 --ram 256M --network user --forward 8080:80 --no-start",
+    `backup web1 --rotation 1 --name b1 --target ${TARGET}`,
+    "instance delete web1 -y",
+    "instance create web2 --image debian12 --vcpus 1 --ram 256M --network user --no-start",
+    `backup restore web1/b1 --as-it-was --target ${TARGET}`,
+  ])
+    await printed(on, line);
+  const shown = JSON.parse(await printed(on, "instance show web1 web2 -f json"));
+  expect(shown).toMatchObject([
+    { status: "active", networks: ["user"], forwards: [{ host_port: 24_001, guest_port: 22 }] },
+    { status: "shutoff", networks: ["user"], forwards: [{ host_port: 24_000, guest_port: 22 }] },
+  ]);
+  expect((await run(on, "doctor")).stdout).toBe("");
 });
