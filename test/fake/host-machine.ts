@@ -2,7 +2,9 @@
  * What outlives a process: the files, domains and networks of a simulated host. Hand one machine to a second fakeHost
  * to play the next command.
  */
+
 import type { HostCapabilities, HostUser, NetworkInfo } from "../../src/core/model/host.ts";
+import { type FakeGuest, fakeGuest } from "./guest-files.ts";
 
 /** The content of one cluster: a word, or null for zeros that mask what lies below. */
 export type ClusterValue = string | null;
@@ -110,6 +112,8 @@ export interface FakeMachine {
   /** How often the loads of its guests were asked for: each time they have used a little more. */
   samples: number;
   capabilities: HostCapabilities;
+  /** The files that every guest has, whatever its disks hold. */
+  readonly guest: FakeGuest;
 }
 
 export const CLUSTER_BYTES = 65536;
@@ -139,6 +143,7 @@ export function fakeMachine(): FakeMachine {
     crontab: "",
     sshAnswers: true,
     freeBytes: 2 ** 40,
+    guest: fakeGuest(),
     samples: 0,
     capabilities: {
       kvm: false,

@@ -15,6 +15,7 @@ import { parseDefinition } from "../../src/host/domain-xml.ts";
 import { nvramPlace, SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
 import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
+import { openFakeGuest } from "./guest-files.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumsOf } from "./host-folders.ts";
@@ -481,6 +482,11 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     prepare: () => undefined,
     letGo: async () => undefined,
+    openGuest: async (disks) => {
+      alive();
+      return openFakeGuest(machine.guest, disks);
+    },
+    guestCommands: async (disks) => disks.map(({ image }) => ({ program: "qemu-nbd", args: [image.path] })),
     close: () => undefined,
   };
 }
