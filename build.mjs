@@ -24,8 +24,11 @@ const lateBuiltins = {
         ([name, value]) => typeof value === "function" && /^[a-z]/.test(name) && name !== "default",
       );
       const late = `const late = () => process.getBuiltinModule("node:${path}");\n`;
+      // The clock that performance.now() reads as well, without the eight modules behind it.
       const performance =
-        path === "perf_hooks" ? "export const performance = { now: () => globalThis.performance.now() };\n" : "";
+        path === "perf_hooks"
+          ? "export const performance = { now() { const [s, ns] = process.hrtime(); return s * 1e3 + ns / 1e6; } };\n"
+          : "";
       return {
         contents:
           late +
@@ -120,7 +123,8 @@ const BANNER =
  */
 export const buildOptions = {
   absWorkingDir: import.meta.dirname,
-  entryPoints: ["src/main.ts", "src/manual.ts", "src/schemas.ts"],
+  entryPoints: ["src/main.ts", "src/manual.ts", "src/schemas.ts", "src/host/xmldom.ts"],
+  entryNames: "[name]",
   bundle: true,
   splitting: true,
   format: "esm",

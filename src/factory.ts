@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { performance } from "node:perf_hooks";
 import { isBehindSudo, settingNote, storeNote } from "./behind-sudo.ts";
 import type { Binding } from "./core/model/state.ts";
 import type { PlanView } from "./core/operations/steps.ts";
@@ -306,13 +307,22 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       user: user(),
       command,
       imageStores: [SYSTEM_STORE, ...named],
-      usualNetwork: read.get("network").value,
+      usualNetwork: await usualNetwork(read),
       lockTimeoutMs: globals.lockTimeout,
       dryRun: globals.dryRun,
       signal,
     };
     return globals.dryRun ? (await import("./core/operations/rehearsal.ts")).rehearsed(made) : made;
   });
+
+  /** Where nobody sets one: a user's session has no networks of libvirt's, whoever it is that speaks to it. */
+  async function usualNetwork(read: Settings): Promise<string | null> {
+    const { value, origin } = read.get("network");
+    if (origin !== "default") return value;
+    const { libvirtAt } = await import("./core/binding/uri.ts");
+    const { user: whose } = libvirtAt(read.get("connect").value ?? "", { uid, machineName: "" });
+    return whose === null ? "default" : "user";
+  }
 
   async function sayingWait<T>(locks: Promise<T>): Promise<T> {
     const what = "Waiting for another operation to end";

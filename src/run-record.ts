@@ -23,7 +23,8 @@ export function runRecord(opened: () => Promise<StorePort>): RunRecord {
   let isOurs = false;
   let logged: string[] = [];
   let run = 0;
-  const runId = (): string => `${process.pid}-${Math.round(performance.timeOrigin)}-${run}`;
+  const beganMs = Math.round(Date.now() - process.uptime() * 1000);
+  const runId = (): string => `${process.pid}-${beganMs}-${run}`;
 
   const noting: RunRecord["noting"] =
     (work) =>

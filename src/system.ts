@@ -1,10 +1,10 @@
 /** The real clock, the real ids, this machine, and who calls. A leaf: the factory hands them to core. */
-import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import type { Clock, Ids } from "./core/ports.ts";
 import { EstratoError } from "./errors.ts";
+import { randomDigits, randomUuid } from "./random.ts";
 
 export const realClock: Clock = {
   now: () => new Date(),
@@ -21,9 +21,9 @@ export const realClock: Clock = {
 const ID_DIGITS = 17; // as long as an EC2 resource id
 
 export const realIds: Ids = {
-  next: (prefix) => `${prefix}-${randomBytes(9).toString("hex").slice(0, ID_DIGITS)}`,
-  uuid: () => randomUUID(),
-  mac: () => `52:54:00${randomBytes(3).toString("hex").replaceAll(/../g, ":$&")}`,
+  next: (prefix) => `${prefix}-${randomDigits(ID_DIGITS)}`,
+  uuid: randomUuid,
+  mac: () => `52:54:00${randomDigits(6).replaceAll(/../g, ":$&")}`,
 };
 
 /** Which machine it is: what machine-id(5) says (null: it says nothing), and what it calls itself. */

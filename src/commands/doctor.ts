@@ -1,5 +1,6 @@
 import type { Examined } from "../core/doctor/doctor.ts";
 import { EstratoError } from "../errors.ts";
+import { keepHeapSmall } from "../small-heap.ts";
 import type { Painter } from "../ui/colour.ts";
 import { text } from "../ui/output/columns.ts";
 import { oneOf } from "../ui/output/shape.ts";
@@ -52,6 +53,7 @@ export default verb({
   },
   async run(context) {
     const { repair: mends, takeOver } = context.options;
+    keepHeapSmall();
     if (takeOver) {
       const answer = await context.factory.takeOver(mends);
       if (answer === false) return null;

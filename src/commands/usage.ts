@@ -2,6 +2,7 @@ import { notFound } from "../core/names.ts";
 import { type HiddenLayer, readUsage, type Usage, type UsageRow } from "../core/usage.ts";
 import { type ThingUsage, USAGE_NOUNS, type UsageNoun } from "../core/usage-of.ts";
 import { EstratoError } from "../errors.ts";
+import { keepHeapSmall } from "../small-heap.ts";
 import { nested, size } from "../ui/output/columns.ts";
 import { AMOUNT, listOf, object, oneOf, orNull, TEXT } from "../ui/output/shape.ts";
 import { printable } from "../ui/text.ts";
@@ -69,6 +70,7 @@ export default verb({
   exits: { 2: "no such noun", 4: "there is no such thing" },
   async run({ args, options, world, factory }) {
     const noun = nounOf(args.noun);
+    keepHeapSmall();
     const core = await world();
     if (noun === null) return { ...(await readUsage(core)), things: [] };
     const of = await import("../core/usage-of.ts");

@@ -1,12 +1,15 @@
 import { DEFAULT_WAIT_MS, parseGoal } from "../core/instances/wait.ts";
 import type { World } from "../core/ports.ts";
 import { parseStatus, STATUSES, type Waitable, waitForStatus } from "../core/wait-for-status.ts";
+import { EstratoError } from "../errors.ts";
 import type { Factory } from "../factory.ts";
+import { shellQuoted } from "../ui/plan.ts";
 import { one } from "./framework/arguments.ts";
 import { duration, text } from "./framework/options.ts";
 import { verb } from "./framework/verb.ts";
 
-const NOUNS = ["instance", ...(Object.keys(STATUSES) as Waitable[])] as const;
+const OTHERS = Object.keys(STATUSES) as Waitable[];
+const NOUNS = ["instance", ...OTHERS] as const;
 
 export default verb({
   description: `Waits until an instance has a status, an address, or an agent that answers; or until a snapshot, a volume or a backup has a status. Prints nothing.
@@ -18,6 +21,7 @@ runs.`,
       complete: NOUNS,
       ask: "What kind of thing?",
       only: true,
+      instead: (word) => `Did you mean "estrato wait instance ${shellQuoted(word)}"? Or one of ${OTHERS.join(", ")}.`,
     }),
     target: one("TARGET", "its name or id", { complete: "of-noun", ask: "Which one?" }),
   },
@@ -26,6 +30,7 @@ runs.`,
       required: true,
       complete: ["status=active", "status=shutoff", "status=saved", "status=available", "address", "agent"],
     }),
+    target: text("DIR", "of a backup: the folder that holds it", { complete: "folder" }),
     timeout: duration("how long to wait", { default: DEFAULT_WAIT_MS }),
   },
   changes: false,
@@ -41,6 +46,9 @@ runs.`,
   },
   async run({ args, options, factory, world }) {
     const kind = args.noun as (typeof NOUNS)[number];
+    if (options.target !== null && kind !== "backup") {
+      throw new EstratoError("usage", `wait: --target is of backups, not of ${kind}s`, { hint: "Leave it out." });
+    }
     if (kind === "instance") {
       const goal = parseGoal(options.for);
       const { waitForInstance } = await import("../core/instances/wait.ts");
@@ -54,14 +62,14 @@ runs.`,
       `${kind} ${args.target}`,
       status,
       options.timeout,
-      lookAt(kind, args.target, core, factory),
+      lookAt(kind, args.target, core, factory, options.target),
     );
     return null;
   },
 });
 
 /** One look at it. */
-function lookAt(kind: Waitable, target: string, world: World, factory: Factory) {
+function lookAt(kind: Waitable, target: string, world: World, factory: Factory, folder: string | null) {
   return {
     snapshot: async () => (await import("../core/snapshots/show.ts")).showSnapshot(world, target),
     volume: async () => {
@@ -78,7 +86,7 @@ function lookAt(kind: Waitable, target: string, world: World, factory: Factory) 
         import("../core/backups/list.ts"),
         import("./backup/place.ts"),
       ]);
-      return viewBackup(await findBackup(world, await placesOf(factory, world, null), target));
+      return viewBackup(await findBackup(world, await placesOf(factory, world, folder), target));
     },
   }[kind];
 }

@@ -47,9 +47,12 @@ export interface InUse {
 
 /**
  * Looks at everything, and answers for any file of ours. Throws "host" where libvirt does not answer; where a QEMU does
- * not, or a header cannot be read, that one may name anything (DESIGN.md, invariant 14).
+ * not, or a header cannot be read, that one may name anything (DESIGN.md, invariant 14). `willAsk`: other stores are
+ * looked at while libvirt answers.
  */
-export async function filesInUse(world: World, state: State): Promise<InUse> {
+export async function filesInUse(world: World, state: State, willAsk?: "outsiders"): Promise<InUse> {
+  const inOthers = once(() => chainsInOtherStores(world));
+  if (willAsk === "outsiders") inOthers().catch(() => undefined); // thrown where it is asked for
   const domains = [...(await world.host.domainStatuses()).values()];
   const known = new Map<string, User[]>();
   for (const [path, user] of namedByState(world, state)) add(known, path, user);
@@ -60,7 +63,7 @@ export async function filesInUse(world: World, state: State): Promise<InUse> {
     ...(await keptTexts(world)),
   ]);
   const headers = once(() => namedByHeaders(world, domains));
-  const strangers = once(() => namedByStrangers(world, state, domains));
+  const strangers = once(() => namedByStrangers(world, state, domains, inOthers()));
   const naming = async (path: string) =>
     unique([
       ...(known.get(path) ?? []),
@@ -136,10 +139,14 @@ async function namedByHeaders(world: World, domains: readonly DomainStatus[]): P
   return namers;
 }
 
-async function namedByStrangers(world: World, state: State, domains: readonly DomainStatus[]): Promise<Namers> {
+async function namedByStrangers(
+  world: World,
+  state: State,
+  domains: readonly DomainStatus[],
+  inOthers: Promise<readonly NamedChain[]>,
+): Promise<Namers> {
   const namers: Namers = { files: new Map(), blind: [] };
-  const inOthers = chainsInOtherStores(world); // asks who the users are, while we read headers
-  inOthers.catch(() => undefined);
+  inOthers.catch(() => undefined); // while we read headers
   for (const status of domains) {
     const user = userOf(status);
     for (const chain of await chainsOfDisks(world, strangeDisks(state, status))) {
@@ -184,6 +191,7 @@ function* namedByState(world: World, state: State): Iterable<[string, User]> {
   ];
   for (const { one, memory, what } of kept) {
     const by = user(one.id, what);
+    if ("seed" in one && one.seed !== undefined) yield [one.seed, by];
     if (one.definition !== null) yield [paths.record(one.definition), by];
     for (const path of copyFiles(world, one)) yield [path, by];
     if (memory === null) continue;

@@ -4,6 +4,7 @@
  */
 import type * as v from "valibot";
 import type { KindName } from "./model/journal.ts";
+import type { DownloadPort } from "./ports/downloads.ts";
 import type { FilePort } from "./ports/files.ts";
 import type { GuestFilesPort } from "./ports/guest-files.ts";
 import type { ImagePort } from "./ports/images.ts";
@@ -12,6 +13,7 @@ import type { MachinePort } from "./ports/machine.ts";
 import type { HeldLocks, StorePort } from "./ports/store.ts";
 
 export type { DefinitionEdit, NewDomain } from "./model/host.ts";
+export type { DownloadPort } from "./ports/downloads.ts";
 export type { FilePort, HeldFile } from "./ports/files.ts";
 export type { GuestFilesPort, OpenGuest } from "./ports/guest-files.ts";
 export type { ImagePort } from "./ports/images.ts";
@@ -20,7 +22,7 @@ export type { MachinePort } from "./ports/machine.ts";
 export type { HeldLocks, KeptText, StorePaths, StorePort } from "./ports/store.ts";
 
 /** The machine with all that runs on it. A function that needs only a part of it may say so. */
-export interface HostPort extends LibvirtPort, ImagePort, FilePort, GuestFilesPort, MachinePort {}
+export interface HostPort extends LibvirtPort, ImagePort, FilePort, DownloadPort, GuestFilesPort, MachinePort {}
 
 export interface Clock {
   now(): Date;

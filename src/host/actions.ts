@@ -30,6 +30,7 @@ import {
   performSyncClock,
   performThaw,
 } from "./actions/domains.ts";
+import { performSetForwards } from "./actions/forwards.ts";
 import {
   performAttach,
   performBlockResize,
@@ -38,11 +39,14 @@ import {
   performSwitch,
 } from "./actions/live-disks.ts";
 import { performDefineSecret, performUndefineSecret } from "./actions/secrets.ts";
+import { performSysprep } from "./actions/sysprep.ts";
 import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm.ts";
 import { setCrontab } from "./crontab.ts";
+import { performDownload } from "./download/download.ts";
+import { forgetPart } from "./download/kept.ts";
 import { copyFile, fileInfo, moveFile, removeDurably, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
-import { createSeed, removeHalfMade } from "./seed.ts";
+import { createSeed, removeHalfMade, renewSeed } from "./seed.ts";
 
 export async function perform(context: ActionContext, action: Action): Promise<void> {
   switch (action.do) {
@@ -52,6 +56,10 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return moveFile(action.from, action.to, action.replace);
     case "convert":
       return performConvert(context, action);
+    case "sysprep":
+      return performSysprep(context, action);
+    case "download":
+      return performDownload(context, action);
     case "convert-delta":
       return performConvertDelta(context, action);
     case "move-folder":
@@ -133,6 +141,7 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return syncNamed(action.path);
     case "unlink":
       if (/\.iso(\.making)?$/.test(action.path)) await removeHalfMade(action.path);
+      if (action.path.endsWith(".download")) await forgetPart(action.path);
       return removeDurably(action.path);
     case "copy-file":
       return copyFile(action.from, action.to, action.mode);
@@ -146,12 +155,16 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return performReserve(context, action);
     case "release-address":
       return performRelease(context, action);
+    case "set-forwards":
+      return performSetForwards(context, action);
     case "run-hook":
       return runHook(context, action);
     case "set-crontab":
       return setCrontab(context.processes, action, context.options.lockFds ?? []);
     case "create-seed":
       return createSeed(context.processes, action);
+    case "renew-seed":
+      return renewSeed(action);
   }
 }
 

@@ -1,9 +1,9 @@
 /** Changes of a definition, made in place: what is not named survives. */
-import { randomUUID } from "node:crypto";
-import type { DefinitionEdit, DiskFile } from "../core/model/host.ts";
+import type { CardSource, DefinitionEdit, DiskFile, Forward } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
+import { randomUuid } from "../random.ts";
 import { dropMarks, setMark } from "./domain-marks.ts";
-import { diskXml, interfaceXml, isDevicePath } from "./domain-new.ts";
+import { cardSourceXml, diskXml, forwardXml, interfaceXml, isDevicePath } from "./domain-new.ts";
 import { definitionRoot } from "./domain-xml.ts";
 import { KEPT_IN_SOURCE, plainlyEdited } from "./plain-edit.ts";
 import {
@@ -58,12 +58,13 @@ export function editedByParser(xml: string, edit: DefinitionEdit): string {
     addAfterDisks(devices, parseXml(diskXml(disk), "disk"));
   }
   for (const [from, to] of Object.entries(edit.macs ?? {})) setMac(devices, from, to);
-  for (const [mac, network] of Object.entries(edit.networks ?? {})) setNetwork(devices, mac, network);
+  for (const [mac, source] of Object.entries(edit.networks ?? {})) setCardSource(devices, mac, source);
   for (const mac of edit.dropInterfaces ?? []) for (const nic of interfacesOf(devices, mac)) removeElement(nic);
   for (const nic of edit.addInterfaces ?? []) addAfterDisks(devices, parseXml(interfaceXml(nic).trim(), "interface"));
+  if (edit.forwards !== undefined) setForwards(devices, edit.forwards);
   if (edit.nvram !== undefined) setNvram(root, edit.nvram);
   if (edit.ownTpm) dropTpmSource(devices);
-  if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUUID());
+  if (edit.newGenerationId) setText(ensureChild(root, "genid"), randomUuid());
   const generationId = edit.dropGenerationId ? childNamed(root, "genid") : null;
   if (generationId) removeElement(generationId);
   if (edit.dropMarks) dropMarks(root);
@@ -198,14 +199,34 @@ function setMac(devices: Element, from: string, to: string): void {
   for (const nic of interfacesOf(devices, from)) setAttribute(childNamed(nic, "mac") as Element, "address", to);
 }
 
-/** A card of another kind becomes one of a network. */
-function setNetwork(devices: Element, mac: string, network: string): void {
+const OF_SOURCE = ["source", "backend", "portForward"];
+
+/** A card of another kind becomes one of this kind; what it is in the guest stays. */
+function setCardSource(devices: Element, mac: string, to: CardSource): void {
+  const { type, elements } = cardSourceXml(to);
   for (const nic of interfacesOf(devices, mac)) {
-    setAttribute(nic, "type", "network");
-    const old = childNamed(nic, "source");
-    const source = insertAfter(nic, childNamed(nic, "mac"), "source");
-    if (old !== null) removeElement(old);
-    setAttribute(source, "network", network);
+    setAttribute(nic, "type", type);
+    for (const old of OF_SOURCE.flatMap((name) => childrenNamed(nic, name))) removeElement(old);
+    addBehindMac(nic, elements);
+  }
+}
+
+/** Of the first card that passt serves: QEMU's own is told them while it runs. */
+function setForwards(devices: Element, forwards: readonly Forward[]): void {
+  const nic = childrenNamed(devices, "interface").find(
+    (one) => attribute(one, "type") === "user" && attribute(childNamed(one, "backend"), "type") === "passt",
+  );
+  if (nic === undefined) return;
+  for (const old of childrenNamed(nic, "portForward")) removeElement(old);
+  addBehindMac(nic, forwards.map(forwardXml));
+}
+
+function addBehindMac(nic: Element, elements: readonly string[]): void {
+  const document = nic.ownerDocument as Document;
+  const before = childNamed(nic, "mac")?.nextSibling ?? nic.firstChild;
+  for (const text of elements) {
+    const name = /^<(\w+)/.exec(text)?.[1] ?? "";
+    nic.insertBefore(document.importNode(parseXml(text, name).documentElement as Element, true), before);
   }
 }
 

@@ -1,6 +1,14 @@
 /** The document of a domain that we make. Source of the words: libvirt.org/formatdomain.html. */
-import { randomUUID } from "node:crypto";
-import type { DiskEncryption, HostCapabilities, NewDisk, NewDomain } from "../core/model/host.ts";
+import type {
+  CardSource,
+  DiskEncryption,
+  Forward,
+  HostCapabilities,
+  NewCard,
+  NewDisk,
+  NewDomain,
+} from "../core/model/host.ts";
+import { randomUuid } from "../random.ts";
 import { markXml } from "./domain-marks.ts";
 import { escapeXml } from "./xml.ts";
 
@@ -14,7 +22,7 @@ export function newDefinition(spec: NewDomain, host: HostCapabilities): string {
   return `<domain type='${host.kvm ? "kvm" : "qemu"}'>
   <name>${escapeXml(spec.name)}</name>
   <uuid>${escapeXml(spec.uuid)}</uuid>
-  <genid>${randomUUID()}</genid>
+  <genid>${randomUuid()}</genid>
 ${spec.mark === undefined ? "" : `  <metadata>${markXml(spec.uuid, spec.mark)}</metadata>\n`}  <memory unit='KiB'>${kib}</memory>
   <currentMemory unit='KiB'>${kib}</currentMemory>
   <vcpu placement='static'>${spec.vcpus}</vcpu>
@@ -91,14 +99,28 @@ function rootPortsXml(spec: NewDomain, host: HostCapabilities): string {
   return `    <controller type='pci' model='pcie-root'/>\n${"    <controller type='pci' model='pcie-root-port'/>\n".repeat(count)}`;
 }
 
-/** A virtio network card on a network of libvirt. */
-export function interfaceXml(nic: NewDomain["interfaces"][number]): string {
-  return `    <interface type='network'>
+/** A virtio network card. */
+export function interfaceXml(nic: NewCard): string {
+  const { type, elements } = cardSourceXml(nic);
+  return `    <interface type='${type}'>
       <mac address='${escapeXml(nic.mac)}'/>
-      <source network='${escapeXml(nic.network)}'/>
-      <model type='virtio'/>
+${elements.map((one) => `      ${one}\n`).join("")}      <model type='virtio'/>
     </interface>
 `;
+}
+
+/** What says where a card is plugged in: the type of its element, and the elements in it. */
+export function cardSourceXml(source: CardSource): { readonly type: string; readonly elements: readonly string[] } {
+  if ("network" in source) return { type: "network", elements: [`<source network='${escapeXml(source.network)}'/>`] };
+  if ("bridge" in source) return { type: "bridge", elements: [`<source bridge='${escapeXml(source.bridge)}'/>`] };
+  const { backend, forwards } = source.user;
+  if (backend === "qemu") return { type: "user", elements: [] };
+  return { type: "user", elements: ["<backend type='passt'/>", ...forwards.map(forwardXml)] };
+}
+
+/** libvirt.org/formatdomain.html, "Userspace connection using passt": for that backend alone. */
+export function forwardXml({ protocol, address, host, guest }: Forward): string {
+  return `<portForward proto='${protocol}' address='${escapeXml(address)}'><range start='${host}' to='${guest}'/></portForward>`;
 }
 
 /** The bus that a target's name stands for (vda: virtio). */

@@ -1,5 +1,12 @@
 /** What a domain's XML says. Source of the words: libvirt.org/formatdomain.html. */
-import type { DefinedBacking, DomainDefinition, DomainDisk, DomainInterface } from "../core/model/host.ts";
+import type {
+  DefinedBacking,
+  DomainDefinition,
+  DomainDisk,
+  DomainInterface,
+  Forward,
+  UserNetwork,
+} from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { readMarks } from "./domain-marks.ts";
 import { type LibvirtFolders, SYSTEM_FOLDERS, tpmFolder } from "./libvirt-folders.ts";
@@ -116,12 +123,44 @@ function readUnlayerable(disk: ReadElement): string | null {
 
 function readInterface(nic: ReadElement): DomainInterface {
   const source = childNamed(nic, "source");
+  const type = attribute(nic, "type") ?? "";
+  const bridge = type === "bridge" ? attribute(source, "bridge") : null;
   return {
     mac: (attribute(childNamed(nic, "mac"), "address") ?? "").toLowerCase(),
     network: attribute(source, "network"),
-    type: attribute(nic, "type") ?? "",
+    type,
     target: attribute(childNamed(nic, "target"), "dev"),
+    ...(bridge === null ? {} : { bridge }),
+    ...(type === "user" ? { user: readUserNetwork(nic) } : {}),
   };
+}
+
+/** libvirt calls the network of a card after the card's alias. */
+function readUserNetwork(nic: ReadElement): UserNetwork {
+  const alias = attribute(childNamed(nic, "alias"), "name");
+  return {
+    backend: attribute(childNamed(nic, "backend"), "type") === "passt" ? "passt" : "qemu",
+    forwards: childrenNamed(nic, "portForward").flatMap(readForwards),
+    netdev: alias === null ? null : `host${alias}`,
+  };
+}
+
+/** Of a range of ports each is one. */
+function readForwards(element: ReadElement): Forward[] {
+  const protocol = attribute(element, "proto") === "udp" ? "udp" : "tcp";
+  const address = attribute(element, "address") ?? "0.0.0.0";
+  return childrenNamed(element, "range").flatMap((range) => {
+    const start = Number(attribute(range, "start"));
+    const end = Number(attribute(range, "end") ?? start);
+    const to = Number(attribute(range, "to") ?? start);
+    if (attribute(range, "exclude") === "yes" || !(end - start >= 0 && end - start < 65_536)) return [];
+    return Array.from({ length: end - start + 1 }, (_, at) => ({
+      protocol,
+      address,
+      host: start + at,
+      guest: to + at,
+    }));
+  });
 }
 
 /** `<os firmware='efi'>`, or a loader that is named. */

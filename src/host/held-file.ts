@@ -16,10 +16,10 @@ export interface HeldFile {
 }
 
 /** "not_found" where there is no such file, "host" where it cannot be read. */
-export async function holdFile(path: string): Promise<HeldFile> {
+export async function holdFile(path: string, calledAs = path): Promise<HeldFile> {
   try {
     const file = await openOutside(path);
-    const held = descriptorPath(file.fd, path);
+    const held = descriptorPath(file.fd, calledAs);
     return {
       path: held,
       async stamp() {

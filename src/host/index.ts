@@ -1,12 +1,26 @@
 /** The machine, as one object. Only what a call needs is loaded by it: a cheap verb stays cheap. */
+import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Action, PerformOptions } from "../core/model/action.ts";
 import type { GuestDisk } from "../core/model/guest-files.ts";
-import type { BlockSums, Command, CronEntry, Crontab, HiddenFile, HostUser } from "../core/model/host.ts";
+import type {
+  BlockSums,
+  Command,
+  CronEntry,
+  Crontab,
+  Endpoint,
+  Forward,
+  HiddenFile,
+  HostUser,
+  Listening,
+} from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { commandsFor } from "./actions/commands.ts";
 import type { ChildTrace } from "./child.ts";
 import { cronLine, readCrontab } from "./crontab.ts";
+import type { Signed } from "./download/signature.ts";
+import type { SmallRules } from "./download/small.ts";
+import type { SumOptions } from "./file-sum.ts";
 import { fileInfo, freeBytes, listFolder, realPath } from "./files.ts";
 import type { HeldFile } from "./held-file.ts";
 import { imageHost } from "./images.ts";
@@ -41,9 +55,10 @@ export function createHost(options: HostOptions) {
   const virsh = createVirsh(processes, options.uri, libvirtFolders(options.env, uid));
   if (options.eager) virsh.prepare({});
   return {
-    ...libvirtHost(virsh),
+    ...libvirtHost(virsh, options.env),
     ...imageHost(processes, virsh),
     ...fileHost(processes),
+    ...downloadHost(processes),
     ...machineHost(processes, virsh, uid),
     ...guestFilesHost(processes, virsh, options.env),
   };
@@ -60,7 +75,8 @@ function fileHost(processes: Processes) {
     freeBytes,
     readText: async (path: string, maxBytes: number): Promise<{ text: string; uid: number } | null> =>
       (await import("./folders.ts")).readText(path, maxBytes),
-    holdFile: async (path: string): Promise<HeldFile> => (await import("./held-file.ts")).holdFile(path),
+    holdFile: async (path: string, calledAs?: string): Promise<HeldFile> =>
+      (await import("./held-file.ts")).holdFile(path, calledAs),
     blockSums: async (
       path: string,
       blockBytes: number,
@@ -70,6 +86,19 @@ function fileHost(processes: Processes) {
       (await import("./access.ts")).blockedFolders(processes, path, user),
     checkPassphrase: async (path: string): Promise<void> =>
       void (await (await import("./secrets.ts")).readPassphrase(path)),
+  };
+}
+
+/** Files that lie elsewhere: what core's DownloadPort asks for. */
+function downloadHost(processes: Processes) {
+  return {
+    readSmall: async (where: string, rules: SmallRules): Promise<Uint8Array | null> =>
+      (await import("./download/small.ts")).readSmall(processes, where, rules),
+    signedText: async (keyring: string, message: Uint8Array, signature: Uint8Array | null): Promise<Signed> =>
+      (await import("./download/signature.ts")).signedText(processes, keyring, message, signature),
+    fileSum: async (path: string, algorithm: "sha256" | "sha512", how?: SumOptions): Promise<string> =>
+      (await import("./file-sum.ts")).fileSum(path, algorithm, how),
+    isDownloadKept: async (path: string): Promise<boolean> => (await import("./download/kept.ts")).isKept(path),
   };
 }
 
@@ -83,8 +112,10 @@ function machineHost(processes: Processes, virsh: Virsh, uid: number) {
     timeZone: async (): Promise<string> => (await import("./time-zone.ts")).timeZone(),
     crontab: (): Promise<Crontab> => readCrontab(processes, uid),
     cronLine: (file: string | null, entry: CronEntry): string => cronLine(file !== null, entry),
-    sshGreets: async (address: string, timeoutMs: number, signal?: AbortSignal): Promise<boolean> =>
-      (await import("./ssh-greeting.ts")).sshGreets(address, timeoutMs, { signal }),
+    sshGreets: async ({ address, port }: Endpoint, timeoutMs: number, signal?: AbortSignal): Promise<boolean> =>
+      (await import("./ssh-greeting.ts")).sshGreets(address, timeoutMs, { port, signal }),
+    tryListening: async (forward: Forward): Promise<Listening> =>
+      (await import("./listening.ts")).tryListening(forward),
     /** A program that owns the terminal (ssh); returns its exit code. */
     interactive: (command: Command): Promise<number> => processes.interactive(command),
     commandsFor: (action: Action): Command[] => commandsFor(action, virsh),

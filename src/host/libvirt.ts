@@ -1,5 +1,7 @@
 /** libvirt, and through it QEMU and the guest's agent: the part of the host that core's LibvirtPort asks for. */
 import type {
+  AgentAnswer,
+  AgentCommand,
   Command,
   DefinitionEdit,
   DomainDefinition,
@@ -7,12 +9,14 @@ import type {
   DomainOutline,
   DomainStatus,
   DomainSummary,
+  Forward,
   HostCapabilities,
   NetworkInfo,
   NewDomain,
   QemuDisk,
   SecretSummary,
   TakenDefinition,
+  UserBackend,
 } from "../core/model/host.ts";
 import { editDefinition } from "./domain-edit.ts";
 import { listDomains } from "./domain-list.ts";
@@ -24,7 +28,7 @@ import { nvramPlace } from "./libvirt-folders.ts";
 import type { Virsh } from "./virsh.ts";
 
 /** What is asked of libvirt. The capabilities are read once. */
-export function libvirtHost(virsh: Virsh) {
+export function libvirtHost(virsh: Virsh, env: NodeJS.ProcessEnv) {
   let capabilities: Promise<HostCapabilities> | undefined;
 
   async function readCapabilities(): Promise<HostCapabilities> {
@@ -55,11 +59,17 @@ export function libvirtHost(virsh: Virsh) {
       (await import("./agent.ts")).agentFreezeStatus(virsh, uuid),
     agentAddresses: async (uuid: string): Promise<string[] | null> =>
       (await import("./agent.ts")).agentAddresses(virsh, uuid),
+    agentCommand: async (uuid: string, command: AgentCommand, timeoutMs: number): Promise<AgentAnswer> =>
+      (await import("./agent.ts")).agentCommand(virsh, uuid, command, timeoutMs),
     listSecrets: async (): Promise<SecretSummary[]> => (await import("./secrets.ts")).listSecrets(virsh),
     network: async (name: string): Promise<NetworkInfo | null> =>
       (await import("./networks.ts")).readNetwork(virsh, name),
     listNetworks: async (): Promise<string[]> => (await import("./networks.ts")).listNetworks(virsh),
     capabilities: readCapabilities,
+    userBackend: async (): Promise<UserBackend | null> =>
+      (await import("./user-network.ts")).userBackend(virsh, env.PATH ?? ""),
+    liveForwards: async (uuid: string): Promise<Forward[] | null> =>
+      (await import("./forward-words.ts")).liveForwards(virsh, uuid),
     editDefinition: (xml: string, edit: DefinitionEdit): string => editDefinition(xml, edit),
     newDefinition: async (spec: NewDomain): Promise<string> => newDefinition(spec, await readCapabilities()),
     takenFrom: async (xml: string, from: "outside" | "here"): Promise<TakenDefinition> => {

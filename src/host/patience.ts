@@ -4,6 +4,7 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { performance } from "node:perf_hooks";
 import type { Command } from "../core/model/host.ts";
 import type { EstratoError } from "../errors.ts";
 import { knowChild, signalChild } from "../living-children.ts";

@@ -2,8 +2,8 @@
  * Other files for disks, put into the text of a definition that is as libvirt writes it: what every snapshot does, in a
  * twentieth of the time that the parser takes to be loaded, to read all of it and to write it again.
  */
-import { randomUUID } from "node:crypto";
 import type { DefinitionEdit, DiskFile } from "../core/model/host.ts";
+import { randomUuid } from "../random.ts";
 import { isDevicePath } from "./domain-new.ts";
 import { PlainElement } from "./plain-xml.ts";
 import { attribute, childAt, childNamed, childrenNamed, childrenOf, escapeXml, type ReadElement } from "./xml.ts";
@@ -45,7 +45,7 @@ export function plainlyEdited(xml: string, root: ReadElement, edit: DefinitionEd
     );
     splices.push(...stale.map((one) => without(xml, one)));
   }
-  if (newGenerationId) splices.push(withGenerationId(xml, root, randomUUID()));
+  if (newGenerationId) splices.push(withGenerationId(xml, root, randomUuid()));
   let [text, at] = ["", 0];
   for (const splice of splices.sort((a, b) => a.from - b.from)) {
     text += xml.slice(at, splice.from) + splice.text;

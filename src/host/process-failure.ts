@@ -15,6 +15,10 @@ const PACKAGES: Readonly<Record<string, string>> = {
   crontab: "cron",
   setfacl: "acl",
   getfacl: "acl",
+  curl: "curl",
+  setpriv: "util-linux",
+  gpgv: "gpgv",
+  "virt-sysprep": "guestfs-tools",
 };
 
 /** The program is not installed: "host", naming the Debian package. */

@@ -1,6 +1,7 @@
 /** The one place where child processes start. No shell, one locale, and nothing of a child's failure is swallowed. */
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import { once } from "node:events";
+import { performance } from "node:perf_hooks";
 import type { Readable } from "node:stream";
 import type { Command } from "../core/model/host.ts";
 import { knowChild, signalChild } from "../living-children.ts";

@@ -1,7 +1,7 @@
 /** virsh: one line may carry many commands, whose answers are told apart by markers. */
-import { randomBytes } from "node:crypto";
 import type { Command } from "../core/model/host.ts";
 import { EstratoError, NoAnswer } from "../errors.ts";
+import { randomDigits } from "../random.ts";
 import type { ChildResult, RunOptions } from "./child.ts";
 import { keepVirsh, MAX_LINE_CHARACTERS } from "./kept-virsh.ts";
 import type { LibvirtFolders } from "./libvirt-folders.ts";
@@ -30,6 +30,14 @@ export interface Virsh {
    * where virsh itself cannot work.
    */
   batch(commands: readonly (readonly string[])[], options?: RunOptions): Promise<VirshAnswer[]>;
+  /**
+   * One command that reaches virsh by its standard input alone: nothing of it is in any process's arguments, and it may
+   * be of any length. ASCII without control characters. A trace shows the `shown` words.
+   */
+  unseen(
+    args: readonly string[],
+    options: Pick<RunOptions, "extraMs"> & { readonly shown: readonly string[] },
+  ): Promise<ChildResult>;
   /** Starts a virsh that holds these locks, for who is about to need it. */
   prepare(options: RunOptions): void;
   /** Ends every virsh that is kept with these locks, so that who releases them sets them free. */
@@ -82,6 +90,14 @@ export function createVirsh(processes: Processes, uri: string, folders: LibvirtF
       }
       return answers;
     },
+    async unseen(args, { shown, ...options }) {
+      return silence.minding([args], async () => {
+        const nonce = newNonce();
+        const lines = keptLines([args], nonce, { inheritFds: [] }); // one, and that of the end
+        const result = await kept.askUnseen(command(...shown), lines, keptExit(nonce, 1), options);
+        return onlyAnswer(result, nonce);
+      });
+    },
     prepare: ({ inheritFds }) => kept.prepare(inheritFds ?? []),
     letGo: kept.letGo,
     close: kept.close,
@@ -127,7 +143,7 @@ function rememberSilence(signOfLife: () => Promise<void>): Silence {
   };
 }
 
-const newNonce = () => randomBytes(6).toString("hex");
+const newNonce = () => randomDigits(12);
 
 /**
  * The text of a batch. Measured on 9.0 and 11.3: a command that fails does not end the batch, its complaint goes to

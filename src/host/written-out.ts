@@ -8,6 +8,7 @@
  */
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
+import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { sumOf } from "./block-sums.ts";
 import { dataBlocks } from "./qcow2-blocks.ts";

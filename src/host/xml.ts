@@ -1,25 +1,11 @@
 /** XML in and out: the parser is loaded at its first use, and text is escaped in one place. */
-import { createRequire } from "node:module";
-import type * as Xmldom from "@xmldom/xmldom";
 import type { Document, Element } from "@xmldom/xmldom";
 import { EstratoError } from "../errors.ts";
 import { type ReadElement, readPlain } from "./plain-xml.ts";
+import { DOMParser, onErrorStopParsing, XMLSerializer } from "./xmldom.ts";
 
 export type { Document, Element } from "@xmldom/xmldom";
 export type { ReadElement } from "./plain-xml.ts";
-
-let loaded: typeof Xmldom | undefined;
-
-/**
- * The bundler resolves the bare require() and evaluates the package at its first use; unbundled there is no require.
- */
-function xmldom(): typeof Xmldom {
-  loaded ??=
-    typeof require === "function"
-      ? (require("@xmldom/xmldom") as typeof Xmldom)
-      : (createRequire(import.meta.url)("@xmldom/xmldom") as typeof Xmldom);
-  return loaded;
-}
 
 /** A domain with hundreds of disks takes a third of these; parsing takes a second for twenty thousand elements. */
 const LARGEST_CHARACTERS = 2 * 1024 ** 2;
@@ -37,7 +23,6 @@ export function parseXml(written: string, root: string): Document {
   const strange = whyNoXml(text);
   if (strange !== null) throw new EstratoError("host", `XML of a ${root}: ${strange}`);
   requireShallow(text, root);
-  const { DOMParser, onErrorStopParsing } = xmldom();
   try {
     const document = new DOMParser({ onError: onErrorStopParsing }).parseFromString(text, "text/xml");
     if (document.documentElement?.tagName !== root) throw new Error(`the root is not <${root}>`);
@@ -104,7 +89,7 @@ function requireShallow(text: string, root: string): void {
 }
 
 export function serializeXml(document: Document): string {
-  return new (xmldom().XMLSerializer)().serializeToString(document);
+  return new XMLSerializer().serializeToString(document);
 }
 
 /**

@@ -6,8 +6,8 @@ import {
   openSync,
   readdirSync,
   renameSync,
-  rmSync,
   statSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -51,16 +51,16 @@ export function temporaryName(path: string): string {
 /** Removes what a failed write left, where that can be done at all: its own failure would hide the first one. */
 export function discard(path: string): void {
   try {
-    rmSync(path, { force: true });
+    unlinkSync(path);
   } catch {
-    // A file system that turned read-only, for one. What is left is a temporary file that nobody reads.
+    // It is not there; or a file system turned read-only, and what is left is a temporary file that nobody reads.
   }
 }
 
 /** Removes `path` durably; where it is not there, nothing happens. */
 export function removeDurably(path: string): void {
   try {
-    rmSync(path);
+    unlinkSync(path);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return;
     throw hostError(path, error);

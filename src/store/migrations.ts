@@ -8,7 +8,7 @@ export type RawState = Record<string, unknown>;
 /** From version N (its key) to N + 1. Gets a value of its own that it may change. */
 export type Migrations = Readonly<Record<number, (older: RawState) => RawState>>;
 
-export const MIGRATIONS: Migrations = { 1: fromOne, 2: fromTwo, 3: fromThree };
+export const MIGRATIONS: Migrations = { 1: fromOne, 2: fromTwo, 3: fromThree, 4: fromFour };
 
 /** Version 1 grew while it was 1: what came since its first state is filled in where a state lacks it. */
 function fromOne(older: RawState): RawState {
@@ -43,6 +43,21 @@ function fromTwo(older: RawState): RawState {
 /** Until version 3 no schedule looked at what it had taken. */
 function fromThree(older: RawState): RawState {
   fillIn(backupTasks(older), { verify: null });
+  return older;
+}
+
+/**
+ * Until version 4 no image was downloaded, and no port led to an instance: nothing is to be said of either. An instance
+ * did not keep the layers of its image: of one that is still there it does now.
+ */
+function fromFour(older: RawState): RawState {
+  const images = new Map(rowsOf(older.images).map((image) => [image.id, image]));
+  for (const instance of rowsOf(older.instances)) {
+    const image = images.get(instance.image);
+    if (image === undefined) continue;
+    const { id, name, disks, uefi, tpm } = image;
+    instance.base = { image: id, name, disks, uefi, tpm: tpm !== null };
+  }
   return older;
 }
 

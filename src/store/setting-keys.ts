@@ -44,9 +44,9 @@ export const SETTING_KINDS = {
     completes: ["qemu:///system", "qemu:///session"],
   },
   network: {
-    doc: "The libvirt network that new instances are attached to.",
-    ...named("a network's name of 1 to 128 characters, or none"),
-    fallback: () => "default",
+    doc: "The network that new instances are on: one of libvirt's, or user, which needs no root.",
+    ...named("a network's name of 1 to 128 characters, user or none"),
+    fallback: (uid) => (uid === 0 ? "default" : "user"), // as of `connect`: there is none in a user's session
     variables: ["ESTRATO_NETWORK"],
     completes: "network",
   },

@@ -2,6 +2,7 @@
  * The text of a state: a line for each row, so that a person can read it and a diff shows a change. What was not
  * changed keeps its text, and a table is read when somebody asks for it.
  */
+import { letPass } from "../core/model/passing.ts";
 import type { State } from "../core/model/state.ts";
 import { bareTable, frozen, isTable, type Table } from "./state-text.ts";
 
@@ -75,30 +76,53 @@ const KEY = /\n ("(?:[^"\\]|\\.)*"): /y;
  */
 export function trustedState(text: string): State {
   const state = {};
+  const tables = new Map<string, Unread>();
   const end = text.lastIndexOf("\n}");
   for (let at = text.indexOf('\n "'); at >= 0 && at < end; ) {
     KEY.lastIndex = at;
     const key: string = JSON.parse(KEY.exec(text)?.[1] ?? "");
     const next = text.indexOf('\n "', at + 1);
     const value = text.slice(KEY.lastIndex, next < 0 ? end : next - 1);
-    Object.defineProperty(
-      state,
-      key,
-      isTable(key) ? later(key, value) : { value: JSON.parse(value), enumerable: true },
-    );
+    if (isTable(key)) {
+      const table = unread(key, value);
+      tables.set(key, table);
+      Object.defineProperty(state, key, { get: table.whole, enumerable: true });
+    } else Object.defineProperty(state, key, { value: JSON.parse(value), enumerable: true });
     at = next;
   }
-  return Object.freeze(state) as State;
+  const known = Object.freeze(state) as State;
+  letPass(known, (key) => tables.get(key)?.passing() ?? null);
+  return known;
 }
 
-function later(key: Table, text: string): PropertyDescriptor {
+interface Unread {
+  /** The table, which is parsed once. */
+  whole(): object;
+  /** Its rows, each parsed when it comes and then forgotten; null where the whole is there. */
+  passing(): Iterable<unknown> | null;
+}
+
+function unread(key: Table, text: string): Unread {
   let table: object | undefined;
-  const parsedTable = () => {
-    if (table === undefined) {
-      table = frozen(bareTable(JSON.parse(text) as State[typeof key]));
-      texts.set(table, text);
-    }
-    return table;
+  return {
+    whole() {
+      if (table === undefined) {
+        table = frozen(bareTable(JSON.parse(text) as State[typeof key]));
+        texts.set(table, text);
+      }
+      return table;
+    },
+    passing: () => (table === undefined ? rowsIn(text) : null),
   };
-  return { get: parsedTable, enumerable: true };
+}
+
+/** The values of a table's lines, as `joined` puts them together. */
+function* rowsIn(table: string): Generator<unknown> {
+  for (let at = table.indexOf("\n") + 1; at > 0; ) {
+    const end = table.indexOf("\n", at);
+    if (end < 0) return; // the closing brace
+    const [row] = Object.values(JSON.parse(`{${table.slice(at, table[end - 1] === "," ? end - 1 : end)}}`));
+    yield row;
+    at = end + 1;
+  }
 }

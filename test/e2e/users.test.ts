@@ -45,16 +45,17 @@ const volumeFile = (user: User, volume: string): string => {
 describe("a user's own libvirt", () => {
   it("has instances, snapshots with and without memory, reverts, shelves and volumes", async () => {
     await carol.ok("image", "create", "base", "--file", guestFile);
-    await carol.create("web1", "--image", "base");
+    await carol.makeKey();
+    await carol.create("web1", "--image", "base", "--network", "user", "--key-name", "key");
     await carol.guest("web1", "echo one > /root/file; sync");
     await carol.ok("snapshot", "create", "web1", "s1");
     await carol.guest("web1", "echo two > /root/file; echo lives > /run/memory; sync");
     await carol.ok("snapshot", "create", "web1", "m1", "--memory");
     await carol.ok("snapshot", "revert", "web1/s1");
     await carol.ok("wait", "instance", "web1", "--for", "agent");
-    expect(await carol.guest("web1", "cat /root/file; ls /run/memory 2>/dev/null; true")).toBe("one");
+    expect(await carol.ssh("web1", "cat /root/file; ls /run/memory 2>/dev/null; true")).toBe("one");
     await carol.ok("snapshot", "revert", "web1/m1");
-    expect(await carol.guest("web1", "cat /root/file /run/memory")).toBe("two\nlives");
+    expect(await carol.ssh("web1", "cat /root/file /run/memory")).toBe("two\nlives");
     await carol.ok("volume", "create", "data1", "--size", "64M");
     await carol.ok("snapshot", "delete", "web1/s1");
     await carol.ok("snapshot", "delete", "web1/m1");
@@ -66,8 +67,7 @@ describe("a user's own libvirt", () => {
     await carol.ok("volume", "detach", "web1", "data1");
     await carol.ok("shelve", "web1");
     await carol.ok("unshelve", "web1");
-    await carol.ok("wait", "instance", "web1", "--for", "agent");
-    expect(await carol.guest("web1", "cat /root/file")).toBe("two");
+    expect(await carol.ssh("web1", "cat /root/file")).toBe("two");
     await sane(carol);
     await carol.ok("instance", "delete", "web1", "-y");
     await carol.ok("volume", "delete", "data1", "-y");

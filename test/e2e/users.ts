@@ -24,8 +24,12 @@ export interface User {
   refused(code: number, ...args: string[]): Promise<string>;
   /** A shell line in a guest of this user's, by its agent; returns stdout. */
   guest(instance: string, line: string): Promise<string>;
-  /** A new instance without a network, whose agent answers. */
+  /** A new instance whose agent answers, without a network if none is named. */
   create(name: string, ...args: string[]): Promise<string>;
+  /** A shell line in a guest of this user's that has the key of `makeKey`, by ssh; returns stdout. */
+  ssh(instance: string, line: string): Promise<string>;
+  /** The key pair `key`, with its private half where `ssh` has it. */
+  makeKey(): Promise<void>;
 }
 
 /** Makes users. Homes lie on the disk, and have short names: libvirt puts sockets into them. */
@@ -78,14 +82,18 @@ async function makeUser(name: string): Promise<User> {
       return ran.stderr;
     },
     guest: (instance, line) => byAgent(agent, instance, line),
+    ssh: (instance, line) => ok("instance", "ssh", instance, "-i", `${home}/key`, "--", line),
+    async makeKey() {
+      await as("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", `${home}/key`);
+      await ok("keypair", "import", "key", "--file", `${home}/key.pub`);
+    },
     create: (instance, ...args) =>
       ok(
         "instance",
         "create",
         instance,
         ...small,
-        "--network",
-        "none",
+        ...(args.includes("--network") ? [] : ["--network", "none"]),
         "--wait",
         "agent",
         "-f",

@@ -7,8 +7,18 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { SYSTEM_FOLDERS, tpmFolder } from "../../src/host/libvirt-folders.ts";
 import { missingProgram } from "../../src/host/process-failure.ts";
 import { attach, detach, openDisk, switchDisks } from "./host-disks.ts";
-import { define, destroy, domainAt, findDomain, requireRunning, start, undefine, withMark } from "./host-domains.ts";
-import { convert, convertDelta, createDisk, resize, unlink } from "./host-files.ts";
+import {
+  define,
+  destroy,
+  domainAt,
+  findDomain,
+  requireRunning,
+  setForwards,
+  start,
+  undefine,
+  withMark,
+} from "./host-domains.ts";
+import { convert, convertDelta, createDisk, download, resize, sysprep, unlink } from "./host-files.ts";
 import { discardFolder, moveFolder } from "./host-folders.ts";
 import {
   chainAt,
@@ -100,6 +110,8 @@ const EFFECTS: Effects = {
     requireOpened(machine, [action.file], action.secret);
     if (reach === "whole") fileAt(machine, action.file).backing = { ...action.backing };
   },
+  download,
+  sysprep,
   "block-pull": blockJob,
   "block-commit": blockJob,
   "block-commit-active": blockJob,
@@ -109,6 +121,7 @@ const EFFECTS: Effects = {
     if (domain) domain.unused = domain.unused.filter((path) => path !== action.path);
   },
   "restore-memory": restoreMemory,
+  "set-forwards": setForwards,
   "attach-disk": attach,
   "detach-disk": detach,
   "block-resize"(machine, action) {
@@ -206,6 +219,13 @@ const EFFECTS: Effects = {
   "create-seed"(machine, action) {
     const text = JSON.stringify([action.metaData, action.userData, action.networkConfig]);
     machine.files.set(action.path, newFile({ format: "raw", sizeBytes: 358400, text }));
+  },
+  "renew-seed"(machine, action) {
+    const text = fileAt(machine, action.from).text ?? "";
+    const renewed = text.replace(/instance-id: (\\?")[^"\\]{36}/, `instance-id: $1${action.instanceId}`);
+    if (renewed === text && !text.includes(action.instanceId))
+      throw new EstratoError("integrity", `${action.from}: it holds no meta-data of ours`);
+    machine.files.set(action.to, newFile({ format: "raw", sizeBytes: 358400, text: renewed }));
   },
 };
 

@@ -1,6 +1,8 @@
 /** Simulated domains: libvirt's two definitions, and what QEMU really has open. */
 import { randomUUID } from "node:crypto";
-import type { DomainDefinition, DomainMark, DomainStatus, QemuDisk } from "../../src/core/model/host.ts";
+import { clash } from "../../src/core/forwards/forward.ts";
+import type { Action } from "../../src/core/model/action.ts";
+import type { DomainDefinition, DomainMark, DomainStatus, Forward, QemuDisk } from "../../src/core/model/host.ts";
 import { EstratoError } from "../../src/errors.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { markWords } from "../../src/host/domain-marks.ts";
@@ -130,6 +132,10 @@ export function start(machine: FakeMachine, domain: string, paused: boolean): vo
   // libvirt makes a TPM where there is none yet.
   const { tpm } = definition;
   if (tpm !== null && !machine.files.has(tpm)) machine.files.set(tpm, newFile({ format: "raw", text: "a new TPM" }));
+  // passt listens before QEMU runs.
+  const passt = definition.interfaces.flatMap(({ user }) => (user?.backend === "passt" ? user.forwards : []));
+  for (const forward of passt) requireUnlistened(machine, forward);
+  found.forwards = [];
   found.open = opened;
   for (const { chain } of opened) giveToQemu(machine, chain);
   found.live = found.inactive;
@@ -138,6 +144,38 @@ export function start(machine: FakeMachine, domain: string, paused: boolean): vo
   found.reason = paused ? "starting up" : "booted";
   found.managedSave = false;
   found.frozen = false;
+}
+
+/** The ports that lead to a guest which runs, whatever serves its network. */
+export function listenedBy({ live, forwards = [] }: FakeDomain): readonly Forward[] {
+  if (live === null) return [];
+  return [...forwards, ...parseDefinition(live).interfaces.flatMap(({ user }) => user?.forwards ?? [])];
+}
+
+export function isListened(machine: FakeMachine, forward: Forward, but?: FakeDomain): boolean {
+  const others = [...machine.domains.values()].filter((each) => each !== but).flatMap(listenedBy);
+  return [...machine.listening, ...others].some((one) => clash(one, forward));
+}
+
+function requireUnlistened(machine: FakeMachine, forward: Forward): void {
+  if (isListened(machine, forward)) throw new EstratoError("failed", "virsh start: passt: Failed to bind port");
+}
+
+/** As QEMU's monitor does it, one by one. */
+export function setForwards(machine: FakeMachine, { domain, forwards }: Extract<Action, { do: "set-forwards" }>): void {
+  const found = domainAt(machine, domain);
+  const hasOwn =
+    found.live !== null && parseDefinition(found.live).interfaces.some(({ user }) => user?.backend === "qemu");
+  if (!hasOwn) return;
+  const isWanted = (one: Forward) => forwards.some((each) => clash(each, one) && each.guest === one.guest);
+  const has = (found.forwards ?? []).filter(isWanted);
+  found.forwards = has;
+  for (const one of forwards) {
+    if (has.some((each) => clash(each, one))) continue;
+    if (isListened(machine, one))
+      throw new EstratoError("conflict", `port ${one.address}:${one.host}: somebody else has it`);
+    has.push(one);
+  }
 }
 
 /** libvirt gives the files of a guest to QEMU's user, foreign ones too. */

@@ -1,7 +1,9 @@
 /** Actions on simulated image files. */
+import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import type { Action } from "../../src/core/model/action.ts";
 import { EstratoError } from "../../src/errors.ts";
+import { missingProgram } from "../../src/host/process-failure.ts";
 import {
   chainAt,
   fileAt,
@@ -46,6 +48,33 @@ export function unlink(machine: FakeMachine, path: string): void {
   const { writers, readers } = holders(machine, path);
   if (writers + readers > 0) throw new Error(`fake host: ${path} is unlinked while a running guest has it open`);
   machine.files.delete(path);
+  if (path.endsWith(".download")) machine.files.delete(`${path}.json`);
+}
+
+/** Half: a part that can be gone on with. */
+export function download(machine: FakeMachine, { url, to }: Of<"download">, reach: Reach): void {
+  const image = machine.web.get(url)?.image;
+  if (image === undefined) throw new EstratoError("host", `${url}: the server answers 404`);
+  machine.files.set(`${to}.json`, newFile({ format: "raw", text: JSON.stringify({ url }) }));
+  const clusters = reach === "half" ? new Map([...image.clusters].slice(0, 1)) : image.clusters;
+  machine.files.set(to, structuredClone({ ...image, clusters }));
+}
+
+/** Half: nothing of it is to be relied on. */
+export function sysprep(machine: FakeMachine, { disks }: Of<"sysprep">, reach: Reach): void {
+  if (!machine.hasSysprep) throw missingProgram("virt-sysprep");
+  for (const path of disks) {
+    requireWritable(machine, path);
+    fileAt(machine, path).clusters.set(1, reach === "half" ? "half" : "nobody's");
+  }
+}
+
+/** A stand-in: of a whole image and of a part it is not the same. */
+export function sumOf(machine: FakeMachine, path: string, algorithm: "sha256" | "sha512"): string {
+  const { format, sizeBytes, clusters } = fileAt(machine, path);
+  return createHash(algorithm)
+    .update(JSON.stringify([format, sizeBytes, [...clusters]]))
+    .digest("hex");
 }
 
 /** Half: a piece under another name is left behind. */

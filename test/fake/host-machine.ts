@@ -3,7 +3,7 @@
  * to play the next command.
  */
 
-import type { HostCapabilities, HostUser, NetworkInfo } from "../../src/core/model/host.ts";
+import type { Forward, HostCapabilities, HostUser, NetworkInfo, UserBackend } from "../../src/core/model/host.ts";
 import { type FakeGuest, fakeGuest } from "./guest-files.ts";
 
 /** The content of one cluster: a word, or null for zeros that mask what lies below. */
@@ -75,6 +75,8 @@ export interface FakeDomain {
   snapshots: string[];
   checkpoints: string[];
   addresses: string[];
+  /** Ports that lead to it, where its QEMU serves its network itself: gone with its process. */
+  forwards?: Forward[];
   /** Since when its process runs, where the machine tells. */
   startedAt?: string;
   /** Where its screen is served. */
@@ -106,14 +108,29 @@ export interface FakeMachine {
   /** Of its cron, IANA. */
   timeZone: string;
   crontab: string | null;
+  /** What would serve a network of a user's. */
+  userBackend: UserBackend | null;
+  /** Ports that processes besides its guests listen on; root's are forbidden with `unprivileged`. */
+  listening: Forward[];
+  unprivileged: boolean;
   /** Whether the guests answer on their ssh port. */
   sshAnswers: boolean;
   freeBytes: number;
+  /** Is virt-sysprep(1) installed? */
+  hasSysprep: boolean;
+  /** What servers give, by URL: images, and small files. */
+  readonly web: Map<string, FakeServed>;
   /** How often the loads of its guests were asked for: each time they have used a little more. */
   samples: number;
   capabilities: HostCapabilities;
   /** The files that every guest has, whatever its disks hold. */
   readonly guest: FakeGuest;
+}
+
+/** A file of an image, or a text. */
+export interface FakeServed {
+  readonly image?: FakeFile;
+  readonly text?: string;
 }
 
 export const CLUSTER_BYTES = 65536;
@@ -141,9 +158,14 @@ export function fakeMachine(): FakeMachine {
     secrets: new Map(),
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     crontab: "",
+    userBackend: "qemu",
+    listening: [],
+    unprivileged: false,
     sshAnswers: true,
     freeBytes: 2 ** 40,
     guest: fakeGuest(),
+    web: new Map(),
+    hasSysprep: true,
     samples: 0,
     capabilities: {
       kvm: false,

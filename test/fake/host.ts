@@ -13,11 +13,14 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import { nvramPlace, SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
+import { missingProgram } from "../../src/host/process-failure.ts";
 import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
+import { agentOf } from "./agent.ts";
 import { openFakeGuest } from "./guest-files.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
-import { destroy, findDomain, foreignXml, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
+import { destroy, findDomain, foreignXml, isListened, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
+import { sumOf } from "./host-files.ts";
 import { sumsOf } from "./host-folders.ts";
 import {
   bytesOf,
@@ -272,6 +275,13 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const found = findDomain(machine, uuid);
       return found?.state === "running" && found.agent ? [...found.addresses] : null;
     },
+    async agentCommand(uuid, command) {
+      alive();
+      const found = findDomain(machine, uuid);
+      if (!found || found.live === null) return { refused: "off", words: "domain is not running" };
+      if (found.state !== "running" || !found.agent) return { refused: "silent", words: "agent is not connected" };
+      return agentOf(found).answer(command, found.frozen);
+    },
     async sshGreets() {
       alive();
       return machine.sshAnswers;
@@ -354,6 +364,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       requireOpened(machine, chain, secret);
       return (readChain(machine, chain).size + 4) * CLUSTER_BYTES;
     },
+    async requireSysprep() {
+      alive();
+      if (!machine.hasSysprep) throw missingProgram("virt-sysprep");
+    },
     async countFaults({ path, secret }) {
       alive();
       requireOpened(machine, [path], secret);
@@ -401,7 +415,29 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async hiddenFiles(folder) {
       alive();
       const inside = [...machine.files.keys()].filter((path) => path.startsWith(`${folder}/.`));
-      return inside.sort().map((path) => ({ path, writer: path.endsWith(".part") ? "dead" : "unknown" }));
+      const writerOf = (path: string) => (path.endsWith(".part") ? "dead" : "unknown");
+      const isDownload = (path: string) => /\.download(\.json)?$/.test(path);
+      return inside.sort().map((path) => ({ path, writer: isDownload(path) ? "kept" : writerOf(path) }));
+    },
+    async readSmall(where) {
+      alive();
+      const text = where.startsWith("/") ? machine.files.get(where)?.text : machine.web.get(where)?.text;
+      return text == null ? null : new TextEncoder().encode(text);
+    },
+    async signedText(keyring, message, signature) {
+      alive();
+      const by = `signed with ${keyring}`;
+      const [text, sign] = [message, signature].map((bytes) => new TextDecoder().decode(bytes ?? undefined));
+      if (signature === null && text?.includes(by)) return { text: text.replace(by, "") };
+      return sign === by && text !== undefined ? { text } : { why: "its signature is not of this text" };
+    },
+    async fileSum(path, algorithm) {
+      alive();
+      return sumOf(machine, path, algorithm);
+    },
+    async isDownloadKept(path) {
+      alive();
+      return machine.files.has(`${path}.json`);
     },
     async blockSums(path, _, { known = [] } = {}) {
       alive();
@@ -428,6 +464,22 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     async capabilities() {
       alive();
       return machine.capabilities;
+    },
+    async userBackend() {
+      alive();
+      return machine.userBackend;
+    },
+    async liveForwards(uuid) {
+      alive();
+      const found = findDomain(machine, uuid);
+      const own = found?.live == null ? [] : parseDefinition(found.live).interfaces;
+      return own.some(({ user }) => user?.backend === "qemu") ? [...(found?.forwards ?? [])] : null;
+    },
+    async tryListening(forward) {
+      alive();
+      if (machine.unprivileged && forward.host < 1024) return "forbidden";
+      if (!/^(127\.|0\.0\.0\.0$|192\.168\.122\.1$)/.test(forward.address)) return "no-address";
+      return isListened(machine, forward) ? "taken" : "free";
     },
     editDefinition,
     parseDefinition,

@@ -22,10 +22,13 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   agentPing: "always",
   agentFreezeStatus: "always",
   agentAddresses: "always",
+  agentCommand: "always",
   listSecrets: "always",
   network: "always",
   listNetworks: "always",
   capabilities: "always",
+  userBackend: "always",
+  liveForwards: "always",
   newDefinition: "always",
   takenFrom: "always",
   memoryDefinition: "always",
@@ -40,6 +43,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   imageInfo: "never",
   inspectUntrusted: "never",
   readSharedLayer: "never",
+  requireSysprep: "never",
   ownExtents: "secret",
   convertedBytes: "secret",
   countFaults: "secret",
@@ -59,11 +63,17 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   freeBytes: "never",
   checkPassphrase: "never",
 
+  readSmall: "never",
+  signedText: "never",
+  fileSum: "never",
+  isDownloadKept: "never",
+
   users: "never",
   timeZone: "never",
   crontab: "never",
   cronLine: "never",
   sshGreets: "never",
+  tryListening: "never",
   interactive: "never",
   commandsFor: "never",
   prepare: "never",
@@ -104,12 +114,15 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   "undefine-secret": "always",
   "reserve-address": "always",
   "release-address": "always",
+  "set-forwards": "always",
 
   "create-disk": "secret",
   commit: "secret",
   rebase: "secret",
   relink: "secret",
   convert: "secret",
+  download: "never",
+  sysprep: "never",
   "convert-delta": "secret",
   "resize-disk": "secret",
 
@@ -131,6 +144,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   "set-crontab": "never",
   "run-hook": "never",
   "create-seed": "never",
+  "renew-seed": "never",
 };
 
 /** Does performing this speak to libvirt? */

@@ -1,3 +1,5 @@
+import type { TakenBackup } from "../../core/backups/take.ts";
+import { words } from "../../ui/output/columns.ts";
 import { humanSize } from "../../units.ts";
 import { many } from "../framework/arguments.ts";
 import { QUIESCE, quiesceOf, settingOf } from "../framework/defaults.ts";
@@ -33,9 +35,13 @@ export default verb({
     quiesce: choice(QUIESCE, "quiesce the guest's file systems", { setting: "quiesce" }),
     disk: repeated(text("DEVICE", "only this disk, vda")),
   },
-  result: result.one(backupColumns),
+  result: result.one([...backupColumns, words<TakenBackup>("removed", (one) => one.removed, { listed: false })]),
   changes: true,
-  done: ({ target, row }) => `Backed up ${target}: ${humanSize(row?.written_bytes ?? 0)} written.`,
+  done({ target, row }) {
+    const went = row?.removed.length ?? 0;
+    const rotation = went === 0 ? "" : ` Rotation removed ${went}.`;
+    return `Backed up ${target}: ${humanSize(row?.written_bytes ?? 0)} written.${rotation}`;
+  },
   withoutStore: true,
   examples: [
     { line: "estrato backup web1 --rotation 7 --type daily", says: "a full one, the seven newest are kept" },

@@ -1,4 +1,5 @@
 import type { RestoreFrom } from "../../core/backups/restore-to.ts";
+import { parseNetwork } from "../../core/instances/network-wish.ts";
 import type { TrustedDefinition } from "../../core/instances/trusted-definition.ts";
 import type { World } from "../../core/ports.ts";
 import { EstratoError } from "../../errors.ts";
@@ -52,7 +53,9 @@ export default verb({
     volume: text("NAME", "make a volume of one disk"),
     disk: repeated(text("DEVICE", "only this disk, vda")),
     keyName: text("KEY", "the SSH key of the new instance", { complete: "keypair" }),
-    network: text("NETWORK", "the network of the new instance, or none", { complete: "network" }),
+    network: text("NETWORK", "the network of the new instance, as of instance create, or none", {
+      complete: "network",
+    }),
     noStart: flag("do not start the instance that is made"),
     instant: flag("boot the new instance from the backup at once, and pull its data in meanwhile"),
     trustDefinition,
@@ -135,7 +138,7 @@ export default verb({
     if (instance !== null) {
       const unsaid = { flavor: null, vcpus: null, ramBytes: null, diskBytes: null, ip: null, userData: null };
       const start = !noStart;
-      const on = network === null ? null : { name: network };
+      const on = network === null ? null : parseNetwork(network);
       return make(from, { ...unsaid, name: instance, properties: {}, keyName, network: on, start, trustDefinition });
     }
     if (volume !== null) {

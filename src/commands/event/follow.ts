@@ -51,8 +51,8 @@ function lineOf({ time, operation, target, result, user, duration_ms: tookMs, me
   const why = message === undefined ? "" : `  ${message}`;
   const cells = [
     humanTime(time),
-    operation.padEnd(18),
-    (target ?? "").padEnd(24),
+    operation.padEnd(16),
+    (target ?? "").padEnd(14),
     result.padEnd(9),
     took.padEnd(7),
     user,

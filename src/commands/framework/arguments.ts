@@ -8,6 +8,7 @@ export type Completion =
   | "file"
   | "folder"
   | "instance"
+  | "running" // instances that run
   | "snapshot"
   | "image"
   | "volume"
@@ -47,13 +48,16 @@ interface Extras {
   readonly unless?: string;
   /** Nothing but a word of `complete`. */
   readonly only?: boolean;
+  /** What to do about a word that `only` refuses, where it is like none of them. */
+  readonly instead?: (word: string) => string;
 }
 
 /** Exactly one. Taking it throws "usage" where `only` refuses it. */
 export function one(label: string, help: string, extras: Extras = {}): ArgumentSpec<string> {
   const take = ([word = ""]: readonly string[]): string => {
     if (extras.only && Array.isArray(extras.complete) && !extras.complete.includes(word)) {
-      const hint = didYouMean(word, extras.complete, `Give one of ${extras.complete.join(", ")}.`);
+      const otherwise = extras.instead?.(word) ?? `Give one of ${extras.complete.join(", ")}.`;
+      const hint = didYouMean(word, extras.complete, otherwise);
       throw new EstratoError("usage", `${label} ${JSON.stringify(word)}: unknown`, { hint });
     }
     return word;

@@ -1,5 +1,6 @@
 /** The live names of a kind: for a shell's completion, and for the choice at a terminal. */
 
+import { passingRows } from "../../core/model/passing.ts";
 import type { State } from "../../core/model/state.ts";
 import type { Factory } from "../../factory.ts";
 import { humanSize } from "../../units.ts";
@@ -33,14 +34,17 @@ export async function candidates(
   return list === undefined ? [] : list(await (await store()).read());
 }
 
-/** With the guests that libvirt has and estrato has not adopted. */
+/** With the guests that libvirt has and estrato has not adopted; of "running" only it knows. */
 export async function liveCandidates(
   kind: Completion,
   factory: Pick<Factory, "store" | "settings" | "host">,
 ): Promise<Candidate[]> {
-  const known = await candidates(kind, factory);
-  if (kind !== "instance") return known;
+  if (kind !== "instance" && kind !== "running") return candidates(kind, factory);
   const domains = await (await factory.host()).listDomains();
+  if (kind === "running") {
+    return domains.flatMap(({ name, state }) => (state === "running" ? [{ value: name, description: state }] : []));
+  }
+  const known = await candidates(kind, factory);
   const names = new Set(domains.map((domain) => domain.name));
   const { statusWord } = await import("../../core/instances/view.ts");
   return [
@@ -58,12 +62,10 @@ const KINDS: Partial<Record<string, Lister>> = {
       description: shelved === null ? "" : "shelved",
     })),
   snapshot: (state) =>
-    Object.values(state.snapshots)
-      .sort((a, b) => Number(a.createdAt < b.createdAt) - Number(a.createdAt > b.createdAt))
-      .map((snapshot) => ({
-        value: `${snapshotOwner(state, snapshot.instance, snapshot.volume)}/${snapshot.name}`,
-        description: snapshot.createdAt,
-      })),
+    Array.from(passingRows(state, "snapshots"), ({ instance, volume, name, createdAt }) => ({
+      value: `${snapshotOwner(state, instance, volume)}/${name}`,
+      description: createdAt,
+    })).sort((a, b) => Number(a.description < b.description) - Number(a.description > b.description)),
   image: (state) => Object.values(state.images).map(({ name, type }) => ({ value: name, description: type })),
   volume: (state) =>
     Object.values(state.volumes).map(({ name, id, instance }) => ({

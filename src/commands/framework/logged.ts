@@ -32,7 +32,7 @@ export function eventLog(name: string, verb: Verb, { factory, globals }: Context
         await factory.logEvent({
           time: now.toISOString(),
           duration_ms: durationMs,
-          command: factory.command,
+          command: operation === "instance.exec" ? withoutWords(factory.command) : factory.command,
           operation,
           target: target === "" ? null : target,
           result: code,
@@ -43,4 +43,9 @@ export function eventLog(name: string, verb: Verb, { factory, globals }: Context
       factory.nextRun();
     },
   };
+}
+
+/** What is run in a guest may hold its passwords. */
+function withoutWords(command: string): string {
+  return command.replace(/ -- .*/s, " -- …");
 }

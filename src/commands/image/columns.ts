@@ -30,9 +30,16 @@ export const imageColumns = [
   nested(
     "source",
     ({ source }: ImageView) => source && { kind: source.kind, id: source.id, name: source.name },
-    orNull(object({ kind: oneOf("file", "snapshot", "instance", "volume"), id: orNull(TEXT), name: TEXT })),
+    orNull(object({ kind: oneOf("file", "url", "snapshot", "instance", "volume"), id: orNull(TEXT), name: TEXT })),
     { listed: false, forPeople: (source) => (source === null ? "" : `${source.kind} ${source.name}`) },
   ),
+  text<ImageView>("source_url", ({ download }) => download?.url ?? null, { listed: false, orNull: true }),
+  text<ImageView>("checksum", ({ download }) => download?.checksum ?? null, { listed: false, orNull: true }),
+  text<ImageView>("verified", ({ download }) => download?.verified ?? null, {
+    listed: false,
+    orNull: true,
+    shape: oneOf("signature", "checksum", "none"),
+  }),
   time<ImageView>("created_at", (image) => image.createdAt),
   flag<ImageView>("protected", (image) => image.protected, { listed: false }),
   nested("properties", (image: ImageView) => image.properties, mapOf(TEXT), { listed: false }),

@@ -37,6 +37,12 @@ export const instanceDetailColumns: readonly Column<InstanceDetail>[] = [
   text("status_reason", (row) => row.status_reason, { orNull: true }),
   flag("autostart", (row) => row.autostart, { orNull: true }),
   words("networks", (row) => row.networks),
+  nested(
+    "forwards",
+    (row: InstanceDetail) => row.forwards,
+    listOf(object({ protocol: TEXT, address: TEXT, host_port: AMOUNT, guest_port: AMOUNT })),
+    { forPeople: (forwards) => forwards.map(forwardText).join(", ") },
+  ),
   text("current_snapshot", (row) => row.current_snapshot, { orNull: true }),
   nested(
     "disks",
@@ -45,6 +51,11 @@ export const instanceDetailColumns: readonly Column<InstanceDetail>[] = [
     { forPeople: (disks) => disks.map((disk) => `${disk.device}: ${disk.source ?? "empty"}`).join(", ") },
   ),
 ];
+
+/** As --forward takes it. */
+function forwardText({ protocol, address, host_port, guest_port }: InstanceDetail["forwards"][number]): string {
+  return `${address}:${host_port}:${guest_port}${protocol === "udp" ? "/udp" : ""}`;
+}
 
 function volumeText({ device, id, size_bytes }: InstanceView["volumes"][number]): string {
   return `${device} ${humanSize(size_bytes)} (${id})`;

@@ -6,7 +6,7 @@ import type { Guide } from "../framework/tree.ts";
 /** [] where the line says what it is made from: all else has a default then. */
 export async function guideCreate(guide: Guide): Promise<string[]> {
   const { options, operands, factory } = guide;
-  const { image, snapshot, backup, bootVolume, flavor, vcpus, ram, keyName, network } = options;
+  const { image, snapshot, backup, bootVolume, flavor, vcpus, ram, keyName } = options;
   if ([image, snapshot, backup, bootVolume].some((source) => source !== null)) return [];
   const images = await guide.candidates("image");
   if (images.length === 0) {
@@ -23,7 +23,7 @@ export async function guideCreate(guide: Guide): Promise<string[]> {
     const key = await guide.choose("Which key opens it?", [...keys, { value: "none", description: "no key" }]);
     if (key !== "none") words.push("--key-name", key);
   }
-  if (network === null) words.push("--network", await chooseNetwork(guide));
+  if ((options.network as readonly string[]).length === 0) words.push("--network", await chooseNetwork(guide));
   if (operands.length > 0) return words;
   const world = await factory.world();
   const taken = new Set((await world.host.listDomains()).map(({ name }) => name));
@@ -38,8 +38,8 @@ export async function guideCreate(guide: Guide): Promise<string[]> {
 
 /** The usual one first. */
 async function chooseNetwork({ factory, choose }: Guide): Promise<string> {
-  const usual = (await factory.settings()).get("network").value ?? "default";
-  const names = await (await factory.host()).listNetworks();
+  const usual = (await factory.world()).usualNetwork ?? "default";
+  const names = [...(await (await factory.host()).listNetworks()), ...(usual === "user" ? [usual] : [])];
   const others = names.filter((name) => name !== usual);
   return choose("On which network?", [
     ...(names.includes(usual) ? [{ value: usual, description: "the usual one" }] : []),

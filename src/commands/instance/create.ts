@@ -20,7 +20,13 @@ he could put something else into his files at any time. Only images of root's ar
 Volumes that are attached to it (--volume, --boot-volume) stay when it is deleted: it did not make them.
 
 It gets an identity of its own: a UUID, a MAC, a host name, and an address that is reserved before it boots for the first time. A key and user data
-reach it through a NoCloud seed on a read-only disk, which cloud-init reads.
+reach it through a NoCloud seed on a read-only disk, which cloud-init reads. What is made of a machine that has run still carries that one's machine-id
+and its authorized_keys: with --own-identity the seed says that they go, with the host keys, before cloud-init writes the new ones.
+
+Each --network is a network card: a network of libvirt's, a bridge of this host's (bridge=br0), or user, which needs no root and is what a
+new instance gets in qemu:///session. Behind commas mac= and ip= choose what else is chosen for it. Where nothing there gives addresses (a bridge),
+ip=192.168.1.50/24, gateway= and dns= are told to the guest by its seed. On the network user the guest reaches out, and only ports of this host
+lead to it: one for its ssh, which is chosen and which "instance ssh" knows, and those of --forward, on 127.0.0.1 unless an address is typed.
 
 Where its source was a guest with UEFI or a TPM, its definition is built of what the disks need to boot: machine type, firmware, the model of the TPM,
 buses of disks, network cards, screen and clock. What else the old definition named, of its host above all, is left out and named in a note; with
@@ -42,9 +48,13 @@ Where it fails, nothing is left behind.`,
     ram: size("how much memory it gets"),
     disk: size("how large its first disk is; at least as large as the image's"),
     keyName: text("KEYPAIR", "the key that opens it", { complete: "keypair" }),
-    network: text("NETWORK", "the libvirt network it is on, or none", { complete: "network" }),
+    network: repeated(
+      text("NETWORK", "the libvirt network it is on, user, none or bridge=BRIDGE; repeat it", { complete: "network" }),
+    ),
     ip: text("ADDRESS", "the address it gets; one is chosen where this is left out"),
+    forward: repeated(text("PORTS", "[ADDRESS:]HOST:GUEST[/udp]: a port of this host that leads to it; repeat it")),
     userData: text("FILE", "what cloud-init is to do at its first boot", { complete: "file" }),
+    ownIdentity: flag("give it a machine-id, host keys and logins of its own, where cloud-init is in it"),
     property: keyValues("a note of yours on it; repeat it"),
     count: count("make that many (at most 1000), called NAME-1, NAME-2, …"),
     noStart: flag("leave it off"),
@@ -73,12 +83,20 @@ Where it fails, nothing is left behind.`,
       line: "estrato instance create web --image debian12 --flavor tiny --count 3",
       says: "make web-1, web-2 and web-3",
     },
+    {
+      line: "estrato instance create web1 --image debian12 --network user --forward 8080:80",
+      says: "without root: its port 80 is 127.0.0.1:8080 here",
+    },
+    {
+      line: "estrato instance create gate --image debian12 --network default --network bridge=br0,ip=192.168.1.50/24",
+      says: "with two network cards, one on a bridge",
+    },
     { line: "ID=$(estrato instance create web1 --image debian12 -f value -c id)", says: "keep its id for a script" },
   ],
   exits: {
-    2: "a malformed name or size, an address that is none of the network, or a disk smaller than the image's",
-    5: "the name or the address is taken",
-    6: "no space, or no address is left",
+    2: "a malformed name, size, network or forward, a port below 1024 without root, an address that is none of the network, or a disk smaller than the image's",
+    5: "the name, the address or a port is taken",
+    6: "no space, no address is left, or nothing serves the network user",
     7: "it was made, but did not come up in time",
     8: "--trust-definition needs a yes",
   },

@@ -1,5 +1,8 @@
 /** From the options of `instance create` to what core is asked for. */
+import { parseForward } from "../../core/forwards/forward.ts";
 import type { CreateInstanceOptions } from "../../core/instances/create.ts";
+import { parseNetwork } from "../../core/instances/network-wish.ts";
+import { requireOnePart } from "../../core/instances/own-identity.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import { keepOutOfCoreDumps } from "../../no-core-dump.ts";
@@ -18,9 +21,11 @@ interface CreationLine {
   readonly ram: number | null;
   readonly disk: number | null;
   readonly keyName: string | null;
-  readonly network: string | null;
+  readonly network: readonly string[];
   readonly ip: string | null;
+  readonly forward: readonly string[];
   readonly userData: string | null;
+  readonly ownIdentity: boolean;
   readonly property: Readonly<Record<string, string>>;
   readonly count: number | null;
   readonly noStart: boolean;
@@ -49,6 +54,8 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     );
   if (line.noStart && line.wait !== null)
     throw contradiction("--no-start", "--wait", "what is off has neither address nor agent");
+  const userData = line.userData === null ? null : await readUserData(line.userData, signal);
+  if (line.ownIdentity && userData !== null) requireOnePart(userData);
   const wanted = {
     volumes: line.volume,
     flavor: line.flavor,
@@ -56,14 +63,26 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     ramBytes: line.ram,
     diskBytes: line.disk,
     keyName: line.keyName,
-    network: line.network === null ? null : { name: line.network },
-    ip: line.ip,
-    userData: line.userData === null ? null : await readUserData(line.userData, signal),
+    ...networksOf(line),
+    userData,
+    ownIdentity: line.ownIdentity,
     properties: line.property,
     start: !line.noStart,
     trustOwner: line.trustOwner,
   };
   return { source: sourceOf(line), wanted };
+}
+
+/** Whoever says addresses, MACs or ports says them of one instance. */
+function networksOf({ network, ip, forward, count }: CreationLine) {
+  const [first = null, ...further] = network.map(parseNetwork);
+  const fixed = [first, ...further].some((one) => (one?.ip ?? one?.mac ?? null) !== null);
+  if ((count ?? 1) > 1 && fixed)
+    throw contradiction("--network with mac= or ip=", "--count", "they are for one instance");
+  if ((count ?? 1) > 1 && forward.length > 0)
+    throw contradiction("--forward", "--count", "a port leads to one instance");
+  if (ip !== null && first?.ip != null) throw contradiction("--ip", "ip= of --network", "one address is for one card");
+  return { network: first, further, ip, forwards: forward.map(parseForward) };
 }
 
 /**

@@ -60,7 +60,9 @@ function identityFrom(
   if (!UUID.test(instance.id) || uuid !== instance.id) {
     throw new EstratoError("integrity", `backup ${id}: its definition is not that of ${JSON.stringify(instance.id)}`);
   }
-  const nics = interfaces.filter(({ mac }) => mac !== "").map(({ mac, network }) => ({ mac, network }));
+  const nics = interfaces
+    .filter(({ mac }) => mac !== "")
+    .map(({ mac, network, user }) => ({ mac, network, user: user !== undefined }));
   const macs = new Set(nics.map(({ mac }) => mac));
   const hadSeed = defined.some(({ device, readonly }) => device === SEED_DEVICE && readonly);
   return {

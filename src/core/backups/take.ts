@@ -33,6 +33,9 @@ export function checkRetention({ policy, zone }: Retention): void {
   slotsOf(0, zone);
 }
 
+/** One that was taken, and the ids of those that rotation then removed, the oldest first. */
+export type TakenBackup = BackupView & { readonly removed: readonly string[] };
+
 /**
  * Takes a backup and, once it is whole, removes what the policy does not keep of the same instance, type and target.
  * Throws what `createBackupLocked` throws; where removing fails the backup is there all the same. Snapshots that have
@@ -43,7 +46,7 @@ export async function backupAndRotate(
   wanted: CreateBackupOptions,
   policy: RetentionPolicy,
   calendar: string | null = null, // its zone; null: the host's
-): Promise<BackupView | PlanView> {
+): Promise<TakenBackup | PlanView> {
   const zone = calendar ?? (await world.host.timeZone());
   checkRetention({ policy, zone });
   const options = { ...wanted, target: await nameOfTarget(world, wanted.target) };
@@ -59,8 +62,9 @@ export async function backupAndRotate(
       if (world.rehearsal === true) await world.store.update((draft) => dropBookmarks(draft, status.uuid, target));
       return withRotation(world, locks, made, options, await goingAfter(world, options, series, { policy, zone }));
     }
-    await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });
-    return made;
+    const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });
+    const removed = verdicts.filter(({ keep }) => !keep).map(({ id }) => id);
+    return { ...made, removed: removed.reverse() };
   });
   // What another command works on is left for the next time.
   if (!world.dryRun) await pruneSnapshots({ ...world, lockTimeoutMs: 0 });

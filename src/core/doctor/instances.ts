@@ -18,6 +18,7 @@ import { volumeLabel } from "../volumes/find.ts";
 import { type Overlays, overlaysOf } from "../volumes/overlays.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { type Finding, unmendable } from "./finding.ts";
+import { examineForwards } from "./forwards.ts";
 import { undefinedInstance } from "./undefined.ts";
 
 /** Every remembered instance has its domain, under its name, on its heads, thawed. */
@@ -60,6 +61,7 @@ export async function examineInstances(world: World, state: State): Promise<Find
     findings.push(...(await examineHeads(world, state, status)));
     findings.push(...(await examineGuest(world, status)));
     findings.push(...(await examineAddresses(world, instance)));
+    findings.push(...(await examineForwards(world, status, instance)));
   }
   return findings;
 }

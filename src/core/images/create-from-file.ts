@@ -7,9 +7,9 @@ import type { Image, Layer } from "../model/state.ts";
 import { FROZEN } from "../modes.ts";
 import { requireName } from "../names.ts";
 import { run } from "../operations/operation.ts";
-import type { PlanView, Step } from "../operations/steps.ts";
+import { type PlanView, planView, type Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
-import type { HeldFile, World } from "../ports.ts";
+import type { HeldFile, HeldLocks, World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
 import { type CreateImageData, createImageKind } from "./create-recovery.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
@@ -23,6 +23,8 @@ export interface CreateFromFileOptions extends NewImageOptions {
    * guest's.
    */
   readonly diskFormat: "qcow2" | "raw" | null;
+  /** Where the file came from; it is ours then. */
+  readonly downloaded?: NonNullable<Image["download"]>;
 }
 
 const FIRST_DEVICE = "vda";
@@ -34,36 +36,58 @@ const FIRST_DEVICE = "vda";
  * returns the plan.
  */
 export async function createImageFromFile(world: World, options: CreateFromFileOptions): Promise<Image | PlanView> {
-  const { name, file } = options;
-  requireName("image", name);
-  const format = options.diskFormat ?? "qcow2";
+  requireName("image", options.name);
   const id = world.ids.next("img");
-  return withLocks(world, [id, imageNameLock(name)], async (locks) => {
-    requireFreeImageName(await world.store.read(), name);
-    const held = await world.host.holdFile(file);
-    try {
-      const stamp = await held.stamp();
-      // The name may have been given to another file since; from here on this very file is meant.
-      const { virtualSizeBytes } = await world.host.inspectUntrusted(held.path, format);
-      if (format === "qcow2") await requireSound(world, held.path, file);
-      const bytes = await world.host.convertedBytes({ path: held.path, format });
-      await requireSpace(world, bytes, `image ${name}`);
-      const data = plan(world, id, options, virtualSizeBytes);
-      // A plan names the file as people do.
-      const from = { held: world.dryRun ? { ...held, path: file } : held, stamp, format, bytes };
-      const steps = fromFileSteps(world, data, from, name);
-      return await run(world, locks, {
-        kind: createImageKind,
-        target: data.image.name,
-        data,
-        steps,
-        result: async () => data.image,
-      });
-    } finally {
-      await held.close();
-    }
+  return withLocks(world, [id, imageNameLock(options.name)], async (locks) => {
+    requireFreeImageName(await world.store.read(), options.name);
+    return makeImageFromFile(world, locks, id, options);
   });
 }
+
+/** The same under the locks of its name and its id, which the caller holds. A file that was downloaded goes then. */
+export async function makeImageFromFile(
+  world: World,
+  locks: HeldLocks,
+  id: string,
+  options: CreateFromFileOptions,
+): Promise<Image | PlanView> {
+  const { name, file, downloaded } = options;
+  const format = options.diskFormat ?? "qcow2";
+  const held = await world.host.holdFile(file, downloaded?.url);
+  try {
+    const stamp = await held.stamp();
+    // The name may have been given to another file since; from here on this very file is meant.
+    const { virtualSizeBytes } = await world.host.inspectUntrusted(held.path, format);
+    if (format === "qcow2") await requireSound(world, held.path, downloaded?.url ?? file);
+    const bytes = await world.host.convertedBytes({ path: held.path, format });
+    await requireSpace(world, bytes, `image ${name}`);
+    const data = plan(world, id, options, virtualSizeBytes);
+    // A plan names the file as people do.
+    const from = { held: world.dryRun ? { ...held, path: file } : held, stamp, format, bytes };
+    const steps = fromFileSteps(world, data, from, name);
+    if (downloaded !== undefined) steps.push(forgetStep(file));
+    const result = async () => data.image;
+    return await run(world, locks, { kind: createImageKind, target: data.image.name, data, steps, result });
+  } finally {
+    await held.close();
+  }
+}
+
+/** The plan of an image from a file that is not there yet, so that nothing of it is known. */
+export async function planImageFromFile(world: World, id: string, options: CreateFromFileOptions): Promise<PlanView> {
+  const format = options.diskFormat ?? "qcow2";
+  const held = { path: options.file, stamp: async () => "", close: async () => undefined };
+  const data = plan(world, id, options, 0);
+  const steps = fromFileSteps(world, data, { held, stamp: "", format, bytes: 0 }, options.name);
+  // What removes a file that is not there yet is told of one that a step before it makes.
+  return planView(world, [...steps, forgetStep(options.file)], [], { of: options.name, before: steps });
+}
+
+const forgetStep = (path: string): Step => ({
+  id: "forget-download",
+  title: "Remove the download",
+  actions: [{ do: "unlink", path }],
+});
 
 /**
  * A download that was cut off has a good header; what it lacks would read as zeros, and the copy would not complain.
@@ -83,13 +107,20 @@ function plan(world: World, id: string, options: CreateFromFileOptions, sizeByte
   const image = newImage(world, options, {
     id,
     type: "base",
-    source: { kind: "file", id: null, name: options.calledAs ?? options.file },
+    source:
+      options.downloaded === undefined
+        ? { kind: "file", id: null, name: options.calledAs ?? options.file }
+        : { kind: "url", id: null, name: options.downloaded.url },
     disks: [{ device: FIRST_DEVICE, layer: layer.id, sizeBytes }],
     definition: null,
     ...NO_FIRMWARE,
     uefi: false,
   });
-  return { image, layer, files: [`${layer.file}.part`, layer.file], through: null };
+  return { image: downloadedAs(image, options), layer, files: [`${layer.file}.part`, layer.file], through: null };
+}
+
+function downloadedAs(image: Image, { downloaded }: CreateFromFileOptions): Image {
+  return downloaded === undefined ? image : { ...image, download: downloaded };
 }
 
 function fromFileSteps(

@@ -1,6 +1,7 @@
 /** `image create`, whatever from. */
 import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
+import type { Expectation } from "./download-source.ts";
 import type { NewImageOptions } from "./record.ts";
 import { type ImageView, viewImage } from "./view.ts";
 
@@ -12,7 +13,13 @@ export type ImageSource =
       readonly calledAs?: string;
       readonly diskFormat: "qcow2" | "raw" | null;
     }
-  | { readonly kind: "snapshot"; readonly snapshot: string }
+  | {
+      readonly kind: "url";
+      readonly url: string;
+      readonly expected: Expectation;
+      readonly diskFormat: "qcow2" | "raw" | null;
+    }
+  | { readonly kind: "snapshot"; readonly snapshot: string; readonly sysprep?: boolean }
   | { readonly kind: "volume"; readonly volume: string }
   | { readonly kind: "instance"; readonly instance: string; readonly excludeDisks: readonly string[] };
 
@@ -30,6 +37,8 @@ async function make(world: World, options: NewImageOptions, source: ImageSource)
   switch (source.kind) {
     case "file":
       return (await import("./create-from-file.ts")).createImageFromFile(world, { ...options, ...source });
+    case "url":
+      return (await import("./create-from-url.ts")).createImageFromUrl(world, { ...options, ...source });
     case "snapshot":
       return (await import("./create-from-snapshot.ts")).createImageFromSnapshot(world, { ...options, ...source });
     case "volume":

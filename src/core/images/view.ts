@@ -16,6 +16,7 @@ export interface ImageView {
   readonly minDiskBytes: number;
   readonly minRamBytes: number;
   readonly source: Image["source"] | null; // null: somebody else's
+  readonly download: NonNullable<Image["download"]> | null; // null: it was not downloaded, or is somebody else's
   readonly createdAt: string;
   readonly protected: boolean;
   readonly properties: Readonly<Record<string, string>>;
@@ -44,6 +45,7 @@ export function viewShared(image: SharedImage): ImageView {
     disks: image.disks.map(({ device, sizeBytes }) => ({ device, sizeBytes })),
     sizeBytes: image.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
     source: null,
+    download: null,
     protected: false,
   };
 }
@@ -65,6 +67,7 @@ export function viewImage(state: State, image: Image): ImageView {
     minDiskBytes,
     minRamBytes,
     source,
+    download: image.download ?? null,
     createdAt,
     protected: image.protected,
     properties,

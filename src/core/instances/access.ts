@@ -1,11 +1,12 @@
 /** Ways to a guest: its serial console, its log, ssh, its screen. */
 import { ChildExit, EstratoError } from "../../errors.ts";
+import { SSH_PORT } from "../forwards/forward.ts";
 import type { Command } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { findInstance, isLive } from "./find.ts";
 import { loginOf } from "./login.ts";
 import { isOff } from "./power.ts";
-import { sshAddress, waitForSsh } from "./ssh-wait.ts";
+import { sshEndpoint, waitForSsh } from "./ssh-wait.ts";
 
 export interface SshOptions {
   /** Null: whom its image lets in (login.ts). */
@@ -33,11 +34,12 @@ export async function sshCommand(world: World, target: string, options: SshOptio
     });
   }
   const { waitMs } = options;
-  const address = waitMs === null ? await sshAddress(world, found) : await waitForSsh(world, status.uuid, waitMs);
+  const place = waitMs === null ? await sshEndpoint(world, found) : await waitForSsh(world, status.uuid, waitMs);
   const args = [
     ...Object.entries(sshSettings(world, status.uuid)).flatMap(([key, value]) => ["-o", `${key}=${value}`]),
     ...(options.identity === null ? [] : ["-i", options.identity, "-o", "IdentitiesOnly=yes"]),
-    ...["-l", login, "--", address],
+    ...(place.port === SSH_PORT ? [] : ["-p", String(place.port)]),
+    ...["-l", login, "--", place.address],
     ...options.command,
   ];
   return { program: "ssh", args };

@@ -16,7 +16,7 @@ import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { borrowedChoice, borrowImage, imageToCopy, withBorrowed } from "../sharing/borrow.ts";
 import type { FoundImage } from "../sharing/find.ts";
-import { lockAddresses, networksFor, planAddressing } from "./addressing.ts";
+import { isUser, lockAddresses, networksFor, planAddressing } from "./addressing.ts";
 import { recordAttached, wantedVolumes } from "./attached.ts";
 import { createInstanceKind } from "./create-recovery.ts";
 import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
@@ -96,7 +96,8 @@ async function sourceToCopy(world: World, options: CreateInstanceOptions): Promi
   if (copied === null) return null;
   await requireFreeName(world, state, options.name);
   keyOf(state, options.keyName);
-  for (const network of networksFor(world, options, null)) await requireNetwork(world, network);
+  for (const wish of networksFor(world, options, null))
+    if (!isUser(wish) && wish.bridge !== true) await requireNetwork(world, wish.name);
   return copied;
 }
 
@@ -162,7 +163,9 @@ function createSteps(
   if (tpm?.from != null) firmware.push({ do: "place-tpm", domain: instance.id, from: tpm.from, to: tpm.to });
   if (firmware.length > 0)
     steps.push({ id: "place-firmware", title: "Give it what the firmware kept", actions: firmware });
-  const contents = { uuid: instance.id, name: instance.name, publicKey, userData: options.userData };
+  const { userData, ownIdentity = false } = options;
+  const { networkConfig } = plan;
+  const contents = { uuid: instance.id, name: instance.name, publicKey, userData, ownIdentity, networkConfig };
   const given = options.as?.seed ?? "new";
   if (seed !== null)
     steps.push({

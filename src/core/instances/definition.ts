@@ -1,11 +1,11 @@
 /** The libvirt definition of a new instance. */
 import { EstratoError } from "../../errors.ts";
+import { USER_NETWORK } from "../forwards/free-ports.ts";
 import { diskFileOf } from "../graph/files.ts";
 import type { NewVolume } from "../layers/heads.ts";
-import type { DefinitionEdit, DomainDefinition, NewDisk } from "../model/host.ts";
-import type { State } from "../model/state.ts";
+import type { CardSource, DefinitionEdit, DomainDefinition, NewCard, NewDisk } from "../model/host.ts";
+import type { Instance, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import type { NewInterface } from "./addressing.ts";
 import { recordedDefinition } from "./definition-file.ts";
 import { markOf } from "./marks.ts";
 import { SEED_DEVICE } from "./seed.ts";
@@ -22,7 +22,8 @@ export interface DefinitionRequest {
   readonly attached: readonly NewDisk[]; // volumes that are there already
   readonly seed: string | null; // path
   readonly nvram: string | null; // path of its own, where it has UEFI
-  readonly interface: NewInterface | null;
+  readonly cards: readonly NewCard[];
+  readonly userNetwork: Instance["userNetwork"];
   readonly isItself: boolean; // it is the guest of the inherited definition: shape and MACs are as they were
   readonly isNetworkChosen: boolean; // by whoever asks for it
 }
@@ -67,7 +68,8 @@ export async function inheritedDefinition(
   if (!isItself && !uefi && source.tpm === null && trust === null) return null;
   const taken = trust === null ? await world.host.takenFrom(xml, "here") : { xml, leftOut: [] };
   const { interfaces } = world.host.parseDefinition(taken.xml);
-  return { ...taken, uefi, network: interfaces[0]?.network ?? null };
+  const [first] = interfaces;
+  return { ...taken, uefi, network: first?.user === undefined ? (first?.network ?? null) : USER_NETWORK };
 }
 
 /**
@@ -99,7 +101,7 @@ export async function newInstanceDefinition(
     vcpus: request.shape.vcpus,
     ramBytes: request.shape.ramBytes,
     disks: all,
-    interfaces: request.interface === null ? [] : [request.interface],
+    interfaces: request.cards,
     consoleLog: world.store.paths.consoleLog(request.uuid),
     ...(request.nvram === null ? {} : { nvram: request.nvram }),
     ...marked(world, request),
@@ -130,7 +132,7 @@ function editInherited(
   return world.host.editDefinition(inherited.xml, {
     name: request.name,
     uuid: request.uuid,
-    ...(request.isItself ? {} : anothersOwn(world, request, old)),
+    ...(request.isItself ? ownCard(request, old) : anothersOwn(world, request, old)),
     disks,
     addDisks: wanted.filter((one) => !known.has(one.device)),
     ...(request.nvram === null ? {} : { nvram: request.nvram }),
@@ -143,32 +145,47 @@ function editInherited(
   });
 }
 
+/** What comes back as itself has its cards; what serves one of its user's is chosen on this host. */
+function ownCard(
+  { userNetwork }: DefinitionRequest,
+  { interfaces }: DomainDefinition,
+): Pick<DefinitionEdit, "networks"> {
+  const card = interfaces.find(({ user }) => user !== undefined);
+  return card === undefined || userNetwork === undefined ? {} : { networks: { [card.mac]: { user: userNetwork } } };
+}
+
 /** What makes a guest of an inherited definition another one: its own size, and MACs that nobody has. */
 function anothersOwn(world: World, request: DefinitionRequest, old: DomainDefinition) {
-  const { shape, interface: nic } = request;
+  const { shape, cards } = request;
   // One that no libvirt has defined yet may lack its MAC: libvirt gives it one.
-  const cards = old.interfaces.filter(({ mac }) => mac !== "");
-  const macs = cards.map(({ mac }, index) => [mac, index === 0 && nic !== null ? nic.mac : world.ids.mac()]);
-  const network = cards[0]?.network ?? null;
+  const had = old.interfaces.filter(({ mac }) => mac !== "");
+  const macs = had.map(({ mac }, index) => [mac, cards[index]?.mac ?? world.ids.mac()]);
   const chosen = cardsOf(
     request,
-    network,
+    had[0]?.network ?? null,
     macs.map(([, mac]) => mac ?? ""),
   );
   return { vcpus: shape.vcpus, ramBytes: shape.ramBytes, macs: Object.fromEntries(macs), ...chosen };
 }
 
 /**
- * The network that was chosen is that of its first card. Where it is another one than the definition's, the other cards
- * go: who asks for one network wants no way into others.
+ * What was chosen is that of its first cards, which stay in the guest what they were, and of new ones beside them.
+ * Where it is another network than the definition's, or several, the other cards go: who asks for one network wants no
+ * way into others.
  */
 function cardsOf(
-  { interface: nic, isNetworkChosen }: DefinitionRequest,
+  { cards, isNetworkChosen }: DefinitionRequest,
   network: string | null,
   macs: readonly string[],
 ): Pick<DefinitionEdit, "networks" | "dropInterfaces" | "addInterfaces"> {
-  if (nic === null) return isNetworkChosen ? { dropInterfaces: macs } : {};
-  if (macs.length === 0) return { addInterfaces: [nic] };
-  if (network === nic.network) return {};
-  return { networks: { [nic.mac]: nic.network }, dropInterfaces: macs.slice(1) };
+  const [first] = cards;
+  if (first === undefined) return isNetworkChosen ? { dropInterfaces: macs } : {};
+  const isAsBefore = cards.length === 1 && macs.length > 0 && "network" in first && first.network === network;
+  if (isAsBefore) return {};
+  const [kept, added] = [cards.slice(0, macs.length), cards.slice(macs.length)];
+  const networks: Record<string, CardSource> = Object.fromEntries(kept.map(({ mac, ...source }) => [mac, source]));
+  return {
+    ...(kept.length === 0 ? {} : { networks, dropInterfaces: macs.slice(kept.length) }),
+    ...(added.length === 0 ? {} : { addInterfaces: added }),
+  };
 }

@@ -23,7 +23,8 @@ export interface InstanceIdentity {
   readonly image: string | null;
   readonly flavor: string | null;
   readonly machine: string; // pc-q35-7.2
-  readonly interfaces: readonly { readonly mac: string; readonly network: string | null }[];
+  /** `user`: on a network of its own user. */
+  readonly interfaces: readonly { readonly mac: string; readonly network: string | null; readonly user?: boolean }[];
   /** That were reserved for it. */
   readonly addresses: Instance["addresses"];
   readonly autostart: boolean;

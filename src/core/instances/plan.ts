@@ -4,15 +4,18 @@ import { EstratoError } from "../../errors.ts";
 import { nvramFile, pathsOf, requireCopies } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { type NewVolume, newVolumeSchema, planVolume } from "../layers/heads.ts";
-import type { Instance, State } from "../model/state.ts";
+import type { Forward } from "../model/host.ts";
+import type { Base, Instance, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { BorrowedImage } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { type Addressing, addressesOf, type Reservation } from "./addressing.ts";
 import { type AttachedVolume, attachedVolumeSchema, planAttached, wantedVolumes } from "./attached.ts";
+import { baseOf } from "./base.ts";
 import { devicesFor, type InheritedDefinition, newInstanceDefinition } from "./definition.ts";
 import type { InstanceIdentity } from "./identity.ts";
+import type { NetworkWish } from "./network-wish.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
 import type { TrustedDefinition } from "./trusted-definition.ts";
@@ -31,14 +34,22 @@ export interface CreateInstanceOptions {
   readonly ramBytes: number | null;
   readonly diskBytes: number | null;
   readonly keyName: string | null;
-  /** Null: the default network, or the one that an inherited definition names. */
-  readonly network: { readonly name: string | "none" } | null;
+  /** Of its first card. Null: the default network, or the one that an inherited definition names. */
+  readonly network: NetworkWish | null;
+  /** Of more cards. */
+  readonly further?: readonly NetworkWish[];
+  /** Ports of this host that lead to it, on the network user. */
+  readonly forwards?: readonly Forward[];
   readonly ip: string | null;
   readonly userData: string | null;
+  /** Its seed has cloud-init give it a machine-id, host keys and logins of its own (own-identity.ts). */
+  readonly ownIdentity?: boolean;
   readonly properties: Readonly<Record<string, string>>;
   readonly start: boolean;
   /** It comes back as what it was: key, network and address are those that it had. */
   readonly as?: InstanceIdentity;
+  /** Its source is a backup's copy, which is an image for this moment only. */
+  readonly fromBackup?: true;
   /** Stand on the files of a lender who is not root, without a copy. */
   readonly trustOwner?: boolean;
   /** Take the source's definition whole: a person has seen what of the host it names. */
@@ -77,6 +88,7 @@ export interface CreatePlan {
   readonly data: CreateData;
   /** All that it has, on the books already or not. */
   readonly reservations: readonly Reservation[];
+  readonly networkConfig: string | null;
   readonly xml: string;
 }
 
@@ -117,7 +129,8 @@ export async function planCreate(
       attached: attached.map(({ disk }) => disk),
       seed,
       nvram: nvram?.to ?? null,
-      interface: addressing.interface,
+      cards: addressing.cards,
+      userNetwork: addressing.userNetwork,
       isItself: as !== undefined,
       isNetworkChosen: options.network !== null,
     },
@@ -125,12 +138,14 @@ export async function planCreate(
   );
   const place = world.host.parseDefinition(xml).tpm;
   const tpm = place === null ? null : { from: kept.tpm, to: place };
+  const base = baseFor(state, source, options, volumes);
   const instance: Instance = {
     id: uuid,
     name: options.name,
     origin: "created",
     // What is booted from a loan is known by what it is lent from.
     image: source.kind === "volume" ? null : as === undefined || options.loan !== undefined ? source.id : as.image,
+    ...(base === null ? {} : { base }),
     flavor: as === undefined ? shape.flavor : as.flavor,
     keyName: options.keyName,
     owner: world.user,
@@ -139,14 +154,28 @@ export async function planCreate(
     current: null,
     undo: null,
     addresses: addressesOf(addressing),
+    ...(addressing.userNetwork === undefined ? {} : { userNetwork: addressing.userNetwork }),
     seed,
     shelved: null,
   };
-  const { made, reservations } = addressing;
+  const { made, reservations, networkConfig } = addressing;
   const firmware = { nvram, tpm, seed };
   const autostart = as?.autostart ?? false;
   const data = { instance, volumes, attached, ...firmware, reservations: made, autostart, start: options.start };
-  return { data, reservations, xml };
+  return { data, reservations, networkConfig, xml };
+}
+
+/** What comes back as itself is rebuilt on its image of then, where that is still here. */
+function baseFor(
+  state: State,
+  source: InstanceSource,
+  { as, fromBackup }: CreateInstanceOptions,
+  volumes: readonly NewVolume[],
+): Base | null {
+  if (as === undefined && (fromBackup || source.kind !== "image")) return null;
+  const image = state.images[(as === undefined ? source.id : as.image) ?? ""];
+  const isLent = as === undefined && volumes.some(({ loan }) => loan !== undefined);
+  return image === undefined ? null : baseOf(image, { isLent });
 }
 
 function asItWas(planned: NewVolume, { volumes }: InstanceIdentity): NewVolume {

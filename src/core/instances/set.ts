@@ -1,5 +1,8 @@
 /** `instance set`: its name, its properties, whether it starts with the host. */
 import * as v from "valibot";
+import { EstratoError } from "../../errors.ts";
+import { lockForwards } from "../forwards/free-ports.ts";
+import { type ForwardWish, forwardKind, forwardSteps, noteNextStart, planForwards } from "../forwards/set.ts";
 import type { State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { run } from "../operations/operation.ts";
@@ -18,6 +21,7 @@ export interface SetInstanceOptions {
   readonly properties: Readonly<Record<string, string>>; // added or replaced
   readonly dropProperties: readonly string[];
   readonly autostart: boolean | null;
+  readonly forwards?: ForwardWish;
 }
 
 interface RenameData {
@@ -40,6 +44,11 @@ export const renameKind: Kind<RenameData> = {
 export async function setInstance(world: World, target: string, options: SetInstanceOptions): Promise<PlanView | null> {
   const { status: first } = await findInstance(world, target);
   const newName = options.name === null || options.name === first.name ? null : requireName("instance", options.name);
+  if (newName !== null && options.forwards !== undefined) {
+    throw new EstratoError("usage", "instance set: --name and --forward: one operation each", {
+      hint: "Say them one after the other.",
+    });
+  }
   const names = newName === null ? [first.uuid] : [first.uuid, nameLock(newName)];
   return withLocks(world, names, async (locks) => {
     const { status, record, state } = await findAgain(world, locks, first.uuid);
@@ -73,6 +82,10 @@ export async function setInstance(world: World, target: string, options: SetInst
         actions: [{ do: "autostart", domain: status.uuid, on: options.autostart }],
       });
     }
+    if (options.forwards !== undefined) {
+      if (record === null) await ensureAdopted(world, locks, status);
+      return setForwards(world, locks, status.uuid, options.forwards, steps);
+    }
     if (newName === null) return runUnjournaled(world, locks, steps, null);
     return run<RenameData, null>(world, locks, {
       kind: renameKind,
@@ -82,6 +95,33 @@ export async function setInstance(world: World, target: string, options: SetInst
       result: async () => null,
     });
   });
+}
+
+/** With what else is set. */
+async function setForwards(
+  world: World,
+  locks: HeldLocks,
+  uuid: string,
+  wish: ForwardWish,
+  others: readonly Step[],
+): Promise<PlanView | null> {
+  const choosing = await lockForwards(world);
+  try {
+    const { status, state } = await findAgain(world, locks, uuid);
+    const data = await planForwards(world, state, status, wish);
+    if (data === null) return await runUnjournaled(world, locks, others, null);
+    const done = await run(world, locks, {
+      kind: forwardKind,
+      target: status.name,
+      data,
+      steps: [...others, ...forwardSteps(world, status, data)],
+      result: async () => null,
+    });
+    noteNextStart(world, status, data);
+    return done;
+  } finally {
+    await choosing.release();
+  }
 }
 
 function renameSteps(world: World, uuid: string, name: string): Step[] {

@@ -1,5 +1,6 @@
 /** `instance show`: one instance, with what its agent says. */
-import type { DomainStatus } from "../model/host.ts";
+import { USER_NETWORK } from "../forwards/free-ports.ts";
+import type { DomainInterface, DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import {
@@ -16,10 +17,19 @@ import { type InstanceView, instanceView } from "./view.ts";
 export interface InstanceDetail extends InstanceView {
   readonly status_reason: string | null; // libvirt's: "I/O error", "saved"
   readonly autostart: boolean | null;
-  readonly networks: readonly string[];
+  readonly networks: readonly string[]; // as `instance create --network` takes them
+  /** Ports of this host that lead to it. */
+  readonly forwards: readonly ForwardView[];
   readonly disks: readonly { readonly device: string; readonly source: string | null; readonly format: string }[];
   /** The snapshot that its disks stand on directly. */
   readonly current_snapshot: string | null;
+}
+
+interface ForwardView {
+  readonly protocol: string;
+  readonly address: string;
+  readonly host_port: number;
+  readonly guest_port: number;
 }
 
 const AGENT_PING_MS = 1_000;
@@ -62,13 +72,22 @@ function detail(
       : { ...status, vcpus: inactive.vcpus, ramBytes: inactive.ramBytes, macs: interfaces.map((nic) => nic.mac) };
   const current = record?.current ?? null;
   const shelved = status === null ? (record?.shelved ?? null) : null;
-  const nics = shelved?.interfaces ?? interfaces;
+  const nics: readonly (Nic & Partial<DomainInterface>)[] = shelved?.interfaces ?? interfaces;
   return {
     ...instanceView(state, facts, record, addresses),
     status_reason: status?.reason || null,
     autostart: status?.autostart ?? shelved?.autostart ?? null,
-    networks: nics.flatMap((nic) => (nic.network === null ? [] : [nic.network])),
+    networks: nics.flatMap(networkWord),
+    forwards: (record?.userNetwork?.forwards ?? []).map(({ protocol, address, host, guest }) => ({
+      ...{ protocol, address, host_port: host, guest_port: guest },
+    })),
     disks: (inactive?.disks ?? []).map(({ device, source, format }) => ({ device, source, format })),
     current_snapshot: current === null ? null : (state.snapshots[current]?.name ?? current),
   };
+}
+
+function networkWord({ network, bridge, user }: Nic & Partial<DomainInterface>): string[] {
+  const word =
+    network ?? (bridge === undefined ? null : `bridge=${bridge}`) ?? (user === undefined ? null : USER_NETWORK);
+  return word === null ? [] : [word];
 }

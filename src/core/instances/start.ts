@@ -1,5 +1,6 @@
 /** `instance start`, and what must be true of a definition before QEMU may open its disks for writing. */
 import { EstratoError } from "../../errors.ts";
+import { requireFree } from "../forwards/free-ports.ts";
 import { borrowedBelow, isBorrowedBackup } from "../graph/borrowed.ts";
 import { layersByFile } from "../layers/foreign-chain.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -34,11 +35,16 @@ export function startInstance(world: World, target: string): Promise<PlanView | 
   return switchInstance(world, target, decide, { takesIn: true });
 }
 
-/** Throws "integrity" unless each disk that it would write is its own head, or no layer at all. */
+/**
+ * Throws "integrity" unless each disk that it would write is its own head, or no layer at all; "conflict" where somebody
+ * else has a port of this host that is to lead to it.
+ */
 export async function requireStartable(world: World, { status, record, state }: FoundInstance): Promise<void> {
   if (record !== null) await requireAgreement(world, state, status);
   await requireNoLayerWritten(world, state, status);
   await requireBackupSound(world, state, status);
+  // One that runs has them itself.
+  if (status.live === null) await requireFree(world, state, status.uuid, record?.userNetwork?.forwards ?? []);
 }
 
 /** What it reads of a backup is still what was borrowed. */

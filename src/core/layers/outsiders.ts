@@ -15,7 +15,7 @@ export async function outsidersOn(
   const own = layers.flatMap((id) => state.layers[id] ?? []).filter(({ borrowed }) => borrowed === undefined);
   const found = new Map<string, readonly string[]>();
   if (own.length === 0) return found;
-  const inUse = await filesInUse(world, state);
+  const inUse = await filesInUse(world, state, "outsiders");
   for (const { id, file } of own) {
     const users = await inUse.outsiders(file);
     if (users.length > 0) found.set(id, [...new Set(users.map(({ name }) => name))]);

@@ -1,5 +1,5 @@
 /** What can be changed of the machine: every change that any verb makes is one of these. */
-import type { CopyEncryption, DiskFile, DomainMark, ImageFile, NewDisk } from "./host.ts";
+import type { CopyEncryption, DiskFile, DomainMark, Forward, ImageFile, NewDisk } from "./host.ts";
 
 /**
  * A change of the machine, as data: the journal and `--dry-run` hold it, the host performs it, the fake simulates it.
@@ -193,7 +193,8 @@ export type Action =
       readonly ofLink?: true;
     }
   | { readonly do: "sync"; readonly path: string } // a file and its name are on the disk; idempotent
-  | { readonly do: "unlink"; readonly path: string } // durable, idempotent: absent is fine
+  /** Durable, idempotent: absent is fine. Of a download all that is kept goes. */
+  | { readonly do: "unlink"; readonly path: string }
   /** A copy of a small file (NVRAM), through a temporary name, fsynced. Idempotent. */
   | { readonly do: "copy-file"; readonly from: string; readonly to: string; readonly mode: number }
   /**
@@ -221,6 +222,25 @@ export type Action =
       readonly secret?: string;
       /** The copy becomes a LUKS qcow2; never together with `compress`. */
       readonly encrypt?: CopyEncryption;
+    }
+  /**
+   * virt-sysprep(1) of the system on these qcow2 files, which nobody has open, with no network: logs, histories, host
+   * keys, logins, the machine-id and the like go. "host" where it finds no system, or cannot run. It may be cut at any
+   * instant: what the files hold then is neither.
+   */
+  | { readonly do: "sysprep"; readonly disks: readonly string[]; readonly mayStop: true }
+  /**
+   * Fetches a file by HTTP(S) into `to`, going on with what is there of it where the server still has the same one: a
+   * strong ETag and the size agree. Never to another scheme. Waits as long as something comes. "host" where it is not
+   * there, is cut off again and again, or would not fit `copies` times; "timeout". A part that can be gone on with
+   * stays then, for 24 hours under a hidden name (`hiddenFiles`). Reports progress. Idempotent.
+   */
+  | {
+      readonly do: "download";
+      readonly url: string;
+      readonly to: string;
+      readonly copies: number;
+      readonly mayStop: true;
     }
   /**
    * What `layers` hold, each on the one before it, oldest first, as one qcow2 file on `backing` (a name that may be
@@ -268,6 +288,11 @@ export type Action =
       readonly ip: string;
       readonly name: string;
     } // idempotent
+  /**
+   * The ports of this host that lead into a running guest whose network QEMU serves itself: these, and no others.
+   * Nothing to do where it is off, or has no such network. "conflict" where somebody else has a port. Idempotent.
+   */
+  | { readonly do: "set-forwards"; readonly domain: string; readonly forwards: readonly Forward[] }
   // Idempotent
   | { readonly do: "release-address"; readonly network: string; readonly mac: string; readonly ip: string }
   /**
@@ -297,13 +322,17 @@ export type Action =
       readonly metaData: string;
       readonly userData: string;
       readonly networkConfig: string | null;
-    };
+    }
+  /** A copy of a seed of ours with another instance-id (36 characters), so that cloud-init runs again. Idempotent. */
+  | { readonly do: "renew-seed"; readonly from: string; readonly to: string; readonly instanceId: string };
 
 export interface PerformOptions {
   /** Descriptors of locks that a child which changes disks inherits (STACK.md, "Traps"). */
   readonly lockFds?: readonly number[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number) => void;
+  /** Of what comes from elsewhere; null: nobody says how much it is. */
+  readonly onBytes?: (doneBytes: number, totalBytes: number | null) => void;
   /** How long a running guest stood still while its memory was saved, in ms; not called where nothing told. */
   readonly onStall?: (ms: number) => void;
   /** Sums of a copy that are taken while it is written: of "convert" and "convert-delta". */

@@ -6,9 +6,24 @@
 /** A file whose name begins with a dot, and what is known of who writes it. */
 export interface HiddenFile {
   readonly path: string;
-  /** "unknown": it has no name that we give. */
-  readonly writer: "living" | "dead" | "unknown";
+  /** "unknown": it has no name that we give. "kept": a download, with which the same command goes on. */
+  readonly writer: "living" | "dead" | "kept" | "unknown";
 }
+
+/** One command to a guest's agent (QEMU, qga/qapi-schema.json). */
+export interface AgentCommand {
+  readonly execute: string;
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What became of it. `value` is the guest's word, and may be anything. Refused: `silent`, no agent is there, or none
+ * answered in time (it may have been done); `disabled`, it does not take this command now; `off`, the guest does not
+ * run; `failed`, in the agent's or libvirt's `words`.
+ */
+export type AgentAnswer =
+  | { readonly refused: null; readonly value: unknown }
+  | { readonly refused: "silent" | "disabled" | "off" | "failed"; readonly words: string };
 
 /** A disk of a domain as libvirt defines it. */
 export interface DomainDisk {
@@ -87,6 +102,48 @@ export interface DomainInterface {
   readonly network: string | null; // libvirt network, null for bridges and others
   readonly type: string;
   readonly target: string | null;
+  readonly bridge?: string; // of one of type bridge
+  readonly user?: UserNetwork; // of one of type user
+}
+
+/** A port of this host that leads to a port of a guest which has a network of its own user. */
+export interface Forward {
+  readonly protocol: "tcp" | "udp";
+  readonly address: string; // IPv4, of this host
+  readonly host: number; // port of this host
+  readonly guest: number; // port of the guest
+}
+
+/** What serves a network that needs no root: passt, which libvirt runs beside QEMU, or QEMU itself (slirp). */
+export type UserBackend = "passt" | "qemu";
+
+export interface UserNetwork {
+  readonly backend: UserBackend;
+  /** Of passt's; those of QEMU's own stand in no definition: it is told them while it runs. */
+  readonly forwards: readonly Forward[];
+  /** How QEMU's monitor calls it; null where the domain is off. */
+  readonly netdev: string | null;
+}
+
+/** What a network card is plugged into. */
+export type CardSource =
+  | { readonly network: string }
+  | { readonly bridge: string }
+  | { readonly user: Pick<UserNetwork, "backend" | "forwards"> };
+
+/** A network card to be written into a definition. */
+export type NewCard = CardSource & { readonly mac: string };
+
+/**
+ * What listening at a port comes to: a process has it, we may not (below 1024 without root), or the address is none of
+ * this machine's.
+ */
+export type Listening = "free" | "taken" | "forbidden" | "no-address";
+
+/** Where somebody listens. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
 }
 
 /** What the XML of a domain says. */
@@ -320,9 +377,10 @@ export interface DefinitionEdit {
   /** Per target device that is there: named by a pool and a volume instead of its path. */
   readonly poolDisks?: Readonly<Record<string, Pick<PoolVolume, "name" | "volume">>>;
   readonly macs?: Readonly<Record<string, string>>; // old → new
-  readonly networks?: Readonly<Record<string, string>>; // MAC (a new one) → network of libvirt
+  readonly networks?: Readonly<Record<string, CardSource>>; // by MAC (a new one)
   readonly dropInterfaces?: readonly string[]; // by MAC (a new one)
-  readonly addInterfaces?: readonly { readonly network: string; readonly mac: string }[];
+  readonly addInterfaces?: readonly NewCard[];
+  readonly forwards?: readonly Forward[]; // of the network that passt serves; nothing where none does
   readonly nvram?: string;
   readonly ownTpm?: boolean; // where libvirt puts it by the UUID, not at a place that the definition names
   /** Of all disks but encrypted ones: those have it from whoever set their file. */
@@ -340,7 +398,7 @@ export interface NewDomain {
   readonly vcpus: number;
   readonly ramBytes: number;
   readonly disks: readonly NewDisk[];
-  readonly interfaces: readonly { readonly network: string; readonly mac: string }[];
+  readonly interfaces: readonly NewCard[];
   readonly consoleLog: string;
   /** UEFI without Secure Boot, with variables of its own in that file; BIOS where there is none. */
   readonly nvram?: string;

@@ -6,7 +6,7 @@ import * as v from "valibot";
  * and no default fills in what an older state lacks. `store/migrations.ts` holds the way from each older version, and a
  * test a recorded state of each.
  */
-export const STATE_VERSION = 4;
+export const STATE_VERSION = 5;
 
 const time = v.string(); // ISO 8601, UTC
 const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -88,12 +88,32 @@ const shelved = v.object({
   offloaded: v.boolean(), // its disks are packed
 });
 
+const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+
+/** The network that needs no root of an instance which has one, and the ports that lead to it. */
+const userNetwork = v.object({
+  backend: v.picklist(["passt", "qemu"]), // what serves it
+  forwards: v.array(
+    v.object({ protocol: v.picklist(["tcp", "udp"]), address: v.string(), host: port, guest: port }), // IPv4
+  ),
+});
+
+/** An image that an instance stands on, or may be rebuilt on: its layers stay for that, whoever deletes the image. */
+const base = v.object({
+  image: v.string(), // id
+  name: v.string(), // what it was called then
+  disks: v.array(v.object({ device: v.string(), layer: v.string(), sizeBytes: bytes })), // none of a lender's
+  uefi: v.boolean(), // of a guest with UEFI
+  tpm: v.boolean(), // it keeps what a TPM held, which goes with the image
+});
+
 /** What estrato knows of a libvirt domain beyond libvirt's own definition. */
 const instance = v.object({
   id: v.string(), // the libvirt UUID
   name: v.string(),
   origin: v.picklist(["created", "adopted"]),
-  image: v.nullable(v.string()), // id of the image or snapshot it was made from
+  image: v.nullable(v.string()), // id of the image or snapshot it was made from, or of the image it was rebuilt on
+  base: v.optional(base), // what it is rebuilt on where nothing else is named; absent: it was made from no image
   flavor: v.nullable(v.string()),
   keyName: v.nullable(v.string()),
   owner: v.string(),
@@ -102,6 +122,7 @@ const instance = v.object({
   current: v.nullable(v.string()), // the snapshot that its heads stand on directly
   undo: v.nullable(v.string()), // the automatic snapshot that `snapshot unrevert` goes back to
   addresses: v.array(v.object({ network: v.string(), mac: v.string(), ip: v.string() })), // our DHCP reservations
+  userNetwork: v.optional(userNetwork), // absent: it has none, or nobody has asked for a port of it
   seed: v.nullable(v.string()), // path of its NoCloud seed
   shelved: v.nullable(shelved), // null: libvirt has its domain
   // What an adopted one's definition said that we may change; absent: nobody wrote it down, or we made it
@@ -147,6 +168,9 @@ const snapshot = v.object({
   ramBytes: v.nullable(bytes),
   flavor: v.nullable(v.string()),
   schedule: v.optional(v.string()), // sch-…, that took it; absent: none did. Nobody can set it
+  seed: v.optional(v.string()), // path of the seed that it had, where that is not its first one
+  // Kept by a rebuild: what the instance was made of before, and is again once that is taken back
+  madeOf: v.optional(v.object({ image: v.nullable(v.string()), base: v.optional(base) })),
   owner: v.string(),
   createdAt: time,
   expiresAt: v.nullable(time),
@@ -165,10 +189,18 @@ const image = v.object({
   minDiskBytes: bytes,
   minRamBytes: bytes,
   source: v.object({
-    kind: v.picklist(["file", "snapshot", "instance", "volume"]),
+    kind: v.picklist(["file", "url", "snapshot", "instance", "volume"]),
     id: v.nullable(v.string()),
     name: v.string(),
   }),
+  // Of one that was downloaded: the sum that was found, and by what it was compared
+  download: v.optional(
+    v.object({
+      url: v.string(),
+      checksum: v.string(), // sha256:…, sha512:…
+      verified: v.picklist(["signature", "checksum", "none"]),
+    }),
+  ),
   definition: v.nullable(v.string()), // the instance's definition it came with, a file name under records/
   nvram: v.nullable(v.string()),
   tpm: v.nullable(v.string()),
@@ -305,7 +337,7 @@ export const stateSchema = v.object({
 });
 
 /** Of the records that others hold copies of: the journal, and what lies beside the state. */
-export const recordSchemas = { layer, volume, instance, shelved, snapshot, image, schedule };
+export const recordSchemas = { layer, volume, instance, userNetwork, shelved, snapshot, image, schedule, base };
 
 export type Binding = v.InferOutput<typeof binding>;
 export type State = v.InferOutput<typeof stateSchema>;
@@ -313,6 +345,7 @@ export type Layer = v.InferOutput<typeof layer>;
 export type Volume = v.InferOutput<typeof volume>;
 export type Instance = v.InferOutput<typeof instance>;
 export type Shelved = v.InferOutput<typeof shelved>;
+export type Base = v.InferOutput<typeof base>;
 export type Snapshot = v.InferOutput<typeof snapshot>;
 export type SnapshotMemory = v.InferOutput<typeof snapshotMemory>;
 export type Image = v.InferOutput<typeof image>;

@@ -1,5 +1,6 @@
 /** What a change is made of: steps, how they are performed, and how a plan shows them. */
 import { EstratoError } from "../../errors.ts";
+import { followingOf } from "../forwards/after-start.ts";
 import { keepChange } from "../instances/kept-definition.ts";
 import type { Action, CopySums } from "../model/action.ts";
 import type { Command } from "../model/host.ts";
@@ -64,7 +65,8 @@ export async function planView(
     const commands: Command[] = [];
     for (const action of toldActions(step)) {
       const isIdle = action.do === "unlink" && !told.has(action.path) && (await isMissing(world, action.path));
-      if (!isIdle) commands.push(...world.host.commandsFor(action));
+      const performed = isIdle ? [] : [action, ...(await followingOf(world, action))];
+      for (const one of performed) commands.push(...world.host.commandsFor(one));
       for (const path of pathsIn(action)) told.add(path);
     }
     const isOf = of !== undefined && !step.title.includes(of);
@@ -112,6 +114,7 @@ export async function perform(
       // A copy loses nothing when it is cut; everything else in flight is let finish, unless it says that it may stop.
       ...(action.do === "convert" || "mayStop" in action ? { signal: world.signal } : {}),
       ...(title === null ? {} : { onProgress: (fraction) => world.report.progress(title, fraction, moved) }),
+      ...(title === null ? {} : { onBytes: tellBytes(world, title) }),
       ...(sums === undefined ? {} : { sums }),
       ...(world.report.detail === undefined ? {} : { onStall: (ms: number) => tellStall(world, ms) }),
     });
@@ -119,6 +122,7 @@ export async function perform(
       throw removed(error) ?? error;
     });
     await keepChange(world, action);
+    await perform(world, locks, await followingOf(world, action), title);
   }
 }
 
@@ -130,6 +134,11 @@ function removed(error: unknown): EstratoError | null {
     hint: "Put it back where it was, from a copy or by mounting the disk that it lies on; then: estrato doctor --repair.",
     cause: error,
   });
+}
+
+function tellBytes(world: World, title: string) {
+  return (done: number, total: number | null) =>
+    world.report.progress(title, total === null ? null : done / total, total === null ? {} : { totalBytes: total });
 }
 
 function tellStall(world: World, ms: number): void {

@@ -27,9 +27,9 @@ export interface FilePort {
   readText(path: string, maxBytes: number): Promise<{ readonly text: string; readonly uid: number } | null>;
   /**
    * Opens a file from outside and keeps it open, so that what was checked is what will be read, whatever becomes of its
-   * name. "not_found", "host".
+   * name. "not_found", "host". `calledAs`: what people know it by, where that is not its path.
    */
-  holdFile(path: string): Promise<HeldFile>;
+  holdFile(path: string, calledAs?: string): Promise<HeldFile>;
   /**
    * SHA-256 of each block of a file. A block for which `known` has a sum is not read: that one is taken. "not_found".
    * `onProgress`: the fraction that is done.

@@ -1,5 +1,7 @@
 /** What core asks of libvirt: domains and what runs in them, definitions, secrets, networks. */
 import type {
+  AgentAnswer,
+  AgentCommand,
   Command,
   DefinitionEdit,
   DomainDefinition,
@@ -7,12 +9,14 @@ import type {
   DomainOutline,
   DomainStatus,
   DomainSummary,
+  Forward,
   HostCapabilities,
   NetworkInfo,
   NewDomain,
   QemuDisk,
   SecretSummary,
   TakenDefinition,
+  UserBackend,
 } from "../model/host.ts";
 
 /**
@@ -51,11 +55,23 @@ export interface LibvirtPort {
   /** "frozen" or "thawed"; null where no agent answers. */
   agentFreezeStatus(uuid: string): Promise<"frozen" | "thawed" | null>;
   agentAddresses(uuid: string): Promise<string[] | null>;
+  /**
+   * One command to a guest's agent, which has `timeoutMs` for it. Nothing of it is in any process's arguments. Asked
+   * once.
+   */
+  agentCommand(uuid: string, command: AgentCommand, timeoutMs: number): Promise<AgentAnswer>;
   /** The secrets that libvirt holds, without their values. */
   listSecrets(): Promise<SecretSummary[]>;
   network(name: string): Promise<NetworkInfo | null>;
   listNetworks(): Promise<string[]>;
   capabilities(): Promise<HostCapabilities>;
+  /** What would serve a new guest's network that needs no root; null where nothing here does. */
+  userBackend(): Promise<UserBackend | null>;
+  /**
+   * The ports that lead into a running domain whose network QEMU serves itself; null where it is off or has no such
+   * network.
+   */
+  liveForwards(uuid: string): Promise<Forward[] | null>;
   /** Edits a definition in place: what we don't know survives. */
   editDefinition(xml: string, edit: DefinitionEdit): string;
   /** A new domain's document. */

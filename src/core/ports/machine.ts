@@ -1,6 +1,6 @@
 /** What core asks of the machine itself: its users, its crontab, programs, and every change of it (an `Action`). */
 import type { Action, PerformOptions } from "../model/action.ts";
-import type { Command, CronEntry, Crontab, HostUser } from "../model/host.ts";
+import type { Command, CronEntry, Crontab, Endpoint, Forward, HostUser, Listening } from "../model/host.ts";
 
 /** The machine. Everything may throw EstratoError. */
 export interface MachinePort {
@@ -15,8 +15,10 @@ export interface MachinePort {
    * crontab.
    */
   cronLine(file: string | null, entry: CronEntry): string;
-  /** Does an ssh server greet at this address, port 22, within the limit? False too when `signal` aborts. */
-  sshGreets(address: string, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
+  /** Does an ssh server greet there within the limit? False too when `signal` aborts. */
+  sshGreets(at: Endpoint, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
+  /** May we listen at the host's end of it, at this moment? */
+  tryListening(forward: Forward): Promise<Listening>;
   /** Runs a program that owns the terminal (ssh, a console); returns its exit code. */
   interactive(command: Command): Promise<number>;
   /** The commands that `perform` would start, for people: pure. */

@@ -1,6 +1,7 @@
 /** `unshelve`: the domain comes back as it was, on the disks as they were; the image goes. Moves no data. */
 import { EstratoError } from "../../errors.ts";
 import { hasOwnTpm, nvramFile, pathsOf, requireCopies } from "../firmware.ts";
+import { requireFree } from "../forwards/free-ports.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { recordedDefinition } from "../instances/definition-file.ts";
 import { findInstance } from "../instances/find.ts";
@@ -63,6 +64,7 @@ async function unshelveLocked(world: World, locks: HeldLocks, uuid: string): Pro
   await requireDisksBack(world, state, shelf);
   await requireDisks(world, state, shelf);
   await requireCopies(world, shelf.image, `instance ${record.name}`);
+  if (shelved.was !== "off") await requireFree(world, state, uuid, record.userNetwork?.forwards ?? []);
   const xml = await definition(world, state, shelf);
   const data = planData(world, state, shelf, world.host.parseDefinition(xml));
   const reservations = record.addresses.map((address): Action => {

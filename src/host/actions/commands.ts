@@ -5,9 +5,12 @@ import type { Command } from "../../core/model/host.ts";
 import { accessCommands } from "../access.ts";
 import { crontabCommands } from "../crontab.ts";
 import { markWords } from "../domain-marks.ts";
+import { curl } from "../download/curl.ts";
+import { addForward, monitorWords } from "../forward-words.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
-import { seedCommand } from "../seed.ts";
+import { renewSeedCommands, seedCommand } from "../seed.ts";
+import { sysprep } from "../sysprep.ts";
 import type { Virsh } from "../virsh.ts";
 import {
   type Below,
@@ -141,6 +144,10 @@ export function commandsFor(
       return [{ program: "rm", args: ["-rf", tpmFolder(folders, action.domain)] }];
     case "convert":
       return [convert(action, `${action.to}.part`, below), { program: "mv", args: [`${action.to}.part`, action.to] }];
+    case "sysprep":
+      return [sysprep(action)];
+    case "download":
+      return [curl(action)];
     case "convert-delta":
       return [...convertDelta(action, action.to), { program: "mv", args: [`${action.to}.part`, action.to] }];
     case "move-folder":
@@ -164,12 +171,16 @@ export function commandsFor(
       return [
         virsh(...updateNetwork(action.network, "delete", hostXml({ ...action, name: "" }), ["--live", "--config"])),
       ];
+    case "set-forwards":
+      return action.forwards.map((one) => virsh(...monitorWords(action.domain, addForward("hostnet0", one))));
     case "run-hook":
       return [{ program: action.path, args: [] }];
     case "set-crontab":
       return crontabCommands(action);
     case "create-seed":
       return [seedCommand(action.path, `${dirname(action.path)}/seed`)];
+    case "renew-seed":
+      return renewSeedCommands(action);
   }
 }
 

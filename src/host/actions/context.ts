@@ -1,12 +1,12 @@
 /** What every action is carried out with. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Action, PerformOptions } from "../../core/model/action.ts";
 import type { DomainState } from "../../core/model/host.ts";
 import { NoAnswer } from "../../errors.ts";
 import type { RunOptions } from "../child.ts";
 import { SYSTEM_FOLDERS } from "../libvirt-folders.ts";
+import { withFolder } from "../own-folder.ts";
 import { CHANGE_TAKES } from "../patience.ts";
 import type { Processes } from "../process.ts";
 import type { Virsh } from "../virsh.ts";
@@ -43,14 +43,11 @@ export function virshWords(action: Action): readonly string[] | undefined {
 
 /** Hands `use` a document as a file of our own, mode 0600: a definition may hold a password of the screen. */
 export async function withFile<T>(text: string, use: (path: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "estrato-")); // mode 0700
-  try {
+  return withFolder(async (folder) => {
     const path = join(folder, "document.xml");
     await writeFile(path, text, { mode: 0o600 });
-    return await use(path);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    return use(path);
+  });
 }
 
 /**

@@ -2,7 +2,7 @@
  * A definition that comes from outside is a proposal (DESIGN.md, invariant 16): from it a new one is built, of what is
  * taken by name alone (rules.ts).
  */
-import type { TakenDefinition } from "../../core/model/host.ts";
+import type { CardSource, TakenDefinition } from "../../core/model/host.ts";
 import { interfaceXml } from "../domain-new.ts";
 import {
   attribute,
@@ -269,7 +269,10 @@ function takeCard(
 ): Element | null {
   const type = attribute(card, "type") ?? "";
   const network = type === "network" ? attribute(childNamed(card, "source"), "network") : null;
-  const isKept = network !== null && NETWORK.test(network) && (from === "here" || network === NETWORK_OF_ALL);
+  // A network of its own user names nothing of a host; the ports of one that lead to it are not taken.
+  const isOwn = type === "user";
+  const isKept =
+    isOwn || (network !== null && NETWORK.test(network) && (from === "here" || network === NETWORK_OF_ALL));
   const where = network ?? attribute(childNamed(card, "source"), "bridge") ?? "";
   const words = `interface (${type}${where === "" ? "" : ` ${where}`})`;
   const isFirst = place === 0 && CARDS.includes(type);
@@ -280,7 +283,10 @@ function takeCard(
   }
   const mac = attribute(childNamed(card, "mac"), "address") ?? "";
   const used = MAC.test(mac) ? mac.toLowerCase() : `52:54:00:00:00:${place.toString(16).padStart(2, "0")}`;
-  const written = interfaceXml({ network: isKept && network !== null ? network : NETWORK_OF_ALL, mac: used });
+  const source: CardSource = isOwn
+    ? { user: { backend: "qemu", forwards: [] } }
+    : { network: isKept && network !== null ? network : NETWORK_OF_ALL };
+  const written = interfaceXml({ ...source, mac: used });
   const made = document.importNode(parseXml(written.trim(), "interface").documentElement as Element, true);
   const copy = copyTaken(document, withoutAttributes(card, ["type", "trustGuestRxFilters"]), CARD, "interface", left);
   for (const child of elementsOf(copy)) {

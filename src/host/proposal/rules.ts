@@ -127,7 +127,7 @@ export const DISK: Rule = {
 
 export const CARD: Rule = {
   children: { mac: {}, model: { attributes: { type: WORD } }, boot, address },
-  unsaid: [...own, "source", "target"],
+  unsaid: [...own, "source", "target", "backend", "portForward"],
 };
 
 /** Those that stand in the guest alone. */

@@ -13,9 +13,9 @@ declare -A suite_of=([12]=bookworm [13]=trixie)
 tool_packages=(debootstrap dosfstools e2fsprogs fdisk iproute2 mtools qemu-utils syslinux syslinux-common tini)
 
 # What makes a generation, and what tests call beside it; cron brings crontab, which `estrato schedule` writes; exFAT is a file system
-# without holes, links and modes; strace puts errors of a disk in, and tells what a power cut would leave.
-generation_packages=(acl cron dnsmasq-base dosfstools e2fsprogs exfat-fuse exfatprogs fdisk iproute2 iptables libvirt-clients libvirt-daemon-system mtools
-  openssh-client ovmf procps qemu-system-x86 qemu-utils strace swtpm swtpm-tools xorriso)
+# without holes, links and modes; passt serves a network without root; strace puts errors of a disk in, and tells what a power cut would leave.
+generation_packages=(acl cron curl dnsmasq-base dosfstools e2fsprogs exfat-fuse exfatprogs fdisk gpgv iproute2 iptables libvirt-clients libvirt-daemon-system mtools
+  openssh-client ovmf passt procps qemu-system-x86 qemu-utils strace swtpm swtpm-tools xorriso)
 
 # What the machine's own generation has beside that: libguestfs takes 100 packages, and one generation of it is enough.
 machine_packages=(guestfish)

@@ -60,7 +60,7 @@ export const virsh = kind(
   "virsh",
   input,
   async ([answers, failing]) => {
-    const host = libvirtHost(virshOf(new Map(answers), failing));
+    const host = libvirtHost(virshOf(new Map(answers), failing), {});
     await refusing(() => host.listDomains());
     await refusing(() => host.domainOutlines(() => true));
     await refusing(() => host.domainStatuses());

@@ -49,7 +49,7 @@ test("what is on this host is completed: networks, owners, backups, values of se
     const { stdout } = await runLine(["__complete", ...words], { host, store, ids: on.ids, clock: on.clock });
     return stdout.split("\n").flatMap((line) => (line === "" ? [] : [line.split("\t")[0] ?? ""]));
   };
-  expect(await here("instance", "create", "web9", "--network", "")).toEqual(["default", "none"]);
+  expect(await here("instance", "create", "web9", "--network", "")).toEqual(["default", "user", "none"]);
   expect(await here("volume", "list", "--owner", "")).toEqual(["self", "all", "ana"]);
   expect(await here("snapshot", "list", "web1", "--owner", "a")).toEqual(["all", "ana"]);
   expect(await here("config", "set", "color", "")).toEqual(["auto", "always", "never"]);

@@ -70,7 +70,10 @@ const DEFAULTS = [
 test.each(DEFAULTS)("the default %s is one's own or the system's", async (key, value, line, holds) => {
   for (const scope of ["user", "system"]) {
     const on = await estate();
-    const how = { env: { XDG_CONFIG_HOME: join(folder, scope) }, systemFolder: join(folder, scope, "etc") };
+    const how = {
+      env: { XDG_CONFIG_HOME: join(folder, scope), ESTRATO_NETWORK: undefined },
+      systemFolder: join(folder, scope, "etc"),
+    };
     const options = key === "format" ? "" : " -f json";
     const before = await run(on, `${line}${options}`, how);
     if (before.exit === 0 && key !== "format") expect(JSON.parse(before.stdout), scope).not.toMatchObject(holds);

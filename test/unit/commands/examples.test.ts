@@ -7,13 +7,16 @@ import { parseLine } from "../../../src/commands/framework/parse.ts";
 import { resolve } from "../../../src/commands/framework/resolve.ts";
 import { catalogue } from "../../../src/program.ts";
 import { fakeClock, fakeIds } from "../../fake/clock.ts";
+import { sumOf } from "../../fake/host-files.ts";
+import { newFile } from "../../fake/host-images.ts";
 import { command, newEstate } from "../core/instances/world.ts";
 import { type Bed, UUID } from "../core/world.ts";
 import { allExamples } from "./examples.ts";
 import { type LineResult, runLine } from "./line.ts";
 
 /** Those that need somebody in the guest, at the terminal or behind the pipe: guest tests and the demo run these. */
-const IN_A_GUEST = /^(instance (ssh|console|screenshot|log)|wait|image (create|save) \S+ --file -)( |$)|--wait |--boot/;
+const IN_A_GUEST =
+  /^(instance (ssh|console|screenshot|log|exec|push|pull)|wait|image (create|save) \S+ --file -)( |$)|--wait |--boot/;
 
 const PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ana@here\n";
 const TARGET = "/mnt/backup";
@@ -44,10 +47,15 @@ const WORLD = [
 /** What is done before those that need another beginning. */
 const FIRST: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^snapshot unrevert web1/, ["snapshot revert web1/before-upgrade"]],
+  [/^instance rebuild web1 --image debian13/, ["image create debian13 --from-snapshot web2/clean"]],
   [/^unshelve/, ["shelve web1 pc-1 pc-2 lab-1 lab-2"]],
   [/--as-it-was/, ["instance delete web1 -y", "volume delete extra -y"]],
   [/^image unshare .*--with/, ["image share golden --with bob"]],
   [/^(instance resize (?!.*--restart)|instance set web1 --name)/, ["instance stop web1"]],
+  [
+    /^instance set .*--(no-)?forward/,
+    ["instance delete web1 -y", "instance create web1 --image debian12 --network user"],
+  ],
   [/^volume attach/, ["snapshot delete web1/before-upgrade --children -y"]],
 ];
 
@@ -77,12 +85,26 @@ async function mustDo(on: Bed, line: string): Promise<string> {
   return stdout;
 }
 
+/** What Ubuntu's server of images gives, as the manual takes it. */
+function serveNoble({ machine }: Bed): void {
+  const folder = "https://cloud-images.ubuntu.com/noble/current";
+  const name = "noble-server-cloudimg-amd64.img";
+  const image = newFile({ sizeBytes: 65536 });
+  const hex = sumOf({ ...machine, files: new Map([["served", image]]) }, "served", "sha256");
+  machine.web.set(`${folder}/${name}`, { image });
+  machine.web.set(`${folder}/SHA256SUMS`, { text: `${hex} *${name}\n` });
+  machine.web.set(`${folder}/SHA256SUMS.gpg`, {
+    text: "signed with /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg",
+  });
+}
+
 async function build(): Promise<Bed> {
   const on: Bed = { ...newEstate(), clock: fakeClock() };
   const { host } = command(on);
   on.machine.users.push({ name: "bob", uid: 3004, home: "/home/bob" });
   for (const file of ["debian-12.qcow2", "debian-12-generic-amd64.qcow2", "d.qcow2", "/disks/legacy.qcow2"])
     host.addFile(join(home, file), { content: { 0: "boot" } });
+  serveNoble(on);
   host.addFile(join(home, "data3.key"), { format: "raw", text: "sesame\n" });
   host.addDomain({
     name: "legacy",
@@ -96,7 +118,8 @@ async function build(): Promise<Bed> {
     "/opt/estrato/bin/estrato",
   ])
     host.addFile(file, { mode: 0o755, uid: 0 });
-  for (const folder of [TARGET, "/srv/backup", "/mnt/usb", "/mnt/archive"]) on.machine.folders.add(folder);
+  for (const folder of [TARGET, "/srv/backup", "/mnt/usb", "/mnt/archive", "/sys/class/net/br0/bridge"])
+    on.machine.folders.add(folder);
   for (const line of WORLD) {
     on.clock.advance(60_000);
     await mustDo(on, line);

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { fakeHost } from "../../fake/host.ts";
+import { newFile } from "../../fake/host-images.ts";
 import { fakeDisk, fakeStore } from "../../fake/store.ts";
 import { type LineOptions, runLine } from "./line.ts";
 
 const CONTENT = { 0: "boot", 3: "root" };
+const SUM = `sha256:${"a".repeat(64)}`;
 
 async function withImage() {
   const host = fakeHost();
@@ -35,10 +37,26 @@ test("image show has the keys that the contract names, in snake_case", async () 
     min_disk_bytes: 1048576,
     min_ram_bytes: 0,
     source: { kind: "file", id: null, name: "/in/debian.qcow2" },
+    source_url: null,
+    checksum: null,
+    verified: null,
     created_at: "2025-01-01T00:00:00.000Z",
     protected: false,
     properties: { os: "debian" },
   });
+});
+
+test("image show says where an image came from, and a list is filtered by what vouches for it", async () => {
+  const at = await withImage();
+  const url = "https://images.example.org/disk.qcow2";
+  at.host.machine.web.set(url, { image: newFile({ sizeBytes: 65536 }) });
+  const made = await runLine(["image", "create", "loaded", "--url", url, "-f", "json"], at);
+  expect(made).toMatchObject({ exit: 0, stderr: expect.stringMatching(/nothing vouches for it.*sha256:[0-9a-f]{64}/) });
+  const shown = await json(["image", "show", "loaded"], at);
+  const checksum = expect.stringMatching(/^sha256:[0-9a-f]{64}$/);
+  expect(shown).toMatchObject({ source: { kind: "url", name: url }, source_url: url, checksum, verified: "none" });
+  const names = ["-f", "value", "-c", "name"];
+  expect((await runLine(["image", "list", "--filter", "verified=none", ...names], at)).stdout).toBe("loaded\n");
 });
 
 test("image list prints what is asked for, and an empty list as one", async () => {
@@ -56,6 +74,14 @@ test.each([
   ["a format without a file", ["--from-instance", "web1", "--disk-format", "raw"]],
   ["a disk left out of a file", ["--file", "/in/debian.qcow2", "--exclude-disk", "vdb"]],
   ["an unknown format", ["--file", "/in/debian.qcow2", "--disk-format", "vmdk"]],
+  ["preparing a file", ["--file", "/in/debian.qcow2", "--sysprep"]],
+  ["a sum of a file", ["--file", "/in/debian.qcow2", "--checksum", SUM]],
+  ["a list of sums and a sum", ["--url", "https://h/x", "--checksum", SUM, "--checksums", "SHA256SUMS"]],
+  ["a keyring without a list", ["--url", "https://h/x", "--keyring", "images.gpg"]],
+  ["a malformed sum", ["--url", "https://h/x", "--checksum", "d41d8cd98f00b204e9800998ecf8427e"]],
+  ["another scheme", ["--url", "ftp://h/x", "--checksum", SUM]],
+  ["a list by another scheme", ["--url", "https://h/x", "--checksums", "ftp://h/SHA256SUMS"]],
+  ["plain http that nothing vouches for", ["--url", "http://h/x"]],
   ["a malformed size", ["--file", "/in/debian.qcow2", "--min-ram", "lots"]],
 ])("image create refuses %s in one line", async (_, words) => {
   const result = await runLine(["image", "create", "silver", ...words], await withImage());

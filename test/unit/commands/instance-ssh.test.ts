@@ -49,7 +49,7 @@ describe("instance ssh", () => {
     const looks: string[] = [];
     const connected: Command[] = [];
     const change: Partial<HostPort> = {
-      sshGreets: async (address) => looks.push(address) >= at,
+      sshGreets: async ({ address }) => looks.push(address) >= at,
       interactive: async (one) => {
         connected.push(one);
         return 0;
@@ -110,7 +110,7 @@ describe("instance ssh", () => {
     const { exit } = await run(estate, "instance ssh web1", {
       agentPing: async () => true,
       agentAddresses: async () => told.shift() ?? [],
-      sshGreets: async (address) => looks.push(address) === 2,
+      sshGreets: async ({ address }) => looks.push(address) === 2,
       interactive: async (one) => connected.push(one) - 1,
     });
     expect({ exit, looks }).toEqual({ exit: 0, looks: ["10.0.0.7", "10.0.0.8"] });

@@ -7,13 +7,15 @@ import type { Command } from "../../../src/core/model/host.ts";
 import { missingProgram } from "../../../src/host/process-failure.ts";
 import { command } from "../core/world.ts";
 import { domainOf, estate, run } from "./estate.ts";
+import { reaching } from "./lines/instance-guest.ts";
 import { looking } from "./lines/instance-look.ts";
 import { making } from "./lines/instance-make.ts";
 import { powering } from "./lines/instance-power.ts";
+import { rebuilding } from "./lines/instance-rebuild.ts";
 import { shelving } from "./lines/instance-shelf.ts";
 import { testNoun } from "./verb-tests.ts";
 
-await testNoun("instance", instance, { ...making, ...looking, ...powering, ...shelving });
+await testNoun("instance", instance, { ...making, ...looking, ...powering, ...rebuilding, ...reaching, ...shelving });
 
 test("instance create --count tries all: one whose name is taken fails alone", async () => {
   const on = await estate();
@@ -143,6 +145,8 @@ test.each([
   ["wait volume data1 --for status=available", 0],
   ["wait volume data2 --for status=available --timeout 1s", 7],
   ["wait backup nightly --for status=available", 0],
+  ["wait backup nightly --target /backups --for status=available", 0],
+  ["wait backup nightly --target /elsewhere --for status=available", 6],
   ["wait volume nosuch --for status=available", 4],
   ["wait volume data1 --for status=active", 2],
   ["wait backup nightly --for agent", 2],
@@ -161,7 +165,8 @@ test("instance stop --no-wait asks the guest alone", async () => {
 test.each([
   ["wait instance web1 --for happiness", "not something to wait for"],
   ["wait image web1 --for status=active", 'NOUN "image": unknown'],
-  ["wait web1 --for address", 'NOUN "web1": unknown. Give one of instance, '],
+  ["wait web1 --for address", 'NOUN "web1": unknown. Did you mean "estrato wait instance web1"? Or one of snapshot, '],
+  ["wait volume data1 --for status=available --target /backups", "--target is of backups, not of volumes"],
   ["wait instance web1 --for status=runing", '"runing": no instance ever has that status'],
 ])("exit 2 and one line: %s", async (line, words) => {
   const { exit, stdout, stderr } = await run(await estate(), line);

@@ -52,7 +52,8 @@ export async function runLine(words: readonly string[], options: LineOptions = {
   const streams = fakeStreams({ terminal: options.terminal ?? false, input: options.input ?? "" });
   const exit = await main(words, {
     streams,
-    env: { XDG_CONFIG_HOME: "/nowhere", HOME: "/nowhere", ...options.env },
+    // The machine in memory has a network, as one of the whole machine has.
+    env: { XDG_CONFIG_HOME: "/nowhere", HOME: "/nowhere", ESTRATO_NETWORK: "default", ...options.env },
     uid: options.uid ?? 1000,
     program: { node: "/usr/bin/node", path: "/opt/estrato/bin/estrato" },
     signal: options.signal ?? new AbortController().signal,

@@ -58,3 +58,9 @@ test("a list loads the store with valibot, and neither conf nor the host's packa
   expect([...packagesOf("src/storage.ts")]).toEqual(["valibot"]);
   expect([...packagesOf("src/commands/framework/run.ts")]).toEqual([]);
 });
+
+test("what reads libvirt's plain XML does not load the parser with it", () => {
+  const reading = Object.values(metafile.outputs).filter(({ inputs }) => inputs["src/host/xml.ts"] !== undefined);
+  expect(reading).toHaveLength(1);
+  expect(Object.keys(reading[0]?.inputs ?? {}).filter((path) => path.includes("@xmldom"))).toEqual([]);
+});

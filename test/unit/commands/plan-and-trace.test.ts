@@ -4,13 +4,16 @@ import type { LoadVerb } from "../../../src/commands/framework/tree.ts";
 import { COLLECTED_LATER } from "../../../src/core/layers/freed.ts";
 import type { Action } from "../../../src/core/model/action.ts";
 import { catalogue } from "../../../src/program.ts";
+import { newFile } from "../../fake/host-images.ts";
 import { expectSchemaOf } from "../../schemas.ts";
 import { type Bed, command } from "../core/world.ts";
 import { printed, run } from "./estate.ts";
 import { taking as backupTaking } from "./lines/backup-take.ts";
 import { using as backupUsing } from "./lines/backup-use.ts";
+import { reaching } from "./lines/instance-guest.ts";
 import { making } from "./lines/instance-make.ts";
 import { powering } from "./lines/instance-power.ts";
+import { rebuilding } from "./lines/instance-rebuild.ts";
 import { shelving } from "./lines/instance-shelf.ts";
 import { taking } from "./lines/snapshot-take.ts";
 import { using } from "./lines/snapshot-use.ts";
@@ -47,6 +50,8 @@ async function traced(on: Bed, line: string, one: Well): Promise<{ text: string;
 const DATA9 = "volume create data9 --size 1M";
 const NIGHTLY = "schedule create nightly --backup web2 --cron 0·3·*·*·* --rotation 2 --target /backups";
 const withFile = (on: Bed) => command(on).host.addFile("/in/debian.qcow2", { content: { 0: "boot" } });
+const URL = "https://images.example.org/debian.qcow2";
+const withUrl = (on: Bed) => void on.machine.web.set(URL, { image: newFile({ sizeBytes: 65536 }) });
 const GOLDEN = "image create golden --from-snapshot web2/first";
 const lines =
   (...all: string[]) =>
@@ -65,10 +70,12 @@ const OTHERS: Well[] = [
   { line: "volume resize web1/vda 20G" },
   { line: "volume delete data1 -y" },
   { line: "image create golden --from-snapshot web1/upgrade" },
+  { line: "image create golden --from-snapshot web1/upgrade --sysprep" },
   { line: "image create golden --from-instance web1" },
   { line: "image create golden --from-instance web2 --exclude-disk vdb" },
   { line: "image create golden --from-volume data1" },
   { line: "image create golden --file /in/debian.qcow2", before: withFile },
+  { line: `image create golden --url ${URL}`, before: withUrl },
   { line: "image save debian12 --file /backups/debian.qcow2" },
   { line: "image set golden --protect", before: GOLDEN },
   { line: "image share golden --public", before: GOLDEN },
@@ -90,7 +97,7 @@ const OTHERS: Well[] = [
   { line: "doctor --repair" },
 ];
 
-const ALL: NounLines[] = [making, powering, shelving, taking, using, backupTaking, backupUsing];
+const ALL: NounLines[] = [making, powering, rebuilding, reaching, shelving, taking, using, backupTaking, backupUsing];
 const tables = ALL.flatMap((tables) =>
   Object.values(tables).flatMap(({ well, asks = [] }) => [
     ...well.filter(({ plan }) => plan !== undefined),

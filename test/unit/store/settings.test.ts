@@ -55,7 +55,7 @@ describe("settings", () => {
     );
     expect(values).toEqual({
       connect: "qemu:///session",
-      network: "default",
+      network: "user",
       backup_target: null,
       flavor: "small",
       rotation: null,
@@ -70,11 +70,12 @@ describe("settings", () => {
     });
     expect(() => statSync(join(root, "config"))).toThrow("ENOENT");
     expect(settings({ uid: 0 }).get("connect").value).toBe("qemu:///system");
+    expect(settings({ uid: 0 }).get("network").value).toBe("default");
   });
 
   it("hold as flag over environment over user over system over default", async () => {
     const origin = (options: Partial<SettingsOptions> = {}) => settings(options).get("network");
-    expect(origin()).toMatchObject({ value: "default", origin: "default", source: null });
+    expect(origin()).toMatchObject({ value: "user", origin: "default", source: null });
     await settings().set("network", "sys", "system");
     expect(origin()).toMatchObject({ value: "sys", origin: "system", source: join(root, "etc/config.json") });
     await settings().set("network", "mine", "user");

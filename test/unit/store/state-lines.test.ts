@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { passingRows } from "../../../src/core/model/passing.ts";
 import type { State } from "../../../src/core/model/state.ts";
 import { emptyState } from "../../../src/store/empty-state.ts";
 import { openStore, type Store } from "../../../src/store/index.ts";
@@ -35,6 +36,22 @@ describe("the text of a state", () => {
       expect(read.flavors.constructor).toBeUndefined();
     }
     expect(stateText(trustedState(stateText(withKeypairs([]))))).toBe(stateText(withKeypairs([])));
+  });
+
+  it("gives its rows one after the other, whether the table was asked for or not", () => {
+    const state = withKeypairs(ODD);
+    const read = trustedState(stateText(state));
+    for (const one of [state, read]) {
+      expect([...passingRows(one, "keypairs")]).toEqual(Object.values(state.keypairs));
+      expect([...passingRows(one, "targets")]).toEqual(ODD);
+      expect([...passingRows(one, "layers")]).toEqual([]);
+    }
+    const [kept] = Object.values(read.keypairs);
+    expect([...passingRows(read, "keypairs")][0]).toBe(kept);
+    const changed = changeOf(trustedState(stateText(state)), "here", (draft) => {
+      delete draft.keypairs[ODD[0] as string];
+    });
+    expect([...passingRows(changed.state, "keypairs")]).toEqual(Object.values(state.keypairs).slice(1));
   });
 
   it("that is trusted gives what nobody can change", () => {

@@ -72,7 +72,7 @@ async function run(
   process.once("SIGINT", interrupt);
   const exit = await main(words, {
     streams: process,
-    env: { ...env, XDG_CONFIG_HOME: "/nowhere", HOME: "/nowhere" },
+    env: { ESTRATO_NETWORK: "default", ...env, XDG_CONFIG_HOME: "/nowhere", HOME: "/nowhere" },
     uid: 1000,
     program: { node: "/usr/bin/node", path: "/opt/estrato/bin/estrato" },
     signal: interruption.signal,

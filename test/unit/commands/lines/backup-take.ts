@@ -49,7 +49,7 @@ export const taking: NounLines = {
       },
       {
         line: `backup create web1 --rotation 1 --type daily ${TO}`,
-        json: backup({ id: NEW, incremental: false, parent: null }),
+        json: backup({ id: NEW, incremental: false, parent: null, removed: [FIRST, SECOND] }),
         plan: ["qemu-img convert", `Backup ${FIRST} will go: beyond rotation 1.`],
         after: [IDS, `${[OTHER, NEW].join("\n")}\n`],
       },

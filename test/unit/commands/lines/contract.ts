@@ -49,6 +49,14 @@ export const snapshot = (change: Change) => ({
 export const snapshotDetail = (change: Change) =>
   snapshot({ restorable: truth, restorable_reason: textOrNull, requires: null, ...change });
 
+export const rebuilt = (change: Change) => ({
+  instance: "web1",
+  image: "debian12",
+  kept: text,
+  kept_id: id("snap"),
+  ...change,
+});
+
 export const reverted = (change: Change) => ({
   instance: "web1",
   volume: null,
@@ -119,6 +127,7 @@ export const instanceDetail = (change: Change) =>
     status_reason: textOrNull,
     autostart: truth,
     networks: list,
+    forwards: list,
     current_snapshot: textOrNull,
     disks: list,
     ...change,

@@ -1,13 +1,27 @@
 /** What comes into being, changes and goes: `instance create`, `set`, `resize` and `delete`. */
 
+import type { Bed } from "../../core/world.ts";
 import { command } from "../../core/world.ts";
-import { befallen, busy, KEPT, onHost, SLOW, secretBackup } from "../estate.ts";
+import { befallen, busy, domainOf, KEPT, onHost, printed, SLOW, secretBackup } from "../estate.ts";
 import { type NounLines, refusals } from "../verb-lines.ts";
 import { instanceDetail } from "./contract.ts";
 
 const NEW = "00000000-1111-4000-8000-000000000001";
 const FROM = "instance create web9 --image debian12";
 const NAMES = "instance list -f value -c name";
+
+const BUSY = { protocol: "tcp", address: "127.0.0.1", host: 3000, guest: 1 } as const;
+
+const withBridge = ({ machine }: Bed) => void machine.folders.add("/sys/class/net/br0/bridge");
+
+/** web2 is on a network of its own user, and a port leads to its ssh. */
+const onUser = async (on: Bed) => {
+  const domain = domainOf(on, "web2");
+  domain.inactive = domain.inactive
+    .replace(/<interface type=(["'])network\1/, '<interface type="user"')
+    .replace(/<source network=[^>]*>/, "");
+  await printed(on, "instance set web2 --forward 20000:22");
+};
 
 export const making: NounLines = {
   create: {
@@ -39,6 +53,7 @@ export const making: NounLines = {
           properties: { role: "front" },
           autostart: false,
           networks: ["default"],
+          forwards: [],
           current_snapshot: null,
         }),
         notes: [SLOW],
@@ -60,10 +75,41 @@ export const making: NounLines = {
         plan: ["define"],
       },
       {
+        line: `${FROM} --network user --forward 8080:80 --forward 0.0.0.0:5353:53/udp --no-start`,
+        json: instanceDetail({
+          addresses: [],
+          networks: ["user"],
+          forwards: [
+            { protocol: "tcp", address: "127.0.0.1", host_port: 8080, guest_port: 80 },
+            { protocol: "udp", address: "0.0.0.0", host_port: 5353, guest_port: 53 },
+            { protocol: "tcp", address: "127.0.0.1", host_port: 24_000, guest_port: 22 }, // of user 1000
+          ],
+        }),
+        notes: [SLOW],
+        plan: ["define"],
+      },
+      {
+        line: `${FROM} --network default,ip=192.168.122.8 --network bridge=br0,mac=52:54:00:99:00:01,ip=10.0.0.9/24`,
+        before: withBridge,
+        json: instanceDetail({
+          addresses: ["192.168.122.8"],
+          networks: ["default", "bridge=br0"],
+          macs: ["52:54:00:11:00:01", "52:54:00:99:00:01"],
+        }),
+        notes: [SLOW],
+        plan: ["xorriso", "define"],
+      },
+      {
         line: "instance create web9 --snapshot web1/first --wait agent --timeout 1m",
         json: instanceDetail({ image: "web1/first", vcpus: 1, ram_bytes: 268_435_456 }),
         notes: [SLOW],
         plan: ["qemu-img create", "start"],
+      },
+      {
+        line: "instance create web9 --snapshot web1/first --own-identity",
+        json: instanceDetail({ image: "web1/first" }),
+        notes: [SLOW],
+        plan: ["xorriso", "start"],
       },
       {
         line: "instance create web9 --boot-volume data1",
@@ -103,6 +149,16 @@ export const making: NounLines = {
         [`${FROM} --snapshot web1/first`, 2, "--image and --snapshot"],
         [`${FROM} --count 999999999`, 2, "--count 999999999: more than 1000"],
         [`${FROM} --ip 192.168.122.9 --count 2`, 2, "--ip and --count"],
+        [`${FROM} --network default,ip=192.168.122.9 --count 2`, 2, "--network with mac= or ip= and --count"],
+        [`${FROM} --network user --forward 8080:80 --count 2`, 2, "--forward and --count"],
+        [`${FROM} --network default,ip=192.168.122.9 --ip 192.168.122.9`, 2, "--ip and ip= of --network"],
+        [`${FROM} --network user --forward 8080`, 2, 'forward "8080"'],
+        [`${FROM} --network user --forward 80:80`, 2, "only root", onHost({ unprivileged: true })],
+        [`${FROM} --forward 8080:80`, 2, "--forward: ports lead to an instance on the network user"],
+        [`${FROM} --network user --network user`, 2, "an instance has one of that kind"],
+        [`${FROM} --network none --network default`, 2, "--network none"],
+        [`${FROM} --network lan,speed=9`, 2, "is none of its parts"],
+        [`${FROM} --network bridge=br0`, 4, "bridge br0: this host has none"],
         [`${FROM} --volume data1 --count 2`, 2, "--volume and --count"],
         [`${FROM} --no-start --wait agent`, 2, "--no-start and --wait"],
         [`${FROM} --passphrase-file /key`, 2, "--passphrase-file without --backup"],
@@ -121,6 +177,9 @@ export const making: NounLines = {
         [`${FROM} --volume nosuch`, 4, "volume nosuch: not found"],
         ["instance create web1 --image debian12", 5, "the name is taken"],
         [`${FROM} --ip 192.168.122.2`, 5, "192.168.122.2"],
+        [`${FROM} --network default,mac=52:54:00:00:00:01`, 5, "MAC 52:54:00:00:00:01: web1 has it"],
+        [`${FROM} --network user --forward 3000:80`, 5, "a process of this host has it", onHost({ listening: [BUSY] })],
+        [`${FROM} --network user`, 6, "neither passt nor this QEMU serves one", onHost({ userBackend: null })],
         [`${FROM} --volume data2`, 5, "data2"],
         [`${FROM} --user-data /nowhere/x`, 6, "no such file"],
         [FROM, 6, "space", onHost({ freeBytes: 1 })],
@@ -162,6 +221,14 @@ export const making: NounLines = {
         after: ["instance show web1 -f json -c properties --query properties", '{\n  "tier": "1"\n}\n'],
       },
       {
+        line: "instance set web2 --forward 8080:80 --no-forward 20000",
+        before: onUser,
+        json: instanceDetail({
+          forwards: [{ protocol: "tcp", address: "127.0.0.1", host_port: 8080, guest_port: 80 }],
+        }),
+        plan: ["Record them"],
+      },
+      {
         line: "instance set web2 --name shop",
         json: instanceDetail({ name: "shop" }),
         plan: ["domrename"],
@@ -179,6 +246,10 @@ export const making: NounLines = {
       ["instance set web1 --autostart maybe", 2, "Give one of on, off"],
       ["instance set web1 --property role", 2, "KEY=VALUE"],
       ["instance set web2 --name a/b", 2, 'it holds a "/"'],
+      ["instance set web1 --forward 80", 2, 'forward "80"'],
+      ["instance set web1 --no-forward web", 2, 'forward "web"'],
+      ["instance set web2 --name shop --forward 8080:80", 2, "--name and --forward"],
+      ["instance set web1 --forward 8080:80", 5, "no network of its own user"],
       ["instance set nosuch --autostart on", 4, "instance nosuch: not found"],
       ["instance set web1 --name shop", 5, "it runs, and libvirt renames only what is off"],
       ["instance set web2 --name web1", 5, "the name is taken"],
