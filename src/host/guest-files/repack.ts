@@ -75,6 +75,7 @@ async function packFile(
   });
   done.catch(() => {});
   const sink = tar.entry(header, (error) => settle(error));
+  sink.on("error", () => {}); // `done` says so
   for await (const chunk of content) if (!sink.write(chunk)) await Promise.race([once(sink, "drain"), done]);
   sink.end(undefined);
   await done;

@@ -3,7 +3,9 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { Writable } from "node:stream";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { targetOf } from "../../../src/commands/guest-files/words.ts";
 import type { GuestDisk } from "../../../src/core/model/guest-files.ts";
 import { requireKernel } from "../../../src/host/guest-files/appliance.ts";
 import { deviceOf, letterDevice } from "../../../src/host/guest-files/devices.ts";
@@ -11,10 +13,12 @@ import { nameText } from "../../../src/host/guest-files/entries.ts";
 import { quoted } from "../../../src/host/guest-files/fish.ts";
 import { openGuest } from "../../../src/host/guest-files/guest.ts";
 import { staysInside } from "../../../src/host/guest-files/links.ts";
-import { placeOf } from "../../../src/host/guest-files/outgoing.ts";
+import { type Outgoing, placeOf } from "../../../src/host/guest-files/outgoing.ts";
+import { repack } from "../../../src/host/guest-files/repack.ts";
 import { SYSTEM_FOLDERS } from "../../../src/host/libvirt-folders.ts";
 import { createProcesses } from "../../../src/host/process.ts";
 import { createVirsh } from "../../../src/host/virsh.ts";
+import type { Streams } from "../../../src/ui/streams.ts";
 import { type GuestRig, guestFilesContract, hostileTree } from "../../host/guest-files-contract.ts";
 
 const PROGRAMS = resolve("test/fake/programs");
@@ -176,6 +180,38 @@ describe("a kernel", () => {
     chmodSync(join(hidden.boot, "vmlinuz-6.1"), 0);
     await expect(requireKernel({}, hidden)).rejects.toMatchObject({ code: "host", hint: /chmod 0644/ });
   });
+});
+
+test("who reads an archive may stop, whatever is under way then", async () => {
+  const failures: unknown[] = [];
+  const note = (error: unknown) => failures.push(error);
+  process.on("uncaughtException", note);
+  onTestFinished(() => void process.off("uncaughtException", note));
+  let ended: (() => void) | undefined;
+  const stopped = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  async function* content() {
+    yield Buffer.alloc(512);
+    await stopped;
+    yield Buffer.alloc(512);
+  }
+  async function* entries(): AsyncGenerator<Outgoing> {
+    const file = { kind: "file", link: null, mode: 0o644, uid: 0, gid: 0, modifiedAt: new Date(0) } as const;
+    yield { ...file, place: ["a"], sizeBytes: 1024, content: content() };
+  }
+  const out = new Writable({
+    write(_chunk, _encoding, done) {
+      done(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+      setImmediate(() => ended?.());
+    },
+  });
+  out.on("error", () => {}); // as the program has it of standard output
+  const target = targetOf("-", { stdout: out } as unknown as Streams, false);
+  if (target.kind !== "archive") throw new Error("it is an archive");
+  await target.write(repack(entries(), () => {}));
+  for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(failures).toEqual([]);
 });
 
 test("links stay inside only where no way leads out, over other links either", () => {
