@@ -9,6 +9,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   "instance push": "as instance exec",
   "instance shelve": "the move says `shelve`",
   "instance unshelve": "the move says `unshelve`",
+  "snapshot extract": "it writes nothing but files of the user's, and starts a machine of its own for each time",
+  "backup extract": "the same",
 };
 
 async function changing(): Promise<string[]> {
