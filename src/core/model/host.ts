@@ -7,8 +7,8 @@
 export interface HiddenFile {
   readonly path: string;
   /**
-   * "unknown": it has no name that we give. "kept": a download, with which the same command goes on; "expired": one with
-   * which nobody has.
+   * "unknown": it has no name that we give. "kept": a download, with which the same command goes on; "expired": one
+   * with which nobody has.
    */
   readonly writer: "living" | "dead" | "kept" | "expired" | "unknown";
 }
