@@ -322,6 +322,8 @@ export interface Command {
 export interface NetworkInfo {
   readonly name: string;
   readonly active: boolean;
+  readonly mode?: string | null; // of `<forward>`; null: it leads nowhere
+  readonly bridge?: string | null; // of this host, that carries it
   readonly dhcp: {
     readonly start: string;
     readonly end: string;

@@ -230,7 +230,8 @@ test("pull brings a file whole, with its mode, in the place of a link and not th
   expect(readFileSync(join(here, "victim"), "utf8")).toBe("untouched");
   expect(readdirSync(here).sort()).toEqual(["data", "victim"]);
   expect((await run(on, `instance pull web1 ${guest}/data -`)).stdout).toHaveLength(bytes.toString().length);
-  expect((await run(on, "instance pull web1 /proc/self/status -")).stdout).toContain("Name:"); // it says that it is empty
+  // One that says that it is empty.
+  expect((await run(on, "instance pull web1 /proc/self/status -")).stdout).toContain("Name:");
 });
 
 test("pull believes nothing that a guest says of a file, and leaves what was here", async () => {
@@ -270,4 +271,10 @@ test("what a guest says of an error is one line without control characters", asy
   const { exit, stderr } = await run(on, "instance exec web1 -- true");
   expect(exit).toBe(1);
   expect(stderr).toMatch(/^estrato: instance web1: exec: [\x20-\x7e]*\n$/);
+});
+
+test("completion offers the instances that run, and no others", async () => {
+  const on = await estate();
+  const { stdout } = await run(on, "__complete instance exec ");
+  expect(stdout).toBe("legacy\trunning\nweb1\trunning\n");
 });

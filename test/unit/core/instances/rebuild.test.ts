@@ -84,6 +84,16 @@ describe("a rebuild", () => {
     await requireSound(on, "taken back twice");
   });
 
+  test("forgets the host keys that ssh has seen, which are others from then on", async () => {
+    const on = await made();
+    const known = command(on).store.paths.knownHosts(UUID);
+    for (const change of [() => rebuild(on), () => unrevert(on)]) {
+      command(on).host.addFile(known, { format: "raw", text: "web1 ssh-ed25519 AAAA" });
+      await change();
+      expect(on.machine.files.has(known)).toBe(false);
+    }
+  });
+
   test("leaves snapshots of before to be reverted to, with the seed that was booted with then", async () => {
     const on = await made();
     const first = await instanceIdOf(on);
