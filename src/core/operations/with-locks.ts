@@ -67,7 +67,8 @@ async function lock(world: World, names: readonly string[]): Promise<HeldLocks> 
     const volume = state.volumes[id]?.name ?? undefined;
     const schedule = state.schedules[id]?.name;
     const kinds = Object.entries({ instance, volume, schedule });
-    const what = kinds.flatMap(([kind, known]) => (known === undefined ? [] : [`${kind} ${known}`]))[0];
+    const known = kinds.flatMap(([kind, name]) => (name === undefined ? [] : [`${kind} ${name}`]))[0];
+    const what = known ?? (id.startsWith("download-") ? "a download from that URL" : undefined);
     if (what === undefined) throw error;
     throw new EstratoError("conflict", `${what}: another operation is in progress`, {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
