@@ -3,6 +3,7 @@ import { copyCopies, copyNames } from "../firmware.ts";
 import { type CreateInstanceOptions, createInstance } from "../instances/create.ts";
 import { recordedDefinition } from "../instances/definition-file.ts";
 import { findInstance } from "../instances/find.ts";
+import { notedSeed } from "../instances/seed.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { Instance, Snapshot, Volume } from "../model/state.ts";
 import type { PlanView } from "../operations/steps.ts";
@@ -140,6 +141,7 @@ async function recordSnapshot(world: World, { image, manifest }: Restored, id: s
     });
     draft.snapshots[id] = {
       id,
+      ...notedSeed(draft.instances[uuid]), // its seed stays what it is
       name: `restore-${manifest.id}`,
       type: "instance",
       instance: uuid,

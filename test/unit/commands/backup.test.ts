@@ -1,7 +1,21 @@
+import { expect, test } from "vitest";
 import backup from "../../../src/commands/backup/index.ts";
+import { stateOf } from "../core/world.ts";
+import { estate, printed } from "./estate.ts";
 import { taking } from "./lines/backup-take.ts";
 import { using } from "./lines/backup-use.ts";
 import { ofBackups } from "./lines/guest-files.ts";
 import { testNoun } from "./verb-tests.ts";
 
 await testNoun("backup", backup, { ...taking, ...using, ...ofBackups });
+
+test("what is brought back in place keeps the seed that the last rebuild gave it", async () => {
+  const on = await estate();
+  await printed(on, "instance rebuild web1 -y -q");
+  const seed = async () => (await stateOf(on)).instances["00000000-0000-4000-8000-000000000001"]?.seed;
+  const before = await seed();
+  expect(before).toContain(".00000000-0000-4000-8000-000000000001.iso");
+  const [newest = ""] = (await printed(on, "backup list web1 -f value -c id")).split("\n");
+  await printed(on, `backup restore ${newest} --in-place -y -q`);
+  expect(await seed()).toBe(before);
+});
