@@ -7,6 +7,8 @@ import { shortened } from "../shortened.ts";
 const PACKAGES: Readonly<Record<string, string>> = {
   virsh: "libvirt-clients",
   "qemu-img": "qemu-utils",
+  "qemu-nbd": "qemu-utils",
+  guestfish: "guestfish",
   xorriso: "xorriso",
   genisoimage: "genisoimage",
   ssh: "openssh-client",

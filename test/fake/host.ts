@@ -17,6 +17,7 @@ import { missingProgram } from "../../src/host/process-failure.ts";
 import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
 import { agentOf } from "./agent.ts";
+import { openFakeGuest } from "./guest-files.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, isListened, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumOf } from "./host-files.ts";
@@ -415,8 +416,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       const inside = [...machine.files.keys()].filter((path) => path.startsWith(`${folder}/.`));
       const writerOf = (path: string) => (path.endsWith(".part") ? "dead" : "unknown");
+      const kept = (path: string) => (machine.files.get(path)?.text === "old" ? "expired" : "kept");
       const isDownload = (path: string) => /\.download(\.json)?$/.test(path);
-      return inside.sort().map((path) => ({ path, writer: isDownload(path) ? "kept" : writerOf(path) }));
+      return inside.sort().map((path) => ({ path, writer: isDownload(path) ? kept(path) : writerOf(path) }));
     },
     async readSmall(where) {
       alive();
@@ -535,6 +537,11 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     prepare: () => undefined,
     letGo: async () => undefined,
+    openGuest: async (disks) => {
+      alive();
+      return openFakeGuest(machine.guest, disks);
+    },
+    guestCommands: async (disks) => disks.map(({ image }) => ({ program: "qemu-nbd", args: [image.path] })),
     close: () => undefined,
   };
 }

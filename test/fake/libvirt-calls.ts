@@ -49,6 +49,8 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   countFaults: "secret",
   sameContent: "secret",
   dataPlaces: "secret",
+  openGuest: "never", // it asks for the passphrase of a disk that is encrypted, and changes nothing
+  guestCommands: "never",
 
   fileInfo: "never",
   listFolder: "never",

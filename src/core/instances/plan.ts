@@ -42,6 +42,8 @@ export interface CreateInstanceOptions {
   readonly forwards?: readonly Forward[];
   readonly ip: string | null;
   readonly userData: string | null;
+  /** Its seed has cloud-init install the guest agent (agent.ts). */
+  readonly agent?: boolean;
   /** Its seed has cloud-init give it a machine-id, host keys and logins of its own (own-identity.ts). */
   readonly ownIdentity?: boolean;
   readonly properties: Readonly<Record<string, string>>;
