@@ -1,6 +1,6 @@
 /** The action "sysprep". */
 import { EstratoError } from "../../errors.ts";
-import { lastWords } from "../process-failure.ts";
+import { lastWords, printable } from "../process-failure.ts";
 import { SYSPREP, sysprep } from "../sysprep.ts";
 import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
 
@@ -17,8 +17,13 @@ export async function performSysprep(context: ActionContext, action: ActionOf<"s
     environment: { LIBGUESTFS_BACKEND: "direct" },
   });
   if (exit === 0) return;
-  const why = (lastWords(stderr) ?? `exit code ${exit}`).replace(/^virt-sysprep: (error: )?/, "");
-  throw new EstratoError("host", `${SYSPREP}: ${why}`, {
+  throw new EstratoError("host", `${SYSPREP}: ${whyNot(stderr) ?? `exit code ${exit}`}`, {
     hint: 'libguestfs needs a kernel in /boot that you may read: "libguestfs-test-tool" says what is missing.',
   });
+}
+
+/** What it says of bugs, below, is nothing to go by. */
+function whyNot(stderr: string): string | null {
+  const said = /^virt-sysprep: error: (.*?)\.?$/m.exec(stderr)?.[1];
+  return said === undefined ? lastWords(stderr) : printable(said);
 }
