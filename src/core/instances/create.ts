@@ -16,12 +16,13 @@ import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { borrowedChoice, borrowImage, imageToCopy, withBorrowed } from "../sharing/borrow.ts";
 import type { FoundImage } from "../sharing/find.ts";
-import { isUser, lockAddresses, networksFor, planAddressing } from "./addressing.ts";
+import { lockAddresses, planAddressing } from "./addressing.ts";
 import { recordAttached, wantedVolumes } from "./attached.ts";
 import { createInstanceKind } from "./create-recovery.ts";
 import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
 import { requireNowhere } from "./identity.ts";
 import { nameLock, recordOfName, requireFreeName } from "./names.ts";
+import { isUser, networksFor } from "./network-choice.ts";
 import { type CreateInstanceOptions, type CreatePlan, planCreate } from "./plan.ts";
 import { createSeed, SEED_DEVICE } from "./seed.ts";
 import { chooseShape } from "./shape.ts";
@@ -168,7 +169,7 @@ function createSteps(
     name: instance.name,
     publicKey,
     userData: options.userData,
-    networkConfig: plan.networkConfig,
+    networkConfig: instance.networkConfig ?? null,
   };
   const given = options.as?.seed ?? "new";
   if (seed !== null)

@@ -10,11 +10,12 @@ import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { BorrowedImage } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
-import { type Addressing, addressesOf, type Reservation } from "./addressing.ts";
+import { addressesOf } from "./addressing.ts";
 import { type AttachedVolume, attachedVolumeSchema, planAttached, wantedVolumes } from "./attached.ts";
 import { devicesFor, type InheritedDefinition, newInstanceDefinition } from "./definition.ts";
 import type { InstanceIdentity } from "./identity.ts";
 import type { NetworkWish } from "./network-wish.ts";
+import type { Addressing, Reservation } from "./new-cards.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
 import type { TrustedDefinition } from "./trusted-definition.ts";
@@ -83,7 +84,6 @@ export interface CreatePlan {
   readonly data: CreateData;
   /** All that it has, on the books already or not. */
   readonly reservations: readonly Reservation[];
-  readonly networkConfig: string | null;
   readonly xml: string;
 }
 
@@ -148,14 +148,15 @@ export async function planCreate(
     undo: null,
     addresses: addressesOf(addressing),
     ...(addressing.userNetwork === undefined ? {} : { userNetwork: addressing.userNetwork }),
+    ...(addressing.networkConfig === null ? {} : { networkConfig: addressing.networkConfig }),
     seed,
     shelved: null,
   };
-  const { made, reservations, networkConfig } = addressing;
+  const { made, reservations } = addressing;
   const firmware = { nvram, tpm, seed };
   const autostart = as?.autostart ?? false;
   const data = { instance, volumes, attached, ...firmware, reservations: made, autostart, start: options.start };
-  return { data, reservations, networkConfig, xml };
+  return { data, reservations, xml };
 }
 
 function asItWas(planned: NewVolume, { volumes }: InstanceIdentity): NewVolume {

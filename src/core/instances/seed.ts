@@ -10,7 +10,7 @@ export interface SeedContents {
   readonly name: string;
   readonly publicKey: string | null;
   readonly userData: string | null; // as given; null: keys only
-  readonly networkConfig: string | null; // null: it finds out by itself
+  readonly networkConfig?: string | null; // null: it finds out by itself
 }
 
 /**
@@ -23,7 +23,7 @@ export const SEED_DEVICE = "vdz";
  * The action that makes the seed at `path`. Values are JSON strings, which YAML reads as they are whatever they hold.
  */
 export function createSeed(path: string, contents: SeedContents): Action {
-  const { networkConfig } = contents;
+  const { networkConfig = null } = contents;
   return { do: "create-seed", path, metaData: metaData(contents), userData: userData(contents), networkConfig };
 }
 
