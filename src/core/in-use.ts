@@ -191,6 +191,7 @@ function* namedByState(world: World, state: State): Iterable<[string, User]> {
   ];
   for (const { one, memory, what } of kept) {
     const by = user(one.id, what);
+    if ("seed" in one && one.seed !== undefined) yield [one.seed, by];
     if (one.definition !== null) yield [paths.record(one.definition), by];
     for (const path of copyFiles(world, one)) yield [path, by];
     if (memory === null) continue;

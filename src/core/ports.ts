@@ -6,6 +6,7 @@ import type * as v from "valibot";
 import type { KindName } from "./model/journal.ts";
 import type { DownloadPort } from "./ports/downloads.ts";
 import type { FilePort } from "./ports/files.ts";
+import type { GuestFilesPort } from "./ports/guest-files.ts";
 import type { ImagePort } from "./ports/images.ts";
 import type { LibvirtPort } from "./ports/libvirt.ts";
 import type { MachinePort } from "./ports/machine.ts";
@@ -14,13 +15,14 @@ import type { HeldLocks, StorePort } from "./ports/store.ts";
 export type { DefinitionEdit, NewDomain } from "./model/host.ts";
 export type { DownloadPort } from "./ports/downloads.ts";
 export type { FilePort, HeldFile } from "./ports/files.ts";
+export type { GuestFilesPort, OpenGuest } from "./ports/guest-files.ts";
 export type { ImagePort } from "./ports/images.ts";
 export type { LibvirtPort } from "./ports/libvirt.ts";
 export type { MachinePort } from "./ports/machine.ts";
 export type { HeldLocks, KeptText, StorePaths, StorePort } from "./ports/store.ts";
 
 /** The machine with all that runs on it. A function that needs only a part of it may say so. */
-export interface HostPort extends LibvirtPort, ImagePort, FilePort, DownloadPort, MachinePort {}
+export interface HostPort extends LibvirtPort, ImagePort, FilePort, DownloadPort, GuestFilesPort, MachinePort {}
 
 export interface Clock {
   now(): Date;
@@ -132,4 +134,6 @@ export interface World {
   /** In a dry run: what is recorded stays in memory, so that a plan can go on from it (operations/rehearsal.ts). */
   readonly rehearsal?: true;
   readonly signal: AbortSignal;
+  /** One of several that are worked on side by side: what recovers and collects does so for all of them. */
+  readonly inCompany?: true;
 }

@@ -128,6 +128,7 @@ function thingsOf(state: State, noun: UsageNoun): Thing[] {
       id,
       name,
       pointers: [
+        { kind: "instance", id },
         ...volumes.map((one): Pointer => ({ kind: "volume", id: one.id })),
         ...own.map((one): Pointer => ({ kind: "snapshot", id: one.id })),
       ],

@@ -62,15 +62,15 @@ export async function readUsage(world: World): Promise<Usage> {
     [...new Set(layers)].reduce((sum, id) => sum + (allocated.get(id) ?? 0), 0);
 
   const kinds = kindsOf(state);
-  const everything = kinds.flatMap(({ pointers }) => pointers);
+  const all = kinds.map(({ pointers, besides }) => [...pointers, ...besides]);
   const memory = Object.values(state.snapshots).reduce((sum, one) => sum + (one.memory?.sizeBytes ?? 0), 0);
-  const exclusive = await exclusiveOf(world, state, [...kinds.map(({ pointers }) => pointers), everything]);
+  const exclusive = await exclusiveOf(world, state, [...all, all.flat()]);
   const rows = kinds.map(
-    ({ kind, pointers, disks }, index): UsageRow => ({
+    ({ kind, pointers, disks, others }, index): UsageRow => ({
       kind,
       count: pointers.length,
       virtualBytes: disks.reduce((sum, disk) => sum + disk.sizeBytes, 0),
-      allocatedBytes: bytesOf(disks.map((disk) => disk.layer)) + (kind === "snapshots" ? memory : 0),
+      allocatedBytes: bytesOf([...disks, ...others].map(({ layer }) => layer)) + (kind === "snapshots" ? memory : 0),
       exclusiveBytes: exclusive[index] ?? null,
     }),
   );
@@ -127,15 +127,20 @@ async function readUnfinished(world: World): Promise<HiddenLayer[]> {
   }));
 }
 
-/** Each kind's things, and the disks that they are. */
+/**
+ * Each kind's things, and the disks that they are. Besides, of images, those that instances may be rebuilt on when they
+ * are images no more.
+ */
 function kindsOf(state: State) {
   const volumes = Object.values(state.volumes);
+  const instances = Object.values(state.instances);
   const sizeOf = (layer: string) => state.layers[layer]?.sizeBytes ?? 0;
-  const kind = (name: "volumes" | "snapshots" | "images", pointers: readonly Pointer[], disks: DiskSizes) => ({
-    kind: name,
-    pointers,
-    disks,
-  });
+  const kind = (
+    name: "volumes" | "snapshots" | "images",
+    pointers: readonly Pointer[],
+    disks: DiskSizes,
+    { besides, others }: { readonly besides: readonly Pointer[]; readonly others: DiskSizes } = NOTHING_BESIDES,
+  ) => ({ kind: name, pointers, disks, besides, others });
   return [
     kind(
       "volumes",
@@ -151,9 +156,15 @@ function kindsOf(state: State) {
       "images",
       Object.keys(state.images).map((id) => ({ kind: "image", id })),
       Object.values(state.images).flatMap(({ disks }) => disks),
+      {
+        besides: instances.map(({ id }) => ({ kind: "instance", id })),
+        others: instances.flatMap(({ base }) => base?.disks ?? []),
+      },
     ),
   ];
 }
+
+const NOTHING_BESIDES = { besides: [], others: [] };
 
 /** The layers that nothing points at. */
 export function hiddenLayers(

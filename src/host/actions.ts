@@ -39,13 +39,14 @@ import {
   performSwitch,
 } from "./actions/live-disks.ts";
 import { performDefineSecret, performUndefineSecret } from "./actions/secrets.ts";
+import { performSysprep } from "./actions/sysprep.ts";
 import { performPlaceTpm, performRemoveTpm, performSaveTpm } from "./actions/tpm.ts";
 import { setCrontab } from "./crontab.ts";
 import { performDownload } from "./download/download.ts";
 import { forgetPart } from "./download/kept.ts";
 import { copyFile, fileInfo, moveFile, removeDurably, setMode, syncNamed } from "./files.ts";
 import { discardFolder, makeFolder, moveFolder, removeFolder, writeWhole } from "./folders.ts";
-import { createSeed, removeHalfMade } from "./seed.ts";
+import { createSeed, removeHalfMade, renewSeed } from "./seed.ts";
 
 export async function perform(context: ActionContext, action: Action): Promise<void> {
   switch (action.do) {
@@ -55,6 +56,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return moveFile(action.from, action.to, action.replace);
     case "convert":
       return performConvert(context, action);
+    case "sysprep":
+      return performSysprep(context, action);
     case "download":
       return performDownload(context, action);
     case "convert-delta":
@@ -160,6 +163,8 @@ export async function perform(context: ActionContext, action: Action): Promise<v
       return setCrontab(context.processes, action, context.options.lockFds ?? []);
     case "create-seed":
       return createSeed(context.processes, action);
+    case "renew-seed":
+      return renewSeed(action);
   }
 }
 

@@ -20,6 +20,7 @@ export function imageHost(processes: Processes, virsh: Virsh) {
       (await import("./untrusted.ts")).inspectUntrusted(path, "qcow2", backing, encrypted),
     convertedBytes: (image: ImageFile): Promise<number> => convertedBytes(processes, virsh, image),
     countFaults: (image: Omit<ImageFile, "format">): Promise<number> => countFaults(processes, virsh, image),
+    requireSysprep: async (): Promise<void> => (await import("./sysprep.ts")).requireSysprep(processes),
     sameContent: (a: ImageFile, b: ImageFile): Promise<boolean> => sameContent(processes, virsh, a, b),
     dataPlaces: (image: Omit<ImageFile, "format">): Promise<DataPlace[]> => dataPlaces(processes, virsh, image),
   };

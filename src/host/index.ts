@@ -2,6 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Action, PerformOptions } from "../core/model/action.ts";
+import type { GuestDisk } from "../core/model/guest-files.ts";
 import type {
   BlockSums,
   Command,
@@ -59,6 +60,7 @@ export function createHost(options: HostOptions) {
     ...fileHost(processes),
     ...downloadHost(processes),
     ...machineHost(processes, virsh, uid),
+    ...guestFilesHost(processes, virsh, options.env),
   };
 }
 
@@ -106,6 +108,7 @@ function downloadHost(processes: Processes) {
  */
 function machineHost(processes: Processes, virsh: Virsh, uid: number) {
   return {
+    isRoot: (): boolean => uid === 0,
     users: async (key?: string): Promise<HostUser[]> => (await import("./users.ts")).users(processes, key),
     timeZone: async (): Promise<string> => (await import("./time-zone.ts")).timeZone(),
     crontab: (): Promise<Crontab> => readCrontab(processes, uid),
@@ -124,6 +127,16 @@ function machineHost(processes: Processes, virsh: Virsh, uid: number) {
     prepare: (fds: readonly number[]): void => virsh.prepare({ inheritFds: fds }),
     letGo: (fds: readonly number[]): Promise<void> => virsh.letGo(fds),
     close: (): void => virsh.close(),
+  };
+}
+
+/** Guests' file systems: what core's GuestFilesPort asks for. `env`: the caller's. */
+function guestFilesHost(processes: Processes, virsh: Virsh, env: NodeJS.ProcessEnv) {
+  return {
+    openGuest: async (disks: readonly GuestDisk[], signal: AbortSignal) =>
+      (await import("./guest-files/guest.ts")).openGuest(processes, virsh, env, disks, signal),
+    guestCommands: async (disks: readonly GuestDisk[]): Promise<Command[]> =>
+      (await import("./guest-files/guest.ts")).guestCommands(disks),
   };
 }
 

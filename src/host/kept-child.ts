@@ -8,6 +8,8 @@ import { type Owed, type Patience, type Watch, watchChild } from "./patience.ts"
 import { notStarted } from "./process-failure.ts";
 
 export interface KeptChild {
+  /** 0: it did not start. */
+  readonly pid: number;
   /** Somebody waits for its answer. */
   readonly isBusy: boolean;
   /** It has ended or will, or it complained although nobody asked: what it is connected with may be gone. */
@@ -89,6 +91,7 @@ export function keepChild(command: Command, { env, inheritFds, nowMs, trace, pat
   for (const handle of handles) handle.unref();
 
   return {
+    pid: child.pid ?? 0,
     get isBusy() {
       return waiting !== null;
     },

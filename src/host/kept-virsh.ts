@@ -17,6 +17,16 @@ export interface KeptVirsh {
    * or virsh is at work.
    */
   ask(shownAs: Command, lines: string, exitOf: ExitOf, options: RunOptions): Promise<ChildResult | null>;
+  /**
+   * By a virsh of its own, whatever the length and the libvirt: nothing of the lines is in any process's arguments. It
+   * is asked once, and what it answers when its connection is lost is an error of virsh's.
+   */
+  askUnseen(
+    shownAs: Command,
+    lines: string,
+    exitOf: ExitOf,
+    options: Pick<RunOptions, "extraMs">,
+  ): Promise<ChildResult>;
   /** Starts the one that will be asked with these locks. */
   prepare(fds: readonly number[]): void;
   /** Ends what holds these locks; resolves when it holds them no more. */
@@ -49,9 +59,6 @@ const CONNECTION_LOST = /^error: (?:Disconnected from|Reconnected to|Failed to r
  */
 const STARTS_DAEMON = /\/session\b/;
 
-/** Keeps none: each command has a process of its own. */
-const NONE: KeptVirsh = { ask: async () => null, prepare: () => {}, letGo: async () => {}, close: () => {} };
-
 /** The last that a virsh with ENVIRONMENT says, whatever it ends of. */
 const NO_HISTORY = /^error: Failed to create '\/dev\/null\/.*\n?/gm;
 
@@ -67,8 +74,10 @@ interface Kept {
 
 /** Those of a libvirt URI. */
 export function keepVirsh(processes: Processes, program: Command, uri: string): KeptVirsh {
-  if (STARTS_DAEMON.test(uri)) return NONE;
+  // Of a session's daemon none is kept: each command has a process of its own.
+  const keepsNone = STARTS_DAEMON.test(uri);
   const all = new Set<Kept>();
+  let unseen: KeptChild | null = null;
 
   /** The one with these locks; with none, the one for questions. */
   function virshWith(fds: readonly number[]): Kept {
@@ -83,7 +92,7 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
   return {
     async ask(shownAs, lines, exitOf, options) {
       const { inheritFds, as: _, progress: __, extraMs: ___, ...others } = options;
-      if (Object.keys(others).length > 0 || !isReadable(lines)) return null;
+      if (keepsNone || Object.keys(others).length > 0 || !isReadable(lines)) return null;
       const kept = virshWith(inheritFds ?? []);
       if (kept.child.isBusy) return null;
       const result = await kept.child.ask(shownAs, lines, exitOf, owedTo(shownAs, options));
@@ -95,7 +104,18 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
       kept.hasAnswered = true;
       return answer;
     },
-    prepare: (fds) => void virshWith(fds),
+    async askUnseen(shownAs, lines, exitOf, options) {
+      if (!READABLE.test(lines)) throw new Error("virsh would take some of these characters for keys");
+      // Its domain runs, so the daemon of a session is there, and is not started by this one.
+      if (unseen === null || unseen.isSpoilt) unseen = processes.keep(program, { environment: ENVIRONMENT });
+      const child = unseen;
+      const result = await child.ask(shownAs, lines, exitOf, owedTo(shownAs, options));
+      if (CONNECTION_LOST.test(result.stderr)) child.close();
+      return { ...result, stderr: result.stderr.replace(NO_HISTORY, "") };
+    },
+    prepare(fds) {
+      if (!keepsNone) virshWith(fds);
+    },
     async letGo(fds) {
       const holding = [...all].filter((kept) => kept.fds.some((fd) => fds.includes(fd)));
       for (const { child } of holding) child.close();
@@ -109,6 +129,8 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
         else child.kill();
       }
       all.clear();
+      unseen?.close();
+      unseen = null;
     },
   };
 }

@@ -1,5 +1,7 @@
 /** libvirt, and through it QEMU and the guest's agent: the part of the host that core's LibvirtPort asks for. */
 import type {
+  AgentAnswer,
+  AgentCommand,
   Command,
   DefinitionEdit,
   DomainDefinition,
@@ -57,6 +59,8 @@ export function libvirtHost(virsh: Virsh, env: NodeJS.ProcessEnv) {
       (await import("./agent.ts")).agentFreezeStatus(virsh, uuid),
     agentAddresses: async (uuid: string): Promise<string[] | null> =>
       (await import("./agent.ts")).agentAddresses(virsh, uuid),
+    agentCommand: async (uuid: string, command: AgentCommand, timeoutMs: number): Promise<AgentAnswer> =>
+      (await import("./agent.ts")).agentCommand(virsh, uuid, command, timeoutMs),
     listSecrets: async (): Promise<SecretSummary[]> => (await import("./secrets.ts")).listSecrets(virsh),
     network: async (name: string): Promise<NetworkInfo | null> =>
       (await import("./networks.ts")).readNetwork(virsh, name),

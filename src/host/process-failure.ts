@@ -7,6 +7,8 @@ import { shortened } from "../shortened.ts";
 const PACKAGES: Readonly<Record<string, string>> = {
   virsh: "libvirt-clients",
   "qemu-img": "qemu-utils",
+  "qemu-nbd": "qemu-utils",
+  guestfish: "guestfish",
   xorriso: "xorriso",
   genisoimage: "genisoimage",
   ssh: "openssh-client",
@@ -16,6 +18,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   curl: "curl",
   setpriv: "util-linux",
   gpgv: "gpgv",
+  "virt-sysprep": "guestfs-tools",
 };
 
 /** The program is not installed: "host", naming the Debian package. */

@@ -1,12 +1,14 @@
 /** NoCloud seeds: an ISO 9660 file labelled cidata. Source: cloud-init, datasources/nocloud. */
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Action } from "../core/model/action.ts";
 import type { Command } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import { setMode, syncPath } from "./files.ts";
+import { openOutside } from "../outside-file.ts";
+import { removeFile, setMode, syncPath } from "./files.ts";
 import type { Processes } from "./process.ts";
 import { failure, missingProgram } from "./process-failure.ts";
+import { temporaryName } from "./temporary-files.ts";
 
 type SeedAction = Extract<Action, { do: "create-seed" }>;
 
@@ -53,6 +55,56 @@ export async function createSeed(processes: Processes, action: SeedAction): Prom
   } finally {
     await removeHalfMade(action.path);
   }
+}
+
+/** A file of an ISO 9660 image begins with a sector of its own (ECMA-119, 6.4.2), and nothing sums it up. */
+const SECTOR_BYTES = 2048;
+const INSTANCE_ID = /^instance-id: "([^"\n]{36})"/;
+
+/**
+ * Copies a seed and puts an instance-id of the same length in the place of the one in its meta-data: user data and keys
+ * come along without being read. Private, and on the disk when it returns. Throws "integrity" where it is no such seed.
+ */
+export async function renewSeed({ from, to, instanceId }: Extract<Action, { do: "renew-seed" }>): Promise<void> {
+  const source = await openOutside(from);
+  const bytes = await source.readFile().finally(() => source.close());
+  const at = metaDataIn(bytes);
+  if (at === null || instanceId.length !== 36) {
+    throw new EstratoError("integrity", `${from}: it holds no meta-data of ours`, {
+      hint: "It is no seed that estrato made: put that one back from a copy.",
+    });
+  }
+  bytes.write(instanceId, at + 'instance-id: "'.length, "latin1");
+  const part = temporaryName(to);
+  const made = await open(part, "wx", 0o600);
+  try {
+    await made.writeFile(bytes);
+    await made.sync();
+    await made.close();
+    await rename(part, to);
+  } catch (error) {
+    await made.close().catch(() => undefined);
+    await removeFile(part);
+    throw error;
+  }
+  await syncPath(dirname(to));
+}
+
+/** Where its meta-data begin; null where it has none that we wrote. */
+function metaDataIn(seed: Buffer): number | null {
+  for (let at = 0; at < seed.length; at += SECTOR_BYTES) {
+    if (INSTANCE_ID.test(seed.toString("latin1", at, at + 64))) return at;
+  }
+  return null;
+}
+
+/** What does the same, for people. */
+export function renewSeedCommands({ from, to, instanceId }: Extract<Action, { do: "renew-seed" }>): Command[] {
+  const renew = `s/^instance-id: "[^"]*"/instance-id: "${instanceId}"/`;
+  return [
+    { program: "cp", args: ["--", from, to] },
+    { program: "sed", args: ["--binary", "--in-place", renew, to] },
+  ];
 }
 
 /** Where the seed at `path` is being made. */

@@ -30,6 +30,14 @@ export interface Virsh {
    * where virsh itself cannot work.
    */
   batch(commands: readonly (readonly string[])[], options?: RunOptions): Promise<VirshAnswer[]>;
+  /**
+   * One command that reaches virsh by its standard input alone: nothing of it is in any process's arguments, and it may
+   * be of any length. ASCII without control characters. A trace shows the `shown` words.
+   */
+  unseen(
+    args: readonly string[],
+    options: Pick<RunOptions, "extraMs"> & { readonly shown: readonly string[] },
+  ): Promise<ChildResult>;
   /** Starts a virsh that holds these locks, for who is about to need it. */
   prepare(options: RunOptions): void;
   /** Ends every virsh that is kept with these locks, so that who releases them sets them free. */
@@ -81,6 +89,14 @@ export function createVirsh(processes: Processes, uri: string, folders: LibvirtF
         answers.push(...parsed);
       }
       return answers;
+    },
+    async unseen(args, { shown, ...options }) {
+      return silence.minding([args], async () => {
+        const nonce = newNonce();
+        const lines = keptLines([args], nonce, { inheritFds: [] }); // one, and that of the end
+        const result = await kept.askUnseen(command(...shown), lines, keptExit(nonce, 1), options);
+        return onlyAnswer(result, nonce);
+      });
     },
     prepare: ({ inheritFds }) => kept.prepare(inheritFds ?? []),
     letGo: kept.letGo,

@@ -46,8 +46,18 @@ function fromThree(older: RawState): RawState {
   return older;
 }
 
-/** Until version 4 no image was downloaded, and no port led to an instance: nothing is to be said of either. */
+/**
+ * Until version 4 no image was downloaded, and no port led to an instance: nothing is to be said of either. An instance
+ * did not keep the layers of its image: of one that is still there it does now.
+ */
 function fromFour(older: RawState): RawState {
+  const images = new Map(rowsOf(older.images).map((image) => [image.id, image]));
+  for (const instance of rowsOf(older.instances)) {
+    const image = images.get(instance.image);
+    if (image === undefined) continue;
+    const { id, name, disks, uefi, tpm } = image;
+    instance.base = { image: id, name, disks, uefi, tpm: tpm !== null };
+  }
   return older;
 }
 

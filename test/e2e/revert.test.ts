@@ -41,4 +41,42 @@ describe("the upgrade gone wrong", () => {
     expect(undo.code).toBe(5);
     expect(undo.stderr).toMatch(/^estrato: instance web1: there is no revert to undo\. .*\n$/);
   });
+
+  it("is rebuilt as new under the same identity, with its volume, though its image is one no more; and that is taken back", async () => {
+    const identity = async () => {
+      const { id, macs, addresses } = await rig.json("instance", "show", "web1");
+      return { id, macs, addresses };
+    };
+    // By its size: the letters that the guest gives are its own.
+    const data = "data=/dev/$(cd /sys/block; grep -lx 32768 vd*/size | cut -d/ -f1)";
+    const bootId = () => rig.guest("web1", "cat /var/lib/guest/instance-id");
+    const snapshots = await rig.json<{ id: string }[]>("snapshot", "list", "web1");
+    for (const { id } of snapshots) await rig.ok("snapshot", "delete", id);
+    await rig.ok("volume", "create", "data", "--size", "16M");
+    await rig.ok("volume", "attach", "web1", "data");
+    await rig.guest("web1", `${data}; echo mine > mine.txt; echo kept | dd of=$data conv=fsync; sync`);
+    await rig.ok("snapshot", "create", "web1", "mine");
+    const here = (line: string) => rig.ok("instance", "ssh", "web1", "-i", rig.key, "--timeout", "10m", "--", line);
+    expect(await here("hostname")).toBe("web1");
+    const [before, first] = [await identity(), await bootId()];
+    expect(first).toBe(before.id);
+
+    await rig.ok("image", "delete", "base");
+    expect((await rig.estrato("instance", "rebuild", "web1")).code).toBe(8);
+    const { kept } = await rig.json<{ kept: string }>("instance", "rebuild", "web1", "-y");
+    expect(kept).toMatch(/^before-rebuild-/);
+    // Its host key is another one now, and that is no reason not to come in.
+    expect(await here(`${data}; ls; head -n 1 $data; hostname`)).toBe("kept\nweb1");
+    expect(await identity()).toEqual(before);
+    const second = await bootId();
+    expect(second).toMatch(/^[0-9a-f-]{36}$/);
+    expect(second).not.toBe(first);
+
+    await rig.ok("snapshot", "unrevert", "web1");
+    expect(await rig.bySsh("web1", "cat mine.txt; cat /var/lib/guest/instance-id")).toBe(`mine\n${first}`);
+    await rig.ok("instance", "rebuild", "web1", "-y");
+    await rig.ok("snapshot", "revert", "web1/mine");
+    expect(await rig.bySsh("web1", "cat mine.txt; cat /var/lib/guest/instance-id")).toBe(`mine\n${first}`);
+    expect(await rig.json("doctor")).toEqual([]);
+  });
 });

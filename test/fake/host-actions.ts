@@ -18,7 +18,7 @@ import {
   undefine,
   withMark,
 } from "./host-domains.ts";
-import { convert, convertDelta, createDisk, download, resize, unlink } from "./host-files.ts";
+import { convert, convertDelta, createDisk, download, resize, sysprep, unlink } from "./host-files.ts";
 import { discardFolder, moveFolder } from "./host-folders.ts";
 import {
   chainAt,
@@ -111,6 +111,7 @@ const EFFECTS: Effects = {
     if (reach === "whole") fileAt(machine, action.file).backing = { ...action.backing };
   },
   download,
+  sysprep,
   "block-pull": blockJob,
   "block-commit": blockJob,
   "block-commit-active": blockJob,
@@ -218,6 +219,13 @@ const EFFECTS: Effects = {
   "create-seed"(machine, action) {
     const text = JSON.stringify([action.metaData, action.userData, action.networkConfig]);
     machine.files.set(action.path, newFile({ format: "raw", sizeBytes: 358400, text }));
+  },
+  "renew-seed"(machine, action) {
+    const text = fileAt(machine, action.from).text ?? "";
+    const renewed = text.replace(/instance-id: (\\?")[^"\\]{36}/, `instance-id: $1${action.instanceId}`);
+    if (renewed === text && !text.includes(action.instanceId))
+      throw new EstratoError("integrity", `${action.from}: it holds no meta-data of ours`);
+    machine.files.set(action.to, newFile({ format: "raw", sizeBytes: 358400, text: renewed }));
   },
 };
 

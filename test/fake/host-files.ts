@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import type { Action } from "../../src/core/model/action.ts";
 import { EstratoError } from "../../src/errors.ts";
+import { missingProgram } from "../../src/host/process-failure.ts";
 import {
   chainAt,
   fileAt,
@@ -57,6 +58,15 @@ export function download(machine: FakeMachine, { url, to }: Of<"download">, reac
   machine.files.set(`${to}.json`, newFile({ format: "raw", text: JSON.stringify({ url }) }));
   const clusters = reach === "half" ? new Map([...image.clusters].slice(0, 1)) : image.clusters;
   machine.files.set(to, structuredClone({ ...image, clusters }));
+}
+
+/** Half: nothing of it is to be relied on. */
+export function sysprep(machine: FakeMachine, { disks }: Of<"sysprep">, reach: Reach): void {
+  if (!machine.hasSysprep) throw missingProgram("virt-sysprep");
+  for (const path of disks) {
+    requireWritable(machine, path);
+    fileAt(machine, path).clusters.set(1, reach === "half" ? "half" : "nobody's");
+  }
 }
 
 /** A stand-in: of a whole image and of a part it is not the same. */

@@ -2,7 +2,9 @@
  * What outlives a process: the files, domains and networks of a simulated host. Hand one machine to a second fakeHost
  * to play the next command.
  */
+
 import type { Forward, HostCapabilities, HostUser, NetworkInfo, UserBackend } from "../../src/core/model/host.ts";
+import { type FakeGuest, fakeGuest } from "./guest-files.ts";
 
 /** The content of one cluster: a word, or null for zeros that mask what lies below. */
 export type ClusterValue = string | null;
@@ -116,11 +118,15 @@ export interface FakeMachine {
   /** Whether the guests answer on their ssh port. */
   sshAnswers: boolean;
   freeBytes: number;
+  /** Is virt-sysprep(1) installed? */
+  hasSysprep: boolean;
   /** What servers give, by URL: images, and small files. */
   readonly web: Map<string, FakeServed>;
   /** How often the loads of its guests were asked for: each time they have used a little more. */
   samples: number;
   capabilities: HostCapabilities;
+  /** The files that every guest has, whatever its disks hold. */
+  readonly guest: FakeGuest;
 }
 
 /** A file of an image, or a text. */
@@ -159,7 +165,9 @@ export function fakeMachine(): FakeMachine {
     unprivileged: false,
     sshAnswers: true,
     freeBytes: 2 ** 40,
+    guest: fakeGuest(),
     web: new Map(),
+    hasSysprep: true,
     samples: 0,
     capabilities: {
       kvm: false,

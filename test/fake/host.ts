@@ -13,8 +13,11 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import { nvramPlace, SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
+import { missingProgram } from "../../src/host/process-failure.ts";
 import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
+import { agentOf } from "./agent.ts";
+import { openFakeGuest } from "./guest-files.ts";
 import { carryOut, crontabOf } from "./host-actions.ts";
 import { destroy, findDomain, foreignXml, isListened, qemuDisksOf, requireRunning, statusOf } from "./host-domains.ts";
 import { sumOf } from "./host-files.ts";
@@ -272,6 +275,13 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const found = findDomain(machine, uuid);
       return found?.state === "running" && found.agent ? [...found.addresses] : null;
     },
+    async agentCommand(uuid, command) {
+      alive();
+      const found = findDomain(machine, uuid);
+      if (!found || found.live === null) return { refused: "off", words: "domain is not running" };
+      if (found.state !== "running" || !found.agent) return { refused: "silent", words: "agent is not connected" };
+      return agentOf(found).answer(command, found.frozen);
+    },
     async sshGreets() {
       alive();
       return machine.sshAnswers;
@@ -354,6 +364,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       requireOpened(machine, chain, secret);
       return (readChain(machine, chain).size + 4) * CLUSTER_BYTES;
     },
+    async requireSysprep() {
+      alive();
+      if (!machine.hasSysprep) throw missingProgram("virt-sysprep");
+    },
     async countFaults({ path, secret }) {
       alive();
       requireOpened(machine, [path], secret);
@@ -434,6 +448,8 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       return []; // nothing is known to be as it was
     },
+    isRoot: () => machine.capabilities.takesFiles !== true,
+
     async freeBytes() {
       alive();
       return machine.freeBytes;
@@ -520,6 +536,11 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     prepare: () => undefined,
     letGo: async () => undefined,
+    openGuest: async (disks) => {
+      alive();
+      return openFakeGuest(machine.guest, disks);
+    },
+    guestCommands: async (disks) => disks.map(({ image }) => ({ program: "qemu-nbd", args: [image.path] })),
     close: () => undefined,
   };
 }

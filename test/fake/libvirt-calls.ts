@@ -22,6 +22,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   agentPing: "always",
   agentFreezeStatus: "always",
   agentAddresses: "always",
+  agentCommand: "always",
   listSecrets: "always",
   network: "always",
   listNetworks: "always",
@@ -42,11 +43,14 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   imageInfo: "never",
   inspectUntrusted: "never",
   readSharedLayer: "never",
+  requireSysprep: "never",
   ownExtents: "secret",
   convertedBytes: "secret",
   countFaults: "secret",
   sameContent: "secret",
   dataPlaces: "secret",
+  openGuest: "never", // it asks for the passphrase of a disk that is encrypted, and changes nothing
+  guestCommands: "never",
 
   fileInfo: "never",
   listFolder: "never",
@@ -57,6 +61,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   blockSums: "never",
   blockedFolders: "never",
   freeBytes: "never",
+  isRoot: "never",
   checkPassphrase: "never",
 
   readSmall: "never",
@@ -118,6 +123,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   relink: "secret",
   convert: "secret",
   download: "never",
+  sysprep: "never",
   "convert-delta": "secret",
   "resize-disk": "secret",
 
@@ -139,6 +145,7 @@ export const ACTIONS: Readonly<Record<Action["do"], Exclude<Speaks, "action">>> 
   "set-crontab": "never",
   "run-hook": "never",
   "create-seed": "never",
+  "renew-seed": "never",
 };
 
 /** Does performing this speak to libvirt? */

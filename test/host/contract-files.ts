@@ -204,4 +204,22 @@ export function fileContract(current: () => Rig): void {
     expect(await rig.host.fileInfo(path)).toMatchObject({ mode: 0o600 });
     expect(await rig.host.listFolder(rig.folder)).toEqual(["seed.iso"]);
   });
+
+  test("a seed with another instance-id is one more file, as often as that is done", async () => {
+    const rig = current();
+    const [from, to] = [`${rig.folder}/first.iso`, `${rig.folder}/second.iso`];
+    const id = (digit: string) => `${digit.repeat(8)}-${digit.repeat(4)}-4000-8000-${digit.repeat(12)}`;
+    const metaData = `instance-id: "${id("1")}"\nlocal-hostname: "a"\n`;
+    const contents = { metaData, userData: "#cloud-config\n", networkConfig: null };
+    await rig.host.perform({ do: "create-seed", path: from, ...contents });
+    const renew = { do: "renew-seed", from, to, instanceId: id("2") } as const;
+    await rig.host.perform(renew);
+    await rig.host.perform(renew);
+    const [first, second] = [await rig.host.fileInfo(from), await rig.host.fileInfo(to)];
+    expect(second).toMatchObject({ mode: 0o600, sizeBytes: first?.sizeBytes });
+    expect(await rig.host.listFolder(rig.folder)).toEqual(["first.iso", "second.iso"]);
+    await expect(rig.host.perform({ ...renew, from: await rig.addText("no-seed", "text") })).rejects.toMatchObject({
+      code: "integrity",
+    });
+  });
 }

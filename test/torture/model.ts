@@ -34,6 +34,8 @@ export class Model {
   readonly files = new Map<string, File>();
   /** Where adopted volumes lay before, by id. */
   readonly origins = new Map<string, Omit<File, "content">>();
+  /** What images held that are deleted, too: instances are rebuilt on them. By id, then by device. */
+  readonly everImages = new Map<string, ReadonlyMap<string, Content>>();
   /** A clock was moved: what is oldest is not told any more. */
   jumped = false;
   /** Names by UUID. */
@@ -159,6 +161,7 @@ export class Model {
       wrong.push(`instance ${effect.instance} is not there`);
     wrong.push(...this.said.learn(effect, outcome, seen));
     for (const one of this.things.values()) if (one.kind !== "backup") one.name = this.said.of(one.id).name as string;
+    for (const { id, disks } of this.of("image")) this.everImages.set(id, disks);
     this.state = seen.state;
     return wrong;
   }

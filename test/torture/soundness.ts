@@ -80,6 +80,9 @@ function filesIn(folder: string): string[] {
   }
 }
 
+/** Whoever repeats the command goes on with it; else it goes after a day. */
+const DOWNLOAD = /\/\.[0-9a-f]{32}\.download(\.json|\.heads)?$/;
+
 /**
  * Files in the store that are nobody's. A definition is named by its file, or, the newest of an instance, by its id. As
  * long as an entry lies aside that nobody can read, whatever it was about is kept.
@@ -88,7 +91,7 @@ function orphans(home: string): string[] {
   if (filesIn(join(home, "journal", "damaged")).length > 0) return [];
   const state = readFileSync(join(home, "state.json"), "utf8");
   return ownFiles(home)
-    .filter((file) => !state.includes(basename(file, ".xml")))
+    .filter((file) => !state.includes(basename(file, ".xml")) && !DOWNLOAD.test(file))
     .map((file) => `${file}: nothing remembers it`);
 }
 

@@ -10,6 +10,8 @@ export default noun({
     list: { summary: "List backups, the oldest first", load: () => import("./list.ts") },
     show: { summary: "Show backups", load: () => import("./show.ts") },
     restore: { summary: "Restore a backup", load: () => import("./restore.ts") },
+    files: { summary: "List files in a backup", load: () => import("./files.ts") },
+    extract: { summary: "Take files out of a backup", load: () => import("./extract.ts") },
     verify: { summary: "Read backups and compare them with their checksums", load: () => import("./verify.ts") },
     prune: { summary: "Remove the backups that a policy does not keep", load: () => import("./prune.ts") },
     delete: { summary: "Delete backups", load: () => import("./delete.ts") },

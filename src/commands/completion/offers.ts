@@ -1,6 +1,6 @@
 /** What could be the value of an option, or the word of an argument. */
 import type { Completion } from "../framework/arguments.ts";
-import { type Candidate, candidates, kindMeant } from "../framework/candidates.ts";
+import { type Candidate, candidates, kindMeant, liveCandidates } from "../framework/candidates.ts";
 import { GLOBAL_OPTIONS } from "../framework/globals.ts";
 import { verbNamed } from "../framework/noun.ts";
 import type { OptionSpec } from "../framework/options.ts";
@@ -40,6 +40,8 @@ export async function valuesOf(
     }
     case "owner":
       return plain(["self", "all", ...distinct(await rows(place), "owner")]);
+    case "running":
+      return liveCandidates(complete, place.sources);
     case "backup":
       return backups(place);
     case "setting-value": {

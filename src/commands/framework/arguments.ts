@@ -8,6 +8,7 @@ export type Completion =
   | "file"
   | "folder"
   | "instance"
+  | "running" // instances that run
   | "snapshot"
   | "image"
   | "volume"

@@ -34,14 +34,17 @@ export async function candidates(
   return list === undefined ? [] : list(await (await store()).read());
 }
 
-/** With the guests that libvirt has and estrato has not adopted. */
+/** With the guests that libvirt has and estrato has not adopted; of "running" only it knows. */
 export async function liveCandidates(
   kind: Completion,
   factory: Pick<Factory, "store" | "settings" | "host">,
 ): Promise<Candidate[]> {
-  const known = await candidates(kind, factory);
-  if (kind !== "instance") return known;
+  if (kind !== "instance" && kind !== "running") return candidates(kind, factory);
   const domains = await (await factory.host()).listDomains();
+  if (kind === "running") {
+    return domains.flatMap(({ name, state }) => (state === "running" ? [{ value: name, description: state }] : []));
+  }
+  const known = await candidates(kind, factory);
   const names = new Set(domains.map((domain) => domain.name));
   const { statusWord } = await import("../../core/instances/view.ts");
   return [

@@ -46,7 +46,15 @@ export async function guidedWords(
 }
 
 /** What is chosen from what there is: where that is nothing, nothing can be typed either. */
-const CHOSEN: ReadonlySet<Completion> = new Set(["instance", "snapshot", "image", "volume", "keypair", "flavor"]);
+const CHOSEN: ReadonlySet<Completion> = new Set([
+  "instance",
+  "running",
+  "snapshot",
+  "image",
+  "volume",
+  "keypair",
+  "flavor",
+]);
 
 /** `first`: the first argument, which may say of what kind this one is. */
 async function argumentWord(
@@ -61,9 +69,13 @@ async function argumentWord(
   const choices = await guide.candidates(kind);
   if (choices.length > 0) return guide.choose(question, choices);
   if (CHOSEN.has(kind)) {
-    throw new EstratoError("usage", `${name}: ${spec.label} is missing, and there is no ${kind} to choose`, {
-      hint: `Usage: ${usageLine(name, verb)}.`,
-    });
+    throw new EstratoError(
+      "usage",
+      `${name}: ${spec.label} is missing, and there is no ${kind === "running" ? "running instance" : kind} to choose`,
+      {
+        hint: `Usage: ${usageLine(name, verb)}.`,
+      },
+    );
   }
   return guide.ask(question);
 }

@@ -1,10 +1,11 @@
 /** The log of what was done (`event list`): what no operation of core writes there, power, settings and refusals. */
 import { EstratoError } from "../../errors.ts";
+import type { TargetRecord } from "../../factory.ts";
 import type { Context, Verb } from "./tree.ts";
 
 export interface EventLog {
   /** The work on one target has ended; null: well. */
-  ended(target: string, error: unknown): Promise<void>;
+  ended(target: string, error: unknown, of?: TargetRecord): Promise<void>;
 }
 
 /** Those whose noun is not said. */
@@ -22,17 +23,17 @@ export function eventLog(name: string, verb: Verb, { factory, globals }: Context
   let beganMs = factory.clock.now().getTime();
 
   return {
-    async ended(target, error) {
+    async ended(target, error, of = factory) {
       const now = factory.clock.now();
       const durationMs = Math.max(0, now.getTime() - beganMs);
       beganMs = now.getTime();
-      const known = factory.loggedOperations().some((one) => one.startsWith(operation));
+      const known = of.loggedOperations().some((one) => one.startsWith(operation));
       const code = error === null ? "done" : error instanceof EstratoError ? error.code : "failed";
       if (isLogged && !known && !UNLOGGED.includes(code)) {
-        await factory.logEvent({
+        await of.logEvent({
           time: now.toISOString(),
           duration_ms: durationMs,
-          command: factory.command,
+          command: operation === "instance.exec" ? withoutWords(factory.command) : factory.command,
           operation,
           target: target === "" ? null : target,
           result: code,
@@ -40,7 +41,12 @@ export function eventLog(name: string, verb: Verb, { factory, globals }: Context
           ...(error instanceof EstratoError ? { message: error.message } : {}),
         });
       }
-      factory.nextRun();
+      of.nextRun();
     },
   };
+}
+
+/** What is run in a guest may hold its passwords. */
+function withoutWords(command: string): string {
+  return command.replace(/ -- .*/s, " -- …");
 }

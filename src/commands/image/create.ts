@@ -21,6 +21,7 @@ interface SourceOptions {
   readonly fromInstance: string | null;
   readonly fromVolume: string | null;
   readonly excludeDisk: readonly string[];
+  readonly sysprep: boolean;
 }
 
 export default verb({
@@ -32,7 +33,9 @@ export default verb({
     "inside of it, or in a file beside it that ends in .gpg, .sign, .asc or .sig. A download that was cut off is gone on with by the same command, within 24 hours, " +
     "where the server still has the same file.\n\n" +
     "From a snapshot, an instance or a volume no data is moved, whatever the size. A running instance runs on; where its guest agent answers, its " +
-    "file systems are quiesced for that moment.",
+    "file systems are quiesced for that moment.\n\n" +
+    "With --sysprep the image is new layers on those of the snapshot, out of which virt-sysprep(1) has taken machine-id, host keys, logins, histories and " +
+    "logs: what is made of it is a machine of its own, with or without cloud-init. The snapshot stays as it is.",
   arguments: { name: one("NAME", "the name of the new image", { ask: "Name of the new image" }) },
   options: {
     file: text("FILE", "make it from this file; - is standard input", { complete: "file" }),
@@ -42,6 +45,7 @@ export default verb({
     keyring: text("FILE", "the list must be signed by a key of this keyring", { complete: "file" }),
     diskFormat: choice(["qcow2", "raw"], "what the file is; without it only a qcow2 file is taken"),
     fromSnapshot: text("SNAPSHOT", "make it from this snapshot", { complete: "snapshot" }),
+    sysprep: flag("of --from-snapshot: take out what tells machines apart (virt-sysprep)"),
     fromInstance: text("INSTANCE", "make it from what this instance's disks hold now", { complete: "instance" }),
     fromVolume: text("VOLUME", "make it from what this volume holds now", { complete: "volume" }),
     excludeDisk: repeated(text("DEVICE", "leave this disk of the instance out; repeat it")),
@@ -65,12 +69,16 @@ export default verb({
       says: "downloaded, and signed",
     },
     { line: "estrato image create golden --from-snapshot web1/before-upgrade", says: "from a snapshot" },
+    {
+      line: "estrato image create golden --from-snapshot web1/before-upgrade --sysprep",
+      says: "the same, without what tells machines apart",
+    },
     { line: "estrato image create golden --from-instance web1", says: "from an instance as it is now" },
   ],
   exits: {
     2: "a malformed name, size, URL or sum, plain http that nothing vouches for, or not exactly one of --file, --url, --from-snapshot, --from-instance and --from-volume",
     5: "the name is taken, the file changed while it was copied, or another command downloads from that URL",
-    6: "the file is not what it claims, names another file, cannot be downloaded, is packed, or there is not enough space",
+    6: "the file is not what it claims, names another file, cannot be downloaded, is packed, there is not enough space, or no virt-sysprep",
     7: "nothing came from the server for too long",
     9: "the sum, or the signature of the list of sums, is wrong",
   },
@@ -105,8 +113,9 @@ function sourceOf(options: SourceOptions): ImageSource {
   if (excludeDisk.length > 0 && fromInstance === null) throw misplaced("--exclude-disk", "--from-instance");
   const expected = expectationOf(options);
   if (url !== null) return { kind: "url", url, expected, diskFormat };
+  if (options.sysprep && fromSnapshot === null) throw misplaced("--sysprep", "--from-snapshot");
   if (file !== null) return { kind: "file", file: file === "-" ? file : resolve(file), diskFormat };
-  if (fromSnapshot !== null) return { kind: "snapshot", snapshot: fromSnapshot };
+  if (fromSnapshot !== null) return { kind: "snapshot", snapshot: fromSnapshot, sysprep: options.sysprep };
   if (fromVolume !== null) return { kind: "volume", volume: fromVolume };
   return { kind: "instance", instance: fromInstance ?? "", excludeDisks: excludeDisk };
 }

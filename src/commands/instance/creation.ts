@@ -24,6 +24,8 @@ interface CreationLine {
   readonly ip: string | null;
   readonly forward: readonly string[];
   readonly userData: string | null;
+  readonly ownIdentity: boolean;
+  readonly agent: boolean;
   readonly property: Readonly<Record<string, string>>;
   readonly count: number | null;
   readonly noStart: boolean;
@@ -52,6 +54,9 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     );
   if (line.noStart && line.wait !== null)
     throw contradiction("--no-start", "--wait", "what is off has neither address nor agent");
+  if (line.agent && line.network[0] === "none")
+    throw contradiction("--agent", "--network none", "its package comes over the network");
+  const userData = line.userData === null ? null : await readUserData(line.userData, signal);
   const wanted = {
     volumes: line.volume,
     flavor: line.flavor,
@@ -60,7 +65,9 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     diskBytes: line.disk,
     keyName: line.keyName,
     ...networksOf(line),
-    userData: line.userData === null ? null : await readUserData(line.userData, signal),
+    userData,
+    ownIdentity: line.ownIdentity,
+    agent: line.agent,
     properties: line.property,
     start: !line.noStart,
     trustOwner: line.trustOwner,

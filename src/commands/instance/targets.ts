@@ -14,6 +14,10 @@ export const oneInstance = one("INSTANCE", "an instance, by name or id", {
   complete: "instance",
   ask: "Which instance?",
 });
+export const runningInstance = one("INSTANCE", "an instance that runs, by name or id", {
+  complete: "running",
+  ask: "Which instance?",
+});
 export const manyInstances = many("INSTANCE", "instances, by name or id", {
   complete: "instance",
   ask: "Which instance?",

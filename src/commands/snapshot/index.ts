@@ -9,6 +9,8 @@ export default noun({
     list: { summary: "List snapshots, the oldest first", load: () => import("./list.ts") },
     tree: { summary: "Draw the tree of an instance's snapshots", load: () => import("./tree.ts") },
     show: { summary: "Show snapshots", load: () => import("./show.ts") },
+    files: { summary: "List files in a snapshot", load: () => import("./files.ts") },
+    extract: { summary: "Take files out of a snapshot", load: () => import("./extract.ts") },
     revert: { summary: "Bring an instance, or a volume, back to a snapshot", load: () => import("./revert.ts") },
     unrevert: { summary: "Undo the last revert", load: () => import("./unrevert.ts") },
     delete: { summary: "Delete snapshots", load: () => import("./delete.ts") },

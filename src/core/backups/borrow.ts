@@ -93,16 +93,29 @@ async function requireReadable(
   chains: readonly (readonly ChainFile[])[],
 ): Promise<void> {
   const problems = await smallProblems(world, target.backup(backup.id), backup.manifest);
+  problems.push(...(await chainProblems(world, target, chains, backup.manifest.encrypted)));
+  requireNoProblems(backup, problems);
+}
+
+/**
+ * What is wrong with the files that hold some disks, as far as their sizes, headers and chains tell: to be asked before
+ * QEMU opens one of them. Their content is not read.
+ */
+export async function chainProblems(
+  world: World,
+  target: BackupTarget,
+  chains: readonly (readonly ChainFile[])[],
+  encrypted: boolean,
+): Promise<string[]> {
+  const problems: string[] = [];
   for (const chain of chains) {
     for (const [index, one] of chain.entries())
-      problems.push(
-        ...(await fileProblems(world, target, one, chain[index + 1] ?? null, backup.manifest.encrypted, one.disk)),
-      );
+      problems.push(...(await fileProblems(world, target, one, chain[index + 1] ?? null, encrypted, one.disk)));
     const last = chain.at(-1);
     if (last !== undefined && last.disk.parent !== null)
       problems.push(`${last.backup.nameOf(last.file)}: what it stands on is missing`);
   }
-  requireNoProblems(backup, problems);
+  return problems;
 }
 
 async function fileProblems(

@@ -58,6 +58,7 @@ async function instanceOf(
     return restore(world, { ...request, definition, instance: as.uuid }, (within, { image, loan }) =>
       createInstance(within, {
         ...options,
+        fromBackup: true,
         source: { kind: "image", target: image.id },
         ...(loan === null ? {} : { loan }),
       }),
@@ -71,6 +72,7 @@ async function instanceOf(
     const known = keyName !== null && keypairs[keyName] !== undefined ? keyName : null;
     const made = await createInstance(within, {
       ...options,
+      fromBackup: true,
       source: { kind: "image", target: image.id },
       ...(loan === null ? {} : { loan }),
       keyName: options.keyName ?? known,

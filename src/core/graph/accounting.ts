@@ -139,7 +139,7 @@ function withoutImages(state: State, dropped: ReadonlySet<string>): State {
 function draftOf({ layers, edge }: Region): State {
   const disks = edge.map((layer) => ({ layer }));
   const pin = { id: "pin", disks } as unknown as Bookmark; // of what points, only that is asked
-  return { layers, volumes: {}, snapshots: {}, images: {}, bookmarks: { pin } } as unknown as State;
+  return { layers, volumes: {}, snapshots: {}, images: {}, bookmarks: { pin }, instances: {} } as unknown as State;
 }
 
 interface Content {

@@ -4,11 +4,12 @@ import type { State, Volume } from "../model/state.ts";
 import { oncePerState } from "./once-per-state.ts";
 
 /**
- * What keeps a layer alive: a volume by its head, a snapshot, an image or a backup's bookmark by its disks. Automatic
- * snapshots count like all others.
+ * What keeps a layer alive: a volume by its head, a snapshot, an image or a backup's bookmark by its disks, an instance
+ * by those of the image that it may be rebuilt on. Automatic snapshots count like all others, and one that a rebuild
+ * kept has those of the image of before, too.
  */
 export interface Pointer {
-  readonly kind: "volume" | "snapshot" | "image" | "backup";
+  readonly kind: "volume" | "snapshot" | "image" | "backup" | "instance";
   readonly id: string;
 }
 
@@ -22,13 +23,18 @@ export interface LayerGraph {
 }
 
 /**
- * Every (pointer, layer) pair of the state, dangling ones included; in the order volumes, snapshots, images, backups.
+ * Every (pointer, layer) pair of the state, dangling ones included; in the order volumes, snapshots, images, backups,
+ * instances.
  */
 export function* allPointers(state: State): Generator<{ readonly pointer: Pointer; readonly layer: string }> {
   for (const { id, head } of Object.values(state.volumes)) yield { pointer: { kind: "volume", id }, layer: head };
   for (const kind of ["snapshot", "image", "backup"] as const)
     for (const { id, disks } of Object.values(recordsWithDisks(state, kind)))
       for (const { layer } of disks) yield { pointer: { kind, id }, layer };
+  for (const { id, madeOf } of Object.values(state.snapshots))
+    for (const { layer } of madeOf?.base?.disks ?? []) yield { pointer: { kind: "snapshot", id }, layer };
+  for (const { id, base } of Object.values(state.instances))
+    for (const { layer } of base?.disks ?? []) yield { pointer: { kind: "instance", id }, layer };
 }
 
 type WithDisks = { readonly id: string; readonly disks: readonly { readonly layer: string }[] };
@@ -112,22 +118,23 @@ export function descendantHeads(state: State, layer: string, graph: LayerGraph =
 
 /**
  * Who stands on the layer or points at it, directly or not, in words for messages: "instance web1 vda", "snapshot
- * web1/s1", "image golden". Each once.
+ * web1/s1", "image golden". Each once, an instance by its disks where it stands on the layer.
  */
 export function standingOn(state: State, layer: string, graph: LayerGraph = layerGraph(state)): string[] {
-  const names = [layer, ...descendants(state, layer, graph)]
-    .flatMap((id) => graph.pointers.get(id) ?? [])
-    .map((pointer) => nameOf(state, pointer));
-  return [...new Set(names)];
+  const pointers = [layer, ...descendants(state, layer, graph)].flatMap((id) => graph.pointers.get(id) ?? []);
+  const byDisk = new Set(pointers.map(({ kind, id }) => (kind === "volume" ? state.volumes[id]?.instance : null)));
+  const others = pointers.filter(({ kind, id }) => kind !== "instance" || !byDisk.has(id));
+  return [...new Set(others.map((pointer) => nameOf(state, pointer)))];
 }
 
 /**
- * A pointer in words: "instance web1 vda", "volume data", "snapshot web1/s1", "image golden", "backup bak-…". Falls
- * back on ids.
+ * A pointer in words: "instance web1 vda", "volume data", "snapshot web1/s1", "image golden", "backup bak-…",
+ * "instance web1 (to be rebuilt)". Falls back on ids.
  */
 export function nameOf(state: State, { kind, id }: Pointer): string {
   if (kind === "image") return `image ${state.images[id]?.name ?? id}`;
   if (kind === "backup") return `backup ${id}`;
+  if (kind === "instance") return `instance ${state.instances[id]?.name ?? id} (to be rebuilt)`;
   if (kind === "volume") {
     const volume = state.volumes[id];
     if (volume?.instance) return instanceDisk(state, volume.instance, volume.device ?? "?");

@@ -12,9 +12,12 @@ import { findSnapshot, snapshotLabel, snapshotLocks } from "../snapshots/find.ts
 import { type CreateImageData, createImageKind } from "./create-recovery.ts";
 import { imageNameLock, requireFreeImageName } from "./names.ts";
 import { addImage, type NewImageOptions, newImage } from "./record.ts";
+import { planPrepared, preparingSteps } from "./sysprep.ts";
 
 export interface CreateFromSnapshotOptions extends NewImageOptions {
   readonly snapshot: string; // id, name or INSTANCE/NAME
+  /** Nothing of it tells machines apart: sysprep.ts. */
+  readonly sysprep?: boolean;
 }
 
 /**
@@ -37,8 +40,12 @@ export async function createImageFromSnapshot(
     const state = await world.store.read();
     requireFreeImageName(state, options.name);
     const snapshot = requireThere(state, found.id, options.snapshot);
-    const data = plan(world, id, options, state, snapshot);
-    const steps = fromSnapshotSteps(world, data, snapshot, options.snapshot);
+    const bare = plan(world, id, options, state, snapshot);
+    const data = options.sysprep === true ? await prepared(world, state, bare) : bare;
+    const steps = [
+      ...preparingSteps(state, data.layers ?? []),
+      ...fromSnapshotSteps(world, data, snapshot, options.snapshot),
+    ];
     return run(world, locks, {
       kind: createImageKind,
       target: data.image.name,
@@ -76,6 +83,13 @@ function plan(
   return { image, layer: null, files: copyFiles(world, copies), through: null };
 }
 
+async function prepared(world: World, state: State, data: CreateImageData): Promise<CreateImageData> {
+  const { image, files } = data;
+  const layers = await planPrepared(world, state, image.name, image.disks);
+  const disks = image.disks.map((disk, index) => ({ ...disk, layer: layers[index]?.id ?? disk.layer }));
+  return { ...data, image: { ...image, disks }, layers, files: [...files, ...layers.map(({ file }) => file)] };
+}
+
 function fromSnapshotSteps(world: World, data: CreateImageData, snapshot: Snapshot, target: string): Step[] {
   const { image } = data;
   const { store } = world;
@@ -95,6 +109,7 @@ function fromSnapshotSteps(world: World, data: CreateImageData, snapshot: Snapsh
     run: () =>
       store.update((draft) => {
         requireThere(draft, snapshot.id, target);
+        for (const layer of data.layers ?? []) draft.layers[layer.id] = layer;
         addImage(draft, image);
       }),
   });

@@ -11,6 +11,8 @@ export interface CreateImageData {
   readonly image: Image;
   /** The layer that is made for it; null where it points at layers that are there. */
   readonly layer: Layer | null;
+  /** Those that are made on a snapshot's, one for each disk. */
+  readonly layers?: readonly Layer[];
   /**
    * Absolute paths of every file that is made for it, temporary ones too; its definition is a record of the store's.
    */
@@ -28,10 +30,12 @@ const throughSchema = v.object({
 export const createImageKind: Kind<CreateImageData> = {
   name: "image.create",
   forQemu: () => true,
-  version: 1,
+  version: 2,
+  older: { 1: (data) => data }, // without layers on a snapshot's
   data: v.object({
     image: recordSchemas.image,
     layer: v.nullable(recordSchemas.layer),
+    layers: v.exactOptional(v.array(recordSchemas.layer)),
     files: v.array(v.string()),
     through: v.nullable(throughSchema),
   }),

@@ -19,7 +19,7 @@ export type ImageSource =
       readonly expected: Expectation;
       readonly diskFormat: "qcow2" | "raw" | null;
     }
-  | { readonly kind: "snapshot"; readonly snapshot: string }
+  | { readonly kind: "snapshot"; readonly snapshot: string; readonly sysprep?: boolean }
   | { readonly kind: "volume"; readonly volume: string }
   | { readonly kind: "instance"; readonly instance: string; readonly excludeDisks: readonly string[] };
 

@@ -7,7 +7,6 @@ import { EstratoError } from "../../errors.ts";
 import { dropBookmarks } from "../backups/bookmarks.ts";
 import { confirmed } from "../confirm.ts";
 import { hasOwnTpm } from "../firmware.ts";
-import { filesInUse } from "../in-use.ts";
 import { freedByDropping, turnedOff } from "../layers/freed.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -25,6 +24,8 @@ import { findToChange } from "../volumes/take-in.ts";
 import { type Doomed, findDoomed, losses } from "./doomed.ts";
 import { forgetForeignVolumes } from "./foreign.ts";
 import { keptName } from "./kept-definition.ts";
+import { ownAlone } from "./own-alone.ts";
+import { laterSeeds } from "./seed.ts";
 
 export interface DeleteInstanceOptions {
   readonly keepVolumes: boolean;
@@ -136,7 +137,11 @@ async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab
     for (const path of paths.oldConsoleLogs(uuid)) if ((await world.host.fileInfo(path)) !== null) files.push(path);
   }
   const seed = record?.seed ?? null;
-  files.push(...(await ownAlone(world, doomed, [...(seed === null ? [] : [seed]), ...ownNvram(world, doomed.status)])));
+  const seeds = seed === null ? [] : [paths.seed(uuid), ...(await laterSeeds(world, uuid))];
+  const gone = new Set(doomed.snapshots.map(({ id }) => id));
+  const snapshots = Object.fromEntries(Object.entries(doomed.state.snapshots).filter(([id]) => !gone.has(id)));
+  const left = { state: { ...doomed.state, snapshots }, uuid };
+  files.push(...(await ownAlone(world, left, [...seeds, ...ownNvram(world, doomed.status)])));
   return {
     uuid,
     name: doomed.name,
@@ -151,22 +156,6 @@ async function dataOf(world: World, doomed: Doomed, crontab: DeleteData["crontab
     schedules: doomed.schedules.map(({ id, name }) => ({ id, name })),
     crontab,
   };
-}
-
-/** Those that no other one reads: somebody gave a second guest this one's seed, or defined a copy of it by hand. */
-async function ownAlone(world: World, { state, uuid }: Doomed, files: readonly string[]): Promise<string[]> {
-  if (files.length === 0) return [];
-  const inUse = await filesInUse(world, state);
-  const alone: string[] = [];
-  for (const path of files) {
-    // What remembers earlier states, and this very operation, names them by this instance's id
-    const named = (await inUse.naming(path)).filter(({ by }) => by === "domain" || by === "state");
-    const others = [...(await inUse.outsiders(path)), ...named].filter(({ id }) => id !== uuid);
-    const names = new Map(others.map(({ id, name }) => [id, name]));
-    if (names.size > 0) world.report.note(`${path}: stays, ${[...names.values()].join(", ")} needs it`);
-    else alone.push(path);
-  }
-  return alone;
 }
 
 /** The NVRAM file where it is one of ours; a foreign one stays, like a foreign disk. */

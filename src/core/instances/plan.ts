@@ -5,13 +5,14 @@ import { nvramFile, pathsOf, requireCopies } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { type NewVolume, newVolumeSchema, planVolume } from "../layers/heads.ts";
 import type { Forward } from "../model/host.ts";
-import type { Instance, State } from "../model/state.ts";
+import type { Base, Instance, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { BorrowedImage } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { addressesOf } from "./addressing.ts";
 import { type AttachedVolume, attachedVolumeSchema, planAttached, wantedVolumes } from "./attached.ts";
+import { baseOf } from "./base.ts";
 import { devicesFor, type InheritedDefinition, newInstanceDefinition } from "./definition.ts";
 import type { InstanceIdentity } from "./identity.ts";
 import type { NetworkWish } from "./network-wish.ts";
@@ -42,10 +43,16 @@ export interface CreateInstanceOptions {
   readonly forwards?: readonly Forward[];
   readonly ip: string | null;
   readonly userData: string | null;
+  /** Its seed has cloud-init install the guest agent (agent.ts). */
+  readonly agent?: boolean;
+  /** Its seed has cloud-init give it a machine-id, host keys and logins of its own (own-identity.ts). */
+  readonly ownIdentity?: boolean;
   readonly properties: Readonly<Record<string, string>>;
   readonly start: boolean;
   /** It comes back as what it was: key, network and address are those that it had. */
   readonly as?: InstanceIdentity;
+  /** Its source is a backup's copy, which is an image for this moment only. */
+  readonly fromBackup?: true;
   /** Stand on the files of a lender who is not root, without a copy. */
   readonly trustOwner?: boolean;
   /** Take the source's definition whole: a person has seen what of the host it names. */
@@ -133,12 +140,14 @@ export async function planCreate(
   );
   const place = world.host.parseDefinition(xml).tpm;
   const tpm = place === null ? null : { from: kept.tpm, to: place };
+  const base = baseFor(state, source, options, volumes);
   const instance: Instance = {
     id: uuid,
     name: options.name,
     origin: "created",
     // What is booted from a loan is known by what it is lent from.
     image: source.kind === "volume" ? null : as === undefined || options.loan !== undefined ? source.id : as.image,
+    ...(base === null ? {} : { base }),
     flavor: as === undefined ? shape.flavor : as.flavor,
     keyName: options.keyName,
     owner: world.user,
@@ -157,6 +166,19 @@ export async function planCreate(
   const autostart = as?.autostart ?? false;
   const data = { instance, volumes, attached, ...firmware, reservations: made, autostart, start: options.start };
   return { data, reservations, xml };
+}
+
+/** What comes back as itself is rebuilt on its image of then, where that is still here. */
+function baseFor(
+  state: State,
+  source: InstanceSource,
+  { as, fromBackup }: CreateInstanceOptions,
+  volumes: readonly NewVolume[],
+): Base | null {
+  if (as === undefined && (fromBackup || source.kind !== "image")) return null;
+  const image = state.images[(as === undefined ? source.id : as.image) ?? ""];
+  const isLent = as === undefined && volumes.some(({ loan }) => loan !== undefined);
+  return image === undefined ? null : baseOf(image, { isLent });
 }
 
 function asItWas(planned: NewVolume, { volumes }: InstanceIdentity): NewVolume {

@@ -131,17 +131,29 @@ export async function storeVolumes(
   also: (draft: State) => void,
 ): Promise<void> {
   const parents = volumes.flatMap(({ layer }) => (layer.parent === null ? [] : [layer.parent]));
+  await whenUnmerged(world, parents, what, (draft) => {
+    for (const { layer, volume, loan } of volumes) {
+      if (loan !== undefined) draft.layers[loan.id] = loan;
+      requireParent(draft, layer, what);
+      draft.layers[layer.id] = layer;
+      draft.volumes[volume.id] = volume;
+    }
+    also(draft);
+  });
+}
+
+/** Changes the state in a moment in which no merge rewrites what `parents` stand on. Throws as awaitUnmerged. */
+export async function whenUnmerged(
+  world: World,
+  parents: readonly string[],
+  what: string,
+  change: (draft: State) => void,
+): Promise<void> {
   for (;;) {
     await awaitUnmerged(world, parents, what);
     const stored = await world.store.update((draft) => {
       if (busyBelow(draft, parents) !== null) return false; // a merge began in between: wait again
-      for (const { layer, volume, loan } of volumes) {
-        if (loan !== undefined) draft.layers[loan.id] = loan;
-        requireParent(draft, layer, what);
-        draft.layers[layer.id] = layer;
-        draft.volumes[volume.id] = volume;
-      }
-      also(draft);
+      change(draft);
       return true;
     });
     if (stored) return;

@@ -224,6 +224,12 @@ export type Action =
       readonly encrypt?: CopyEncryption;
     }
   /**
+   * virt-sysprep(1) of the system on these qcow2 files, which nobody has open, with no network: logs, histories, host
+   * keys, logins, the machine-id and the like go. "host" where it finds no system, or cannot run. It may be cut at any
+   * instant: what the files hold then is neither.
+   */
+  | { readonly do: "sysprep"; readonly disks: readonly string[]; readonly mayStop: true }
+  /**
    * Fetches a file by HTTP(S) into `to`, going on with what is there of it where the server still has the same one: a
    * strong ETag and the size agree. Never to another scheme. Waits as long as something comes. "host" where it is not
    * there, is cut off again and again, or would not fit `copies` times; "timeout". A part that can be gone on with
@@ -316,7 +322,9 @@ export type Action =
       readonly metaData: string;
       readonly userData: string;
       readonly networkConfig: string | null;
-    };
+    }
+  /** A copy of a seed of ours with another instance-id (36 characters), so that cloud-init runs again. Idempotent. */
+  | { readonly do: "renew-seed"; readonly from: string; readonly to: string; readonly instanceId: string };
 
 export interface PerformOptions {
   /** Descriptors of locks that a child which changes disks inherits (STACK.md, "Traps"). */

@@ -10,6 +10,21 @@ export interface HiddenFile {
   readonly writer: "living" | "dead" | "kept" | "unknown";
 }
 
+/** One command to a guest's agent (QEMU, qga/qapi-schema.json). */
+export interface AgentCommand {
+  readonly execute: string;
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What became of it. `value` is the guest's word, and may be anything. Refused: `silent`, no agent is there, or none
+ * answered in time (it may have been done); `disabled`, it does not take this command now; `off`, the guest does not
+ * run; `failed`, in the agent's or libvirt's `words`.
+ */
+export type AgentAnswer =
+  | { readonly refused: null; readonly value: unknown }
+  | { readonly refused: "silent" | "disabled" | "off" | "failed"; readonly words: string };
+
 /** A disk of a domain as libvirt defines it. */
 export interface DomainDisk {
   readonly device: string; // target: vda

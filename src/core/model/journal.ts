@@ -20,6 +20,7 @@ export type KindName =
   | "instance.delete"
   | "instance.forward"
   | "instance.offload"
+  | "instance.rebuild"
   | "instance.release"
   | "instance.rename"
   | "instance.resize"

@@ -98,12 +98,22 @@ const userNetwork = v.object({
   ),
 });
 
+/** An image that an instance stands on, or may be rebuilt on: its layers stay for that, whoever deletes the image. */
+const base = v.object({
+  image: v.string(), // id
+  name: v.string(), // what it was called then
+  disks: v.array(v.object({ device: v.string(), layer: v.string(), sizeBytes: bytes })), // none of a lender's
+  uefi: v.boolean(), // of a guest with UEFI
+  tpm: v.boolean(), // it keeps what a TPM held, which goes with the image
+});
+
 /** What estrato knows of a libvirt domain beyond libvirt's own definition. */
 const instance = v.object({
   id: v.string(), // the libvirt UUID
   name: v.string(),
   origin: v.picklist(["created", "adopted"]),
-  image: v.nullable(v.string()), // id of the image or snapshot it was made from
+  image: v.nullable(v.string()), // id of the image or snapshot it was made from, or of the image it was rebuilt on
+  base: v.optional(base), // what it is rebuilt on where nothing else is named; absent: it was made from no image
   flavor: v.nullable(v.string()),
   keyName: v.nullable(v.string()),
   owner: v.string(),
@@ -159,6 +169,9 @@ const snapshot = v.object({
   ramBytes: v.nullable(bytes),
   flavor: v.nullable(v.string()),
   schedule: v.optional(v.string()), // sch-…, that took it; absent: none did. Nobody can set it
+  seed: v.optional(v.string()), // path of the seed that it had, where that is not its first one
+  // Kept by a rebuild: what the instance was made of before, and is again once that is taken back
+  madeOf: v.optional(v.object({ image: v.nullable(v.string()), base: v.optional(base) })),
   owner: v.string(),
   createdAt: time,
   expiresAt: v.nullable(time),
@@ -325,7 +338,7 @@ export const stateSchema = v.object({
 });
 
 /** Of the records that others hold copies of: the journal, and what lies beside the state. */
-export const recordSchemas = { layer, volume, instance, userNetwork, shelved, snapshot, image, schedule };
+export const recordSchemas = { layer, volume, instance, userNetwork, shelved, snapshot, image, schedule, base };
 
 export type Binding = v.InferOutput<typeof binding>;
 export type State = v.InferOutput<typeof stateSchema>;
@@ -333,6 +346,7 @@ export type Layer = v.InferOutput<typeof layer>;
 export type Volume = v.InferOutput<typeof volume>;
 export type Instance = v.InferOutput<typeof instance>;
 export type Shelved = v.InferOutput<typeof shelved>;
+export type Base = v.InferOutput<typeof base>;
 export type Snapshot = v.InferOutput<typeof snapshot>;
 export type SnapshotMemory = v.InferOutput<typeof snapshotMemory>;
 export type Image = v.InferOutput<typeof image>;

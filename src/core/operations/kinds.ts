@@ -17,6 +17,7 @@ export const kinds: KindTable = {
   "instance.delete": async () => (await import("../instances/delete.ts")).deleteInstanceKind,
   "instance.forward": async () => (await import("../forwards/set.ts")).forwardKind,
   "instance.offload": async () => (await import("../shelving/offload.ts")).offloadKind,
+  "instance.rebuild": async () => (await import("../snapshots/revert-recovery.ts")).rebuildKind,
   "instance.release": async () => (await import("../instances/release-steps.ts")).releaseKind,
   "instance.rename": async () => (await import("../instances/set.ts")).renameKind,
   "instance.resize": async () => (await import("../instances/resize-recovery.ts")).resizeKind,

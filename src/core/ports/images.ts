@@ -32,6 +32,8 @@ export interface ImagePort {
    * Faults in the tables of a qcow2 file: data beyond its end, crossed references. Its header must have been inspected.
    */
   countFaults(image: Omit<ImageFile, "format">): Promise<number>;
+  /** "host", with the package, where virt-sysprep(1) is not installed. */
+  requireSysprep(): Promise<void>;
   /** Does qemu-img find the two contents equal? */
   sameContent(a: ImageFile, b: ImageFile): Promise<boolean>;
   /**

@@ -1,5 +1,7 @@
 /** What core asks of libvirt: domains and what runs in them, definitions, secrets, networks. */
 import type {
+  AgentAnswer,
+  AgentCommand,
   Command,
   DefinitionEdit,
   DomainDefinition,
@@ -53,6 +55,11 @@ export interface LibvirtPort {
   /** "frozen" or "thawed"; null where no agent answers. */
   agentFreezeStatus(uuid: string): Promise<"frozen" | "thawed" | null>;
   agentAddresses(uuid: string): Promise<string[] | null>;
+  /**
+   * One command to a guest's agent, which has `timeoutMs` for it. Nothing of it is in any process's arguments. Asked
+   * once.
+   */
+  agentCommand(uuid: string, command: AgentCommand, timeoutMs: number): Promise<AgentAnswer>;
   /** The secrets that libvirt holds, without their values. */
   listSecrets(): Promise<SecretSummary[]>;
   network(name: string): Promise<NetworkInfo | null>;

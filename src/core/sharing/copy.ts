@@ -107,7 +107,10 @@ async function record(world: World, { image, layers }: CopyData): Promise<void> 
 /** What was made says whose image it is of, as where it stands on his files. Repeatable. */
 async function forget(world: World, { image, layers, lent }: CopyData): Promise<void> {
   await world.store.update((draft) => {
-    for (const one of Object.values(draft.instances)) if (one.image === image.id) one.image = lent;
+    for (const one of Object.values(draft.instances)) {
+      if (one.image === image.id) one.image = lent;
+      if (one.base?.image === image.id) one.base = { ...one.base, image: lent, name: image.source.name };
+    }
     for (const one of Object.values(draft.volumes)) if (one.sourceImage === image.id) one.sourceImage = lent;
   });
   await dropImport(world, { image, layers });

@@ -6,8 +6,10 @@
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
+import { looseSeeds } from "../instances/seed.ts";
 import { exclusiveOf, freedByDropping } from "../layers/freed.ts";
 import { sizedAndDated } from "../loss-words.ts";
+import type { Action } from "../model/action.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { notFound } from "../names.ts";
 import { run } from "../operations/operation.ts";
@@ -93,6 +95,7 @@ export async function deleteLocked(
     });
   }
   const ids = doomed.map((snapshot) => snapshot.id);
+  const seeds = await seedsWithout(world, state, locks, ids);
   const steps: Step[] = [
     {
       id: "forget-snapshot",
@@ -102,7 +105,7 @@ export async function deleteLocked(
     {
       id: "remove-records",
       title: "Remove its definition, and what its firmware kept",
-      actions: unlinkRecords(world, ids),
+      actions: [...unlinkRecords(world, ids), ...seeds],
     },
   ];
   return run<DeleteData, null>(world, locks, {
@@ -115,10 +118,19 @@ export async function deleteLocked(
   });
 }
 
+/** Seeds that no snapshot but these has any more. */
+async function seedsWithout(world: World, state: State, locks: HeldLocks, ids: readonly string[]): Promise<Action[]> {
+  const loose: string[] = [];
+  for (const uuid of locks.names.filter((name) => state.instances[name] !== undefined))
+    loose.push(...(await looseSeeds(world, state, uuid, ids)));
+  return loose.map((path) => ({ do: "unlink", path }));
+}
+
 /** Always forward: a snapshot that was to go, goes. */
 async function recoverDelete(world: World, locks: HeldLocks, { ids }: DeleteData): Promise<Outcome> {
+  const seeds = await seedsWithout(world, await world.store.read(), locks, ids);
   await world.store.update((draft) => dropSnapshots(draft, ids));
-  await perform(world, locks, unlinkRecords(world, ids));
+  await perform(world, locks, [...unlinkRecords(world, ids), ...seeds]);
   return "forward";
 }
 

@@ -1,5 +1,7 @@
 /** New empty heads on an instance's layers: what a snapshot and a revert have in common. */
+import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
+import { EstratoError } from "../../errors.ts";
 import { diskFileOf, secretOf } from "../graph/files.ts";
 import { newHeadLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
@@ -62,6 +64,23 @@ export function createHead(head: HeadChange): Action {
     sizeBytes: head.after.sizeBytes,
     ...secretOf(head.after),
   };
+}
+
+/**
+ * Throws "conflict" where what a new head is to stand on is not there any more, or lies elsewhere than it was planned
+ * on. `what`: "instance web1".
+ */
+export function requireUnmoved(draft: State, { backing, after, files }: HeadChange, what: string): void {
+  const now = draft.layers[backing.id];
+  const isSame = now?.frozen === true && now.file === backing.path && now.sizeBytes <= after.sizeBytes;
+  if (isSame && isDeepStrictEqual(diskFileOf(draft, after), files.after)) return;
+  throw new EstratoError(
+    "conflict",
+    `${what}: the layer ${backing.id} it was to stand on has gone or moved meanwhile`,
+    {
+      hint: "Try again; where its image has been deleted, choose another.",
+    },
+  );
 }
 
 /** Nobody writes any more what the new heads stand on, down to the files that were there before us. */

@@ -2,6 +2,7 @@
  * The record of a snapshot that is about to be taken: of an instance or of one volume, asked for or kept by a revert.
  * Stores nothing.
  */
+import { notedSeed } from "../instances/seed.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -45,17 +46,24 @@ export function requestedFields(world: World, state: State, of: string, options:
   };
 }
 
-/** Kept by a revert for `keepMs`. `what`: "the disks", "the volume". */
-export function keptByRevert(world: World, state: State, of: string, keepMs: number, what: string): RequestedFields {
+/** Kept by a revert, or a rebuild, for `keepMs`. `what`: "the disks", "the volume". */
+export function keptBefore(
+  world: World,
+  state: State,
+  of: string,
+  keepMs: number,
+  what: string,
+  deed: "revert" | "rebuild" = "revert",
+): RequestedFields {
   const now = world.clock.now();
   return {
-    name: freeSnapshotName(state, of, now, "before-revert-"),
+    name: freeSnapshotName(state, of, now, `before-${deed}-`),
     automatic: true,
     owner: world.user,
     createdAt: now.toISOString(),
     expiresAt: new Date(now.getTime() + keepMs).toISOString(),
     protected: false,
-    description: `what ${what} held before a revert`,
+    description: `what ${what} held before a ${deed}`,
     properties: {},
   };
 }
@@ -68,11 +76,12 @@ export function instanceRecord(
   state: State,
   status: DomainStatus,
   heads: readonly HeadChange[],
-  own: RequestedFields & Pick<Snapshot, "id" | "excluded" | "memory" | "nvram" | "tpm">,
+  own: RequestedFields & Pick<Snapshot, "id" | "excluded" | "memory" | "nvram" | "tpm" | "madeOf">,
 ): Snapshot {
   const instance = state.instances[status.uuid];
   return {
     ...own,
+    ...notedSeed(instance),
     type: "instance",
     instance: status.uuid,
     volume: null,

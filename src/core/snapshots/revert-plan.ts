@@ -12,16 +12,14 @@ import {
   requireCopies,
 } from "../firmware.ts";
 import { requireFree } from "../forwards/free-ports.ts";
-import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { type Instance, recordSchemas, type Snapshot, type State } from "../model/state.ts";
+import { type Instance, type Layer, recordSchemas, type Snapshot, type State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
-import { requireAgreement } from "../truth.ts";
-import { snapshotLabel } from "./find.ts";
+import type { HeadFacts } from "../truth.ts";
+import type { Goal, GoalSeed, MadeOf } from "./goal.ts";
 import { editedDisks, type HeadChange, headChangeSchema, newHead } from "./heads.ts";
-import { instanceRecord, keptByRevert } from "./record.ts";
-import { type ReadMemory, requireRestorable } from "./restorable.ts";
+import { instanceRecord, keptBefore } from "./record.ts";
 
 export interface RevertOptions {
   /** Keep no automatic snapshot of what the disks hold now. */
@@ -52,8 +50,11 @@ export interface RevertData {
   /** The automatic snapshot that an unrevert uses up. */
   readonly usedUp: string | null;
   readonly heads: readonly HeadChange[];
-  /** `previous`: the copy that an earlier revert made, which goes; null where the file is not ours. */
-  readonly nvram: (Copy & { readonly previous: string | null }) | null;
+  /**
+   * `previous`: the copy that an earlier revert made, which goes; null where the file is not ours. `from` null: libvirt
+   * makes it at the next start.
+   */
+  readonly nvram: { readonly from: string | null; readonly to: string; readonly previous: string | null } | null;
   /** It has one place, where only a guest that is off can be given another. */
   readonly tpm: Copy | null;
   /** What there is now, for the automatic snapshot. */
@@ -65,6 +66,19 @@ export interface RevertData {
   readonly was: "running" | "paused" | "off";
   readonly undoBefore: string | null;
   readonly currentBefore: string | null;
+  /** The seed that it gets; absent: it keeps the one it has. */
+  readonly seed?: GoalSeed;
+  /** What it is made of from then on; absent: what it was. */
+  readonly madeOf?: MadeOf;
+  /**
+   * Of a rebuild: layers of a lender's that the new heads stand on. Nothing of the instance's own keeps what they stand
+   * on there, so that heads are recorded before they are made.
+   */
+  readonly loans?: readonly Layer[];
+}
+
+export function deedOf({ loans }: RevertData): "revert" | "rebuild" {
+  return loans === undefined ? "revert" : "rebuild";
 }
 
 export const revertDataSchema: v.GenericSchema<unknown, RevertData> = v.object({
@@ -75,7 +89,7 @@ export const revertDataSchema: v.GenericSchema<unknown, RevertData> = v.object({
   kept: v.nullable(recordSchemas.snapshot),
   usedUp: v.nullable(v.string()),
   heads: v.array(headChangeSchema),
-  nvram: v.nullable(v.object({ ...copySchema.entries, previous: v.nullable(v.string()) })),
+  nvram: v.nullable(v.object({ from: v.nullable(v.string()), to: v.string(), previous: v.nullable(v.string()) })),
   tpm: v.nullable(copySchema),
   keep: v.object({ nvram: v.nullable(copySchema), tpm: v.nullable(copySchema) }),
   xmlBefore: v.string(),
@@ -84,72 +98,62 @@ export const revertDataSchema: v.GenericSchema<unknown, RevertData> = v.object({
   was: v.picklist(["running", "paused", "off"]),
   undoBefore: v.nullable(v.string()),
   currentBefore: v.nullable(v.string()),
+  seed: v.exactOptional(
+    v.object({
+      path: v.string(),
+      renewed: v.nullable(v.object({ from: v.string(), instanceId: v.string() })),
+    }),
+  ),
+  madeOf: v.exactOptional(v.object({ image: v.nullable(v.string()), base: v.optional(recordSchemas.base) })),
+  loans: v.exactOptional(v.array(recordSchemas.layer)),
 });
 
 /**
- * Throws "conflict", "host" or "integrity" where it cannot be; reads only. `usedUp`: the automatic snapshot that an
- * unrevert goes back to.
+ * Throws "conflict", "host" or "integrity" where it cannot be; reads only. `facts`: what all witnesses say of its
+ * disks.
  */
 export async function planRevert(
   world: World,
   state: State,
   status: DomainStatus,
-  snapshot: Snapshot,
-  usedUp: string | null,
+  facts: readonly HeadFacts[],
+  goal: Goal,
   options: RevertOptions,
 ): Promise<RevertData> {
-  const facts = await requireAgreement(world, state, status);
-  let saved: Promise<string> | undefined;
-  const read = (path: string) => (saved ??= world.host.memoryDefinition(path));
-  await requireRestorable(world, state, snapshot, status, read);
-  const volumes = volumesOf(state, status.uuid);
   const instance = state.instances[status.uuid];
   const heads: HeadChange[] = [];
-  for (const disk of snapshot.disks) {
-    const volume = [...volumes.values()].find((one) => one.id === disk.volume);
-    const layer = state.layers[disk.layer];
-    const before = state.layers[volume?.head ?? ""];
-    if (volume === undefined || before === undefined || layer === undefined)
-      throw new EstratoError(
-        "integrity",
-        `snapshot ${snapshotLabel(state, snapshot)}: a layer of ${disk.device} is not recorded`,
-      );
+  for (const { volume, layer, sizeBytes: wantedBytes } of goal.disks) {
+    const before = state.layers[volume.head];
+    if (before === undefined)
+      throw new EstratoError("integrity", `${goal.label}: the head of ${volume.device} is not recorded`);
     const fact = facts.find((one) => one.volume.id === volume.id);
     const sizeBytes = Math.max(before.sizeBytes, fact?.liveSizeBytes ?? 0);
-    // A revert takes the disk's size of the snapshot; what is kept has the size it has now.
-    heads.push(
-      newHead(
-        world,
-        state,
-        { ...volume, device: volume.device ?? disk.device },
-        { ...before, sizeBytes },
-        layer,
-        layer.sizeBytes,
-      ),
-    );
+    heads.push(newHead(world, state, volume, { ...before, sizeBytes }, layer, wantedBytes));
   }
-  await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `revert of ${status.name}`);
-  await requireCopies(world, snapshot, `snapshot ${snapshotLabel(state, snapshot)}`);
+  await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `${goal.deed} of ${status.name}`);
+  await requireCopies(world, goal.firmware, goal.label);
   const { userNetwork } = instance ?? {};
-  if (snapshot.memory !== null && status.live === null)
+  if (goal.memory !== null && status.live === null)
     await requireFree(world, state, status.uuid, userNetwork?.forwards ?? []);
   const present = await firmwareOf(world, status.inactive);
+  const madeOf = { image: instance?.image ?? null, ...(instance?.base && { base: instance.base }) };
   const keep = () => {
-    const fields = keptByRevert(world, state, status.uuid, options.keepMs, "the disks");
+    const fields = keptBefore(world, state, status.uuid, options.keepMs, "the disks", goal.deed);
     const id = world.ids.next("snap");
     const own = { ...fields, id, excluded: [], memory: null, ...copyNames(id, present) };
-    return instanceRecord(state, status, heads, own);
+    return instanceRecord(state, status, heads, { ...own, ...(goal.madeOf === null ? {} : { madeOf }) });
   };
   const kept = options.discard ? null : keep();
-  const held = pathsOf(world, snapshot);
-  const nvram = planNvram(world, status, held, heads);
+  const held = pathsOf(world, goal.firmware);
+  const nvram = planNvram(world, status, held, heads, goal.freshNvram);
+  const seed = planSeed(state, status, goal.seed);
   return {
     uuid: status.uuid,
     instanceName: status.name,
-    target: snapshot.id,
-    current: usedUp === null ? snapshot.id : (snapshot.parent ?? null),
+    target: goal.id,
+    current: goal.current,
     kept,
-    usedUp,
+    usedUp: goal.usedUp,
     heads,
     nvram,
     tpm: copyOf(held.tpm, status.inactive.tpm),
@@ -159,16 +163,27 @@ export async function planRevert(
       dropBackingStore: true,
     }),
     xmlAfter: world.host.editDefinition(status.inactive.xml, {
-      disks: editedDisks(heads, "after"),
+      disks: { ...editedDisks(heads, "after"), ...seed?.disks },
       dropBackingStore: true,
       newGenerationId: true,
       ...(nvram === null ? {} : { nvram: nvram.to }),
     }),
-    memory: await planMemory(world, snapshot, heads, { nvram, userNetwork }, read),
+    memory: await planMemory(world, goal, heads, { nvram, userNetwork }),
     was: status.live === null ? "off" : status.state === "paused" ? "paused" : "running",
     undoBefore: instance?.undo ?? null,
     currentBefore: instance?.current ?? null,
+    ...(seed === null ? {} : { seed: seed.data }),
+    ...(goal.madeOf === null ? {} : { madeOf: goal.madeOf }),
+    ...(goal.deed === "rebuild" ? { loans: goal.loans } : {}),
   };
+}
+
+/** The drive is the one that has the seed now: a definition that a person took it out of stays so. */
+function planSeed(state: State, status: DomainStatus, seed: GoalSeed | null) {
+  const now = state.instances[status.uuid]?.seed ?? null;
+  const drive = status.inactive.disks.find(({ source }) => source !== null && source === now);
+  if (seed === null || drive === undefined) return null;
+  return { data: seed, disks: { [drive.device]: { path: seed.path, format: drive.format } } };
 }
 
 /**
@@ -177,20 +192,19 @@ export async function planRevert(
  */
 async function planMemory(
   world: World,
-  snapshot: Snapshot,
+  { memory, readMemory }: Goal,
   heads: readonly HeadChange[],
   { nvram, userNetwork }: Pick<RevertData, "nvram"> & { readonly userNetwork: Instance["userNetwork"] },
-  read: ReadMemory,
 ): Promise<NonNullable<RevertData["memory"]> | null> {
-  if (snapshot.memory === null) return null;
-  const path = world.store.paths.memory(snapshot.memory.file);
-  const xml = world.host.editDefinition(await read(path), {
+  if (memory === null) return null;
+  const path = world.store.paths.memory(memory.file);
+  const xml = world.host.editDefinition(await readMemory(path), {
     disks: editedDisks(heads, "after"),
     dropBackingStore: true,
     ...(nvram === null ? {} : { nvram: nvram.to }),
     ...(userNetwork?.backend === "passt" ? { forwards: userNetwork.forwards } : {}),
   });
-  return { path, xml, paused: snapshot.memory.paused };
+  return { path, xml, paused: memory.paused };
 }
 
 /** A new name for each copy, so that one define switches disks and NVRAM together. */
@@ -199,9 +213,10 @@ function planNvram(
   status: DomainStatus,
   held: Firmware,
   heads: readonly HeadChange[],
+  isFresh: boolean,
 ): RevertData["nvram"] {
   const first = heads[0];
-  if (held.nvram === null || first === undefined) return null;
+  if (first === undefined || (held.nvram === null && !(isFresh && status.inactive.firmware))) return null;
   const current = status.inactive.nvram;
   return {
     from: held.nvram,

@@ -1,6 +1,7 @@
 /** A revert that was killed, or that failed: undone where the guest still has what it had, else finished. */
 import { EstratoError } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
+import { unmarkBorrowed } from "../graph/borrowed.ts";
 import { imageOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -8,13 +9,22 @@ import { modeOf } from "../modes.ts";
 import { perform, repeat } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropSnapshots } from "./drop.ts";
-import type { RevertData } from "./revert-plan.ts";
-import { revertDataSchema } from "./revert-plan.ts";
+import { deedOf, type RevertData, revertDataSchema } from "./revert-plan.ts";
 import { afterDefining, RESUME, START } from "./revert-steps.ts";
 import { requireUnheld } from "./unheld.ts";
 
 export const revertKind: Kind<RevertData> = {
   name: "snapshot.revert",
+  forQemu: () => true,
+  version: 2,
+  data: revertDataSchema,
+  older: { 1: (data) => data }, // no seed changed then
+  recover: recoverRevert,
+};
+
+/** The same to an image. */
+export const rebuildKind: Kind<RevertData> = {
+  name: "instance.rebuild",
   forQemu: () => true,
   version: 1,
   data: revertDataSchema,
@@ -32,7 +42,7 @@ async function recoverRevert(world: World, locks: HeldLocks, data: RevertData): 
   if (status === null)
     throw new EstratoError(
       "integrity",
-      `instance ${data.instanceName}: libvirt has lost its domain while it was being reverted`,
+      `instance ${data.instanceName}: libvirt has lost its domain while it was being ${deedOf(data) === "revert" ? "reverted" : "rebuilt"}`,
       { hint: 'Run "estrato doctor".' },
     );
   const isRecorded = (await world.store.read()).volumes[data.heads[0]?.volume ?? ""]?.head === data.heads[0]?.after.id;
@@ -76,7 +86,9 @@ async function startOrSay(world: World, data: RevertData, work: () => Promise<vo
   try {
     await work();
   } catch (error) {
-    world.report.note(`${data.instanceName}: its disks are reverted, but it does not start: ${wordsOf(error)}`);
+    world.report.note(
+      `${data.instanceName}: its disks are ${deedOf(data) === "revert" ? "reverted" : "rebuilt"}, but it does not start: ${wordsOf(error)}`,
+    );
   }
 }
 
@@ -95,13 +107,21 @@ async function backIsRight(world: World, data: RevertData, status: DomainStatus)
 async function undo(world: World, locks: HeldLocks, data: RevertData): Promise<void> {
   await perform(world, locks, [{ do: "define", xml: data.xmlBefore }]);
   for (const head of data.heads) await requireUnheld(world, head.after.file);
-  const { kept } = data;
+  const { kept, loans } = data;
   if (kept !== null) await world.store.update((draft) => dropSnapshots(draft, [kept.id]));
   const files = data.heads.map((head) => head.after.file);
   for (const copy of [data.nvram, data.keep.nvram, data.keep.tpm]) if (copy !== null) files.push(copy.to);
   if (data.kept !== null) files.push(world.store.paths.record(`${data.kept.id}.xml`));
+  if (data.seed?.renewed != null) files.push(data.seed.path);
   await perform(world, locks, [
     ...files.map((path): Action => ({ do: "unlink", path })),
     ...data.heads.map((head) => modeOf(head.before)),
   ]);
+  if (loans === undefined) return;
+  await world.store.update((draft) => {
+    for (const { after } of data.heads) delete draft.layers[after.id];
+    for (const { id } of loans) delete draft.layers[id];
+  });
+  const lent = loans.flatMap(({ borrowed }) => (borrowed === undefined ? [] : unmarkBorrowed(borrowed)));
+  await perform(world, locks, lent);
 }

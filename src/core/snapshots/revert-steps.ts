@@ -1,12 +1,15 @@
 /** The steps of a revert, in the order in which each crash has an answer (DESIGN.md, section 5). */
-import { isUnwritten } from "../layers/heads.ts";
+import { markBorrowed } from "../graph/borrowed.ts";
+import { looseSeeds } from "../instances/seed.ts";
+import { isUnwritten, whenUnmerged } from "../layers/heads.ts";
 import type { Action } from "../model/action.ts";
-import type { State } from "../model/state.ts";
+import type { Instance, Layer, State } from "../model/state.ts";
 import { FROZEN, freezeFile, thawFile } from "../modes.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { dropSnapshots, unlinkRecords } from "./drop.ts";
-import { adoptHeads, createHead, definitionByVolume, type HeadChange } from "./heads.ts";
+import type { MadeOf } from "./goal.ts";
+import { adoptHeads, createHead, definitionByVolume, type HeadChange, requireUnmoved } from "./heads.ts";
 import type { RevertData } from "./revert-plan.ts";
 
 /** The step that brings the guest back. */
@@ -23,17 +26,47 @@ export function revertSteps(world: World, locks: HeldLocks, data: RevertData): S
       run: () => world.store.writeRecord(`${kept.id}.xml`, definitionByVolume(world, data.xmlBefore, heads)),
     });
   }
+  if (data.loans !== undefined) steps.push(...recordFirst(world, data, data.loans));
   steps.push({ id: "make-new-heads", title: "Make new heads", actions: heads.map(createHead) });
   if (touchesTpm(data)) steps.push({ id: "hold-new-heads", title: "Hold the new heads", actions: heads.map(holdHead) });
   const copies: Action[] = [];
-  if (nvram !== null) copies.push({ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 });
+  if (nvram?.from != null) copies.push({ do: "copy-file", from: nvram.from, to: nvram.to, mode: 0o600 });
   if (keep.nvram !== null) copies.push({ do: "copy-file", ...keep.nvram, mode: 0o400 });
   if (copies.length > 0) steps.push({ id: "copy-nvram", title: "Copy the NVRAM", actions: copies });
+  if (data.seed?.renewed != null) {
+    const { path: to, renewed } = data.seed;
+    steps.push({ id: "renew-seed", title: "Make a new seed", actions: [{ do: "renew-seed", to, ...renewed }] });
+  }
   steps.push(
     { id: "keep-disks", title: "Keep what the disks hold", run: () => keepBefore(world, data) },
     { id: "define-new-heads", title: "Define the new heads", actions: [{ do: "define", xml: data.xmlAfter }] },
   );
   return [...steps, ...afterDefining(world, locks, data)];
+}
+
+/**
+ * What an image's layers are held by may go while we work: who moves them sees the new heads on them from now on
+ * (DESIGN.md, invariant 3), and a lender that he is read.
+ */
+function recordFirst(world: World, data: RevertData, loans: readonly Layer[]): Step[] {
+  const marks = loans.flatMap(({ borrowed }) => (borrowed === undefined ? [] : [markBorrowed(borrowed)]));
+  const record: Step = {
+    id: "record-new-heads",
+    title: "Record the new heads",
+    run: () =>
+      whenUnmerged(world, parentsOf(data), `instance ${data.instanceName}`, (draft) => {
+        for (const loan of loans) draft.layers[loan.id] = loan;
+        for (const head of data.heads) {
+          requireUnmoved(draft, head, `instance ${data.instanceName}`);
+          draft.layers[head.after.id] = head.after;
+        }
+      }),
+  };
+  return marks.length === 0 ? [record] : [{ id: "tell-lender", title: "Tell the lender", actions: marks }, record];
+}
+
+function parentsOf({ heads }: RevertData): string[] {
+  return heads.map(({ backing }) => backing.id);
 }
 
 /** From the point of no return on: a guest that is started now starts on the new heads. Each step can be repeated. */
@@ -47,6 +80,13 @@ export function afterDefining(world: World, locks: HeldLocks, data: RevertData):
     { id: "freeze-old-heads", title: "Freeze what it had", actions: heads.map((head) => freezeFile(head.before)) },
     { id: "record-revert", title: "Record the revert", run: () => record(world, locks, data) },
   );
+  // Whoever boots for the first time makes host keys of its own, and an earlier one comes back with those that it had.
+  if (data.seed !== undefined || data.loans !== undefined)
+    steps.push({
+      id: "forget-host-keys",
+      title: "Forget the host keys it had",
+      actions: [{ do: "unlink", path: world.store.paths.knownHosts(uuid) }],
+    });
   if (data.nvram?.previous != null)
     steps.push({
       id: "remove-old-nvram",
@@ -141,20 +181,44 @@ async function keepBefore(world: World, data: RevertData): Promise<void> {
   });
 }
 
-/** The graph, `current`, and what can be undone. Idempotent. */
+/** The graph, `current`, what it is made of, and what can be undone. Idempotent. */
 export function recordRevert(draft: State, data: RevertData): void {
+  for (const loan of data.loans ?? []) draft.layers[loan.id] = loan;
   adoptHeads(draft, data.heads);
   const instance = draft.instances[data.uuid];
   if (instance !== undefined) {
     instance.current = data.current;
     instance.undo = data.kept?.id ?? null;
+    if (data.seed !== undefined) instance.seed = data.seed.path;
+    if (data.madeOf !== undefined) recordMadeOf(draft, instance, data.heads, data.madeOf);
   }
   if (data.kept !== null) draft.snapshots[data.kept.id] = data.kept;
   if (data.usedUp !== null) dropSnapshots(draft, [data.usedUp]);
 }
 
+function recordMadeOf(draft: State, instance: Instance, heads: readonly HeadChange[], { image, base }: MadeOf): void {
+  instance.image = image;
+  if (base === undefined) delete instance.base;
+  else instance.base = base;
+  const isSnapshot = image?.startsWith("snap-") === true;
+  for (const head of heads) {
+    const volume = draft.volumes[head.volume];
+    if (volume === undefined) continue;
+    volume.sourceImage = isSnapshot ? null : image;
+    volume.sourceSnapshot = isSnapshot ? image : null;
+  }
+}
+
 /** Idempotent: in one transaction. */
 async function record(world: World, locks: HeldLocks, data: RevertData): Promise<void> {
   await world.store.update((draft) => recordRevert(draft, data));
-  if (data.usedUp !== null) await perform(world, locks, unlinkRecords(world, [data.usedUp]));
+  const { uuid, usedUp, seed } = data;
+  if (usedUp !== null) await perform(world, locks, unlinkRecords(world, [usedUp]));
+  if (usedUp === null && seed === undefined) return;
+  const loose = await looseSeeds(world, await world.store.read(), uuid);
+  await perform(
+    world,
+    locks,
+    loose.map((path) => ({ do: "unlink", path })),
+  );
 }

@@ -23,7 +23,7 @@ import { snapshotBelow } from "./create-volume.ts";
 import { dropSnapshots } from "./drop.ts";
 import { snapshotLabel } from "./find.ts";
 import { adoptHeads, createHead, definedDisks, type HeadChange, headChangeSchema, newHead } from "./heads.ts";
-import { keptByRevert, volumeRecord } from "./record.ts";
+import { keptBefore, volumeRecord } from "./record.ts";
 import type { Reverted, RevertOptions } from "./revert-plan.ts";
 import { requireUnheld } from "./unheld.ts";
 
@@ -113,7 +113,7 @@ function planRevert(
   }
   const head = newHead(world, state, volume, before, layer, layer.sizeBytes);
   const keep = () => {
-    const fields = keptByRevert(world, state, volume.id, options.keepMs, "the volume");
+    const fields = keptBefore(world, state, volume.id, options.keepMs, "the volume");
     const parent = snapshotBelow(state, volume);
     const own = { id: world.ids.next("snap"), parent, consistency: "offline", uefi: volume.uefi } as const;
     return volumeRecord(volume, head, { ...fields, ...own });

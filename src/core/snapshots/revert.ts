@@ -4,19 +4,21 @@
  */
 
 import { EstratoError } from "../../errors.ts";
-import { planAdoption } from "../instances/adopt.ts";
+import { type Adoption, planAdoption } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import { notFound } from "../names.ts";
 import { type Following, run } from "../operations/operation.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
-import type { HeldLocks, World } from "../ports.ts";
-import { refuseUnsafe } from "../truth.ts";
+import type { HeldLocks, Kind, World } from "../ports.ts";
+import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { findSnapshot, snapshotLabel } from "./find.ts";
-import { planRevert, type RevertData, type Reverted, type RevertOptions } from "./revert-plan.ts";
+import { snapshotGoal } from "./goal.ts";
+import { deedOf, planRevert, type RevertData, type Reverted, type RevertOptions } from "./revert-plan.ts";
 import { revertKind } from "./revert-recovery.ts";
 import { recordRevert, revertSteps } from "./revert-steps.ts";
 
@@ -81,30 +83,61 @@ export async function revertLocked(
   refuseUnsafe(status);
   const adoption = await planAdoption(world, status, snapshot.excluded);
   const { state } = adoption;
-  const data = await planRevert(world, state, status, snapshot, usedUp, options);
-  const steps = revertSteps(world, locks, data);
+  const facts = await requireAgreement(world, state, status);
+  const goal = await snapshotGoal(world, state, status, snapshot, usedUp);
+  const data = await planRevert(world, state, status, facts, goal, options);
   const label = snapshotLabel(state, snapshot);
+  return goOnFrom(world, locks, { kind: revertKind, label, status, adoption, data, state }, async () => ({
+    instance: status.name,
+    volume: null,
+    snapshot: label,
+    kept: data.kept,
+  }));
+}
+
+/** A revert, or a rebuild, that is planned. */
+export interface PlannedRevert {
+  readonly kind: Kind<RevertData>;
+  /** For the log of operations. */
+  readonly label: string;
+  readonly status: DomainStatus;
+  readonly adoption: Adoption;
+  readonly data: RevertData;
+  /** In which what it stands on is known. */
+  readonly state: State;
+}
+
+/** Carries it out, under the lock of its instance. */
+export async function goOnFrom<Result>(
+  world: World,
+  locks: HeldLocks,
+  { kind, label, status, adoption, data, state }: PlannedRevert,
+  result: () => Promise<Result>,
+): Promise<Result | PlanView> {
   return run(world, locks, {
-    kind: revertKind,
+    kind,
     target: label,
     data,
-    steps,
+    steps: revertSteps(world, locks, data),
     notes: data.was === "off" ? [] : ["What is in the guest's memory will be lost."],
     follows: () => collectedAfter(world, state, data),
     begin: async () => {
       world.host.prepare(locks.fds); // while the journal and the new heads are written
       if (status.inactive.tpm !== null && data.tpm === null && data.memory == null)
-        world.report.note(
-          `${status.name}: its TPM stays as it is: it had kept nothing yet when the snapshot was taken`,
-        );
+        world.report.note(`${status.name}: its TPM stays as it is: ${NO_TPM_KEPT[deedOf(data)]}`);
       await adoption.store(locks);
     },
     result: async () => {
       if (data.was !== "off") world.report.note(lostMemory(data));
-      return { instance: status.name, volume: null, snapshot: label, kept: data.kept };
+      return result();
     },
   });
 }
+
+const NO_TPM_KEPT = {
+  revert: "it had kept nothing yet when the snapshot was taken",
+  rebuild: "its image brings none",
+};
 
 /** What is collected once the guest goes on in its new heads, running or not. */
 async function collectedAfter(world: World, state: State, data: RevertData): Promise<Following> {

@@ -9,7 +9,8 @@ import { curl } from "../download/curl.ts";
 import { addForward, monitorWords } from "../forward-words.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { secretPath } from "../secrets.ts";
-import { seedCommand } from "../seed.ts";
+import { renewSeedCommands, seedCommand } from "../seed.ts";
+import { sysprep } from "../sysprep.ts";
 import type { Virsh } from "../virsh.ts";
 import {
   type Below,
@@ -143,6 +144,8 @@ export function commandsFor(
       return [{ program: "rm", args: ["-rf", tpmFolder(folders, action.domain)] }];
     case "convert":
       return [convert(action, `${action.to}.part`, below), { program: "mv", args: [`${action.to}.part`, action.to] }];
+    case "sysprep":
+      return [sysprep(action)];
     case "download":
       return [curl(action)];
     case "convert-delta":
@@ -176,6 +179,8 @@ export function commandsFor(
       return crontabCommands(action);
     case "create-seed":
       return [seedCommand(action.path, `${dirname(action.path)}/seed`)];
+    case "renew-seed":
+      return renewSeedCommands(action);
   }
 }
 

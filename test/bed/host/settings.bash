@@ -17,6 +17,9 @@ tool_packages=(debootstrap dosfstools e2fsprogs fdisk iproute2 mtools qemu-utils
 generation_packages=(acl cron curl dnsmasq-base dosfstools e2fsprogs exfat-fuse exfatprogs fdisk gpgv iproute2 iptables libvirt-clients libvirt-daemon-system mtools
   openssh-client ovmf passt procps qemu-system-x86 qemu-utils strace swtpm swtpm-tools xorriso)
 
+# What the machine's own generation has beside that: libguestfs takes 100 packages, and one generation of it is enough.
+machine_packages=(guestfish)
+
 # The generation that the machine itself is, or nothing.
 host_generation() {
   (. /etc/os-release && [[ $ID == debian ]] && printf '%s\n' "$VERSION_ID") || true
@@ -39,6 +42,11 @@ generation_root() {
 # The read-only guest image that the sources beside this folder make.
 guest_image() {
   printf '%s/guest-%s.qcow2\n' "$cache" "$(inputs_hash "$bed_dir/guest")"
+}
+
+# The kernel that libguestfs boots in that generation; its name says of what it was made.
+appliance_kernel() {
+  printf '%s/kernel-%s\n' "$cache" "$(sha256sum <"$bed_dir/host/kernel" | cut -c 1-12)"
 }
 
 die() {

@@ -21,7 +21,7 @@ const OPERATIONS: readonly [line: RegExp, operations: readonly string[]][] = [
   [/^volume detach/, ["volume.detach"]],
   [/^volume resize/, ["volume.resize"]],
   [/^volume delete/, ["volume.delete", "layer.merge"]],
-  [/^image create/, ["image.create"]],
+  [/^image create/, ["image.create", "image.download"]],
   [/^image delete/, ["image.delete", "image.unshare", "layer.merge"]],
   [/^image save/, ["image.save"]],
   [/^image share/, ["image.share"]],

@@ -1,5 +1,6 @@
 /** The verbs of images. */
-import { rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { sure } from "../../e2e/processes.ts";
 import { BORROWER } from "../borrower.ts";
@@ -7,10 +8,13 @@ import { blank, difference, type Format, MIB_CELLS, randomWrites, readContent, w
 import { type Move, verb } from "../deed.ts";
 import { writeFile } from "../domains.ts";
 import type { Said } from "../effect.ts";
+import { servedAt } from "../served.ts";
 import { borrows } from "./borrowed.ts";
 import { propertyChange } from "./properties.ts";
 
 const MOST_IMAGES = 8;
+
+const sumOf = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");
 
 const create: Move = {
   name: "image create",
@@ -31,7 +35,9 @@ const create: Move = {
       await sure("qemu-img", "create", "-q", "-f", format, file, `${mib}M`);
       await writeFile({ file, format }, writes);
       const made = new Map([["vda", written(blank(mib), writes)]]);
-      return verb([...words, "--file", file, "--disk-format", format], { adds, made });
+      const url = dice.chance(30) ? await servedAt(file) : null;
+      const from = url === null ? ["--file", file] : ["--url", url, "--checksum", `sha256:${sumOf(file)}`];
+      return verb([...words, ...from, "--disk-format", format], { adds, made });
     }
     if (how === 1) {
       const one = scene.instance(dice);

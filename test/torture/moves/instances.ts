@@ -21,6 +21,9 @@ const MOST_INSTANCES = 6;
 export const inOrder = (contents: readonly Content[]) =>
   new Map(contents.map((content, index) => [`vd${"abcdef"[index]}`, content]));
 
+const imageToMakeOf = (scene: Scene, dice: Dice) =>
+  scene.thing("image", dice, ({ id }) => scene.model.state.images[id]?.type !== "shelved");
+
 /** An image or a snapshot, and what the disks of a guest that is made of it hold, by device. */
 function source(scene: Scene, dice: Dice): { words: string[]; made: Map<string, Content> } | null {
   const { model } = scene;
@@ -32,7 +35,7 @@ function source(scene: Scene, dice: Dice): { words: string[]; made: Map<string, 
     const made = inOrder(one.disks.map(({ volume }) => disks.get(volume) as Content));
     return { words: ["--snapshot", scene.snapshotName(one)], made };
   }
-  const one = scene.thing("image", dice, ({ id }) => model.state.images[id]?.type !== "shelved");
+  const one = imageToMakeOf(scene, dice);
   if (one === undefined) return null;
   const disks = model.state.images[one.id]?.disks ?? [];
   return {
@@ -60,6 +63,35 @@ const create: Move = {
     }
     if (scene.running.size >= MOST_RUNNING || dice.chance(80)) words.push("--no-start");
     return verb(words, { instance: name, made });
+  },
+};
+
+/** On its own image, whether or not that is one still, or on another. */
+const rebuild: Move = {
+  name: "instance rebuild",
+  weight: 6,
+  plan(scene, dice) {
+    const { model } = scene;
+    const one = scene.instance(dice);
+    const record = model.state.instances[one?.[0] ?? ""];
+    if (one === undefined || record === undefined) return null;
+    const { base, origin } = record;
+    const isOwn = base !== undefined && base.disks.length > 0 && dice.chance(60);
+    const image = isOwn ? base.image : imageToMakeOf(scene, dice)?.id;
+    const held = model.everImages.get(image ?? "");
+    if (image === undefined || held === undefined) return null;
+    const own = model.volumesOf(one[0]).filter(([, id]) => {
+      const volume = model.state.volumes[id];
+      return origin === "created" ? volume?.deleteWithInstance : volume?.name === null;
+    });
+    const words = ["instance", "rebuild", one[1], ...(isOwn ? [] : ["--image", image]), "-y"];
+    if (own.length !== held.size) return verb(words, {}, { mustRefuse: 5 });
+    const contents = [...held].sort(([a], [b]) => a.localeCompare(b)).map(([, content]) => content);
+    const writes = own.map(([, id], index) => {
+      const content = contents[index] as Content;
+      return [id, grownTo(content, Math.max(content.length, model.held(id).length))] as const;
+    });
+    return verb(words, { writes: new Map(writes), automatic: true });
   },
 };
 
@@ -235,6 +267,7 @@ const write: Move = {
 export const instanceMoves: readonly Move[] = [
   create,
   ...powerMoves,
+  rebuild,
   set,
   resize,
   remove,

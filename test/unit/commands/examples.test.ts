@@ -15,7 +15,8 @@ import { allExamples } from "./examples.ts";
 import { type LineResult, runLine } from "./line.ts";
 
 /** Those that need somebody in the guest, at the terminal or behind the pipe: guest tests and the demo run these. */
-const IN_A_GUEST = /^(instance (ssh|console|screenshot|log)|wait|image (create|save) \S+ --file -)( |$)|--wait |--boot/;
+const IN_A_GUEST =
+  /^(instance (ssh|console|screenshot|log|exec|push|pull)|wait|image (create|save) \S+ --file -)( |$)|--wait |--boot/;
 
 const PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ana@here\n";
 const TARGET = "/mnt/backup";
@@ -46,6 +47,12 @@ const WORLD = [
 /** What is done before those that need another beginning. */
 const FIRST: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^snapshot unrevert web1/, ["snapshot revert web1/before-upgrade"]],
+  [/^instance rebuild web1 --image debian13/, ["image create debian13 --from-snapshot web2/clean"]],
+  [/--filter properties.class=asir1/, ["instance set web1 --property class=asir1"]],
+  [/^snapshot revert --filter properties/, ["snapshot delete web1/clean", "snapshot create web1 clean"]],
+  [/--filter image=lesson1/, ["instance create pupil-1 --image lesson1 --vcpus 1 --ram 256M"]],
+  [/^snapshot revert --filter image/, ["snapshot create pupil-1 start"]],
+  [/^snapshot create --filter properties/, ["snapshot delete web1/clean"]],
   [/^unshelve/, ["shelve web1 pc-1 pc-2 lab-1 lab-2"]],
   [/--as-it-was/, ["instance delete web1 -y", "volume delete extra -y"]],
   [/^image unshare .*--with/, ["image share golden --with bob"]],

@@ -45,8 +45,8 @@ const LINES = [
   ),
   "__complete snapshot list --filter name=",
 ];
-/** Lists of what grows with nothing. */
-const OTHERS = ["config list", "config path"];
+/** Lists of what grows with nothing, and of what a guest has. */
+const OTHERS = ["snapshot files", "backup files", "config list", "config path"];
 
 /** The schedules have not run, and the program that they start is not on that host: `check` and `doctor` say so. */
 const EXITS = [0, 2, 9];

@@ -74,6 +74,7 @@ test.each([
   ["a format without a file", ["--from-instance", "web1", "--disk-format", "raw"]],
   ["a disk left out of a file", ["--file", "/in/debian.qcow2", "--exclude-disk", "vdb"]],
   ["an unknown format", ["--file", "/in/debian.qcow2", "--disk-format", "vmdk"]],
+  ["preparing a file", ["--file", "/in/debian.qcow2", "--sysprep"]],
   ["a sum of a file", ["--file", "/in/debian.qcow2", "--checksum", SUM]],
   ["a list of sums and a sum", ["--url", "https://h/x", "--checksum", SUM, "--checksums", "SHA256SUMS"]],
   ["a keyring without a list", ["--url", "https://h/x", "--keyring", "images.gpg"]],

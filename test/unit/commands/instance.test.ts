@@ -7,13 +7,15 @@ import type { Command } from "../../../src/core/model/host.ts";
 import { missingProgram } from "../../../src/host/process-failure.ts";
 import { command } from "../core/world.ts";
 import { domainOf, estate, run } from "./estate.ts";
+import { reaching } from "./lines/instance-guest.ts";
 import { looking } from "./lines/instance-look.ts";
 import { making } from "./lines/instance-make.ts";
 import { powering } from "./lines/instance-power.ts";
+import { rebuilding } from "./lines/instance-rebuild.ts";
 import { shelving } from "./lines/instance-shelf.ts";
 import { testNoun } from "./verb-tests.ts";
 
-await testNoun("instance", instance, { ...making, ...looking, ...powering, ...shelving });
+await testNoun("instance", instance, { ...making, ...looking, ...powering, ...rebuilding, ...reaching, ...shelving });
 
 test("instance create --count tries all: one whose name is taken fails alone", async () => {
   const on = await estate();

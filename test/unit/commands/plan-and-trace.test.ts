@@ -10,8 +10,10 @@ import { type Bed, command } from "../core/world.ts";
 import { printed, run } from "./estate.ts";
 import { taking as backupTaking } from "./lines/backup-take.ts";
 import { using as backupUsing } from "./lines/backup-use.ts";
+import { reaching } from "./lines/instance-guest.ts";
 import { making } from "./lines/instance-make.ts";
 import { powering } from "./lines/instance-power.ts";
+import { rebuilding } from "./lines/instance-rebuild.ts";
 import { shelving } from "./lines/instance-shelf.ts";
 import { taking } from "./lines/snapshot-take.ts";
 import { using } from "./lines/snapshot-use.ts";
@@ -68,6 +70,7 @@ const OTHERS: Well[] = [
   { line: "volume resize web1/vda 20G" },
   { line: "volume delete data1 -y" },
   { line: "image create golden --from-snapshot web1/upgrade" },
+  { line: "image create golden --from-snapshot web1/upgrade --sysprep" },
   { line: "image create golden --from-instance web1" },
   { line: "image create golden --from-instance web2 --exclude-disk vdb" },
   { line: "image create golden --from-volume data1" },
@@ -94,7 +97,7 @@ const OTHERS: Well[] = [
   { line: "doctor --repair" },
 ];
 
-const ALL: NounLines[] = [making, powering, shelving, taking, using, backupTaking, backupUsing];
+const ALL: NounLines[] = [making, powering, rebuilding, reaching, shelving, taking, using, backupTaking, backupUsing];
 const tables = ALL.flatMap((tables) =>
   Object.values(tables).flatMap(({ well, asks = [] }) => [
     ...well.filter(({ plan }) => plan !== undefined),
@@ -122,8 +125,8 @@ test.each(rows)("$line", async (one) => {
 });
 
 test("every verb that changes something is among them", async () => {
-  // Settings and a key are files of ours, nothing of the host.
-  const others = ["config set", "config unset", "keypair import"];
+  // Settings and a key are files of ours, what is extracted the user's: nothing of the host.
+  const others = ["config set", "config unset", "keypair import", "snapshot extract", "backup extract"];
   const missing: string[] = [];
   const look = async (path: string, load: LoadVerb) => {
     const isThere = rows.some(({ line }) => line.replace(/^-y /, "").startsWith(path)) || others.includes(path);

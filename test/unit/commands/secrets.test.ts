@@ -56,6 +56,11 @@ const LINES: Readonly<Record<string, readonly string[]>> = {
   ],
   "backup delete --passphrase-file": [`backup delete secret -y --target ${TARGET} ${OPEN}`],
   "backup prune --passphrase-file": [`backup prune web1 --keep-last 1 --target ${TARGET} ${OPEN}`],
+  "backup extract --passphrase-file": [
+    `backup extract secret /etc/fstab --to ${TARGET} ${OPEN}`,
+    `backup extract secret /nosuch --to ${TARGET} --passphrase-file /wrong`,
+  ],
+  "backup files --passphrase-file": [`backup files secret / ${OPEN}`, `backup files secret /nosuch ${OPEN}`],
   "backup restore --passphrase-file": [
     `backup restore secret --instance x ${OPEN}`,
     "backup restore secret --instance x --passphrase-file /wrong",

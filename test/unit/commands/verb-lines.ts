@@ -4,6 +4,7 @@
  * from its declaration.
  */
 
+import type { ArgumentSpec } from "../../../src/commands/framework/arguments.ts";
 import { longFlags } from "../../../src/commands/framework/parse.ts";
 import type { Noun, Verb } from "../../../src/commands/framework/tree.ts";
 import { catalogue } from "../../../src/program.ts";
@@ -57,8 +58,9 @@ export interface Several {
   /** One that goes well: it is tried between two that do not exist. */
   readonly good: string;
   readonly options?: string;
-  /** "snapshots failed to delete" */
+  /** "snapshots failed to delete"; of what counts those that went well "instances rebuilt". */
   readonly words: string;
+  readonly countsDone?: true;
   readonly before?: Before;
 }
 
@@ -123,7 +125,8 @@ function unexercisedOf(verb: Verb, lines: VerbLines): string[] {
   });
   const exits = new Set([...lines.refused.map(({ exit }) => exit), ...(lines.asks ?? []).map(() => 8)]);
   const codes = Object.keys(verb.exits).filter((code) => !exits.has(Number(code)));
-  const targets = Object.values(verb.arguments).some(({ many, ask }) => many && ask !== null);
+  const isTargets = ({ many, ask, complete }: ArgumentSpec<unknown>) => many && ask !== null && complete !== "nothing";
+  const targets = Object.values(verb.arguments).some(isTargets);
   const several = targets && lines.several === undefined ? ["several targets"] : [];
   return [...options, ...codes.map((code) => `exit ${code}`), ...several];
 }
@@ -133,7 +136,9 @@ export function declaredRefusals(path: string, verb: Verb, lines: VerbLines): Re
   const specs = Object.values(verb.arguments);
   const [first] = specs;
   const good = lines.well[0]?.line ?? path;
-  const missing = first?.ask == null ? [] : [[path, 2, `${first.label} is missing`] as const];
+  const [required] = Object.entries(verb.options).filter(([, one]) => one.required);
+  const absent = required === undefined ? first?.label : longFlags(...required)[0]; // options come first
+  const missing = first?.ask == null ? [] : [[path, 2, `${absent} is missing`] as const];
   const full = specs.some(({ many }) => many)
     ? []
     : [[[path, ...specs.map((_, index) => `w${index}`), "extra"].join(" "), 2, "one word too many"] as const];

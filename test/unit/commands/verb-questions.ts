@@ -87,6 +87,7 @@ export async function asksFor(path: string, { ask, complete }: ArgumentSpec<unkn
 /** One of each kind that the estate has. */
 const EXAMPLES: Readonly<Record<string, string>> = {
   instance: "legacy",
+  running: "legacy",
   snapshot: "web1/upgrade",
   backup: "bak-00000000000000002",
 };

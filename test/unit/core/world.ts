@@ -98,15 +98,18 @@ export function stateOf(on: Bed): Promise<State> {
 }
 
 /**
- * What each disk of the guest reads as: QEMU's view while it runs, else that of the file it is defined to start from.
+ * What each disk that the guest may write reads as: QEMU's view while it runs, else that of the file it is defined to
+ * start from.
  */
 export async function disksOf(on: Bed): Promise<Record<string, Content>> {
   const { host } = command(on);
   const status = await host.domainStatus(UUID);
-  const entries = (status?.inactive.disks ?? []).map(({ device, source }): [string, Content] => [
-    device,
-    status?.live == null ? host.read(source ?? "") : host.guestRead(UUID, device),
-  ]);
+  const entries = (status?.inactive.disks ?? [])
+    .filter(({ readonly }) => !readonly)
+    .map(({ device, source }): [string, Content] => [
+      device,
+      status?.live == null ? host.read(source ?? "") : host.guestRead(UUID, device),
+    ]);
   return Object.fromEntries(entries);
 }
 

@@ -107,6 +107,7 @@ const SAMPLES: { readonly [Do in Action["do"]]: () => Extract<Action, { do: Do }
   "place-tpm": () => ({ do: "place-tpm", domain, from: file, to: at("tpm") }),
   "remove-tpm": () => ({ do: "remove-tpm", domain: secret }),
   download: () => ({ do: "download", url: "http://127.0.0.1:9/x", to: at(".x.download"), copies: 1, mayStop: true }),
+  sysprep: () => ({ do: "sysprep", disks: [file], mayStop: true }),
   convert: () => ({
     do: "convert",
     from: file,
@@ -135,6 +136,7 @@ const SAMPLES: { readonly [Do in Action["do"]]: () => Extract<Action, { do: Do }
   "release-address": () => ({ do: "release-address", ...address }),
   "set-crontab": () => ({ do: "set-crontab", file: null, mark: "# m", lines: [] }),
   "run-hook": () => ({ do: "run-hook", path: "/nowhere/hook", environment: {}, timeoutMs: 1000 }),
+  "renew-seed": () => ({ do: "renew-seed", from: at("seed"), to: at("seed2"), instanceId: "i".repeat(36) }),
   "create-seed": () => ({ do: "create-seed", path: at("seed"), metaData: "", userData: "", networkConfig: null }),
 };
 
@@ -182,6 +184,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   agentPing: () => [domain, 1000],
   agentFreezeStatus: () => [domain],
   agentAddresses: () => [domain],
+  agentCommand: () => [domain, { execute: "guest-info" }, 1000],
   listSecrets: () => [],
   network: () => ["default"],
   sshGreets: () => [{ address: "127.0.0.1", port: 1 }, 1],
@@ -206,8 +209,11 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   ownExtents: () => [image],
   convertedBytes: () => [image],
   countFaults: () => [image],
+  requireSysprep: () => [],
   sameContent: () => [image, image],
   dataPlaces: () => [image],
+  openGuest: () => [[], AbortSignal.abort()], // no machine is started
+  guestCommands: () => [[]],
   fileInfo: () => [file],
   listFolder: () => [folder],
   hiddenFiles: () => [folder],
@@ -221,6 +227,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   fileSum: () => [file, "sha256"],
   isDownloadKept: () => [file],
   freeBytes: () => [folder],
+  isRoot: () => [],
   checkPassphrase: () => [file],
   timeZone: () => [],
   users: () => [],

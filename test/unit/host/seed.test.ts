@@ -1,9 +1,18 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createProcesses } from "../../../src/host/process.ts";
-import { createSeed, removeHalfMade } from "../../../src/host/seed.ts";
+import { createSeed, removeHalfMade, renewSeed } from "../../../src/host/seed.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -42,6 +51,38 @@ describe("a seed whose writer crashes", () => {
     await expect(createSeed(crashing, { ...seed(), networkConfig: null })).rejects.toMatchObject({ code: "failed" });
     expect(runs()).toBe(5);
     expect(() => readFileSync(join(folder, "seed.iso"))).toThrow("ENOENT");
+  });
+});
+
+describe("a seed with another instance-id", () => {
+  const [old, other] = ["11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"];
+  const [from, to] = [() => join(folder, "seed.iso"), () => join(folder, "other.iso")];
+  const userData = `#cloud-config\npassword: x\n${"# é\n".repeat(3000)}`;
+
+  test("says the same but for that, in the file itself", async () => {
+    const metaData = `instance-id: "${old}"\nlocal-hostname: "web1"\n`;
+    const processes = createProcesses({ env: { PATH: process.env.PATH } });
+    await createSeed(processes, { ...seed(), metaData, userData, networkConfig: null } as never);
+    await renewSeed({ do: "renew-seed", from: from(), to: to(), instanceId: other });
+    const read = async (path: string, name: string) => {
+      const out = join(folder, "out");
+      rmSync(out, { force: true });
+      await processes.run({ program: "xorriso", args: ["-osirrox", "on", "-indev", path, "-extract", name, out] });
+      return readFileSync(out, "utf8");
+    };
+    expect(await read(to(), "/meta-data")).toBe(metaData.replace(old, other));
+    expect(await read(to(), "/user-data")).toBe(userData);
+    expect(await read(from(), "/meta-data")).toBe(metaData);
+    expect(readdirSync(folder).filter((name) => name.includes(".part"))).toEqual([]);
+  });
+
+  test("is not made of what is no seed of ours", async () => {
+    for (const text of ["", "instance-id: i-1\n", `  instance-id: "${old}"\n`]) {
+      writeFileSync(from(), text);
+      const made = renewSeed({ do: "renew-seed", from: from(), to: to(), instanceId: other });
+      await expect(made).rejects.toMatchObject({ code: "integrity" });
+      expect(existsSync(to())).toBe(false);
+    }
   });
 });
 

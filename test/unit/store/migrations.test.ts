@@ -133,6 +133,15 @@ describe("a state of an older version", () => {
     expect(state.snapshots).toEqual({ ...snapshots, own: { ...snapshots.own, schedule: "sch-1" } });
   });
 
+  it("of version 4: an instance keeps the layers of its image, where that is still there", () => {
+    const disks = [{ device: "vda", layer: "lay-1", sizeBytes: 1 }];
+    const image = { id: "img-1", name: "golden", disks, uefi: true, tpm: "img-1.tpm", owner: "ana" };
+    const instances = { a: { image: "img-1" }, b: { image: "img-2" }, c: { image: null } };
+    const state = migrate({ version: 4, images: { "img-1": image }, instances }, "state.json");
+    const base = { image: "img-1", name: "golden", disks, uefi: true, tpm: true };
+    expect(state.instances).toEqual({ ...instances, a: { image: "img-1", base } });
+  });
+
   it("of version 3: what a schedule takes was not verified", () => {
     const third = parseState(readFileSync(join(RECORDED, "state-3.json"), "utf8"), "state.json");
     expect(Object.values(third.schedules).map(({ task }) => task)).toMatchObject([{ kind: "backup", verify: null }]);

@@ -49,6 +49,14 @@ export const snapshot = (change: Change) => ({
 export const snapshotDetail = (change: Change) =>
   snapshot({ restorable: truth, restorable_reason: textOrNull, requires: null, ...change });
 
+export const rebuilt = (change: Change) => ({
+  instance: "web1",
+  image: "debian12",
+  kept: text,
+  kept_id: id("snap"),
+  ...change,
+});
+
 export const reverted = (change: Change) => ({
   instance: "web1",
   volume: null,

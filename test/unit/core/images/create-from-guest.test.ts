@@ -54,6 +54,52 @@ async function contentOf(world: Process, image: Image | undefined) {
   return world.host.read(layer?.file ?? "");
 }
 
+describe("an image out of which all is taken by which machines are told apart", () => {
+  const prepared = { ...fromSnapshot, sysprep: true };
+
+  test("is a layer of its own on the snapshot's, which holds what it held", async () => {
+    const on = await withSnapshot();
+    const world = command(on);
+    const image = (await createImageFromSnapshot(world, prepared)) as Image;
+    const { layers, snapshots } = await world.store.read();
+    const [{ layer: below } = { layer: "" }] = Object.values(snapshots)[0]?.disks ?? [];
+    const layer = layers[image.disks[0]?.layer ?? ""];
+    expect(layer).toMatchObject({ parent: below, frozen: true, foreign: null });
+    expect(on.machine.files.get(layer?.file ?? "")?.mode).toBe(0o400);
+    expect(await contentOf(world, image)).toEqual({ ...CONTENT, 1: "nobody's" });
+    expect(world.host.read(layers[below]?.file ?? "")).toEqual(CONTENT);
+    await deleteSnapshot(command(on), "web1/s1", { children: false });
+    expect(await contentOf(await nextCommand(on), image)).toEqual({ ...CONTENT, 1: "nobody's" });
+    expect(await orphansAndGaps(command(on))).toEqual([DISK].filter((path) => path.includes("/layers/")));
+  });
+
+  test("needs virt-sysprep, in a dry run too, and nothing is made without it", async () => {
+    const on = await withSnapshot();
+    on.machine.hasSysprep = false;
+    const before = everything(on);
+    for (const dryRun of [false, true]) {
+      const refused = createImageFromSnapshot(command(on, { dryRun }), prepared);
+      const hint = "Install the Debian package guestfs-tools.";
+      await expect(refused).rejects.toMatchObject({ code: "host", hint });
+    }
+    expect(everything(on)).toBe(before);
+  });
+
+  test.each(ENDINGS)("%s, it is there as a whole, or not at all", async (_, ending) => {
+    const work = (world: Process) => createImageFromSnapshot(world, prepared);
+    await endEverywhere(ending, withSnapshot, work, async (world, where) => {
+      const state = await world.store.read();
+      const image = onlyImage(state);
+      if (image !== undefined) expect(await contentOf(world, image), where).toEqual({ ...CONTENT, 1: "nobody's" });
+      expect(
+        (await orphansAndGaps(world)).filter((path) => path !== DISK),
+        where,
+      ).toEqual([]);
+      expect(await world.store.journal.list(), where).toEqual([]);
+    });
+  });
+});
+
 describe("an image from a snapshot", () => {
   test("points at the snapshot's layers and moves no data", async () => {
     const on = await withSnapshot();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import type { Instance } from "../../../../src/core/model/state.ts";
 import type { PlanView } from "../../../../src/core/operations/steps.ts";
@@ -138,6 +139,31 @@ describe("instance create", () => {
       metaData: `instance-id: "${instance.id}"\nlocal-hostname: "senor-web-1"\npublic-keys:\n  - "ssh-ed25519 AAAA me@here"\n`,
       userData: '#cloud-config\nssh_authorized_keys:\n  - "ssh-ed25519 AAAA me@here"\n',
     });
+  });
+
+  test("has cloud-init forget whom it is a copy of, where that is asked for, beside a person's user data", async () => {
+    const estate = newEstate();
+    const seedOf = async (name: string, userData: string | null) => {
+      const world = command(estate);
+      await createInstance(world, creation({ name, userData, ownIdentity: true }));
+      const seed = world.host.performed.find((action) => action.do === "create-seed");
+      return seed?.do === "create-seed" ? seed.userData : "";
+    };
+    const { bootcmd, ssh_authorized_keys: keys } = parse(await seedOf("web1", null));
+    expect(keys).toEqual(["ssh-ed25519 AAAA me@here"]);
+    expect(bootcmd.map((line: string[]) => line.slice(0, 3).join(" "))).toEqual([
+      "cloud-init-per instance own-machine-id",
+      "cloud-init-per instance own-host-keys",
+      "cloud-init-per instance own-logins",
+    ]);
+    const script = "#!/bin/sh\necho s3cret\n";
+    const [head, theirs, ours, end] = (await seedOf("web2", script)).split(/^--estrato-[0-9a-f]{32}(?:--)?\n/m);
+    expect(head).toMatch(/^MIME-Version: 1.0\nContent-Type: multipart\/mixed; boundary="estrato-[0-9a-f]{32}"\n\n$/);
+    expect(theirs).toBe(`Content-Type: text/plain; charset="utf-8"\n\n${script}\n`);
+    const [headers, config = ""] = (ours ?? "").split("\n\n");
+    expect(headers).toContain("X-Merge-Type: dict(no_replace,recurse_list)+list(prepend)+str()");
+    expect(parse(config)).toEqual({ bootcmd });
+    expect(end).toBe("");
   });
 
   test("hands user data over as it is, and keeps it out of the journal", async () => {

@@ -1,0 +1,16 @@
+/** virt-sysprep(1): takes out of a system, in files that nobody has open, what tells machines apart. */
+import type { Action } from "../core/model/action.ts";
+import type { Command } from "../core/model/host.ts";
+import type { Processes } from "./process.ts";
+
+export const SYSPREP = "virt-sysprep";
+
+export function sysprep({ disks }: Extract<Action, { do: "sysprep" }>): Command {
+  const files = disks.flatMap((path) => ["-a", path]);
+  return { program: SYSPREP, args: ["--quiet", "--no-network", "--format", "qcow2", ...files] };
+}
+
+/** It says how it is called: what else it needs shows when it works. "host" where it is not installed. */
+export async function requireSysprep(processes: Processes): Promise<void> {
+  await processes.output({ program: SYSPREP, args: ["--version"] });
+}
