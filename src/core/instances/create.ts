@@ -167,7 +167,7 @@ function createSteps(
   if (firmware.length > 0)
     steps.push({ id: "place-firmware", title: "Give it what the firmware kept", actions: firmware });
   const { userData, ownIdentity = false, agent = false } = options;
-  const { networkConfig = null } = instance;
+  const { networkConfig } = plan;
   const contents = { uuid: instance.id, name: instance.name, publicKey, userData, ownIdentity, agent, networkConfig };
   const given = options.as?.seed ?? "new";
   if (seed !== null)

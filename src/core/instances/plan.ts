@@ -91,6 +91,7 @@ export interface CreatePlan {
   readonly data: CreateData;
   /** All that it has, on the books already or not. */
   readonly reservations: readonly Reservation[];
+  readonly networkConfig: string | null;
   readonly xml: string;
 }
 
@@ -157,15 +158,14 @@ export async function planCreate(
     undo: null,
     addresses: addressesOf(addressing),
     ...(addressing.userNetwork === undefined ? {} : { userNetwork: addressing.userNetwork }),
-    ...(addressing.networkConfig === null ? {} : { networkConfig: addressing.networkConfig }),
     seed,
     shelved: null,
   };
-  const { made, reservations } = addressing;
+  const { made, reservations, networkConfig } = addressing;
   const firmware = { nvram, tpm, seed };
   const autostart = as?.autostart ?? false;
   const data = { instance, volumes, attached, ...firmware, reservations: made, autostart, start: options.start };
-  return { data, reservations, xml };
+  return { data, reservations, networkConfig, xml };
 }
 
 /** What comes back as itself is rebuilt on its image of then, where that is still here. */

@@ -31,7 +31,7 @@ export const SEED_DEVICE = "vdz";
  * The action that makes the seed at `path`. Values are JSON strings, which YAML reads as they are whatever they hold.
  */
 export function createSeed(path: string, contents: SeedContents): Action {
-  const { networkConfig = null } = contents;
+  const { networkConfig } = contents;
   return { do: "create-seed", path, metaData: metaData(contents), userData: userData(contents), networkConfig };
 }
 

@@ -124,7 +124,6 @@ const instance = v.object({
   addresses: v.array(v.object({ network: v.string(), mac: v.string(), ip: v.string() })), // our DHCP reservations
   userNetwork: v.optional(userNetwork), // absent: it has none, or nobody has asked for a port of it
   seed: v.nullable(v.string()), // path of its NoCloud seed
-  networkConfig: v.optional(v.string()), // what that says of its network; absent: nothing
   shelved: v.nullable(shelved), // null: libvirt has its domain
   // What an adopted one's definition said that we may change; absent: nobody wrote it down, or we made it
   original: v.optional(
