@@ -27,7 +27,7 @@ export interface RunOptions {
   /** Milliseconds that it may take beyond the host's time limit: it has one of its own. */
   readonly extraMs?: number;
   /**
-   * The kernel ends it when we are gone, however that was: of what has no end of its own, nobody else sees that it fills
+   * The kernel ends it when we are gone, however that was: nobody else would see that what has no end of its own fills
    * the disk (setpriv(1), --pdeathsig).
    */
   readonly endsWithUs?: boolean;
