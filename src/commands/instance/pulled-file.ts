@@ -47,7 +47,7 @@ export async function pulledFile(world: Pick<World, "host">, file: string, guest
     },
     async abandon() {
       if (handle === null) return;
-      await handle.close();
+      await handle.close().catch(() => {}); // it is, where only its name is missing
       await rm(part, { force: true });
     },
   };
