@@ -56,7 +56,7 @@ export function createHost(options: HostOptions) {
   if (options.eager) virsh.prepare({});
   return {
     ...libvirtHost(virsh, options.env),
-    ...imageHost(processes, virsh),
+    ...imageHost(processes, virsh, options.env),
     ...fileHost(processes),
     ...downloadHost(processes),
     ...machineHost(processes, virsh, uid),

@@ -1,10 +1,10 @@
 /** A file of this host's that a guest's becomes: it has its name when it is whole. */
-import { randomBytes } from "node:crypto";
 import { type FileHandle, lstat, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { PullTarget } from "../../core/guest/pull.ts";
 import type { World } from "../../core/ports.ts";
 import { EstratoError } from "../../errors.ts";
+import { randomDigits } from "../../random.ts";
 import { syncNames } from "../../synced-folder.ts";
 
 interface PulledFile extends PullTarget {
@@ -24,7 +24,7 @@ const ABANDONED_AFTER_MS = 3_600_000;
 export async function pulledFile(world: Pick<World, "host">, file: string, guestPath: string): Promise<PulledFile> {
   const path = await placeOf(file, guestPath);
   const folder = dirname(path);
-  const part = join(folder, `.estrato-${randomBytes(6).toString("hex")}.pull`);
+  const part = join(folder, `.estrato-${randomDigits(12)}.pull`);
   let handle: FileHandle | null = null;
   return {
     path,
@@ -47,7 +47,7 @@ export async function pulledFile(world: Pick<World, "host">, file: string, guest
     },
     async abandon() {
       if (handle === null) return;
-      await handle.close();
+      await handle.close().catch(() => {}); // it is, where only its name is missing
       await rm(part, { force: true });
     },
   };
