@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { until } from "../wait.ts";
 import { killAt } from "./crash.ts";
 import { run, sure } from "./processes.ts";
 import { makeRig, type Rig } from "./rig.ts";
@@ -95,6 +96,44 @@ describe("encrypted backups", () => {
     await rig.ok(...restore, "--passphrase-file", key);
     expect(await rig.guest("web2", "head -n 1 /root/secret")).toBe(`${MARKER}-3`);
     await rig.ok("instance", "delete", "web2", "-y");
+  });
+
+  /** What reads a guest's files is on the machine's own generation alone. */
+  const reads = it.skipIf(process.env.ESTRATO_BED_GEN === "13");
+  const readers = async () => (await run("pgrep", ["-fa", "guestfish|qemu-nbd|libguestfs"])).stdout;
+
+  reads("give out files of a third increment, and so does a snapshot of the guest that runs", async () => {
+    for (const night of [4, 5]) {
+      await rig.guest("web1", `echo night ${night} > /root/night-${night}; sync`);
+      await backup("--rotation", "9");
+    }
+    await rig.ok("snapshot", "create", "web1", "read");
+    await rig.guest("web1", "rm /root/night-5; sync");
+    const id = (await rig.json<{ id: string }[]>(...at("backup", "list"))).at(-1)?.id as string;
+    const to = join(rig.folder, "out");
+    const extract = at("backup", "extract", id, "/root/night-4", "/root/night-5", "/root/secret", "--to", to);
+    expect(await rig.estrato(...extract)).toMatchObject({ code: 6 });
+    expect(await rig.estrato(...extract, "--passphrase-file", wrong)).toMatchObject({ code: 6 });
+    await rig.ok(...extract, "--passphrase-file", key);
+    for (const night of [4, 5]) expect(readFileSync(join(to, `night-${night}`), "utf8")).toBe(`night ${night}\n`);
+    expect(readFileSync(join(to, "secret"), "utf8")).toContain(`${MARKER}-3`);
+    expect(await rig.ok("snapshot", "extract", "web1/read", "/root/night-5", "--to", "-")).toContain("night 5\n");
+    expect(await readers()).toBe("");
+    expect(await rig.json("doctor")).toEqual([]);
+    await rig.ok("snapshot", "delete", "web1/read", "-y");
+  });
+
+  reads("leave no process and no socket where their reader is killed", async () => {
+    const id = (await rig.json<{ id: string }[]>(...at("backup", "list"))).at(-1)?.id as string;
+    const files = [...at("backup", "files", id, "/root"), "--passphrase-file"];
+    const killed = rig.start({}, ...files, key);
+    await until("its machine starts", async () => /-kernel/.test(await readers()));
+    killed.kill("SIGKILL");
+    await until("all of it has ended", async () => (await readers()) === "");
+    expect(readFileSync("/proc/net/unix", "utf8")).not.toMatch(/guestfsd\.sock|\.part\//);
+    expect(await rig.estrato(...files, wrong)).toMatchObject({ code: 6 });
+    expect(readdirSync("/dev/shm").filter((name) => name.endsWith(".part"))).toEqual([]);
+    expect(await rig.json("doctor")).toEqual([]);
   });
 
   it("boot with their passphrase, their whole chain below them, and with no other", async () => {

@@ -38,7 +38,7 @@ describe("exec, push and pull", () => {
   });
 
   it("push and pull bring the same bytes, while snapshots freeze the guest", async () => {
-    const bytes = randomBytes(700_000);
+    const bytes = randomBytes(400_000);
     writeFileSync(here("data"), bytes, { mode: 0o600 });
     const pushed = rig.json("instance", "push", "web1", here("data"), "/root/data");
     const snapshots = (async () => {
@@ -60,7 +60,7 @@ describe("exec, push and pull", () => {
   });
 
   it("push that is killed leaves the old file whole; the next one puts the new one there", async () => {
-    writeFileSync(here("big"), randomBytes(3_000_000));
+    writeFileSync(here("big"), randomBytes(2_000_000));
     await exec("sh", "-c", "echo old > /root/conf; chmod 640 /root/conf");
     const child = rig.start({}, "instance", "push", "web1", here("big"), "/root/conf");
     await until("it is being written", async () => /\.push/.test((await exec("ls", "-A", "/root")).stdout));

@@ -70,7 +70,9 @@ export async function planForwards(
     });
   }
   const before = state.instances[uuid]?.userNetwork ?? null;
-  const had = before?.forwards ?? network.forwards;
+  // Of one that we have not given any, those that somebody has set by hand stay.
+  const found = network.backend === "passt" ? network.forwards : await world.host.liveForwards(uuid);
+  const had = before?.forwards ?? found ?? [];
   const gone = wish.drop.map((text) => droppedBy(name, had, text));
   const kept = had.filter((one) => !gone.includes(one));
   const isNew = (one: Forward) => !kept.some((other) => clash(one, other) && one.guest === other.guest);

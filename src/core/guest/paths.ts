@@ -1,5 +1,5 @@
 /** Paths in a guest, as people write them, and names that nothing there has. */
-import { randomBytes } from "node:crypto";
+import { randomDigits } from "../../random.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Guest } from "./guest.ts";
 
@@ -18,7 +18,7 @@ export function requireGuestPath(path: string): void {
 
 /** Of a hidden file or folder of ours there: of the guest's, whoever else's store knows it. */
 export function freshName(kind: "exec" | "push"): string {
-  return `.estrato-${randomBytes(12).toString("hex")}.${kind}`;
+  return `.estrato-${randomDigits(24)}.${kind}`;
 }
 
 /** The exit codes by which scripts say that a path is none of a regular file. */

@@ -1,6 +1,7 @@
 /** What guestfish writes into a named pipe, as a stream. */
 import { closeSync, constants, openSync } from "node:fs";
 import { Socket } from "node:net";
+import { performance } from "node:perf_hooks";
 import type { Owed } from "../patience.ts";
 import type { Answer } from "./fish.ts";
 

@@ -1,5 +1,5 @@
 /** A disk with all that it stands on, read-only, at a socket that nobody else reaches: qemu-nbd(8). */
-import { existsSync } from "node:fs";
+import { createConnection } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { GuestDisk } from "../../core/model/guest-files.ts";
 import type { Command } from "../../core/model/host.ts";
@@ -13,6 +13,7 @@ import { readPassphrase, readSecret, withSecretFds } from "../secrets.ts";
 import type { Virsh } from "../virsh.ts";
 
 const LOOK_MS = 20;
+const GREETING_MS = 1000;
 /** qemu-img looks at it, makes an overlay on it, and then QEMU opens it. */
 const CLIENTS = 4;
 
@@ -86,7 +87,8 @@ async function answering(
   disk: GuestDisk,
   command: Command,
 ): Promise<void> {
-  while (!existsSync(socket)) {
+  // The socket is there before the image is open: a passphrase is tried in between
+  while (!(await greets(socket))) {
     const result = served.result();
     if (result instanceof Error) throw result;
     if (result !== null) throw whyNot(disk, command, result);
@@ -96,6 +98,21 @@ async function answering(
     }
     await delay(LOOK_MS);
   }
+}
+
+/** Does the server speak to who comes? It does when it has opened the image (the NBD protocol's handshake). */
+function greets(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const client = createConnection(socket);
+    const answer = (does: boolean) => {
+      client.destroy();
+      resolve(does);
+    };
+    client.setTimeout(GREETING_MS, () => answer(false));
+    client.once("data", () => answer(true));
+    client.once("error", () => answer(false));
+    client.once("close", () => answer(false));
+  });
 }
 
 function whyNot({ device, image }: GuestDisk, command: Command, result: ChildResult): EstratoError {

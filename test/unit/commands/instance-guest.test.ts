@@ -18,7 +18,14 @@ import { expect, onTestFinished, test } from "vitest";
 import type { AgentAnswer, AgentCommand } from "../../../src/core/model/host.ts";
 import { agentOf } from "../../fake/agent.ts";
 import type { Bed } from "../core/world.ts";
-import { domainOf, estate, run } from "./estate.ts";
+import { estate as anyEstate, domainOf, run } from "./estate.ts";
+
+/** Its guest web1 touches this machine, in folders of the tests. */
+async function estate(): Promise<Bed> {
+  const on = await anyEstate();
+  agentOf(domainOf(on, "web1")).mayTouch = true;
+  return on;
+}
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "estrato-guest."));

@@ -174,6 +174,24 @@ describe("a rebuild", () => {
     await requireSound(on, "sizes");
   });
 
+  test("on an encrypted image gives encrypted disks, and unrevert plain ones again", async () => {
+    const secret = "99999999-2222-4333-8444-555555555555";
+    const on = await made(false, (state) => {
+      const layer = state.layers["lay-debian13-vda"];
+      if (layer) layer.secret = secret;
+    });
+    on.machine.secrets.set(secret, { description: "", value: "sesame" });
+    Object.assign(on.machine.files.get("/fake/estrato/layers/lay-debian13-vda.qcow2") ?? {}, { passphrase: "sesame" });
+    const isEncrypted = () => on.machine.domains.get(UUID)?.inactive.includes(secret);
+    await rebuild(on, { image: "debian13" });
+    expect(isEncrypted()).toBe(true);
+    const { layers, volumes } = await stateOf(on);
+    const heads = Object.values(volumes).map(({ head }) => layers[head]?.secret);
+    expect(heads).toEqual([secret]);
+    await unrevert(on);
+    expect(isEncrypted()).toBe(false);
+  });
+
   test("in a dry run changes nothing, and names the commands", async () => {
     const on = await made();
     const [before, other] = [everything(on), copyOf(on)];
