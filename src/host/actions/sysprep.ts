@@ -6,6 +6,9 @@ import { lastWords, printable } from "../process-failure.ts";
 import { SYSPREP, sysprep } from "../sysprep.ts";
 import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
 
+/** Some seconds with KVM. Without it the small machine alone takes minutes to boot, and says nothing meanwhile. */
+const LIMIT_MS = 30 * 60_000;
+
 /**
  * libguestfs boots a small system of its own on the files, as our own child and not by libvirt, whose list of domains
  * is not to change by it (guestfs(3), "BACKEND").
@@ -16,7 +19,7 @@ export async function performSysprep(context: ActionContext, action: ActionOf<"s
     context.processes.run(sysprep(action), {
       ...holdingLocks(context),
       ...(signal ? { signal } : {}),
-      as: "change",
+      timeoutMs: LIMIT_MS,
       environment: applianceEnvironment(folder),
     }),
   );
