@@ -10,7 +10,7 @@ const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.
  * Node's own modules that cost milliseconds to load and that most lines never call: their functions become ones that
  * load them when called. Classes and constants have no such stand-in: the build fails where ours import one of these.
  */
-const LATE = ["crypto", "child_process", "perf_hooks", "os"];
+const LATE = ["crypto", "child_process", "perf_hooks", "os", "v8"];
 const lateBuiltins = {
   name: "late-builtins",
   setup(build) {

@@ -9,7 +9,7 @@ const NEEDS = ["debconf (>= 0.5) | debconf-2.0", "libvirt-clients", "openssh-cli
 /** A host of guests; a client of another machine's libvirt needs none of it. */
 const USUAL = ["acl", "cron | cron-daemon", "curl", "dnsmasq-base", "gpgv", "libvirt-daemon-system", "qemu-system-x86"];
 /** guestfish reads guests' files; it brings a hundred packages, and needs a kernel, which a container has none of. */
-const BESIDE = ["bash-completion", "guestfish", "guestfs-tools", "libguestfs-xfs", "ovmf", "swtpm-tools"];
+const BESIDE = ["bash-completion", "guestfish", "guestfs-tools", "libguestfs-xfs", "ovmf", "passt", "swtpm-tools"];
 
 const DESCRIPTION = `Description: verbs of a cloud on one libvirt host
  Gives the guests of one machine with libvirt and QEMU what users of openstack

@@ -1,6 +1,6 @@
 /** What a command needs, made when it is asked for: the store, the host, the settings, a person to ask. */
 import { existsSync } from "node:fs";
-import { userInfo } from "node:os";
+import { availableParallelism, userInfo } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { isBehindSudo, settingNote, storeNote } from "./behind-sudo.ts";
@@ -52,10 +52,19 @@ export interface Surroundings {
     readonly systemFolder?: string;
     readonly ownHome?: string;
     readonly systemStore?: string;
+    readonly cores?: number;
   };
 }
 
-export interface Factory extends Pick<RunRecord, "takeChanged" | "logEvent" | "loggedOperations" | "nextRun"> {
+/** What one of several targets has to itself while others are worked on. */
+export interface Turn {
+  readonly world: World;
+  readonly record: TargetRecord;
+}
+
+export type TargetRecord = Pick<RunRecord, "takeChanged" | "logEvent" | "loggedOperations" | "nextRun">;
+
+export interface Factory extends TargetRecord {
   readonly surroundings: Surroundings;
   readonly streams: Streams;
   readonly terminal: Terminal;
@@ -98,6 +107,10 @@ export interface Factory extends Pick<RunRecord, "takeChanged" | "logEvent" | "l
   /** With the children that own the terminal (console, ssh). */
   readonly host: () => Promise<Host>;
   readonly world: () => Promise<World>;
+  /** The same world, of which it is told what was changed and logged through it alone. */
+  readonly turn: () => Promise<Turn>;
+  /** How many may well be worked on at the same time. */
+  readonly cores: number;
   /** For what goes to stdout, or to stderr. */
   readonly painter: (stream: "stdout" | "stderr") => Promise<Painter>;
   /** To be called at the end of the run: nothing is kept open behind it. */
@@ -238,17 +251,17 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
 
   const record = runRecord(opened);
   let isTakenOver = false;
-  const store = once(async (): Promise<StorePort> => {
+  const bound = once(async (): Promise<StorePort> => {
     const { boundStore } = await import("./core/binding/bound-store.ts");
     const dryRun = globals.dryRun;
-    const bound = await boundStore(await opened(), {
+    return boundStore(await opened(), {
       here: await here(),
       host: libvirt,
       dryRun,
       takenOver: () => isTakenOver,
     });
-    return record.recorded(bound);
   });
+  const store = once(async (): Promise<StorePort> => record.recorded(await bound()));
 
   async function takeOver(evenDamaged: boolean): Promise<boolean | PlanView> {
     const { takeOver: bind } = await import("./core/binding/take-over.ts");
@@ -282,9 +295,17 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     return libvirt();
   }
 
-  const world = once(async (): Promise<World> => {
+  const world = once(() => worldOf(record, store));
+
+  async function turn(): Promise<Turn> {
+    const own = record.apart();
+    const made = await worldOf(own, async () => own.recorded(await bound()));
+    return { world: made, record: own };
+  }
+
+  async function worldOf(of: RunRecord, storeOf: () => Promise<StorePort>): Promise<World> {
     const [openedStore, openedHost, read, { kinds }] = await Promise.all([
-      store(),
+      storeOf(),
       host(),
       settings(),
       import("./core/operations/kinds.ts"),
@@ -292,7 +313,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     const named = read.get("image_stores").value?.split(",") ?? [];
     const made: World = {
       kinds,
-      host: { ...openedHost, perform: record.noting((action, how) => openedHost.perform(action, how)) },
+      host: { ...openedHost, perform: of.noting((action, how) => openedHost.perform(action, how)) },
       store: {
         ...openedStore,
         lock: async (...wanted) => letGoFirst(await sayingWait(openedStore.lock(...wanted)), openedHost),
@@ -313,7 +334,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       signal,
     };
     return globals.dryRun ? (await import("./core/operations/rehearsal.ts")).rehearsed(made) : made;
-  });
+  }
 
   /** Where nobody sets one: a user's session has no networks of libvirt's, whoever it is that speaks to it. */
   async function usualNetwork(read: Settings): Promise<string | null> {
@@ -396,6 +417,8 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     takeOver,
     host,
     world,
+    turn,
+    cores: twins.cores ?? availableParallelism(),
     painter,
     close: () => made?.close(),
     reportError(error) {

@@ -37,6 +37,7 @@ export const catalogue: Catalogue = {
   check: { summary: "One line and an exit code for monitoring", verb: () => import("./commands/check/check.ts") },
   flavor: { summary: "Sizes that instances are made in", noun: () => import("./commands/flavor/index.ts") },
   keypair: { summary: "Public SSH keys that new instances let in", noun: () => import("./commands/keypair/index.ts") },
+  network: { summary: "What new instances are put on", noun: () => import("./commands/network/index.ts") },
   config: { summary: "Settings", noun: () => import("./commands/config/index.ts") },
   event: { summary: "What was done on this host", noun: () => import("./commands/event/index.ts") },
   completion: {

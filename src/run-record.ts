@@ -15,14 +15,16 @@ export interface RunRecord {
   readonly loggedOperations: () => readonly string[];
   /** What is logged from now on belongs to another target. */
   readonly nextRun: () => void;
+  /** Of one of several targets that are worked on at the same time: knows nothing of the others. */
+  readonly apart: () => RunRecord;
 }
 
 /** `opened`: the store as it lies there, whosever it is. */
-export function runRecord(opened: () => Promise<StorePort>): RunRecord {
+export function runRecord(opened: () => Promise<StorePort>, runs = { count: 0 }): RunRecord {
   let changed = false;
   let isOurs = false;
   let logged: string[] = [];
-  let run = 0;
+  let run = runs.count;
   const beganMs = Math.round(Date.now() - process.uptime() * 1000);
   const runId = (): string => `${process.pid}-${beganMs}-${run}`;
 
@@ -65,7 +67,13 @@ export function runRecord(opened: () => Promise<StorePort>): RunRecord {
 
     nextRun() {
       logged = [];
-      run += 1;
+      runs.count += 1;
+      run = runs.count;
+    },
+
+    apart() {
+      runs.count += 1;
+      return runRecord(opened, runs);
     },
   };
 }

@@ -96,7 +96,8 @@ function answerOf(verb: Verb, known: readonly Known[]): JsonObject {
   const one = parts.length === 1 ? (parts[0] as JsonObject) : { allOf: parts };
   const all = { type: "array", items: one };
   if (verb.result.shape === "list") return all;
-  const mayBeSeveral = Object.values(verb.arguments).some(({ many }) => many) || "count" in verb.options;
+  const takesSeveral = Object.values(verb.arguments).some(({ many }) => many) || verb.chooses !== null;
+  const mayBeSeveral = takesSeveral || "count" in verb.options;
   return mayBeSeveral ? { anyOf: [one, all] } : one;
 }
 

@@ -53,7 +53,6 @@ export default verb({
   },
   async run(context) {
     const { repair: mends, takeOver } = context.options;
-    keepHeapSmall();
     if (takeOver) {
       const answer = await context.factory.takeOver(mends);
       if (answer === false) return null;
@@ -61,7 +60,11 @@ export default verb({
       if (!mends) return [];
     }
     const core = await context.world();
-    const { examine, repair } = await import("../core/doctor/doctor.ts");
+    const [{ examine, repair }, { stateOrNull }] = await Promise.all([
+      import("../core/doctor/doctor.ts"),
+      import("../core/doctor/remembered.ts"),
+    ]);
+    keepHeapSmall(Object.keys((await stateOrNull(core))?.layers ?? {}).length);
     const found: Examined[] =
       mends && !core.dryRun
         ? await repair(core)

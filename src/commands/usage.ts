@@ -70,8 +70,8 @@ export default verb({
   exits: { 2: "no such noun", 4: "there is no such thing" },
   async run({ args, options, world, factory }) {
     const noun = nounOf(args.noun);
-    keepHeapSmall();
     const core = await world();
+    keepHeapSmall(Object.keys((await core.store.read()).layers).length);
     if (noun === null) return { ...(await readUsage(core)), things: [] };
     const of = await import("../core/usage-of.ts");
     const freeBytes = await core.host.freeBytes(core.store.paths.layersFolder);

@@ -11,12 +11,14 @@ export async function hiddenInStore(world: World): Promise<HiddenFile[]> {
   return (await Promise.all(folders.map((folder) => world.host.hiddenFiles(folder)))).flat();
 }
 
+type Writer = HiddenFile["writer"];
+
 /**
  * Removes what no living process writes. Nothing names such a file: it gets its name when it is whole. What cannot be
  * removed keeps nobody from his work; doctor names it.
  */
-export async function clearAbandoned(world: World): Promise<void> {
-  const left = (await hiddenInStore(world).catch(() => [])).filter(({ writer }) => writer === "dead");
+export async function clearAbandoned(world: World, writers: readonly Writer[] = ["dead", "expired"]): Promise<void> {
+  const left = (await hiddenInStore(world).catch(() => [])).filter(({ writer }) => writers.includes(writer));
   const none = { names: [], fds: [], release: async () => undefined };
   for (const { path } of left) await perform(world, none, [{ do: "unlink", path }]).catch(() => undefined);
 }

@@ -8,21 +8,28 @@ import { didYouMean } from "../did-you-mean.ts";
 import { EstratoError } from "../errors.ts";
 import type { NetworkInfo } from "./model/host.ts";
 import type { State } from "./model/state.ts";
-import type { HeldLocks, World } from "./ports.ts";
+import type { HeldLocks, LibvirtPort, World } from "./ports.ts";
 
 /** Choosing and recording an address takes milliseconds, but many creates may stand in line. */
 const LOCK_TIMEOUT_MS = 90_000;
 
-/** The network of this name. Throws "not_found" where there is none, "host" where it is not active. */
+/** The network of this name. Throws "not_found" where there is none. */
+export async function findNetwork(
+  host: Pick<LibvirtPort, "network" | "listNetworks">,
+  name: string,
+): Promise<NetworkInfo> {
+  const network = await host.network(name);
+  if (network !== null) return network;
+  const known = await host.listNetworks();
+  const there = known.length === 0 ? "libvirt has none here" : `There is: ${known.join(", ")}`;
+  throw new EstratoError("not_found", `network ${name}: not found`, {
+    hint: didYouMean(name, known, `${there}; --network user or none needs none.`),
+  });
+}
+
+/** The same; throws "host" where it is not active, too. */
 export async function requireNetwork(world: World, name: string): Promise<NetworkInfo> {
-  const network = await world.host.network(name);
-  if (network === null) {
-    const known = await world.host.listNetworks();
-    const there = known.length === 0 ? "libvirt has none here" : `There is: ${known.join(", ")}`;
-    throw new EstratoError("not_found", `network ${name}: not found`, {
-      hint: didYouMean(name, known, `${there}; --network none needs none.`),
-    });
-  }
+  const network = await findNetwork(world.host, name);
   if (!network.active) {
     throw new EstratoError("host", `network ${name}: it is not active`, { hint: `Start it: virsh net-start ${name}.` });
   }

@@ -134,4 +134,6 @@ export interface World {
   /** In a dry run: what is recorded stays in memory, so that a plan can go on from it (operations/rehearsal.ts). */
   readonly rehearsal?: true;
   readonly signal: AbortSignal;
+  /** One of several that are worked on side by side: what recovers and collects does so for all of them. */
+  readonly inCompany?: true;
 }

@@ -14,9 +14,12 @@ const PASSABLE = 0o011;
  * root can still read them then.
  */
 export async function requireQemuMayEnter(world: World): Promise<void> {
+  const { home } = world.store.paths;
+  const below = await lowest(world, home);
+  const isForAll = await isOpen(world, below);
+  if (isForAll && world.host.isRoot()) return; // as whom QEMU runs need not be asked
   const { qemuUser, takesFiles } = await world.host.capabilities();
   if (qemuUser === null) return;
-  const { home } = world.store.paths;
   if (takesFiles === true) {
     throw new EstratoError(
       "host",
@@ -24,8 +27,7 @@ export async function requireQemuMayEnter(world: World): Promise<void> {
       { hint: "Use a libvirt of your own (--connect qemu:///session), or root's store (sudo estrato)." },
     );
   }
-  const below = await lowest(world, home);
-  if (await isOpen(world, below)) return;
+  if (isForAll) return;
   const { name, user } = await nameOf(world, qemuUser);
   const closed = await world.host.blockedFolders(below, user);
   const [outermost] = closed;

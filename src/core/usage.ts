@@ -111,6 +111,7 @@ export async function readAllocated(world: World, layers: readonly Layer[]): Pro
 const UNFINISHED: Readonly<Record<HiddenFile["writer"], Pick<HiddenLayer, "fate" | "reason">>> = {
   dead: { fate: "now", reason: "a command that was killed was writing it" },
   living: { fate: "deferred", reason: "a command is writing it" },
+  expired: { fate: "now", reason: "a download with which nobody has gone on for 24 hours" },
   kept: { fate: "deferred", reason: "a download, for 24 hours: the same command goes on with it" },
   unknown: { fate: "kept", reason: 'a hidden file of nobody\'s here: see "estrato doctor"' },
 };

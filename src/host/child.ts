@@ -26,6 +26,11 @@ export interface RunOptions {
   readonly progress?: () => Promise<unknown>;
   /** Milliseconds that it may take beyond the host's time limit: it has one of its own. */
   readonly extraMs?: number;
+  /**
+   * The kernel ends it when we are gone, however that was: nobody else would see that what has no end of its own fills
+   * the disk (setpriv(1), --pdeathsig).
+   */
+  readonly endsWithUs?: boolean;
   /** Each piece of standard output as it comes (progress lines). */
   readonly onOutput?: (text: string) => void;
 }

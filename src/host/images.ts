@@ -5,7 +5,7 @@ import { convertedBytes, countFaults, dataPlaces, imageInfo, ownExtents, sameCon
 import type { Virsh } from "./virsh.ts";
 
 /** What is asked of images; `virsh` for what opens the encrypted ones. */
-export function imageHost(processes: Processes, virsh: Virsh) {
+export function imageHost(processes: Processes, virsh: Virsh, env: NodeJS.ProcessEnv) {
   return {
     imageInfo: (
       path: string,
@@ -20,7 +20,7 @@ export function imageHost(processes: Processes, virsh: Virsh) {
       (await import("./untrusted.ts")).inspectUntrusted(path, "qcow2", backing, encrypted),
     convertedBytes: (image: ImageFile): Promise<number> => convertedBytes(processes, virsh, image),
     countFaults: (image: Omit<ImageFile, "format">): Promise<number> => countFaults(processes, virsh, image),
-    requireSysprep: async (): Promise<void> => (await import("./sysprep.ts")).requireSysprep(processes),
+    requireSysprep: async (): Promise<void> => (await import("./sysprep.ts")).requireSysprep(processes, env),
     sameContent: (a: ImageFile, b: ImageFile): Promise<boolean> => sameContent(processes, virsh, a, b),
     dataPlaces: (image: Omit<ImageFile, "format">): Promise<DataPlace[]> => dataPlaces(processes, virsh, image),
   };

@@ -56,7 +56,7 @@ export function createHost(options: HostOptions) {
   if (options.eager) virsh.prepare({});
   return {
     ...libvirtHost(virsh, options.env),
-    ...imageHost(processes, virsh),
+    ...imageHost(processes, virsh, options.env),
     ...fileHost(processes),
     ...downloadHost(processes),
     ...machineHost(processes, virsh, uid),
@@ -108,6 +108,7 @@ function downloadHost(processes: Processes) {
  */
 function machineHost(processes: Processes, virsh: Virsh, uid: number) {
   return {
+    isRoot: (): boolean => uid === 0,
     users: async (key?: string): Promise<HostUser[]> => (await import("./users.ts")).users(processes, key),
     timeZone: async (): Promise<string> => (await import("./time-zone.ts")).timeZone(),
     crontab: (): Promise<Crontab> => readCrontab(processes, uid),

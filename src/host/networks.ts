@@ -42,6 +42,8 @@ export async function readNetwork(virsh: Virsh, name: string): Promise<NetworkBo
     active,
     persistent,
     dhcp: now.dhcp,
+    mode: now.mode,
+    bridge: now.bridge,
     live: active ? now.reservations : [],
     config: persistent ? next.reservations : [],
     reservations: [...now.reservations, ...next.reservations.filter((each) => !known.has(keyOf(each)))],
@@ -54,13 +56,17 @@ export function keyOf(reservation: { readonly mac: string; readonly ip: string }
 }
 
 /** Reads a network's XML; of several IPv4 subnets the first one with a DHCP range counts. */
-export function parseNetwork(xml: string): Pick<NetworkInfo, "name" | "dhcp" | "reservations"> {
+export function parseNetwork(
+  xml: string,
+): Required<Pick<NetworkInfo, "name" | "dhcp" | "reservations" | "mode" | "bridge">> {
   const root = readXml(xml, "network");
   const subnets = childrenNamed(root, "ip").filter((ip) => (attribute(ip, "family") ?? "ipv4") === "ipv4");
   const served = subnets.find((ip) => rangeOf(ip) !== null);
   const range = served ? rangeOf(served) : null;
   return {
     name: childNamed(root, "name")?.textContent ?? "",
+    mode: modeOf(childNamed(root, "forward")),
+    bridge: attribute(childNamed(root, "bridge"), "name"),
     dhcp:
       served && range
         ? {
@@ -79,6 +85,11 @@ export function parseNetwork(xml: string): Pick<NetworkInfo, "name" | "dhcp" | "
       });
     }),
   };
+}
+
+/** Without a word it is nat. */
+function modeOf(forward: ReadElement | null): string | null {
+  return forward === null ? null : (attribute(forward, "mode") ?? "nat");
 }
 
 function rangeOf(ip: ReadElement): ReadElement | null {

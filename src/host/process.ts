@@ -54,7 +54,8 @@ export function createProcesses(options: ProcessOptions): Processes {
     const { input, inheritFds = [], environment } = how;
     const stdio: StdioOptions = [input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...inheritFds];
     // Detached: Ctrl-C goes to us alone, and we decide what may be cut.
-    const child = spawn(command.program, [...command.args], {
+    const { program, args } = how.endsWithUs === true ? endedWithUs(command) : command;
+    const child = spawn(program, [...args], {
       env: { ...env, ...environment },
       cwd: "/",
       stdio,
@@ -97,6 +98,7 @@ export function createProcesses(options: ProcessOptions): Processes {
     // Who was told to end, and had ended by then, has done what it should.
     if (watched.reason !== null && exit !== 0) throw watched.reason;
     if (isTooLong) throw tooLong(command);
+    if (how.endsWithUs === true && exit === NOT_FOUND) throw missingProgram(command.program);
     return { exit, ...texts };
   }
 
@@ -153,6 +155,13 @@ export function createProcesses(options: ProcessOptions): Processes {
       return exit ?? 1;
     },
   };
+}
+
+/** Of who was to run it. */
+const NOT_FOUND = 127;
+
+function endedWithUs({ program, args }: Command): Command {
+  return { program: "setpriv", args: ["--pdeathsig", "KILL", program, ...args] };
 }
 
 export function owedTo(command: Command, how: RunOptions): Owed {

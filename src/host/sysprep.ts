@@ -1,6 +1,7 @@
 /** virt-sysprep(1): takes out of a system, in files that nobody has open, what tells machines apart. */
 import type { Action } from "../core/model/action.ts";
 import type { Command } from "../core/model/host.ts";
+import { requireKernel } from "./guest-files/appliance.ts";
 import type { Processes } from "./process.ts";
 
 export const SYSPREP = "virt-sysprep";
@@ -10,7 +11,8 @@ export function sysprep({ disks }: Extract<Action, { do: "sysprep" }>): Command 
   return { program: SYSPREP, args: ["--quiet", "--no-network", "--format", "qcow2", ...files] };
 }
 
-/** It says how it is called: what else it needs shows when it works. "host" where it is not installed. */
-export async function requireSysprep(processes: Processes): Promise<void> {
+/** "host" where it is not installed, or no kernel is here that its small machine may be started with. */
+export async function requireSysprep(processes: Processes, env: NodeJS.ProcessEnv): Promise<void> {
   await processes.output({ program: SYSPREP, args: ["--version"] });
+  await requireKernel(env);
 }

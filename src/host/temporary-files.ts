@@ -44,9 +44,12 @@ async function writerOf(path: string, name: string): Promise<HiddenFile["writer"
   if (pid !== undefined) return startOf(Number(pid)) === start ? "living" : "dead";
   const isDownload = DOWNLOAD.test(name);
   if (!isDownload && !OLDER.test(name)) return "unknown";
-  const { mtimeMs } = await lstat(path).catch(() => ({ mtimeMs: Date.now() }));
-  const isLeft = Date.now() - mtimeMs > (isDownload ? DOWNLOAD_KEPT_MS : ABANDONED_AFTER_MS);
-  return isLeft ? "dead" : isDownload ? "kept" : "living";
+  // What is known of a download is written once, and is needed as long as that is gone on with.
+  const lastWritten = isDownload ? path.replace(/\.(json|heads)$/, "") : path;
+  const written = await lstat(lastWritten).catch(() => lstat(path).catch(() => null));
+  const ageMs = written === null ? 0 : Date.now() - written.mtimeMs;
+  if (isDownload) return ageMs > DOWNLOAD_KEPT_MS ? "expired" : "kept";
+  return ageMs > ABANDONED_AFTER_MS ? "dead" : "living";
 }
 
 /** Null where there is no such process. */

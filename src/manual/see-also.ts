@@ -24,6 +24,7 @@ const OF: Readonly<Record<string, readonly Guide[]>> = {
   image: ["estrato-tutorial(7)", "estrato-concepts(7)", "estrato-users(7)"],
   instance: ["estrato-tutorial(7)", "estrato-concepts(7)", "estrato-coming-from(7)"],
   keypair: ["estrato-tutorial(7)"],
+  network: ["estrato-tutorial(7)", "estrato-users(7)"],
   schedule: ["estrato-cron(7)", "estrato-backup(7)"],
   usage: ["estrato-concepts(7)", "estrato-store(5)"],
   wait: ["estrato-cron(7)"],

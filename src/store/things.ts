@@ -98,8 +98,8 @@ function thingText({ version, writes = 0 }: State, table: Table, key: string, ro
   return `${JSON.stringify({ version, writes, table, key, row } satisfies Thing, undefined, 1)}\n`;
 }
 
-/** Below this a state is validated in less time than it takes to load what makes the sum. */
-const SUMMED_BYTES = 2 ** 18;
+/** Below this a state is validated in less time than it takes to load what makes the sum (measured). */
+const SUMMED_BYTES = 2 ** 16;
 
 /** `bytes`: of the state, where it was just written. */
 export function headerText(state: State, bytes: Buffer | null): string {

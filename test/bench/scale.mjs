@@ -135,6 +135,7 @@ export function scale(tools) {
     const now = large.now;
     for (const { name } of builds.toReversed())
       extend(tools, large[name], guests, options.share && name !== "now" ? { ...options, like: now } : options);
+    for (const { name } of builds) line(large[name], CREATE); // writes the records of what was laid
   };
   const compared = (count, names, aims, turns) => {
     for (const name of names) {
@@ -163,7 +164,6 @@ export function scale(tools) {
   }
   const count = quick ? 2000 : 10_000;
   grown(count / SNAPSHOTS, { share: true, images: quick ? IMAGES / 5 : IMAGES });
-  for (const { name } of builds) line(large[name], CREATE); // writes the records of what was laid
   const found = Object.fromEntries(later.map((name) => [name, inTurns(rounds(3), ways(large, "large", name))]));
   for (const name of Object.keys(LINES)) found[name] ??= inTurns(1, ways(large, "large", name));
   const known = (guests) => Array.from({ length: guests - 1 }, (_, index) => String(index + 1).padStart(5, "0"));

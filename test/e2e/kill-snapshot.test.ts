@@ -83,6 +83,20 @@ describe("kill -9 at every step", () => {
       expect([1, 2], point.title).toContain(now);
       if (now === 1) await rig.ok("snapshot", "unrevert", "bare1");
     }
+    // A rebuild is a revert whose goal is an image, which holds nothing there: at each third.
+    const rebuild = ["instance", "rebuild", "bare1", "-y"];
+    const its = await killPoints(rig, ...rebuild);
+    expect(its.map(({ title }) => title)).toContain("Make a new seed");
+    expect(await bare.read()).toBe(0);
+    await rig.ok("snapshot", "unrevert", "bare1");
+    for (const point of its.filter((_, index) => index % 3 === 1)) {
+      await killAt(rig, point, ...rebuild);
+      await rig.heal();
+      await rig.requireSame("bare-kept", copy);
+      expect(await virsh("domstate", "bare1"), point.title).toBe("running");
+      if ((await bare.read()) === 0) await rig.ok("snapshot", "unrevert", "bare1");
+      expect(await bare.read(), point.title).toBe(2);
+    }
     await rig.ok("instance", "delete", "bare1", "-y");
   });
 

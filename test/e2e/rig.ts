@@ -17,7 +17,7 @@ if (process.env.ESTRATO_BED !== "1" || bedDir === undefined) {
   throw new Error("these tests run in a private test host only: npm run test:e2e");
 }
 
-const program = resolve(import.meta.dirname, "../../bin/estrato");
+export const program = resolve(import.meta.dirname, "../../bin/estrato");
 const bedFolder = resolve(import.meta.dirname, "../bed");
 export const guestImage = process.env.ESTRATO_BED_GUEST as string;
 

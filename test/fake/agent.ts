@@ -1,6 +1,7 @@
 /**
  * A guest's agent: qemu-ga's part that moves files and runs programs, on the files and by the shell of the machine that
- * the tests run on. A program ends before guest-exec answers. The contract suite asks the real one the same.
+ * the tests run on; only where a test says that it may, since lines that are made at random meet this fake, too. A
+ * program ends before guest-exec answers. The contract suite asks the real one the same.
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
@@ -22,6 +23,8 @@ const COMMANDS = [
 ];
 
 export interface FakeAgent {
+  /** May it touch this machine's files, and run its programs? */
+  mayTouch: boolean;
   /** What it has been told not to do. */
   readonly forbidden: Set<string>;
   /** Answers in its place where it is not undefined: a guest may say anything, or nothing. */
@@ -98,6 +101,7 @@ function newAgent(): FakeAgent {
   }
 
   return {
+    mayTouch: false,
     forbidden: new Set(),
     hook: null,
     asked: [],
@@ -111,6 +115,7 @@ function newAgent(): FakeAgent {
         return said({ version: "7.2", supported_commands: COMMANDS.map((name) => ({ name, enabled: enabled(name) })) });
       }
       if (!enabled(execute)) return { refused: "disabled", words: `Command ${execute} has been disabled` };
+      if (!this.mayTouch) return failed("this test has not said that its guest may touch this machine");
       try {
         if (execute === "guest-exec") return exec(args);
         if (execute === "guest-file-open") return open(args);

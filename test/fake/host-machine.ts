@@ -85,6 +85,8 @@ export interface FakeDomain {
 
 export interface FakeNetwork {
   active: boolean;
+  mode?: string | null;
+  bridge?: string | null;
   dhcp: NetworkInfo["dhcp"];
   reservations: { mac: string; ip: string; name: string | null }[];
   leases: { mac: string; ip: string; givenAt?: string | null }[];

@@ -416,8 +416,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       const inside = [...machine.files.keys()].filter((path) => path.startsWith(`${folder}/.`));
       const writerOf = (path: string) => (path.endsWith(".part") ? "dead" : "unknown");
+      const kept = (path: string) => (machine.files.get(path)?.text === "old" ? "expired" : "kept");
       const isDownload = (path: string) => /\.download(\.json)?$/.test(path);
-      return inside.sort().map((path) => ({ path, writer: isDownload(path) ? "kept" : writerOf(path) }));
+      return inside.sort().map((path) => ({ path, writer: isDownload(path) ? kept(path) : writerOf(path) }));
     },
     async readSmall(where) {
       alive();
@@ -448,6 +449,8 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       return []; // nothing is known to be as it was
     },
+    isRoot: () => machine.capabilities.takesFiles !== true,
+
     async freeBytes() {
       alive();
       return machine.freeBytes;

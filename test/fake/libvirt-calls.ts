@@ -61,6 +61,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   blockSums: "never",
   blockedFolders: "never",
   freeBytes: "never",
+  isRoot: "never",
   checkPassphrase: "never",
 
   readSmall: "never",

@@ -1,4 +1,5 @@
 /** What the contract suite needs beside the host itself: disks with content, and guests that write. */
+import type { NewCard } from "../../src/core/model/host.ts";
 import type { HostPort } from "../../src/core/ports.ts";
 
 /** What a disk reads as: cluster of 64 KiB → the capital letter that fills it. Clusters of zeros are left out. */
@@ -43,7 +44,11 @@ export const DISK_BYTES = 16 * CLUSTER_BYTES;
 let count = 0;
 
 /** Defines a domain with these qcow2 disks; it has no operating system. Returns its UUID. */
-export async function defineGuest(rig: Rig, disks: Readonly<Record<string, string>>): Promise<string> {
+export async function defineGuest(
+  rig: Rig,
+  disks: Readonly<Record<string, string>>,
+  interfaces: readonly NewCard[] = [],
+): Promise<string> {
   count += 1;
   const uuid = `00000000-0000-4000-8000-${String(count).padStart(12, "0")}`;
   const xml = await rig.host.newDefinition({
@@ -58,7 +63,7 @@ export async function defineGuest(rig: Rig, disks: Readonly<Record<string, strin
       readonly: false,
       serial: null,
     })),
-    interfaces: [],
+    interfaces,
     consoleLog: `${rig.folder}/guest${count}.console`,
   });
   await rig.host.perform({ do: "define", xml });

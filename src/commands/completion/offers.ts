@@ -34,8 +34,10 @@ export async function valuesOf(
     case "file":
     case "folder":
       return plain([`:${complete}`]);
-    case "network":
-      return plain([...(await (await place.sources.host()).listNetworks()), "user", "none"]);
+    case "network": {
+      const names = await (await place.sources.host()).listNetworks();
+      return plain(option === null ? names : [...names, "user", "none"]); // which are none of libvirt's
+    }
     case "owner":
       return plain(["self", "all", ...distinct(await rows(place), "owner")]);
     case "running":

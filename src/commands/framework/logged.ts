@@ -1,10 +1,11 @@
 /** The log of what was done (`event list`): what no operation of core writes there, power, settings and refusals. */
 import { EstratoError } from "../../errors.ts";
+import type { TargetRecord } from "../../factory.ts";
 import type { Context, Verb } from "./tree.ts";
 
 export interface EventLog {
   /** The work on one target has ended; null: well. */
-  ended(target: string, error: unknown): Promise<void>;
+  ended(target: string, error: unknown, of?: TargetRecord): Promise<void>;
 }
 
 /** Those whose noun is not said. */
@@ -22,14 +23,14 @@ export function eventLog(name: string, verb: Verb, { factory, globals }: Context
   let beganMs = factory.clock.now().getTime();
 
   return {
-    async ended(target, error) {
+    async ended(target, error, of = factory) {
       const now = factory.clock.now();
       const durationMs = Math.max(0, now.getTime() - beganMs);
       beganMs = now.getTime();
-      const known = factory.loggedOperations().some((one) => one.startsWith(operation));
+      const known = of.loggedOperations().some((one) => one.startsWith(operation));
       const code = error === null ? "done" : error instanceof EstratoError ? error.code : "failed";
       if (isLogged && !known && !UNLOGGED.includes(code)) {
-        await factory.logEvent({
+        await of.logEvent({
           time: now.toISOString(),
           duration_ms: durationMs,
           command: operation === "instance.exec" ? withoutWords(factory.command) : factory.command,
@@ -40,7 +41,7 @@ export function eventLog(name: string, verb: Verb, { factory, globals }: Context
           ...(error instanceof EstratoError ? { message: error.message } : {}),
         });
       }
-      factory.nextRun();
+      of.nextRun();
     },
   };
 }

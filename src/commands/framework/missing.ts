@@ -66,3 +66,10 @@ function pathMeant([spec, ...others]: readonly ArgumentSpec<unknown>[], operands
   if (spec === undefined || others.length > 0 || operands.length !== 2) return null;
   return spec.complete === "snapshot" || spec.complete === "backup" ? operands.join("/") : null;
 }
+
+/** The arguments where --filter has chosen: the first takes what it has, if it takes several, and all else is empty. */
+export function chosenArguments(verb: Verb, chosen: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(verb.arguments).map(([key, spec], at) => [key, spec.take(at === 0 && spec.many ? chosen : [])]),
+  );
+}

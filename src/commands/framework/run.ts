@@ -8,10 +8,10 @@ import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/r
 import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
 import { isChanged } from "./changed.ts";
 import { eventLog } from "./logged.ts";
-import { lacking, takeArguments } from "./missing.ts";
+import { chosenArguments, lacking, takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
 import type { Drawing } from "./result.ts";
-import { isChoiceByFilter, targetWords } from "./target-words.ts";
+import { chosenByFilter, isChoiceByFilter, targetWords } from "./target-words.ts";
 import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
@@ -85,17 +85,20 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     catalogue,
     isWatched: factory.terminal.stdout && wish.query === null && (wish.format ?? "table") === "table",
     render: async (rows) => printed(verb, rows, wish, selection, page, line.globals.verbose),
-    async ended(target, outcome, error) {
+    async ended(target, outcome, error, of) {
       isEnded = true;
       if (factory.takeDeclined()) return factory.report.note(`${target} is left as it is.`);
-      await log.ended(target, error);
+      await log.ended(target, error, of);
       if (error === null) await told.done(target, outcome);
     },
+    chosen: null,
     failure: null,
   };
-  const operands = await targetWords(verb, line, context);
+  context.chosen = await chosenByFilter(verb, line, context);
+  const operands = context.chosen ?? (await targetWords(verb, line, context));
   if (operands === null) return factory.report.note("Nothing is meant: there is nothing to do.");
-  context.args = takeArguments(name, verb, operands, line.options);
+  context.args =
+    context.chosen === null ? takeArguments(name, verb, operands, line.options) : chosenArguments(verb, context.chosen);
   const told = teller(verb, context, isPlain(wish));
   const log = eventLog(name, verb, context);
   let isEnded = false;

@@ -1,4 +1,4 @@
-/** Targets that no word of the line names: a list at standard input (`-`), or all that --filter fits. */
+/** Targets that no word of the line names: a list at standard input (`-`), or all that --filter chooses. */
 import { EstratoError } from "../../errors.ts";
 import type { Column } from "../../ui/output/columns.ts";
 import { selectionOf } from "../../ui/output/options.ts";
@@ -10,7 +10,28 @@ import type { Context, Verb } from "./tree.ts";
 
 /** Is --filter of this line a choice of what the verb is done to, and not of rows that it prints? */
 export function isChoiceByFilter(verb: Verb, line: Line): boolean {
-  return line.globals.filter.length > 0 && line.operands.length === 0 && targetsOf(verb) !== null;
+  if (line.globals.filter.length === 0) return false;
+  return verb.chooses !== null || (line.operands.length === 0 && targetsOf(verb) !== null);
+}
+
+/**
+ * Of a verb that says what --filter chooses: the ids of what is chosen; null where nothing is to be. Throws "usage"
+ * where the line names something besides, "not_found" where nothing fits: what was to be made of it would be missing.
+ */
+export async function chosenByFilter(verb: Verb, line: Line, context: Context): Promise<readonly string[] | null> {
+  if (verb.chooses === null || !isChoiceByFilter(verb, line)) return null;
+  const noun = verb.chooses;
+  const [named] = line.operands;
+  if (named !== undefined) {
+    throw new EstratoError("usage", `${context.name}: --filter and ${JSON.stringify(named)}: either chooses`, {
+      hint: `Name ${noun}s, or let --filter choose them.`,
+    });
+  }
+  const ids = await fitting({ complete: noun, label: noun }, context);
+  if (ids.length > 0) return ids;
+  throw new EstratoError("not_found", `${context.name}: no ${noun} fits ${context.globals.filter.join(" and ")}`, {
+    hint: `See what there is: estrato ${noun} list.`,
+  });
 }
 
 /** The argument that takes several things there are; null where none does, or it is not the first. */
@@ -39,7 +60,10 @@ function orNothing(words: readonly string[]): readonly string[] | null {
 }
 
 /** The ids of what the noun's own list shows with these filters. */
-async function fitting({ complete, label }: ArgumentSpec<unknown>, context: Context): Promise<string[]> {
+async function fitting(
+  { complete, label }: Pick<ArgumentSpec<unknown>, "complete" | "label">,
+  context: Context,
+): Promise<string[]> {
   const entry = context.catalogue[String(complete)];
   const noun = entry !== undefined && "noun" in entry ? (await entry.noun()).default : undefined;
   if (noun?.verbs.list === undefined) {

@@ -1,6 +1,6 @@
 /** The command tree as types: what a verb declares and is handed, its noun, and the catalogue of all. */
 import type { StorePort, World } from "../../core/ports.ts";
-import type { Factory } from "../../factory.ts";
+import type { Factory, TargetRecord } from "../../factory.ts";
 import type { Globals } from "../../globals.ts";
 import type { Streams } from "../../ui/streams.ts";
 import type { ArgumentSpec, Completion } from "./arguments.ts";
@@ -36,8 +36,13 @@ export interface Context<A = Any, O = Any> {
   readonly isWatched: boolean;
   /** Rows of the result as they would be printed. */
   readonly render: (rows: readonly unknown[]) => Promise<string>;
-  /** Says, and logs, how the work on one of several targets has ended, as soon as it has; eachTarget calls it. */
-  readonly ended: (target: string, outcome: unknown, error: unknown) => Promise<void>;
+  /**
+   * Says, and logs, how the work on one of several targets has ended, as soon as it has; eachTarget calls it. `of`:
+   * what knows what was done to that one, where it is not the only one that is worked on.
+   */
+  readonly ended: (target: string, outcome: unknown, error: unknown, of?: TargetRecord) => Promise<void>;
+  /** Ids of what --filter has chosen, for a verb that `chooses`; null: the line names it. No argument is then. */
+  chosen: readonly string[] | null;
   /** Set by eachTarget: thrown once the result is printed. */
   failure: Error | null;
 }
@@ -89,6 +94,8 @@ export interface Verb {
   readonly needsStore: (options: Any) => boolean;
   readonly withoutSettings: boolean;
   readonly raw: boolean;
+  /** What --filter chooses where the line names nothing; null: as for any verb that takes several. */
+  readonly chooses: "instance" | null;
   /** The dialogue about what the line leaves open; null: there is none. */
   readonly guide: ((guide: Guide) => Promise<string[]>) | null;
   /** One sentence; null: there is nothing to say. */

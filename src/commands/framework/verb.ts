@@ -36,7 +36,8 @@
  *    table of a list. Each says what its value looks like (`src/ui/output/shape.ts`): `npm run schemas` after a change.
  * 4. Several targets: `many("INSTANCE", …)` and
  *    `return eachTarget(context, args.instances, { kind: "instance", verb: "stop" }, (target) => …)` from `targets.ts`.
- *    It tries all, reports each failure, and gives the exit code of CLI.md.
+ *    It tries all, reports each failure, and gives the exit code of CLI.md. `eachSideBySide` does it side by side, each
+ *    in the world that it hands out.
  *    A verb that changes something also declares `done`: what is said of each at a terminal, `Resized data1 to 20 GiB.`
  *    A list declares `empty`: how its first thing is made.
  * 5. Errors: throw EstratoError; never print them, never exit. Notes: `world.report.note`. Questions: core's
@@ -49,6 +50,7 @@
  * A list must start fast: import at the top only what every run of the verb needs, the rest with `await import()`
  * inside run().
  */
+
 import { ifAbsent } from "./if-absent.ts";
 import { nothing, type Outcome, type ResultSpec } from "./result.ts";
 import type { Any, Arguments, Context, Done, Example, Guide, Options, OptionValues, Verb } from "./tree.ts";
@@ -75,6 +77,11 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   readonly needsStore?: boolean | ((options: OptionValues<O>) => boolean);
   /** True for verbs that must run even where the settings are damaged. */
   readonly withoutSettings?: boolean;
+  /**
+   * The noun of which --filter chooses what this is done to, in the place of all arguments: `context.chosen`, and the
+   * first argument where that takes several. Something must fit (4), and nothing be named besides (2).
+   */
+  readonly chooses?: "instance";
   /** Gets the words as they are, options and all; only for the hidden verb that completes them. */
   readonly raw?: boolean;
   /**
@@ -107,6 +114,7 @@ export function verb<
     exits: {},
     withoutSettings: false,
     raw: false,
+    chooses: null,
     guide: null,
     done: null,
     ...(definition as Omit<typeof definition, "done"> & { done?: Verb["done"] }),

@@ -28,6 +28,9 @@ new instance gets in qemu:///session. Behind commas mac= and ip= choose what els
 ip=192.168.1.50/24, gateway= and dns= are told to the guest by its seed. On the network user the guest reaches out, and only ports of this host
 lead to it: one for its ssh, which is chosen and which "instance ssh" knows, and those of --forward, on 127.0.0.1 unless an address is typed.
 
+A guest agent in it makes snapshots of whole file systems, addresses, and "instance exec" possible. Many images bring one; --agent has cloud-init install the
+package qemu-guest-agent from the network, for which it takes as long as that does.
+
 Where its source was a guest with UEFI or a TPM, its definition is built of what the disks need to boot: machine type, firmware, the model of the TPM,
 buses of disks, network cards, screen and clock. What else the old definition named, of its host above all, is left out and named in a note; with
 --trust-definition it is taken whole, and what of this host it names is shown before.
@@ -55,6 +58,7 @@ Where it fails, nothing is left behind.`,
     forward: repeated(text("PORTS", "[ADDRESS:]HOST:GUEST[/udp]: a port of this host that leads to it; repeat it")),
     userData: text("FILE", "what cloud-init is to do at its first boot", { complete: "file" }),
     ownIdentity: flag("give it a machine-id, host keys and logins of its own, where cloud-init is in it"),
+    agent: flag("have cloud-init install the guest agent there, beside any --user-data"),
     property: keyValues("a note of yours on it; repeat it"),
     count: count("make that many (at most 1000), called NAME-1, NAME-2, …"),
     noStart: flag("leave it off"),

@@ -2,7 +2,6 @@
 import { parseForward } from "../../core/forwards/forward.ts";
 import type { CreateInstanceOptions } from "../../core/instances/create.ts";
 import { parseNetwork } from "../../core/instances/network-wish.ts";
-import { requireOnePart } from "../../core/instances/own-identity.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import { keepOutOfCoreDumps } from "../../no-core-dump.ts";
@@ -26,6 +25,7 @@ interface CreationLine {
   readonly forward: readonly string[];
   readonly userData: string | null;
   readonly ownIdentity: boolean;
+  readonly agent: boolean;
   readonly property: Readonly<Record<string, string>>;
   readonly count: number | null;
   readonly noStart: boolean;
@@ -54,8 +54,9 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     );
   if (line.noStart && line.wait !== null)
     throw contradiction("--no-start", "--wait", "what is off has neither address nor agent");
+  if (line.agent && line.network[0] === "none")
+    throw contradiction("--agent", "--network none", "its package comes over the network");
   const userData = line.userData === null ? null : await readUserData(line.userData, signal);
-  if (line.ownIdentity && userData !== null) requireOnePart(userData);
   const wanted = {
     volumes: line.volume,
     flavor: line.flavor,
@@ -66,6 +67,7 @@ export async function creationOptions(line: CreationLine, signal: AbortSignal): 
     ...networksOf(line),
     userData,
     ownIdentity: line.ownIdentity,
+    agent: line.agent,
     properties: line.property,
     start: !line.noStart,
     trustOwner: line.trustOwner,

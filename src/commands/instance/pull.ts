@@ -52,5 +52,5 @@ that of the guest's file, less what your umask takes; it is yours. What is writt
 });
 
 function standardOutput({ stdout }: Pick<Streams, "stdout">): PullTarget {
-  return { roomBytes: async () => null, write: (bytes) => writeOut(stdout, bytes), done: async () => {} };
+  return { begin: async () => null, write: (bytes) => writeOut(stdout, bytes), done: async () => {} };
 }

@@ -1,6 +1,6 @@
 /** A file of this host's that a guest's becomes: it has its name when it is whole. */
 import { randomBytes } from "node:crypto";
-import { lstat, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { PullTarget } from "../../core/guest/pull.ts";
 import type { World } from "../../core/ports.ts";
@@ -24,28 +24,30 @@ const ABANDONED_AFTER_MS = 3_600_000;
 export async function pulledFile(world: Pick<World, "host">, file: string, guestPath: string): Promise<PulledFile> {
   const path = await placeOf(file, guestPath);
   const folder = dirname(path);
-  await clearAway(folder);
   const part = join(folder, `.estrato-${randomBytes(6).toString("hex")}.pull`);
-  const handle = await open(part, "wx", 0o600);
-  let isDone = false;
+  let handle: FileHandle | null = null;
   return {
     path,
-    roomBytes: () => world.host.freeBytes(folder),
+    async begin() {
+      await clearAway(folder);
+      handle = await open(part, "wx", 0o600);
+      return world.host.freeBytes(folder);
+    },
     async write(bytes) {
-      for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten;
+      for (let at = 0; handle !== null && at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten;
       return true;
     },
     async done(mode) {
-      await handle.chmod(mode & ~process.umask());
-      await handle.sync();
-      await handle.close();
+      await handle?.chmod(mode & ~process.umask());
+      await handle?.sync();
+      await handle?.close();
       await rename(part, path);
-      isDone = true;
+      handle = null;
       syncNames(folder);
     },
     async abandon() {
-      if (isDone) return;
-      await handle.close();
+      if (handle === null) return;
+      await handle.close().catch(() => {}); // it is, where only its name is missing
       await rm(part, { force: true });
     },
   };

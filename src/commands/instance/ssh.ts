@@ -15,8 +15,8 @@ does: with the code of the command, or 255 where it cannot connect.
 Who to be there, if --login does not say it, the instance's or its image's property os_admin_user does; else it is the usual user of the
 distribution that the property os_distro names, or with whose name that of the image begins (debian, ubuntu, fedora, …); else root.
 
-A guest that has just been started, or reverted, is not ready at once: its ssh server is waited for, at port 22 of its address. Where your ssh gets
-there in another way (a jump host, another port), use --no-wait.`,
+A guest that has just been started, or reverted, is not ready at once: its ssh server is waited for, at port 22 of its address, or (on the
+network user) at the port of this host that leads there. Where your ssh gets there in another way (a jump host, another port), use --no-wait.`,
   arguments: {
     instance: oneInstance,
     command: rest("COMMAND", "what to run there, behind --; a shell where it is left out"),

@@ -3,6 +3,7 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
+import { clearAbandoned } from "../abandoned.ts";
 import { findings as structure } from "../graph/invariants.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State } from "../model/state.ts";
@@ -107,6 +108,7 @@ export async function repair(world: World): Promise<Examined[]> {
   if ((await world.store.doubt()) !== null) await recordLostLayers(world);
   const failures: { entry: JournalEntry; error: unknown }[] = [];
   await recoverAll(world, failures, world.lockTimeoutMs);
+  await clearAbandoned(world, ["expired"]); // no fault, and nothing to be told of
   const found = await examine(world);
   const refused = await refusedOf(world, found);
   for (const finding of found) {

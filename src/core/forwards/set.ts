@@ -4,7 +4,8 @@ import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus, Forward, UserNetwork } from "../model/host.ts";
 import { type Instance, recordSchemas, type State } from "../model/state.ts";
-import { perform, type Step } from "../operations/steps.ts";
+import { run } from "../operations/operation.ts";
+import { type PlanView, perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { clash, hostEnd, parseHostEnd } from "./forward.ts";
 import { requireFree } from "./free-ports.ts";
@@ -34,6 +35,18 @@ export const forwardKind: Kind<ForwardData> = {
   recover: recoverForward,
 };
 
+/** A start of a guest whose QEMU is told its ports behind it: killed in between, the next command tells it. */
+export function startToForward(
+  world: World,
+  locks: HeldLocks,
+  { uuid, name: target }: DomainStatus,
+  network: RecordedNetwork,
+  steps: readonly Step[],
+): Promise<PlanView | null> {
+  const data = { uuid, before: network, after: network };
+  return run(world, locks, { kind: forwardKind, target, data, steps, result: async () => null });
+}
+
 /** The network of its own user that a domain has; null where it has none. */
 export function userNetworkOf(status: DomainStatus): UserNetwork | null {
   return status.inactive.interfaces.find(({ user }) => user !== undefined)?.user ?? null;
@@ -57,7 +70,9 @@ export async function planForwards(
     });
   }
   const before = state.instances[uuid]?.userNetwork ?? null;
-  const had = before?.forwards ?? network.forwards;
+  // Of one that we have not given any, those that somebody has set by hand stay.
+  const found = network.backend === "passt" ? network.forwards : await world.host.liveForwards(uuid);
+  const had = before?.forwards ?? found ?? [];
   const gone = wish.drop.map((text) => droppedBy(name, had, text));
   const kept = had.filter((one) => !gone.includes(one));
   const isNew = (one: Forward) => !kept.some((other) => clash(one, other) && one.guest === other.guest);
@@ -115,7 +130,13 @@ async function recoverForward(world: World, locks: HeldLocks, data: ForwardData)
   const isDone = JSON.stringify(recorded) === JSON.stringify(data.after);
   const status = await world.host.domainStatus(data.uuid);
   const wanted = recorded ?? { ...data.after, forwards: [] };
-  if (status !== null) await perform(world, locks, reached(world, status, wanted));
+  try {
+    if (status !== null) await perform(world, locks, reached(world, status, wanted));
+  } catch (error) {
+    // Somebody has a port by now. It stays recorded, so that doctor names it; all else can go on.
+    if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
+    world.report.note(`${status?.name}: ${error.message}`);
+  }
   return isDone ? "forward" : "back";
 }
 

@@ -4,6 +4,7 @@ import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { type GuestFile, openGuestFile, writeGuestFile } from "./files.ts";
 import { type Guest, openGuest } from "./guest.ts";
+import { freshName } from "./paths.ts";
 import { endOf, type GuestEnd, leaveScript, looking, runScript, scriptFailure, startScript } from "./processes.ts";
 
 export interface ExecOptions {
@@ -24,7 +25,7 @@ export interface ExecOptions {
 const MAKE_FOLDER = `umask 077
 find /var/tmp /tmp /run -maxdepth 1 -name '.estrato-*.exec' -user 0 -mmin +1440 -exec rm -rf -- {} + 2>/dev/null
 for d in /var/tmp /tmp /run; do
-  f=$d/.estrato-$1.exec
+  f=$d/$1
   mkdir "$f" 2>/dev/null || continue
   if echo x 2>/dev/null >"$f/in" && : >"$f/in" && : >"$f/out" && : >"$f/err"; then printf %s "$f"; exit 0; fi
   rm -rf "$f"
@@ -52,7 +53,7 @@ export async function execInGuest(world: World, target: string, options: ExecOpt
   if (world.dryRun) {
     return { steps: [{ title: `Run ${program} in ${guest.name}`, commands: [] }], notes: [], freesBytes: null };
   }
-  const made = await runScript(guest, MAKE_FOLDER, [world.ids.next("op")]);
+  const made = await runScript(guest, MAKE_FOLDER, [freshName("exec")]);
   if (made.exit !== 0 || !/^\/[a-z/.0-9-]+$/.test(made.out)) throw scriptFailure(guest, "exec", made);
   const folder = made.out;
   try {

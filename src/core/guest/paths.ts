@@ -1,4 +1,5 @@
-/** Paths in a guest, as people write them. */
+/** Paths in a guest, as people write them, and names that nothing there has. */
+import { randomBytes } from "node:crypto";
 import { EstratoError } from "../../errors.ts";
 import type { Guest } from "./guest.ts";
 
@@ -13,6 +14,11 @@ export function requireGuestPath(path: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it must not hold
   if (/[\u0000-\u001f\u007f]/.test(path)) throw bad("it holds a control character", "Name another.");
   if (Buffer.byteLength(path) > LONGEST_BYTES) throw bad("it is too long", "Name another.");
+}
+
+/** Of a hidden file or folder of ours there: of the guest's, whoever else's store knows it. */
+export function freshName(kind: "exec" | "push"): string {
+  return `.estrato-${randomBytes(12).toString("hex")}.${kind}`;
 }
 
 /** The exit codes by which scripts say that a path is none of a regular file. */

@@ -8,10 +8,10 @@ import { IS_FOLDER, IS_IRREGULAR, IS_MISSING, notAFile, requireGuestPath } from 
 import { runScript, scriptFailure } from "./processes.ts";
 import { tellProgress } from "./push.ts";
 
-/** Where it goes. All but `roomBytes` is called once for each file, in this order, and `write` as often as need be. */
+/** Where it goes. Called in this order, and `write` as often as need be. */
 export interface PullTarget {
-  /** What fits there; null: it is a pipe. */
-  roomBytes(): Promise<number | null>;
+  /** There is such a file. Returns how many bytes fit here; null: it is a pipe. */
+  begin(): Promise<number | null>;
   /** False: nobody reads on. */
   write(bytes: Buffer): Promise<boolean>;
   /** It is whole. `mode`: of the file in the guest, its permission bits. */
@@ -42,7 +42,7 @@ export async function pullFile(world: World, target: string, path: string, to: P
   requireGuestPath(path);
   const guest = await openGuest(world, target);
   const { size, mode } = await look(guest, path);
-  const room = await to.roomBytes();
+  const room = await to.begin();
   if (room !== null && size > room) throw noRoom(guest, path, size, room);
   const file = await openGuestFile(guest, path, "r");
   const title = `Reading ${path} in ${guest.name}`;

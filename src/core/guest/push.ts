@@ -5,7 +5,7 @@ import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { openGuestFile, writeGuestFile } from "./files.ts";
 import { type Guest, openGuest } from "./guest.ts";
-import { IS_FOLDER, IS_IRREGULAR, IS_MISSING, notAFile, requireGuestPath } from "./paths.ts";
+import { freshName, IS_FOLDER, IS_IRREGULAR, IS_MISSING, notAFile, requireGuestPath } from "./paths.ts";
 import { leaveScript, runScript, scriptFailure } from "./processes.ts";
 
 export interface PushOptions {
@@ -45,7 +45,7 @@ printf %s "$g"
 find "$d" -maxdepth 1 -name '.estrato-*.push' -user 0 -mmin +60 -exec rm -f -- {} + 2>/dev/null
 umask 077
 set -C
-: >"$d.estrato-$3.push"`;
+: >"$d$3"`;
 
 const NO_SHA256SUM = 21;
 const DIFFERS = 22;
@@ -79,13 +79,13 @@ const FINISH_MS = 600_000;
 export async function pushFile(world: World, target: string, options: PushOptions): Promise<Pushed | PlanView> {
   requireGuestPath(options.path);
   const guest = await openGuest(world, target);
-  const token = world.dryRun ? "" : world.ids.next("op");
-  const path = await prepare(guest, options, token);
+  const hidden = world.dryRun ? "" : freshName("push");
+  const path = await prepare(guest, options, hidden);
   if (world.dryRun) {
     const title = `Write ${options.name ?? "standard input"} to ${path} in ${guest.name}`;
     return { steps: [{ title, commands: [] }], notes: [], freesBytes: null };
   }
-  const part = `${path.slice(0, path.lastIndexOf("/") + 1)}.estrato-${token}.push`;
+  const part = `${path.slice(0, path.lastIndexOf("/") + 1)}${hidden}`;
   try {
     const sum = createHash("sha256");
     const title = `Writing ${path} in ${guest.name}`;
@@ -110,8 +110,8 @@ export function tellProgress(world: World, title: string, doneBytes: number, tot
   else world.report.progress(title, Math.min(1, doneBytes / totalBytes), { totalBytes });
 }
 
-async function prepare(guest: Guest, { path, name }: PushOptions, token: string): Promise<string> {
-  const end = await runScript(guest, PREPARE, [path, name ?? "", token]);
+async function prepare(guest: Guest, { path, name }: PushOptions, hidden: string): Promise<string> {
+  const end = await runScript(guest, PREPARE, [path, name ?? "", hidden]);
   if (end.exit === 0 && end.out.startsWith("/")) return end.out;
   throw notAFile(guest, path, end.exit) ?? scriptFailure(guest, `push ${path}`, end);
 }

@@ -44,6 +44,9 @@ async function recoverInstanceCreate(world: World, locks: HeldLocks, data: Creat
   });
   if (data.autostart && !status.autostart)
     await perform(world, locks, [{ do: "autostart", domain: data.instance.id, on: true }]);
+  const { userNetwork } = data.instance;
+  if (status.live !== null && userNetwork?.backend === "qemu")
+    await perform(world, locks, [{ do: "set-forwards", domain: status.uuid, forwards: userNetwork.forwards }]);
   if (data.start && status.live === null) {
     world.report.note(
       `${data.instance.name}: it was made but not started: estrato instance start ${data.instance.name}`,

@@ -16,12 +16,14 @@ import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
 import { borrowedChoice, borrowImage, imageToCopy, withBorrowed } from "../sharing/borrow.ts";
 import type { FoundImage } from "../sharing/find.ts";
-import { isUser, lockAddresses, networksFor, planAddressing } from "./addressing.ts";
+import { lockAddresses, planAddressing } from "./addressing.ts";
+import { agentNote } from "./agent.ts";
 import { recordAttached, wantedVolumes } from "./attached.ts";
 import { createInstanceKind } from "./create-recovery.ts";
 import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
 import { requireNowhere } from "./identity.ts";
 import { nameLock, recordOfName, requireFreeName } from "./names.ts";
+import { isUser, networksFor } from "./network-choice.ts";
 import { type CreateInstanceOptions, type CreatePlan, planCreate } from "./plan.ts";
 import { createSeed, SEED_DEVICE } from "./seed.ts";
 import { chooseShape } from "./shape.ts";
@@ -72,6 +74,7 @@ export async function createInstance(world: World, options: CreateInstanceOption
       const addressing = await planAddressing(world, now, uuid, options, networks);
       const plan = await planCreate(world, now, uuid, options, { source, shape, inherited, addressing });
       noteLeftOut(world, name, inherited, source);
+      noteAgent(world, now, plan, source, options);
       await noteEmulation(world);
       const steps = createSteps(world, now, plan, source, options, publicKey, async () => networkLock?.release());
       const { data } = plan;
@@ -163,9 +166,9 @@ function createSteps(
   if (tpm?.from != null) firmware.push({ do: "place-tpm", domain: instance.id, from: tpm.from, to: tpm.to });
   if (firmware.length > 0)
     steps.push({ id: "place-firmware", title: "Give it what the firmware kept", actions: firmware });
-  const { userData, ownIdentity = false } = options;
+  const { userData, ownIdentity = false, agent = false } = options;
   const { networkConfig } = plan;
-  const contents = { uuid: instance.id, name: instance.name, publicKey, userData, ownIdentity, networkConfig };
+  const contents = { uuid: instance.id, name: instance.name, publicKey, userData, ownIdentity, agent, networkConfig };
   const given = options.as?.seed ?? "new";
   if (seed !== null)
     steps.push({
@@ -227,6 +230,19 @@ function noteLeftOut(world: World, name: string, inherited: InheritedDefinition 
   const taken = new Set([...source.disks.map(({ device }) => device), SEED_DEVICE]);
   const others = disks.filter((device) => !taken.has(device)).map((device) => `disk ${device}`);
   tellLeftOut(world, `instance ${name}`, [...inherited.leftOut, ...others]);
+}
+
+function noteAgent(
+  world: World,
+  state: State,
+  { xml }: CreatePlan,
+  source: InstanceSource,
+  { name, as, agent: isAsked = false }: CreateInstanceOptions,
+): void {
+  if (as !== undefined) return;
+  const { agentChannel: hasChannel } = world.host.parseDefinition(xml);
+  const note = agentNote(state, source, { isAsked, hasChannel });
+  if (note !== null) world.report.note(`instance ${name}: ${note}`);
 }
 
 /** Those who have been told: once for each command, however many instances it makes. */

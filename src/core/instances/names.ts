@@ -54,3 +54,12 @@ export async function requireFreeName(
 export function recordOfName(state: State, name: string, except: string | null = null): boolean {
   return Object.values(state.instances).some((instance) => instance.name === name && instance.id !== except);
 }
+
+/** What people call these (ids, or what they called them), for a question: what nobody knows is as it was said. */
+export async function namesOf(world: World, targets: readonly string[]): Promise<string[]> {
+  const { instances } = await world.store.read();
+  const isKnown = targets.every((target) => instances[target] !== undefined);
+  const domains = isKnown ? [] : await world.host.listDomains();
+  const domainOf = (id: string) => domains.find(({ uuid }) => uuid === id);
+  return targets.map((target) => (instances[target] ?? domainOf(target))?.name ?? target);
+}

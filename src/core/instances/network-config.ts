@@ -10,8 +10,8 @@ export interface ToldCard {
 }
 
 /**
- * Null where the guest's own way will do: one card, by DHCP. Else all of them, since what is told takes its place. JSON,
- * which YAML reads as it is.
+ * Null where the guest's own way will do: one card, by DHCP. Else all of them, since what is told takes its place.
+ * JSON, which YAML reads as it is.
  */
 export function networkConfig(cards: readonly ToldCard[]): string | null {
   if (cards.length < 2 && cards.every(({ address }) => address === null)) return null;

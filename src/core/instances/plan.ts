@@ -10,12 +10,13 @@ import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { BorrowedImage } from "../sharing/borrow.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
-import { type Addressing, addressesOf, type Reservation } from "./addressing.ts";
+import { addressesOf } from "./addressing.ts";
 import { type AttachedVolume, attachedVolumeSchema, planAttached, wantedVolumes } from "./attached.ts";
 import { baseOf } from "./base.ts";
 import { devicesFor, type InheritedDefinition, newInstanceDefinition } from "./definition.ts";
 import type { InstanceIdentity } from "./identity.ts";
 import type { NetworkWish } from "./network-wish.ts";
+import type { Addressing, Reservation } from "./new-cards.ts";
 import type { Shape } from "./shape.ts";
 import type { InstanceSource } from "./source.ts";
 import type { TrustedDefinition } from "./trusted-definition.ts";
@@ -42,6 +43,8 @@ export interface CreateInstanceOptions {
   readonly forwards?: readonly Forward[];
   readonly ip: string | null;
   readonly userData: string | null;
+  /** Its seed has cloud-init install the guest agent (agent.ts). */
+  readonly agent?: boolean;
   /** Its seed has cloud-init give it a machine-id, host keys and logins of its own (own-identity.ts). */
   readonly ownIdentity?: boolean;
   readonly properties: Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 /**
  * The frame of the verbs that switch one instance: find it, lock it, look again, act. libvirt's own action is atomic,
- * so none is journaled.
+ * so none is journaled, but a start that QEMU must be told ports behind.
  */
 import { EstratoError } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
@@ -37,12 +37,15 @@ export async function switchInstance(
     world,
     [status.uuid],
     async (locks) => {
-      const { title, actions, run } = await decide(
-        await (options.takesIn ? findToChange(world, locks, status.uuid) : findKept(world, status.uuid)),
-      );
+      const found = await (options.takesIn ? findToChange(world, locks, status.uuid) : findKept(world, status.uuid));
+      const { title, actions, run } = await decide(found);
       const how = run === undefined ? { actions } : { shown: actions, run: () => run(locks) };
       const steps = actions.length === 0 ? [] : [{ id: "switch", title, ...how }];
-      return runUnjournaled(world, locks, steps, null);
+      const { userNetwork: network } = found.record ?? {};
+      if (!actions.some((one) => one.do === "start") || network?.backend !== "qemu")
+        return runUnjournaled(world, locks, steps, null);
+      const { startToForward } = await import("../forwards/set.ts");
+      return startToForward(world, locks, found.status, network, steps);
     },
     options,
   );

@@ -2,7 +2,8 @@
 import { humanSpan } from "../../units.ts";
 import { confirmed } from "../confirm.ts";
 import type { World } from "../ports.ts";
-import { findInstance, lookUpInstance } from "./find.ts";
+import { findInstance } from "./find.ts";
+import { namesOf } from "./names.ts";
 
 /**
  * Names them all. Throws "not_found" where the only one is not there; of several, that is told when it is their turn.
@@ -17,7 +18,7 @@ export async function confirmRebuild(
   const names =
     only !== undefined && others.length === 0
       ? [(await findInstance(world, only)).status.name]
-      : await Promise.all(targets.map((target) => nameOf(world, target)));
+      : await namesOf(world, targets);
   const what = names.length === 1 ? names[0] : `${names.length} instances`;
   const on = image === null ? "" : ` on ${image}`;
   const kept = `What ${names.length === 1 ? "its" : "their"} disks hold is kept for ${humanSpan(keepMs)}`;
@@ -27,13 +28,4 @@ export async function confirmRebuild(
     loses: names,
     heading: "Rebuilt would be",
   });
-}
-
-export async function nameOf(world: World, target: string): Promise<string> {
-  try {
-    const { status, record } = await lookUpInstance(world, target);
-    return status?.name ?? record?.name ?? target;
-  } catch {
-    return target;
-  }
 }

@@ -6,8 +6,10 @@ import type { Action } from "../model/action.ts";
 import type { Instance, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
+import { AGENT } from "./agent.ts";
 import { hostnameOf } from "./hostname.ts";
-import { ownIdentityBeside, ownIdentityIn } from "./own-identity.ts";
+import { OWN_IDENTITY } from "./own-identity.ts";
+import { configWith, userDataWith } from "./user-data.ts";
 
 export interface SeedContents {
   readonly uuid: string; // the instance-id: a new one makes a clone a machine of its own
@@ -15,6 +17,7 @@ export interface SeedContents {
   readonly publicKey: string | null;
   readonly userData: string | null; // as given; null: keys only
   readonly ownIdentity?: boolean; // nothing by which machines are told apart stays of whom it is a copy
+  readonly agent?: boolean; // cloud-init installs the guest agent
   readonly networkConfig: string | null; // null: it finds out by itself
 }
 
@@ -41,11 +44,9 @@ function metaData(contents: SeedContents): string {
   return `${lines.join("\n")}\n`;
 }
 
-function userData(contents: SeedContents): string {
-  const own = contents.ownIdentity === true;
-  if (contents.userData !== null) return own ? ownIdentityBeside(contents.userData) : contents.userData;
-  const config = keyConfig(contents.publicKey);
-  return own ? ownIdentityIn(config) : config;
+function userData({ userData: given, publicKey, ownIdentity = false, agent = false }: SeedContents): string {
+  const parts = [...(ownIdentity ? [OWN_IDENTITY] : []), ...(agent ? [AGENT] : [])];
+  return given === null ? configWith(keyConfig(publicKey), parts) : userDataWith(given, parts);
 }
 
 function keyConfig(publicKey: string | null): string {

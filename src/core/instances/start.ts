@@ -36,8 +36,8 @@ export function startInstance(world: World, target: string): Promise<PlanView | 
 }
 
 /**
- * Throws "integrity" unless each disk that it would write is its own head, or no layer at all; "conflict" where somebody
- * else has a port of this host that is to lead to it.
+ * Throws "integrity" unless each disk that it would write is its own head, or no layer at all; "conflict" where
+ * somebody else has a port of this host that is to lead to it.
  */
 export async function requireStartable(world: World, { status, record, state }: FoundInstance): Promise<void> {
   if (record !== null) await requireAgreement(world, state, status);

@@ -6,8 +6,11 @@
 /** A file whose name begins with a dot, and what is known of who writes it. */
 export interface HiddenFile {
   readonly path: string;
-  /** "unknown": it has no name that we give. "kept": a download, with which the same command goes on. */
-  readonly writer: "living" | "dead" | "kept" | "unknown";
+  /**
+   * "unknown": it has no name that we give. "kept": a download, with which the same command goes on; "expired": one
+   * with which nobody has.
+   */
+  readonly writer: "living" | "dead" | "kept" | "expired" | "unknown";
 }
 
 /** One command to a guest's agent (QEMU, qga/qapi-schema.json). */
@@ -319,6 +322,8 @@ export interface Command {
 export interface NetworkInfo {
   readonly name: string;
   readonly active: boolean;
+  readonly mode?: string | null; // of `<forward>`; null: it leads nowhere
+  readonly bridge?: string | null; // of this host, that carries it
   readonly dhcp: {
     readonly start: string;
     readonly end: string;

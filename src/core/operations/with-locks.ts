@@ -18,10 +18,7 @@ export async function withLocks<T>(
   body: (locks: HeldLocks) => Promise<T>,
   options: { readonly evenIfBroken?: boolean } = {},
 ): Promise<T> {
-  if (!world.dryRun) {
-    await recoverAll(world);
-    await clearAbandoned(world);
-  }
+  if (!world.dryRun && !world.inCompany) await clearUp(world);
   const locks = await lock(world, names);
   let result: T;
   try {
@@ -31,11 +28,31 @@ export async function withLocks<T>(
     await locks.release();
   }
   if (world.dryRun) return withPlannedFirst(world, result);
+  if (!world.inCompany) await collectAfter(world);
+  return result;
+}
+
+/**
+ * The same around several that `work` does side by side, each in the world that it is handed: else the recovery or the
+ * collecting of one would hold, for a moment, the lock of another. What is under way is told by its locks. Once for all
+ * of them is quicker, too.
+ */
+export async function sideBySide(world: World, work: (within: World) => Promise<void>): Promise<void> {
+  await clearUp(world);
+  await work({ ...world, inCompany: true });
+  await collectAfter(world);
+}
+
+async function clearUp(world: World): Promise<void> {
+  await recoverAll(world);
+  await clearAbandoned(world);
+}
+
+async function collectAfter(world: World): Promise<void> {
   const { collect } = await import("../layers/collect.ts");
   // A merge is nobody's child: what is collected later than it could be keeps no operation from ending.
   const { parent: _, ...own } = world;
   await collect(own);
-  return result;
 }
 
 /** The store knows locks by the names of their files: people know an instance, or a volume, by its own. */
@@ -50,7 +67,8 @@ async function lock(world: World, names: readonly string[]): Promise<HeldLocks> 
     const volume = state.volumes[id]?.name ?? undefined;
     const schedule = state.schedules[id]?.name;
     const kinds = Object.entries({ instance, volume, schedule });
-    const what = kinds.flatMap(([kind, known]) => (known === undefined ? [] : [`${kind} ${known}`]))[0];
+    const known = kinds.flatMap(([kind, name]) => (name === undefined ? [] : [`${kind} ${name}`]))[0];
+    const what = known ?? (id.startsWith("download-") ? "a download from that URL" : undefined);
     if (what === undefined) throw error;
     throw new EstratoError("conflict", `${what}: another operation is in progress`, {
       ...(error.hint === undefined ? {} : { hint: error.hint }),

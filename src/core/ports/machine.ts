@@ -4,6 +4,8 @@ import type { Command, CronEntry, Crontab, Endpoint, Forward, HostUser, Listenin
 
 /** The machine. Everything may throw EstratoError. */
 export interface MachinePort {
+  /** Are we root, from whom libvirt takes no file away? */
+  isRoot(): boolean;
   /** The users that this host lists; with `key` the one of that name or user id, listed or not. */
   users(key?: string): Promise<HostUser[]>;
   /** The zone that the machine's cron goes by, IANA, whatever `TZ` says to this process. */

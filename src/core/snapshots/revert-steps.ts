@@ -80,6 +80,13 @@ export function afterDefining(world: World, locks: HeldLocks, data: RevertData):
     { id: "freeze-old-heads", title: "Freeze what it had", actions: heads.map((head) => freezeFile(head.before)) },
     { id: "record-revert", title: "Record the revert", run: () => record(world, locks, data) },
   );
+  // Whoever boots for the first time makes host keys of its own, and an earlier one comes back with those that it had.
+  if (data.seed !== undefined || data.loans !== undefined)
+    steps.push({
+      id: "forget-host-keys",
+      title: "Forget the host keys it had",
+      actions: [{ do: "unlink", path: world.store.paths.knownHosts(uuid) }],
+    });
   if (data.nvram?.previous != null)
     steps.push({
       id: "remove-old-nvram",

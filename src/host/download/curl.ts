@@ -34,14 +34,6 @@ export function curl({ url, to, largestBytes, from, heads }: Transfer): Command 
   return { program: "curl", args };
 }
 
-/**
- * The same, ended by the kernel when we are: nobody else sees that what never ends does not fill the disk
- * (setpriv(1), of util-linux).
- */
-export function boundToUs({ program, args }: Command): Command {
-  return { program: "setpriv", args: ["--pdeathsig", "KILL", program, ...args] };
-}
-
 /** libcurl-errors(3), by what they come to. */
 const MALFORMED = 3;
 const OTHER_SCHEME = 1;

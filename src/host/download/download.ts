@@ -8,7 +8,7 @@ import type { ChildResult } from "../child.ts";
 import { freeBytes, removeFile } from "../files.ts";
 import { printable } from "../process-failure.ts";
 import { type HttpAnswer, lastAnswer } from "./answer.ts";
-import { boundToUs, curl, curlFailure, isCut, NO_RANGE, TOO_LARGE } from "./curl.ts";
+import { curl, curlFailure, isCut, NO_RANGE, TOO_LARGE } from "./curl.ts";
 import { findKept, forgetPart, headsOf, isKept, type KeptPart, keepPart } from "./kept.ts";
 
 type Download = ActionOf<"download">;
@@ -108,11 +108,11 @@ async function tryOnce(context: ActionContext, action: Download, kept: KeptPart 
   }
 
   const { signal } = context.options;
-  const command = boundToUs(curl({ url, to, largestBytes, heads, ...(kept === null ? {} : { from: kept }) }));
+  const command = curl({ url, to, largestBytes, heads, ...(kept === null ? {} : { from: kept }) });
   const end = signal ? AbortSignal.any([signal, ours.signal]) : ours.signal;
   let result: ChildResult;
   try {
-    const how = { ...holdingLocks(context), as: "work", progress: look, signal: end } as const;
+    const how = { ...holdingLocks(context), as: "work", progress: look, signal: end, endsWithUs: true } as const;
     result = await context.processes.run(command, how);
   } catch (error) {
     if (noRoom !== null) throw noRoom;

@@ -8,7 +8,7 @@ import { withFolder } from "../own-folder.ts";
 import type { Processes } from "../process.ts";
 import { printable } from "../process-failure.ts";
 import { lastAnswer } from "./answer.ts";
-import { boundToUs, curl, curlFailure, TOO_LARGE } from "./curl.ts";
+import { curl, curlFailure, TOO_LARGE } from "./curl.ts";
 
 export interface SmallRules {
   readonly maxBytes: number;
@@ -41,11 +41,13 @@ async function fetchSmall(
     if (bytes > maxBytes) ours.abort();
     return bytes;
   };
-  const command = boundToUs(curl({ url, to, heads, largestBytes: maxBytes }));
+  const command = curl({ url, to, heads, largestBytes: maxBytes });
   const end = signal ? AbortSignal.any([signal, ours.signal]) : ours.signal;
-  const result = await processes.run(command, { as: "work", progress, signal: end }).catch((error: unknown) => {
-    throw ours.signal.aborted ? tooLarge() : error;
-  });
+  const result = await processes
+    .run(command, { as: "work", progress, signal: end, endsWithUs: true })
+    .catch((error: unknown) => {
+      throw ours.signal.aborted ? tooLarge() : error;
+    });
   const answer = lastAnswer(await readFile(heads, "latin1").catch(() => ""), true);
   if (answer?.status === 404 || answer?.status === 410) return null;
   if (result.exit === TOO_LARGE || (await progress()) > maxBytes) throw tooLarge();

@@ -7,6 +7,7 @@ import { type Fault, quietly } from "./fault.ts";
 const OPERATIONS: readonly [line: RegExp, operations: readonly string[]][] = [
   [/^instance create/, ["instance.create"]],
   [/^instance set .*--name/, ["instance.rename"]],
+  [/^instance rebuild/, ["instance.rebuild"]],
   [/^instance resize/, ["instance.resize"]],
   [/^instance delete/, ["instance.delete", "layer.merge"]],
   [/^instance release/, ["instance.release"]],

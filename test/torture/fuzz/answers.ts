@@ -1,11 +1,13 @@
-/** What virsh, qemu-img, getfacl and getent print, and what is read of it. */
+/** What virsh, qemu-img, getfacl and getent print, what servers and lists of sums say, and what is read of it. */
 import fc from "fast-check";
+import { nameOfUrl, parseSum, requireUrl, sumIn } from "../../../src/core/images/download-source.ts";
 import { parseAcls } from "../../../src/host/access.ts";
 import { parseBlockJob } from "../../../src/host/block-job.ts";
 import { parseCapabilities } from "../../../src/host/capabilities.ts";
 import { parseList } from "../../../src/host/domain-list.ts";
 import { parseInterfaces, parseOutlines } from "../../../src/host/domain-outline.ts";
 import { parseDominfo, parseState } from "../../../src/host/domain-status.ts";
+import { lastAnswer } from "../../../src/host/download/answer.ts";
 import { parseFirmwares } from "../../../src/host/firmwares.ts";
 import { parseNetwork } from "../../../src/host/networks.ts";
 import { lastWords } from "../../../src/host/process-failure.ts";
@@ -88,6 +90,10 @@ const TEXTS: readonly (readonly [string, (text: string) => unknown])[] = [
   ["# file: /a\n# owner: 0\n# group: 0\nuser::rwx\nuser:7:r-x\nmask::rwx\nother::--x\n", parseAcls],
   ["root:x:0:0:root:/root:/bin/sh\n", parseUsers],
   ["error: Failed\nqemu-img: Could not open 'x'\n", (text) => requireLine(`${lastWords(text) ?? ""}\n`, text.length)],
+  ['HTTP/1.1 206 OK\r\nETag: "a"\r\nContent-Range: bytes 9-99/100\r\nAccept-Ranges: bytes\r\n\r\n', lastAnswer],
+  [`SHA256 (x) = ${"a".repeat(64)}\n${"b".repeat(128)} *x\n`, (text) => sumIn(text, "x")],
+  [`sha256:${"a".repeat(64)}`, parseSum],
+  ["https://example.org:8443/a%20b/x.qcow2?y=1#z", (text) => nameOfUrl(requireUrl(text, "--url"))],
   ['json:{"file":{"file":{"filename":"/a"}}}', filePathOf],
 ];
 

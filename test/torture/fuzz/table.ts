@@ -12,11 +12,12 @@ import { program, qemuImg } from "./real.ts";
 import { settings } from "./settings.ts";
 import { shared, targets } from "./stored.ts";
 import { virsh } from "./virsh.ts";
-import { cron, keys, names, sizes } from "./words.ts";
+import { cron, keys, names, networks, sizes } from "./words.ts";
 
 export const KINDS: readonly Kind[] = [
   names,
   sizes,
+  networks,
   keys,
   cron,
   query,

@@ -1,5 +1,7 @@
 /** Names, sizes, times and cron lines, as people type them. */
 import fc from "fast-check";
+import { parseForward, parseHostEnd } from "../../../src/core/forwards/forward.ts";
+import { parseNetwork } from "../../../src/core/instances/network-wish.ts";
 import { requireName, whyNoName } from "../../../src/core/names.ts";
 import { parsePublicKey } from "../../../src/core/openssh-key.ts";
 import { parseCron } from "../../../src/core/schedules/cron-time.ts";
@@ -11,6 +13,8 @@ import {
   parseSize,
   parseTime,
 } from "../../../src/core/values.ts";
+import { interfaceXml } from "../../../src/host/domain-new.ts";
+import { addForward } from "../../../src/host/forward-words.ts";
 import { escapeXml, isXmlSafe } from "../../../src/host/xml.ts";
 import { commandLine } from "../../../src/program.ts";
 import { humanDuration, humanSize, humanTime } from "../../../src/units.ts";
@@ -48,6 +52,28 @@ export const sizes = kind("sizes", mutatedText([...SIZES, ...TIMES, ...OTHERS], 
   if (percent !== null && !(percent >= 1 && percent <= 100)) throw new Wrong(`${percent}%`);
   await refusing(() => parseKeyValue(text));
   requireLine(`${commandLine(["volume", "create", text]).replaceAll(/[^ -~]/g, "")}\n`, text.length);
+});
+
+const PORTS = ["8080:80", "0.0.0.0:5353:53/udp", "127.0.0.1:65535:1/tcp", "8080", "5353/udp"];
+const NETWORKS = [
+  "default",
+  "user",
+  "bridge=br0,ip=10.0.0.9/24,gateway=10.0.0.1,dns=10.0.0.2",
+  "lan,mac=52:54:00:12:34:56",
+];
+
+/** What is taken goes into a definition, into what QEMU's monitor is told, and into a guest's seed. */
+export const networks = kind("networks", mutatedText([...PORTS, ...NETWORKS], 3), async (text) => {
+  const forward = await refusing(() => parseForward(text));
+  if (forward !== null && !/^hostfwd_add n (tcp|udp):[\d.]{7,15}:\d{1,5}-:\d{1,5}$/.test(addForward("n", forward)))
+    throw new Wrong(`the monitor is told ${addForward("n", forward)}`);
+  await refusing(() => parseHostEnd(text));
+  const network = await refusing(() => parseNetwork(text));
+  if (network === null) return;
+  const { name, mac } = network;
+  const card = { mac: mac ?? "52:54:00:00:00:01", ...(network.bridge ? { bridge: name } : { network: name }) };
+  if (isXmlSafe(name) && /[<>]/.test(interfaceXml(card).replaceAll(/<\/?(interface|mac|source|model)\b[^<>]*>/g, "")))
+    throw new Wrong("a network is XML");
 });
 
 const CRONS = ["0 3 * * *", "*/15 * * * *", "0 0 29 2 *", "5-55/5 1,2 1-7 jan mon", "@daily", "0 0 31 12 7"];

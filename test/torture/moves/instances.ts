@@ -10,7 +10,11 @@ import type { Scene } from "../scene.ts";
 import { MOST_RUNNING, powerMoves } from "./power.ts";
 import { propertyChange } from "./properties.ts";
 
-export const SMALL = ["--vcpus", "1", "--ram", "64M", "--network", "none"];
+const SIZE = ["--vcpus", "1", "--ram", "64M"];
+const ALONE = ["--network", "none"];
+export const SMALL = [...SIZE, ...ALONE];
+/** Ports of this host: few, so that one is taken now and then. */
+const forwardOf = (dice: Dice) => `${9000 + dice.below(5)}:80`;
 const MOST_INSTANCES = 6;
 
 /** Of a guest without firmware the new one's disks are vda, vdb, … in their order, whatever they were called. */
@@ -49,7 +53,8 @@ const create: Move = {
     if (from === null) return null;
     const name = scene.name("w");
     const made = new Map(from.made);
-    const words = ["instance", "create", name, ...from.words, ...SMALL];
+    const network = dice.chance(70) ? ALONE : ["--network", "user", "--forward", forwardOf(dice)];
+    const words = ["instance", "create", name, ...from.words, ...SIZE, ...network];
     const root = made.get("vda");
     if (root !== undefined && dice.chance(20)) {
       const mib = Math.ceil(root.length / MIB_CELLS) + dice.below(3);
@@ -98,7 +103,13 @@ const set: Move = {
     if (one === undefined) return null;
     const [id, old] = one;
     const words = ["instance", "set", old];
-    const how = dice.below(3);
+    const forwards = scene.model.state.instances[id]?.userNetwork?.forwards;
+    const how = dice.below(forwards === undefined ? 3 : 5);
+    if (how > 2) {
+      const dropped = dice.chance(40) ? dice.pick((forwards ?? []).map(({ host }) => host).sort()) : undefined;
+      const drop = dropped === undefined ? [] : ["--no-forward", `${dropped}`];
+      return verb([...words, ...drop, "--forward", forwardOf(dice)], {});
+    }
     if (how === 0) {
       const name = scene.name("r");
       return verb([...words, "--name", name], { says: new Map([[id, { name }]]) });

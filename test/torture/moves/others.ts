@@ -135,8 +135,10 @@ const power: Move = {
     const one = scene.defined(dice, (id) => scene.running.has(id) || scene.running.size < 2);
     if (one === undefined) return null;
     const how = scene.running.has(one[0]) ? "destroy" : "start";
+    // What QEMU serves itself leads nowhere then, as doctor says.
+    const loses = how === "start" && scene.model.state.instances[one[0]]?.userNetwork !== undefined;
     // libvirt refuses what a freed or frozen file does not allow.
-    return other(`virsh ${how} ${one[1]}`, () => tryVirsh(how, one[0]));
+    return other(`virsh ${how} ${one[1]}`, () => tryVirsh(how, one[0]), loses);
   },
 };
 

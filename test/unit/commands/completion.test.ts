@@ -50,6 +50,7 @@ test("what is on this host is completed: networks, owners, backups, values of se
     return stdout.split("\n").flatMap((line) => (line === "" ? [] : [line.split("\t")[0] ?? ""]));
   };
   expect(await here("instance", "create", "web9", "--network", "")).toEqual(["default", "user", "none"]);
+  expect(await here("network", "show", "")).toEqual(["default"]);
   expect(await here("volume", "list", "--owner", "")).toEqual(["self", "all", "ana"]);
   expect(await here("snapshot", "list", "web1", "--owner", "a")).toEqual(["all", "ana"]);
   expect(await here("config", "set", "color", "")).toEqual(["auto", "always", "never"]);

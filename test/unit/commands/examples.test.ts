@@ -48,6 +48,11 @@ const WORLD = [
 const FIRST: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^snapshot unrevert web1/, ["snapshot revert web1/before-upgrade"]],
   [/^instance rebuild web1 --image debian13/, ["image create debian13 --from-snapshot web2/clean"]],
+  [/--filter properties.class=asir1/, ["instance set web1 --property class=asir1"]],
+  [/^snapshot revert --filter properties/, ["snapshot delete web1/clean", "snapshot create web1 clean"]],
+  [/--filter image=lesson1/, ["instance create pupil-1 --image lesson1 --vcpus 1 --ram 256M"]],
+  [/^snapshot revert --filter image/, ["snapshot create pupil-1 start"]],
+  [/^snapshot create --filter properties/, ["snapshot delete web1/clean"]],
   [/^unshelve/, ["shelve web1 pc-1 pc-2 lab-1 lab-2"]],
   [/--as-it-was/, ["instance delete web1 -y", "volume delete extra -y"]],
   [/^image unshare .*--with/, ["image share golden --with bob"]],

@@ -28,10 +28,9 @@ const LINES = [
   "usage snapshot",
   "doctor",
   "check",
-  ...["instance", "snapshot", "volume", "image", "backup", "event", "schedule", "flavor", "keypair"].flatMap((noun) => [
-    `${noun} list`,
-    `${noun} list -f json`,
-  ]),
+  ...["instance", "snapshot", "volume", "image", "backup", "event", "schedule", "flavor", "keypair", "network"].flatMap(
+    (noun) => [`${noun} list`, `${noun} list -f json`],
+  ),
   "snapshot list -f value -c name",
   "backup list --calendar",
   "backup prune --keep-last 5 --dry-run",

@@ -18,7 +18,14 @@ import { expect, onTestFinished, test } from "vitest";
 import type { AgentAnswer, AgentCommand } from "../../../src/core/model/host.ts";
 import { agentOf } from "../../fake/agent.ts";
 import type { Bed } from "../core/world.ts";
-import { domainOf, estate, run } from "./estate.ts";
+import { estate as anyEstate, domainOf, run } from "./estate.ts";
+
+/** Its guest web1 touches this machine, in folders of the tests. */
+async function estate(): Promise<Bed> {
+  const on = await anyEstate();
+  agentOf(domainOf(on, "web1")).mayTouch = true;
+  return on;
+}
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "estrato-guest."));
@@ -230,7 +237,8 @@ test("pull brings a file whole, with its mode, in the place of a link and not th
   expect(readFileSync(join(here, "victim"), "utf8")).toBe("untouched");
   expect(readdirSync(here).sort()).toEqual(["data", "victim"]);
   expect((await run(on, `instance pull web1 ${guest}/data -`)).stdout).toHaveLength(bytes.toString().length);
-  expect((await run(on, "instance pull web1 /proc/self/status -")).stdout).toContain("Name:"); // it says that it is empty
+  // One that says that it is empty.
+  expect((await run(on, "instance pull web1 /proc/self/status -")).stdout).toContain("Name:");
 });
 
 test("pull believes nothing that a guest says of a file, and leaves what was here", async () => {
@@ -270,4 +278,10 @@ test("what a guest says of an error is one line without control characters", asy
   const { exit, stderr } = await run(on, "instance exec web1 -- true");
   expect(exit).toBe(1);
   expect(stderr).toMatch(/^estrato: instance web1: exec: [\x20-\x7e]*\n$/);
+});
+
+test("completion offers the instances that run, and no others", async () => {
+  const on = await estate();
+  const { stdout } = await run(on, "__complete instance exec ");
+  expect(stdout).toBe("legacy\trunning\nweb1\trunning\n");
 });

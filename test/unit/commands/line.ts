@@ -28,6 +28,8 @@ export interface LineOptions {
   readonly systemStore?: string;
   /** In the place of /etc/estrato. */
   readonly systemFolder?: string;
+  /** How many targets may be worked on at the same time. */
+  readonly cores?: number;
 }
 
 /** The machine that lines run on. */
@@ -67,6 +69,7 @@ export async function runLine(words: readonly string[], options: LineOptions = {
       systemFolder: options.systemFolder ?? "/nowhere",
       systemStore: options.systemStore ?? "/nowhere",
       ownHome: "/root",
+      cores: options.cores ?? 2,
       ...(options.prompts === undefined ? {} : { prompts: options.prompts }),
     },
   });

@@ -40,7 +40,9 @@ async function traced(on: Bed, line: string, one: Well): Promise<{ text: string;
     if (!isIdle) done.push(...host.commandsFor(action).map((told) => ({ text: text(told), merges })));
     return perform(action, how);
   };
-  const { exit, stdout } = await run(on, withOptions("-f json", line), { ...one.how?.(on), host, store });
+  // What is worked on side by side a plan tells one after the other.
+  const how = { ...one.how?.(on), host, store, cores: 1 };
+  const { exit, stdout } = await run(on, withOptions("-f json", line), how);
   expect(exit).toBe(0);
   if (stdout !== "") await expectSchemaOf(line.split(" "), JSON.parse(stdout));
   return done;

@@ -1,5 +1,6 @@
 /** Targets that the line does not name: by standard input, by --filter. */
 import { expect, test } from "vitest";
+import { command } from "../core/world.ts";
 import { estate, printed, run } from "./estate.ts";
 import type { LineOptions } from "./line.ts";
 
@@ -51,4 +52,81 @@ test("a no to one of them leaves that one, and is said", async () => {
     expect.not.arrayContaining(["data9"]),
   );
   expect(await printed(on, "volume list -f value -c name")).toContain("data1\n");
+});
+
+const CLASS = "properties.class=asir1";
+
+/** Six instances of a class, off; and how many definitions were under way at the same time, at most. */
+async function classroom() {
+  const on = await estate();
+  await printed(on, "instance create pc --image debian12 --flavor tiny --count 6 --property class=asir1 --no-start");
+  let [now, most] = [0, 0];
+  const counting = () => {
+    const { host } = command(on);
+    const perform = host.perform.bind(host);
+    host.perform = async (action, how) => {
+      if (action.do !== "define") return perform(action, how);
+      now += 1;
+      most = Math.max(most, now);
+      // Whoever works beside it gets there meanwhile.
+      for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate);
+      now -= 1;
+      return perform(action, how);
+    };
+    return host;
+  };
+  return { on, counting, most: () => most };
+}
+
+test.each([1, 2, 3])("what is chosen is worked on side by side, as many as there are cores: %s", async (cores) => {
+  const { on, counting, most } = await classroom();
+  const { exit, stdout } = await run(on, `instance rebuild --filter ${CLASS} -y -f value -c instance`, {
+    host: counting(),
+    cores,
+  });
+  expect({ exit, stdout }).toEqual({ exit: 0, stdout: "pc-1\npc-2\npc-3\npc-4\npc-5\npc-6\n" });
+  expect(most()).toBe(cores);
+});
+
+test("a whole class gets a snapshot, goes back to it, and is rebuilt; each has an outcome of its own", async () => {
+  const { on } = await classroom();
+  expect(await run(on, `snapshot create --filter ${CLASS} --name clean`)).toMatchObject({ exit: 0, stderr: "" });
+  await printed(on, "snapshot delete pc-3/clean");
+  const reverted = await run(on, `snapshot revert --filter ${CLASS} --name clean -y -f json`);
+  expect(reverted.exit).toBe(3);
+  expect(reverted.stderr).toContain("snapshot pc-3/clean: not found");
+  expect(reverted.stderr).toContain("5 of 6 instances reverted");
+  const rows = JSON.parse(reverted.stdout) as { instance: string; changed: boolean }[];
+  expect(rows.map(({ instance, changed }) => [instance, changed])).toEqual(
+    ["pc-1", "pc-2", "pc-4", "pc-5", "pc-6"].map((name) => [name, true]),
+  );
+  const events = JSON.parse(await printed(on, "event list -f json")) as { operation: string; result: string }[];
+  const of = (result: string) =>
+    events.filter((one) => one.operation === "snapshot.revert" && one.result === result).length;
+  expect([of("done"), of("not_found")]).toEqual([1 + 5, 1]); // the estate's own revert, and these
+});
+
+test("what needs a yes names them all, and without one nothing is done", async () => {
+  const { on } = await classroom();
+  const { exit, stderr } = await run(on, `instance rebuild --filter ${CLASS}`);
+  expect(exit).toBe(8);
+  expect(stderr).toContain("Rebuild 6 instances?");
+  expect(stderr).toContain("Rebuilt would be: pc-1, pc-2, pc-3, pc-4, pc-5, pc-6.");
+  expect(await printed(on, "snapshot list --filter automatic=true --filter instance=pc-1 -f value -c id")).toBe("");
+});
+
+test("an interruption ends those under way, and begins no other", async () => {
+  const { on } = await classroom();
+  const controller = new AbortController();
+  const { host } = command(on);
+  const perform = host.perform.bind(host);
+  host.perform = async (action, how) => {
+    await perform(action, how);
+    if (action.do === "define") controller.abort();
+  };
+  const { exit } = await run(on, `instance rebuild --filter ${CLASS} -y`, { host, signal: controller.signal });
+  expect(exit).toBe(130);
+  expect([...on.disk.journal]).toEqual([]);
+  const kept = (await printed(on, "snapshot list --filter automatic=true -f value -c instance")).split("\n");
+  expect(kept.filter((name) => name.startsWith("pc-")).length).toBeLessThanOrEqual(2);
 });

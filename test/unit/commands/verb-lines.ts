@@ -58,8 +58,9 @@ export interface Several {
   /** One that goes well: it is tried between two that do not exist. */
   readonly good: string;
   readonly options?: string;
-  /** "snapshots failed to delete" */
+  /** "snapshots failed to delete"; of what counts those that went well "instances rebuilt". */
   readonly words: string;
+  readonly countsDone?: true;
   readonly before?: Before;
 }
 

@@ -1,8 +1,25 @@
 import { expect, test } from "vitest";
-import { examine } from "../../../src/core/doctor/doctor.ts";
+import { examine, repair } from "../../../src/core/doctor/doctor.ts";
 import { withLocks } from "../../../src/core/operations/with-locks.ts";
 import { readUsage } from "../../../src/core/usage.ts";
-import { bed, command } from "./world.ts";
+import { bed, command, type Process } from "./world.ts";
+
+test("a download is kept until nobody has gone on with it for a day, and is no fault then", async () => {
+  for (const work of [repair, (world: Process) => withLocks(world, ["web1"], async () => null)]) {
+    const on = bed();
+    const world = command(on);
+    const paths = ["new", "old"].map((text, index) => {
+      const path = `${world.store.paths.layersFolder}/.${`${index}`.repeat(32)}.download`;
+      world.host.addFile(path, { text });
+      return path;
+    });
+    expect(await examine(command(on))).toEqual([]);
+    const { hidden } = await readUsage(command(on));
+    expect(hidden.map(({ fate }) => fate)).toEqual(["deferred", "now"]);
+    await work(command(on));
+    expect(paths.filter((path) => on.machine.files.has(path))).toEqual([paths[0]]);
+  }
+});
 
 test("the next command removes what a killed one was writing, and doctor names it and what is nobody's", async () => {
   const on = bed();

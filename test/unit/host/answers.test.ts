@@ -52,6 +52,8 @@ test("a guest may say anything of its addresses, and only addresses pass", () =>
 describe("a network", () => {
   const xml = `<network connections='1'>
   <name>default</name>
+  <forward/>
+  <bridge name='virbr0'/>
   <ip family='ipv6' address='fd00::1' prefix='64'><dhcp><range start='fd00::2' end='fd00::9'/></dhcp></ip>
   <ip address='192.168.122.1' netmask='255.255.254.0'>
     <dhcp>
@@ -65,6 +67,8 @@ describe("a network", () => {
   test("has a range, a gateway and reservations", () => {
     expect(parseNetwork(xml)).toEqual({
       name: "default",
+      mode: "nat",
+      bridge: "virbr0",
       dhcp: { start: "192.168.122.2", end: "192.168.123.254", gateway: "192.168.122.1", prefix: 23 },
       reservations: [
         { mac: "52:54:00:aa:00:01", ip: "192.168.122.7", name: "web1" },

@@ -1,4 +1,6 @@
 /** The fake host keeps the contract of the real one. */
+
+import { agentOf } from "../../fake/agent.ts";
 import { fakeHost } from "../../fake/host.ts";
 import { domainAt } from "../../fake/host-domains.ts";
 import { hostContract } from "../../host/contract.ts";
@@ -26,7 +28,9 @@ async function openRig(): Promise<Rig> {
     read: async (path) => host.read(path),
     guestWrite: async (uuid, device, cluster, letter) => host.guestWrite(uuid, device, cluster, letter),
     async bootedGuest() {
-      return startGuest(rig, { vda: await rig.addImage("boot") });
+      const uuid = await startGuest(rig, { vda: await rig.addImage("boot") });
+      agentOf(domainAt(host.machine, uuid)).mayTouch = true;
+      return uuid;
     },
     async silence(uuid) {
       domainAt(host.machine, uuid).agent = false;

@@ -121,6 +121,25 @@ describe("a virsh that is kept", () => {
     expect(starts()).toEqual(["start 5", "start 5"]);
   });
 
+  test("is told by its standard input alone what nobody may see, of any length, of a session's libvirt too", async () => {
+    const secret = "s3cret".repeat(20_000);
+    for (const one of [virsh, own]) {
+      const answer = await one.unseen(["say", secret], { shown: ["say", "something"] });
+      expect(answer).toEqual({ exit: 0, stdout: `${secret}\n`, stderr: expect.any(String) });
+      expect(await one.unseen(["fail", "no"], { shown: ["fail"] })).toMatchObject({
+        exit: 1,
+        stderr: expect.stringContaining("no"),
+      });
+      expect(starts()).toEqual(["start 3"]); // no word of it is an argument
+      await expect(one.unseen(["say", "a\tb"], { shown: [] })).rejects.toThrow("keys");
+      expect((await one.unseen(["die"], { shown: ["die"] })).exit).not.toBe(0); // and is not told again
+      expect(await one.unseen(["say", "b"], { shown: ["say"] })).toMatchObject({ exit: 0, stdout: "b\n" });
+      one.close();
+      rmSync(join(folder, "log"));
+    }
+    expect(JSON.stringify(trace)).not.toContain("s3cret");
+  });
+
   test("is left alone with what it could not read as it is", async () => {
     expect(await virsh.output(["say", "a\nb\tc"])).toBe("a\nb\tc\n");
     const many = await virsh.batch(Array.from({ length: 1000 }, (_, index) => ["say", `ü${"x".repeat(99)}${index}`]));

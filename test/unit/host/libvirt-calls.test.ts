@@ -227,6 +227,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   fileSum: () => [file, "sha256"],
   isDownloadKept: () => [file],
   freeBytes: () => [folder],
+  isRoot: () => [],
   checkPassphrase: () => [file],
   timeZone: () => [],
   users: () => [],

@@ -43,6 +43,14 @@ test("a program that is missing names the package that has it", async () => {
   await expect(read()).rejects.toMatchObject({ code: "host" });
 });
 
+test("a child that ends with us is named where it is missing, and not who was to run it", async () => {
+  const processes = createProcesses({ env: process.env });
+  await expect(processes.run({ program: "no-such-curl", args: [] }, { endsWithUs: true })).rejects.toMatchObject({
+    code: "host",
+    message: "no-such-curl: the program is not installed",
+  });
+});
+
 test("a child inherits the descriptors of the locks", async () => {
   const folder = mkdtempSync(join(tmpdir(), "estrato-test-"));
   const fd = openSync(join(folder, "lock"), "w");

@@ -27,6 +27,15 @@ test("what is being written is told from what a process that is no more has left
   expect(found).toHaveLength(3);
 });
 
+test("a download, and what is known of it, is kept for a day after its last byte", async () => {
+  const [young, old] = ["a", "b"].map((digit) => `.${digit.repeat(32)}.download`) as [string, string];
+  for (const name of [young, old]) for (const ending of ["", ".json", ".heads"]) make(name + ending);
+  utimesSync(join(folder, `${young}.json`), 1, 1);
+  utimesSync(join(folder, old), 1, 1);
+  const writers = (await hiddenFiles(folder)).map(({ writer }) => writer);
+  expect(writers).toEqual(["kept", "kept", "kept", "expired", "expired", "expired"]);
+});
+
 test("a name that says nothing of its writer is left to stand for an hour, and another's for good", async () => {
   const old = `.${"a".repeat(12)}.part`;
   for (const name of [old, `.${"b".repeat(12)}.part`, ".nfs0001"]) make(name);

@@ -233,7 +233,7 @@ describe("settings", () => {
 
   it("that have no folder cannot be changed, and say so", async () => {
     writeFileSync(join(root, "estrato"), "");
-    expect(settings().get("network").value).toBe("default");
+    expect(settings().get("network").value).toBe("user");
     await expect(settings().set("network", "mine", "user")).rejects.toMatchObject(host(join(root, "estrato")));
   });
 

@@ -7,6 +7,8 @@ session("done", "estate", [
   "estrato instance start web1 web2",
   "estrato snapshot revert web1/first",
   "estrato snapshot unrevert web1",
+  "estrato instance rebuild web1 -y",
+  "estrato snapshot unrevert web1",
   "estrato snapshot delete web1/upgrade",
   "estrato volume create more --size 10G -c id -c name",
   "estrato volume resize more 20G",

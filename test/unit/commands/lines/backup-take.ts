@@ -21,13 +21,16 @@ const pruned = (id: string | undefined, instance: string, action: "keep" | "remo
   steps: [],
 });
 
+/** One that is taken also says what rotation removed. */
+const taken = (change: Parameters<typeof backup>[0]) => backup({ removed: [], ...change });
+
 export const taking: NounLines = {
   create: {
     also: ["backup"],
     well: [
       {
         line: `backup create web1 --rotation 7 --type daily --name n ${TO} --incremental --quiesce require --disk vda`,
-        json: backup({
+        json: taken({
           id: NEW,
           name: "n",
           type: "daily",
@@ -49,24 +52,24 @@ export const taking: NounLines = {
       },
       {
         line: `backup create web1 --rotation 1 --type daily ${TO}`,
-        json: backup({ id: NEW, incremental: false, parent: null, removed: [FIRST, SECOND] }),
+        json: taken({ id: NEW, incremental: false, parent: null, removed: [FIRST, SECOND] }),
         plan: ["qemu-img convert", `Backup ${FIRST} will go: beyond rotation 1.`],
         after: [IDS, `${[OTHER, NEW].join("\n")}\n`],
       },
       {
         line: `backup create web2 --compress ${KEEPS} --zone Europe/Berlin ${TO}`,
-        json: backup({ type: "manual", instance: "web2", consistency: "offline", compressed: true }),
+        json: taken({ type: "manual", instance: "web2", consistency: "offline", compressed: true }),
         plan: ["qemu-img convert"],
       },
       {
         line: `backup create web2 --rotation 7 --encrypt --passphrase-file /key ${TO}`,
         before: withKeys,
-        json: backup({ encrypted: true }),
+        json: taken({ encrypted: true }),
         plan: ["qemu-img convert"],
       },
       {
         line: `backup create web1 web2 --rotation 7 ${TO}`,
-        json: [backup({ instance: "web1" }), backup({ instance: "web2" })],
+        json: [taken({ instance: "web1" }), taken({ instance: "web2" })],
         plan: ["snapshot-create-as"],
       },
     ],

@@ -13,7 +13,8 @@ import { type NounLines, refusals } from "../verb-lines.ts";
 const GUEST = join(tmpdir(), `estrato-guest-${process.pid}`);
 
 /** In it lies motd, and on this side old. */
-function withFiles(): void {
+function withFiles(on: Bed): void {
+  agentOf(domainOf(on, "web1")).mayTouch = true;
   rmSync(GUEST, { recursive: true, force: true });
   mkdirSync(join(GUEST, "etc"), { recursive: true });
   writeFileSync(join(GUEST, "etc/motd"), "welcome\n");
@@ -23,13 +24,13 @@ function withFiles(): void {
 
 /** The agent forbids this, as that of RHEL does. */
 const forbidding = (verb: string) => (on: Bed) => {
-  withFiles();
+  withFiles(on);
   agentOf(domainOf(on, "web1")).forbidden.add(verb);
 };
 
 /** It writes nothing, and says that it has. */
 function lying(on: Bed): void {
-  withFiles();
+  withFiles(on);
   agentOf(domainOf(on, "web1")).hook = ({ execute }) =>
     execute === "guest-file-write" ? { refused: null, value: { count: 4, eof: false } } : undefined;
 }
@@ -40,6 +41,7 @@ const mute = befallen("web1", { agent: false });
 
 /** Its command never ends. */
 function neverEnding(on: Bed): void {
+  withFiles(on);
   let scripts = 0;
   agentOf(domainOf(on, "web1")).hook = ({ execute }) => {
     if (execute === "guest-exec") scripts += 1;
@@ -50,6 +52,7 @@ function neverEnding(on: Bed): void {
 
 /** Its agent is lost while its command runs. */
 function losingIt(on: Bed): void {
+  withFiles(on);
   let scripts = 0;
   agentOf(domainOf(on, "web1")).hook = ({ execute }) => {
     if (execute === "guest-exec") scripts += 1;
@@ -69,7 +72,7 @@ const EXECUTED = {
 
 export const reaching: NounLines = {
   exec: {
-    well: [{ line: "instance exec web1 -- true", json: EXECUTED, plan: ["Run true in web1"] }],
+    well: [{ line: "instance exec web1 -- true", before: withFiles, json: EXECUTED, plan: ["Run true in web1"] }],
     refused: [
       ...refusals(
         ["instance exec web1", 2, "no command is given"],
@@ -118,7 +121,7 @@ export const reaching: NounLines = {
         [`instance push web1 package.json ${GUEST}/nosuch/x`, 4, "no such file or folder", withFiles],
         [`instance push web1 package.json ${GUEST}/nosuch/`, 4, "no such file or folder", withFiles],
         ["instance push web2 package.json /root/x", 5, "it is off"],
-        ["instance push web1 package.json /dev/null", 5, "it is no regular file"],
+        ["instance push web1 package.json /dev/null", 5, "it is no regular file", withFiles],
         ["instance push web1 package.json /root/x", 6, "forbids guest-file-write", forbidding("guest-file-write")],
         ["instance push web1 src /root/x", 6, "it is no regular file"],
       ),
@@ -153,7 +156,7 @@ export const reaching: NounLines = {
         [`instance pull web1 ${GUEST}/nosuch -`, 4, "no such file or folder", withFiles],
         [`instance pull web1 /etc/motd ${GUEST}/nosuch/x`, 4, "there is no such folder", withFiles],
         ["instance pull web2 /etc/motd -", 5, "it is off"],
-        ["instance pull web1 /dev/null -", 5, "it is no regular file"],
+        ["instance pull web1 /dev/null -", 5, "it is no regular file", withFiles],
         ["instance pull web1 /etc/motd /dev/null", 5, "it is no regular file"],
         ["instance pull web1 /etc/motd -", 6, "forbids guest-exec", forbidding("guest-exec")],
       ),

@@ -137,7 +137,7 @@ export const making: NounLines = {
         plan: ["web9-1", "web9-2"],
       },
       {
-        line: `${FROM} --count 1 --user-data LICENSE --trust-owner`,
+        line: `${FROM} --count 1 --user-data LICENSE --agent --trust-owner`,
         json: [instanceDetail({ name: "web9-1" })],
         notes: [SLOW],
         plan: ["xorriso"],
@@ -181,6 +181,7 @@ export const making: NounLines = {
         [`${FROM} --network user --forward 3000:80`, 5, "a process of this host has it", onHost({ listening: [BUSY] })],
         [`${FROM} --network user`, 6, "neither passt nor this QEMU serves one", onHost({ userBackend: null })],
         [`${FROM} --volume data2`, 5, "data2"],
+        [`${FROM} --agent --network none`, 2, "its package comes over the network"],
         [`${FROM} --user-data /nowhere/x`, 6, "no such file"],
         [FROM, 6, "space", onHost({ freeBytes: 1 })],
       ),

@@ -1,6 +1,6 @@
 /** What gives instances new disks: `instance rebuild`. */
 import { command } from "../../core/world.ts";
-import { befallen, busy } from "../estate.ts";
+import { befallen, busy, printed } from "../estate.ts";
 import { type NounLines, refusals } from "../verb-lines.ts";
 import { rebuilt } from "./contract.ts";
 
@@ -23,6 +23,15 @@ export const rebuilding: NounLines = {
         plan: ["destroy", "start", "What is in the guest's memory will be lost."],
       },
       {
+        line: "instance rebuild --filter properties.role=front -y",
+        before: async (on) => {
+          await printed(on, "instance stop web1 --force");
+          await printed(on, "instance set web2 --property role=front");
+        },
+        json: [rebuilt({ instance: "web1" }), rebuilt({ instance: "web2" })],
+        plan: ["qemu-img create", "define"],
+      },
+      {
         line: "instance rebuild web2 -y",
         before: async (on) => {
           await command(on).store.update((draft) => void delete draft.images["img-debian12"]);
@@ -32,6 +41,9 @@ export const rebuilding: NounLines = {
       },
     ],
     refused: refusals(
+      ["instance rebuild web2 --filter status=active -y", 2, "either chooses"],
+      ["instance rebuild --filter statsu=active -y", 2, "Did you mean status?"],
+      ["instance rebuild --filter status=nothing -y", 4, "no instance fits status=nothing"],
       ["instance rebuild nosuch -y", 4, "instance nosuch: not found"],
       ["instance rebuild nosuch", 4, "instance nosuch: not found"],
       ["instance rebuild web1 --image nosuch -y", 4, "image nosuch: not found"],
@@ -48,8 +60,14 @@ export const rebuilding: NounLines = {
         loses: ["web2"],
         after: [KEPT_OF("web2"), `${KEPT_NOW}\n`],
       },
+      {
+        line: "instance rebuild --filter flavor=tiny --image debian12",
+        asks: "Rebuild web2 on debian12? What its disks hold is kept for 1 d; what is in memory is lost.",
+        loses: ["web2"],
+        after: [KEPT_OF("web2"), `${KEPT_NOW}\n`],
+      },
     ],
-    several: { good: "web2", options: "-y", words: "instances failed to rebuild" },
+    several: { good: "web2", options: "-y", words: "instances rebuilt", countsDone: true },
   },
 };
 

@@ -31,6 +31,11 @@ export const using: NounLines = {
         plan: ["qemu-img create"],
       },
       {
+        line: "snapshot revert --filter status=shutoff --name first -y",
+        json: reverted({ instance: "web2", snapshot: "web2/first" }),
+        plan: ["define"],
+      },
+      {
         line: "snapshot revert web1/first --discard -y",
         json: reverted({ snapshot: "web1/first", kept: null, kept_id: null }),
         notes: ["web1: what its memory held is lost"],
@@ -40,6 +45,11 @@ export const using: NounLines = {
     ],
     refused: [
       ...refusals(
+        ["snapshot revert --filter status=active", 2, "--filter without --name"],
+        ["snapshot revert web1/first --name first", 2, "--name without --filter"],
+        ["snapshot revert web1/first --filter status=active --name first -y", 2, "either chooses"],
+        ["snapshot revert --filter status=nothing --name first -y", 4, "no instance fits status=nothing"],
+        ["snapshot revert --filter status=shutoff --name nosuch -y", 4, "snapshot web2/nosuch: not found"],
         ["snapshot revert nosuch", 4, "snapshot nosuch: not found"],
         ["snapshot revert first", 4, "ambiguous: web1/first, web2/first"],
         ["snapshot revert nosuch --discard", 4, "snapshot nosuch: not found"],
@@ -58,6 +68,12 @@ export const using: NounLines = {
         asks: "Revert web1 to first and keep nothing?",
         loses: ["what web1 has written to vda since its last snapshot"],
         after: [NAMES, `first\nupgrade\nawake\n${KEPT}\n`],
+      },
+      {
+        line: "snapshot revert --filter status=shutoff --name first --discard",
+        asks: "Revert web2 to first and keep nothing?",
+        loses: ["web2"],
+        after: ["snapshot list web2 -f value -c name", "first\n"],
       },
     ],
   },

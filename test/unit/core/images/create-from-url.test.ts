@@ -208,7 +208,10 @@ describe("a download", () => {
     world.host.perform = async (action, how) => {
       if (action.do === "download") {
         second = made(on, { name: "two" });
-        await expect(second).rejects.toMatchObject({ code: "conflict" });
+        await expect(second).rejects.toMatchObject({
+          code: "conflict",
+          message: expect.stringMatching(/^a download from that URL: another operation is in progress/),
+        });
       }
       await perform(action, how);
     };

@@ -151,6 +151,43 @@ describe.each(["qemu", "passt"] as const)("served by %s", (backend) => {
   });
 });
 
+describe.each(ENDINGS)("a start, %s,", (_, ending) => {
+  const off = async () => {
+    const on = newEstate();
+    await create(on, { forwards: [WEB] });
+    await stopInstance(command(on), "web1", STOP);
+    return on;
+  };
+  const ways: readonly (readonly [string, () => Promise<Estate>, (world: World) => Promise<unknown>])[] = [
+    ["by instance start", off, (world) => startInstance(world, "web1")],
+    ["by instance create", async () => newEstate(), (world) => createInstance(world, creation(USER))],
+  ];
+  test.each(ways)("%s, leaves no guest that runs without its ports", async (_way, prepare, run) => {
+    for (const { point, strike } of (await everyEnd(ending, { prepare, run })).ends) {
+      const on = await strike();
+      await withLocks(command(on), ["another"], async () => {});
+      expect(await examine(command(on)), point).toEqual([]);
+      const runs = [...on.machine.domains.values()].some(({ live }) => live !== null);
+      expect(open(on), point).toEqual(runs ? await recorded(on) : []);
+    }
+  });
+});
+
+test("a port that is taken while the guest starts blocks nothing: it is named, by doctor too", async () => {
+  const on = newEstate();
+  await create(on, { forwards: [WEB] });
+  await stopInstance(command(on), "web1", STOP);
+  const world = command(on);
+  const taken: World = { ...world, host: { ...world.host, tryListening: async () => "free" } };
+  on.machine.listening = [WEB];
+  await expect(startInstance(taken, "web1")).rejects.toThrow(expect.objectContaining({ code: "conflict" }));
+  expect([...on.disk.journal]).toEqual([]);
+  expect(await examine(command(on))).toMatchObject([{ remedy: "Set them." }]);
+  on.machine.listening = [];
+  await repair(command(on));
+  expect(open(on)).toEqual([WEB, SSH]);
+});
+
 describe("what is refused", () => {
   const web2 = (change: object) => ({ ...USER, name: "web2", ...change });
   const refusals: readonly (readonly [string, object, string, string])[] = [

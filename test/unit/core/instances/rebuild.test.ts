@@ -84,6 +84,16 @@ describe("a rebuild", () => {
     await requireSound(on, "taken back twice");
   });
 
+  test("forgets the host keys that ssh has seen, which are others from then on", async () => {
+    const on = await made();
+    const known = command(on).store.paths.knownHosts(UUID);
+    for (const change of [() => rebuild(on), () => unrevert(on)]) {
+      command(on).host.addFile(known, { format: "raw", text: "web1 ssh-ed25519 AAAA" });
+      await change();
+      expect(on.machine.files.has(known)).toBe(false);
+    }
+  });
+
   test("leaves snapshots of before to be reverted to, with the seed that was booted with then", async () => {
     const on = await made();
     const first = await instanceIdOf(on);
@@ -162,6 +172,24 @@ describe("a rebuild", () => {
     expect(await sizeOf()).toBe(4 << 20);
     await unrevert(on);
     await requireSound(on, "sizes");
+  });
+
+  test("on an encrypted image gives encrypted disks, and unrevert plain ones again", async () => {
+    const secret = "99999999-2222-4333-8444-555555555555";
+    const on = await made(false, (state) => {
+      const layer = state.layers["lay-debian13-vda"];
+      if (layer) layer.secret = secret;
+    });
+    on.machine.secrets.set(secret, { description: "", value: "sesame" });
+    Object.assign(on.machine.files.get("/fake/estrato/layers/lay-debian13-vda.qcow2") ?? {}, { passphrase: "sesame" });
+    const isEncrypted = () => on.machine.domains.get(UUID)?.inactive.includes(secret);
+    await rebuild(on, { image: "debian13" });
+    expect(isEncrypted()).toBe(true);
+    const { layers, volumes } = await stateOf(on);
+    const heads = Object.values(volumes).map(({ head }) => layers[head]?.secret);
+    expect(heads).toEqual([secret]);
+    await unrevert(on);
+    expect(isEncrypted()).toBe(false);
   });
 
   test("in a dry run changes nothing, and names the commands", async () => {
