@@ -5,7 +5,8 @@ import { createServer } from "node:net";
 
 const optionOf = (name) => process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
 const server = createServer((client) => client.end("NBDMAGIC"));
-await new Promise((resolve) => server.listen(optionOf("socket"), resolve)); // before it opens the image, as the real one
+// Before it opens the image, as the real one
+await new Promise((resolve) => server.listen(optionOf("socket"), resolve));
 const secret = process.argv.find((word) => word.startsWith("secret,"));
 if (secret !== undefined && readFileSync(/file=(.*)$/.exec(secret)[1], "utf8") !== "right") {
   process.stderr.write("qemu-nbd: Failed to blk_new_open: Invalid password, cannot unlock any keyslot\n");
