@@ -22,9 +22,10 @@ export interface ExecOptions {
  * of any size, and be read as it comes, it goes into files of a private folder, and what is there for the command's
  * standard input too. Those of commands that were killed a day ago go first.
  */
+const PLACES = ["/var/tmp", "/tmp", "/run"];
 const MAKE_FOLDER = `umask 077
-find /var/tmp /tmp /run -maxdepth 1 -name '.estrato-*.exec' -user 0 -mmin +1440 -exec rm -rf -- {} + 2>/dev/null
-for d in /var/tmp /tmp /run; do
+find ${PLACES.join(" ")} -maxdepth 1 -name '.estrato-*.exec' -user 0 -mmin +1440 -exec rm -rf -- {} + 2>/dev/null
+for d in ${PLACES.join(" ")}; do
   f=$d/$1
   mkdir "$f" 2>/dev/null || continue
   if echo x 2>/dev/null >"$f/in" && : >"$f/in" && : >"$f/out" && : >"$f/err"; then printf %s "$f"; exit 0; fi
@@ -53,15 +54,20 @@ export async function execInGuest(world: World, target: string, options: ExecOpt
   if (world.dryRun) {
     return { steps: [{ title: `Run ${program} in ${guest.name}`, commands: [] }], notes: [], freesBytes: null };
   }
-  const made = await runScript(guest, MAKE_FOLDER, [freshName("exec")]);
-  if (made.exit !== 0 || !/^\/[a-z/.0-9-]+$/.test(made.out)) throw scriptFailure(guest, "exec", made);
-  const folder = made.out;
+  const name = freshName("exec");
   try {
+    const { out: folder, ...made } = await runScript(guest, MAKE_FOLDER, [name]);
+    if (made.exit !== 0 || !PLACES.some((place) => folder === `${place}/${name}`))
+      throw scriptFailure(guest, "exec", { ...made, out: folder });
     if (options.stdin !== null) await writeGuestFile(guest, `${folder}/in`, options.stdin);
     return await runIn(guest, folder, options);
   } finally {
     // Whoever is still at work there keeps the files that it has open.
-    await leaveScript(guest, 'rm -rf -- "$1"', [folder]);
+    await leaveScript(
+      guest,
+      'rm -rf -- "$@"',
+      PLACES.map((place) => `${place}/${name}`),
+    );
   }
 }
 

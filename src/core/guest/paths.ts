@@ -1,6 +1,7 @@
 /** Paths in a guest, as people write them, and names that nothing there has. */
-import { randomDigits } from "../../random.ts";
+
 import { EstratoError } from "../../errors.ts";
+import { randomDigits } from "../../random.ts";
 import type { Guest } from "./guest.ts";
 
 /** Linux takes no longer one (PATH_MAX). */
