@@ -1,4 +1,6 @@
 /** Runs a line of the program in this process, with streams and twins handed in. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Clock, HostPort, Ids, StorePort } from "../../../src/core/ports.ts";
 import { main } from "../../../src/main.ts";
 import type { Machine } from "../../../src/system.ts";
@@ -49,13 +51,16 @@ const noHost = new Proxy({} as HostPort, {
   },
 });
 
+/** Settings are files, also here: each worker has its own, which is there once something is set. */
+export const HOME = join(tmpdir(), `estrato-home-${process.pid}`);
+
 /** `words` are what stands behind the program's name. */
 export async function runLine(words: readonly string[], options: LineOptions = {}): Promise<LineResult> {
   const streams = fakeStreams({ terminal: options.terminal ?? false, input: options.input ?? "" });
   const exit = await main(words, {
     streams,
     // The machine in memory has a network, as one of the whole machine has.
-    env: { XDG_CONFIG_HOME: "/nowhere", HOME: "/nowhere", ESTRATO_NETWORK: "default", ...options.env },
+    env: { XDG_CONFIG_HOME: HOME, HOME, ESTRATO_NETWORK: "default", ...options.env },
     uid: options.uid ?? 1000,
     program: { node: "/usr/bin/node", path: "/opt/estrato/bin/estrato" },
     signal: options.signal ?? new AbortController().signal,

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { fakeIds } from "../../fake/clock.ts";
 import { fakeHost, fakeMachine } from "../../fake/host.ts";
 import { fakeDisk, fakeStore } from "../../fake/store.ts";
-import { runLine } from "./line.ts";
+import { HOME, runLine } from "./line.ts";
 
 /** A guest web1 on a machine with a crontab; each line of the program in a process of its own. */
 function machine() {
@@ -43,7 +43,7 @@ test("the chief form makes a schedule of backups, and its line remembers what cr
     lock_timeout_ms: 3_600_000,
   });
   expect(at.crontab).toBe(
-    "0 3 * * * XDG_RUNTIME_DIR=/run/user/1000 XDG_CONFIG_HOME=/nowhere /usr/bin/node /opt/estrato/bin/estrato schedule run sch-00000000000000001 " +
+    `0 3 * * * XDG_RUNTIME_DIR=/run/user/1000 XDG_CONFIG_HOME=${HOME} /usr/bin/node /opt/estrato/bin/estrato schedule run sch-00000000000000001 ` +
       "--jitter --quiet --store /fake/estrato --connect qemu:///session # estrato:sch-00000000000000001\n",
   );
 });
