@@ -7,7 +7,7 @@ import { refusals, unexercised } from "./verb-lines.ts";
 
 const grow = verb({
   description: "Grows things.",
-  arguments: { things: many("THING", "the thing") },
+  arguments: { things: many("THING", "the thing", { complete: "instance" }) },
   options: { fast: flag("fast"), keyName: text("KEY", "a key", { short: "-k" }) },
   changes: true,
   examples: [],
