@@ -3,6 +3,7 @@ import {
   closeSync,
   fchmodSync,
   fsyncSync,
+  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
@@ -10,7 +11,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { readOutsideSync } from "../outside-file.ts";
 import { syncNames } from "../synced-folder.ts";
@@ -66,6 +67,20 @@ export function removeDurably(path: string): void {
     throw hostError(path, error);
   }
   syncFolder(dirname(path));
+}
+
+/**
+ * Makes a folder and all above it that are missing. Durable when it returns, each of them: a folder is a name in the one
+ * above it. Throws "host".
+ */
+export function makeFoldersDurably(path: string, mode: number): void {
+  try {
+    const first = mkdirSync(path, { recursive: true, mode }); // the topmost that was made, if any
+    if (first === undefined) return;
+    for (let at = resolve(path); at.length >= first.length; at = dirname(at)) syncNames(dirname(at));
+  } catch (error) {
+    throw hostError(path, error);
+  }
 }
 
 /** Makes the names in a folder of a store durable. Throws "host". */

@@ -1,8 +1,7 @@
 /** Makes the folders of a store, each with the mode that its content needs. */
 import { accessSync, chmodSync, constants, mkdirSync, statSync } from "node:fs";
-import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
-import { syncFolder } from "./durable-file.ts";
+import { makeFoldersDurably, syncFolder } from "./durable-file.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import type { PathsInStore } from "./paths.ts";
 
@@ -56,8 +55,8 @@ export function requireWritable(paths: PathsInStore): void {
 function makeHome(home: string, mode: number, systemMode: boolean): void {
   const before = modeOf(home);
   if (before === null) {
-    makeFolder(home, mode);
-    syncFolder(dirname(home));
+    makeFoldersDurably(home, mode);
+    setMode(home, mode); // the umask may have narrowed it
   } else if (systemMode && (before & 0o111) !== 0o111) {
     setMode(home, before | 0o111);
   }

@@ -1,9 +1,9 @@
 /** One file of settings: a flat JSON object of strings. */
-import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { readOutsideSync } from "../outside-file.ts";
 import { replaceThroughConf } from "./conf-file.ts";
+import { makeFoldersDurably } from "./durable-file.ts";
 import { errnoOf, hostError } from "./host-error.ts";
 import { lockFile } from "./locks.ts";
 
@@ -42,11 +42,7 @@ export async function changeSettingsFile(
   searchPath?: string,
 ): Promise<void> {
   const folder = dirname(path);
-  try {
-    mkdirSync(folder, { recursive: true, mode: modes.folder });
-  } catch (error) {
-    throw hostError(folder, error);
-  }
+  makeFoldersDurably(folder, modes.folder);
   const lock = await lockFile(join(folder, ".config.lock"), {
     timeoutMs: LOCK_TIMEOUT_MS,
     what: `the settings in ${folder}`,

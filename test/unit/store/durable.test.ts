@@ -7,15 +7,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { bundleProgram } from "./processes.ts";
-import { changesBelow } from "./strace.ts";
+import { changesBelow, syncedBy } from "./strace.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "estrato-durable-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
+
 test("each write of the store is on the disk, its content before its name", async () => {
   const program = await bundleProgram(folder);
   const home = join(folder, "home");
-  const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
   const changes = changesBelow(home, [process.execPath, program, home, "once"], env);
   // Records of things are written by several threads at once, of which strace tells less: all of them, then their
   // header.
@@ -30,4 +31,11 @@ test("each write of the store is on the disk, its content before its name", asyn
     "removed journal/op-00000000000000001.json",
   ]);
   expect(ours.filter(({ content, name }) => !content || !name)).toEqual([]);
+});
+
+test("each folder that is made above a store is a name in the one above it, which is synced too", async () => {
+  const program = await bundleProgram(folder);
+  const synced = syncedBy([process.execPath, program, join(folder, "share/deeper/store"), "once"], env);
+  const above = [folder, join(folder, "share"), join(folder, "share/deeper")];
+  expect(synced.filter((path) => above.includes(path)).sort()).toEqual(above);
 });

@@ -21,17 +21,25 @@ export interface Change {
  * program fails.
  */
 export function changesBelow(home: string, program: readonly string[], env: NodeJS.ProcessEnv): Change[] {
+  return changes(traced(program, env), home);
+}
+
+/** The folders and files that it syncs, in their order. Throws as changesBelow. */
+export function syncedBy(program: readonly string[], env: NodeJS.ProcessEnv): string[] {
+  return traced(program, env).flatMap((line) => /f(?:data)?sync\(\d+<([^>]*)>\) += 0$/.exec(line)?.[1] ?? []);
+}
+
+function traced(program: readonly string[], env: NodeJS.ProcessEnv): string[] {
   const folder = mkdtempSync(join(tmpdir(), "estrato-strace-"));
   const log = join(folder, "log");
   try {
-    const traced = spawnSync("strace", ["-f", "-y", "-s", "512", "-e", `trace=${CALLS}`, "-o", log, ...program], {
+    const ran = spawnSync("strace", ["-f", "-y", "-s", "512", "-e", `trace=${CALLS}`, "-o", log, ...program], {
       env,
       encoding: "utf8",
     });
-    if (traced.error !== undefined)
-      throw new Error("strace: not installed: apt-get install strace", { cause: traced.error });
-    if (traced.status !== 0) throw new Error(`${program.join(" ")}: exit ${traced.status}: ${traced.stderr}`);
-    return changes(readFileSync(log, "utf8").split("\n"), home);
+    if (ran.error !== undefined) throw new Error("strace: not installed: apt-get install strace", { cause: ran.error });
+    if (ran.status !== 0) throw new Error(`${program.join(" ")}: exit ${ran.status}: ${ran.stderr}`);
+    return readFileSync(log, "utf8").split("\n");
   } finally {
     rmSync(folder, { recursive: true });
   }
