@@ -70,8 +70,8 @@ export function removeDurably(path: string): void {
 }
 
 /**
- * Makes a folder and all above it that are missing. Durable when it returns, each of them: a folder is a name in the one
- * above it. Throws "host".
+ * Makes a folder and all above it that are missing. Durable when it returns, each of them: a folder is a name in the
+ * one above it. Throws "host".
  */
 export function makeFoldersDurably(path: string, mode: number): void {
   try {
