@@ -40,7 +40,13 @@ describe("exec, push and pull", () => {
   it("push and pull bring the same bytes, while snapshots freeze the guest", async () => {
     const bytes = randomBytes(400_000);
     writeFileSync(here("data"), bytes, { mode: 0o600 });
-    const pushed = rig.json("instance", "push", "web1", here("data"), "/root/data");
+    // One that begins while they stand still is refused: it is to be under way.
+    let isOver = false;
+    const pushed = rig.json("instance", "push", "web1", here("data"), "/root/data").finally(() => {
+      isOver = true;
+    });
+    pushed.catch(() => undefined); // it is waited for below
+    await until("it is being written", async () => isOver || /\.push/.test((await exec("ls", "-A", "/root")).stdout));
     const snapshots = (async () => {
       for (const name of ["one", "two"]) await rig.ok("snapshot", "create", "web1", name, "--quiesce", "require");
     })();

@@ -65,12 +65,16 @@ export async function openGuest(world: World, target: string): Promise<Guest> {
       hint: "Its definition needs a channel org.qemu.guest_agent.0; instances that estrato makes have one.",
     });
   }
-  const info = await world.host.agentCommand(uuid, { execute: "guest-info" }, ANSWER_MS);
-  if (info.refused !== null) throw refusalOf(name, info);
-  const forbidden = forbiddenOf(info.value);
-  if (forbidden.length > 0) {
+  const forbidden = async () => {
+    const info = await world.host.agentCommand(uuid, { execute: "guest-info" }, ANSWER_MS);
+    if (info.refused !== null) throw refusalOf(name, info);
+    return forbiddenOf(info.value);
+  };
+  if ((await forbidden()).length > 0) {
+    // A frozen one forbids them too, and may have thawed since it said so.
     if ((await world.host.agentFreezeStatus(uuid)) === "frozen") throw frozen(name);
-    throw forbids(name, forbidden);
+    const still = await forbidden();
+    if (still.length > 0) throw forbids(name, still);
   }
   return {
     world,

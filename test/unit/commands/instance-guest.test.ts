@@ -56,6 +56,12 @@ const scriptsOf = (on: Bed) =>
     Array.isArray(arg) ? [arg as string[]] : [],
   );
 
+test("a guest that thaws right after it said what it forbids is no agent that forbids anything", async () => {
+  const on = await estate();
+  once(on, "guest-info", said({ version: "9.2", supported_commands: [{ name: "guest-exec", enabled: false }] }));
+  expect(await run(on, "instance exec web1 -- sh -c exit·3")).toMatchObject({ exit: 3 });
+});
+
 test("exec passes its exit code on, and 128 and the number of a signal that ended it", async () => {
   const on = await estate();
   for (const [line, exit] of [
