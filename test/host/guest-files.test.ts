@@ -83,7 +83,7 @@ async function realRig(): Promise<GuestRig> {
   };
 }
 
-describe.skipIf(process.env.ESTRATO_BED_GEN === "13")("libguestfs", () => {
+describe("libguestfs", () => {
   let rig: GuestRig;
   guestFilesContract(async () => {
     rig = await realRig();

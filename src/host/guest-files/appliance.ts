@@ -15,14 +15,14 @@ export function applianceEnvironment(folder: string): Readonly<Record<string, st
  * Throws "host" where this host has no kernel that the caller may read: the appliance boots with it. Debian keeps
  * kernels readable (0644), Ubuntu for root alone (0600).
  */
-export async function requireKernel(env: NodeJS.ProcessEnv, places = KERNELS): Promise<void> {
+export async function requireKernel(env: NodeJS.ProcessEnv, places = KERNELS, look = mayRead): Promise<void> {
   // Somebody has said where it is to be had
   if (env.SUPERMIN_KERNEL || env.LIBGUESTFS_PATH) return;
   const kernels = [
     ...(await names(places.modules)).map((version) => `${places.modules}/${version}/vmlinuz`),
     ...(await names(places.boot)).flatMap((name) => (name.startsWith("vmlinuz-") ? [`${places.boot}/${name}`] : [])),
   ];
-  const found = await Promise.all(kernels.map((path) => mayRead(path)));
+  const found = await Promise.all(kernels.map((path) => look(path)));
   if (found.includes("yes")) return;
   const hidden = kernels[found.indexOf("no")];
   if (hidden === undefined) {

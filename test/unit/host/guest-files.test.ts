@@ -1,6 +1,6 @@
 /** Programs that stand for guestfish and qemu-nbd keep the contract, and let the rest be tested without a machine. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Writable } from "node:stream";
@@ -174,11 +174,12 @@ describe("a kernel", () => {
     await expect(requireKernel({ LIBGUESTFS_PATH: "/appliance" }, places())).resolves.toBeUndefined();
   });
 
-  test.skipIf(process.getuid?.() === 0)("that nobody may read is named, and how that is changed", async () => {
+  test("that nobody may read is named, and how that is changed", async () => {
     const hidden = places();
     writeFileSync(join(hidden.boot, "vmlinuz-6.1"), "");
-    chmodSync(join(hidden.boot, "vmlinuz-6.1"), 0);
-    await expect(requireKernel({}, hidden)).rejects.toMatchObject({ code: "host", hint: /chmod 0644/ });
+    // As who is not root finds it
+    const look = async () => "no" as const;
+    await expect(requireKernel({}, hidden, look)).rejects.toMatchObject({ code: "host", hint: /chmod 0644/ });
   });
 });
 
