@@ -1,4 +1,3 @@
-import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { extractedColumns } from "../guest-files/columns.ts";
@@ -15,11 +14,12 @@ import {
   to,
   WHICH,
 } from "../guest-files/words.ts";
-import { isTargetNamed, openedWith, passphraseFile, placesOf, SAID, target } from "./place.ts";
+import { reading } from "./guest-files.ts";
+import { isTargetNamed, oneBackup, passphraseFile, target } from "./place.ts";
 
 export default verb({
   description: `Takes files and folders out of a backup, each by its last name. ${READ_BY}\n\n${SAFELY}\n\n${WHICH}`,
-  arguments: { backup: one("BACKUP", SAID, { complete: "backup", ask: "Which backup?" }), paths },
+  arguments: { backup: oneBackup, paths },
   options: { to, target, disk, fileSystem, passphraseFile },
   result: result.one(extractedColumns, { onRequest: true }),
   changes: true,
@@ -35,17 +35,9 @@ export default verb({
   exits: { ...READING_EXITS, 5: "it is there already, or an operation is under way in the backup's target" },
   async run({ args, options, factory, world, streams, globals }) {
     const core = await world();
-    const { withBackup } = await import("../../core/guest-files/backup-source.ts");
     const { extractFiles } = await import("../../core/guest-files/extract.ts");
-    const targets = await placesOf(factory, core, options.target);
-    const wish = {
-      targets,
-      backup: args.backup,
-      disk: options.disk,
-      passphraseFile: openedWith(options.passphraseFile),
-    };
     const to = targetOf(options.to, streams, globals.dryRun);
-    const found = await extractFiles(core, (use) => withBackup(core, wish, use), {
+    const found = await extractFiles(core, await reading(factory, core, args.backup, options), {
       paths: args.paths,
       fileSystem: options.fileSystem,
       to,

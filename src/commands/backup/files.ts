@@ -1,15 +1,15 @@
-import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { fileColumns } from "../guest-files/columns.ts";
 import { disk, fileSystem, path, READ_BY, READING_EXITS, WHICH } from "../guest-files/words.ts";
-import { isTargetNamed, openedWith, passphraseFile, placesOf, SAID, target } from "./place.ts";
+import { reading } from "./guest-files.ts";
+import { isTargetNamed, oneBackup, passphraseFile, target } from "./place.ts";
 
 export default verb({
   description:
     `Lists what is in a folder of the guest, as it was when the backup was taken: type, mode, owner (by number), size, time and path. ${READ_BY}\n\n` +
     `${WHICH}\n\nThe backup is not read through: \`backup verify\` does that. Its target is locked meanwhile.`,
-  arguments: { backup: one("BACKUP", SAID, { complete: "backup", ask: "Which backup?" }), path },
+  arguments: { backup: oneBackup, path },
   options: { target, disk, fileSystem, passphraseFile },
   result: result.list(fileColumns, { empty: "There is nothing in that folder." }),
   changes: false,
@@ -21,16 +21,8 @@ export default verb({
   exits: { ...READING_EXITS, 5: "an operation is under way in its target" },
   async run({ args, options, factory, world }) {
     const core = await world();
-    const { withBackup } = await import("../../core/guest-files/backup-source.ts");
     const { listFiles } = await import("../../core/guest-files/list.ts");
-    const targets = await placesOf(factory, core, options.target);
-    const wish = {
-      targets,
-      backup: args.backup,
-      disk: options.disk,
-      passphraseFile: openedWith(options.passphraseFile),
-    };
-    return listFiles(core, (use) => withBackup(core, wish, use), {
+    return listFiles(core, await reading(factory, core, args.backup, options), {
       path: args.path ?? "/",
       fileSystem: options.fileSystem,
     });

@@ -6,7 +6,7 @@ import type { Extracted, ExtractTarget } from "../../core/guest-files/extract.ts
 import { EstratoError } from "../../errors.ts";
 import type { Streams } from "../../ui/streams.ts";
 import { humanSize } from "../../units.ts";
-import { many, optional } from "../framework/arguments.ts";
+import { many, one, optional } from "../framework/arguments.ts";
 import { noteChanged } from "../framework/changed.ts";
 import { text } from "../framework/options.ts";
 
@@ -25,6 +25,10 @@ export const SAFELY =
   "notes say which. `--to -` writes a tar archive to standard output, with the guest's owners (by number) and all of its links. A link that is " +
   "named itself is followed within the guest.";
 
+export const snapshot = one("SNAPSHOT", "the snapshot: an id, a name, or INSTANCE/NAME", {
+  complete: "snapshot",
+  ask: "Which snapshot?",
+});
 export const path = optional("PATH", "a folder or a file of the guest, from its root on; left out: /");
 export const paths = many("PATH", "a file or folder of the guest, from its root on", { ask: "Which file or folder?" });
 

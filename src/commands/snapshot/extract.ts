@@ -1,4 +1,3 @@
-import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { extractedColumns } from "../guest-files/columns.ts";
@@ -11,6 +10,7 @@ import {
   READING_EXITS,
   SAFELY,
   saidOf,
+  snapshot,
   targetOf,
   to,
   WHICH,
@@ -19,10 +19,7 @@ import {
 export default verb({
   description: `Takes files and folders out of a snapshot, each by its last name. ${READ_BY}\n\n${SAFELY}\n\n${WHICH}`,
   arguments: {
-    snapshot: one("SNAPSHOT", "the snapshot: an id, a name, or INSTANCE/NAME", {
-      complete: "snapshot",
-      ask: "Which snapshot?",
-    }),
+    snapshot,
     paths,
   },
   options: { to, disk, fileSystem },

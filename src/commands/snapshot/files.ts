@@ -1,18 +1,14 @@
-import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { fileColumns } from "../guest-files/columns.ts";
-import { disk, fileSystem, path, READ_BY, READING_EXITS, WHICH } from "../guest-files/words.ts";
+import { disk, fileSystem, path, READ_BY, READING_EXITS, snapshot, WHICH } from "../guest-files/words.ts";
 
 export default verb({
   description:
     `Lists what is in a folder of the guest, as it was when the snapshot was taken: type, mode, owner (by number), size, time and path. ${READ_BY}\n\n` +
     `${WHICH}\n\nThe guest goes on meanwhile, and so does all that is done with it; only the layers that are read stay as they are.`,
   arguments: {
-    snapshot: one("SNAPSHOT", "the snapshot: an id, a name, or INSTANCE/NAME", {
-      complete: "snapshot",
-      ask: "Which snapshot?",
-    }),
+    snapshot,
     path,
   },
   options: { disk, fileSystem },
