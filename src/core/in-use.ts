@@ -9,6 +9,8 @@ import { keptDefinition, keptName } from "./instances/kept-definition.ts";
 import type { DomainStatus } from "./model/host.ts";
 import type { State } from "./model/state.ts";
 import {
+  type ChainReader,
+  chainReader,
   chainsInFolder,
   chainsInOtherStores,
   chainsOfDisks,
@@ -51,7 +53,8 @@ export interface InUse {
  * looked at while libvirt answers.
  */
 export async function filesInUse(world: World, state: State, willAsk?: "outsiders"): Promise<InUse> {
-  const inOthers = once(() => chainsInOtherStores(world));
+  const read = chainReader(world);
+  const inOthers = once(() => chainsInOtherStores(world, read));
   if (willAsk === "outsiders") inOthers().catch(() => undefined); // thrown where it is asked for
   const domains = [...(await world.host.domainStatuses()).values()];
   const known = new Map<string, User[]>();
@@ -62,8 +65,8 @@ export async function filesInUse(world: World, state: State, willAsk?: "outsider
     ...(await keptDefinitions(world, state)),
     ...(await keptTexts(world)),
   ]);
-  const headers = once(() => namedByHeaders(world, domains));
-  const strangers = once(() => namedByStrangers(world, state, domains, inOthers()));
+  const headers = once(() => namedByHeaders(world, read, domains));
+  const strangers = once(() => namedByStrangers(world, read, state, domains, inOthers()));
   const naming = async (path: string) =>
     unique([
       ...(known.get(path) ?? []),
@@ -118,13 +121,13 @@ function namersOf({ files, blind }: Namers, path: string, identity: string | nul
  * Everything that something else stands on: below each disk of each domain, and below each file in our folder. What
  * QEMU has open may be more than the definitions say (LIBVIRT.md, trap 12).
  */
-async function namedByHeaders(world: World, domains: readonly DomainStatus[]): Promise<Namers> {
+async function namedByHeaders(world: World, read: ChainReader, domains: readonly DomainStatus[]): Promise<Namers> {
   const namers: Namers = { files: new Map(), blind: [] };
   const doubt = await world.store.doubt();
   if (doubt !== null) namers.blind.push({ by: "copy", id: doubt, name: `what the state lacks by ${doubt}` });
   for (const status of domains) {
     const disks = definitionsOf(status).flatMap((one) => one.disks);
-    for (const chain of await chainsOfDisks(world, disks)) addChain(namers, chain, userOf(status));
+    for (const chain of await chainsOfDisks(read, disks)) addChain(namers, chain, userOf(status));
     if (status.live === null) continue;
     try {
       for (const { chain } of await world.host.qemuDisks(status.uuid))
@@ -134,13 +137,14 @@ async function namedByHeaders(world: World, domains: readonly DomainStatus[]): P
       namers.blind.push({ ...userOf(status), name: `instance ${status.name}, whose QEMU does not answer` });
     }
   }
-  for (const chain of await chainsInFolder(world, world.store.paths.layersFolder))
+  for (const chain of await chainsInFolder(world, world.store.paths.layersFolder, new Set(), read))
     addChain(namers, chain, headerOf(chain));
   return namers;
 }
 
 async function namedByStrangers(
   world: World,
+  read: ChainReader,
   state: State,
   domains: readonly DomainStatus[],
   inOthers: Promise<readonly NamedChain[]>,
@@ -149,7 +153,7 @@ async function namedByStrangers(
   inOthers.catch(() => undefined); // while we read headers
   for (const status of domains) {
     const user = userOf(status);
-    for (const chain of await chainsOfDisks(world, strangeDisks(state, status))) {
+    for (const chain of await chainsOfDisks(read, strangeDisks(state, status))) {
       const named = { ...user, name: `${user.name} ${chain.disk}` };
       // By whom is told better than by which of his files.
       if (chain.files === null) namers.blind.push(named);
@@ -157,7 +161,7 @@ async function namedByStrangers(
     }
   }
   const layers = new Set(Object.values(state.layers).map(({ file }) => file));
-  for (const chain of await chainsInFolder(world, world.store.paths.layersFolder, layers))
+  for (const chain of await chainsInFolder(world, world.store.paths.layersFolder, layers, read))
     addChain(namers, chain, headerOf(chain));
   for (const chain of await inOthers)
     addChain(namers, chain, { by: "store", id: chain.top, name: `${chain.top} of another store` });

@@ -39,13 +39,42 @@ export function pathsNamedBy(status: DomainStatus): string[] {
     .filter((path) => path !== null);
 }
 
+/** Reads chains for one look: a file is read once in it, however much stands on it. */
+export type ChainReader = (path: string, format: string, isImage?: boolean) => Promise<readonly ChainFile[] | null>;
+
+/**
+ * Of one look at the host. A chain is top first; [] where it is not there, or no image where it need not be one; null
+ * where it cannot be read, or is not what it should be.
+ */
+export function chainReader(world: World): ChainReader {
+  const read = new Map<string, readonly ChainFile[]>();
+  const key = (path: string, format: string | null) => `${format} ${path}`;
+  return async (path, format, isImage = true) => {
+    try {
+      const files = await world.host.imageChain(path, format, (below, as) => read.get(key(below, as)));
+      for (const [index, file] of files.entries())
+        if (file.identity !== null) read.set(key(file.path, file.format), files.slice(index));
+      for (const file of files) {
+        if (file.fault === null || file.fault === DATA_ELSEWHERE) continue;
+        if (!isImage && file === files[0]) return [];
+        // A file that was just begun holds nothing yet, and names nothing.
+        if ((await world.host.fileInfo(file.path))?.sizeBytes !== 0) return null;
+      }
+      return files;
+    } catch (error) {
+      if (error instanceof EstratoError && error.code !== "interrupted") return null;
+      throw error;
+    }
+  };
+}
+
 /** What these disks are, and all that they stand on, by the definition and by the headers. */
-export async function chainsOfDisks(world: World, disks: readonly DomainDisk[]): Promise<NamedChain[]> {
+export async function chainsOfDisks(read: ChainReader, disks: readonly DomainDisk[]): Promise<NamedChain[]> {
   const chains: NamedChain[] = [];
   for (const { device, source, format, backing } of disks) {
     const named = (backing ?? []).map((one) => ({ path: one.path, format: one.format ?? "raw" }));
     for (const { path, format: as } of [{ path: source, format }, ...named]) {
-      if (path !== null) chains.push({ top: path, disk: device, files: await readChain(world, path, as) });
+      if (path !== null) chains.push({ top: path, disk: device, files: await read(path, as) });
     }
   }
   return chains;
@@ -68,13 +97,14 @@ export async function chainsInFolder(
   world: World,
   folder: string,
   except: ReadonlySet<string> = new Set(),
+  read: ChainReader = chainReader(world),
 ): Promise<NamedChain[]> {
   const chains: NamedChain[] = [];
   for (const name of await world.host.listFolder(folder)) {
     const top = `${folder}/${name}`;
     const isImage = name.endsWith(".qcow2");
     if (except.has(top) || (!isImage && !(await world.host.fileInfo(top))?.isRegularFile)) continue;
-    const files = await readChain(world, top, "qcow2", isImage);
+    const files = await read(top, "qcow2", isImage);
     chains.push({ top, disk: top, files: files?.slice(1) ?? null });
   }
   return chains;
@@ -84,34 +114,14 @@ export async function chainsInFolder(
  * What the layers of the other stores that this host knows stand on. Of theirs only what may be read is seen, and what
  * cannot be read keeps us from nothing: else anybody could fill our disks with a broken file in a store of his own.
  */
-export async function chainsInOtherStores(world: World): Promise<NamedChain[]> {
+export async function chainsInOtherStores(world: World, read: ChainReader): Promise<NamedChain[]> {
   const chains: NamedChain[] = [];
   for (const home of await storesOfUsers(world)) {
     for (const name of await world.host.listFolder(`${home}/layers`).catch(() => [])) {
       const top = `${home}/layers/${name}`;
-      const files = name.endsWith(".qcow2") ? await readChain(world, top, "qcow2") : [];
+      const files = name.endsWith(".qcow2") ? await read(top, "qcow2") : [];
       if (files !== null) chains.push({ top, disk: top, files: files.slice(1) });
     }
   }
   return chains;
-}
-
-/**
- * Top first; [] where it is not there, or no image where it need not be one; null where it cannot be read, or is not
- * what it should be.
- */
-async function readChain(world: World, path: string, format: string, isImage = true): Promise<ChainFile[] | null> {
-  try {
-    const files = await world.host.imageChain(path, format);
-    for (const file of files) {
-      if (file.fault === null || file.fault === DATA_ELSEWHERE) continue;
-      if (!isImage && file === files[0]) return [];
-      // A file that was just begun holds nothing yet, and names nothing.
-      if ((await world.host.fileInfo(file.path))?.sizeBytes !== 0) return null;
-    }
-    return files;
-  } catch (error) {
-    if (error instanceof EstratoError && error.code !== "interrupted") return null;
-    throw error;
-  }
 }

@@ -5,7 +5,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { type ChainFile, DATA_ELSEWHERE, type ImageFile } from "../core/model/host.ts";
+import { type ChainFile, DATA_ELSEWHERE, type ImageFile, type KnownChain } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { lookAt } from "../outside-file.ts";
 import { identityOf } from "./files.ts";
@@ -21,13 +21,15 @@ const LONGEST = 1000;
 /**
  * The file at `path` and all that it stands on, top first; [] where it is not there. It ends at the first file that
  * names no other, is of another format than qcow2, or is missing. "host" where a file cannot be read, or is neither a
- * file nor a disk; "integrity" where one stands on itself.
+ * file nor a disk; "integrity" where one stands on itself. `known`: the chain that begins at a file, where it was read.
  */
-export async function imageChain(path: string, format: string): Promise<ChainFile[]> {
+export async function imageChain(path: string, format: string, known?: KnownChain): Promise<ChainFile[]> {
   const chain: ChainFile[] = [];
   const seen = new Set<string>();
   let next: { path: string; format: string | null } | null = { path, format };
   while (next !== null) {
+    const below = known?.(next.path, next.format);
+    if (below !== undefined) return [...chain, ...below];
     const found: Read = await readOne(next.path, next.format);
     if (found === null) {
       if (chain.length > 0) chain.push({ ...next, identity: null, encrypted: false, fault: null });

@@ -1,5 +1,5 @@
 /** Disk images, by qemu-img and by their headers: the part of the host that core's ImagePort asks for. */
-import type { ChainFile, DataPlace, Extent, ImageFile, ImageInfo } from "../core/model/host.ts";
+import type { ChainFile, DataPlace, Extent, ImageFile, ImageInfo, KnownChain } from "../core/model/host.ts";
 import type { Processes } from "./process.ts";
 import { convertedBytes, countFaults, dataPlaces, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
 import type { Virsh } from "./virsh.ts";
@@ -11,8 +11,8 @@ export function imageHost(processes: Processes, virsh: Virsh, env: NodeJS.Proces
       path: string,
       how?: { readonly shared?: boolean; readonly format?: string },
     ): Promise<ImageInfo | null> => imageInfo(processes, path, how),
-    imageChain: async (path: string, format: string): Promise<ChainFile[]> =>
-      (await import("./image-chain.ts")).imageChain(path, format),
+    imageChain: async (path: string, format: string, known?: KnownChain): Promise<ChainFile[]> =>
+      (await import("./image-chain.ts")).imageChain(path, format, known),
     ownExtents: (image: ImageFile): Promise<Extent[]> => ownExtents(processes, virsh, image),
     inspectUntrusted: async (path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> =>
       (await import("./untrusted.ts")).inspectUntrusted(path, format, null, false, true),

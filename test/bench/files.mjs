@@ -3,9 +3,11 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { both, idleDomain, median, put } from "./measure.mjs";
+import { profile } from "./profile.mjs";
 
 /** base <- a (200 MiB) <- b (40 MiB) <- head: deleting the snapshot of a merges the smaller side, b's 40 MiB. */
-export function deletion({ builds, inTurns, rounds, row, node, run, define, folder }) {
+export function deletion(tools) {
+  const { builds, inTurns, rounds, row, node, run, define, folder } = tools;
   const io = (file, ...commands) =>
     execFileSync("qemu-io", ["-f", "qcow2", ...commands.flatMap((one) => ["-c", one]), file], { stdio: "ignore" });
   const create = (file, ...more) => execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", ...more, file, "1G"]);
@@ -46,6 +48,12 @@ export function deletion({ builds, inTurns, rounds, row, node, run, define, fold
     node,
   });
   row("snapshot delete, a middle one, 40 MiB", t, "qemu-img commit + node", both(t.commit, t.node), "2.3");
+  const build = builds.at(-1);
+  const line = (name) => {
+    prepare(build, `${build.name}-${name}`);
+    return ["snapshot", "delete", `${build.name}-${name}/a`];
+  };
+  tools.profiles.push(profile(tools, build, "snapshot delete", line));
 }
 
 /** A guest that is off, and whose disk holds so much. */

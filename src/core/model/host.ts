@@ -277,6 +277,9 @@ export interface ChainFile {
   readonly fault: string | null;
 }
 
+/** The chain that begins at a file taken as of this format, where it was read a moment ago. */
+export type KnownChain = (path: string, format: string | null) => readonly ChainFile[] | undefined;
+
 /** An extent that a layer itself holds (data, or zeros that mask what lies below). */
 export interface Extent {
   readonly start: number;

@@ -1,5 +1,5 @@
 /** What core asks of qemu-img and of the headers of image files. */
-import type { ChainFile, DataPlace, Extent, ImageFile, ImageInfo } from "../model/host.ts";
+import type { ChainFile, DataPlace, Extent, ImageFile, ImageInfo, KnownChain } from "../model/host.ts";
 
 /**
  * Disk images. What an encrypted one is opened with is libvirt's to say: with `secret`, libvirt is asked for it.
@@ -14,9 +14,9 @@ export interface ImagePort {
   /**
    * The file and all that it stands on, as the headers say it, top first; [] where it is not there. Where the last is
    * of another format than qcow2, or not there (its `identity` is null), no more is known. "host" where one cannot be
-   * read; "integrity" where one stands on itself.
+   * read; "integrity" where one stands on itself. `known`: what was read of this host already, and is not read again.
    */
-  imageChain(path: string, format: string): Promise<ChainFile[]>;
+  imageChain(path: string, format: string, known?: KnownChain): Promise<ChainFile[]>;
   /** The extents that the file itself holds, not what it stands on. A running guest may have it open. */
   ownExtents(image: ImageFile): Promise<Extent[]>;
   /** Reads the header of a file from outside, trusting nothing (LIBVIRT.md, trap 9). "host" where it is refused. */

@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { chainReader } from "../../../src/core/named-files.ts";
+import type { World } from "../../../src/core/ports.ts";
 import { imageChain } from "../../../src/host/image-chain.ts";
 import { lastWords } from "../../../src/host/process-failure.ts";
 import { qcow2 } from "../../torture/fuzz/images.ts";
@@ -44,4 +46,28 @@ test("no file has a name with a NUL in it", async () => {
 
 test("words of a child hold no mark that turns what follows", () => {
   expect(lastWords("error: a\u202eb\u009b\n")).toBe("a?b?");
+});
+
+test("in one look a file is read once, however much stands on it, and in whatever order it is asked for", async () => {
+  const names = Array.from({ length: 12 }, (_, index) => join(folder, `layer-${index}.qcow2`));
+  for (const [index, name] of names.entries()) writeFileSync(name, qcow2({ backing: names[index + 1] ?? "gone" }));
+  const whole = [...names, join(folder, "gone")];
+  for (const order of [names, names.toReversed()]) {
+    let read = 0;
+    const host: Pick<World["host"], "imageChain"> = {
+      imageChain: (path, format, known) =>
+        imageChain(path, format, (below, as) => {
+          const found = known?.(below, as);
+          if (found === undefined) read += 1;
+          return found;
+        }),
+    };
+    const look = chainReader({ host } as World);
+    for (const name of order) {
+      const chain = await look(name, "qcow2");
+      expect(chain?.map(({ path }) => path)).toEqual(whole.slice(whole.indexOf(name)));
+    }
+    expect(await look(join(folder, "gone"), "raw")).toEqual([]);
+    expect(read).toBe(whole.length + 1);
+  }
 });
