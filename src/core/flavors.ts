@@ -1,5 +1,7 @@
 /** Flavors: the sizes that instances are made in. */
+
 import { EstratoError } from "../errors.ts";
+import { compareNames } from "../order.ts";
 import { humanSize } from "../units.ts";
 import { changeState } from "./change-state.ts";
 import type { Flavor, State } from "./model/state.ts";
@@ -29,7 +31,7 @@ const byName = (flavor: Flavor): string => flavor.name;
 export async function listFlavors(store: StorePort): Promise<Flavor[]> {
   const { flavors } = await store.read();
   return Object.values(flavors).sort(
-    (a, b) => a.ramBytes - b.ramBytes || a.vcpus - b.vcpus || a.name.localeCompare(b.name),
+    (a, b) => a.ramBytes - b.ramBytes || a.vcpus - b.vcpus || compareNames(a.name, b.name),
   );
 }
 

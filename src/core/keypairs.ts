@@ -1,4 +1,5 @@
 /** Key pairs: public keys with a name, for the guests that are made. The private half is never stored. */
+import { compareNames } from "../order.ts";
 import { changeState } from "./change-state.ts";
 import type { Keypair, State } from "./model/state.ts";
 import { find, requireFree, requireName } from "./names.ts";
@@ -30,7 +31,7 @@ const byName = (keypair: Keypair): string => keypair.name;
 /** By name, in order. */
 export async function listKeypairs(store: StorePort): Promise<Keypair[]> {
   const { keypairs } = await store.read();
-  return Object.values(keypairs).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return Object.values(keypairs).sort((a, b) => compareNames(a.name, b.name));
 }
 
 /**

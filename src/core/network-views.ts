@@ -1,4 +1,5 @@
 /** `network list` and `network show`: what new instances can be put on, and who is on it. */
+import { compareNames } from "../order.ts";
 import type { NetworkInfo } from "./model/host.ts";
 import { findNetwork } from "./networks.ts";
 import type { LibvirtPort } from "./ports.ts";
@@ -25,7 +26,7 @@ type Host = Pick<LibvirtPort, "network" | "listNetworks" | "domainOutlines">;
 export async function listNetworkViews(host: Host): Promise<NetworkView[]> {
   const users = await usersOf(host);
   const views: NetworkView[] = [];
-  for (const name of (await host.listNetworks()).sort((a, b) => a.localeCompare(b))) {
+  for (const name of (await host.listNetworks()).sort(compareNames)) {
     const network = await host.network(name);
     if (network !== null) views.push(viewOf(network, users)); // else it has gone meanwhile
   }
@@ -59,7 +60,7 @@ function viewOf({ name, active, mode, bridge, dhcp, reservations, leases }: Netw
     gateway: dhcp?.gateway ?? null,
     first_address: dhcp?.start ?? null,
     last_address: dhcp?.end ?? null,
-    instances: [...(users.get(name) ?? [])].sort((a, b) => a.localeCompare(b)),
+    instances: [...(users.get(name) ?? [])].sort(compareNames),
     reservations: reservations.map(({ mac, ip, name: of }) => ({ mac, address: ip, name: of })),
     leases: leases.map(({ mac, ip, givenAt }) => ({ mac, address: ip, given_at: givenAt ?? null })),
   };

@@ -1,9 +1,11 @@
 /** The operations under way: one file per entry, there before the first outside effect, gone after the last. */
+
 import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { JournalEntry } from "../core/model/journal.ts";
 import { EstratoError } from "../errors.ts";
+import { compareAges } from "../order.ts";
 import {
   namesIn,
   readStored,
@@ -93,7 +95,7 @@ export function journal(folder: string, makeFolders: () => void, now: () => Date
         damaged.push({ name, why: error instanceof Error ? error.message : String(error) });
       }
     }
-    return { entries: entries.sort(byAge), damaged };
+    return { entries: entries.sort(compareAges), damaged };
   }
 
   return {
@@ -173,15 +175,6 @@ export function journal(folder: string, makeFolders: () => void, now: () => Date
 }
 
 const DAMAGED_FOLDER = "damaged";
-
-/** By time, then by id: two runs of recovery go the same way. */
-export function byAge(a: JournalEntry, b: JournalEntry): number {
-  return compare(a.createdAt, b.createdAt) || compare(a.id, b.id);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
 
 /** The text of an entry that can be read back; "usage" for one that could not. */
 export function entryText(entry: JournalEntry, owner: Owner | null = null): string {

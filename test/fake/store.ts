@@ -4,9 +4,10 @@ import type { JournalEntry } from "../../src/core/model/journal.ts";
 import type { State } from "../../src/core/model/state.ts";
 import type { HeldLocks, StorePort } from "../../src/core/ports.ts";
 import { EstratoError } from "../../src/errors.ts";
+import { compareAges } from "../../src/order.ts";
 import { emptyState } from "../../src/store/empty-state.ts";
 import { checkedFileName } from "../../src/store/file-names.ts";
-import { byAge, entryText, parseEntry } from "../../src/store/journal.ts";
+import { entryText, parseEntry } from "../../src/store/journal.ts";
 import { knownHome } from "../../src/store/known-home.ts";
 import type { RawState } from "../../src/store/migrations.ts";
 import { pathsInStore } from "../../src/store/paths.ts";
@@ -176,7 +177,7 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
         damaged.push({ name: `${id}.json`, why: String(error) });
       }
     }
-    return { entries: entries.sort(byAge), damaged };
+    return { entries: entries.sort(compareAges), damaged };
   }
 
   return {

@@ -1,4 +1,5 @@
 /** A backup as it was found in a target, and how backups stand on each other. */
+import { compareTexts } from "../../order.ts";
 import type { BackupDisk, Manifest } from "./manifest.ts";
 import type { BackupFile, BackupTarget } from "./targets/target.ts";
 import type { Use } from "./use-note.ts";
@@ -31,7 +32,7 @@ export function isDamaged({ problem, merging }: Pick<Backup, "problem" | "mergin
 /** The oldest first; what has no readable date before all others. */
 export function byAge(a: Backup, b: Backup): number {
   const age = ({ manifest, id }: Backup) => `${manifest?.createdAt ?? ""} ${id}`;
-  return age(a).localeCompare(age(b));
+  return compareTexts(age(a), age(b));
 }
 
 /** The backups that this one needs to be read, the nearest first. */

@@ -1,5 +1,7 @@
 /** What `check` looks at: numbers and times, judged elsewhere. Reads only. */
+
 import { EstratoError } from "../../errors.ts";
+import { compareNames } from "../../order.ts";
 import { type BackupView, listBackups } from "../backups/list.ts";
 import { distinctTargets, nameOfTarget } from "../backups/targets/identity.ts";
 import { examineWritable } from "../doctor/remembered.ts";
@@ -66,7 +68,7 @@ export async function measure(world: World, target: string | null): Promise<Fact
   const instance = target === null ? null : await instanceId(world, target);
   const schedules = Object.values(state.schedules)
     .filter((one) => instance === null || one.instance === instance)
-    .sort((a, b) => a.name.localeCompare(b.name));
+    .sort((a, b) => compareNames(a.name, b.name));
   const names = new Map<string, string>(); // one target may have several paths
   for (const { task } of schedules)
     if ("target" in task) names.set(task.target, await nameOfTarget(world, task.target));
@@ -187,7 +189,7 @@ function chainsOf(state: State, instance: string | null): Facts["chains"] {
       const heads = Object.values(state.volumes).filter((volume) => volume.instance === id);
       return { instance: name, layers: Math.max(0, ...heads.map(({ head }) => depth(state, head))) };
     })
-    .sort((a, b) => a.instance.localeCompare(b.instance));
+    .sort((a, b) => compareNames(a.instance, b.instance));
 }
 
 /**

@@ -2,8 +2,10 @@
  * An instance that libvirt no longer has (virsh undefine), or only as long as it runs: it is defined again from the
  * newest definition that is kept of it, with the heads that its volumes have today.
  */
+
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
+import { compareTexts } from "../../order.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
 import { filesInUse } from "../in-use.ts";
@@ -180,7 +182,7 @@ async function newest(
   const records = new Set(await world.store.listRecords());
   const snapshot = snapshotsOf(state, instance.id)
     .filter(({ definition }) => definition !== null && records.has(definition))
-    .sort((a, b) => a.createdAt.localeCompare(b.createdAt))
+    .sort((a, b) => compareTexts(a.createdAt, b.createdAt))
     .at(-1);
   if (snapshot?.definition != null) {
     const xml = await recordedDefinition(world, snapshot.definition);

@@ -2,7 +2,9 @@
  * A chain may not grow without bound: QEMU opens every file of it, and some libvirts cannot start long ones
  * (LIBVIRT.md, "Where versions differ").
  */
+
 import { EstratoError } from "../../errors.ts";
+import { compareTexts } from "../../order.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { chain, children, depth, pointersAt } from "./references.ts";
 
@@ -49,7 +51,7 @@ function oldestThatShortens(state: State, ids: readonly string[]): Snapshot | nu
     if (pointer?.kind === "snapshot" && second === undefined && children(state, id).length === 1) lone.add(pointer.id);
   }
   const candidates = Object.values(state.snapshots).filter((one) => lone.has(one.id) && !one.protected);
-  candidates.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+  candidates.sort((a, b) => compareTexts(a.createdAt, b.createdAt));
   return candidates[0] ?? null;
 }
 

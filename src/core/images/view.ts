@@ -1,4 +1,5 @@
 /** Images as people and programs are shown them. */
+import { compareAges } from "../../order.ts";
 import type { Image, State } from "../model/state.ts";
 import type { SharedImage } from "../sharing/catalogue.ts";
 
@@ -32,7 +33,7 @@ export function listImages(state: State, selection: ImageSelection, shared: read
   return [...Object.values(state.images).map((image) => viewImage(state, image)), ...shared.map(viewShared)]
     .filter((image) => selection.owner === null || image.owner === selection.owner)
     .filter((image) => selection.type === null || image.type === selection.type)
-    .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
+    .sort(compareAges);
 }
 
 /** One of somebody else's: what it was made from is not told, nor with whom else it is shared. */

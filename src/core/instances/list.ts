@@ -1,4 +1,5 @@
 /** `instance list`: every domain of libvirt and every record, in as few processes as can be. */
+import { compareNames, compareTexts } from "../../order.ts";
 import type { DomainOutline, DomainSummary } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { leasedAddresses, networksToAsk, readNetworks, reservedAddresses } from "./addresses.ts";
@@ -43,5 +44,5 @@ export async function listInstances(world: World, { macs, volumes }: ListOptions
     const isMade = pending.some((entry) => entry.kind === "instance.create" && entry.locks.includes(record.id));
     views.push(isMade ? { ...view, status: "build" } : view);
   }
-  return views.sort((a, b) => a.name.localeCompare(b.name) || a.id.localeCompare(b.id));
+  return views.sort((a, b) => compareNames(a.name, b.name) || compareTexts(a.id, b.id));
 }

@@ -1,4 +1,5 @@
 /** What ssh, scp, Ansible and editors need to reach instances by their names: blocks of ssh_config(5). */
+import { compareNames } from "../../order.ts";
 import { SSH_PORT } from "../forwards/forward.ts";
 import type { Endpoint } from "../model/host.ts";
 import type { World } from "../ports.ts";
@@ -20,7 +21,7 @@ export async function sshHost(world: World, target: string): Promise<string> {
 export async function sshHosts(world: World): Promise<string[]> {
   const [state, statuses] = await Promise.all([world.store.read(), world.host.domainStatuses()]);
   const blocks: string[] = [];
-  for (const status of [...statuses.values()].filter(isLive).sort((a, b) => a.name.localeCompare(b.name))) {
+  for (const status of [...statuses.values()].filter(isLive).sort((a, b) => compareNames(a.name, b.name))) {
     const found = { status, state, record: state.instances[status.uuid] ?? null };
     const place = await knownEndpoint(world, status, found.record);
     if (place !== null) blocks.push(block(world, found, place));

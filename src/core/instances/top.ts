@@ -1,6 +1,7 @@
 /** `instance top`: what the running instances use, between two looks. */
 
 import { EstratoError } from "../../errors.ts";
+import { compareNames } from "../../order.ts";
 import type { DomainLoad } from "../model/host.ts";
 import { notFound } from "../names.ts";
 import type { World } from "../ports.ts";
@@ -60,7 +61,7 @@ export function between(before: Look, after: Look, wanted: readonly string[]): L
         net_send_bytes_per_second: rate(({ sentBytes }) => sentBytes),
       };
     })
-    .sort((a, b) => b.cpu_percent - a.cpu_percent || (a.name < b.name ? -1 : 1));
+    .sort((a, b) => b.cpu_percent - a.cpu_percent || compareNames(a.name, b.name));
 }
 
 /** Throws "not_found" for a name that no domain has, "conflict" for one that is off. */

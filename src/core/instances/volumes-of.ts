@@ -1,4 +1,5 @@
 /** Which volumes are an instance's disks. */
+import { compareTexts } from "../../order.ts";
 import { oncePerState } from "../graph/once-per-state.ts";
 import type { State, Volume } from "../model/state.ts";
 
@@ -17,5 +18,5 @@ const byInstance = oncePerState((state) => {
 /** Volumes of an instance, by device. */
 export function volumesOf(state: State, uuid: string): Map<string, Volume> {
   const disks = (byInstance(state).get(uuid) ?? []).map((volume): [string, Volume] => [volume.device ?? "", volume]);
-  return new Map(disks.sort(([a], [b]) => a.length - b.length || a.localeCompare(b)));
+  return new Map(disks.sort(([a], [b]) => a.length - b.length || compareTexts(a, b)));
 }

@@ -1,4 +1,5 @@
 /** Schedules as they are remembered, found by what people type. */
+import { compareNames } from "../../order.ts";
 import type { Schedule, State } from "../model/state.ts";
 import { find } from "../names.ts";
 
@@ -14,7 +15,7 @@ export function findSchedule(state: State, target: string): Schedule {
 export function schedulesOf(state: State, instance: string): Schedule[] {
   return Object.values(state.schedules)
     .filter((one) => one.instance === instance)
-    .sort((a, b) => a.name.localeCompare(b.name));
+    .sort((a, b) => compareNames(a.name, b.name));
 }
 
 /** All that make or unmake lines of the crontab wait for each other. */

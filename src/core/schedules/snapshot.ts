@@ -1,5 +1,7 @@
 /** What a schedule of snapshots does: takes one, and removes what its retention or its expiry says. */
+
 import { EstratoError } from "../../errors.ts";
+import { compareTexts } from "../../order.ts";
 import { retain } from "../backups/retention.ts";
 import type { Schedule, ScheduledSnapshot, Snapshot, State } from "../model/state.ts";
 import type { PlanView } from "../operations/steps.ts";
@@ -14,7 +16,7 @@ const PROPERTY = "schedule";
 export function scheduledSnapshots(state: State, { id }: Pick<Schedule, "id">): Snapshot[] {
   return Object.values(state.snapshots)
     .filter(({ schedule }) => schedule === id)
-    .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+    .sort((a, b) => compareTexts(a.createdAt, b.createdAt));
 }
 
 /**

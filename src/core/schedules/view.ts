@@ -1,4 +1,5 @@
 /** What `schedule list` and `show` say. */
+import { compareNames } from "../../order.ts";
 import type { Schedule, State, Verification } from "../model/state.ts";
 import { nextDue } from "./cron-time.ts";
 import { instanceNameOf } from "./find.ts";
@@ -30,7 +31,7 @@ export interface ScheduleView {
 
 /** By name. `zone`: of the host's cron. */
 export function viewSchedules(state: State, now: Date, zone: string): ScheduleView[] {
-  const byName = Object.values(state.schedules).sort((a, b) => a.name.localeCompare(b.name));
+  const byName = Object.values(state.schedules).sort((a, b) => compareNames(a.name, b.name));
   return byName.map((schedule) => viewSchedule(state, schedule, now, zone));
 }
 

@@ -1,7 +1,9 @@
 /**
  * Images that other users share with us: found in the stores of this host's users, and in those that a setting names.
  */
+
 import { EstratoError } from "../../errors.ts";
+import { compareAges } from "../../order.ts";
 import { findImage } from "../images/find.ts";
 import type { HostUser } from "../model/host.ts";
 import type { Image, State } from "../model/state.ts";
@@ -51,7 +53,7 @@ export async function sharedImages(world: World, unread = new Map<string, Estrat
       found.push({ ...image, owner, store, lender: entry.uid });
     }
   }
-  return found.sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
+  return found.sort(compareAges);
 }
 
 function readEntry(text: string, id: string, unread: Map<string, EstratoError>): SharedImage | null {

@@ -5,6 +5,7 @@
 
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { compareTexts } from "../../order.ts";
 import { confirmed } from "../confirm.ts";
 import { looseSeeds } from "../instances/seed.ts";
 import { exclusiveOf, freedByDropping } from "../layers/freed.ts";
@@ -138,5 +139,5 @@ async function recoverDelete(world: World, locks: HeldLocks, { ids }: DeleteData
 export function expiredSnapshots(state: State, now: Date): Snapshot[] {
   return Object.values(state.snapshots)
     .filter((snapshot) => snapshot.expiresAt !== null && snapshot.expiresAt <= now.toISOString() && !snapshot.protected)
-    .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+    .sort((a, b) => compareTexts(a.createdAt, b.createdAt));
 }

@@ -1,5 +1,7 @@
 /** What `snapshot list`, `tree` and `show` say: the contract's JSON (CLI.md), made from the state. */
+
 import { EstratoError } from "../../errors.ts";
+import { compareAges } from "../../order.ts";
 import { layerGraph } from "../graph/references.ts";
 import { exclusiveOf } from "../layers/freed.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -51,16 +53,10 @@ export async function listSnapshots(world: World, filter: SnapshotFilter, measur
     .filter((one) => filter.instance === undefined || one.instance === filter.instance)
     .filter((one) => filter.volume === undefined || one.disks.some((disk) => disk.volume === filter.volume))
     .filter((one) => filter.owner === undefined || one.owner === filter.owner)
-    .sort(byAge);
+    .sort(compareAges);
   const views = await viewSnapshots(world, state, found, measured);
   if (filter.instance === undefined || filter.owner !== undefined || filter.volume !== undefined) return views;
   return [...views, ...(await libvirtSnapshots(world, filter.instance))];
-}
-
-/** Neither the times nor the ids have anything that a language sorts in its own way. */
-function byAge(a: Snapshot, b: Snapshot): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
-  return a.id < b.id ? -1 : 1;
 }
 
 /** Views of these; with the bytes that are theirs alone, for which files are read, only where they are `measured`. */

@@ -1,12 +1,14 @@
 /** Names of snapshots: unique for one instance, or one volume; made from the time where none is given. */
+
 import { EstratoError } from "../../errors.ts";
+import { compareAges } from "../../order.ts";
 import type { Snapshot, State } from "../model/state.ts";
 
 /** The snapshots of an instance (its UUID), or those of a volume alone (its id); oldest first. */
 export function snapshotsOf(state: State, owner: string): Snapshot[] {
   return Object.values(state.snapshots)
     .filter((snapshot) => (snapshot.type === "instance" ? snapshot.instance : snapshot.volume) === owner)
-    .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
+    .sort(compareAges);
 }
 
 /** Throws "conflict" where the instance, or the volume, has a snapshot of this name. */

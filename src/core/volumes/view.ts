@@ -1,4 +1,5 @@
 /** What people and scripts are shown of a volume; the keys are CLI.md's. */
+import { compareAges } from "../../order.ts";
 import type { State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
@@ -29,7 +30,7 @@ export async function listVolumes(world: World, filter: VolumeFilter = {}): Prom
   const state = await world.store.read();
   const found = Object.values(state.volumes)
     .filter((one) => filter.owner === undefined || one.owner === filter.owner)
-    .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
+    .sort(compareAges);
   const views: VolumeView[] = [];
   for (const one of found) views.push(await viewVolume(world, state, one)); // at one time, thousands would lie about
   return views;

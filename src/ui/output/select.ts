@@ -1,4 +1,5 @@
 /** --filter, --sort and --limit, in that order, on rows. */
+import { compareTexts } from "../../order.ts";
 import type { Json } from "./json.ts";
 import { cell } from "./json.ts";
 import type { Selection } from "./options.ts";
@@ -13,8 +14,7 @@ function matches(value: Json, wanted: string): boolean {
 function compare(a: Json, b: Json): number {
   if (a === null || b === null) return Number(a === null) - Number(b === null);
   if (typeof a === "number" && typeof b === "number") return a - b;
-  const [left, right] = [cell(a), cell(b)];
-  return left < right ? -1 : Number(left > right);
+  return compareTexts(cell(a), cell(b));
 }
 
 export function selectRows<Row>(rows: readonly Row[], selection: Selection<Row>): Row[] {
