@@ -3,6 +3,7 @@ import { current, isDraft } from "immer";
 import type * as v from "valibot";
 import { drafts } from "../core/model/drafts.ts";
 import { type State, stateSchema } from "../core/model/state.ts";
+import { knowRowChanges, type Rows } from "./row-changes.ts";
 import { keepLines, readBack, rowText } from "./state-lines.ts";
 import { bareRow, faultOf, frozen, refusedChange, TABLES, type Table } from "./state-text.ts";
 
@@ -36,8 +37,6 @@ function settled<T>(value: T): T {
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, settled(part)])) as T;
 }
 
-type Rows = Readonly<Record<string, unknown>>;
-
 function checked(before: State, after: State, where: string): State {
   const made: Record<string, unknown> = {};
   const tables: Partial<Record<Table, unknown>> = {};
@@ -62,21 +61,28 @@ function isRows(key: string, value: unknown): value is Record<string, unknown> &
 /** The rows that are the same, or say the same, are the same afterwards; and so is the table where all of them are. */
 function checkedTable(before: Rows, after: Rows, name: Table, where: string): Rows {
   const schema: v.GenericSchema = stateSchema.entries[name].value;
-  const made: Record<string, unknown> = Object.create(null);
-  let isSame = true;
-  let count = 0;
-  for (const key in after) {
-    const [old, row] = [before[key], after[key]];
-    made[key] =
-      row === old && row !== undefined
-        ? old
-        : checkedRow(old, row, schema, (fault) => refusedChange(where, `${name}.${key}.${fault}`));
-    isSame &&= made[key] === old;
-    count += 1;
+  const made = ownTable(after);
+  const set: string[] = [];
+  let kept = 0;
+  for (const key in made) {
+    const [old, row] = [before[key], made[key]];
+    if (old !== undefined) kept += 1;
+    if (row === old && row !== undefined) continue;
+    made[key] = checkedRow(old, row, schema, (fault) => refusedChange(where, `${name}.${key}.${fault}`));
+    if (made[key] !== old) set.push(key);
   }
-  if (isSame && Object.keys(before).length === count) return before;
+  const keys = Object.keys(before);
+  const gone = keys.length === kept ? [] : keys.filter((key) => made[key] === undefined);
+  if (set.length === 0 && gone.length === 0) return before;
+  knowRowChanges(before, made, { set, gone });
   keepLines(before, made);
   return Object.freeze(made);
+}
+
+/** What a draft was made into is nobody else's, and need not be copied; what somebody put in its place may be. */
+function ownTable(table: Rows): Record<string, unknown> {
+  const isOwn = Object.getPrototypeOf(table) === null && !Object.isFrozen(table);
+  return isOwn ? table : Object.assign(Object.create(null), table);
 }
 
 /** The value that was, where the new one says the same. */

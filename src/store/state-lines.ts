@@ -4,6 +4,7 @@
  */
 import { letPass } from "../core/model/passing.ts";
 import type { State } from "../core/model/state.ts";
+import { type Rows, rowChanges } from "./row-changes.ts";
 import { bareTable, frozen, isTable, type Table } from "./state-text.ts";
 
 /** Of rows and tables that nobody can change any more. */
@@ -27,32 +28,51 @@ export function stateText(state: State): string {
   return `{\n${parts.flat().join(",\n")}\n}\n`;
 }
 
-type Rows = Readonly<Record<string, unknown>>;
-
 function tableText(table: Rows): string {
   const known = texts.get(table);
   if (known !== undefined) return known;
   return joined(Object.entries(table).map(([key, row]) => line(key, row)));
 }
 
-/** Makes the text of a table of which most is as in the one before: a row that is the same keeps its line. */
+/** Makes the text of a table of which most is as in the one before: what was not changed is not looked at. */
 export function keepLines(before: Rows, after: Rows): void {
   const text = texts.get(before);
-  if (text === undefined || text === "{}") return;
-  const lines = text.split(",\n");
+  if (text === undefined || text === "{}" || !isInOrder(before, after)) return;
+  const { set, gone } = rowChanges(before, after);
+  const body = text.slice("{\n".length, -"\n }".length);
+  const places = [...set, ...gone].flatMap((key) => {
+    const at = before[key] === undefined ? -1 : lineAt(body, key);
+    const end = body.indexOf(",\n", at);
+    return at < 0 ? [] : [{ key, at, end: end < 0 ? body.length : end }];
+  });
+  const lines: string[] = [];
+  let from = 0;
+  for (const { key, at, end } of places.sort((a, b) => a.at - b.at)) {
+    if (at > from) lines.push(body.slice(from, at - ",\n".length));
+    if (after[key] !== undefined) lines.push(line(key, after[key]));
+    from = end + ",\n".length;
+  }
+  if (from < body.length) lines.push(body.slice(from));
+  for (const key of set) if (before[key] === undefined) lines.push(line(key, after[key]));
+  texts.set(after, joined(lines));
+}
+
+/** Do the rows that both have come first, and in one order? */
+function isInOrder(before: Rows, after: Rows): boolean {
   const keys = Object.keys(before);
-  if (lines.length !== keys.length) return;
-  lines[0] = lines[0]?.slice("{\n".length) ?? "";
-  lines[lines.length - 1] = lines.at(-1)?.slice(0, -"\n }".length) ?? "";
   let at = 0;
-  const kept: string[] = [];
   for (const key in after) {
     while (at < keys.length && keys[at] !== key && !((keys[at] as string) in after)) at += 1;
-    const isNext = keys[at] === key;
-    kept.push(isNext && before[key] === after[key] ? (lines[at] as string) : line(key, after[key]));
-    if (isNext) at += 1;
+    if (at < keys.length && keys[at] !== key) return false;
+    at += 1;
   }
-  texts.set(after, joined(kept));
+  return true;
+}
+
+/** Where the line of a row begins that is in the text. */
+function lineAt(body: string, key: string): number {
+  const begin = lineStart(key);
+  return body.startsWith(begin) ? 0 : body.indexOf(`\n${begin}`) + 1;
 }
 
 function joined(lines: readonly string[]): string {
@@ -60,7 +80,11 @@ function joined(lines: readonly string[]): string {
 }
 
 function line(key: string, row: unknown): string {
-  return `  ${JSON.stringify(key)}: ${rowText(row)}`;
+  return `${lineStart(key)}${rowText(row)}`;
+}
+
+function lineStart(key: string): string {
+  return `  ${JSON.stringify(key)}: `;
 }
 
 /** Of a row as it is in the file. */
@@ -121,8 +145,16 @@ function* rowsIn(table: string): Generator<unknown> {
   for (let at = table.indexOf("\n") + 1; at > 0; ) {
     const end = table.indexOf("\n", at);
     if (end < 0) return; // the closing brace
-    const [row] = Object.values(JSON.parse(`{${table.slice(at, table[end - 1] === "," ? end - 1 : end)}}`));
-    yield row;
+    yield JSON.parse(table.slice(valueAt(table, at), table[end - 1] === "," ? end - 1 : end));
     at = end + 1;
   }
+}
+
+const ROW_KEY = / {2}"(?:[^"\\]|\\.)*": /y;
+
+/** Where the row of a line begins: what stands before it is not parsed. */
+function valueAt(table: string, line: number): number {
+  ROW_KEY.lastIndex = line;
+  ROW_KEY.test(table);
+  return ROW_KEY.lastIndex;
 }

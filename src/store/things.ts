@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { STATE_VERSION, type State } from "../core/model/state.ts";
 import type { RawState } from "./migrations.ts";
+import { type Rows, rowChanges } from "./row-changes.ts";
 import { TABLES, type Table } from "./state-text.ts";
 
 /** One row of a table. */
@@ -63,15 +64,11 @@ export function changed(before: State, after: State): Writing {
   const texts = new Map<string, string>();
   const gone: string[] = [];
   for (const table of TABLES) {
-    const old: Readonly<Record<string, unknown>> = before[table];
-    const rows: Readonly<Record<string, unknown>> = after[table];
-    if (old === rows) continue;
-    for (const key in rows) {
-      const [was, row] = [old[key], rows[key]];
-      if (was !== row && JSON.stringify(was) !== JSON.stringify(row))
-        texts.set(fileNameOf(table, key), thingText(after, table, key, row));
-    }
-    for (const key in old) if (rows[key] === undefined) gone.push(fileNameOf(table, key));
+    const rows: Rows = after[table];
+    if (before[table] === rows) continue;
+    const changes = rowChanges(before[table], rows);
+    for (const key of changes.set) texts.set(fileNameOf(table, key), thingText(after, table, key, rows[key]));
+    gone.push(...changes.gone.map((key) => fileNameOf(table, key)));
   }
   return { texts, gone, aside: [] };
 }

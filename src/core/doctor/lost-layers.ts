@@ -25,7 +25,7 @@ export async function recordLostLayers(world: World): Promise<void> {
 
 function missingLayers(state: State): string[] {
   const named = [
-    ...[...allPointers(state)].map(({ layer }) => layer),
+    ...allPointers(state).map(({ layer }) => layer),
     ...Object.values(state.layers).flatMap(({ parent }) => (parent === null ? [] : [parent])),
   ];
   return [...new Set(named)].filter((id) => state.layers[id] === undefined);

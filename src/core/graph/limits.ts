@@ -4,9 +4,9 @@
  */
 
 import { EstratoError } from "../../errors.ts";
-import { compareTexts } from "../../order.ts";
+import { compareAges } from "../../order.ts";
 import type { Snapshot, State } from "../model/state.ts";
-import { chain, children, depth, pointersAt } from "./references.ts";
+import { chain, depth, eachPointer, type Pointer } from "./references.ts";
 
 /** Beyond so many layers each read of old data is felt, and people should hear of it. */
 const NOTE_LAYERS = 16;
@@ -34,25 +34,40 @@ export function requireRoomInChain(state: State, head: string, maxChain: number,
 
 /** What makes the chain shorter: waiting for what is deferred, deleting a snapshot, or starting afresh from a copy. */
 function wayOut(state: State, ids: readonly string[]): string {
-  const waiting = ids.slice(1).filter((id) => pointersAt(state, id).length === 0 && children(state, id).length === 1);
+  const { pointers, standing } = around(state, ids);
+  const waiting = ids.slice(1).filter((id) => pointers.get(id) === undefined && standing.get(id) === 1);
   if (waiting.length > 0)
     return `${waiting.length === 1 ? "One of them waits" : `${waiting.length} of them wait`} to be merged: stop what runs on them, and run 'estrato doctor --repair'.`;
-  const snapshot = oldestThatShortens(state, ids);
+  const lone = ids.filter((id) => standing.get(id) === 1).map((id) => pointers.get(id) ?? []);
+  const snapshot = oldestThatShortens(state, lone);
   if (snapshot !== null)
     return `Delete a snapshot that is no longer needed: estrato snapshot delete ${snapshotTarget(state, snapshot)}.`;
   return "Save a copy that stands on nothing (estrato image save), make an image of that file, and go on from it.";
 }
 
-/** The oldest unprotected snapshot whose deletion takes at least one layer out of this very chain. */
-function oldestThatShortens(state: State, ids: readonly string[]): Snapshot | null {
-  const lone = new Set<string>();
-  for (const id of ids) {
-    const [pointer, second] = pointersAt(state, id);
-    if (pointer?.kind === "snapshot" && second === undefined && children(state, id).length === 1) lone.add(pointer.id);
-  }
-  const candidates = Object.values(state.snapshots).filter((one) => lone.has(one.id) && !one.protected);
-  candidates.sort((a, b) => compareTexts(a.createdAt, b.createdAt));
-  return candidates[0] ?? null;
+/** Who points at these few layers, and how many stand on each: an index of all layers would cost as much as the rest. */
+function around(state: State, ids: readonly string[]) {
+  const wanted = new Set(ids);
+  const pointers = new Map<string, Pointer[]>();
+  const standing = new Map<string, number>();
+  eachPointer(state, (layer, kind, id) => {
+    if (wanted.has(layer)) pointers.set(layer, [...(pointers.get(layer) ?? []), { kind, id }]);
+  });
+  for (const { parent } of Object.values(state.layers))
+    if (parent !== null && wanted.has(parent)) standing.set(parent, (standing.get(parent) ?? 0) + 1);
+  return { pointers, standing };
+}
+
+/**
+ * The oldest unprotected snapshot whose deletion takes at least one layer out of this very chain. `lone`: the pointers
+ * at each layer that one other stands on.
+ */
+function oldestThatShortens(state: State, lone: readonly (readonly Pointer[])[]): Snapshot | null {
+  const ids = lone.flatMap(([pointer, second]) =>
+    pointer?.kind === "snapshot" && second === undefined ? [pointer.id] : [],
+  );
+  const candidates = ids.flatMap((id) => state.snapshots[id] ?? []).filter((one) => !one.protected);
+  return candidates.sort(compareAges)[0] ?? null;
 }
 
 /** As a person types it: INSTANCE/NAME, or the id where that would not find it. */

@@ -23,18 +23,25 @@ export interface LayerGraph {
 }
 
 /**
- * Every (pointer, layer) pair of the state, dangling ones included; in the order volumes, snapshots, images, backups,
+ * Every (layer, pointer) pair of the state, dangling ones included; in the order volumes, snapshots, images, backups,
  * instances.
  */
-export function* allPointers(state: State): Generator<{ readonly pointer: Pointer; readonly layer: string }> {
-  for (const { id, head } of Object.values(state.volumes)) yield { pointer: { kind: "volume", id }, layer: head };
+export function eachPointer(state: State, visit: (layer: string, kind: Pointer["kind"], id: string) => void): void {
+  for (const { id, head } of Object.values(state.volumes)) visit(head, "volume", id);
   for (const kind of ["snapshot", "image", "backup"] as const)
     for (const { id, disks } of Object.values(recordsWithDisks(state, kind)))
-      for (const { layer } of disks) yield { pointer: { kind, id }, layer };
+      for (const { layer } of disks) visit(layer, kind, id);
   for (const { id, madeOf } of Object.values(state.snapshots))
-    for (const { layer } of madeOf?.base?.disks ?? []) yield { pointer: { kind: "snapshot", id }, layer };
+    for (const { layer } of madeOf?.base?.disks ?? []) visit(layer, "snapshot", id);
   for (const { id, base } of Object.values(state.instances))
-    for (const { layer } of base?.disks ?? []) yield { pointer: { kind: "instance", id }, layer };
+    for (const { layer } of base?.disks ?? []) visit(layer, "instance", id);
+}
+
+/** The same as values. */
+export function allPointers(state: State): { readonly pointer: Pointer; readonly layer: string }[] {
+  const all: { readonly pointer: Pointer; readonly layer: string }[] = [];
+  eachPointer(state, (layer, kind, id) => all.push({ pointer: { kind, id }, layer }));
+  return all;
 }
 
 type WithDisks = { readonly id: string; readonly disks: readonly { readonly layer: string }[] };
@@ -48,7 +55,7 @@ export const layerGraph = oncePerState((state: State): LayerGraph => {
   const children = new Map<string, string[]>();
   const pointers = new Map<string, Pointer[]>();
   for (const { id, parent } of Object.values(state.layers)) if (parent !== null) push(children, parent, id);
-  for (const { pointer, layer } of allPointers(state)) push(pointers, layer, pointer);
+  eachPointer(state, (layer, kind, id) => push(pointers, layer, { kind, id }));
   return { children, pointers };
 });
 
@@ -63,7 +70,9 @@ export function children(state: State, layer: string): string[] {
 /** The things that point at this very layer (not at one above it). */
 export function pointersAt(state: State, layer: string): Pointer[] {
   if (Object.isFrozen(state)) return [...(layerGraph(state).pointers.get(layer) ?? [])];
-  return [...allPointers(state)].filter((entry) => entry.layer === layer).map(({ pointer }) => pointer);
+  return allPointers(state)
+    .filter((entry) => entry.layer === layer)
+    .map(({ pointer }) => pointer);
 }
 
 /** The layer and all it stands on, top to bottom; null where a layer is missing or the chain bites its own tail. */

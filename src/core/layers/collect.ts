@@ -6,7 +6,7 @@ import { wordsOf } from "../../system-answer.ts";
 import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
 import type { CollectFacts, Decision } from "../graph/decisions.ts";
-import { layerGraph } from "../graph/references.ts";
+import { eachPointer, layerGraph } from "../graph/references.ts";
 import type { State } from "../model/state.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { heldBack } from "./held-back.ts";
@@ -18,11 +18,15 @@ import { locksOn, outsidersNear, readFacts } from "./holders.ts";
  * (`settle` does it).
  */
 export function candidates(state: State): string[] {
-  const graph = layerGraph(state);
-  return Object.values(state.layers).flatMap((layer) => {
-    const standing = graph.children.get(layer.id)?.length ?? 0;
-    return graph.pointers.has(layer.id) || standing > (isBorrowedBackup(layer) ? 0 : 1) ? [] : [layer.id];
-  });
+  const pointedAt = new Set<string>();
+  eachPointer(state, (layer) => pointedAt.add(layer));
+  // Next to none in most states: only of them is it counted who stands on them.
+  const open = Object.values(state.layers).filter(({ id }) => !pointedAt.has(id));
+  if (open.length === 0) return [];
+  const { children } = layerGraph(state);
+  return open
+    .filter((layer) => (children.get(layer.id)?.length ?? 0) <= (isBorrowedBackup(layer) ? 0 : 1))
+    .map(({ id }) => id);
 }
 
 /**

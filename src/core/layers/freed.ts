@@ -48,8 +48,10 @@ export async function freedByDropping(
 ): Promise<FreedPlan> {
   const draft = structuredClone(state);
   drop(draft);
-  const left = new Set([...allPointers(draft)].map(({ pointer }) => pointer.id));
-  const gone = [...allPointers(state)].map(({ pointer }) => pointer).filter(({ id }) => !left.has(id));
+  const left = new Set(allPointers(draft).map(({ pointer }) => pointer.id));
+  const gone = allPointers(state)
+    .map(({ pointer }) => pointer)
+    .filter(({ id }) => !left.has(id));
   // A snapshot of two disks is two pairs, and one pointer.
   const pointers = [...new Map(gone.map((pointer) => [pointer.id, pointer])).values()];
   const before = new Set(candidates(state));

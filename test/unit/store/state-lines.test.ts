@@ -2,6 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
+import { isDraft, original } from "immer";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { passingRows } from "../../../src/core/model/passing.ts";
 import type { State } from "../../../src/core/model/state.ts";
@@ -10,6 +12,7 @@ import { openStore, type Store } from "../../../src/store/index.ts";
 import { changeOf } from "../../../src/store/state-change.ts";
 import { stateText, trustedState } from "../../../src/store/state-lines.ts";
 import { frozen, parseState, validState } from "../../../src/store/state-text.ts";
+import { changed } from "../../../src/store/things.ts";
 
 /** Names that are no names of members, and text that looks like the file's own. */
 const ODD = ["__proto__", "constructor", 'a": {', "line\nbreak\n }", "ü\u2028\ud83d\ude00", ""];
@@ -104,6 +107,46 @@ describe("a change", () => {
   ])("that would make a damaged %s is refused, with the place of it", (_, change, where) => {
     expect(() => changeOf(withKeypairs([]), "state.json", change)).toThrow(
       `state.json: a change that would damage it was refused: ${where}`,
+    );
+  });
+});
+
+describe("the text after changes", () => {
+  const names = fc.constantFrom(...ODD, "a", "b", "7", "10", "aa");
+  const edit = fc.record({ do: fc.constantFrom("set", "drop", "again", "other", "clear"), name: names });
+
+  it("is the one that is made anew, and the records are those of the rows that differ", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(names), fc.array(fc.array(edit, { maxLength: 4 }), { maxLength: 4 }), (first, all) => {
+        let state = trustedState(stateText(withKeypairs(first)));
+        for (const [round, edits] of all.entries()) {
+          const before = state;
+          state = changeOf(before, "here", ({ keypairs }) => {
+            for (const { do: what, name } of edits) {
+              const old = keypairs[name];
+              if (what === "clear") for (const key of Object.keys(keypairs)) delete keypairs[key];
+              if (what === "set") keypairs[name] = { ...withKeypairs(["k"]).keypairs.k, name } as never;
+              if (what === "other" && old !== undefined) old.owner = `${round}`;
+              if (what === "drop" || what === "again") delete keypairs[name];
+              if (what === "again" && old !== undefined)
+                keypairs[name] = isDraft(old) ? (original(old) as typeof old) : old;
+            }
+          }).state;
+          const anew = frozen({
+            ...state,
+            keypairs: Object.assign(Object.create(null), structuredClone(state.keypairs)),
+          });
+          expect(stateText(state)).toBe(stateText(anew));
+          expect(trustedState(stateText(state))).toEqual(state);
+          const { texts, gone, ...rest } = changed(before, state);
+          const slow = changed(before, anew);
+          expect({ texts: new Set(texts), gone: new Set(gone), ...rest }).toEqual({
+            ...slow,
+            texts: new Set(slow.texts),
+            gone: new Set(slow.gone),
+          });
+        }
+      }),
     );
   });
 });
