@@ -7,6 +7,8 @@ export interface RowChanges {
   readonly set: readonly string[];
   /** Keys of rows that are no more. */
   readonly gone: readonly string[];
+  /** Do the rows that both have come first, and in one order? */
+  readonly isInOrder: boolean;
 }
 
 const found = new WeakMap<Rows, { readonly before: Rows; readonly changes: RowChanges }>();
@@ -21,8 +23,19 @@ export function rowChanges(before: Rows, after: Rows): RowChanges {
   if (known?.before === before) return known.changes;
   const differs = (key: string) =>
     before[key] !== after[key] && JSON.stringify(before[key]) !== JSON.stringify(after[key]);
-  return {
-    set: Object.keys(after).filter(differs),
-    gone: Object.keys(before).filter((key) => after[key] === undefined),
-  };
+  return { set: Object.keys(after).filter(differs), ...orderChanges(before, after) };
+}
+
+/** Goes through both tables once. */
+export function orderChanges(before: Rows, after: Rows): Omit<RowChanges, "set"> {
+  const [old, keys] = [Object.keys(before), Object.keys(after)];
+  const gone: string[] = [];
+  let isInOrder = true;
+  let at = 0;
+  for (const key of old) {
+    if (keys[at] === key) at += 1;
+    else if (after[key] === undefined) gone.push(key);
+    else isInOrder = false;
+  }
+  return { gone, isInOrder };
 }

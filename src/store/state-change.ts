@@ -3,7 +3,7 @@ import { current, isDraft } from "immer";
 import type * as v from "valibot";
 import { drafts } from "../core/model/drafts.ts";
 import { type State, stateSchema } from "../core/model/state.ts";
-import { knowRowChanges, type Rows } from "./row-changes.ts";
+import { knowRowChanges, orderChanges, type Rows } from "./row-changes.ts";
 import { keepLines, readBack, rowText } from "./state-lines.ts";
 import { bareRow, faultOf, frozen, refusedChange, TABLES, type Table } from "./state-text.ts";
 
@@ -63,18 +63,15 @@ function checkedTable(before: Rows, after: Rows, name: Table, where: string): Ro
   const schema: v.GenericSchema = stateSchema.entries[name].value;
   const made = ownTable(after);
   const set: string[] = [];
-  let kept = 0;
   for (const key in made) {
     const [old, row] = [before[key], made[key]];
-    if (old !== undefined) kept += 1;
     if (row === old && row !== undefined) continue;
     made[key] = checkedRow(old, row, schema, (fault) => refusedChange(where, `${name}.${key}.${fault}`));
     if (made[key] !== old) set.push(key);
   }
-  const keys = Object.keys(before);
-  const gone = keys.length === kept ? [] : keys.filter((key) => made[key] === undefined);
-  if (set.length === 0 && gone.length === 0) return before;
-  knowRowChanges(before, made, { set, gone });
+  const changes = { set, ...orderChanges(before, made) };
+  if (set.length === 0 && changes.gone.length === 0) return before;
+  knowRowChanges(before, made, changes);
   keepLines(before, made);
   return Object.freeze(made);
 }

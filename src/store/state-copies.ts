@@ -14,12 +14,12 @@ export interface GoodCopy<T> {
 }
 
 /**
- * Copies the state that was just stored and drops the oldest beyond the five newest. The state lock is held.
- * A copy, no hard link: whoever damages state.json in place must not damage its copy with it. Named by the number of
- * the write, which alone says the order (clocks go back), and by `now` for people. Not fsynced: state.json is, and a
- * copy torn by a power cut is passed over.
+ * Copies the state that was just stored, and returns the paths of the oldest beyond the five newest, which are to go.
+ * The state lock is held. A copy, no hard link: whoever damages state.json in place must not damage its copy with it.
+ * Named by the number of the write, which alone says the order (clocks go back), and by `now` for people. Not fsynced:
+ * state.json is, and a copy torn by a power cut is passed over.
  */
-export function keepCopy(stateFile: string, folder: string, number: number, now: Date): void {
+export function keepCopy(stateFile: string, folder: string, number: number, now: Date): string[] {
   const kept = copiesIn(folder);
   const time = now.toISOString().replaceAll(/[-:.]/g, "");
   const path = join(folder, `${String(number).padStart(12, "0")}-${time}.json`);
@@ -28,9 +28,9 @@ export function keepCopy(stateFile: string, folder: string, number: number, now:
   } catch {
     // The update itself is stored and durable: to call it failed now would be the lie. The next update copies again.
     discard(path);
-    return;
+    return [];
   }
-  for (const name of kept.slice(0, Math.max(0, kept.length + 1 - KEPT))) discard(join(folder, name));
+  return kept.slice(0, Math.max(0, kept.length + 1 - KEPT)).map((name) => join(folder, name));
 }
 
 /** Whether anything was ever copied: if so, a missing state.json is a loss and no first use. */

@@ -21,24 +21,42 @@ export function readBack(value: unknown): unknown {
 
 /** The text of a whole state. */
 export function stateText(state: State): string {
-  const parts = Object.entries(state).map(([key, value]) => {
-    const text = isTable(key) ? tableText(state[key]) : JSON.stringify(value);
-    return text === undefined ? [] : [` ${JSON.stringify(key)}: ${text}`];
-  });
-  return `{\n${parts.flat().join(",\n")}\n}\n`;
+  return statePieces(state).join("");
 }
 
-function tableText(table: Rows): string {
+/** The same as it is written: of megabytes, each text that is put together for it is another copy of them. */
+export function stateBytes(state: State): Buffer {
+  const pieces = statePieces(state);
+  const bytes = Buffer.allocUnsafe(pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0));
+  let end = 0;
+  for (const piece of pieces) end += bytes.write(piece, end);
+  return bytes;
+}
+
+function statePieces(state: State): string[] {
+  const pieces: string[] = [];
+  for (const [key, value] of Object.entries(state)) {
+    const said = isTable(key) ? tablePieces(state[key]) : [JSON.stringify(value)];
+    if (said[0] === undefined) continue;
+    pieces.push(pieces.length === 0 ? "{\n" : ",\n", ` ${JSON.stringify(key)}: `, ...said);
+  }
+  return [...pieces, "\n}\n"];
+}
+
+/** Of tables that were made of others: most of it is theirs. */
+const piecesOf = new WeakMap<Rows, readonly string[]>();
+
+function tablePieces(table: Rows): readonly string[] {
   const known = texts.get(table);
-  if (known !== undefined) return known;
-  return joined(Object.entries(table).map(([key, row]) => line(key, row)));
+  if (known !== undefined) return [known];
+  return piecesOf.get(table) ?? [joined(Object.entries(table).map(([key, row]) => line(key, row))).join("")];
 }
 
 /** Makes the text of a table of which most is as in the one before: what was not changed is not looked at. */
 export function keepLines(before: Rows, after: Rows): void {
-  const text = texts.get(before);
-  if (text === undefined || text === "{}" || !isInOrder(before, after)) return;
-  const { set, gone } = rowChanges(before, after);
+  const text = texts.get(before) ?? piecesOf.get(before)?.join("");
+  const { set, gone, isInOrder } = rowChanges(before, after);
+  if (text === undefined || text === "{}" || !isInOrder) return;
   const body = text.slice("{\n".length, -"\n }".length);
   const places = [...set, ...gone].flatMap((key) => {
     const at = before[key] === undefined ? -1 : lineAt(body, key);
@@ -54,19 +72,7 @@ export function keepLines(before: Rows, after: Rows): void {
   }
   if (from < body.length) lines.push(body.slice(from));
   for (const key of set) if (before[key] === undefined) lines.push(line(key, after[key]));
-  texts.set(after, joined(lines));
-}
-
-/** Do the rows that both have come first, and in one order? */
-function isInOrder(before: Rows, after: Rows): boolean {
-  const keys = Object.keys(before);
-  let at = 0;
-  for (const key in after) {
-    while (at < keys.length && keys[at] !== key && !((keys[at] as string) in after)) at += 1;
-    if (at < keys.length && keys[at] !== key) return false;
-    at += 1;
-  }
-  return true;
+  piecesOf.set(after, joined(lines));
 }
 
 /** Where the line of a row begins that is in the text. */
@@ -75,8 +81,10 @@ function lineAt(body: string, key: string): number {
   return body.startsWith(begin) ? 0 : body.indexOf(`\n${begin}`) + 1;
 }
 
-function joined(lines: readonly string[]): string {
-  return lines.length === 0 ? "{}" : `{\n${lines.join(",\n")}\n }`;
+function joined(lines: readonly string[]): string[] {
+  return lines.length === 0
+    ? ["{}"]
+    : ["{\n", ...lines.flatMap((one, index) => (index > 0 ? [",\n", one] : [one])), "\n }"];
 }
 
 function line(key: string, row: unknown): string {

@@ -1,11 +1,12 @@
 /** Puts a state in the place of the one before: state.json first, then its copy, then the records of things. */
 import { existsSync, readdirSync } from "node:fs";
+import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { STATE_VERSION, type State } from "../core/model/state.ts";
 import { discard, removeAbandoned, writeDurably } from "./durable-file.ts";
 import type { PathsInStore } from "./paths.ts";
 import { keepCopy, newestNumber } from "./state-copies.ts";
-import { stateText } from "./state-lines.ts";
+import { stateBytes } from "./state-lines.ts";
 import type { StoredState } from "./state-reading.ts";
 import { changed, headerText, inStep, isComplete, keptIn, type Writing } from "./things.ts";
 import { readFiles, readHeader, writeFiles } from "./things-folder.ts";
@@ -42,12 +43,15 @@ export function stateWriting(paths: PathsInStore, now: () => Date): StateWriting
       const counted = [before?.state.writes ?? 0, header?.writes ?? 0, newestNumber(paths.copiesFolder)];
       const writes = 1 + Math.max(...counted);
       const state: State = Object.freeze({ ...changedState, writes });
-      const bytes = Buffer.from(stateText(state));
+      const bytes = stateBytes(state);
       removeLeftovers(paths.home);
       writeDurably(paths.stateFile, bytes);
-      keepCopy(paths.stateFile, paths.copiesFolder, writes, now());
+      const tooMany = keepCopy(paths.stateFile, paths.copiesFolder, writes, now());
       const isInStep = header?.version === state.version && header.writes === before?.state.writes;
-      await keepThings(isInStep && before.isStored ? changed(before.state, state) : null, state, bytes);
+      await Promise.all([
+        keepThings(isInStep && before.isStored ? changed(before.state, state) : null, state, bytes),
+        ...tooMany.map((path) => unlink(path).catch(() => undefined)), // of megabytes it takes a while
+      ]);
       return state;
     },
 

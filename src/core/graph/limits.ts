@@ -38,36 +38,33 @@ function wayOut(state: State, ids: readonly string[]): string {
   const waiting = ids.slice(1).filter((id) => pointers.get(id) === undefined && standing.get(id) === 1);
   if (waiting.length > 0)
     return `${waiting.length === 1 ? "One of them waits" : `${waiting.length} of them wait`} to be merged: stop what runs on them, and run 'estrato doctor --repair'.`;
-  const lone = ids.filter((id) => standing.get(id) === 1).map((id) => pointers.get(id) ?? []);
-  const snapshot = oldestThatShortens(state, lone);
+  const alone = ids.filter((id) => standing.get(id) === 1).flatMap((id) => pointers.get(id) ?? []);
+  const snapshot = oldestOf(state, alone);
   if (snapshot !== null)
     return `Delete a snapshot that is no longer needed: estrato snapshot delete ${snapshotTarget(state, snapshot)}.`;
   return "Save a copy that stands on nothing (estrato image save), make an image of that file, and go on from it.";
 }
 
-/** Who points at these few layers, and how many stand on each: an index of all layers would cost as much as the rest. */
+/**
+ * Of these few layers who points at them (null: several do), and how many stand on each. An index of all layers would
+ * cost as much as all else that a snapshot takes.
+ */
 function around(state: State, ids: readonly string[]) {
   const wanted = new Set(ids);
-  const pointers = new Map<string, Pointer[]>();
+  const pointers = new Map<string, Pointer | null>();
   const standing = new Map<string, number>();
   eachPointer(state, (layer, kind, id) => {
-    if (wanted.has(layer)) pointers.set(layer, [...(pointers.get(layer) ?? []), { kind, id }]);
+    if (wanted.has(layer)) pointers.set(layer, pointers.has(layer) ? null : { kind, id });
   });
   for (const { parent } of Object.values(state.layers))
     if (parent !== null && wanted.has(parent)) standing.set(parent, (standing.get(parent) ?? 0) + 1);
   return { pointers, standing };
 }
 
-/**
- * The oldest unprotected snapshot whose deletion takes at least one layer out of this very chain. `lone`: the pointers
- * at each layer that one other stands on.
- */
-function oldestThatShortens(state: State, lone: readonly (readonly Pointer[])[]): Snapshot | null {
-  const ids = lone.flatMap(([pointer, second]) =>
-    pointer?.kind === "snapshot" && second === undefined ? [pointer.id] : [],
-  );
-  const candidates = ids.flatMap((id) => state.snapshots[id] ?? []).filter((one) => !one.protected);
-  return candidates.sort(compareAges)[0] ?? null;
+/** The oldest unprotected snapshot among these: with one that alone points at a layer, the layer goes. */
+function oldestOf(state: State, pointers: readonly Pointer[]): Snapshot | null {
+  const snapshots = pointers.flatMap(({ kind, id }) => (kind === "snapshot" ? (state.snapshots[id] ?? []) : []));
+  return snapshots.filter((one) => !one.protected).sort(compareAges)[0] ?? null;
 }
 
 /** As a person types it: INSTANCE/NAME, or the id where that would not find it. */
