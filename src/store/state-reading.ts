@@ -1,5 +1,4 @@
 /** state.json as its readers get it: whole, the newest that was stored, and the same for all who read it again. */
-import { isAscii } from "node:buffer";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { State } from "../core/model/state.ts";
@@ -100,7 +99,7 @@ export function stateReading(paths: PathsInStore, migrations: Migrations): State
 
   /** What we wrote ourselves, and nobody touched since, is known to be good. */
   function storedIn(bytes: Buffer, header: Header | null): StoredState {
-    const text = isAscii(bytes) ? bytes.toString("latin1") : bytes.toString("utf8"); // of megabytes, half the time
+    const text = bytes.toString("utf8");
     if (header !== null && isTextOf(header, bytes)) return { state: trustedState(text), isStored: true, older: null };
     const raw = parseRaw(text, paths.stateFile);
     const version = versionOf(raw, paths.stateFile);
