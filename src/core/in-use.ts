@@ -4,6 +4,7 @@
  * other stores hold, what others are told of shared images, the journal, and the kept copies of the state.
  */
 import { EstratoError } from "../errors.ts";
+import { severalAtOnce } from "../several-at-once.ts";
 import { copyFiles } from "./firmware.ts";
 import { keptDefinition, keptName } from "./instances/kept-definition.ts";
 import type { DomainStatus } from "./model/host.ts";
@@ -125,9 +126,10 @@ async function namedByHeaders(world: World, read: ChainReader, domains: readonly
   const namers: Namers = { files: new Map(), blind: [] };
   const doubt = await world.store.doubt();
   if (doubt !== null) namers.blind.push({ by: "copy", id: doubt, name: `what the state lacks by ${doubt}` });
-  for (const status of domains) {
-    const disks = definitionsOf(status).flatMap((one) => one.disks);
-    for (const chain of await chainsOfDisks(read, disks)) addChain(namers, chain, userOf(status));
+  const disksOf = (status: DomainStatus) => definitionsOf(status).flatMap(({ disks }) => disks);
+  const chains = await severalAtOnce(domains, (status) => chainsOfDisks(read, disksOf(status)));
+  for (const [index, status] of domains.entries()) {
+    for (const chain of chains[index] ?? []) addChain(namers, chain, userOf(status));
     if (status.live === null) continue;
     try {
       for (const { chain } of await world.host.qemuDisks(status.uuid))
@@ -151,9 +153,10 @@ async function namedByStrangers(
 ): Promise<Namers> {
   const namers: Namers = { files: new Map(), blind: [] };
   inOthers.catch(() => undefined); // while we read headers
-  for (const status of domains) {
+  const chains = await severalAtOnce(domains, (status) => chainsOfDisks(read, strangeDisks(state, status)));
+  for (const [index, status] of domains.entries()) {
     const user = userOf(status);
-    for (const chain of await chainsOfDisks(read, strangeDisks(state, status))) {
+    for (const chain of chains[index] ?? []) {
       const named = { ...user, name: `${user.name} ${chain.disk}` };
       // By whom is told better than by which of his files.
       if (chain.files === null) namers.blind.push(named);

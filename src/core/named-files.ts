@@ -3,6 +3,7 @@
  * list of them, for all who ask before a file is moved, taken in or removed; read without a process.
  */
 import { EstratoError } from "../errors.ts";
+import { severalAtOnce } from "../several-at-once.ts";
 import { volumesOf } from "./instances/volumes-of.ts";
 import {
   type ChainFile,
@@ -99,15 +100,17 @@ export async function chainsInFolder(
   except: ReadonlySet<string> = new Set(),
   read: ChainReader = chainReader(world),
 ): Promise<NamedChain[]> {
-  const chains: NamedChain[] = [];
-  for (const name of await world.host.listFolder(folder)) {
-    const top = `${folder}/${name}`;
-    const isImage = name.endsWith(".qcow2");
-    if (except.has(top) || (!isImage && !(await world.host.fileInfo(top))?.isRegularFile)) continue;
-    const files = await read(top, "qcow2", isImage);
-    chains.push({ top, disk: top, files: files?.slice(1) ?? null });
-  }
-  return chains;
+  const tops = (await world.host.listFolder(folder)).map((name) => `${folder}/${name}`);
+  const chains = await severalAtOnce(
+    tops.filter((top) => !except.has(top)),
+    async (top): Promise<NamedChain[]> => {
+      const isImage = top.endsWith(".qcow2");
+      if (!isImage && !(await world.host.fileInfo(top))?.isRegularFile) return [];
+      const files = await read(top, "qcow2", isImage);
+      return [{ top, disk: top, files: files?.slice(1) ?? null }];
+    },
+  );
+  return chains.flat();
 }
 
 /**
@@ -117,11 +120,13 @@ export async function chainsInFolder(
 export async function chainsInOtherStores(world: World, read: ChainReader): Promise<NamedChain[]> {
   const chains: NamedChain[] = [];
   for (const home of await storesOfUsers(world)) {
-    for (const name of await world.host.listFolder(`${home}/layers`).catch(() => [])) {
+    const names = await world.host.listFolder(`${home}/layers`).catch(() => []);
+    const found = await severalAtOnce(names, async (name) => {
       const top = `${home}/layers/${name}`;
       const files = name.endsWith(".qcow2") ? await read(top, "qcow2") : [];
-      if (files !== null) chains.push({ top, disk: top, files: files.slice(1) });
-    }
+      return files === null ? [] : [{ top, disk: top, files: files.slice(1) }];
+    });
+    chains.push(...found.flat());
   }
   return chains;
 }

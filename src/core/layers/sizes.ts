@@ -2,6 +2,7 @@
  * What the collector and the accounting must know of the machine: who holds which layer, and how many bytes lie where.
  */
 import { EstratoError } from "../../errors.ts";
+import { severalAtOnce } from "../../several-at-once.ts";
 import { imageOf } from "../graph/files.ts";
 import type { Extent } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -17,25 +18,20 @@ export interface LayerSizes {
   readonly unread: ReadonlySet<string>;
 }
 
-const AT_ONCE = 4;
-
 /** Reads allocation and extents of these layers. A file that is missing, or borrowed, counts as empty. */
 export async function readSizes(world: World, layers: readonly Layer[]): Promise<LayerSizes> {
   const bytes = new Map<string, number>();
   const extents = new Map<string, readonly Extent[]>();
   const unread = new Set<string>();
-  const queue = layers.filter(({ borrowed }) => borrowed === undefined);
-  const worker = async () => {
-    for (let layer = queue.pop(); layer !== undefined; layer = queue.pop()) {
-      const file = await world.host.fileInfo(layer.file);
-      if (file === null) continue;
-      bytes.set(layer.id, file.allocatedBytes);
-      const found = await readExtents(world, layer);
-      if (found === null) unread.add(layer.id);
-      else extents.set(layer.id, found);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const own = layers.filter(({ borrowed }) => borrowed === undefined);
+  await severalAtOnce(own, async (layer) => {
+    const file = await world.host.fileInfo(layer.file);
+    if (file === null) return;
+    bytes.set(layer.id, file.allocatedBytes);
+    const found = await readExtents(world, layer);
+    if (found === null) unread.add(layer.id);
+    else extents.set(layer.id, found);
+  });
   return { fileBytes: (layer) => bytes.get(layer) ?? 0, extents: (layer) => extents.get(layer) ?? [], unread };
 }
 
