@@ -18,8 +18,15 @@ export async function withLocks<T>(
   body: (locks: HeldLocks) => Promise<T>,
   options: { readonly evenIfBroken?: boolean } = {},
 ): Promise<T> {
-  if (!world.dryRun && !world.inCompany) await clearUp(world);
-  const locks = await lock(world, names);
+  const isAlone = !world.dryRun && !world.inCompany;
+  if (isAlone) await recoverAll(world);
+  const clearing = isAlone ? clearAbandoned(world) : null; // while the locks are taken
+  let locks: HeldLocks;
+  try {
+    locks = await lock(world, names);
+  } finally {
+    await clearing;
+  }
   let result: T;
   try {
     if (!world.dryRun) await recoverFirst(world, locks, options.evenIfBroken ?? false);
@@ -38,14 +45,10 @@ export async function withLocks<T>(
  * of them is quicker, too.
  */
 export async function sideBySide(world: World, work: (within: World) => Promise<void>): Promise<void> {
-  await clearUp(world);
-  await work({ ...world, inCompany: true });
-  await collectAfter(world);
-}
-
-async function clearUp(world: World): Promise<void> {
   await recoverAll(world);
   await clearAbandoned(world);
+  await work({ ...world, inCompany: true });
+  await collectAfter(world);
 }
 
 async function collectAfter(world: World): Promise<void> {
