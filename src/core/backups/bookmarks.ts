@@ -2,6 +2,7 @@
  * Bookmarks: the frozen layers that an instance's newest backup in a target was taken from, on which an incremental one
  * builds.
  */
+import { asRead } from "../model/drafts.ts";
 import type { Bookmark, State } from "../model/state.ts";
 
 /** The bookmark of an instance in a target; null where the next backup must be full. */
@@ -15,7 +16,7 @@ export function bookmarkOf(state: State, instance: string, target: string): Book
  * collector's. Idempotent.
  */
 export function dropBookmarks(draft: State, instance: string, target: string | null = null): void {
-  for (const one of Object.values(draft.bookmarks)) {
+  for (const one of Object.values(asRead(draft.bookmarks))) {
     if (one.instance === instance && (target === null || one.target === target)) delete draft.bookmarks[one.id];
   }
 }

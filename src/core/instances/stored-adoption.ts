@@ -1,7 +1,9 @@
 /** A guest that is taken in, as the state has it: stored, made this store's, and forgotten again. */
+
 import { isDeepStrictEqual } from "node:util";
 import { EstratoError } from "../../errors.ts";
 import { chain, children, pointersAt } from "../graph/references.ts";
+import { asRead } from "../model/drafts.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
 import { perform } from "../operations/steps.ts";
@@ -31,7 +33,7 @@ export async function storeAdoption(
     });
   for (;;) {
     const strangers = await world.store.update((now) => {
-      const others = Object.values(now.layers).filter(({ id, foreign }) => foreign !== null && !seen.has(id));
+      const others = Object.values(asRead(now.layers)).filter(({ id, foreign }) => foreign !== null && !seen.has(id));
       if (others.length > 0) return others;
       const same = touched.every((id) => !seen.has(id) || isDeepStrictEqual(before.layers[id], now.layers[id]));
       if (!same) throw again();

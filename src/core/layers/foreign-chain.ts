@@ -3,8 +3,10 @@
  * what the definition says, and put into the graph. A file is known by what it is, not by its name (DESIGN.md,
  * invariant 10).
  */
+
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
+import { asRead } from "../model/drafts.ts";
 import type { ChainFile, DomainDisk } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -192,7 +194,7 @@ function unrecorded(draft: State, files: readonly ForeignFile[], known: Readonly
 type Refuse = (why: string, hint: string) => EstratoError;
 
 function freezeBelow(draft: State, layer: Layer, file: ForeignFile, mayFreeze: string | null, refuse: Refuse): void {
-  const writer = Object.values(draft.volumes).find(({ head }) => head === layer.id);
+  const writer = Object.values(asRead(draft.volumes)).find(({ head }) => head === layer.id);
   if (layer.foreign !== null) {
     layer.foreign.template ??= file.foreign.template;
     layer.frozen = true;

@@ -11,7 +11,7 @@ import { type Effects, mergeEffects } from "../graph/effects.ts";
 import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import type { Action } from "../model/action.ts";
-import { withChange } from "../model/drafts.ts";
+import { changeRows, withChange } from "../model/drafts.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import { givingUpSchema } from "../model/journal-data.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -166,7 +166,13 @@ async function markBusy(world: World, decided: State, layer: string, effects: Ef
 async function recordMerge(world: World, effects: Effects, mark: string): Promise<void> {
   await world.store.update((draft) => {
     effects.after(draft);
-    for (const layer of Object.values(draft.layers)) if (layer.busy === mark) layer.busy = null;
+    changeRows(
+      draft.layers,
+      ({ busy }) => busy === mark,
+      (layer) => {
+        layer.busy = null;
+      },
+    );
   });
 }
 

@@ -13,6 +13,15 @@ export function withChange(state: State, change: (draft: State) => void): State 
 }
 
 /** What a draft holds now, for who goes through all of it: each part of a draft that is looked at is made a draft. */
-export function asRead(state: State): State {
-  return isDraft(state) ? current(state) : state;
+export function asRead<T>(value: T): T {
+  return isDraft(value) ? current(value) : value;
+}
+
+/** Changes the rows of a draft's table that match, and looks at the others as they are. */
+export function changeRows<Row>(
+  table: Record<string, Row>,
+  matches: (row: Readonly<Row>) => boolean,
+  change: (row: Row) => void,
+): void {
+  for (const [key, row] of Object.entries(asRead(table))) if (matches(row)) change(table[key] as Row);
 }

@@ -1,6 +1,7 @@
 /**
  * Another user's files become copies of ours under what stands on them: nothing above moves but a name in a header.
  */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { unmarkBorrowed } from "../graph/borrowed.ts";
@@ -9,6 +10,7 @@ import { freeze, redefining, relinked } from "../graph/effects.ts";
 import { children, descendants, standingOn } from "../graph/references.ts";
 import { holdersOver } from "../layers/holders.ts";
 import type { Action } from "../model/action.ts";
+import { changeRows } from "../model/drafts.ts";
 import { givingUpSchema } from "../model/journal-data.ts";
 import { type Layer, recordSchemas, type State } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
@@ -168,6 +170,12 @@ async function undo(world: World, locks: HeldLocks, state: State, { standing, la
   const gone = layers.flatMap(({ file }) => [`${file}.part`, file]);
   await perform(world, locks, [...frozen, ...gone.map((path): Action => ({ do: "unlink", path }))]);
   await world.store.update((draft) => {
-    for (const layer of Object.values(draft.layers)) if (layer.busy === mark) layer.busy = null;
+    changeRows(
+      draft.layers,
+      ({ busy }) => busy === mark,
+      (layer) => {
+        layer.busy = null;
+      },
+    );
   });
 }

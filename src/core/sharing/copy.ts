@@ -1,7 +1,9 @@
 /** Taking somebody else's image by copy: what is made of it stands on copies of his files (copied-files.ts). */
+
 import * as v from "valibot";
 import { dropImport } from "../backups/import.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
+import { changeRows } from "../model/drafts.ts";
 import type { Image, Layer } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
@@ -107,11 +109,21 @@ async function record(world: World, { image, layers }: CopyData): Promise<void> 
 /** What was made says whose image it is of, as where it stands on his files. Repeatable. */
 async function forget(world: World, { image, layers, lent }: CopyData): Promise<void> {
   await world.store.update((draft) => {
-    for (const one of Object.values(draft.instances)) {
-      if (one.image === image.id) one.image = lent;
-      if (one.base?.image === image.id) one.base = { ...one.base, image: lent, name: image.source.name };
-    }
-    for (const one of Object.values(draft.volumes)) if (one.sourceImage === image.id) one.sourceImage = lent;
+    changeRows(
+      draft.instances,
+      (one) => one.image === image.id || one.base?.image === image.id,
+      (one) => {
+        if (one.image === image.id) one.image = lent;
+        if (one.base?.image === image.id) one.base = { ...one.base, image: lent, name: image.source.name };
+      },
+    );
+    changeRows(
+      draft.volumes,
+      ({ sourceImage }) => sourceImage === image.id,
+      (one) => {
+        one.sourceImage = lent;
+      },
+    );
   });
   await dropImport(world, { image, layers });
 }

@@ -1,6 +1,8 @@
 /** Forgetting snapshots: the pointers go, the layers are the collector's. */
+
 import { unlinkCopiesOf } from "../firmware.ts";
 import type { Action } from "../model/action.ts";
+import { changeRows } from "../model/drafts.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
@@ -10,13 +12,21 @@ import type { World } from "../ports.ts";
 export function dropSnapshots(draft: State, ids: readonly string[]): void {
   for (const id of ids) {
     const parent = draft.snapshots[id]?.parent ?? null;
-    for (const other of Object.values(draft.snapshots)) {
-      if (other.parent === id) other.parent = parent;
-    }
-    for (const instance of Object.values(draft.instances)) {
-      if (instance.current === id) instance.current = parent;
-      if (instance.undo === id) instance.undo = null;
-    }
+    changeRows(
+      draft.snapshots,
+      (other) => other.parent === id,
+      (other) => {
+        other.parent = parent;
+      },
+    );
+    changeRows(
+      draft.instances,
+      ({ current, undo }) => current === id || undo === id,
+      (instance) => {
+        if (instance.current === id) instance.current = parent;
+        if (instance.undo === id) instance.undo = null;
+      },
+    );
     delete draft.snapshots[id];
   }
 }

@@ -1,4 +1,5 @@
 /** `volume create`: an empty disk, or a new head on a layer of a snapshot or an image. Moves no data. */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
@@ -15,6 +16,7 @@ import {
 } from "../layers/heads.ts";
 import { defineSecret, forgetSecret } from "../layers/secrets.ts";
 import type { Action } from "../model/action.ts";
+import { asRead } from "../model/drafts.ts";
 import type { State, Volume } from "../model/state.ts";
 import { requireFree, requireName } from "../names.ts";
 import { run } from "../operations/operation.ts";
@@ -173,7 +175,7 @@ function createVolumeSteps(
       title: "Record the volume and its layer",
       run: async () => {
         await storeVolumes(world, [made], what, (draft) => {
-          const others = Object.values(draft.volumes).filter((one) => one.id !== made.volume.id);
+          const others = Object.values(asRead(draft.volumes)).filter((one) => one.id !== made.volume.id);
           requireFree(
             "volume",
             made.volume.name ?? "",

@@ -2,7 +2,9 @@
  * Which target is it? Its marker says so; the store remembers those that have held its backups, and takes no other for
  * one of them.
  */
+
 import { EstratoError } from "../../../errors.ts";
+import { changeRows } from "../../model/drafts.ts";
 import type { State } from "../../model/state.ts";
 import type { World } from "../../ports.ts";
 import { openTarget } from "./open.ts";
@@ -177,5 +179,11 @@ async function aliases(world: World, state: State, name: string): Promise<string
 /** What was remembered of it by its old path. What still reads from it has its files' paths, and keeps them. */
 function moveTarget(draft: State, old: string, name: string): void {
   delete draft.targets[old];
-  for (const bookmark of Object.values(draft.bookmarks)) if (bookmark.target === old) bookmark.target = name;
+  changeRows(
+    draft.bookmarks,
+    ({ target }) => target === old,
+    (bookmark) => {
+      bookmark.target = name;
+    },
+  );
 }
