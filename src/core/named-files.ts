@@ -81,13 +81,14 @@ export async function chainsOfDisks(read: ChainReader, disks: readonly DomainDis
   return chains;
 }
 
-/** All disks that a domain's definitions name but what the state says of its volumes. */
+/** All disks that a domain's definitions name but what the state says of its volumes, and its seed that we wrote. */
 export function strangeDisks(state: State, status: DomainStatus): DomainDisk[] {
   const volumes = volumesOf(state, status.uuid);
   const own = new Map([...volumes].map(([device, { head }]) => [device, state.layers[head]?.file]));
+  const seed = state.instances[status.uuid]?.seed;
   return definitionsOf(status)
     .flatMap(({ disks }) => disks)
-    .filter(({ device, source }) => source !== null && own.get(device) !== source);
+    .filter(({ device, source }) => source !== null && source !== seed && own.get(device) !== source);
 }
 
 /**

@@ -112,14 +112,17 @@ const LINES = {
   "completion of a snapshot": ["__complete", "snapshot", "show", ""],
 };
 const CREATE = "snapshot create -q";
+const DELETE = "snapshot delete -q";
 
 let made = 0;
 
 function line({ build, home, first }, name) {
   // By the environment: completion did not always look for --store in the line that it completes.
-  if (name !== CREATE) return build.estratoAt(home, ...LINES[name]);
+  if (LINES[name] !== undefined) return build.estratoAt(home, ...LINES[name]);
+  const estrato = (...words) => build.estrato("--store", home, "snapshot", ...words, "-q");
   made += 1;
-  return build.estrato("--store", home, "snapshot", "create", first, `n${made}`, "-q");
+  const created = estrato("create", first, `n${made}`);
+  return name === CREATE ? created : estrato("delete", `${first}/n${made}`);
 }
 
 export function scale(tools) {
@@ -143,7 +146,7 @@ export function scale(tools) {
       row(`${name}, ${count} snapshots`, of(t, "large"), against, of(t, "small"), aims[name] ?? "");
     }
   };
-  const later = ["snapshot list -c name", CREATE, "instance list", "completion of a snapshot"];
+  const later = ["snapshot list -c name", CREATE, DELETE, "instance list", "completion of a snapshot"];
   const few = Object.fromEntries(later.map((name) => [name, {}]));
   /** On a libvirt that has next to nothing either: before the large store is made, and when it has gone. */
   const lookAtFew = () => {
