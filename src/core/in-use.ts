@@ -58,9 +58,12 @@ export async function filesInUse(world: World, state: State, willAsk?: "outsider
   const inOthers = once(() => chainsInOtherStores(world, read));
   if (willAsk === "outsiders") inOthers().catch(() => undefined); // thrown where it is asked for
   const domains = [...(await world.host.domainStatuses()).values()];
-  const known = new Map<string, User[]>();
-  for (const [path, user] of namedByState(world, state)) add(known, path, user);
-  for (const status of domains) for (const path of pathsNamedBy(status)) add(known, path, userOf(status));
+  const named = once(async () => {
+    const known = new Map<string, User[]>();
+    for (const [path, user] of namedByState(world, state)) add(known, path, user);
+    for (const status of domains) for (const path of pathsNamedBy(status)) add(known, path, userOf(status));
+    return known;
+  });
   const texts = once(async () => [
     ...domains.flatMap(textsOf),
     ...(await keptDefinitions(world, state)),
@@ -70,14 +73,15 @@ export async function filesInUse(world: World, state: State, willAsk?: "outsider
   const strangers = once(() => namedByStrangers(world, read, state, domains, inOthers()));
   const naming = async (path: string) =>
     unique([
-      ...(known.get(path) ?? []),
+      ...((await named()).get(path) ?? []),
       ...(await texts()).filter(({ text }) => mentions(text, path)).map(({ user }) => user),
     ]);
   const inHeaders = async (path: string) => namersOf(await headers(), path, await identityAt(world, path));
   return {
     naming,
     users: async (path) => unique([...(await naming(path)), ...(await inHeaders(path))]),
-    isNamed: async (path) => known.has(path) || (await naming(path)).length > 0 || (await inHeaders(path)).length > 0,
+    isNamed: async (path) =>
+      (await named()).has(path) || (await naming(path)).length > 0 || (await inHeaders(path)).length > 0,
     outsiders: async (path) => unique(namersOf(await strangers(), path, await identityAt(world, path))),
   };
 }

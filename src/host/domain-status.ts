@@ -65,28 +65,37 @@ interface Census {
   readonly checkpoints: ReadonlySet<string>;
 }
 
+const thoseWith = (flag: string) => ["list", "--all", `--${flag}`, "--uuid"];
+const ARE_OFF = thoseWith("state-shutoff");
+
+const setOf = (answer: VirshAnswer | undefined) => new Set(linesOf(textOf(answer)).map((line) => line.trim()));
+
 async function takeCensus(virsh: Virsh): Promise<Census> {
-  const having = ["state-shutoff", "persistent", "autostart", "with-managed-save", "with-snapshot", "with-checkpoint"];
-  const [all, ...sets] = await virsh.batch([
-    ["list", "--all", "--uuid", "--name"],
-    ...having.map((flag) => ["list", "--all", `--${flag}`, "--uuid"]),
-  ]);
+  const having = ["persistent", "autostart", "with-managed-save", "with-snapshot", "with-checkpoint"];
+  const [all, ...sets] = await virsh.batch([["list", "--all", "--uuid", "--name"], ARE_OFF, ...having.map(thoseWith)]);
   const names = linesOf(textOf(all)).map((line): [string, string] => [line.slice(0, 36), line.slice(37).trim()]);
-  const [off, persistent, autostart, saved, snapshots, checkpoints] = sets.map(
-    (answer) => new Set(linesOf(textOf(answer)).map((line) => line.trim())),
-  ) as [Set<string>, Set<string>, Set<string>, Set<string>, Set<string>, Set<string>];
+  const [off, persistent, autostart, saved, snapshots, checkpoints] = sets.map(setOf) as [
+    Set<string>,
+    Set<string>,
+    Set<string>,
+    Set<string>,
+    Set<string>,
+    Set<string>,
+  ];
   return { all: new Map(names), off, persistent, autostart, saved, snapshots, checkpoints };
 }
 
+/** Of one that is off is asked once for all whether it has been so all the while, and no reason is known. */
 async function readMany(virsh: Virsh, targets: readonly string[], census: Census): Promise<(DomainStatus | null)[]> {
   const questions = targets.map((target) => [
-    ["domstate", "--domain", target, "--reason"],
+    ...(census.off.has(target) ? [] : [["domstate", "--domain", target, "--reason"]]),
     ["dumpxml", "--domain", target, "--security-info", "--inactive"],
     ...(census.off.has(target) ? [] : [["dumpxml", "--domain", target, "--security-info"]]),
     ...(census.snapshots.has(target) ? [["snapshot-list", "--domain", target, "--name"]] : []),
     ...(census.checkpoints.has(target) ? [["checkpoint-list", "--domain", target, "--name"]] : []),
   ]);
-  const answers = await virsh.batch(questions.flat());
+  const answers = await virsh.batch([...questions.flat(), ARE_OFF]);
+  const stillOff = setOf(answers.pop());
   const statuses: (DomainStatus | null)[] = [];
   for (const [index, target] of targets.entries()) {
     const own = answers.splice(0, questions[index]?.length ?? 0);
@@ -94,10 +103,11 @@ async function readMany(virsh: Virsh, targets: readonly string[], census: Census
       statuses.push(null);
       continue;
     }
-    const [stateText, inactive, ...rest] = own.map(textOf);
     const isOff = census.off.has(target);
+    const texts = own.map(textOf);
+    const [stateText, inactive, ...rest] = isOff ? ["shut off", ...texts] : texts;
     const { state } = parseState(stateText ?? "");
-    if (isOff !== (state === "shutoff")) {
+    if (isOff ? !stillOff.has(target) : state === "shutoff") {
       statuses.push(await readOne(virsh, target)); // it was started or stopped while we asked
       continue;
     }

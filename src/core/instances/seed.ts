@@ -83,10 +83,12 @@ export async function looseSeeds(
   uuid: string,
   without: readonly string[] = [],
 ): Promise<string[]> {
+  const later = await laterSeeds(world, uuid);
+  if (later.length === 0) return []; // of nearly all
   const snapshots = Object.fromEntries(Object.entries(state.snapshots).filter(([id]) => !without.includes(id)));
   const left = { ...state, snapshots };
   const needed = new Set([state.instances[uuid]?.seed, ...snapshotsOf(left, uuid).map(({ seed }) => seed)]);
-  const loose = (await laterSeeds(world, uuid)).filter((path) => !needed.has(path));
+  const loose = later.filter((path) => !needed.has(path));
   if (loose.length === 0) return [];
   const { ownAlone } = await import("./own-alone.ts");
   return ownAlone(world, { state: left, uuid }, loose);

@@ -220,7 +220,7 @@ export interface DomainLoad {
 
 /** All that a verb must know of one domain before it touches it, read in one virsh process. */
 export interface DomainStatus extends DomainSummary {
-  readonly reason: string; // of `domstate --reason`
+  readonly reason: string; // of `domstate --reason`; "" where it is off and others were asked for with it
   readonly persistent: boolean;
   readonly autostart: boolean;
   readonly managedSave: boolean;
