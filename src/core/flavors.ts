@@ -1,5 +1,4 @@
 /** Flavors: the sizes that instances are made in. */
-
 import { EstratoError } from "../errors.ts";
 import { compareNames } from "../order.ts";
 import { humanSize } from "../units.ts";

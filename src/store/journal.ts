@@ -1,5 +1,4 @@
 /** The operations under way: one file per entry, there before the first outside effect, gone after the last. */
-
 import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";

@@ -1,5 +1,4 @@
 /** A StorePort in memory that keeps the real one's promises, and can die at any of its writes. */
-
 import type { JournalEntry } from "../../src/core/model/journal.ts";
 import type { State } from "../../src/core/model/state.ts";
 import type { HeldLocks, StorePort } from "../../src/core/ports.ts";

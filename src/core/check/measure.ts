@@ -1,5 +1,4 @@
 /** What `check` looks at: numbers and times, judged elsewhere. Reads only. */
-
 import { EstratoError } from "../../errors.ts";
 import { compareNames } from "../../order.ts";
 import { type BackupView, listBackups } from "../backups/list.ts";

@@ -2,7 +2,6 @@
  * An instance that libvirt no longer has (virsh undefine), or only as long as it runs: it is defined again from the
  * newest definition that is kept of it, with the heads that its volumes have today.
  */
-
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { compareTexts } from "../../order.ts";

@@ -2,7 +2,6 @@
  * A chain may not grow without bound: QEMU opens every file of it, and some libvirts cannot start long ones
  * (LIBVIRT.md, "Where versions differ").
  */
-
 import { EstratoError } from "../../errors.ts";
 import { compareAges } from "../../order.ts";
 import type { Snapshot, State } from "../model/state.ts";

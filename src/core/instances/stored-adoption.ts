@@ -1,5 +1,4 @@
 /** A guest that is taken in, as the state has it: stored, made this store's, and forgotten again. */
-
 import { isDeepStrictEqual } from "node:util";
 import { EstratoError } from "../../errors.ts";
 import { chain, children, pointersAt } from "../graph/references.ts";

@@ -1,5 +1,4 @@
 /** `instance top`: what the running instances use, between two looks. */
-
 import { EstratoError } from "../../errors.ts";
 import { compareNames } from "../../order.ts";
 import type { DomainLoad } from "../model/host.ts";

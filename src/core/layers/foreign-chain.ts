@@ -3,7 +3,6 @@
  * what the definition says, and put into the graph. A file is known by what it is, not by its name (DESIGN.md,
  * invariant 10).
  */
-
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { asRead } from "../model/drafts.ts";

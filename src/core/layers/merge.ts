@@ -2,7 +2,6 @@
  * One free or merge, journaled: the order of steps that makes a kill at any instant harmless (core/graph/effects.ts
  * says why).
  */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { isSameChain } from "../graph/collect.ts";
@@ -11,7 +10,7 @@ import { type Effects, mergeEffects } from "../graph/effects.ts";
 import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
 import type { Action } from "../model/action.ts";
-import { changeRows, withChange } from "../model/drafts.ts";
+import { withChange } from "../model/drafts.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import { givingUpSchema } from "../model/journal-data.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -26,6 +25,7 @@ import { readFacts } from "./holders.ts";
 import { titlesOf } from "./merge-steps.ts";
 import { findPivot, goingOn, letGoOn, mustChoose, mustPause, pivoted, takenApart } from "./pivot.ts";
 import { hasPulled } from "./pulled.ts";
+import { unmarkBusy } from "./record.ts";
 import { forgetSecret, requireSecrets } from "./secrets.ts";
 
 interface MergeData {
@@ -166,13 +166,7 @@ async function markBusy(world: World, decided: State, layer: string, effects: Ef
 async function recordMerge(world: World, effects: Effects, mark: string): Promise<void> {
   await world.store.update((draft) => {
     effects.after(draft);
-    changeRows(
-      draft.layers,
-      ({ busy }) => busy === mark,
-      (layer) => {
-        layer.busy = null;
-      },
-    );
+    unmarkBusy(draft, mark);
   });
 }
 

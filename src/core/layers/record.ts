@@ -1,5 +1,6 @@
-/** What a layer of ours begins as, in the state. */
-import type { Layer } from "../model/state.ts";
+/** What a layer of ours begins as in the state, and how it is let go of. */
+import { changeRows } from "../model/drafts.ts";
+import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /** A head: what stands on `parent`, and is encrypted with its secret. */
@@ -14,4 +15,15 @@ export function newLayer(world: World, own: Pick<Layer, "sizeBytes" | "frozen" |
   const createdAt = world.clock.now().toISOString();
   const file = world.store.paths.layer(id);
   return { id, parent: null, file, format: "qcow2", ...own, foreign: null, busy: null, createdAt };
+}
+
+/** Whatever an operation was at, by its mark, is anybody's again. Idempotent. */
+export function unmarkBusy(draft: State, mark: string): void {
+  changeRows(
+    draft.layers,
+    ({ busy }) => busy === mark,
+    (layer) => {
+      layer.busy = null;
+    },
+  );
 }

@@ -1,5 +1,4 @@
 /** What a schedule of snapshots does: takes one, and removes what its retention or its expiry says. */
-
 import { EstratoError } from "../../errors.ts";
 import { compareTexts } from "../../order.ts";
 import { retain } from "../backups/retention.ts";

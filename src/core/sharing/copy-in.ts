@@ -1,7 +1,6 @@
 /**
  * Another user's files become copies of ours under what stands on them: nothing above moves but a name in a header.
  */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { unmarkBorrowed } from "../graph/borrowed.ts";
@@ -9,8 +8,8 @@ import { isSameChain } from "../graph/collect.ts";
 import { freeze, redefining, relinked } from "../graph/effects.ts";
 import { children, descendants, standingOn } from "../graph/references.ts";
 import { holdersOver } from "../layers/holders.ts";
+import { unmarkBusy } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
-import { changeRows } from "../model/drafts.ts";
 import { givingUpSchema } from "../model/journal-data.ts";
 import { type Layer, recordSchemas, type State } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
@@ -170,12 +169,6 @@ async function undo(world: World, locks: HeldLocks, state: State, { standing, la
   const gone = layers.flatMap(({ file }) => [`${file}.part`, file]);
   await perform(world, locks, [...frozen, ...gone.map((path): Action => ({ do: "unlink", path }))]);
   await world.store.update((draft) => {
-    changeRows(
-      draft.layers,
-      ({ busy }) => busy === mark,
-      (layer) => {
-        layer.busy = null;
-      },
-    );
+    unmarkBusy(draft, mark);
   });
 }

@@ -1,5 +1,4 @@
 /** Taking somebody else's image by copy: what is made of it stands on copies of his files (copied-files.ts). */
-
 import * as v from "valibot";
 import { dropImport } from "../backups/import.ts";
 import { NO_FIRMWARE } from "../firmware.ts";

@@ -1,7 +1,6 @@
 /**
  * Images that other users share with us: found in the stores of this host's users, and in those that a setting names.
  */
-
 import { EstratoError } from "../../errors.ts";
 import { compareAges } from "../../order.ts";
 import { findImage } from "../images/find.ts";

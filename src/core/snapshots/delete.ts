@@ -2,7 +2,6 @@
  * `snapshot delete` and `prune`: dropping the pointer is all that the verb owes; the data that was only its own is
  * collected after.
  */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { compareTexts } from "../../order.ts";

@@ -1,5 +1,4 @@
 /** Forgetting snapshots: the pointers go, the layers are the collector's. */
-
 import { unlinkCopiesOf } from "../firmware.ts";
 import type { Action } from "../model/action.ts";
 import { changeRows } from "../model/drafts.ts";

@@ -1,5 +1,4 @@
 /** What `snapshot list`, `tree` and `show` say: the contract's JSON (CLI.md), made from the state. */
-
 import { EstratoError } from "../../errors.ts";
 import { compareAges } from "../../order.ts";
 import { layerGraph } from "../graph/references.ts";

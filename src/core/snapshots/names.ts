@@ -1,5 +1,4 @@
 /** Names of snapshots: unique for one instance, or one volume; made from the time where none is given. */
-
 import { EstratoError } from "../../errors.ts";
 import { compareAges } from "../../order.ts";
 import type { Snapshot, State } from "../model/state.ts";

@@ -1,5 +1,4 @@
 /** `volume create`: an empty disk, or a new head on a layer of a snapshot or an image. Moves no data. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { requireRoomInChain } from "../graph/limits.ts";

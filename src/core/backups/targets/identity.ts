@@ -2,7 +2,6 @@
  * Which target is it? Its marker says so; the store remembers those that have held its backups, and takes no other for
  * one of them.
  */
-
 import { EstratoError } from "../../../errors.ts";
 import { changeRows } from "../../model/drafts.ts";
 import type { State } from "../../model/state.ts";
