@@ -85,9 +85,9 @@ const tools = {
 const cases = {
   starts,
   listing,
+  deletion, // before there are guests that run: the three of the next cases have no core to spare
   snapshots,
   memory,
-  deletion,
   backups,
   scale,
   stalls,
