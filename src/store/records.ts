@@ -26,7 +26,6 @@ export function records(paths: PathsInStore, makeFolders: () => void, now: () =>
     async writeRecord(name, text) {
       const path = paths.record(name);
       makeFolders();
-      removeAbandoned(paths.recordsFolder, now().getTime());
       writeDurably(path, text);
     },
 
@@ -42,6 +41,8 @@ export function records(paths: PathsInStore, makeFolders: () => void, now: () =>
     },
 
     async listRecords() {
+      // Here, and not at each write: of ten thousand names a look takes longer than the write.
+      removeAbandoned(paths.recordsFolder, now().getTime());
       return namesIn(paths.recordsFolder);
     },
 

@@ -25,11 +25,12 @@ import { undefinedInstance } from "./undefined.ts";
 export async function examineInstances(world: World, state: State): Promise<Finding[]> {
   const domains = await world.host.domainStatuses(Object.keys(state.instances));
   const lost = await lostAmong(world, [...domains.values()]);
+  const records = new Set(await world.store.listRecords());
   const findings: Finding[] = [];
   for (const instance of Object.values(state.instances)) {
     const status = domains.get(instance.id);
     if (instance.shelved !== null) {
-      findings.push(...(await examineShelved(world, state, instance, status !== undefined)));
+      findings.push(...(await examineShelved(world, state, instance, status !== undefined, records)));
       continue;
     }
     if (status === undefined) {
@@ -69,7 +70,13 @@ export async function examineInstances(world: World, state: State): Promise<Find
 const LOST_REMEDY = `Nothing touches it until libvirt knows of it again: see ${LOST_PAGE}.`;
 
 /** It is in its image, with its definition, and libvirt has no domain of it. */
-async function examineShelved(world: World, state: State, instance: Instance, hasDomain: boolean): Promise<Finding[]> {
+async function examineShelved(
+  world: World,
+  state: State,
+  instance: Instance,
+  hasDomain: boolean,
+  records: ReadonlySet<string>,
+): Promise<Finding[]> {
   const subject = `instance ${instance.name}`;
   const image = state.images[instance.shelved?.image ?? ""];
   if (image === undefined) {
@@ -80,7 +87,7 @@ async function examineShelved(world: World, state: State, instance: Instance, ha
   const missing = (file: string) =>
     findings.push(unmendable(subject, `it is shelved, and ${file} is missing`, "Put the file back from a copy."));
   const { definition } = image;
-  if (definition === null || !(await world.store.listRecords()).includes(definition)) missing("its definition");
+  if (definition === null || !records.has(definition)) missing("its definition");
   for (const { what } of await missingCopies(world, image)) missing(`its ${what}`);
   if (hasDomain) {
     const remedy = `Stop and undefine that domain (virsh undefine --keep-nvram ${instance.id}), then unshelve it.`;
