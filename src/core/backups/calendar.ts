@@ -1,4 +1,5 @@
 /** `backup list --calendar`: which day has which backup, and which should have had one. */
+import { compareTexts } from "../../order.ts";
 import type { State } from "../model/state.ts";
 import { nextDue } from "../schedules/cron-time.ts";
 import type { BackupView } from "./list.ts";
@@ -50,5 +51,5 @@ export function calendarOf(backups: readonly BackupView[], schedules: State["sch
       due = nextDue(cron, due, zone);
     }
   }
-  return [...months].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, block]) => block);
+  return [...months].sort(([a], [b]) => compareTexts(a, b)).map(([, block]) => block);
 }

@@ -4,7 +4,6 @@
  */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import { compareTexts } from "../../order.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { chainOrNull } from "../graph/references.ts";
 import { filesInUse } from "../in-use.ts";
@@ -181,7 +180,6 @@ async function newest(
   const records = new Set(await world.store.listRecords());
   const snapshot = snapshotsOf(state, instance.id)
     .filter(({ definition }) => definition !== null && records.has(definition))
-    .sort((a, b) => compareTexts(a.createdAt, b.createdAt))
     .at(-1);
   if (snapshot?.definition != null) {
     const xml = await recordedDefinition(world, snapshot.definition);
