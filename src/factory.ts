@@ -277,8 +277,10 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     const patience = { limitMs, signal, afterSignalMs: changes ? ANSWER_UNDER_WAY_MS : 0, onWait: tellWait };
     const trace = globals.trace ? traceChild : undefined;
     made = createHost({ uri, uid, env: { ...env }, trace, eager: changes, patience });
+    if (isClosed) made.close();
     return made;
   });
+  let isClosed = false;
 
   function tellWait(what: string | null): void {
     if (what === null) status.clear();
@@ -382,6 +384,9 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     }
   }
 
+  // It connects while the store is read. What is wrong with it is thrown to who needs it.
+  if (changes && !withoutSettings) libvirt().catch(() => undefined);
+
   return {
     surroundings,
     streams,
@@ -420,7 +425,10 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     turn,
     cores: twins.cores ?? availableParallelism(),
     painter,
-    close: () => made?.close(),
+    close() {
+      isClosed = true;
+      made?.close();
+    },
     reportError(error) {
       const known = toldError(error, command, env);
       if (globals.trace) say(errorTrace(known));

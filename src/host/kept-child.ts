@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "../core/model/host.ts";
+import { EstratoError } from "../errors.ts";
 import { knowChild, signalChild } from "../living-children.ts";
 import type { ChildResult } from "./child.ts";
 import { type Owed, type Patience, type Watch, watchChild } from "./patience.ts";
@@ -26,6 +27,11 @@ export interface KeptChild {
     exitOf: (stdout: string, stderr: string) => number | null,
     owed: Owed,
   ): Promise<ChildResult>;
+  /**
+   * Keeps these descriptors open until it has ended, beyond our own death. "host" where that cannot be done. Resolves
+   * to what lets go of them sooner.
+   */
+  hold(fds: readonly number[]): () => Promise<void>;
   /** Closes its standard input: it ends after what it is doing. It is spoilt then. */
   close(): void;
   /** Ends it at once. */
@@ -36,11 +42,17 @@ export interface KeptChild {
 
 interface KeepOptions {
   readonly env: NodeJS.ProcessEnv;
-  readonly inheritFds: readonly number[];
   readonly nowMs: () => number;
   readonly trace: (shownAs: Command, startedMs: number, exit: number | null) => void;
   readonly patience: Patience;
 }
+
+/**
+ * It reads to an end that comes when all who have the other end of this pipe have ended: the child alone. Of a holder
+ * nothing but its descriptors is wanted, and it starts in a tenth of the time of what it holds them for.
+ */
+const HOLDER: Command = { program: "cat", args: [] };
+const PIPE_IN_CHILD = 3;
 
 /** For who was told to end, and has nothing to do: it may be taking leave of a daemon that does not answer. */
 const LEAVE_MS = 2_000;
@@ -50,15 +62,11 @@ const LOOK_MS = 200;
  * Starts it. Between two questions it keeps this process from nothing: when we end, its standard input does, and so
  * does it; killed in the middle of a question, we leave it with that one alone.
  */
-export function keepChild(command: Command, { env, inheritFds, nowMs, trace, patience }: KeepOptions): KeptChild {
-  const child = spawn(command.program, [...command.args], {
-    env,
-    cwd: "/",
-    stdio: ["pipe", "pipe", "pipe", ...inheritFds],
-    detached: true, // Ctrl-C goes to us alone
-  });
+export function keepChild(command: Command, { env, nowMs, trace, patience }: KeepOptions): KeptChild {
+  const how = { env, cwd: "/", detached: true } as const; // detached: Ctrl-C goes to us alone
+  const child = spawn(command.program, [...command.args], { ...how, stdio: ["pipe", "pipe", "pipe", "pipe"] });
   knowChild(child, true);
-  const handles = [child, ...child.stdio.slice(0, 3)] as { ref(): void; unref(): void }[];
+  const handles = [child, ...child.stdio] as { ref(): void; unref(): void }[];
   const output = { stdout: "", stderr: "" };
   let waiting: (() => void) | null = null;
   let watched: Watch | null = null;
@@ -87,6 +95,7 @@ export function keepChild(command: Command, { env, inheritFds, nowMs, trace, pat
       settle(null);
     });
     child.once("close", settle);
+    child.once("exit", () => child.stdio[PIPE_IN_CHILD]?.destroy()); // nobody here reads it, and "close" waits for it
   });
   for (const handle of handles) handle.unref();
 
@@ -129,6 +138,20 @@ export function keepChild(command: Command, { env, inheritFds, nowMs, trace, pat
         output.stderr = "";
         for (const handle of handles) handle.unref();
       }
+    },
+    hold(fds) {
+      const pipe = child.stdio[PIPE_IN_CHILD];
+      const holder = spawn(HOLDER.program, [...HOLDER.args], { ...how, stdio: [pipe, "ignore", "ignore", ...fds] });
+      holder.once("error", () => {}); // of which its pid tells at once
+      if (holder.pid === undefined) throw new EstratoError("host", `${HOLDER.program}: it could not be started`);
+      knowChild(holder, true);
+      holder.unref();
+      const ended = new Promise<void>((resolve) => holder.once("exit", () => resolve()));
+      return () => {
+        holder.ref();
+        signalChild(holder, "SIGKILL");
+        return ended;
+      };
     },
     close() {
       isSpoilt = true;

@@ -2,9 +2,10 @@
  * virsh processes that are kept: a command costs half a millisecond in one, and fifteen in a process of its own
  * (measured).
  *
- * One answers questions, and one with each set of locks makes changes: it holds them as any child that changes things
- * does, so that a lock covers the command at work when we are killed, and no more than that one, for virsh then reads
- * the end of its standard input.
+ * The one that answers questions makes the changes, too, since it is there: it was started before any lock was taken,
+ * and each set of locks under which it changes something is held for as long as it lives, or until they are let go. So
+ * a lock covers the command at work when we are killed, and no more than that one, for virsh then reads the end of its
+ * standard input. Where one is at work, the next takes its own.
  */
 import type { Command } from "../core/model/host.ts";
 import type { ChildResult, RunOptions } from "./child.ts";
@@ -14,7 +15,7 @@ import { owedTo, type Processes } from "./process.ts";
 export interface KeptVirsh {
   /**
    * Null where this wants a process of its own: a time to end at, a signal, a line that virsh would not read as it is,
-   * or virsh is at work.
+   * or all of them are at work.
    */
   ask(shownAs: Command, lines: string, exitOf: ExitOf, options: RunOptions): Promise<ChildResult | null>;
   /**
@@ -27,9 +28,9 @@ export interface KeptVirsh {
     exitOf: ExitOf,
     options: Pick<RunOptions, "extraMs">,
   ): Promise<ChildResult>;
-  /** Starts the one that will be asked with these locks. */
+  /** Starts one for whoever asks next, and holds these locks by it. */
   prepare(fds: readonly number[]): void;
-  /** Ends what holds these locks; resolves when it holds them no more. */
+  /** Ends what holds these locks; resolves when nothing does. Who was lost while he changed something under them is ended. */
   letGo(fds: readonly number[]): Promise<void>;
   /** Tells all of them to end. */
   close(): void;
@@ -68,9 +69,20 @@ function isReadable(lines: string): boolean {
 
 interface Kept {
   readonly child: KeptChild;
-  readonly fds: readonly number[];
+  /** By the descriptors of their locks. */
+  readonly holds: Map<string, Hold>;
   hasAnswered: boolean;
 }
+
+interface Hold {
+  readonly fds: readonly number[];
+  readonly letGo: () => Promise<void>;
+  /** The last change that was told under these locks; settled with whatever became of it. */
+  change: Promise<unknown>;
+}
+
+/** As many as there are cores in most machines: whoever works on several things at one time works on so many. */
+const MOST = 4;
 
 /** Those of a libvirt URI. */
 export function keepVirsh(processes: Processes, program: Command, uri: string): KeptVirsh {
@@ -79,23 +91,35 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
   const all = new Set<Kept>();
   let unseen: KeptChild | null = null;
 
-  /** The one with these locks; with none, the one for questions. */
-  function virshWith(fds: readonly number[]): Kept {
-    const there = [...all].find((kept) => kept.fds.join() === fds.join() && !kept.child.isSpoilt);
-    if (there !== undefined) return there;
-    const child = processes.keep(program, { inheritFds: fds, environment: ENVIRONMENT });
-    const kept = { child, fds, hasAnswered: false };
+  /** One that is free, rather one that holds these locks already; null where as many as may be are at work. */
+  function freeOne(fds: readonly number[]): Kept | null {
+    const usable = [...all].filter(({ child }) => !child.isSpoilt);
+    const free = usable.filter(({ child }) => !child.isBusy);
+    const there = free.find(({ holds }) => holds.has(fds.join())) ?? free[0];
+    if (there !== undefined || usable.length >= MOST) return there ?? null;
+    const kept = { child: processes.keep(program, { environment: ENVIRONMENT }), holds: new Map(), hasAnswered: false };
     all.add(kept);
     return kept;
+  }
+
+  /** Null where there are no locks. */
+  function holdOf({ child, holds }: Kept, fds: readonly number[]): Hold | null {
+    if (fds.length === 0) return null;
+    const held = holds.get(fds.join()) ?? { fds, letGo: child.hold(fds), change: Promise.resolve() };
+    holds.set(fds.join(), held);
+    return held;
   }
 
   return {
     async ask(shownAs, lines, exitOf, options) {
       const { inheritFds, as: _, progress: __, extraMs: ___, ...others } = options;
       if (keepsNone || Object.keys(others).length > 0 || !isReadable(lines)) return null;
-      const kept = virshWith(inheritFds ?? []);
-      if (kept.child.isBusy) return null;
-      const result = await kept.child.ask(shownAs, lines, exitOf, owedTo(shownAs, options));
+      const kept = freeOne(inheritFds ?? []);
+      if (kept === null) return null;
+      const held = holdOf(kept, inheritFds ?? []);
+      const asked = kept.child.ask(shownAs, lines, exitOf, owedTo(shownAs, options));
+      if (held !== null) held.change = asked.catch(() => undefined);
+      const result = await asked;
       const answer = { ...result, stderr: result.stderr.replace(NO_HISTORY, "") };
       const isLost = kept.child.isSpoilt || CONNECTION_LOST.test(answer.stderr);
       if (isLost) kept.child.close();
@@ -114,13 +138,22 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
       return { ...result, stderr: result.stderr.replace(NO_HISTORY, "") };
     },
     prepare(fds) {
-      if (!keepsNone) virshWith(fds);
+      const kept = keepsNone ? null : freeOne(fds);
+      if (kept !== null) holdOf(kept, fds);
     },
     async letGo(fds) {
-      const holding = [...all].filter((kept) => kept.fds.some((fd) => fds.includes(fd)));
-      for (const { child } of holding) child.close();
-      await Promise.all(holding.map(({ child }) => child.ended()));
-      for (const kept of holding) all.delete(kept);
+      const letGo = async ({ child, holds }: Kept, held: Hold): Promise<void> => {
+        holds.delete(held.fds.join());
+        await held.change;
+        if (child.isSpoilt) {
+          child.close();
+          await child.ended();
+        }
+        await held.letGo();
+      };
+      const holding = [...all].flatMap((kept) => [...kept.holds.values()].map((held) => ({ kept, held })));
+      const meant = holding.filter(({ held }) => held.fds.some((fd) => fds.includes(fd)));
+      await Promise.all(meant.map(({ kept, held }) => letGo(kept, held)));
     },
     close() {
       // One that has never answered is still asking for a connection: nothing is lost with it, and it may wait long.

@@ -32,7 +32,7 @@ export interface Processes {
   /** Standard output line by line, for answers of any length. "failed" at the end where the exit code is not 0. */
   lines(command: Command, options?: Pick<RunOptions, "inheritFds">): AsyncGenerator<string>;
   /** A child that is kept and spoken to. */
-  keep(command: Command, options?: Pick<RunOptions, "inheritFds" | "environment">): KeptChild;
+  keep(command: Command, options?: Pick<RunOptions, "environment">): KeptChild;
   /** A child that owns the terminal (a console, ssh): returns its exit code. Ctrl-C reaches it directly. */
   interactive(command: Command): Promise<number>;
 }
@@ -136,8 +136,8 @@ export function createProcesses(options: ProcessOptions): Processes {
       if (watched.reason !== null && exit !== 0) throw watched.reason;
       if (exit !== 0) throw failure(command, { exit, stderr });
     },
-    keep: (command, { inheritFds = [], environment } = {}) =>
-      keepChild(command, { env: { ...env, ...environment }, inheritFds, nowMs, trace, patience }),
+    keep: (command, { environment } = {}) =>
+      keepChild(command, { env: { ...env, ...environment }, nowMs, trace, patience }),
     async interactive(command) {
       const { execa } = await import("execa");
       const startedMs = nowMs();

@@ -31,7 +31,6 @@ echo() {
 }
 say() { printf '%s\\n' "$*"; }
 fail() { printf 'error: %s\\n' "$*" >&2; }
-locks() { test -e /proc/self/fd/3 && say held || say none; }
 die() { kill -9 $$; }
 once() { if mkdir "$LOG.once" 2>/dev/null; then die; fi; say "$*"; }
 restarted() { printf 'error: Disconnected from x due to end of file\\nerror: Reconnected to the hypervisor\\n' >&2; say "$*"; }
@@ -152,7 +151,9 @@ describe("a virsh that is kept", () => {
   test("does not keep another question waiting", async () => {
     const both = await Promise.all([virsh.output(["slow", "a"]), virsh.output(["say", "b"])]);
     expect(both).toEqual(["a\n", "b\n"]);
-    expect(starts()).toEqual(["start 3", "start 5"]);
+    const more = Array.from({ length: 6 }, (_, index) => virsh.output(["slow", `${index}`]));
+    expect(await Promise.all(more)).toEqual(more.map((_, index) => `${index}\n`));
+    expect(starts()).toEqual([...Array(4).fill("start 3"), ...Array(2).fill("start 5")]);
   });
 
   test("that died is asked again by another, and that lost its connection is not asked again", async () => {
@@ -177,16 +178,32 @@ describe("a virsh that is kept", () => {
     await virsh.letGo([lock]);
   });
 
-  test("holds the locks of a change from its first to their release, and those of no question", async () => {
+  test("has the locks of a change held from its first to their release, and no longer", async () => {
+    const [path, other] = [join(folder, "lock"), join(folder, "other")];
+    const [lock, second] = [openSync(path, "w"), openSync(other, "w")];
+    await virsh.output(["say", "a"]);
+    expect([isHeld(path), isHeld(other)]).toEqual([false, false]);
+    await virsh.output(["say", "b"], { inheritFds: [lock] });
+    await virsh.output(["say", "c"], { inheritFds: [lock, second] });
+    expect([isHeld(path), isHeld(other)]).toEqual([true, true]);
+    await virsh.letGo([second]);
+    expect(isHeld(other)).toBe(false);
+    expect(isHeld(path)).toBe(true);
+    await virsh.letGo([lock]);
+    expect(isHeld(path)).toBe(false);
+    virsh.prepare({ inheritFds: [lock] });
+    expect(isHeld(path)).toBe(true);
+    await virsh.letGo([lock]);
+    await virsh.output(["say", "d"]);
+    expect(starts()).toEqual(["start 3"]); // it goes on, and is asked on
+  });
+
+  test("has no lock held when it has died", async () => {
     const path = join(folder, "lock");
-    const lock = openSync(path, "w");
-    expect(await virsh.output(["locks"], { inheritFds: [lock] })).toBe("held\n");
-    expect(await virsh.output(["locks"])).toBe("none\n");
-    expect(holders(path).join()).toMatch(/virsh/);
-    await virsh.letGo([lock]);
-    expect(holders(path).join()).not.toMatch(/virsh/);
-    expect(await virsh.output(["locks"], { inheritFds: [lock] })).toBe("held\n");
-    await virsh.letGo([lock]);
+    const how = { inheritFds: [openSync(path, "w")] };
+    await expect(virsh.output(["die"], how)).rejects.toMatchObject({ code: "failed" });
+    await vi.waitFor(() => expect(isHeld(path)).toBe(false), { timeout: 30_000 });
+    await virsh.letGo(how.inheritFds);
   });
 
   test("finishes the change at work when its locks are let go, and only that", async () => {
@@ -216,7 +233,7 @@ describe("a virsh that is kept", () => {
     await vi.waitFor(() => expect(notes()).toBe("begun\n"), { timeout: 30_000 });
     child.kill("SIGKILL");
     await once(child, "close");
-    expect(holders(path).join()).toMatch(/virsh/);
+    expect(isHeld(path)).toBe(true);
     expect(notes()).toBe("begun\n");
     goOn();
     await vi.waitFor(() => expect(holders(path)).toEqual([]), { timeout: 30_000 });
@@ -229,6 +246,9 @@ describe("a virsh that is kept", () => {
     await expect(lacking.batch([["list"]])).rejects.toMatchObject({ code: "host" });
   });
 });
+
+/** By what would hold it beyond our death. */
+const isHeld = (path: string) => holders(path).includes("cat\0");
 
 /** The command lines of the processes that have a file open. */
 function holders(path: string): string[] {

@@ -24,16 +24,18 @@ const limited = (more: { signal?: AbortSignal; onWait?: (what: string | null) =>
     patience: { limitMs: LIMIT_MS, afterSignalMs: 0, ...more },
   });
 
-/** How many processes carry the mark of this test in their environment. */
-function marked(): number {
+/** The processes that carry the mark of this test in their environment. */
+function markedPids(): string[] {
   return readdirSync("/proc").filter((pid) => {
     try {
       return readFileSync(`/proc/${pid}/environ`, "utf8").includes(`MARK=${folder}\0`);
     } catch {
       return false; // no process, or one that has just ended
     }
-  }).length;
+  });
 }
+
+const marked = () => markedPids().length;
 
 describe("a child that says nothing", () => {
   test("is ended with all that it started, and named", async () => {
@@ -157,7 +159,11 @@ describe("a libvirt that does not answer", () => {
     const virsh = virshOf();
     writeFileSync(join(folder, "stays"), "");
     expect(await virsh.output(["ask"], { inheritFds: [2] })).toBe("answer\n");
+    expect(marked()).toBe(2);
     await virsh.letGo([2]);
+    expect(marked()).toBe(1); // it stays, and holds nothing
+    virsh.close();
+    for (const pid of markedPids()) process.kill(Number(pid), "SIGKILL");
     await until("nothing of it is left", async () => marked() === 0);
   });
 
