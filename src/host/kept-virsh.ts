@@ -30,7 +30,10 @@ export interface KeptVirsh {
   ): Promise<ChildResult>;
   /** Starts one for whoever asks next, and holds these locks by it. */
   prepare(fds: readonly number[]): void;
-  /** Ends what holds these locks; resolves when nothing does. Who was lost while he changed something under them is ended. */
+  /**
+   * Ends what holds these locks; resolves when nothing does. A virsh that was lost while it changed something under
+   * them is ended first.
+   */
   letGo(fds: readonly number[]): Promise<void>;
   /** Tells all of them to end. */
   close(): void;

@@ -4,7 +4,7 @@
  */
 import type { Extent } from "../model/host.ts";
 import type { Bookmark, Layer, State } from "../model/state.ts";
-import { applyDecisions } from "./apply.ts";
+import { applyDecisions, readUnder } from "./apply.ts";
 import { collect } from "./collect.ts";
 import type { CollectFacts, Free, Merge } from "./decisions.ts";
 import { differenceBytes, union } from "./intervals.ts";
@@ -153,9 +153,10 @@ function collectOnPaper(region: Region, measures: Measures, deviceBytes: Collect
   const survivors = new Map<string, Content>();
   const content = (id: string): Content =>
     survivors.get(id) ?? { bytes: measures.fileBytes(id), extents: measures.extents(id) };
+  const known = readUnder(draft);
   const facts: CollectFacts = {
     holders: new Map(),
-    deviceBytes,
+    deviceBytes: (layer) => deviceBytes(known(layer)),
     ownBytes: (layer) => survivors.get(layer)?.bytes ?? measures.fileBytes(layer),
   };
   let freedBytes = 0;

@@ -21,6 +21,15 @@ export function applyDecisions(draft: State, decisions: readonly (Free | Merge)[
   for (const decision of decisions) apply(draft, decision);
 }
 
+/**
+ * For who applies decisions on paper: under which layer something was read of the file that a layer has by now. A merge
+ * gives one layer the file of another.
+ */
+export function readUnder(draft: State): (layer: string) => string {
+  const before = new Map(Object.values(draft.layers).map(({ id, file }) => [file, id]));
+  return (layer) => before.get(draft.layers[layer]?.file ?? "") ?? layer;
+}
+
 function apply(draft: State, decision: Free | Merge): void {
   const layer = draft.layers[decision.layer];
   if (layer === undefined) return;

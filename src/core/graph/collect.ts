@@ -4,6 +4,7 @@
  * Pure: the graph and the facts in, decisions out. Nothing else in the program decides this.
  */
 import { isDeepStrictEqual } from "node:util";
+import { compareTexts } from "../../order.ts";
 import type { State } from "../model/state.ts";
 import type { CollectFacts, Decision, Defer, Free, Holder, Keep, Merge } from "./decisions.ts";
 import { carriedLayers, chooseWay, heldBy, lastingObstacle, liveDisk, sameDisk } from "./merging.ts";
@@ -19,9 +20,10 @@ import {
 import { sharedLayers } from "./shared-layers.ts";
 
 /**
- * One decision for each layer that nothing points at; frees first, then merges by the bytes they move, then what stays.
- * They are alternatives of one instant: perform the first free or merge, and ask again, since each changes the graph
- * for the next.
+ * One decision for each layer that nothing points at; frees first, then merges by the bytes they move, then what stays,
+ * those alike by the ids of their layers: on paper (accounting.ts) as in truth, whatever the order of the rows. They
+ * are alternatives of one instant: perform the first free or merge, and ask again, since each changes the graph for the
+ * next.
  */
 export function collect(state: State, facts: CollectFacts): Decision[] {
   const graph = layerGraph(state);
@@ -29,7 +31,7 @@ export function collect(state: State, facts: CollectFacts): Decision[] {
   return Object.keys(state.layers)
     .filter((id) => !graph.pointers.has(id))
     .map((id) => decide(state, facts, graph, shared, id))
-    .sort((a, b) => rank(a) - rank(b));
+    .sort((a, b) => rank(a) - rank(b) || compareTexts(a.layer, b.layer));
 }
 
 /** The first decision that can be carried out; undefined where all is quiet. */

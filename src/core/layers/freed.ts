@@ -3,7 +3,7 @@
  * reckoning.
  */
 import { reckoning } from "../graph/accounting.ts";
-import { applyDecision } from "../graph/apply.ts";
+import { applyDecision, readUnder } from "../graph/apply.ts";
 import { collect, nextStep } from "../graph/collect.ts";
 import type { CollectFacts, Holder } from "../graph/decisions.ts";
 import { allPointers, chain, layerGraph, type Pointer } from "../graph/references.ts";
@@ -65,12 +65,14 @@ export async function freedByDropping(
     draft,
     Object.keys(draft.layers).filter((id) => !pointed.has(id)),
   );
+  const known = readUnder(draft);
   const facts: CollectFacts = {
-    ...read,
+    ownBytes: (layer) => read.ownBytes(known(layer)),
+    deviceBytes: (layer) => read.deviceBytes(known(layer)),
     holders: moved === null ? read.holders : holdersThen(draft, read.holders, moved),
     // What is planned is made before that.
-    isThere: (id: string) => !Object.hasOwn(made, id) || (read.isThere?.(id) ?? true),
-    outsiders: (layer: string) => named.get(layer) ?? [],
+    isThere: (layer) => !Object.hasOwn(made, known(layer)) || (read.isThere?.(known(layer)) ?? true),
+    outsiders: (layer) => named.get(known(layer)) ?? [],
   };
   const steps: Step[] = [];
   for (;;) {

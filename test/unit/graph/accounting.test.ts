@@ -50,4 +50,15 @@ describe("what deleting a snapshot frees", () => {
     const all = [s1, { kind: "volume", id: "vol-web1-vda" } as const];
     expect(reckoning(state, onFiles).exclusiveBytes(all, measures)).toBe(2);
   });
+
+  it("takes a device for no larger than it is, whichever layer its file is of by then", () => {
+    const { state, measures } = estate({ D: "xxxx......", H: "xxxx......" });
+    addLayer(state, "D", null, { foreign: FOREIGN, format: "raw", sizeBytes: 10 });
+    addLayer(state, "S1", "D", { sizeBytes: 10 }); // it holds nothing: the device becomes its file
+    addLayer(state, "H", "S1", { sizeBytes: 20, frozen: false });
+    addSnapshot(state, "s0", ["D"], { instance: "web1" });
+    const both = [{ kind: "snapshot", id: "s0" } as const, s1];
+    expect(reckoning(state, (id) => (id === "D" ? 10 : null)).exclusiveBytes(both, measures)).toBe(0);
+    expect(reckoning(state, onFiles).exclusiveBytes(both, measures)).toBe(4);
+  });
 });

@@ -13,6 +13,9 @@ import type { Layer, State, Volume } from "../../../src/core/model/state.ts";
 import { addGuest, addImage, addLayer, addSnapshot, addVolume, emptyState, FOREIGN } from "./build.ts";
 import { CLUSTER, ModelHost } from "./model-host.ts";
 
+/** What the file of another user holds: no guest writes that, or a merge would find it written already. */
+const HERS = 1_000_000;
+
 /** Where a kill strikes: after so many actions, in the middle of the next. */
 export interface Kill {
   readonly after: number;
@@ -58,14 +61,14 @@ export class Estate {
     const id = this.id("loan");
     const path = `/hers/${Math.floor(size / 2)}`; // several loans may be of one file
     if (!this.host.files.has(path)) {
-      this.host.files.set(path, { clusters: new Map([[0, 7]]), backing: null, size: 2, mode: 0o444 });
+      this.host.files.set(path, { clusters: new Map([[0, HERS]]), backing: null, size: 2, mode: 0o444 });
       this.lent.set(path, this.told([path]));
     }
     const borrowed = { image: "img", name: "golden", owner: "alice", depth: 1, marker: `/marks/${id}` };
     this.host.perform({ do: "mark-use", path: borrowed.marker, on: true });
     addLayer(this.state, id, null, { file: path, sizeBytes: 2 * CLUSTER, borrowed });
     const head = this.head(id, size);
-    const content = grown([7, 0], size);
+    const content = grown([HERS, 0], size);
     if (!isFree) {
       this.attach(head, this.id("guest"), "vda", content);
       return;
