@@ -271,6 +271,7 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   }
 
   let made: Host | null = null;
+  let isClosed = false;
   const libvirt = once(async (): Promise<Host> => {
     if (twins.host !== undefined) return twins.host as Host;
     const [{ createHost }, uri, limitMs] = await Promise.all([import("./host/index.ts"), connect(), hostLimitMs()]);
@@ -280,7 +281,6 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     if (isClosed) made.close();
     return made;
   });
-  let isClosed = false;
 
   function tellWait(what: string | null): void {
     if (what === null) status.clear();

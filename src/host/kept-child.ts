@@ -28,8 +28,8 @@ export interface KeptChild {
     owed: Owed,
   ): Promise<ChildResult>;
   /**
-   * Keeps these descriptors open until it has ended, beyond our own death. "host" where that cannot be done. Resolves
-   * to what lets go of them sooner.
+   * Keeps these descriptors open until it has ended, beyond our own death, and returns what lets go of them sooner.
+   * "host" where that cannot be done.
    */
   hold(fds: readonly number[]): () => Promise<void>;
   /** Closes its standard input: it ends after what it is doing. It is spoilt then. */
@@ -95,7 +95,10 @@ export function keepChild(command: Command, { env, nowMs, trace, patience }: Kee
       settle(null);
     });
     child.once("close", settle);
-    child.once("exit", () => child.stdio[PIPE_IN_CHILD]?.destroy()); // nobody here reads it, and "close" waits for it
+    child.once("exit", () => {
+      isSpoilt = true; // nothing can be held by it any more
+      child.stdio[PIPE_IN_CHILD]?.destroy(); // which nobody here reads, and "close" waits for
+    });
   });
   for (const handle of handles) handle.unref();
 

@@ -5,7 +5,7 @@
  * The one that answers questions makes the changes, too, since it is there: it was started before any lock was taken,
  * and each set of locks under which it changes something is held for as long as it lives, or until they are let go. So
  * a lock covers the command at work when we are killed, and no more than that one, for virsh then reads the end of its
- * standard input. Where one is at work, the next takes its own.
+ * standard input. While it is at work, whoever else asks takes another.
  */
 import type { Command } from "../core/model/host.ts";
 import type { ChildResult, RunOptions } from "./child.ts";

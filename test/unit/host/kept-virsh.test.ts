@@ -37,6 +37,7 @@ restarted() { printf 'error: Disconnected from x due to end of file\\nerror: Rec
 note() { printf '%s\\n' "$*" >> "$LOG.notes"; }
 work() { note begun; until test -e "$LOG.go"; do sleep 0.02; done; note ended; }
 slow() { sleep 0.3; say "$*"; }
+leave() { sleep 5 & (sleep 0.2; kill -9 $$) & say $$; }
 if test $# -gt 3; then
   shift 3
   case $# in 1) eval "$1" ;; *) "$@" ;; esac
@@ -204,6 +205,17 @@ describe("a virsh that is kept", () => {
     await expect(virsh.output(["die"], how)).rejects.toMatchObject({ code: "failed" });
     await vi.waitFor(() => expect(isHeld(path)).toBe(false), { timeout: 30_000 });
     await virsh.letGo(how.inheritFds);
+  });
+
+  test("that has died holds no more locks, though somebody else has its output open", async () => {
+    const pid = Number(await virsh.output(["leave"]));
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), { timeout: 30_000 });
+    const path = join(folder, "lock");
+    const how = { inheritFds: [openSync(path, "w")] };
+    expect(await virsh.output(["say", "a"], how)).toBe("a\n");
+    expect(isHeld(path)).toBe(true);
+    await virsh.letGo(how.inheritFds);
+    expect(starts()).toEqual(["start 3", "start 3"]);
   });
 
   test("finishes the change at work when its locks are let go, and only that", async () => {
