@@ -291,10 +291,12 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
     return Number((await settings()).get("host_timeout").value) * 1000;
   }
 
-  /** Nothing is asked of a libvirt that is not the store's. */
+  /** Nothing is asked of a libvirt that is not the store's; it connects while the store is read. */
   async function host(): Promise<Host> {
+    const connected = libvirt();
+    connected.catch(() => undefined); // what is wrong with the store is told first
     await store();
-    return libvirt();
+    return connected;
   }
 
   const world = once(() => worldOf(record, store));
@@ -306,9 +308,9 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
   }
 
   async function worldOf(of: RunRecord, storeOf: () => Promise<StorePort>): Promise<World> {
-    const [openedStore, openedHost, read, { kinds }] = await Promise.all([
-      storeOf(),
+    const [openedHost, openedStore, read, { kinds }] = await Promise.all([
       host(),
+      storeOf(),
       settings(),
       import("./core/operations/kinds.ts"),
     ]);
@@ -383,9 +385,6 @@ export function createFactory(surroundings: Surroundings, options: FactoryOption
       throw error;
     }
   }
-
-  // It connects while the store is read. What is wrong with it is thrown to who needs it.
-  if (changes && !withoutSettings) libvirt().catch(() => undefined);
 
   return {
     surroundings,

@@ -152,7 +152,8 @@ export function keepChild(command: Command, { env, nowMs, trace, patience }: Kee
       const ended = new Promise<void>((resolve) => holder.once("exit", () => resolve()));
       return () => {
         holder.ref();
-        signalChild(holder, "SIGKILL");
+        // Once it has ended its number may be another's.
+        if (holder.exitCode === null && holder.signalCode === null) signalChild(holder, "SIGKILL");
         return ended;
       };
     },

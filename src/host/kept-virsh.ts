@@ -92,6 +92,8 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
   // Of a session's daemon none is kept: each command has a process of its own.
   const keepsNone = STARTS_DAEMON.test(uri);
   const all = new Set<Kept>();
+  /** What is being let go: whoever asks for that again waits for the same. */
+  const leaving = new Set<{ readonly fds: readonly number[]; readonly gone: Promise<void> }>();
   let unseen: KeptChild | null = null;
 
   /** One that is free, rather one that holds these locks already; null where as many as may be are at work. */
@@ -113,13 +115,23 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
     return held;
   }
 
+  async function gone(child: KeptChild, held: Hold): Promise<void> {
+    await held.change;
+    if (child.isSpoilt) {
+      child.close();
+      await child.ended();
+    }
+    await held.letGo();
+  }
+
   return {
     async ask(shownAs, lines, exitOf, options) {
       const { inheritFds, as: _, progress: __, extraMs: ___, ...others } = options;
       if (keepsNone || Object.keys(others).length > 0 || !isReadable(lines)) return null;
-      const kept = freeOne(inheritFds ?? []);
+      const fds = inheritFds ?? [];
+      const kept = freeOne(fds);
       if (kept === null) return null;
-      const held = holdOf(kept, inheritFds ?? []);
+      const held = holdOf(kept, fds);
       const asked = kept.child.ask(shownAs, lines, exitOf, owedTo(shownAs, options));
       if (held !== null) held.change = asked.catch(() => undefined);
       const result = await asked;
@@ -145,18 +157,16 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
       if (kept !== null) holdOf(kept, fds);
     },
     async letGo(fds) {
-      const letGo = async ({ child, holds }: Kept, held: Hold): Promise<void> => {
-        holds.delete(held.fds.join());
-        await held.change;
-        if (child.isSpoilt) {
-          child.close();
-          await child.ended();
+      const areMeant = (held: { readonly fds: readonly number[] }) => held.fds.some((fd) => fds.includes(fd));
+      for (const { child, holds } of all) {
+        for (const [key, held] of holds) {
+          if (!areMeant(held)) continue;
+          holds.delete(key); // a change that is told from now on is held anew
+          const left = { fds: held.fds, gone: gone(child, held).finally(() => leaving.delete(left)) };
+          leaving.add(left);
         }
-        await held.letGo();
-      };
-      const holding = [...all].flatMap((kept) => [...kept.holds.values()].map((held) => ({ kept, held })));
-      const meant = holding.filter(({ held }) => held.fds.some((fd) => fds.includes(fd)));
-      await Promise.all(meant.map(({ kept, held }) => letGo(kept, held)));
+      }
+      await Promise.all([...leaving].filter(areMeant).map((left) => left.gone));
     },
     close() {
       // One that has never answered is still asking for a connection: nothing is lost with it, and it may wait long.

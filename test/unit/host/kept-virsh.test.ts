@@ -199,6 +199,26 @@ describe("a virsh that is kept", () => {
     expect(starts()).toEqual(["start 3"]); // it goes on, and is asked on
   });
 
+  test("has its locks let go for all who ask for it, and holds them anew for who goes on", async () => {
+    const path = join(folder, "lock");
+    const how = { inheritFds: [openSync(path, "w")] };
+    const slow = virsh.output(["work"], how);
+    await vi.waitFor(() => expect(notes()).toBe("begun\n"), { timeout: 30_000 });
+    const seen = [1, 2].map(() => virsh.letGo(how.inheritFds).then(notes));
+    await new Promise((resolve) => setImmediate(resolve));
+    goOn();
+    expect(await Promise.all(seen)).toEqual(["begun\nended\n", "begun\nended\n"]);
+    await slow;
+    expect(isHeld(path)).toBe(false);
+    await virsh.output(["say", "b"], how);
+    const letting = virsh.letGo(how.inheritFds);
+    await virsh.output(["say", "c"], how);
+    await letting;
+    expect(isHeld(path)).toBe(true);
+    await virsh.letGo(how.inheritFds);
+    expect(isHeld(path)).toBe(false);
+  });
+
   test("has no lock held when it has died", async () => {
     const path = join(folder, "lock");
     const how = { inheritFds: [openSync(path, "w")] };
