@@ -22,6 +22,7 @@ import {
 } from "./named-files.ts";
 import type { KeptText, World } from "./ports.ts";
 import { LONGEST_ENTRY_BYTES } from "./sharing/catalogue.ts";
+import { keptFiles } from "./snapshots/drop.ts";
 
 /** Who names a file. */
 export interface User {
@@ -196,18 +197,15 @@ function* namedByState(world: World, state: State): Iterable<[string, User]> {
     yield [paths.record(keptName(id)), user(id, `instance ${name}`)];
     if (seed !== null) yield [seed, user(id, `instance ${name}`)];
   }
-  const kept = [
-    ...Object.values(state.snapshots).map((one) => ({ one, memory: one.memory, what: `snapshot ${one.name}` })),
-    ...Object.values(state.images).map((one) => ({ one, memory: null, what: `image ${one.name}` })),
-  ];
-  for (const { one, memory, what } of kept) {
-    const by = user(one.id, what);
-    if ("seed" in one && one.seed !== undefined) yield [one.seed, by];
+  for (const one of Object.values(state.snapshots)) {
+    const by = user(one.id, `snapshot ${one.name}`);
+    if (one.seed !== undefined) yield [one.seed, by];
+    for (const path of keptFiles(world, one)) yield [path, by];
+  }
+  for (const one of Object.values(state.images)) {
+    const by = user(one.id, `image ${one.name}`);
     if (one.definition !== null) yield [paths.record(one.definition), by];
     for (const path of copyFiles(world, one)) yield [path, by];
-    if (memory === null) continue;
-    yield [paths.memory(memory.file), by];
-    if (memory.definition !== null) yield [paths.record(memory.definition), by];
   }
 }
 

@@ -6,7 +6,7 @@ import type { Action } from "../model/action.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
-import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { dropSnapshots, unlinkKept } from "../snapshots/drop.ts";
 import { dropBookmarks } from "./bookmarks.ts";
 import { dropKey } from "./key.ts";
 import type { Manifest } from "./manifest.ts";
@@ -61,13 +61,13 @@ export function snapshotOf(state: State, data: BackupData): Snapshot {
 export async function recordBackup(world: World, data: BackupData): Promise<void> {
   const { id, target, through } = data;
   // Once its record is gone, nothing would know of them; the backup has copies of its own.
-  const { id: snapshot } = snapshotOf(await world.store.read(), data);
-  for (const action of unlinkRecords(world, [snapshot])) await world.host.perform(action);
+  const snapshot = snapshotOf(await world.store.read(), data);
+  for (const action of unlinkKept(world, [snapshot])) await world.host.perform(action);
   await world.store.update((draft) => {
     const { disks, createdAt } = snapshotOf(draft, data);
     dropBookmarks(draft, through.instance, target);
     draft.bookmarks[id] = { id, instance: through.instance, target, disks, createdAt };
-    dropSnapshots(draft, [snapshot]);
+    dropSnapshots(draft, [snapshot.id]);
   });
 }
 
@@ -85,7 +85,7 @@ async function recoverCreateBackup(world: World, locks: HeldLocks, data: BackupD
     await recordBackup(world, data);
     return "forward";
   }
-  const actions: Action[] = snapshot === null ? [] : unlinkRecords(world, [snapshot.id]);
+  const actions: Action[] = snapshot === null ? [] : unlinkKept(world, [snapshot]);
   // Its files first: once its record is gone, nothing would know of them.
   await perform(world, locks, [...actions, ...target.unfinished(data.part).discard()]);
   if (snapshot !== null) await world.store.update((draft) => dropSnapshots(draft, [snapshot.id]));

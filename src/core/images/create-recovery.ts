@@ -3,7 +3,7 @@ import type { Image, Layer, Snapshot, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
-import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { dropSnapshots, unlinkKept } from "../snapshots/drop.ts";
 
 /** What the journal remembers of an image's creation. */
 export interface CreateImageData {
@@ -62,7 +62,7 @@ async function recoverCreateImage(world: World, locks: HeldLocks, data: CreateIm
   const snapshot = snapshotThrough(state, data.through);
   if (snapshot !== null) {
     // Its files first: once its record is gone, nothing would know of them.
-    await perform(world, locks, unlinkRecords(world, [snapshot.id]));
+    await perform(world, locks, unlinkKept(world, [snapshot]));
     await world.store.update((draft) => dropSnapshots(draft, [snapshot.id]));
   }
   if (data.image.definition !== null) await world.store.removeRecord(data.image.definition);

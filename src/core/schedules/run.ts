@@ -28,8 +28,8 @@ export interface RunOptions {
  */
 export async function runSchedule(world: World, target: string, options: RunOptions): Promise<PlanView | null> {
   const schedule = findSchedule(await world.store.read(), target);
-  const zone = await world.host.timeZone();
-  if (options.catchUp && !isOverdue(schedule, world.clock.now(), zone)) return null;
+  const isLate = async (one: Schedule, at: Date) => isOverdue(one, at, await world.host.timeZone());
+  if (options.catchUp && !(await isLate(schedule, world.clock.now()))) return null;
   if (world.dryRun && (await isShelved(world, schedule)))
     return { steps: [], notes: [skipText(schedule)], freesBytes: null };
   if (world.dryRun) return (await hooked(world, schedule, () => perform(world, schedule))).plan;
@@ -39,7 +39,7 @@ export async function runSchedule(world: World, target: string, options: RunOpti
   try {
     // While we waited it may have been deleted, or another run may have made up for it.
     const again = (await world.store.read()).schedules[schedule.id];
-    if (again === undefined || (options.catchUp && !isOverdue(again, startedAt, zone))) return null;
+    if (again === undefined || (options.catchUp && !(await isLate(again, startedAt)))) return null;
     await record(world, schedule.id, startedAt, await outcomeOf(world, again));
   } finally {
     await locks.release();

@@ -16,7 +16,7 @@ import { run } from "../operations/operation.ts";
 import { type PlanView, perform, type Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
-import { dropSnapshots, unlinkRecords } from "./drop.ts";
+import { dropSnapshots, unlinkKept, unlinkRecords } from "./drop.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
 
 interface DeleteData {
@@ -105,7 +105,7 @@ export async function deleteLocked(
     {
       id: "remove-records",
       title: "Remove its definition, and what its firmware kept",
-      actions: [...unlinkRecords(world, ids), ...seeds],
+      actions: [...unlinkKept(world, doomed), ...seeds],
     },
   ];
   return run<DeleteData, null>(world, locks, {

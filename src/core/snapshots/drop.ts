@@ -1,8 +1,8 @@
 /** Forgetting snapshots: the pointers go, the layers are the collector's. */
-import { unlinkCopiesOf } from "../firmware.ts";
+import { copyFiles, unlinkCopiesOf } from "../firmware.ts";
 import type { Action } from "../model/action.ts";
 import { changeRows } from "../model/drafts.ts";
-import type { State } from "../model/state.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /**
@@ -40,7 +40,23 @@ export function liveDefinitionName(id: string): string {
   return `${id}.live.xml`;
 }
 
-/** What a snapshot keeps outside the layers: its definitions, what its firmware kept, and memory. Idempotent. */
+/** What a snapshot keeps outside the layers, as its row says: its definitions, what its firmware kept, and memory. */
+export function keptFiles(world: World, snapshot: Snapshot): string[] {
+  const { definition, memory } = snapshot;
+  const records = [definition, memory?.definition ?? null].filter((name) => name !== null);
+  return [
+    ...records.map((name) => world.store.paths.record(name)),
+    ...copyFiles(world, snapshot),
+    ...(memory === null ? [] : [world.store.paths.memory(memory.file)]),
+  ];
+}
+
+/** Removes that. Idempotent. */
+export function unlinkKept(world: World, snapshots: readonly Snapshot[]): Action[] {
+  return snapshots.flatMap((one) => keptFiles(world, one)).map((path) => ({ do: "unlink", path }));
+}
+
+/** The same where the row may be gone: all that one may have kept. Idempotent. */
 export function unlinkRecords(world: World, ids: readonly string[]): Action[] {
   return ids.flatMap((id): Action[] => [
     { do: "unlink", path: world.store.paths.record(`${id}.xml`) },

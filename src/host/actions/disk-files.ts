@@ -11,7 +11,7 @@ import { emptyOverlay } from "../qcow2-new.ts";
 import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
 import { temporaryName } from "../temporary-files.ts";
-import { writtenOut } from "../written-out.ts";
+import { flushedMeanwhile, writtenOut } from "../written-out.ts";
 import { commandsFor } from "./commands.ts";
 import { type ActionContext, type ActionOf, holdingLocks } from "./context.ts";
 import {
@@ -110,8 +110,8 @@ export async function performCommit(context: ActionContext, action: ActionOf<"co
   }
   await assertNotFrozen(action.base);
   await requireImages({ path: action.top, format: action.topFormat });
-  await runAll(context, action, await belowOf(context, action.top, action.secret));
-  await syncPath(action.base);
+  const below = await belowOf(context, action.top, action.secret);
+  await flushedMeanwhile(action.base, () => runAll(context, action, below));
 }
 
 export async function performRebase(
@@ -122,7 +122,10 @@ export async function performRebase(
   const onto = action.do === "relink" ? null : action.backing;
   if (action.do === "rebase")
     await requireImages({ path: action.file, format: "qcow2" }, ...(onto === null ? [] : [onto]));
-  await runAll(context, action, await belowOf(context, action.file, action.secret, onto?.path));
+  const below = await belowOf(context, action.file, action.secret, onto?.path);
+  const write = () => runAll(context, action, below);
+  if (action.do === "rebase") return flushedMeanwhile(action.file, write);
+  await write(); // a header alone
   await syncPath(action.file);
 }
 

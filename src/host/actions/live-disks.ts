@@ -1,12 +1,15 @@
 /**
  * Actions on the disks of a running guest that are no block jobs: switches, saved memory, disks that come, go and grow.
  */
+import { dirname } from "node:path";
 import type { DomainDefinition } from "../../core/model/host.ts";
 import { EstratoError } from "../../errors.ts";
+import { syncNames } from "../../synced-folder.ts";
 import { diskXml } from "../domain-new.ts";
 import { parseDefinition } from "../domain-xml.ts";
-import { createEmpty, fileInfo, syncNamed } from "../files.ts";
+import { createEmpty, fileInfo } from "../files.ts";
 import { qemuDisks } from "../qemu-disks.ts";
+import { flushedMeanwhile } from "../written-out.ts";
 import { type ActionContext, type ActionOf, backOffMs, holdingLocks, withFile } from "./context.ts";
 import { stateOf } from "./domains.ts";
 import { watchStall } from "./stall.ts";
@@ -32,11 +35,17 @@ export async function performSwitch(context: ActionContext, action: ActionOf<"sw
   const perform = (path: string) =>
     context.virsh.batch(switchDisks(action, path), { ...holdingLocks(context), ...progress });
   const inDocument = action.disks.some(({ secret }) => secret !== undefined);
-  const answers = await (inDocument ? withFile(switchXml(action), perform) : perform("")).finally(() => watch?.stop());
-  const error = answers.at(-1)?.error ?? null; // a guest without an agent has no time limit to set
-  // The memory file stays: QEMU may have switched all the same, and then it is all that is left of that instant.
-  if (error !== null) throw new EstratoError("failed", `virsh snapshot-create-as: ${error}`);
-  if (action.memory !== undefined) await syncNamed(action.memory);
+  const switchThem = async () => {
+    const answers = await (inDocument ? withFile(switchXml(action), perform) : perform("")).finally(() =>
+      watch?.stop(),
+    );
+    const error = answers.at(-1)?.error ?? null; // a guest without an agent has no time limit to set
+    // The memory file stays: QEMU may have switched all the same, and then it is all that is left of that instant.
+    if (error !== null) throw new EstratoError("failed", `virsh snapshot-create-as: ${error}`);
+  };
+  if (memory === undefined) return switchThem();
+  await flushedMeanwhile(memory, switchThem);
+  syncNames(dirname(memory));
 }
 
 /** libvirt writes over a file that is there, and keeps its mode (measured). */

@@ -1,14 +1,14 @@
 /** What a copy owes while it is written: to the disk, and to who asks for its sums. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { dataBlocks } from "../../../src/host/qcow2-blocks.ts";
-import { flushBehind, writtenOut } from "../../../src/host/written-out.ts";
+import { flushBehind, flushedMeanwhile, writtenOut } from "../../../src/host/written-out.ts";
 
 const MiB = 1024 ** 2;
 const folder = mkdtempSync(join(tmpdir(), "estrato-written-"));
@@ -44,29 +44,31 @@ describe("a file that is written", () => {
   });
 
   test("goes to the disk as it comes, and what the disk says is not lost", async () => {
-    const sizes = [0, 10, 40, 60, 80].map((size) => size * MiB);
+    const times = [1n, 1n, 2n, 2n, 3n];
     const ending = new AbortController();
-    const flushed: number[] = [];
-    let now = 0;
+    const flushed: bigint[] = [];
+    let mtimeNs = 0n;
     const file = {
       stat: async () => {
-        now = sizes.shift() ?? now;
-        if (sizes.length === 0) ending.abort();
-        return { size: now };
+        mtimeNs = times.shift() ?? mtimeNs;
+        if (times.length === 0) ending.abort();
+        return { mtimeNs };
       },
-      datasync: async () => void flushed.push(now / MiB),
+      datasync: async () => void flushed.push(mtimeNs),
     };
     await flushBehind(file, ending.signal);
-    expect(flushed).toEqual([40, 80]);
+    expect(flushed).toEqual([2n, 3n]); // nothing was written at the other times
     const broken = {
-      ...file,
-      stat: async () => ({ size: 40 * MiB }),
+      stat: async () => ({ mtimeNs: process.hrtime.bigint() }),
       datasync: () => Promise.reject(new Error("EIO")),
     };
     await expect(flushBehind(broken, new AbortController().signal)).rejects.toThrow("EIO");
   });
 
-  test("does not pass for written where a part of it never came to the disk", async () => {
+  test.each([
+    ["a file that is made", (path: string, write: () => Promise<void>) => writtenOut(path, write, wanted)],
+    ["one that is written into", flushedMeanwhile],
+  ])("does not pass for written where a part of it never came to the disk: %s", async (_, carriedOut) => {
     const path = join(folder, "lost");
     writeFileSync(path, "");
     const handle = await open(path);
@@ -80,14 +82,23 @@ describe("a file that is written", () => {
     };
     const write = async () => {
       const fd = openSync(path, "r+");
-      writeSync(fd, randomBytes(16), 0, 16, 40 * MiB);
-      while (!asked) await turn();
+      for (let at = 0; !asked; at += 1) {
+        writeSync(fd, randomBytes(16), 0, 16, at); // its time goes on in steps of a clock tick
+        await turn();
+      }
+      closeSync(fd);
     };
     try {
-      await expect(writtenOut(path, write, wanted)).rejects.toThrow("EIO");
+      await expect(carriedOut(path, write)).rejects.toThrow("EIO");
     } finally {
       prototype.datasync = datasync;
     }
+  });
+
+  test("leaves the error of who wrote into it", async () => {
+    const path = join(folder, "into");
+    writeFileSync(path, "");
+    await expect(flushedMeanwhile(path, () => Promise.reject(new Error("cut")))).rejects.toThrow("cut");
   });
 });
 
