@@ -5,6 +5,7 @@
  */
 import { EstratoError } from "../errors.ts";
 import { severalAtOnce } from "../several-at-once.ts";
+import { keepHeapSmall } from "../small-heap.ts";
 import { copyFiles } from "./firmware.ts";
 import { keptDefinition, keptName } from "./instances/kept-definition.ts";
 import type { DomainStatus } from "./model/host.ts";
@@ -55,6 +56,7 @@ export interface InUse {
  * looked at while libvirt answers.
  */
 export async function filesInUse(world: World, state: State, willAsk?: "outsiders"): Promise<InUse> {
+  keepHeapSmall(Object.keys(state.layers).length);
   const read = chainReader(world);
   const inOthers = once(() => chainsInOtherStores(world, read));
   if (willAsk === "outsiders") inOthers().catch(() => undefined); // thrown where it is asked for

@@ -13,22 +13,21 @@ import { type LibvirtFolders, SYSTEM_FOLDERS, tpmFolder } from "./libvirt-folder
 import { attribute, childAt, childNamed, childrenNamed, childText, type ReadElement, readXml } from "./xml.ts";
 
 /**
- * What was read last, newest last: one command asks for the same document many times, and parsing costs more than
- * asking. Nobody changes these.
+ * What was read last: one command asks for the same document many times, and parsing costs more than asking. Nobody
+ * changes these. No Map: each table that one outgrows points at the next, and a dead one in V8's old space keeps all
+ * that came after it.
  */
-const recent = new Map<string, ReadElement>();
+const recent: { readonly xml: string; readonly root: ReadElement }[] = [];
 const KEPT_DOCUMENTS = 8;
+let oldest = 0;
 
 /** The root of a definition. Throws as readXml. */
 export function definitionRoot(xml: string): ReadElement {
-  const known = recent.get(xml);
-  if (known !== undefined) return known;
+  const known = recent.find((one) => one.xml === xml);
+  if (known !== undefined) return known.root;
   const root = readXml(xml, "domain");
-  recent.set(xml, root);
-  for (const oldest of recent.keys()) {
-    if (recent.size <= KEPT_DOCUMENTS) break;
-    recent.delete(oldest);
-  }
+  recent[oldest] = { xml, root };
+  oldest = (oldest + 1) % KEPT_DOCUMENTS;
   return root;
 }
 
@@ -242,6 +241,7 @@ export interface DiskMirror {
 
 /** The mirrors of a live definition. */
 export function diskMirrors(xml: string): DiskMirror[] {
+  if (!xml.includes("<mirror")) return [];
   const root = definitionRoot(xml);
   const devices = childNamed(root, "devices");
   return (devices ? childrenNamed(devices, "disk") : []).flatMap((disk) => {

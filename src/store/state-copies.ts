@@ -1,5 +1,5 @@
 /** The last good copies of the state, for the day that state.json itself is damaged. */
-import { copyFileSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { discard, namesIn, readStored } from "./durable-file.ts";
 
@@ -19,12 +19,12 @@ export interface GoodCopy<T> {
  * Named by the number of the write, which alone says the order (clocks go back), and by `now` for people. Not fsynced:
  * state.json is, and a copy torn by a power cut is passed over.
  */
-export function keepCopy(stateFile: string, folder: string, number: number, now: Date): string[] {
+export async function keepCopy(stateFile: string, folder: string, number: number, now: Date): Promise<string[]> {
   const kept = copiesIn(folder);
   const time = now.toISOString().replaceAll(/[-:.]/g, "");
   const path = join(folder, `${String(number).padStart(12, "0")}-${time}.json`);
   try {
-    copyFileSync(stateFile, path);
+    await copyFile(stateFile, path);
   } catch {
     // The update itself is stored and durable: to call it failed now would be the lie. The next update copies again.
     discard(path);

@@ -1,4 +1,4 @@
-/** Puts a state in the place of the one before: state.json first, then its copy, then the records of things. */
+/** Puts a state in the place of the one before: state.json first, then its copy and the records of things. */
 import { existsSync, readdirSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -46,11 +46,11 @@ export function stateWriting(paths: PathsInStore, now: () => Date): StateWriting
       const bytes = stateBytes(state);
       removeLeftovers(paths.home);
       writeDurably(paths.stateFile, bytes);
-      const tooMany = keepCopy(paths.stateFile, paths.copiesFolder, writes, now());
+      const copied = keepCopy(paths.stateFile, paths.copiesFolder, writes, now());
       const isInStep = header?.version === state.version && header.writes === before?.state.writes;
       await Promise.all([
         keepThings(isInStep && before.isStored ? changed(before.state, state) : null, state, bytes),
-        ...tooMany.map((path) => unlink(path).catch(() => undefined)), // of megabytes it takes a while
+        copied.then((tooMany) => Promise.all(tooMany.map((path) => unlink(path).catch(() => undefined)))),
       ]);
       return state;
     },
