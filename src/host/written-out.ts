@@ -72,7 +72,7 @@ export async function flushedMeanwhile(path: string, write: () => Promise<void>)
     await flushing;
     await file.sync();
   } finally {
-    await file.close();
+    file.close().catch(() => undefined); // which waits for what is on its way: where `write` failed, nobody else does
   }
 }
 
