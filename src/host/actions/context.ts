@@ -1,5 +1,5 @@
 /** What every action is carried out with. */
-import { writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Action, PerformOptions } from "../../core/model/action.ts";
 import type { DomainState } from "../../core/model/host.ts";
@@ -45,7 +45,7 @@ export function virshWords(action: Action): readonly string[] | undefined {
 export async function withFile<T>(text: string, use: (path: string) => Promise<T>): Promise<T> {
   return withFolder(async (folder) => {
     const path = join(folder, "document.xml");
-    await writeFile(path, text, { mode: 0o600 });
+    writeFileSync(path, text, { mode: 0o600 });
     return use(path);
   });
 }
