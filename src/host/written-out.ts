@@ -37,12 +37,9 @@ export async function writtenOut(path: string, write: () => Promise<void>, wante
   const written = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   let file = written;
   try {
-    const flushing = flushBehind(written, ending.signal);
-    flushing.catch(() => undefined); // it is asked below, and where `write` fails that is the reason
     // Whoever reads all of it tells what is wrong
     const early = wanted?.inOrder ? readBehind(written, path, wanted.blockBytes, ending.signal).catch(() => []) : [];
-    await write().finally(() => ending.abort());
-    await flushing;
+    await whileFlushed(written, ending, write);
     let sums = await early;
     const [read, named] = [await written.stat({ bigint: true }), await stat(path, { bigint: true })];
     if (read.ino !== named.ino || read.dev !== named.dev) {
@@ -63,17 +60,21 @@ export async function writtenOut(path: string, write: () => Promise<void>, wante
  * `writtenOut`.
  */
 export async function flushedMeanwhile(path: string, write: () => Promise<void>): Promise<void> {
-  const ending = new AbortController();
   const file = await open(path, "r");
   try {
-    const flushing = flushBehind(file, ending.signal);
-    flushing.catch(() => undefined); // it is asked below, and where `write` fails that is the reason
-    await write().finally(() => ending.abort());
-    await flushing;
+    await whileFlushed(file, new AbortController(), write);
     await file.sync();
   } finally {
     file.close().catch(() => undefined); // which waits for what is on its way: where `write` failed, nobody else does
   }
+}
+
+/** Carries out `write`, and sends meanwhile to the disk what it writes. `ending` tells when it has ended. */
+async function whileFlushed(file: Written, ending: AbortController, write: () => Promise<void>): Promise<void> {
+  const flushing = flushBehind(file, ending.signal);
+  flushing.catch(() => undefined); // it is asked below, and where `write` fails that is the reason
+  await write().finally(() => ending.abort());
+  await flushing;
 }
 
 /** What is asked of a file that somebody writes. */
