@@ -28,11 +28,11 @@ export function rowChanges(before: Rows, after: Rows): RowChanges {
 
 /** Goes through both tables once. */
 export function orderChanges(before: Rows, after: Rows): Omit<RowChanges, "set"> {
-  const [old, keys] = [Object.keys(before), Object.keys(after)];
+  const keys = Object.keys(after);
   const gone: string[] = [];
   let isInOrder = true;
   let at = 0;
-  for (const key of old) {
+  for (const key in before) {
     if (keys[at] === key) at += 1;
     else if (after[key] === undefined) gone.push(key);
     else isInOrder = false;

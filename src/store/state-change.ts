@@ -64,7 +64,8 @@ function checkedTable(before: Rows, after: Rows, name: Table, where: string): Ro
   const made = ownTable(after);
   const set: string[] = [];
   for (const key in made) {
-    const [old, row] = [before[key], made[key]];
+    const old = before[key];
+    const row = made[key];
     if (row === old && row !== undefined) continue;
     made[key] = checkedRow(old, row, schema, (fault) => refusedChange(where, `${name}.${key}.${fault}`));
     if (made[key] !== old) set.push(key);

@@ -24,13 +24,24 @@ export function stateText(state: State): string {
   return statePieces(state).join("");
 }
 
-/** The same as it is written: of megabytes, each text that is put together for it is another copy of them. */
+/** What is not ASCII takes more bytes than it has characters; most states have little of it. */
+const MORE_BYTES = 2 ** 16;
+
+/**
+ * The same as it is written: of megabytes, each text that is put together for it is another copy of them, and asking
+ * how many bytes it takes as slow as writing them.
+ */
 export function stateBytes(state: State): Buffer {
   const pieces = statePieces(state);
-  const bytes = Buffer.allocUnsafe(pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0));
+  const bytes = Buffer.allocUnsafe(pieces.reduce((sum, piece) => sum + piece.length, MORE_BYTES));
+  const encoder = new TextEncoder();
   let end = 0;
-  for (const piece of pieces) end += bytes.write(piece, end);
-  return bytes;
+  for (const piece of pieces) {
+    const { read, written } = encoder.encodeInto(piece, bytes.subarray(end));
+    if (read < piece.length) return Buffer.from(pieces.join(""));
+    end += written;
+  }
+  return bytes.subarray(0, end);
 }
 
 function statePieces(state: State): string[] {

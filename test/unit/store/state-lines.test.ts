@@ -10,7 +10,7 @@ import type { State } from "../../../src/core/model/state.ts";
 import { emptyState } from "../../../src/store/empty-state.ts";
 import { openStore, type Store } from "../../../src/store/index.ts";
 import { changeOf } from "../../../src/store/state-change.ts";
-import { stateText, trustedState } from "../../../src/store/state-lines.ts";
+import { stateBytes, stateText, trustedState } from "../../../src/store/state-lines.ts";
 import { frozen, parseState, validState } from "../../../src/store/state-text.ts";
 import { changed } from "../../../src/store/things.ts";
 
@@ -55,6 +55,16 @@ describe("the text of a state", () => {
       delete draft.keypairs[ODD[0] as string];
     });
     expect([...passingRows(changed.state, "keypairs")]).toEqual(Object.values(state.keypairs).slice(1));
+  });
+
+  it.each([
+    ["ASCII", "a"],
+    ["a little that is not", "\u00fc"],
+    ["much that is not", "\u00fc".repeat(40_000)],
+    ["more bytes yet", "\u6c34\u{1f4a7}".repeat(40_000)],
+  ])("is the same in bytes, with %s in it", (_, name) => {
+    const state = withKeypairs([name, "b"]);
+    expect(stateBytes(state).toString("utf8")).toBe(stateText(state));
   });
 
   it("that is trusted gives what nobody can change", () => {
