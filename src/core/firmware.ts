@@ -81,6 +81,12 @@ export function copyFiles(world: World, copies: Firmware): string[] {
   return Object.values(pathsOf(world, { nvram: copies.nvram, tpm: copies.tpm })).filter((path) => path !== null);
 }
 
+/** What a snapshot or an image keeps beside its layers and its memory: its definition, and these copies. */
+export function recordedFiles(world: World, one: Firmware & { readonly definition: string | null }): string[] {
+  const definition = one.definition === null ? [] : [world.store.paths.record(one.definition)];
+  return [...definition, ...copyFiles(world, one)];
+}
+
 /** Idempotent. */
 export function unlinkCopies(world: World, copies: Firmware): Action[] {
   return copyFiles(world, copies).map((path) => ({ do: "unlink", path }));

@@ -6,7 +6,7 @@
 import { EstratoError } from "../errors.ts";
 import { severalAtOnce } from "../several-at-once.ts";
 import { keepHeapSmall } from "../small-heap.ts";
-import { copyFiles } from "./firmware.ts";
+import { recordedFiles } from "./firmware.ts";
 import { keptDefinition, keptName } from "./instances/kept-definition.ts";
 import type { DomainStatus } from "./model/host.ts";
 import type { State } from "./model/state.ts";
@@ -206,8 +206,7 @@ function* namedByState(world: World, state: State): Iterable<[string, User]> {
   }
   for (const one of Object.values(state.images)) {
     const by = user(one.id, `image ${one.name}`);
-    if (one.definition !== null) yield [paths.record(one.definition), by];
-    for (const path of copyFiles(world, one)) yield [path, by];
+    for (const path of recordedFiles(world, one)) yield [path, by];
   }
 }
 

@@ -241,7 +241,6 @@ export interface DiskMirror {
 
 /** The mirrors of a live definition. */
 export function diskMirrors(xml: string): DiskMirror[] {
-  if (!xml.includes("<mirror")) return [];
   const root = definitionRoot(xml);
   const devices = childNamed(root, "devices");
   return (devices ? childrenNamed(devices, "disk") : []).flatMap((disk) => {

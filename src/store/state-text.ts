@@ -67,10 +67,7 @@ export function refusedChange(where: string, fault: string): EstratoError {
 /** The same value, which nobody can change from now on: whoever reads a state shares it with others. */
 export function frozen<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  for (const key in value) {
-    const part = value[key];
-    if (typeof part === "object" && part !== null) frozen(part);
-  }
+  for (const key in value) if (typeof value[key] === "object") frozen(value[key]);
   return Object.freeze(value);
 }
 

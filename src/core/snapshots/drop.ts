@@ -1,5 +1,5 @@
 /** Forgetting snapshots: the pointers go, the layers are the collector's. */
-import { copyFiles, unlinkCopiesOf } from "../firmware.ts";
+import { recordedFiles, unlinkCopiesOf } from "../firmware.ts";
 import type { Action } from "../model/action.ts";
 import { changeRows } from "../model/drafts.ts";
 import type { Snapshot, State } from "../model/state.ts";
@@ -42,12 +42,14 @@ export function liveDefinitionName(id: string): string {
 
 /** What a snapshot keeps outside the layers, as its row says: its definitions, what its firmware kept, and memory. */
 export function keptFiles(world: World, snapshot: Snapshot): string[] {
-  const { definition, memory } = snapshot;
-  const records = [definition, memory?.definition ?? null].filter((name) => name !== null);
+  const { paths } = world.store;
+  const files = recordedFiles(world, snapshot);
+  const { memory } = snapshot;
+  if (memory === null) return files;
   return [
-    ...records.map((name) => world.store.paths.record(name)),
-    ...copyFiles(world, snapshot),
-    ...(memory === null ? [] : [world.store.paths.memory(memory.file)]),
+    ...files,
+    ...(memory.definition === null ? [] : [paths.record(memory.definition)]),
+    paths.memory(memory.file),
   ];
 }
 
