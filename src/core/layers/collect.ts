@@ -3,48 +3,38 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
-import { isBorrowedBackup } from "../graph/borrowed.ts";
 import { collect as decide, nextStep } from "../graph/collect.ts";
-import type { CollectFacts, Decision } from "../graph/decisions.ts";
-import { eachPointer, layerGraph } from "../graph/references.ts";
+import type { Decision } from "../graph/decisions.ts";
 import type { State } from "../model/state.ts";
+import { joined } from "../operations/locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { type Ahead, lookAt, takeAhead } from "./ahead.ts";
+import { candidates } from "./candidates.ts";
 import { heldBack } from "./held-back.ts";
-import { locksOn, outsidersNear, readFacts } from "./holders.ts";
-
-/**
- * Layers that could go: nothing points at them, and at most one layer stands on them. Costs no look at the machine. Not
- * a backup's that are still read: what they hold may take hours to pull in, and no other command is to wait for that
- * (`settle` does it).
- */
-export function candidates(state: State): string[] {
-  const pointedAt = new Set<string>();
-  eachPointer(state, (layer) => pointedAt.add(layer));
-  // Next to none in most states: only of them is it counted who stands on them.
-  const open = Object.values(state.layers).filter(({ id }) => !pointedAt.has(id));
-  if (open.length === 0) return [];
-  const { children } = layerGraph(state);
-  return open
-    .filter((layer) => (children.get(layer.id)?.length ?? 0) <= (isBorrowedBackup(layer) ? 0 : 1))
-    .map(({ id }) => id);
-}
+import { locksOn, readFacts } from "./holders.ts";
 
 /**
  * Frees and merges all that can be freed or merged now. Never waits for another command, and never fails the verb that
- * called it: what does not go now goes the next time, and a note says why.
+ * called it: what does not go now goes the next time, and a note says why. `held`: the locks of that verb, which are
+ * not taken anew while each layer needs all of them, and let go as soon as one does not.
  */
-export async function collect(world: World): Promise<void> {
+export async function collect(world: World, held: HeldLocks | null = null): Promise<void> {
   const [failed, passed] = [new Set<string>(), new Set<string>()];
-  for (;;) {
+  for (let kept = held; ; ) {
     const state = await world.store.read();
     const open = candidates(state).filter((id) => !failed.has(id) && !passed.has(id));
     if (open.length === 0) return;
     const layer = await nextOf(world, state, open);
     if (layer === undefined) return;
     passed.add(layer);
+    const wanted = locksFor(state, layer);
+    if (kept?.names.some((name) => !wanted.includes(name))) {
+      await kept.release();
+      kept = null;
+    }
     try {
       // What stood in the way of the others may have ended by now.
-      if (await attempt(world, state, layer)) passed.clear();
+      if (await attempt(world, layer, wanted, kept)) passed.clear();
     } catch (error) {
       failed.add(layer);
       if (error instanceof EstratoError && error.code === "interrupted") throw error;
@@ -61,21 +51,30 @@ async function nextOf(world: World, state: State, open: readonly string[]): Prom
   return nextStep(decisions.filter((one) => open.includes(one.layer)))?.layer;
 }
 
-/** Has anything been freed or merged? */
-async function attempt(world: World, seen: State, layer: string): Promise<boolean> {
-  let locks: HeldLocks;
+/** Has anything been freed or merged? `kept`: of the `wanted` locks those that are held. */
+async function attempt(
+  world: World,
+  layer: string,
+  wanted: readonly string[],
+  kept: HeldLocks | null,
+): Promise<boolean> {
+  let taken: HeldLocks;
   try {
-    locks = await world.store.lock(locksFor(seen, layer), 0);
+    taken = await world.store.lock(
+      wanted.filter((name) => !kept?.names.includes(name)),
+      0,
+    );
   } catch (error) {
     // Somebody works there, and collects after it
     if (error instanceof EstratoError && error.code === "conflict") return false;
     throw error;
   }
   try {
-    const decision = await settle(world, locks, layer);
+    const locks = kept === null ? taken : joined(kept, taken);
+    const decision = await settle(world, locks, layer, { ahead: takeAhead(kept, layer) });
     return decision?.kind === "free" || decision?.kind === "merge";
   } finally {
-    await locks.release();
+    await taken.release();
   }
 }
 
@@ -84,27 +83,22 @@ export const locksFor = (state: State, layer: string): string[] => [...locksOn(s
 
 /**
  * Decides on one layer and, where it can be freed or merged now, does it; `pullsIn`: also where it is another user's.
- * Returns the decision; null where the layer is gone, or the locks are not those that it needs, an operation under them
- * has not ended, or another has begun on the layer's chain.
+ * `ahead`: what was asked before, under those of the locks that were held then. Returns the decision; null where the
+ * layer is gone, or the locks are not those that it needs, an operation under them has not ended, or another has begun
+ * on the layer's chain.
  */
 export async function settle(
   world: World,
   locks: HeldLocks,
   layer: string,
-  { pullsIn = false }: { readonly pullsIn?: boolean } = {},
+  { pullsIn = false, ahead = null }: { readonly pullsIn?: boolean; readonly ahead?: Ahead | null } = {},
 ): Promise<Decision | null> {
   // Asked again, now that nobody can change the answer.
   const state = await world.store.read();
   if (locksOn(state, [layer]).some((name) => !locks.names.includes(name))) return null;
   if (state.layers[layer] === undefined) return null;
   if (await pendingOn(world, state, locks, layer)) return null;
-  const facts = await readFacts(world, state, [layer]);
-  const decideBy = (all: CollectFacts) =>
-    decide(state, pullsIn ? { ...all, pulledIn: layer } : all).find((one) => one.layer === layer) ?? null;
-  const own = decideBy(facts);
-  if (own?.kind !== "free" && own?.kind !== "merge") return own;
-  // Who else names the files takes a look at all domains and folders: only for what would go
-  const decision = decideBy({ ...facts, outsiders: await outsidersNear(world, state, [layer]) });
+  const decision = (await ahead?.(state)) ?? (await lookAt(world, state, layer, pullsIn)).decision;
   if (decision?.kind !== "free" && decision?.kind !== "merge") return decision;
   const { carryOut } = await import("./merge.ts");
   return (await carryOut(world, locks, state, decision)) ? decision : null;

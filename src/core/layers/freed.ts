@@ -10,7 +10,7 @@ import { allPointers, chain, layerGraph, type Pointer } from "../graph/reference
 import type { State } from "../model/state.ts";
 import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
-import { candidates } from "./collect.ts";
+import { candidates } from "./candidates.ts";
 import { readDeviceBytes, readFacts } from "./holders.ts";
 import { mergeSteps } from "./merge-steps.ts";
 import { outsidersOn } from "./outsiders.ts";

@@ -31,12 +31,11 @@ export async function withLocks<T>(
   try {
     if (!world.dryRun) await recoverFirst(world, locks, options.evenIfBroken ?? false);
     result = await body(locks);
+    if (isAlone) await collectAfter(world, locks);
   } finally {
     await locks.release();
   }
-  if (world.dryRun) return withPlannedFirst(world, result);
-  if (!world.inCompany) await collectAfter(world);
-  return result;
+  return world.dryRun ? withPlannedFirst(world, result) : result;
 }
 
 /**
@@ -48,14 +47,15 @@ export async function sideBySide(world: World, work: (within: World) => Promise<
   await recoverAll(world);
   await clearAbandoned(world);
   await work({ ...world, inCompany: true });
-  await collectAfter(world);
+  await collectAfter(world, null);
 }
 
-async function collectAfter(world: World): Promise<void> {
+/** `held`: what the verb has locked; collecting lets go what it does not need. */
+async function collectAfter(world: World, held: HeldLocks | null): Promise<void> {
   const { collect } = await import("../layers/collect.ts");
   // A merge is nobody's child: what is collected later than it could be keeps no operation from ending.
   const { parent: _, ...own } = world;
-  await collect(own);
+  await collect(own, held);
 }
 
 /** The store knows locks by the names of their files: people know an instance, or a volume, by its own. */

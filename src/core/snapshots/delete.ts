@@ -7,6 +7,7 @@ import { EstratoError } from "../../errors.ts";
 import { compareTexts } from "../../order.ts";
 import { confirmed } from "../confirm.ts";
 import { looseSeeds } from "../instances/seed.ts";
+import { lookAhead } from "../layers/ahead.ts";
 import { exclusiveOf, freedByDropping } from "../layers/freed.ts";
 import { sizedAndDated } from "../loss-words.ts";
 import type { Action } from "../model/action.ts";
@@ -95,6 +96,7 @@ export async function deleteLocked(
     });
   }
   const ids = doomed.map((snapshot) => snapshot.id);
+  lookAhead(world, locks, state, (draft) => dropSnapshots(draft, ids));
   const seeds = await seedsWithout(world, state, locks, ids);
   const steps: Step[] = [
     {
