@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import { EstratoError } from "../errors.ts";
-import type { Action } from "./model/action.ts";
+import { type Action, unlinkAll } from "./model/action.ts";
 import type { DomainDefinition } from "./model/host.ts";
 import type { State } from "./model/state.ts";
 import { FROZEN } from "./modes.ts";
@@ -89,7 +89,7 @@ export function recordedFiles(world: World, one: Firmware & { readonly definitio
 
 /** Idempotent. */
 export function unlinkCopies(world: World, copies: Firmware): Action[] {
-  return copyFiles(world, copies).map((path) => ({ do: "unlink", path }));
+  return unlinkAll(copyFiles(world, copies));
 }
 
 /**

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { unlinkAll } from "../model/action.ts";
 import type { Image, Layer, Snapshot, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import { perform } from "../operations/steps.ts";
@@ -66,10 +67,6 @@ async function recoverCreateImage(world: World, locks: HeldLocks, data: CreateIm
     await world.store.update((draft) => dropSnapshots(draft, [snapshot.id]));
   }
   if (data.image.definition !== null) await world.store.removeRecord(data.image.definition);
-  await perform(
-    world,
-    locks,
-    data.files.map((path) => ({ do: "unlink", path })),
-  );
+  await perform(world, locks, unlinkAll(data.files));
   return "back";
 }

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { type Copy, copySchema } from "../firmware.ts";
-import type { Action } from "../model/action.ts";
+import { type Action, unlinkAll } from "../model/action.ts";
 import type { DomainDefinition, DomainDisk, DomainStatus } from "../model/host.ts";
 import { type Instance, type Layer, recordSchemas, type State } from "../model/state.ts";
 import { WRITABLE } from "../modes.ts";
@@ -122,7 +122,7 @@ function giveFilesBack({ heads, wasLive, elsewhere }: ReleaseData): Action[] {
 
 function removeRecords(world: World, { uuid, nvram }: ReleaseData): Action[] {
   const files = [world.store.paths.record(keptName(uuid)), ...(nvram === null ? [] : [nvram.from])];
-  return files.map((path) => ({ do: "unlink", path }));
+  return unlinkAll(files);
 }
 
 /**

@@ -344,3 +344,8 @@ export interface CopySums {
   readonly blockBytes: number;
   readonly taken: (path: string, sums: readonly string[]) => void;
 }
+
+/** Removes these files. Idempotent. */
+export function unlinkAll(paths: readonly string[]): Action[] {
+  return paths.map((path) => ({ do: "unlink", path }));
+}

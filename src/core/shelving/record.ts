@@ -1,7 +1,7 @@
 /** What a shelved instance consists of: its record, and the image that holds its disks, definition, NVRAM and TPM. */
 import { EstratoError } from "../../errors.ts";
 import { recordedFiles } from "../firmware.ts";
-import type { Action } from "../model/action.ts";
+import { type Action, unlinkAll } from "../model/action.ts";
 import type { Image, Instance, Shelved, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
@@ -41,5 +41,5 @@ export function shelfOf(state: State, uuid: string): Shelf | null {
 
 /** The files that the image keeps beside its layers. Idempotent. */
 export function unlinkShelf(world: World, image: Image): Action[] {
-  return recordedFiles(world, image).map((path) => ({ do: "unlink", path }));
+  return unlinkAll(recordedFiles(world, image));
 }

@@ -1,17 +1,15 @@
 /** A snapshot that was killed, or that failed: finished where the guest is on its new heads, else undone. */
 import { EstratoError } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
-import { copyFiles } from "../firmware.ts";
 import { imageOf } from "../graph/files.ts";
 import { isUnwritten } from "../layers/heads.ts";
-import type { Action } from "../model/action.ts";
+import { unlinkAll } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { Snapshot } from "../model/state.ts";
 import { freezeFile, modeOf } from "../modes.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { type CreateData, createDataSchema, record, switched } from "./create-steps.ts";
-import { liveDefinitionName } from "./drop.ts";
+import { keptFiles, memoryFiles } from "./drop.ts";
 import { definedDisks } from "./heads.ts";
 import { freezeMemory, keepLiveDefinition } from "./memory-file.ts";
 import { requireLeft } from "./unheld.ts";
@@ -80,19 +78,11 @@ async function recordWhatIsThere(world: World, locks: HeldLocks, data: CreateDat
   } catch (error) {
     world.report.note(`${snapshot.name}: kept without memory (${wordsOf(error)})`);
     await record(world, { ...data, snapshot: { ...snapshot, memory: null } }, "crash");
-    await perform(world, locks, memoryFiles(world, snapshot));
+    await perform(world, locks, unlinkAll(memoryFiles(world, snapshot)));
     return;
   }
   await perform(world, locks, freezeMemory(world, snapshot));
   await record(world, data, "memory");
-}
-
-function memoryFiles(world: World, snapshot: Snapshot): Action[] {
-  if (snapshot.memory === null) return [];
-  return [
-    { do: "unlink", path: world.store.paths.memory(snapshot.memory.file) },
-    { do: "unlink", path: world.store.paths.record(liveDefinitionName(snapshot.id)) },
-  ];
 }
 
 /** The truth, in the order of DESIGN.md, section 3: QEMU, then what was written, then the definition. */
@@ -133,10 +123,7 @@ async function undo(world: World, locks: HeldLocks, data: CreateData): Promise<v
       );
     }
   }
-  files.push(world.store.paths.record(`${data.snapshot.id}.xml`));
-  files.push(...copyFiles(world, data.snapshot));
-  const actions: Action[] = files.map((path) => ({ do: "unlink", path }));
-  actions.push(...memoryFiles(world, data.snapshot));
+  const actions = unlinkAll([...files, ...keptFiles(world, data.snapshot)]);
   // A step that froze the old head may have been the last one done.
   for (const head of data.heads) {
     actions.push(modeOf(head.before));

@@ -10,7 +10,7 @@ import { looseSeeds } from "../instances/seed.ts";
 import { lookAhead } from "../layers/ahead.ts";
 import { exclusiveOf, freedByDropping } from "../layers/freed.ts";
 import { sizedAndDated } from "../loss-words.ts";
-import type { Action } from "../model/action.ts";
+import { type Action, unlinkAll } from "../model/action.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { notFound } from "../names.ts";
 import { run } from "../operations/operation.ts";
@@ -125,7 +125,7 @@ async function seedsWithout(world: World, state: State, locks: HeldLocks, ids: r
   const loose: string[] = [];
   for (const uuid of locks.names.filter((name) => state.instances[name] !== undefined))
     loose.push(...(await looseSeeds(world, state, uuid, ids)));
-  return loose.map((path) => ({ do: "unlink", path }));
+  return unlinkAll(loose);
 }
 
 /** Always forward: a snapshot that was to go, goes. */

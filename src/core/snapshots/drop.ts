@@ -1,6 +1,6 @@
 /** Forgetting snapshots: the pointers go, the layers are the collector's. */
 import { recordedFiles, unlinkCopiesOf } from "../firmware.ts";
-import type { Action } from "../model/action.ts";
+import { type Action, unlinkAll } from "../model/action.ts";
 import { changeRows } from "../model/drafts.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -42,20 +42,20 @@ export function liveDefinitionName(id: string): string {
 
 /** What a snapshot keeps outside the layers, as its row says: its definitions, what its firmware kept, and memory. */
 export function keptFiles(world: World, snapshot: Snapshot): string[] {
+  return [...recordedFiles(world, snapshot), ...memoryFiles(world, snapshot)];
+}
+
+/** Its memory, and the live definition that was kept with it. */
+export function memoryFiles(world: World, { memory }: Snapshot): string[] {
+  if (memory === null) return [];
   const { paths } = world.store;
-  const files = recordedFiles(world, snapshot);
-  const { memory } = snapshot;
-  if (memory === null) return files;
-  return [
-    ...files,
-    ...(memory.definition === null ? [] : [paths.record(memory.definition)]),
-    paths.memory(memory.file),
-  ];
+  const definition = memory.definition === null ? [] : [paths.record(memory.definition)];
+  return [...definition, paths.memory(memory.file)];
 }
 
 /** Removes that. Idempotent. */
 export function unlinkKept(world: World, snapshots: readonly Snapshot[]): Action[] {
-  return snapshots.flatMap((one) => keptFiles(world, one)).map((path) => ({ do: "unlink", path }));
+  return unlinkAll(snapshots.flatMap((one) => keptFiles(world, one)));
 }
 
 /** The same where the row may be gone: all that one may have kept. Idempotent. */

@@ -2,7 +2,7 @@
 import { markBorrowed } from "../graph/borrowed.ts";
 import { looseSeeds } from "../instances/seed.ts";
 import { isUnwritten, whenUnmerged } from "../layers/heads.ts";
-import type { Action } from "../model/action.ts";
+import { type Action, unlinkAll } from "../model/action.ts";
 import type { Instance, Layer, State } from "../model/state.ts";
 import { FROZEN, freezeFile, thawFile } from "../modes.ts";
 import { perform, type Step } from "../operations/steps.ts";
@@ -216,9 +216,5 @@ async function record(world: World, locks: HeldLocks, data: RevertData): Promise
   if (usedUp !== null) await perform(world, locks, unlinkRecords(world, [usedUp]));
   if (usedUp === null && seed === undefined) return;
   const loose = await looseSeeds(world, await world.store.read(), uuid);
-  await perform(
-    world,
-    locks,
-    loose.map((path) => ({ do: "unlink", path })),
-  );
+  await perform(world, locks, unlinkAll(loose));
 }
