@@ -1,8 +1,9 @@
 /** The state put together again from a copy of it and from the records of things: whichever of each row is newer. */
 import type { State } from "../core/model/state.ts";
+import { TABLES } from "../core/model/tables.ts";
 import { EstratoError } from "../errors.ts";
 import type { RawState } from "./migrations.ts";
-import { parseState, TABLES } from "./state-text.ts";
+import { parseState } from "./state-text.ts";
 import { isComplete, type Kept } from "./things.ts";
 
 /** A whole state of some write. */

@@ -1,41 +1,33 @@
-/** Which rows of a table are not those of the table that it was made of: found once, for its text and its records. */
-
-export type Rows = Readonly<Record<string, unknown>>;
+/** Which rows of a table are not those of the table that it was made of: whoever makes it knows, for its records. */
+import type { State } from "../core/model/state.ts";
+import type { Rows, Table } from "../core/model/tables.ts";
+import { tableIn } from "./state-lines.ts";
 
 export interface RowChanges {
   /** Keys of rows that are new, or say something else. */
   readonly set: readonly string[];
   /** Keys of rows that are no more. */
   readonly gone: readonly string[];
-  /** Do the rows that both have come first, and in one order? */
-  readonly isInOrder: boolean;
 }
 
-const found = new WeakMap<Rows, { readonly before: Rows; readonly changes: RowChanges }>();
+const known = new WeakMap<object, { readonly before: object; readonly changes: RowChanges }>();
 
-/** For who has just made `after` of `before`, and will not change it any more. */
-export function knowRowChanges(before: Rows, after: Rows, changes: RowChanges): void {
-  found.set(after, { before, changes });
+/** For who has just made `after` of `before` (as tableIn gives them), and will not change it any more. */
+export function knowRowChanges(before: object, after: object, changes: RowChanges): void {
+  known.set(after, { before, changes });
 }
 
-export function rowChanges(before: Rows, after: Rows): RowChanges {
-  const known = found.get(after);
-  if (known?.before === before) return known.changes;
+export function rowChanges(before: State, after: State, table: Table): RowChanges {
+  const [old, now] = [tableIn(before, table), tableIn(after, table)];
+  if (old === now) return { set: [], gone: [] };
+  const made = known.get(now);
+  if (made?.before === old) return made.changes;
+  const others: Rows = before[table];
+  const rows: Rows = after[table];
   const differs = (key: string) =>
-    before[key] !== after[key] && JSON.stringify(before[key]) !== JSON.stringify(after[key]);
-  return { set: Object.keys(after).filter(differs), ...orderChanges(before, after) };
-}
-
-/** Goes through both tables once. */
-export function orderChanges(before: Rows, after: Rows): Omit<RowChanges, "set"> {
-  const keys = Object.keys(after);
-  const gone: string[] = [];
-  let isInOrder = true;
-  let at = 0;
-  for (const key in before) {
-    if (keys[at] === key) at += 1;
-    else if (after[key] === undefined) gone.push(key);
-    else isInOrder = false;
-  }
-  return { gone, isInOrder };
+    rows[key] !== others[key] && JSON.stringify(rows[key]) !== JSON.stringify(others[key]);
+  return {
+    set: Object.keys(rows).filter(differs),
+    gone: Object.keys(others).filter((key) => rows[key] === undefined),
+  };
 }

@@ -2,21 +2,49 @@
  * The text of a state: a line for each row, so that a person can read it and a diff shows a change. What was not
  * changed keeps its text, and a table is read when somebody asks for it.
  */
-import { letPass } from "../core/model/passing.ts";
 import type { State } from "../core/model/state.ts";
-import { type Rows, rowChanges } from "./row-changes.ts";
-import { bareTable, frozen, isTable, type Table } from "./state-text.ts";
+import { isTable, letPass, type Table } from "../core/model/tables.ts";
+import { tableText } from "./table-text.ts";
+import { type TextTable, textTable } from "./text-table.ts";
 
-/** Of rows and tables that nobody can change any more. */
-const texts = new WeakMap<object, string>();
+/** What a state has by a name: a table of which the text is known, or any value, which is frozen. */
+export type Part = { readonly text: TextTable } | { readonly text: null; readonly value: unknown };
 
-/** The value that its text says, and no other. Undefined where no text can say it. The caller freezes it. */
-export function readBack(value: unknown): unknown {
-  const text = JSON.stringify(value);
-  if (text === undefined) return undefined;
-  const back: unknown = JSON.parse(text);
-  if (typeof back === "object" && back !== null) texts.set(back, text);
-  return back;
+const textTables = new WeakMap<State, ReadonlyMap<string, TextTable>>();
+
+/** A state of these parts, in their order. Frozen; a table is parsed when it is first asked for. */
+export function stateOf(parts: ReadonlyMap<string, Part>): State {
+  const made = {};
+  const tables = new Map<string, TextTable>();
+  for (const [key, part] of parts) {
+    if (part.text !== null) tables.set(key, part.text);
+    const said = part.text === null ? { value: part.value } : { get: part.text.whole };
+    Object.defineProperty(made, key, { ...said, enumerable: true });
+  }
+  const state = Object.freeze(made) as State;
+  textTables.set(state, tables);
+  letPass(state, (table) => tables.get(table) ?? null);
+  return state;
+}
+
+/** The parts of a state, for another one that shares them. */
+export function partsOf(state: State): Map<string, Part> {
+  return new Map(Object.keys(state).map((key) => [key, partOf(state, key)]));
+}
+
+function partOf(state: State, key: string): Part {
+  const text = textTables.get(state)?.get(key);
+  return text === undefined ? { text: null, value: state[key as keyof State] } : { text };
+}
+
+/** What a table is known by: as long as it is the same, nothing in it was changed. Nothing is read for it. */
+export function tableIn(state: State, table: Table): object {
+  return textTables.get(state)?.get(table) ?? state[table];
+}
+
+/** How many rows a table has. */
+export function countIn(state: State, table: Table): number {
+  return textTables.get(state)?.get(table)?.count() ?? Object.keys(state[table]).length;
 }
 
 /** The text of a whole state. */
@@ -46,69 +74,12 @@ export function stateBytes(state: State): Buffer {
 
 function statePieces(state: State): string[] {
   const pieces: string[] = [];
-  for (const [key, value] of Object.entries(state)) {
-    const said = isTable(key) ? tablePieces(state[key]) : [JSON.stringify(value)];
-    if (said[0] === undefined) continue;
-    pieces.push(pieces.length === 0 ? "{\n" : ",\n", ` ${JSON.stringify(key)}: `, ...said);
+  for (const [key, part] of partsOf(state)) {
+    const said = isTable(key) ? (part.text?.text ?? tableText(state[key])) : JSON.stringify(state[key as keyof State]);
+    if (said === undefined) continue;
+    pieces.push(pieces.length === 0 ? "{\n" : ",\n", ` ${JSON.stringify(key)}: `, said);
   }
   return [...pieces, "\n}\n"];
-}
-
-/** Of tables that were made of others: most of it is theirs. */
-const piecesOf = new WeakMap<Rows, readonly string[]>();
-
-function tablePieces(table: Rows): readonly string[] {
-  const known = texts.get(table);
-  if (known !== undefined) return [known];
-  return piecesOf.get(table) ?? [joined(Object.entries(table).map(([key, row]) => line(key, row))).join("")];
-}
-
-/** Makes the text of a table of which most is as in the one before: what was not changed is not looked at. */
-export function keepLines(before: Rows, after: Rows): void {
-  const text = texts.get(before) ?? piecesOf.get(before)?.join("");
-  const { set, gone, isInOrder } = rowChanges(before, after);
-  if (text === undefined || text === "{}" || !isInOrder) return;
-  const body = text.slice("{\n".length, -"\n }".length);
-  const places = [...set, ...gone].flatMap((key) => {
-    const at = before[key] === undefined ? -1 : lineAt(body, key);
-    const end = body.indexOf(",\n", at);
-    return at < 0 ? [] : [{ key, at, end: end < 0 ? body.length : end }];
-  });
-  const lines: string[] = [];
-  let from = 0;
-  for (const { key, at, end } of places.sort((a, b) => a.at - b.at)) {
-    if (at > from) lines.push(body.slice(from, at - ",\n".length));
-    if (after[key] !== undefined) lines.push(line(key, after[key]));
-    from = end + ",\n".length;
-  }
-  if (from < body.length) lines.push(body.slice(from));
-  for (const key of set) if (before[key] === undefined) lines.push(line(key, after[key]));
-  piecesOf.set(after, joined(lines));
-}
-
-/** Where the line of a row begins that is in the text. */
-function lineAt(body: string, key: string): number {
-  const begin = lineStart(key);
-  return body.startsWith(begin) ? 0 : body.indexOf(`\n${begin}`) + 1;
-}
-
-function joined(lines: readonly string[]): string[] {
-  return lines.length === 0
-    ? ["{}"]
-    : ["{\n", ...lines.flatMap((one, index) => (index > 0 ? [",\n", one] : [one])), "\n }"];
-}
-
-function line(key: string, row: unknown): string {
-  return `${lineStart(key)}${rowText(row)}`;
-}
-
-function lineStart(key: string): string {
-  return `  ${JSON.stringify(key)}: `;
-}
-
-/** Of a row as it is in the file. */
-export function rowText(row: unknown): string {
-  return (typeof row === "object" && row !== null ? texts.get(row) : undefined) ?? JSON.stringify(row);
 }
 
 const KEY = /\n ("(?:[^"\\]|\\.)*"): /y;
@@ -118,62 +89,15 @@ const KEY = /\n ("(?:[^"\\]|\\.)*"): /y;
  * be good: nothing of it is checked.
  */
 export function trustedState(text: string): State {
-  const state = {};
-  const tables = new Map<string, Unread>();
+  const parts = new Map<string, Part>();
   const end = text.lastIndexOf("\n}");
   for (let at = text.indexOf('\n "'); at >= 0 && at < end; ) {
     KEY.lastIndex = at;
     const key: string = JSON.parse(KEY.exec(text)?.[1] ?? "");
     const next = text.indexOf('\n "', at + 1);
     const value = text.slice(KEY.lastIndex, next < 0 ? end : next - 1);
-    if (isTable(key)) {
-      const table = unread(key, value);
-      tables.set(key, table);
-      Object.defineProperty(state, key, { get: table.whole, enumerable: true });
-    } else Object.defineProperty(state, key, { value: JSON.parse(value), enumerable: true });
+    parts.set(key, isTable(key) ? { text: textTable(value) } : { text: null, value: JSON.parse(value) });
     at = next;
   }
-  const known = Object.freeze(state) as State;
-  letPass(known, (key) => tables.get(key)?.passing() ?? null);
-  return known;
-}
-
-interface Unread {
-  /** The table, which is parsed once. */
-  whole(): object;
-  /** Its rows, each parsed when it comes and then forgotten; null where the whole is there. */
-  passing(): Iterable<unknown> | null;
-}
-
-function unread(key: Table, text: string): Unread {
-  let table: object | undefined;
-  return {
-    whole() {
-      if (table === undefined) {
-        table = frozen(bareTable(JSON.parse(text) as State[typeof key]));
-        texts.set(table, text);
-      }
-      return table;
-    },
-    passing: () => (table === undefined ? rowsIn(text) : null),
-  };
-}
-
-/** The values of a table's lines, as `joined` puts them together. */
-function* rowsIn(table: string): Generator<unknown> {
-  for (let at = table.indexOf("\n") + 1; at > 0; ) {
-    const end = table.indexOf("\n", at);
-    if (end < 0) return; // the closing brace
-    yield JSON.parse(table.slice(valueAt(table, at), table[end - 1] === "," ? end - 1 : end));
-    at = end + 1;
-  }
-}
-
-const ROW_KEY = / {2}"(?:[^"\\]|\\.)*": /y;
-
-/** Where the row of a line begins: what stands before it is not parsed. */
-function valueAt(table: string, line: number): number {
-  ROW_KEY.lastIndex = line;
-  ROW_KEY.test(table);
-  return ROW_KEY.lastIndex;
+  return stateOf(parts);
 }

@@ -1,28 +1,11 @@
 /** The state as the text of a file, and back. */
 import * as v from "valibot";
 import { type State, stateSchema } from "../core/model/state.ts";
+import { TABLES } from "../core/model/tables.ts";
 import { EstratoError } from "../errors.ts";
 import { MIGRATIONS, type Migrations, migrate, type RawState } from "./migrations.ts";
 
 const REPAIR = "Run `estrato doctor --repair` to go back to what was stored last.";
-export const TABLES = [
-  "layers",
-  "volumes",
-  "instances",
-  "snapshots",
-  "images",
-  "flavors",
-  "keypairs",
-  "bookmarks",
-  "targets",
-  "schedules",
-] as const;
-
-export type Table = (typeof TABLES)[number];
-
-export function isTable(key: string): key is Table {
-  return TABLES.includes(key as Table);
-}
 
 /**
  * The state in a file's text, brought to our version and validated. `where` names the file for the messages.

@@ -6,7 +6,7 @@ import { STATE_VERSION, type State } from "../core/model/state.ts";
 import { discard, removeAbandoned, writeDurably } from "./durable-file.ts";
 import type { PathsInStore } from "./paths.ts";
 import { keepCopy, newestNumber } from "./state-copies.ts";
-import { stateBytes } from "./state-lines.ts";
+import { partsOf, stateBytes, stateOf } from "./state-lines.ts";
 import type { StoredState } from "./state-reading.ts";
 import { changed, headerText, inStep, isComplete, keptIn, type Writing } from "./things.ts";
 import { readFiles, readHeader, writeFiles } from "./things-folder.ts";
@@ -42,7 +42,7 @@ export function stateWriting(paths: PathsInStore, now: () => Date): StateWriting
       if (before?.older) keepBeforeMigration(paths, before.older);
       const counted = [before?.state.writes ?? 0, header?.writes ?? 0, newestNumber(paths.copiesFolder)];
       const writes = 1 + Math.max(...counted);
-      const state: State = Object.freeze({ ...changedState, writes });
+      const state = stateOf(partsOf(changedState).set("writes", { text: null, value: writes }));
       const bytes = stateBytes(state);
       removeLeftovers(paths.home);
       writeDurably(paths.stateFile, bytes);

@@ -5,9 +5,10 @@
  */
 import { createHash } from "node:crypto";
 import { STATE_VERSION, type State } from "../core/model/state.ts";
+import { isTable, TABLES, type Table, tableRows } from "../core/model/tables.ts";
 import type { RawState } from "./migrations.ts";
-import { type Rows, rowChanges } from "./row-changes.ts";
-import { TABLES, type Table } from "./state-text.ts";
+import { rowChanges } from "./row-changes.ts";
+import { countIn } from "./state-lines.ts";
 
 /** One row of a table. */
 export interface Thing {
@@ -64,10 +65,9 @@ export function changed(before: State, after: State): Writing {
   const texts = new Map<string, string>();
   const gone: string[] = [];
   for (const table of TABLES) {
-    const rows: Rows = after[table];
-    if (before[table] === rows) continue;
-    const changes = rowChanges(before[table], rows);
-    for (const key of changes.set) texts.set(fileNameOf(table, key), thingText(after, table, key, rows[key]));
+    const changes = rowChanges(before, after, table);
+    const rows = tableRows(after, table);
+    for (const key of changes.set) texts.set(fileNameOf(table, key), thingText(after, table, key, rows.row(key)));
     gone.push(...changes.gone.map((key) => fileNameOf(table, key)));
   }
   return { texts, gone, aside: [] };
@@ -100,9 +100,10 @@ const SUMMED_BYTES = 2 ** 16;
 
 /** `bytes`: of the state, where it was just written. */
 export function headerText(state: State, bytes: Buffer | null): string {
-  const { version, writes = 0, ...others } = state;
-  const rows = TABLES.reduce((sum, table) => sum + Object.keys(state[table]).length, 0);
-  const rest = Object.fromEntries(Object.entries(others).filter(([key]) => !TABLES.includes(key as Table)));
+  const { version, writes = 0 } = state;
+  const rows = TABLES.reduce((sum, table) => sum + countIn(state, table), 0);
+  const others = Object.keys(state).filter((key) => key !== "version" && key !== "writes" && !isTable(key));
+  const rest = Object.fromEntries(others.map((key) => [key, state[key as keyof State]]));
   const sum = bytes === null || bytes.length < SUMMED_BYTES ? {} : { sum: sumOf(bytes) };
   return `${JSON.stringify({ version, writes, rows, rest, ...sum } satisfies Header, undefined, 1)}\n`;
 }

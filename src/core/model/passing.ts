@@ -1,24 +1,30 @@
 /**
- * Rows of the state one after the other, none of which is kept: for who wants a word of each of ten thousand. Of a
- * table as a whole nearly all the time goes into what nobody looks at: keeping it, and seeing to it that it stays as it
- * is.
+ * Rows of the state for who wants a few of ten thousand, or a word of each: read one by one, where nobody has read the
+ * table as a whole. Of that nearly all the time goes into what nobody looks at: keeping it, and seeing to it that it
+ * stays as it is.
  */
 import type { State } from "./state.ts";
-
-export type RowOf<T extends keyof State> = State[T] extends Readonly<Record<string, infer Row>> ? Readonly<Row> : never;
-
-/** Null where the table is there as a whole already. */
-type Passing = (table: keyof State) => Iterable<unknown> | null;
-
-/** By the state itself: what a change makes of it is another, and has rows of its own. */
-const passing = new WeakMap<State, Passing>();
-
-/** For who has made the state: how its rows come. */
-export function letPass(state: State, rows: Passing): void {
-  passing.set(state, rows);
-}
+import { type RowOf, type Table, tableRows } from "./tables.ts";
 
 /** The rows of a table in its order, to be read and let go. */
-export function passingRows<T extends keyof State>(state: State, table: T): Iterable<RowOf<T>> {
-  return (passing.get(state)?.(table) ?? Object.values(state[table] as object)) as Iterable<RowOf<T>>;
+export function passingRows<T extends Table>(state: State, table: T): Iterable<RowOf<T>> {
+  return tableRows(state, table).passing() as Iterable<RowOf<T>>;
+}
+
+/**
+ * The rows in whose text one of the words occurs, and perhaps others: whoever asks for the rows of one thing by its id
+ * still looks whether they are.
+ */
+export function rowsNaming<T extends Table>(state: State, table: T, words: readonly string[]): RowOf<T>[] {
+  return Array.from(tableRows(state, table).entries(words), ([, row]) => row as RowOf<T>);
+}
+
+/** The keys of a table in its order: the ids of what is in it, or the names. */
+export function keysOf(state: State, table: Table): Iterable<string> {
+  return tableRows(state, table).keys();
+}
+
+/** The row of this key, for who wants no others of the table. */
+export function rowOf<T extends Table>(state: State, table: T, key: string): RowOf<T> | undefined {
+  return tableRows(state, table).row(key) as RowOf<T> | undefined;
 }
