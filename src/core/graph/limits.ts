@@ -4,6 +4,7 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { compareAges } from "../../order.ts";
+import { rowOf, rowsNaming } from "../model/passing.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { chain, depth, eachPointer, type Pointer } from "./references.ts";
 
@@ -33,11 +34,11 @@ export function requireRoomInChain(state: State, head: string, maxChain: number,
 
 /** What makes the chain shorter: waiting for what is deferred, deleting a snapshot, or starting afresh from a copy. */
 function wayOut(state: State, ids: readonly string[]): string {
-  const { pointers, standing } = around(state, ids);
-  const waiting = ids.slice(1).filter((id) => pointers.get(id) === undefined && standing.get(id) === 1);
+  const { single, pointers } = around(state, ids);
+  const waiting = single.filter((id) => id !== ids[0] && pointers.get(id) === undefined);
   if (waiting.length > 0)
     return `${waiting.length === 1 ? "One of them waits" : `${waiting.length} of them wait`} to be merged: stop what runs on them, and run 'estrato doctor --repair'.`;
-  const alone = ids.filter((id) => standing.get(id) === 1).flatMap((id) => pointers.get(id) ?? []);
+  const alone = single.flatMap((id) => pointers.get(id) ?? []);
   const snapshot = oldestOf(state, alone);
   if (snapshot !== null)
     return `Delete a snapshot that is no longer needed: estrato snapshot delete ${snapshotTarget(state, snapshot)}.`;
@@ -45,29 +46,32 @@ function wayOut(state: State, ids: readonly string[]): string {
 }
 
 /**
- * Of these few layers who points at them (null: several do), and how many stand on each. An index of all layers would
- * cost as much as all else that a snapshot takes.
+ * Those of these few layers on which exactly one stands, and who points at each of them (null: several do). Nothing is
+ * asked of the others, an image's base among them, which many thousand rows may name.
  */
 function around(state: State, ids: readonly string[]) {
-  const wanted = new Set(ids);
+  const standing = new Map(ids.map((id) => [id, 0]));
+  for (const { parent } of rowsNaming(state, "layers", ids))
+    if (parent !== null && standing.has(parent)) standing.set(parent, (standing.get(parent) ?? 0) + 1);
+  const single = ids.filter((id) => standing.get(id) === 1);
+  const wanted = new Set(single);
   const pointers = new Map<string, Pointer | null>();
-  const standing = new Map<string, number>();
-  eachPointer(state, (layer, kind, id) => {
+  const point = (layer: string, kind: Pointer["kind"], id: string) => {
     if (wanted.has(layer)) pointers.set(layer, pointers.has(layer) ? null : { kind, id });
-  });
-  for (const { parent } of Object.values(state.layers))
-    if (parent !== null && wanted.has(parent)) standing.set(parent, (standing.get(parent) ?? 0) + 1);
-  return { pointers, standing };
+  };
+  eachPointer(state, point, single);
+  return { single, pointers };
 }
 
 /** The oldest unprotected snapshot among these: with one that alone points at a layer, the layer goes. */
 function oldestOf(state: State, pointers: readonly Pointer[]): Snapshot | null {
-  const snapshots = pointers.flatMap(({ kind, id }) => (kind === "snapshot" ? (state.snapshots[id] ?? []) : []));
+  const ids = pointers.flatMap(({ kind, id }) => (kind === "snapshot" ? [id] : []));
+  const snapshots = rowsNaming(state, "snapshots", ids).filter(({ id }) => ids.includes(id));
   return snapshots.filter((one) => !one.protected).sort(compareAges)[0] ?? null;
 }
 
 /** As a person types it: INSTANCE/NAME, or the id where that would not find it. */
 function snapshotTarget(state: State, snapshot: Snapshot): string {
-  const instance = snapshot.instance === null ? undefined : state.instances[snapshot.instance];
+  const instance = snapshot.instance === null ? undefined : rowOf(state, "instances", snapshot.instance);
   return instance === undefined ? snapshot.id : `${instance.name}/${snapshot.name}`;
 }

@@ -1,6 +1,8 @@
 /** Who points at a layer, and who stands on it. Everything else in the graph is built from these few questions. */
 import { EstratoError } from "../../errors.ts";
+import { passingRows, rowOf, rowsNaming } from "../model/passing.ts";
 import type { State, Volume } from "../model/state.ts";
+import type { RowOf, Table } from "../model/tables.ts";
 import { oncePerState } from "./once-per-state.ts";
 
 /**
@@ -25,20 +27,26 @@ export interface LayerGraph {
 /**
  * Every (layer, pointer) pair of the state, dangling ones included; in the order volumes, snapshots, images, backups,
  * instances, each with its disks before what it was made of. Goes through all rows, mostly once in a process: nothing
- * is made for a row that has nothing.
+ * is made for a row that has nothing. `layers`: only of rows that may point at one of these, and perhaps others.
  */
-export function eachPointer(state: State, visit: (layer: string, kind: Pointer["kind"], id: string) => void): void {
+export function eachPointer(
+  state: State,
+  visit: (layer: string, kind: Pointer["kind"], id: string) => void,
+  layers: readonly string[] | null = null,
+): void {
+  const rows = <T extends Table>(table: T) =>
+    layers === null ? passingRows(state, table) : rowsNaming(state, table, layers);
   const visitAll = (disks: readonly OnLayer[], kind: Pointer["kind"], id: string) => {
     for (let at = 0; at < disks.length; at += 1) visit((disks[at] as OnLayer).layer, kind, id);
   };
-  for (const one of Object.values(state.volumes)) visit(one.head, "volume", one.id);
-  for (const one of Object.values(state.snapshots)) {
+  for (const one of rows("volumes")) visit(one.head, "volume", one.id);
+  for (const one of rows("snapshots")) {
     visitAll(one.disks, "snapshot", one.id);
     if (one.madeOf?.base) visitAll(one.madeOf.base.disks, "snapshot", one.id);
   }
-  for (const one of Object.values(state.images)) visitAll(one.disks, "image", one.id);
-  for (const one of Object.values(state.bookmarks)) visitAll(one.disks, "backup", one.id);
-  for (const one of Object.values(state.instances)) if (one.base) visitAll(one.base.disks, "instance", one.id);
+  for (const one of rows("images")) visitAll(one.disks, "image", one.id);
+  for (const one of rows("bookmarks")) visitAll(one.disks, "backup", one.id);
+  for (const one of rows("instances")) if (one.base) visitAll(one.base.disks, "instance", one.id);
 }
 
 type OnLayer = { readonly layer: string };
@@ -54,7 +62,7 @@ export function allPointers(state: State): { readonly pointer: Pointer; readonly
 export const layerGraph = oncePerState((state: State): LayerGraph => {
   const children = new Map<string, string[]>();
   const pointers = new Map<string, Pointer[]>();
-  for (const { id, parent } of Object.values(state.layers)) if (parent !== null) push(children, parent, id);
+  for (const { id, parent } of passingRows(state, "layers")) if (parent !== null) push(children, parent, id);
   eachPointer(state, (layer, kind, id) => push(pointers, layer, { kind, id }));
   return { children, pointers };
 });
@@ -62,7 +70,7 @@ export const layerGraph = oncePerState((state: State): LayerGraph => {
 /** The layers that stand directly on this one. */
 export function children(state: State, layer: string): string[] {
   if (Object.isFrozen(state)) return [...(layerGraph(state).children.get(layer) ?? [])];
-  return Object.values(state.layers)
+  return rowsNaming(state, "layers", [layer])
     .filter(({ parent }) => parent === layer)
     .map(({ id }) => id);
 }
@@ -80,7 +88,7 @@ export function chainOrNull(state: State, layer: string): string[] | null {
   const ids: string[] = [];
   const seen = new Set<string>();
   for (let id: string | null = layer; id !== null; ) {
-    const found: State["layers"][string] | undefined = state.layers[id];
+    const found: RowOf<"layers"> | undefined = rowOf(state, "layers", id);
     if (found === undefined || seen.has(id)) return null;
     seen.add(id);
     ids.push(id);
@@ -104,7 +112,7 @@ export function chain(state: State, layer: string): string[] {
  */
 export function depth(state: State, layer: string): number {
   const ids = chain(state, layer);
-  return ids.length - 1 + (state.layers[ids.at(-1) ?? ""]?.borrowed?.depth ?? 1);
+  return ids.length - 1 + (rowOf(state, "layers", ids.at(-1) ?? "")?.borrowed?.depth ?? 1);
 }
 
 /** All that stands on this layer, directly or not, itself left out; nearest first. Ends on a damaged graph too. */

@@ -10,6 +10,7 @@ import {
   takeInChain,
 } from "../layers/foreign-chain.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
+import { rowOf } from "../model/passing.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
 import { planFirst } from "../operations/planned-first.ts";
 import { planView } from "../operations/steps.ts";
@@ -80,7 +81,7 @@ export async function planAdoption(
   const unread = await unreadBelow(world, state, status, [...known.values()]);
   await requireQuietTemplates(world, state, status, [...known.values()]);
   await requireOthersInHeaders(world, status, [...known.keys(), ...unknown.map(({ device }) => device)]);
-  const isNew = state.instances[status.uuid] === undefined;
+  const isNew = rowOf(state, "instances", status.uuid) === undefined;
   if (!isNew && unknown.length === 0 && unread.length === 0) return { state, store: async () => {} };
   await requireQemuMayEnter(world);
   if (!status.persistent) {
@@ -139,7 +140,7 @@ async function requireOthersInHeaders(world: World, status: DomainStatus, volume
 async function unreadBelow(world: World, state: State, { name }: DomainStatus, volumes: readonly Volume[]) {
   const unread: { readonly what: string; readonly chain: ForeignFile[] }[] = [];
   for (const { head, device } of volumes) {
-    const bottom = state.layers[chainOrNull(state, head)?.at(-1) ?? ""];
+    const bottom = rowOf(state, "layers", chainOrNull(state, head)?.at(-1) ?? "");
     if (bottom === undefined || bottom.foreign === null || bottom.format !== "qcow2") continue;
     if ((await world.host.imageChain(bottom.file, bottom.format)).length < 2) continue;
     const what = `instance ${name}: disk ${device}`;
@@ -153,7 +154,7 @@ async function unreadBelow(world: World, state: State, { name }: DomainStatus, v
 async function requireQuietTemplates(world: World, state: State, { name }: DomainStatus, volumes: readonly Volume[]) {
   for (const { head, device } of volumes) {
     for (const id of chainOrNull(state, head) ?? []) {
-      const layer = state.layers[id];
+      const layer = rowOf(state, "layers", id);
       if (layer?.foreign?.template === undefined || id === head) continue;
       const file = await world.host.fileInfo(layer.file);
       if (file !== null && (file.mode & 0o222) !== 0)

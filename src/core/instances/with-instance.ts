@@ -1,4 +1,5 @@
 /** The lock of an instance, by what a person calls it. */
+import { rowsNaming } from "../model/passing.ts";
 import type { State } from "../model/state.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -27,7 +28,8 @@ export async function withInstance<T>(
 }
 
 /** The id of the only instance of this id or name; null where none is, or libvirt has none of it. */
-function rememberedAs({ instances }: State, target: string): string | null {
-  const [one, ...others] = Object.values(instances).filter(({ id, name }) => id === target || name === target);
+function rememberedAs(state: State, target: string): string | null {
+  const named = rowsNaming(state, "instances", [target]);
+  const [one, ...others] = named.filter(({ id, name }) => id === target || name === target);
   return one !== undefined && one.shelved === null && others.length === 0 ? one.id : null;
 }

@@ -1,11 +1,12 @@
 /** Names of snapshots: unique for one instance, or one volume; made from the time where none is given. */
 import { EstratoError } from "../../errors.ts";
 import { compareAges } from "../../order.ts";
+import { rowsNaming } from "../model/passing.ts";
 import type { Snapshot, State } from "../model/state.ts";
 
 /** The snapshots of an instance (its UUID), or those of a volume alone (its id); oldest first. */
 export function snapshotsOf(state: State, owner: string): Snapshot[] {
-  return Object.values(state.snapshots)
+  return rowsNaming(state, "snapshots", [owner])
     .filter((snapshot) => (snapshot.type === "instance" ? snapshot.instance : snapshot.volume) === owner)
     .sort(compareAges);
 }
