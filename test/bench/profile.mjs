@@ -58,7 +58,7 @@ function stackOf(id, frames, parents) {
 
 /** Of what package a file of the program is: each has its own. By what stands in them, since their names are sums. */
 function chunksOf(dist) {
-  const texts = { xmldom: "@xmldom/xmldom/lib/dom.js", valibot: '"~run"', immer: "immer" };
+  const texts = { xmldom: "@xmldom/xmldom/lib/dom.js", valibot: '"~run"' };
   const found = new Map();
   return (url) => {
     const name = basename(url);
@@ -71,7 +71,8 @@ function chunksOf(dist) {
 }
 
 /** Functions of src/store/ that the state comes in and goes out by. */
-const STATE = ["storedIn", "parsedTable", "changeOf", "stateText", "faultOf", "frozen", "bareTable"];
+const READ = ["storedIn", "rowsIn", "entriesNaming", "linesIn", "lineIn", "rowIn", "bareTable", "frozen"];
+const STATE = [...READ, "changeOf", "stateBytes", "faultOf"];
 
 /** `stack`: what was running, and who had called it. */
 function kindOf(stack, chunkOf) {
@@ -85,8 +86,7 @@ function kindOf(stack, chunkOf) {
   const nearest = stack.find((frame) => !isNode(frame));
   const chunk = nearest === undefined ? null : chunkOf(nearest.url);
   if (chunk === "xmldom") return "xmldom";
-  if (chunk === "valibot" || chunk === "immer" || STATE.some(has))
-    return "the state: read, checked, written (valibot, immer)";
+  if (chunk === "valibot" || STATE.some(has)) return "the state: read, checked, written (valibot)";
   if (nearest === undefined || has("load") || has("compileForInternalLoader"))
     return "starting Node and loading modules";
   return isNode({ url }) ? "Node's own modules and built-ins" : "our own code";
