@@ -3,12 +3,10 @@
  * which travel with every snapshot, image and shelf. An encrypted TPM state (`<encryption secret='…'/>`) travels as it
  * is, and needs the same libvirt secret.
  */
-
 import * as v from "valibot";
 import { EstratoError } from "../errors.ts";
 import { type Action, unlinkAll } from "./model/action.ts";
 import type { DomainDefinition } from "./model/host.ts";
-import { rowOf } from "./model/passing.ts";
 import type { State } from "./model/state.ts";
 import { FROZEN } from "./modes.ts";
 import type { Step } from "./operations/steps.ts";
@@ -99,7 +97,7 @@ export function unlinkCopies(world: World, copies: Firmware): Action[] {
  * disks.
  */
 export function hasOwnTpm(state: State, uuid: string, definition: DomainDefinition | null): boolean {
-  return rowOf(state, "instances", uuid)?.origin === "created" && definition !== null && definition.tpm !== null;
+  return state.instances[uuid]?.origin === "created" && definition !== null && definition.tpm !== null;
 }
 
 /** All copies that a snapshot or image of this id can have. Idempotent. */

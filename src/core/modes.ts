@@ -1,10 +1,8 @@
 /**
  * The modes of files, which say who may write: frozen files are 0400, which stops even root's libvirt from writing one.
  */
-
 import { chainOrNull } from "./graph/references.ts";
 import type { Action } from "./model/action.ts";
-import { rowOf } from "./model/passing.ts";
 import type { Layer, State } from "./model/state.ts";
 
 /** Of our own files that nobody writes any longer. */
@@ -38,7 +36,7 @@ export function modeOf(layer: Layer): SetMode {
 /** What keeps the files below a layer that were there before us from being written; nothing where that is not ours. */
 export function freezeTemplates(state: State, layer: string): SetMode[] {
   return (chainOrNull(state, layer) ?? [])
-    .flatMap((id) => rowOf(state, "layers", id) ?? [])
+    .flatMap((id) => state.layers[id] ?? [])
     .filter((one) => one.id !== layer && one.foreign?.template === "held")
     .map(freezeFile);
 }

@@ -2,7 +2,6 @@
  * Which files domains, folders and other stores name: by a definition, and by the headers of what that names. The one
  * list of them, for all who ask before a file is moved, taken in or removed; read without a process.
  */
-
 import { EstratoError } from "../errors.ts";
 import { severalAtOnce } from "../several-at-once.ts";
 import { volumesOf } from "./instances/volumes-of.ts";
@@ -13,7 +12,6 @@ import {
   type DomainDisk,
   type DomainStatus,
 } from "./model/host.ts";
-import { rowOf } from "./model/passing.ts";
 import type { State } from "./model/state.ts";
 import type { World } from "./ports.ts";
 import { storesOfUsers } from "./sharing/find.ts";
@@ -86,8 +84,8 @@ export async function chainsOfDisks(read: ChainReader, disks: readonly DomainDis
 /** All disks that a domain's definitions name but what the state says of its volumes, and its seed that we wrote. */
 export function strangeDisks(state: State, status: DomainStatus): DomainDisk[] {
   const volumes = volumesOf(state, status.uuid);
-  const own = new Map([...volumes].map(([device, { head }]) => [device, rowOf(state, "layers", head)?.file]));
-  const seed = rowOf(state, "instances", status.uuid)?.seed;
+  const own = new Map([...volumes].map(([device, { head }]) => [device, state.layers[head]?.file]));
+  const seed = state.instances[status.uuid]?.seed;
   return definitionsOf(status)
     .flatMap(({ disks }) => disks)
     .filter(({ device, source }) => source !== null && source !== seed && own.get(device) !== source);

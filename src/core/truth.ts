@@ -3,12 +3,10 @@
  * definitions, then our state.
  * Everything that touches layers asks here first, and again afterwards.
  */
-
 import { EstratoError } from "../errors.ts";
 import { borrowedBelow } from "./graph/borrowed.ts";
 import { volumesOf } from "./instances/volumes-of.ts";
 import type { DomainStatus, QemuDisk } from "./model/host.ts";
-import { rowOf } from "./model/passing.ts";
 import type { State, Volume } from "./model/state.ts";
 import type { World } from "./ports.ts";
 import { isSameFile } from "./same-file.ts";
@@ -42,7 +40,7 @@ export async function headFacts(world: World, state: State, status: DomainStatus
   const facts: HeadFacts[] = [];
   for (const [device, volume] of volumesOf(state, status.uuid)) {
     const ofQemu = qemu.find((disk) => disk.device === device);
-    const recorded = rowOf(state, "layers", volume.head)?.file ?? "";
+    const recorded = state.layers[volume.head]?.file ?? "";
     const known = async (path: string | null | undefined) =>
       path != null && (await isSameFile(world, path, recorded)) ? recorded : (path ?? null);
     const qemuChain: string[] = [];
@@ -58,10 +56,7 @@ export async function headFacts(world: World, state: State, status: DomainStatus
       live: await known(status.live?.disks.find((disk) => disk.device === device)?.source),
       qemu: qemuChain[0] ?? null,
       qemuChain,
-      secret: {
-        recorded: rowOf(state, "layers", volume.head)?.secret ?? null,
-        defined: named.map(({ secret }) => secret),
-      },
+      secret: { recorded: state.layers[volume.head]?.secret ?? null, defined: named.map(({ secret }) => secret) },
       liveSizeBytes: ofQemu?.sizeBytes ?? null,
     });
   }

@@ -18,7 +18,7 @@ export function stateOf(parts: ReadonlyMap<string, Part>): State {
   const tables = new Map<string, TextTable>();
   for (const [key, part] of parts) {
     if (part.text !== null) tables.set(key, part.text);
-    const said = part.text === null ? { value: part.value } : { get: part.text.whole };
+    const said = part.text === null ? { value: part.value } : { get: part.text.table };
     Object.defineProperty(made, key, { ...said, enumerable: true });
   }
   const state = Object.freeze(made) as State;

@@ -1,6 +1,6 @@
 /** A table that is known by its text: only the rows that are asked for are parsed, until somebody wants all. */
 import { withRows } from "../core/model/table-draft.ts";
-import { type Rows, rowsOf, type TableRows } from "../core/model/tables.ts";
+import { type Rows, rowsOf, type TableRows, tableView } from "../core/model/tables.ts";
 import { bareRow, bareTable, frozen } from "./state-text.ts";
 import {
   changedText,
@@ -17,6 +17,8 @@ import {
 /** A row by its key and the whole are frozen: whoever asks gets the same. */
 export interface TextTable extends TableRows {
   readonly text: string;
+  /** As a state has it. */
+  table(): Rows;
   /** How many rows it has. */
   count(): number;
   /**
@@ -83,11 +85,13 @@ export function textTable(text: string, known: Known = {}): TextTable {
     return isFirst;
   }
 
+  const row = (key: string) => (all === undefined ? (parsed.get(key) ?? rowAlone(key)) : all[key]);
   return {
     text,
+    table: tableView({ row, whole }),
     whole,
     count: () => noted?.size ?? rowCount(text),
-    row: (key) => (all === undefined ? (parsed.get(key) ?? rowAlone(key)) : all[key]),
+    row,
     keys: () => (all === undefined ? lines().keys() : rowsOf(all).keys()),
     passing: () => (isToPass() ? rowsIn(text) : rowsOf(whole()).passing()),
 

@@ -2,6 +2,7 @@
  * Finds domains that would write to a layer that is not theirs: what stands on it would be destroyed, and nothing in
  * the record says who did it. Where it is a free volume that somebody attached by hand, it can be recorded as attached.
  */
+
 import { EstratoError } from "../../errors.ts";
 import { nameOf, pointersAt, standingOn } from "../graph/references.ts";
 import { findAgain } from "../instances/find.ts";
@@ -9,6 +10,7 @@ import { volumesOf } from "../instances/volumes-of.ts";
 import { layersByFile } from "../layers/foreign-chain.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import { definitionsOf } from "../named-files.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
@@ -83,7 +85,7 @@ function mayRecord(state: State, status: DomainStatus, { device, source }: Domai
 /** Throws "conflict" where it is another's meanwhile, "integrity" where QEMU does not write to it. */
 async function recordAttached(world: World, locks: HeldLocks, uuid: string, device: string, id: string): Promise<void> {
   const { state, status } = await findAgain(world, locks, uuid);
-  const draft = structuredClone(state);
+  const draft = deepCopy(state);
   attach(draft, uuid, device, id);
   await requireAgreement(world, draft, status);
   await world.store.update((now) => attach(now, uuid, device, id));

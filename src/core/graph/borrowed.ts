@@ -2,9 +2,7 @@
  * Layers that are not ours: how their lender is told that we use them, and those among them that are a backup's, which
  * are only there until they are pulled. What is another user's is pulled in only where that is asked for.
  */
-
 import type { Action } from "../model/action.ts";
-import { rowOf } from "../model/passing.ts";
 import type { Layer, State } from "../model/state.ts";
 import { chainOrNull } from "./references.ts";
 
@@ -26,7 +24,7 @@ export function lentWords({ name, backup }: Borrowed): string {
 
 /** What is not ours at the bottom of a chain; null where all of it is. */
 export function borrowedBelow(state: State, layer: string): Layer | null {
-  const bottom = rowOf(state, "layers", chainOrNull(state, layer)?.at(-1) ?? "");
+  const bottom = state.layers[chainOrNull(state, layer)?.at(-1) ?? ""];
   return bottom?.borrowed === undefined ? null : bottom;
 }
 

@@ -2,9 +2,7 @@
  * A layer in the words of the host: the only place that says how an encrypted one is opened, so that nobody can forget
  * it. All layers of a chain have one secret: a volume is encrypted from its first layer on.
  */
-
 import type { DiskFile, ImageFile } from "../model/host.ts";
-import { rowOf } from "../model/passing.ts";
 import type { Layer, State } from "../model/state.ts";
 import { isBorrowedBackup } from "./borrowed.ts";
 import { chain } from "./references.ts";
@@ -28,7 +26,7 @@ export function diskFileOf(state: State, layer: Layer): DiskFile {
   if (secret === null) return { path, format };
   const below = parent === null ? [] : chain(state, parent);
   const backing = below.flatMap((id) => {
-    const one = rowOf(state, "layers", id);
+    const one = state.layers[id];
     if (one === undefined) return [];
     const files = isBorrowedBackup(one) ? one.borrowed.backup.files : [one.file];
     return files.map((file) => ({ path: file, format: one.format }));

@@ -4,7 +4,7 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { compareAges } from "../../order.ts";
-import { rowOf, rowsNaming } from "../model/passing.ts";
+import { rowsNaming } from "../model/passing.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { chain, depth, eachPointer, type Pointer } from "./references.ts";
 
@@ -72,6 +72,6 @@ function oldestOf(state: State, pointers: readonly Pointer[]): Snapshot | null {
 
 /** As a person types it: INSTANCE/NAME, or the id where that would not find it. */
 function snapshotTarget(state: State, snapshot: Snapshot): string {
-  const instance = snapshot.instance === null ? undefined : rowOf(state, "instances", snapshot.instance);
+  const instance = snapshot.instance === null ? undefined : state.instances[snapshot.instance];
   return instance === undefined ? snapshot.id : `${instance.name}/${snapshot.name}`;
 }

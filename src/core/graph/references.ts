@@ -1,6 +1,6 @@
 /** Who points at a layer, and who stands on it. Everything else in the graph is built from these few questions. */
 import { EstratoError } from "../../errors.ts";
-import { passingRows, rowOf, rowsNaming } from "../model/passing.ts";
+import { passingRows, rowsNaming } from "../model/passing.ts";
 import type { State, Volume } from "../model/state.ts";
 import type { RowOf, Table } from "../model/tables.ts";
 import { oncePerState } from "./once-per-state.ts";
@@ -88,7 +88,7 @@ export function chainOrNull(state: State, layer: string): string[] | null {
   const ids: string[] = [];
   const seen = new Set<string>();
   for (let id: string | null = layer; id !== null; ) {
-    const found: RowOf<"layers"> | undefined = rowOf(state, "layers", id);
+    const found: RowOf<"layers"> | undefined = state.layers[id];
     if (found === undefined || seen.has(id)) return null;
     seen.add(id);
     ids.push(id);
@@ -112,7 +112,7 @@ export function chain(state: State, layer: string): string[] {
  */
 export function depth(state: State, layer: string): number {
   const ids = chain(state, layer);
-  return ids.length - 1 + (rowOf(state, "layers", ids.at(-1) ?? "")?.borrowed?.depth ?? 1);
+  return ids.length - 1 + (state.layers[ids.at(-1) ?? ""]?.borrowed?.depth ?? 1);
 }
 
 /** All that stands on this layer, directly or not, itself left out; nearest first. Ends on a damaged graph too. */

@@ -1,4 +1,5 @@
 /** `image delete`: the pointer goes; what stands on its layers keeps them, and the data goes with the last of it. */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { unlinkCopies } from "../firmware.ts";
@@ -6,6 +7,7 @@ import { standingOn } from "../graph/references.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import type { Image, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import { run } from "../operations/operation.ts";
 import { isPlan, type PlanView, perform, type Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -83,7 +85,7 @@ function requireDeletable(image: Image): void {
 
 /** Who stands on its layers without being it, in a sentence; null where nobody does. */
 function stillNeeded(state: State, image: Image): string | null {
-  const draft = structuredClone(state);
+  const draft = deepCopy(state);
   dropImage(draft, image.id);
   const users = [...new Set(image.disks.flatMap(({ layer }) => standingOn(draft, layer)))];
   if (users.length === 0) return null;

@@ -1,4 +1,5 @@
 /** Takes a guest that estrato did not make, or a disk that was attached behind its back, into the layer graph. */
+
 import { EstratoError } from "../../errors.ts";
 import { chainOrNull, pointersAt } from "../graph/references.ts";
 import {
@@ -10,8 +11,8 @@ import {
   takeInChain,
 } from "../layers/foreign-chain.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
-import { rowOf } from "../model/passing.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import { planFirst } from "../operations/planned-first.ts";
 import { planView } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -81,7 +82,7 @@ export async function planAdoption(
   const unread = await unreadBelow(world, state, status, [...known.values()]);
   await requireQuietTemplates(world, state, status, [...known.values()]);
   await requireOthersInHeaders(world, status, [...known.keys(), ...unknown.map(({ device }) => device)]);
-  const isNew = rowOf(state, "instances", status.uuid) === undefined;
+  const isNew = state.instances[status.uuid] === undefined;
   if (!isNew && unknown.length === 0 && unread.length === 0) return { state, store: async () => {} };
   await requireQemuMayEnter(world);
   if (!status.persistent) {
@@ -90,7 +91,7 @@ export async function planAdoption(
     });
   }
   await requireNoOthersMark(world, state, status);
-  const draft = structuredClone(state);
+  const draft = deepCopy(state);
   draft.instances[status.uuid] ??= newRecord(world, status);
   const files = await layersByFile(world, state);
   for (const { what, chain } of unread) takeInChain(world, draft, chain, files, what);
@@ -110,11 +111,7 @@ export async function planAdoption(
       actions: marking(world, state, status.uuid, true),
     };
     if (mark.actions.length > 0)
-      await planFirst(
-        world,
-        await planView(world, [mark]),
-        (known) => void Object.assign(known, structuredClone(draft)),
-      );
+      await planFirst(world, await planView(world, [mark]), (known) => void Object.assign(known, deepCopy(draft)));
   }
   return {
     state: draft,
@@ -140,7 +137,7 @@ async function requireOthersInHeaders(world: World, status: DomainStatus, volume
 async function unreadBelow(world: World, state: State, { name }: DomainStatus, volumes: readonly Volume[]) {
   const unread: { readonly what: string; readonly chain: ForeignFile[] }[] = [];
   for (const { head, device } of volumes) {
-    const bottom = rowOf(state, "layers", chainOrNull(state, head)?.at(-1) ?? "");
+    const bottom = state.layers[chainOrNull(state, head)?.at(-1) ?? ""];
     if (bottom === undefined || bottom.foreign === null || bottom.format !== "qcow2") continue;
     if ((await world.host.imageChain(bottom.file, bottom.format)).length < 2) continue;
     const what = `instance ${name}: disk ${device}`;
@@ -154,7 +151,7 @@ async function unreadBelow(world: World, state: State, { name }: DomainStatus, v
 async function requireQuietTemplates(world: World, state: State, { name }: DomainStatus, volumes: readonly Volume[]) {
   for (const { head, device } of volumes) {
     for (const id of chainOrNull(state, head) ?? []) {
-      const layer = rowOf(state, "layers", id);
+      const layer = state.layers[id];
       if (layer?.foreign?.template === undefined || id === head) continue;
       const file = await world.host.fileInfo(layer.file);
       if (file !== null && (file.mode & 0o222) !== 0)

@@ -1,7 +1,7 @@
 /** From what a person types to a domain of libvirt and what we remember of it. */
 import { EstratoError } from "../../errors.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { rowOf, rowsNaming } from "../model/passing.ts";
+import { rowsNaming } from "../model/passing.ts";
 import type { Instance, State } from "../model/state.ts";
 import { notFound } from "../names.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -32,7 +32,7 @@ export async function lookUpInstance(world: World, target: string, also?: "qemu"
   const status = found !== null && (found.uuid === target || found.name === target) ? found : null;
   if (status !== null) {
     requireUnambiguous(state, target, status);
-    return { status, record: rowOf(state, "instances", status.uuid) ?? null, state };
+    return { status, record: state.instances[status.uuid] ?? null, state };
   }
   const record = Object.values(state.instances).find((one) => one.id === target || one.name === target);
   if (record === undefined) {

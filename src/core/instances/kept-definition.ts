@@ -3,10 +3,8 @@
  * somebody undefines can be defined again (doctor/undefined.ts). Disks are named by volume, so that no old head is ever
  * defined.
  */
-
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { rowOf } from "../model/passing.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { volumesOf } from "./volumes-of.ts";
@@ -38,12 +36,12 @@ export async function keptDefinition(world: World, uuid: string): Promise<KeptDe
  * a transient domain what was kept before stays.
  */
 export async function keepDefinition(world: World, state: State, status: DomainStatus): Promise<void> {
-  if (world.dryRun || !status.persistent || rowOf(state, "instances", status.uuid) === undefined) return;
+  if (world.dryRun || !status.persistent || state.instances[status.uuid] === undefined) return;
   const { inactive, uuid, autostart } = status;
   const volumes = volumesOf(state, uuid);
   // A disk that names another file keeps that: which one is right is not for this to say.
   const own = inactive.disks.filter(
-    ({ device, source }) => source !== null && rowOf(state, "layers", volumes.get(device)?.head ?? "")?.file === source,
+    ({ device, source }) => source !== null && state.layers[volumes.get(device)?.head ?? ""]?.file === source,
   );
   const disks = Object.fromEntries(
     own.map(({ device }) => [device, { path: `/${volumes.get(device)?.id}`, format: "qcow2" }]),
@@ -68,7 +66,7 @@ export async function keepChange(world: World, action: Action): Promise<void> {
   if (!isChange(action)) return;
   const state = await world.store.read();
   const uuid = action.do === "define" ? world.host.parseDefinition(action.xml).uuid : action.domain;
-  if (rowOf(state, "instances", uuid) === undefined) return;
+  if (state.instances[uuid] === undefined) return;
   const status = await world.host.domainStatus(uuid);
   if (status !== null) await keepDefinition(world, state, status);
 }

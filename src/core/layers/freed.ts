@@ -2,12 +2,14 @@
  * What dropping something would free, and how: the figures of `exclusive_bytes` and of a deletion's dry run, from one
  * reckoning.
  */
+
 import { reckoning } from "../graph/accounting.ts";
 import { applyDecision, readUnder } from "../graph/apply.ts";
 import { collect, nextStep } from "../graph/collect.ts";
 import type { CollectFacts, Holder } from "../graph/decisions.ts";
 import { allPointers, chain, layerGraph, type Pointer } from "../graph/references.ts";
 import type { State } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import type { Step } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { candidates } from "./candidates.ts";
@@ -46,7 +48,7 @@ export async function freedByDropping(
   drop: (draft: State) => void,
   moved: Moved | null = null,
 ): Promise<FreedPlan> {
-  const draft = structuredClone(state);
+  const draft = deepCopy(state);
   drop(draft);
   const left = new Set(allPointers(draft).map(({ pointer }) => pointer.id));
   const gone = allPointers(state)

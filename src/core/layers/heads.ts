@@ -3,14 +3,12 @@
  * Making one moves no data. The pointer is stored before the file is made (DESIGN.md, invariant 3), so that collecting
  * never takes a layer away from under a head that is about to appear.
  */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
 import { markBorrowed, unmarkBorrowed } from "../graph/borrowed.ts";
 import { imageOf, secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
-import { rowOf } from "../model/passing.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -59,7 +57,7 @@ const MERGE_LOOK_MS = 200;
  * "integrity" where its parent is not recorded.
  */
 export function planVolume(world: World, state: State, request: VolumeRequest): NewVolume {
-  const parent = request.parent === null ? null : rowOf(state, "layers", request.parent);
+  const parent = request.parent === null ? null : state.layers[request.parent];
   if (parent === undefined) {
     throw new EstratoError("integrity", `${request.what}: its layer ${request.parent} is not recorded`, {
       hint: 'Run "estrato doctor".',
@@ -176,7 +174,7 @@ export function markUses(volumes: readonly NewVolume[], on: boolean): Action[] {
 /** The actions that make the files, with the paths that their parents have in `state`. */
 export function createFiles(state: State, volumes: readonly NewVolume[]): Action[] {
   return volumes.map(({ layer }) => {
-    const parent = layer.parent === null ? undefined : rowOf(state, "layers", layer.parent);
+    const parent = layer.parent === null ? undefined : state.layers[layer.parent];
     return {
       do: "create-disk",
       path: layer.file,
@@ -218,13 +216,9 @@ export function forgetVolumes(draft: State, volumes: readonly NewVolume[]): void
 function busyBelow(state: State, parents: readonly string[]): Layer | null {
   for (const parent of parents) {
     const seen = new Set<string>();
-    for (
-      let id: string | null = parent;
-      id !== null && !seen.has(id);
-      id = rowOf(state, "layers", id)?.parent ?? null
-    ) {
+    for (let id: string | null = parent; id !== null && !seen.has(id); id = state.layers[id]?.parent ?? null) {
       seen.add(id);
-      const layer = rowOf(state, "layers", id);
+      const layer = state.layers[id];
       if (layer !== undefined && layer.busy !== null) return layer;
     }
   }

@@ -3,8 +3,8 @@
  * table that is not there as a whole only the rows that are asked for are read.
  */
 import type { State } from "./state.ts";
-import { copyOf, type TableDraft, tableDraft, withRows } from "./table-draft.ts";
-import { isTable, letPass, type Rows, rowsOf, type TableRows, tableRows } from "./tables.ts";
+import { deepCopy, type TableDraft, tableDraft, withRows } from "./table-draft.ts";
+import { isTable, letPass, type Rows, rowsOf, type TableRows, tableRows, tableView } from "./tables.ts";
 
 export interface StateDraft {
   readonly before: State;
@@ -28,7 +28,7 @@ export function openDraft(before: State): StateDraft {
       own.set(key, made);
       tables.set(made.table, made);
       draft[key] = made.table;
-    } else draft[key] = copyOf(before[key as keyof State]);
+    } else draft[key] = deepCopy(before[key as keyof State]);
   }
   function table(key: string): TableDraft | null {
     const made = own.get(key);
@@ -92,9 +92,10 @@ function onPaper({ before, draft, table }: StateDraft): State {
       const rows = rowsOnPaper(own);
       isSame &&= rows === own.before;
       tables.set(key, rows);
-      Object.defineProperty(state, key, { get: rows.whole, enumerable: true });
+      const get = rows === own.before ? () => before[key as keyof State] : tableView(rows);
+      Object.defineProperty(state, key, { get, enumerable: true });
     } else {
-      const value = copyOf(draft[key as keyof State]);
+      const value = deepCopy(draft[key as keyof State]);
       isSame &&= says(value) === says(before[key as keyof State]);
       Object.defineProperty(state, key, { value, enumerable: true });
     }
@@ -108,7 +109,7 @@ function onPaper({ before, draft, table }: StateDraft): State {
 function rowsOnPaper({ before, touched, gone }: TableDraft): TableRows {
   const changed = new Map<string, unknown>();
   for (const [key, row] of touched)
-    if (gone.has(key) || says(row) !== says(before.row(key))) changed.set(key, copyOf(row));
+    if (gone.has(key) || says(row) !== says(before.row(key))) changed.set(key, deepCopy(row));
   if (changed.size === 0 && gone.size === 0) return before;
   const rows = withRows(before, changed, new Set(gone));
   let whole: Rows | null = null;

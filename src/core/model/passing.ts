@@ -23,8 +23,3 @@ export function rowsNaming<T extends Table>(state: State, table: T, words: reado
 export function keysOf(state: State, table: Table): Iterable<string> {
   return tableRows(state, table).keys();
 }
-
-/** The row of this key, for who wants no others of the table. */
-export function rowOf<T extends Table>(state: State, table: T, key: string): RowOf<T> | undefined {
-  return tableRows(state, table).row(key) as RowOf<T> | undefined;
-}

@@ -26,7 +26,7 @@ export function tableDraft(before: TableRows): TableDraft {
   function rowToChange(key: string): unknown {
     const row = now.row(key);
     if (touched.has(key) || typeof row !== "object" || row === null) return row;
-    const copy = copyOf(row);
+    const copy = deepCopy(row);
     copies.push(copy);
     touched.set(key, copy);
     return copy;
@@ -109,10 +109,10 @@ export function withRows(
 }
 
 /** The same to its depth, what has no prototype without one: nobody else has any of it. */
-export function copyOf<T>(value: T): T {
+export function deepCopy<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(copyOf) as T;
+  if (Array.isArray(value)) return value.map(deepCopy) as T;
   const copy = Object.getPrototypeOf(value) === null ? Object.assign(Object.create(null), value) : { ...value };
-  for (const key of Object.keys(copy)) copy[key] = copyOf(copy[key]);
+  for (const key of Object.keys(copy)) copy[key] = deepCopy(copy[key]);
   return copy;
 }

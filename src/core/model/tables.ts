@@ -48,6 +48,32 @@ export function tableRows(state: State, table: Table): TableRows {
   return known.get(state)?.(table) ?? rowsOf(state[table]);
 }
 
+/**
+ * The table as its state has it: who asks for a row by its key has that one read alone, and who goes through it all of
+ * them. Nobody can change it.
+ */
+export function tableView({ row, whole }: Pick<TableRows, "row" | "whole">): () => Rows {
+  let all: Rows | null = null;
+  const read = (): Rows => {
+    all ??= whole();
+    return all;
+  };
+  const view = new Proxy<Rows>(Object.create(null), {
+    get: (_, key) => (typeof key === "string" ? row(key) : undefined),
+    has: (_, key) => typeof key === "string" && row(key) !== undefined,
+    ownKeys: () => Reflect.ownKeys(read()),
+    getOwnPropertyDescriptor(_, key) {
+      const found = Reflect.getOwnPropertyDescriptor(read(), key);
+      return found === undefined ? undefined : { ...found, configurable: true }; // or the target would need it, too
+    },
+    set: () => false,
+    defineProperty: () => false,
+    deleteProperty: () => false,
+    preventExtensions: () => false,
+  });
+  return () => all ?? view;
+}
+
 /** Of a table that is there as a whole. */
 export function rowsOf(table: Rows): TableRows {
   return {

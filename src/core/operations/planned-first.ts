@@ -2,7 +2,9 @@
  * In a dry run: an operation that must come before the verb's own. It is planned, the store answers from here on as if
  * it were done, and its steps precede the verb's in the plan that people see.
  */
+
 import type { State } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import type { StorePort, World } from "../ports.ts";
 import { isPlan, type PlanView } from "./steps.ts";
 
@@ -11,9 +13,9 @@ const first = new WeakMap<StorePort, PlanView[]>();
 /** `change`: what the operation would record. The state itself is not touched: a dry run stores nothing. */
 export async function planFirst(world: World, plan: PlanView, change: (draft: State) => void): Promise<void> {
   const { store } = world;
-  const state = structuredClone(await store.read());
+  const state = deepCopy(await store.read());
   change(state);
-  store.read = async () => structuredClone(state);
+  store.read = async () => deepCopy(state);
   first.set(store, [...(first.get(store) ?? []), plan]);
 }
 

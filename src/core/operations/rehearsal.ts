@@ -1,5 +1,7 @@
 /** In a dry run: a world in which some steps seem done, so that what comes after them can be planned too. */
+
 import type { State } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import type { World } from "../ports.ts";
 
 /**
@@ -7,7 +9,7 @@ import type { World } from "../ports.ts";
  * what is planned in it is planned as if all of them were done.
  */
 export async function rehearsed(world: World): Promise<World> {
-  let state: State = structuredClone(await world.store.read());
+  let state: State = deepCopy(await world.store.read());
   const records = new Map<string, string>();
   const { store } = world;
   return {
@@ -16,9 +18,9 @@ export async function rehearsed(world: World): Promise<World> {
     host: { ...world.host, perform: async () => undefined },
     store: {
       ...store,
-      read: async () => structuredClone(state),
+      read: async () => deepCopy(state),
       update: async (change) => {
-        const draft = structuredClone(state);
+        const draft = deepCopy(state);
         const result = change(draft);
         state = draft;
         return result;

@@ -1,6 +1,8 @@
 /** `schedule set`: what a schedule does from now on. Its times and lines stay. */
+
 import { EstratoError } from "../../errors.ts";
 import type { Schedule, State, Verification } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { runUnjournaled } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -38,7 +40,7 @@ export async function setSchedule(
       task.verify =
         verify?.kind === "share" && task.verify?.kind === "share" ? { ...verify, from: task.verify.from } : verify;
     };
-    const after = structuredClone(await world.store.read());
+    const after = deepCopy(await world.store.read());
     change(after);
     const steps = [{ id: "record", title: "Record what it does", run: () => world.store.update(change) }];
     return runUnjournaled<Schedule>(world, locks, steps, findSchedule(after, id));

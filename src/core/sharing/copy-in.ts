@@ -1,6 +1,7 @@
 /**
  * Another user's files become copies of ours under what stands on them: nothing above moves but a name in a header.
  */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { unmarkBorrowed } from "../graph/borrowed.ts";
@@ -12,6 +13,7 @@ import { unmarkBusy } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import { givingUpSchema } from "../model/journal-data.ts";
 import { type Layer, recordSchemas, type State } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import { run } from "../operations/operation.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
@@ -116,7 +118,7 @@ async function requireNobody(world: World, lent: string): Promise<void> {
 
 /** `done`: what stands on the copies already, and may be held by a guest. */
 function linking(state: State, data: CopyInData, done: readonly string[] = []): Action[] {
-  const then = structuredClone(state);
+  const then = deepCopy(state);
   recordIn(then, data);
   const top = data.layers.at(-1);
   const standing = data.standing.flatMap((id) => then.layers[id] ?? []);

@@ -1,4 +1,5 @@
 /** `image share` and `image unshare`: others read an image's files where they lie. No data moves. */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { chain } from "../graph/references.ts";
@@ -6,6 +7,7 @@ import { findImageAgain } from "../images/find.ts";
 import { type ImageView, viewImage } from "../images/view.ts";
 import { awaitUnmerged } from "../layers/heads.ts";
 import type { Image, State } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import { run } from "../operations/operation.ts";
 import { type PlanView, perform, repeat, type Step, unchanged } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -224,7 +226,7 @@ function same(a: Audience, b: Audience): boolean {
 }
 
 function withAudience(state: State, id: string, audience: Audience): State {
-  const planned = structuredClone(state);
+  const planned = deepCopy(state);
   const image = planned.images[id];
   if (image !== undefined) setAudience(image, audience);
   return planned;

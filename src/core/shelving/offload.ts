@@ -17,6 +17,7 @@ import { connected } from "../layers/sizes.ts";
 import type { Action } from "../model/action.ts";
 import type { Layer, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import { FROZEN } from "../modes.ts";
 import { run } from "../operations/operation.ts";
 import { isPlan, perform, type Step } from "../operations/steps.ts";
@@ -184,12 +185,12 @@ export async function packingSteps(
   folder: string | null,
   shelve: (draft: State) => void = () => undefined,
 ): Promise<readonly Step[]> {
-  const then = structuredClone(state);
+  const then = deepCopy(state);
   shelve(then);
   const data = await planOffload(world, then, uuid, folder);
   if (!world.dryRun) return [];
   const drop = (draft: State) => {
-    Object.assign(draft, structuredClone(then)); // what `shelve` has put there is somebody's yet
+    Object.assign(draft, deepCopy(then)); // what `shelve` has put there is somebody's yet
     recordPacked(draft, data);
   };
   const { steps } = await freedByDropping(world, state, drop, turnedOff(uuid));

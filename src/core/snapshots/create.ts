@@ -7,7 +7,6 @@ import { coveredDisks, leaveOut, planAdoption } from "../instances/adopt.ts";
 import type { Look } from "../instances/find.ts";
 import { withInstance } from "../instances/with-instance.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { rowOf } from "../model/passing.ts";
 import type { Layer, Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { run } from "../operations/operation.ts";
@@ -121,7 +120,7 @@ export async function createSnapshotLocked(
 
 /** Throws "integrity" where it is not there. */
 export async function storedSnapshot(world: World, { id, name }: Snapshot): Promise<Snapshot> {
-  const stored = rowOf(await world.store.read(), "snapshots", id);
+  const stored = (await world.store.read()).snapshots[id];
   if (stored === undefined) throw new EstratoError("integrity", `snapshot ${name}: it was not recorded`);
   return stored;
 }
@@ -165,7 +164,7 @@ async function planHeads(
   const heads: HeadChange[] = [];
   for (const fact of facts) {
     if (excluded.includes(fact.device)) continue;
-    const before = rowOf(state, "layers", fact.volume.head);
+    const before = state.layers[fact.volume.head];
     if (before === undefined)
       throw new EstratoError("integrity", `volume ${fact.volume.id}: its head ${fact.volume.head} is not recorded`);
     const note = requireRoomInChain(state, before.id, maxChain, `instance ${status.name}: disk ${fact.device}`);

@@ -4,7 +4,7 @@ import { compareAges } from "../../order.ts";
 import { layerGraph } from "../graph/references.ts";
 import { exclusiveOf } from "../layers/freed.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { passingRows, rowOf } from "../model/passing.ts";
+import { passingRows } from "../model/passing.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { foreignId } from "./foreign.ts";
@@ -103,7 +103,7 @@ class StoredView implements SnapshotView {
   }
   get instance() {
     const { instance } = this.#one;
-    return instance === null ? null : (rowOf(this.#state, "instances", instance)?.name ?? null);
+    return instance === null ? null : (this.#state.instances[instance]?.name ?? null);
   }
   get instance_id() {
     return this.#one.instance;
@@ -161,10 +161,10 @@ class StoredView implements SnapshotView {
 
 /** Current only where all its volumes' heads stand on it, with nothing but backups' bookmarks between. */
 function isCurrent(state: State, snapshot: Snapshot): boolean {
-  if (snapshot.instance !== null && rowOf(state, "instances", snapshot.instance)?.current !== snapshot.id) return false;
+  if (snapshot.instance !== null && state.instances[snapshot.instance]?.current !== snapshot.id) return false;
   return snapshot.disks.every(({ volume, layer }) => {
-    let at = rowOf(state, "layers", rowOf(state, "volumes", volume)?.head ?? "")?.parent ?? null;
-    while (at !== null && at !== layer && isBookmarkAlone(state, at)) at = rowOf(state, "layers", at)?.parent ?? null;
+    let at = state.layers[state.volumes[volume]?.head ?? ""]?.parent ?? null;
+    while (at !== null && at !== layer && isBookmarkAlone(state, at)) at = state.layers[at]?.parent ?? null;
     return at === layer;
   });
 }
@@ -232,7 +232,7 @@ export interface SnapshotTree {
 
 /** The tree of an instance's snapshots, children by age; `measured` as of viewSnapshots. */
 export async function snapshotTree(world: World, state: State, uuid: string, measured: boolean): Promise<SnapshotTree> {
-  const instance = rowOf(state, "instances", uuid);
+  const instance = state.instances[uuid];
   if (instance === undefined)
     throw new EstratoError("not_found", `instance ${uuid}: it has no snapshots`, {
       hint: `Take one: estrato snapshot create ${uuid}.`,

@@ -2,10 +2,8 @@
  * The record of a snapshot that is about to be taken: of an instance or of one volume, asked for or kept by a revert.
  * Stores nothing.
  */
-
 import { notedSeed } from "../instances/seed.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { rowOf } from "../model/passing.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import type { HeadChange } from "./heads.ts";
@@ -80,7 +78,7 @@ export function instanceRecord(
   heads: readonly HeadChange[],
   own: RequestedFields & Pick<Snapshot, "id" | "excluded" | "memory" | "nvram" | "tpm" | "madeOf">,
 ): Snapshot {
-  const instance = rowOf(state, "instances", status.uuid);
+  const instance = state.instances[status.uuid];
   return {
     ...own,
     ...notedSeed(instance),

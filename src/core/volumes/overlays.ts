@@ -5,7 +5,6 @@ import { filesInUse } from "../in-use.ts";
 import { foreignOwner } from "../instances/adopt.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { rowOf } from "../model/passing.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { type HeadFacts, headFacts, refuseUnsafe } from "../truth.ts";
@@ -31,7 +30,7 @@ export function namesOtherFiles(state: State, status: DomainStatus): boolean {
   return [...volumesOf(state, status.uuid)].some(([device, { head }]) =>
     [status.inactive, status.live].some((definition) => {
       const disk = definition?.disks.find((one) => one.device === device);
-      return disk !== undefined && disk.source !== rowOf(state, "layers", head)?.file;
+      return disk !== undefined && disk.source !== state.layers[head]?.file;
     }),
   );
 }
@@ -104,7 +103,7 @@ async function acceptable(
   paths: readonly string[],
 ): Promise<OverlayFile[]> {
   refuseUnsafe(status);
-  const head = rowOf(state, "layers", volume.head);
+  const head = state.layers[volume.head];
   const refuse = (path: string, why: string): never => {
     throw new EstratoError("conflict", `instance ${status.name}: ${device}: another tool put ${path} on it: ${why}`, {
       hint: `Let that tool take it away again, or merge it: virsh blockcommit ${status.name} ${device} --active --pivot.`,

@@ -2,6 +2,7 @@
  * A running guest's head takes in all that it stands on, and then stands on nothing: what lies below is left to the
  * snapshots that hold it, and nobody runs on it.
  */
+
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { redefining, relinked } from "../graph/effects.ts";
@@ -10,6 +11,7 @@ import { requireAwake } from "../instances/asleep.ts";
 import { findAgain } from "../instances/find.ts";
 import { filesOf, hasPulled } from "../layers/pulled.ts";
 import type { Layer, State } from "../model/state.ts";
+import { deepCopy } from "../model/table-draft.ts";
 import { run } from "../operations/operation.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
@@ -94,7 +96,7 @@ async function requireAlone(world: World, data: AloneData, disk: string): Promis
 }
 
 function alone(state: State, data: AloneData): State {
-  const then = structuredClone(state);
+  const then = deepCopy(state);
   recordIn(then, data);
   return then;
 }

@@ -2,14 +2,12 @@
  * What another tool put on a volume's head (an overlay, as backup tools do) becomes the volume's own: the guest goes on
  * as it is, and nothing that it wrote since is left behind.
  */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { type FoundInstance, findAgain, type Look } from "../instances/find.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
-import { rowOf } from "../model/passing.ts";
 import { type Layer, recordSchemas, type State, type Volume } from "../model/state.ts";
 import { freezeFile, thawFile } from "../modes.ts";
 import { run } from "../operations/operation.ts";
@@ -129,7 +127,7 @@ function notesOf({ name }: DomainStatus, { disks }: TakeInData, end: string): st
 }
 
 function takenDisk(world: World, state: State, { volume, device, files }: Overlays): TakenDisk {
-  const head = rowOf(state, "layers", volume.head);
+  const head = state.layers[volume.head];
   if (head === undefined) throw new EstratoError("integrity", `volume ${volume.id}: its head is not recorded`);
   const layers: Layer[] = [];
   let parent = head;

@@ -2,8 +2,9 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { asRead, changeRows, withChange } from "../../../src/core/model/drafts.ts";
-import { keysOf, passingRows, rowOf, rowsNaming } from "../../../src/core/model/passing.ts";
+import { keysOf, passingRows, rowsNaming } from "../../../src/core/model/passing.ts";
 import type { Keypair, State } from "../../../src/core/model/state.ts";
+import { deepCopy } from "../../../src/core/model/table-draft.ts";
 import { emptyState } from "../../../src/store/empty-state.ts";
 import { rowChanges } from "../../../src/store/row-changes.ts";
 import { changeOf } from "../../../src/store/state-change.ts";
@@ -28,7 +29,7 @@ const KINDS = [
 
 /** The same without any draft: a table that is nobody else's. */
 function plainCopy(state: State): Keypairs {
-  return Object.assign(Object.create(null), structuredClone(state.keypairs));
+  return deepCopy(state.keypairs);
 }
 
 const NAMES = ["a", "b", "c", "d", "e", "f", "7", "10", "__proto__", "constructor", 'a": {', ""];
@@ -81,7 +82,7 @@ describe.each(KINDS)("a draft of a state that is %s", (_, made) => {
           state = changeOf(before, "here", (draft) => {
             for (const one of steps) {
               if (one.do === "replace") draft.keypairs = plainCopy(asRead(draft));
-              expect(structuredClone(play(draft.keypairs, one))).toEqual(structuredClone(play(plain, one)));
+              expect(deepCopy(play(draft.keypairs, one))).toEqual(deepCopy(play(plain, one)));
               expect(asRead(draft.keypairs)).toEqual(plain);
               expect(Object.keys(asRead(draft).keypairs)).toEqual(Object.keys(plain));
               expect(new Set(keysOf(draft, "keypairs"))).toEqual(new Set(Object.keys(plain)));
@@ -92,7 +93,7 @@ describe.each(KINDS)("a draft of a state that is %s", (_, made) => {
               );
               const named = Object.values(plain).filter((row) => row.owner === "x");
               expect(rowsNaming(draft, "keypairs", ["x"])).toEqual(expect.arrayContaining(named));
-              expect(rowOf(draft, "keypairs", one.name)).toEqual(plain[one.name]);
+              expect(draft.keypairs[one.name]).toEqual(plain[one.name]);
             }
           }).state;
 
@@ -210,10 +211,10 @@ describe("of a table that nobody has read", () => {
       delete keypairs.key8;
       keypairs.fresh = keypair("fresh");
     });
-    expect(rowOf(state, "keypairs", "key7")?.owner).toBe("other");
-    expect(rowOf(state, "keypairs", "key8")).toBeUndefined();
-    expect(rowOf(state, "keypairs", "key9")).toEqual(keypair("key9"));
-    expect(rowOf(state, "keypairs", "fresh")).toBe(rowOf(state, "keypairs", "fresh"));
+    expect(state.keypairs.key7?.owner).toBe("other");
+    expect(state.keypairs.key8).toBeUndefined();
+    expect(state.keypairs.key9).toEqual(keypair("key9"));
+    expect(state.keypairs.fresh).toBe(state.keypairs.fresh);
     expect(rowsNaming(state, "keypairs", ["other", "none"]).map(({ name }) => name)).toEqual(["key7"]);
     expect([...keysOf(state, "keypairs")]).toHaveLength(30);
     expect(parse.mock.calls.filter(([text]) => text.includes("\n"))).toEqual([]);
@@ -222,14 +223,36 @@ describe("of a table that nobody has read", () => {
 
   it("each row is the same for whoever asks, before and after all of them were read", () => {
     const state = trustedState(stateText(withKeypairs(NAMES)));
-    const alone = NAMES.map((one) => rowOf(state, "keypairs", one));
+    const alone = NAMES.map((one) => state.keypairs[one]);
     expect(alone).toEqual(NAMES.map((one) => keypair(one)));
     expect(NAMES.map((one) => state.keypairs[one])).toEqual(alone);
     for (const [index, one] of NAMES.entries()) {
       expect(state.keypairs[one]).toBe(alone[index]);
-      expect(rowOf(state, "keypairs", one)).toBe(alone[index]);
+      expect(state.keypairs[one]).toBe(alone[index]);
     }
-    expect(rowOf(state, "keypairs", "toString")).toBeUndefined();
+    expect(state.keypairs.toString).toBeUndefined();
+  });
+
+  it("is as any other for who goes through it, and for who asks what is in it", () => {
+    const state = trustedState(stateText(withKeypairs(NAMES)));
+    const { keypairs } = state;
+    const first = NAMES[0] ?? "";
+    expect([first in keypairs, "none" in keypairs, Object.hasOwn(keypairs, "none")]).toEqual([true, false, false]);
+    const names = Object.keys(withKeypairs(NAMES).keypairs);
+    expect(Object.keys(keypairs)).toEqual(names);
+    expect(Object.values(keypairs)).toEqual(names.map((one) => keypair(one)));
+    expect({ ...keypairs }).toEqual(Object.fromEntries(NAMES.map((one) => [one, keypair(one)])));
+    expect(JSON.stringify(keypairs)).toBe(JSON.stringify(state.keypairs));
+    expect(state.keypairs[first]).toBe(keypairs[first]);
+  });
+
+  it("nobody can change it", () => {
+    const { keypairs } = trustedState(stateText(withKeypairs(["a"])));
+    expect(() => Object.assign(keypairs, { b: keypair("b") })).toThrow(TypeError);
+    expect(() => Object.defineProperty(keypairs, "b", { value: keypair("b") })).toThrow(TypeError);
+    expect(() => delete keypairs.a).toThrow(TypeError);
+    expect(() => Object.assign(keypairs.a ?? {}, { owner: "b" })).toThrow(TypeError);
+    expect([Object.keys(keypairs), keypairs.a]).toEqual([["a"], keypair("a")]);
   });
 
   it("the rows that name one of some words are found, whatever the words are", () => {

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { passingRows } from "../../../src/core/model/passing.ts";
 import type { State } from "../../../src/core/model/state.ts";
+import { deepCopy } from "../../../src/core/model/table-draft.ts";
 import { emptyState } from "../../../src/store/empty-state.ts";
 import { openStore, type Store } from "../../../src/store/index.ts";
 import { changeOf } from "../../../src/store/state-change.ts";
@@ -140,10 +141,7 @@ describe("the text after changes", () => {
               if (what === "again" && old !== undefined) keypairs[name] = old;
             }
           }).state;
-          const anew = frozen({
-            ...state,
-            keypairs: Object.assign(Object.create(null), structuredClone(state.keypairs)),
-          });
+          const anew = frozen(deepCopy(state));
           expect(stateText(state)).toBe(stateText(anew));
           expect(trustedState(stateText(state))).toEqual(state);
           const { texts, gone, ...rest } = changed(before, state);
