@@ -98,7 +98,7 @@ export async function settle(
   if (locksOn(state, [layer]).some((name) => !locks.names.includes(name))) return null;
   if (state.layers[layer] === undefined) return null;
   if (await pendingOn(world, state, locks, layer)) return null;
-  const decision = (await ahead?.(state)) ?? (await lookAt(world, state, layer, pullsIn)).decision;
+  const decision = (await ahead?.(state)) ?? (await lookAt(world, state, layer, pullsIn));
   if (decision?.kind !== "free" && decision?.kind !== "merge") return decision;
   const { carryOut } = await import("./merge.ts");
   return (await carryOut(world, locks, state, decision)) ? decision : null;

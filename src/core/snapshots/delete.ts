@@ -96,7 +96,7 @@ export async function deleteLocked(
     });
   }
   const ids = doomed.map((snapshot) => snapshot.id);
-  lookAhead(world, locks, state, (draft) => dropSnapshots(draft, ids));
+  lookAhead(world, locks, state, doomed);
   const seeds = await seedsWithout(world, state, locks, ids);
   const steps: Step[] = [
     {
