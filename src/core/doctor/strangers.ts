@@ -2,7 +2,6 @@
  * Finds domains that would write to a layer that is not theirs: what stands on it would be destroyed, and nothing in
  * the record says who did it. Where it is a free volume that somebody attached by hand, it can be recorded as attached.
  */
-
 import { EstratoError } from "../../errors.ts";
 import { nameOf, pointersAt, standingOn } from "../graph/references.ts";
 import { findAgain } from "../instances/find.ts";

@@ -1,5 +1,4 @@
 /** `image delete`: the pointer goes; what stands on its layers keeps them, and the data goes with the last of it. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { unlinkCopies } from "../firmware.ts";

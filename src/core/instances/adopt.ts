@@ -1,5 +1,4 @@
 /** Takes a guest that estrato did not make, or a disk that was attached behind its back, into the layer graph. */
-
 import { EstratoError } from "../../errors.ts";
 import { chainOrNull, pointersAt } from "../graph/references.ts";
 import {

@@ -2,7 +2,6 @@
  * What dropping something would free, and how: the figures of `exclusive_bytes` and of a deletion's dry run, from one
  * reckoning.
  */
-
 import { reckoning } from "../graph/accounting.ts";
 import { applyDecision, readUnder } from "../graph/apply.ts";
 import { collect, nextStep } from "../graph/collect.ts";

@@ -2,7 +2,6 @@
  * In a dry run: an operation that must come before the verb's own. It is planned, the store answers from here on as if
  * it were done, and its steps precede the verb's in the plan that people see.
  */
-
 import type { State } from "../model/state.ts";
 import { deepCopy } from "../model/table-draft.ts";
 import type { StorePort, World } from "../ports.ts";

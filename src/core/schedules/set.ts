@@ -1,5 +1,4 @@
 /** `schedule set`: what a schedule does from now on. Its times and lines stay. */
-
 import { EstratoError } from "../../errors.ts";
 import type { Schedule, State, Verification } from "../model/state.ts";
 import { deepCopy } from "../model/table-draft.ts";

@@ -1,7 +1,6 @@
 /**
  * Another user's files become copies of ours under what stands on them: nothing above moves but a name in a header.
  */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { unmarkBorrowed } from "../graph/borrowed.ts";

@@ -1,5 +1,4 @@
 /** `image share` and `image unshare`: others read an image's files where they lie. No data moves. */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { chain } from "../graph/references.ts";

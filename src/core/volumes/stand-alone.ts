@@ -2,7 +2,6 @@
  * A running guest's head takes in all that it stands on, and then stands on nothing: what lies below is left to the
  * snapshots that hold it, and nobody runs on it.
  */
-
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { redefining, relinked } from "../graph/effects.ts";
