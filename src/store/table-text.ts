@@ -146,8 +146,8 @@ function lineStart(key: string): string {
 
 /** Where the line ends in which this is: before its comma. */
 function endOf(body: string, at: number): number {
-  const end = body.indexOf(",\n", at);
-  return end < 0 ? body.length : end;
+  const end = body.indexOf("\n", at); // a row has many commas, each of which would be looked at
+  return end < 0 ? body.length : end - ",".length;
 }
 
 const KEY = / {2}"(?:[^"\\]|\\.)*": /y;

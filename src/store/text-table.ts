@@ -88,7 +88,7 @@ export function textTable(text: string, known: Known = {}): TextTable {
   const row = (key: string) => (all === undefined ? (parsed.get(key) ?? rowAlone(key)) : all[key]);
   return {
     text,
-    table: tableView({ row, whole }),
+    table: tableView({ row, whole }, () => all),
     whole,
     count: () => noted?.size ?? rowCount(text),
     row,

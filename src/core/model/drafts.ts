@@ -4,7 +4,7 @@
  */
 import type { State } from "./state.ts";
 import { deepCopy, type TableDraft, tableDraft, withRows } from "./table-draft.ts";
-import { isTable, letPass, type Rows, rowsOf, type TableRows, tableRows, tableView } from "./tables.ts";
+import { isTable, letPass, type Rows, rowsOf, type TableRows, tableRows } from "./tables.ts";
 
 export interface StateDraft {
   readonly before: State;
@@ -92,7 +92,7 @@ function onPaper({ before, draft, table }: StateDraft): State {
       const rows = rowsOnPaper(own);
       isSame &&= rows === own.before;
       tables.set(key, rows);
-      const get = rows === own.before ? () => before[key as keyof State] : tableView(rows);
+      const get = rows === own.before ? () => before[key as keyof State] : rows.whole;
       Object.defineProperty(state, key, { get, enumerable: true });
     } else {
       const value = deepCopy(draft[key as keyof State]);

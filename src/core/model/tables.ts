@@ -50,20 +50,15 @@ export function tableRows(state: State, table: Table): TableRows {
 
 /**
  * The table as its state has it: who asks for a row by its key has that one read alone, and who goes through it all of
- * them. Nobody can change it.
+ * them. Nobody can change it. `known`: all of it, where it was read.
  */
-export function tableView({ row, whole }: Pick<TableRows, "row" | "whole">): () => Rows {
-  let all: Rows | null = null;
-  const read = (): Rows => {
-    all ??= whole();
-    return all;
-  };
+export function tableView({ row, whole }: Pick<TableRows, "row" | "whole">, known: () => Rows | undefined): () => Rows {
   const view = new Proxy<Rows>(Object.create(null), {
     get: (_, key) => (typeof key === "string" ? row(key) : undefined),
     has: (_, key) => typeof key === "string" && row(key) !== undefined,
-    ownKeys: () => Reflect.ownKeys(read()),
+    ownKeys: () => Reflect.ownKeys(whole()),
     getOwnPropertyDescriptor(_, key) {
-      const found = Reflect.getOwnPropertyDescriptor(read(), key);
+      const found = Reflect.getOwnPropertyDescriptor(whole(), key);
       return found === undefined ? undefined : { ...found, configurable: true }; // or the target would need it, too
     },
     set: () => false,
@@ -71,7 +66,7 @@ export function tableView({ row, whole }: Pick<TableRows, "row" | "whole">): () 
     deleteProperty: () => false,
     preventExtensions: () => false,
   });
-  return () => all ?? view;
+  return () => known() ?? view;
 }
 
 /** Of a table that is there as a whole. */
