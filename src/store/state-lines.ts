@@ -3,7 +3,7 @@
  * changed keeps its text, and a table is read when somebody asks for it.
  */
 import type { State } from "../core/model/state.ts";
-import { isTable, letPass, type Table } from "../core/model/tables.ts";
+import { isTable, knowRows, type Table } from "../core/model/tables.ts";
 import { tableText } from "./table-text.ts";
 import { type TextTable, textTable } from "./text-table.ts";
 
@@ -23,7 +23,7 @@ export function stateOf(parts: ReadonlyMap<string, Part>): State {
   }
   const state = Object.freeze(made) as State;
   textTables.set(state, tables);
-  letPass(state, (table) => tables.get(table) ?? null);
+  knowRows(state, (table) => tables.get(table) ?? null);
   return state;
 }
 

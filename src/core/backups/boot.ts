@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import type { Action } from "../model/action.ts";
+import { type Action, unlinkAll } from "../model/action.ts";
 import { run } from "../operations/operation.ts";
 import { isPlan, perform, type Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -173,7 +173,7 @@ function throwAway({ uuid, files, secret, owners }: BootData): Action[] {
   return [
     { do: "destroy", domain: uuid },
     { do: "undefine", domain: uuid, nvram: false },
-    ...files.map((path): Action => ({ do: "unlink", path })),
+    ...unlinkAll(files),
     ...owners.map((owner): Action => ({ do: "set-owner", ...owner, ofLink: true })),
     ...dropKey(secret),
   ];

@@ -9,7 +9,7 @@ import { findDoomed } from "../instances/doomed.ts";
 import { keptDefinition } from "../instances/kept-definition.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import { forgetVolumes, isUnwritten, type NewVolume } from "../layers/heads.ts";
-import type { Action } from "../model/action.ts";
+import { type Action, unlinkAll } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import { perform } from "../operations/steps.ts";
@@ -57,7 +57,7 @@ function throwAway({ store }: World, { uuid, inactive }: DomainStatus): Action[]
   return [
     { do: "destroy", domain: uuid },
     { do: "undefine", domain: uuid, nvram: false },
-    ...[...files, ...nvram, store.paths.consoleLog(uuid)].map((path): Action => ({ do: "unlink", path })),
+    ...unlinkAll([...files, ...nvram, store.paths.consoleLog(uuid)]),
   ];
 }
 
@@ -81,11 +81,7 @@ export async function neverDefined(world: World, state: State, instance: Instanc
         const record = now.instances[instance.id];
         const disks = record === undefined ? null : await emptyDisks(w, now, record);
         if (disks === null) return;
-        await perform(
-          w,
-          locks,
-          disks.map(({ layer }) => ({ do: "unlink", path: layer.file })),
-        );
+        await perform(w, locks, unlinkAll(disks.map(({ layer }) => layer.file)));
         await w.store.update((draft) => forgetVolumes(draft, disks));
         await deleteDoomed(w, locks, await findDoomed(w, instance.id, false));
       },

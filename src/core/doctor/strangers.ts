@@ -7,9 +7,9 @@ import { nameOf, pointersAt, standingOn } from "../graph/references.ts";
 import { findAgain } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import { layersByFile } from "../layers/foreign-chain.ts";
+import { withChange } from "../model/drafts.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Layer, State, Volume } from "../model/state.ts";
-import { deepCopy } from "../model/table-draft.ts";
 import { definitionsOf } from "../named-files.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
@@ -84,9 +84,8 @@ function mayRecord(state: State, status: DomainStatus, { device, source }: Domai
 /** Throws "conflict" where it is another's meanwhile, "integrity" where QEMU does not write to it. */
 async function recordAttached(world: World, locks: HeldLocks, uuid: string, device: string, id: string): Promise<void> {
   const { state, status } = await findAgain(world, locks, uuid);
-  const draft = deepCopy(state);
-  attach(draft, uuid, device, id);
-  await requireAgreement(world, draft, status);
+  const then = withChange(state, (draft) => attach(draft, uuid, device, id));
+  await requireAgreement(world, then, status);
   await world.store.update((now) => attach(now, uuid, device, id));
 }
 

@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { passingRows, rowsNaming } from "../model/passing.ts";
 import type { State, Volume } from "../model/state.ts";
-import type { RowOf, Table } from "../model/tables.ts";
+import type { Table } from "../model/tables.ts";
 import { oncePerState } from "./once-per-state.ts";
 
 /**
@@ -88,7 +88,7 @@ export function chainOrNull(state: State, layer: string): string[] | null {
   const ids: string[] = [];
   const seen = new Set<string>();
   for (let id: string | null = layer; id !== null; ) {
-    const found: RowOf<"layers"> | undefined = state.layers[id];
+    const found: State["layers"][string] | undefined = state.layers[id];
     if (found === undefined || seen.has(id)) return null;
     seen.add(id);
     ids.push(id);

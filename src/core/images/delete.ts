@@ -4,9 +4,9 @@ import { EstratoError } from "../../errors.ts";
 import { unlinkCopies } from "../firmware.ts";
 import { standingOn } from "../graph/references.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import { withChange } from "../model/drafts.ts";
 import type { Image, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
-import { deepCopy } from "../model/table-draft.ts";
 import { run } from "../operations/operation.ts";
 import { isPlan, type PlanView, perform, type Step } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -84,9 +84,8 @@ function requireDeletable(image: Image): void {
 
 /** Who stands on its layers without being it, in a sentence; null where nobody does. */
 function stillNeeded(state: State, image: Image): string | null {
-  const draft = deepCopy(state);
-  dropImage(draft, image.id);
-  const users = [...new Set(image.disks.flatMap(({ layer }) => standingOn(draft, layer)))];
+  const then = withChange(state, (draft) => dropImage(draft, image.id));
+  const users = [...new Set(image.disks.flatMap(({ layer }) => standingOn(then, layer)))];
   if (users.length === 0) return null;
   return `image ${image.name}: ${users.join(", ")} still ${users.length === 1 ? "stands" : "stand"} on it; its data goes with the last of them`;
 }

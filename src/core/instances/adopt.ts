@@ -9,9 +9,9 @@ import {
   requireUnwritten,
   takeInChain,
 } from "../layers/foreign-chain.ts";
+import { deepCopy } from "../model/deep-copy.ts";
 import type { DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
-import { deepCopy } from "../model/table-draft.ts";
 import { planFirst } from "../operations/planned-first.ts";
 import { planView } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";

@@ -2,9 +2,10 @@
  * Changes of a state that leave what they do not touch as it is: the new state shares it with the old one, and of a
  * table that is not there as a whole only the rows that are asked for are read.
  */
+import { deepCopy } from "./deep-copy.ts";
 import type { State } from "./state.ts";
-import { deepCopy, type TableDraft, tableDraft, withRows } from "./table-draft.ts";
-import { isTable, letPass, type Rows, rowsOf, type TableRows, tableRows } from "./tables.ts";
+import { type TableDraft, tableDraft, withRows } from "./table-draft.ts";
+import { isTable, knowRows, type Rows, rowsOf, type TableRows, tableRows } from "./tables.ts";
 
 export interface StateDraft {
   readonly before: State;
@@ -45,7 +46,7 @@ export function openDraft(before: State): StateDraft {
     },
   };
   states.set(draft, opened);
-  letPass(opened.draft, (key) => table(key)?.now ?? null);
+  knowRows(opened.draft, (key) => table(key)?.now ?? null);
   return opened;
 }
 
@@ -101,7 +102,7 @@ function onPaper({ before, draft, table }: StateDraft): State {
     }
   }
   if (isSame) return before;
-  letPass(state as State, (key) => tables.get(key) ?? null);
+  knowRows(state as State, (key) => tables.get(key) ?? null);
   return state as State;
 }
 

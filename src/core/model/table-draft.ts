@@ -1,4 +1,5 @@
 /** A table that may be changed, while the one before stays as it is: only rows that are asked for are copied. */
+import { deepCopy } from "./deep-copy.ts";
 import type { TableRows } from "./tables.ts";
 
 export interface TableDraft {
@@ -106,13 +107,4 @@ export function withRows(
       return rows;
     },
   };
-}
-
-/** The same to its depth, what has no prototype without one: nobody else has any of it. */
-export function deepCopy<T>(value: T): T {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(deepCopy) as T;
-  const copy = Object.getPrototypeOf(value) === null ? Object.assign(Object.create(null), value) : { ...value };
-  for (const key of Object.keys(copy)) copy[key] = deepCopy(copy[key]);
-  return copy;
 }

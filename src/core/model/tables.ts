@@ -40,7 +40,7 @@ export interface TableRows {
 const known = new WeakMap<State, (table: Table) => TableRows | null>();
 
 /** For who has made the state: how its rows come; null: as those of any table. */
-export function letPass(state: State, rows: (table: Table) => TableRows | null): void {
+export function knowRows(state: State, rows: (table: Table) => TableRows | null): void {
   known.set(state, rows);
 }
 

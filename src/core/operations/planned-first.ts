@@ -2,8 +2,8 @@
  * In a dry run: an operation that must come before the verb's own. It is planned, the store answers from here on as if
  * it were done, and its steps precede the verb's in the plan that people see.
  */
+import { deepCopy } from "../model/deep-copy.ts";
 import type { State } from "../model/state.ts";
-import { deepCopy } from "../model/table-draft.ts";
 import type { StorePort, World } from "../ports.ts";
 import { isPlan, type PlanView } from "./steps.ts";
 

@@ -1,6 +1,6 @@
 /** In a dry run: a world in which some steps seem done, so that what comes after them can be planned too. */
+import { deepCopy } from "../model/deep-copy.ts";
 import type { State } from "../model/state.ts";
-import { deepCopy } from "../model/table-draft.ts";
 import type { World } from "../ports.ts";
 
 /**

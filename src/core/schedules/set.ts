@@ -1,7 +1,7 @@
 /** `schedule set`: what a schedule does from now on. Its times and lines stay. */
 import { EstratoError } from "../../errors.ts";
+import { withChange } from "../model/drafts.ts";
 import type { Schedule, State, Verification } from "../model/state.ts";
-import { deepCopy } from "../model/table-draft.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { runUnjournaled } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -39,8 +39,7 @@ export async function setSchedule(
       task.verify =
         verify?.kind === "share" && task.verify?.kind === "share" ? { ...verify, from: task.verify.from } : verify;
     };
-    const after = deepCopy(await world.store.read());
-    change(after);
+    const after = withChange(await world.store.read(), change);
     const steps = [{ id: "record", title: "Record what it does", run: () => world.store.update(change) }];
     return runUnjournaled<Schedule>(world, locks, steps, findSchedule(after, id));
   });

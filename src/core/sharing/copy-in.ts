@@ -10,9 +10,9 @@ import { children, descendants, standingOn } from "../graph/references.ts";
 import { holdersOver } from "../layers/holders.ts";
 import { unmarkBusy } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
+import { withChange } from "../model/drafts.ts";
 import { givingUpSchema } from "../model/journal-data.ts";
 import { type Layer, recordSchemas, type State } from "../model/state.ts";
-import { deepCopy } from "../model/table-draft.ts";
 import { run } from "../operations/operation.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
@@ -117,8 +117,7 @@ async function requireNobody(world: World, lent: string): Promise<void> {
 
 /** `done`: what stands on the copies already, and may be held by a guest. */
 function linking(state: State, data: CopyInData, done: readonly string[] = []): Action[] {
-  const then = deepCopy(state);
-  recordIn(then, data);
+  const then = withChange(state, (draft) => recordIn(draft, data));
   const top = data.layers.at(-1);
   const standing = data.standing.flatMap((id) => then.layers[id] ?? []);
   return [

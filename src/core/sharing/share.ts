@@ -5,8 +5,8 @@ import { chain } from "../graph/references.ts";
 import { findImageAgain } from "../images/find.ts";
 import { type ImageView, viewImage } from "../images/view.ts";
 import { awaitUnmerged } from "../layers/heads.ts";
+import { withChange } from "../model/drafts.ts";
 import type { Image, State } from "../model/state.ts";
-import { deepCopy } from "../model/table-draft.ts";
 import { run } from "../operations/operation.ts";
 import { type PlanView, perform, repeat, type Step, unchanged } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
@@ -225,8 +225,7 @@ function same(a: Audience, b: Audience): boolean {
 }
 
 function withAudience(state: State, id: string, audience: Audience): State {
-  const planned = deepCopy(state);
-  const image = planned.images[id];
-  if (image !== undefined) setAudience(image, audience);
-  return planned;
+  return withChange(state, ({ images: { [id]: image } }) => {
+    if (image !== undefined) setAudience(image, audience);
+  });
 }

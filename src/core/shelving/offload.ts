@@ -2,7 +2,6 @@
  * `shelve --offload`: the layers of a shelved instance become self-standing compressed files, and the space of the old
  * ones comes back.
  */
-
 import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
@@ -14,10 +13,11 @@ import { freedByDropping, turnedOff } from "../layers/freed.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { newHeadLayer, newLayer } from "../layers/record.ts";
 import { connected } from "../layers/sizes.ts";
-import type { Action } from "../model/action.ts";
+import { type Action, unlinkAll } from "../model/action.ts";
+import { deepCopy } from "../model/deep-copy.ts";
+import { withChange } from "../model/drafts.ts";
 import type { Layer, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
-import { deepCopy } from "../model/table-draft.ts";
 import { FROZEN } from "../modes.ts";
 import { run } from "../operations/operation.ts";
 import { isPlan, perform, type Step } from "../operations/steps.ts";
@@ -185,8 +185,7 @@ export async function packingSteps(
   folder: string | null,
   shelve: (draft: State) => void = () => undefined,
 ): Promise<readonly Step[]> {
-  const then = deepCopy(state);
-  shelve(then);
+  const then = withChange(state, shelve);
   const data = await planOffload(world, then, uuid, folder);
   if (!world.dryRun) return [];
   const drop = (draft: State) => {
@@ -269,10 +268,6 @@ async function recoverOffload(world: World, locks: HeldLocks, data: OffloadData)
   const { layers } = await world.store.read();
   if (data.packs.every(({ packed }) => layers[packed.id] !== undefined)) return "forward";
   const files = data.packs.flatMap(({ packed, head }) => [head.file, `${packed.file}.part`, packed.file]);
-  await perform(
-    world,
-    locks,
-    files.map((path): Action => ({ do: "unlink", path })),
-  );
+  await perform(world, locks, unlinkAll(files));
   return "back";
 }

@@ -2,7 +2,7 @@
 import { EstratoError } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
 import { isUnwritten } from "../layers/heads.ts";
-import type { Action } from "../model/action.ts";
+import { type Action, unlinkAll } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import { modeOf } from "../modes.ts";
 import { perform } from "../operations/steps.ts";
@@ -48,7 +48,7 @@ async function undo(world: World, locks: HeldLocks, data: ShelveData): Promise<v
     });
   }
   await perform(world, locks, [
-    ...data.heads.map((head): Action => ({ do: "unlink", path: head.after.file })),
+    ...unlinkAll(data.heads.map((head) => head.after.file)),
     ...unlinkShelf(world, data.image),
     ...data.heads.map((head) => modeOf(head.before)),
   ]);

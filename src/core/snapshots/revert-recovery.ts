@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
 import { unmarkBorrowed } from "../graph/borrowed.ts";
 import { imageOf } from "../graph/files.ts";
-import type { Action } from "../model/action.ts";
+import { unlinkAll } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import { modeOf } from "../modes.ts";
 import { perform, repeat } from "../operations/steps.ts";
@@ -113,10 +113,7 @@ async function undo(world: World, locks: HeldLocks, data: RevertData): Promise<v
   for (const copy of [data.nvram, data.keep.nvram, data.keep.tpm]) if (copy !== null) files.push(copy.to);
   if (data.kept !== null) files.push(world.store.paths.record(`${data.kept.id}.xml`));
   if (data.seed?.renewed != null) files.push(data.seed.path);
-  await perform(world, locks, [
-    ...files.map((path): Action => ({ do: "unlink", path })),
-    ...data.heads.map((head) => modeOf(head.before)),
-  ]);
+  await perform(world, locks, [...unlinkAll(files), ...data.heads.map((head) => modeOf(head.before))]);
   if (loans === undefined) return;
   await world.store.update((draft) => {
     for (const { after } of data.heads) delete draft.layers[after.id];

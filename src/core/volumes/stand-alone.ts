@@ -9,8 +9,8 @@ import { chain, instanceDisk } from "../graph/references.ts";
 import { requireAwake } from "../instances/asleep.ts";
 import { findAgain } from "../instances/find.ts";
 import { filesOf, hasPulled } from "../layers/pulled.ts";
+import { withChange } from "../model/drafts.ts";
 import type { Layer, State } from "../model/state.ts";
-import { deepCopy } from "../model/table-draft.ts";
 import { run } from "../operations/operation.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
@@ -95,9 +95,7 @@ async function requireAlone(world: World, data: AloneData, disk: string): Promis
 }
 
 function alone(state: State, data: AloneData): State {
-  const then = deepCopy(state);
-  recordIn(then, data);
-  return then;
+  return withChange(state, (draft) => recordIn(draft, data));
 }
 
 async function record(world: World, data: AloneData): Promise<void> {

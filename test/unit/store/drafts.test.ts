@@ -1,10 +1,10 @@
 /** A change is made on a draft of a state: what it sees meanwhile, what becomes of it, and what is read for it. */
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { deepCopy } from "../../../src/core/model/deep-copy.ts";
 import { asRead, changeRows, withChange } from "../../../src/core/model/drafts.ts";
 import { keysOf, passingRows, rowsNaming } from "../../../src/core/model/passing.ts";
 import type { Keypair, State } from "../../../src/core/model/state.ts";
-import { deepCopy } from "../../../src/core/model/table-draft.ts";
 import { emptyState } from "../../../src/store/empty-state.ts";
 import { rowChanges } from "../../../src/store/row-changes.ts";
 import { changeOf } from "../../../src/store/state-change.ts";
