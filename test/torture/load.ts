@@ -93,7 +93,8 @@ async function together(
 function told(ended: readonly Ended[], say: Say): string[] {
   const codes = new Map<string, number>();
   for (const { code, signal } of ended) codes.set(`${signal ?? code}`, (codes.get(`${signal ?? code}`) ?? 0) + 1);
-  say(`  ended with: ${[...codes].map(([code, count]) => `${count} with ${code}`).join(", ")}`);
+  const counts = [...codes].sort().map(([code, count]) => `${count} with ${code}`);
+  say(`  ended with: ${counts.join(", ")}`);
   return ended.flatMap(({ words, code, stderr }) =>
     CODES.includes(code ?? -1) && !/fault in estrato/.test(stderr)
       ? []
