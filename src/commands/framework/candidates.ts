@@ -61,11 +61,14 @@ const KINDS: Partial<Record<string, Lister>> = {
       value: name,
       description: shelved === null ? "" : "shelved",
     })),
-  snapshot: (state) =>
-    Array.from(passingRows(state, "snapshots"), ({ instance, volume, name, createdAt }) => ({
-      value: `${snapshotOwner(state, instance, volume)}/${name}`,
-      description: createdAt,
-    })).sort((a, b) => Number(a.description < b.description) - Number(a.description > b.description)),
+  snapshot(state) {
+    const instances = new Map(Array.from(passingRows(state, "instances"), ({ id, name }) => [id, name]));
+    return Array.from(passingRows(state, "snapshots"), ({ instance, volume, name, createdAt }) => {
+      const ofInstance = instance === null ? null : (instances.get(instance) ?? instance);
+      const owner = ofInstance ?? state.volumes[volume ?? ""]?.name ?? volume ?? "";
+      return { value: `${owner}/${name}`, description: createdAt };
+    }).sort((a, b) => Number(a.description < b.description) - Number(a.description > b.description));
+  },
   image: (state) => Object.values(state.images).map(({ name, type }) => ({ value: name, description: type })),
   volume: (state) =>
     Object.values(state.volumes).map(({ name, id, instance }) => ({
@@ -82,8 +85,3 @@ const KINDS: Partial<Record<string, Lister>> = {
   schedule: (state) => Object.values(state.schedules).map(({ name, cron }) => ({ value: name, description: cron })),
   keypair: (state) => Object.values(state.keypairs).map(({ name, type }) => ({ value: name, description: type })),
 };
-
-function snapshotOwner(state: State, instance: string | null, volume: string | null): string {
-  if (instance !== null) return state.instances[instance]?.name ?? instance;
-  return state.volumes[volume ?? ""]?.name ?? volume ?? "";
-}
