@@ -48,8 +48,10 @@ export async function domainStatuses(virsh: Virsh, domains?: readonly string[]):
 
 /**
  * virsh looks a name up as a number and as a UUID first: a domain called "5" would be another domain's running number.
+ * Null where none can be called so: libvirt lets no name have a line break.
  */
 async function certainTarget(virsh: Virsh, domain: string): Promise<string | null> {
+  if (domain.includes("\n")) return null;
   if (UUID.test(domain) || !/^[0-9a-f-]+$/i.test(domain)) return domain;
   return (await listDomains(virsh)).find(({ name }) => name === domain)?.uuid ?? null;
 }

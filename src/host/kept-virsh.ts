@@ -17,14 +17,14 @@ export interface KeptVirsh {
    * Null where this wants a process of its own: a time to end at, a signal, a line that virsh would not read as it is,
    * or all of them are at work.
    */
-  ask(shownAs: Command, lines: string, exitOf: ExitOf, options: RunOptions): Promise<ChildResult | null>;
+  ask(shownAs: Command, lines: readonly string[], exitOf: ExitOf, options: RunOptions): Promise<ChildResult | null>;
   /**
    * By a virsh of its own, whatever the length and the libvirt: nothing of the lines is in any process's arguments. It
    * is asked once, and what it answers when its connection is lost is an error of virsh's.
    */
   askUnseen(
     shownAs: Command,
-    lines: string,
+    lines: readonly string[],
     exitOf: ExitOf,
     options: Pick<RunOptions, "extraMs">,
   ): Promise<ChildResult>;
@@ -48,10 +48,11 @@ type ExitOf = (stdout: string, stderr: string) => number | null;
 export const MAX_LINE_CHARACTERS = 1_000;
 
 /**
- * readline takes all else for keys: a tab would complete, an escape edit. The user's own settings of keys stay out of
- * it, and our commands out of the user's history (no folder can be made there).
+ * readline takes all else for keys: a tab would complete, an escape edit. And the end of a line ends what stands in
+ * quotes, too: behind it virsh would read a command. The user's own settings of keys stay out of it, and our commands
+ * out of the user's history (no folder can be made there).
  */
-const READABLE = /^[\x20-\x7e\n]*$/;
+const READABLE = /^[\x20-\x7e]*$/;
 const ENVIRONMENT = { INPUTRC: "/dev/null", XDG_CACHE_HOME: "/dev/null", TERM: "dumb" };
 
 /** virsh finds its connection gone, and opens it again by itself. What it was just asked is lost, or not. */
@@ -66,9 +67,11 @@ const STARTS_DAEMON = /\/session\b/;
 /** The last that a virsh with ENVIRONMENT says, whatever it ends of. */
 const NO_HISTORY = /^error: Failed to create '\/dev\/null\/.*\n?/gm;
 
-function isReadable(lines: string): boolean {
-  return READABLE.test(lines) && lines.split("\n").every((line) => line.length <= MAX_LINE_CHARACTERS);
+function isReadable(lines: readonly string[]): boolean {
+  return lines.every((line) => READABLE.test(line) && line.length <= MAX_LINE_CHARACTERS);
 }
+
+const typed = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join("");
 
 interface Kept {
   readonly child: KeptChild;
@@ -132,7 +135,7 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
       const kept = freeOne(fds);
       if (kept === null) return null;
       const held = holdOf(kept, fds);
-      const asked = kept.child.ask(shownAs, lines, exitOf, owedTo(shownAs, options));
+      const asked = kept.child.ask(shownAs, typed(lines), exitOf, owedTo(shownAs, options));
       if (held !== null) held.change = asked.catch(() => undefined);
       const result = await asked;
       const answer = { ...result, stderr: result.stderr.replace(NO_HISTORY, "") };
@@ -144,11 +147,11 @@ export function keepVirsh(processes: Processes, program: Command, uri: string): 
       return answer;
     },
     async askUnseen(shownAs, lines, exitOf, options) {
-      if (!READABLE.test(lines)) throw new Error("virsh would take some of these characters for keys");
+      if (!lines.every((line) => READABLE.test(line))) throw new Error("virsh would read something else");
       // Its domain runs, so the daemon of a session is there, and is not started by this one.
       if (unseen === null || unseen.isSpoilt) unseen = processes.keep(program, { environment: ENVIRONMENT });
       const child = unseen;
-      const result = await child.ask(shownAs, lines, exitOf, owedTo(shownAs, options));
+      const result = await child.ask(shownAs, typed(lines), exitOf, owedTo(shownAs, options));
       if (CONNECTION_LOST.test(result.stderr)) child.close();
       return { ...result, stderr: result.stderr.replace(NO_HISTORY, "") };
     },

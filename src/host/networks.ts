@@ -20,6 +20,7 @@ export async function listNetworks(virsh: Virsh): Promise<string[]> {
 
 /** Null where there is no such network. */
 export async function readNetwork(virsh: Virsh, name: string): Promise<NetworkBooks | null> {
+  if (name.includes("\n")) return null; // libvirt lets none have one
   const [info, live, config, leases] = await virsh.batch([
     ["net-info", "--network", name],
     ["net-dumpxml", "--network", name],

@@ -164,7 +164,7 @@ const marker = (nonce: string, index: number) => `echo @@''${nonce} ${index}@; e
  * then were a command's answer. A line that it does not understand has no markers at all, so the end of all has a line
  * of its own.
  */
-function keptLines(commands: readonly (readonly string[])[], nonce: string, { inheritFds }: RunOptions): string {
+function keptLines(commands: readonly (readonly string[])[], nonce: string, { inheritFds }: RunOptions): string[] {
   const most = inheritFds === undefined ? MAX_LINE_CHARACTERS : Number.POSITIVE_INFINITY;
   const between = marker(nonce, commands.length + 2);
   const lines: string[] = [];
@@ -177,7 +177,7 @@ function keptLines(commands: readonly (readonly string[])[], nonce: string, { in
     }
     line += part;
   }
-  return `${[...lines, line + marker(nonce, commands.length), marker(nonce, commands.length + 1)].join("\n")}\n`;
+  return [...lines, line + marker(nonce, commands.length), marker(nonce, commands.length + 1)];
 }
 
 /** The exit code that a process of its own would have; null before the end. */
@@ -238,7 +238,7 @@ function sections(text: string, nonce: string): Map<number, string> {
 
 /**
  * Quotes an argument for virsh's own parser: inside single quotes nothing is special (measured: `;`, `\`, `"` and
- * newlines).
+ * newlines; but virsh reads its standard input by lines, and knows no quotes beyond one).
  */
 export function quoteArgument(argument: string): string {
   if (argument.includes("\0")) throw new EstratoError("usage", "a NUL character cannot be passed to virsh");

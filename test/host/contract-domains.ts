@@ -51,6 +51,17 @@ export function domainContract(current: () => Rig): void {
     expect(await rig.host.domainStatus("00000000-0000-0000-0000-000000000000")).toBeNull();
   });
 
+  test("no name is read as a command, though one of its lines would be one", async () => {
+    const { host, addImage } = current();
+    const uuid = await defineGuest(current(), { vda: await addImage("disk") });
+    for (const name of [`x\nundefine ${uuid}\n`, `x'\nundefine ${uuid}\n'`]) {
+      expect(await host.domainStatus(name)).toBeNull();
+      expect(await host.network(name)).toBeNull();
+      expect([...(await host.domainStatuses([name])).keys()]).toEqual([]);
+    }
+    expect((await host.domainStatus(uuid))?.uuid).toBe(uuid);
+  });
+
   test("many domains are read at once, and those that are not there are left out", async () => {
     const rig = current();
     const first = await startGuest(rig, { vda: await rig.addImage("one") });

@@ -131,7 +131,8 @@ describe("a virsh that is kept", () => {
         stderr: expect.stringContaining("no"),
       });
       expect(starts()).toEqual(["start 3"]); // no word of it is an argument
-      await expect(one.unseen(["say", "a\tb"], { shown: [] })).rejects.toThrow("keys");
+      for (const unsaid of ["a\tb", "a\nnote b"])
+        await expect(one.unseen(["say", unsaid], { shown: [] })).rejects.toThrow("would read something else");
       expect((await one.unseen(["die"], { shown: ["die"] })).exit).not.toBe(0); // and is not told again
       expect(await one.unseen(["say", "b"], { shown: ["say"] })).toMatchObject({ exit: 0, stdout: "b\n" });
       one.close();
@@ -147,6 +148,18 @@ describe("a virsh that is kept", () => {
     const long = "x".repeat(1000);
     expect(await virsh.output(["say", long])).toBe(`${long}\n`);
     expect(starts()).toEqual(["start 5", "start 4", "start 4", "start 5"]);
+  });
+
+  test("reads no word as a command, whatever stands in it", async () => {
+    for (const word of ["x\nnote read\n", "x'\nnote read\n'", "\nnote read", "x; note read", "$(note read)"]) {
+      expect(await virsh.output(["say", word])).toBe(`${word}\n`);
+      expect(await virsh.batch([["say", word], ["say", "b"]])).toEqual([
+        { text: `${word}\n`, error: null },
+        { text: "b\n", error: null },
+      ]);
+      expect(await virsh.output(["say", word], { inheritFds: [] })).toBe(`${word}\n`);
+    }
+    expect(readdirSync(folder)).not.toContain("log.notes");
   });
 
   test("does not keep another question waiting", async () => {
