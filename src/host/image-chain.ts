@@ -4,7 +4,6 @@
  */
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
 import { type ChainFile, DATA_ELSEWHERE, type ImageFile, type KnownChain } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { lookAt } from "../outside-file.ts";
@@ -12,7 +11,7 @@ import { identityOf } from "./files.ts";
 import { isImageThere, requireFileOrDisk } from "./image-file.ts";
 import { printable } from "./process-failure.ts";
 import { HEADER_BYTES, INCOMPATIBLE, readBacking, readQcow2Header } from "./qcow2-header.ts";
-import { filePathOf } from "./qemu-img-output.ts";
+import { backingPath } from "./qemu-file-names.ts";
 import { withScratch } from "./scratch.ts";
 
 /** More than any libvirt starts: a chain that is longer bites its own tail through names that differ. */
@@ -90,7 +89,7 @@ async function readOne(path: string, format: string | null): Promise<Read> {
         encrypted: header.cryptMethod !== 0,
         fault: (header.incompatible & INCOMPATIBLE.dataFile) === 0n ? null : DATA_ELSEWHERE,
       },
-      backing: named === null ? null : { path: absolute(path, named.file), format: named.format },
+      backing: named === null ? null : { path: backingPath(path, named.file), format: named.format },
     };
   } finally {
     await handle.close();
@@ -108,10 +107,4 @@ async function openImage(path: string): Promise<FileHandle | null> {
     if (code === "ENOENT" || code === "ENOTDIR") return null;
     throw new EstratoError("host", `${printable(path)}: cannot be read (${code})`, { hint: lookAt(path), cause });
   }
-}
-
-/** QEMU takes a relative name from the folder of the name that the file was opened by. */
-function absolute(path: string, named: string): string {
-  const name = filePathOf(named);
-  return /^[a-z][a-z0-9+.-]*:/i.test(name) ? name : resolve(dirname(path), name);
 }

@@ -1,9 +1,8 @@
 /** What `qemu-img info` says of a qcow2 file, read from its header without a process. */
-import { dirname, resolve } from "node:path";
 import type { ImageInfo } from "../core/model/host.ts";
 import { readQcow2 } from "./qcow2-file.ts";
 import { readBacking } from "./qcow2-header.ts";
-import { filePathOf } from "./qemu-img-output.ts";
+import { backingPath } from "./qemu-file-names.ts";
 
 /** Null where only QEMU can tell. A running guest may have it open. */
 export async function qcow2Info(path: string): Promise<ImageInfo | null> {
@@ -15,7 +14,7 @@ export async function qcow2Info(path: string): Promise<ImageInfo | null> {
       format: "qcow2",
       virtualSizeBytes: Number(header.virtualSizeBytes),
       actualSizeBytes: allocatedBytes,
-      backing: backing === null ? null : resolve(dirname(path), filePathOf(backing.file)),
+      backing: backing === null ? null : backingPath(path, backing.file),
       backingFormat: backing?.format ?? null,
       encrypted: false,
       dirty: false,

@@ -4,7 +4,7 @@ import { EstratoError } from "../errors.ts";
 import { diskAliases } from "./domain-xml.ts";
 import { type JsonAnswer, readAnswer } from "./json-answer.ts";
 import { printable } from "./process-failure.ts";
-import { filePathOf } from "./qemu-img-output.ts";
+import { filePathOf } from "./qemu-file-names.ts";
 import { isNoSuchDomain, queryBlock, type Virsh } from "./virsh.ts";
 
 /** A drive as QEMU has it. */

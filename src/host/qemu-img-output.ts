@@ -1,8 +1,8 @@
 /** Reads what qemu-img prints. Apart from the process, so that recorded answers can be fed to it. */
-import { dirname, resolve } from "node:path";
 import type { DataPlace, Extent, ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import { type JsonAnswer, readAnswer, readAnswers } from "./json-answer.ts";
+import { readAnswer, readAnswers } from "./json-answer.ts";
+import { backingPath } from "./qemu-file-names.ts";
 
 /** Reads `qemu-img info --output=json` of the file at `path`. "failed" where it is no such answer. */
 export function parseInfo(json: string, path: string): ImageInfo {
@@ -18,7 +18,7 @@ export function parseInfo(json: string, path: string): ImageInfo {
     format,
     virtualSizeBytes,
     actualSizeBytes: answer.count("actual-size") ?? 0,
-    backing: backing === null ? null : resolve(dirname(path), filePathOf(backing)),
+    backing: backing === null ? null : backingPath(path, backing),
     backingFormat: answer.text("backing-filename-format"),
     encrypted: answer.flag("encrypted") || (specific?.inner("encrypt") ?? null) !== null,
     dirty: answer.flag("dirty-flag") || (specific?.flag("corrupt") ?? false),
@@ -46,25 +46,6 @@ export function parseMeasure(json: string): number {
   const required = readAnswer(json, "qemu-img measure").count("required");
   if (required === null) throw new EstratoError("failed", "qemu-img measure: an answer without a size");
   return required;
-}
-
-/**
- * The path that one of QEMU's file names means. QEMU writes `json:{…}` where a plain name would not say all of the
- * node's options; its `file` then leads to the name (qemu-block-drivers(7)).
- */
-export function filePathOf(name: string): string {
-  if (!name.startsWith("json:")) return name.startsWith("file:") ? name.slice("file:".length) : name;
-  const top = readAnswer(name.slice("json:".length), "qemu-img");
-  return fileNameIn(top) ?? name;
-}
-
-/** In breadth, not by calls of itself: whoever wrote a header says how deep it is. */
-function fileNameIn(top: JsonAnswer): string | null {
-  for (let at: JsonAnswer | null = top; at !== null; at = at.inner("file") ?? at.inner("image")) {
-    const found = at.text("filename") ?? at.text("file.filename");
-    if (found !== null) return filePathOf(found);
-  }
-  return null;
 }
 
 /** One line of `qemu-img map --output=json`, which prints one extent per line. */

@@ -12,9 +12,9 @@ import { parseFirmwares } from "../../../src/host/firmwares.ts";
 import { parseNetwork } from "../../../src/host/networks.ts";
 import { lastWords } from "../../../src/host/process-failure.ts";
 import { disksOf, parseNodes, parseQueryBlock, strangersOn } from "../../../src/host/qemu-disks.ts";
+import { filePathOf } from "../../../src/host/qemu-file-names.ts";
 import {
   createExtentReader,
-  filePathOf,
   parseDepth,
   parseFaults,
   parseInfo,

@@ -1,5 +1,5 @@
 /** What headers name as the file below: others wrote them. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -7,6 +7,8 @@ import { chainReader } from "../../../src/core/named-files.ts";
 import type { World } from "../../../src/core/ports.ts";
 import { imageChain } from "../../../src/host/image-chain.ts";
 import { lastWords } from "../../../src/host/process-failure.ts";
+import { qcow2Info } from "../../../src/host/qcow2-info.ts";
+import { parseInfo } from "../../../src/host/qemu-img-output.ts";
 import { qcow2 } from "../../torture/fuzz/images.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "estrato-chain-"));
@@ -41,6 +43,37 @@ test("no file has a name with a NUL in it", async () => {
   expect(await paths('json:{"filename":"/a\\u0000b"}')).toEqual([
     [top, true],
     ["/a\0b", false],
+  ]);
+});
+
+test("behind a link to a folder, .. leads above what the link leads to", async () => {
+  for (const place of ["pool/a/disks", "pool/a/templates", "vm/templates"])
+    mkdirSync(join(folder, place), { recursive: true });
+  symlinkSync("../pool/a/disks", join(folder, "vm/disks"));
+  const real = join(realpathSync(folder), "pool/a/templates/base.qcow2");
+  const disk = join(folder, "vm/disks/web.qcow2");
+  writeFileSync(real, qcow2());
+  const lexically = join(folder, "vm/templates/base.qcow2");
+  for (const isThere of [false, true]) {
+    if (isThere) writeFileSync(lexically, qcow2()); // another's
+    for (const backing of ["../templates/base.qcow2", join(folder, "vm/disks").concat("/../templates/base.qcow2")]) {
+      writeFileSync(disk, qcow2({ backing }));
+      expect((await imageChain(disk, "qcow2")).map(({ path }) => path)).toEqual([disk, real]);
+      expect((await qcow2Info(disk))?.backing).toBe(real);
+      const said = { format: "qcow2", "virtual-size": 1, "full-backing-filename": `${folder}/vm/disks/${backing}` };
+      if (!backing.startsWith("/")) expect(parseInfo(JSON.stringify(said), disk).backing).toBe(real);
+    }
+  }
+  // Where it makes no difference a file has the name that people gave it
+  expect(await paths("vm/../base.qcow2")).toEqual([
+    [top, true],
+    [join(folder, "base.qcow2"), true],
+  ]);
+  rmSync(real);
+  writeFileSync(disk, qcow2({ backing: "../templates/base.qcow2" }));
+  expect((await imageChain(disk, "qcow2")).map(({ path, identity }) => [path, identity !== null])).toEqual([
+    [disk, true],
+    [real, false],
   ]);
 });
 

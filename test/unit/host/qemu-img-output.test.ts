@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { filePathOf } from "../../../src/host/qemu-file-names.ts";
 import {
   createExtentReader,
-  filePathOf,
   parseDepth,
   parseFaults,
   parseInfo,
