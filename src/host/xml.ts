@@ -24,7 +24,10 @@ export function parseXml(written: string, root: string): Document {
   if (strange !== null) throw new EstratoError("host", `XML of a ${root}: ${strange}`);
   requireShallow(text, root);
   try {
-    const document = new DOMParser({ onError: onErrorStopParsing }).parseFromString(text, "text/xml");
+    const document = new DOMParser({ onError: onErrorStopParsing, normalizeLineEndings }).parseFromString(
+      text,
+      "text/xml",
+    );
     if (document.documentElement?.tagName !== root) throw new Error(`the root is not <${root}>`);
     return document;
   } catch (cause) {
@@ -46,6 +49,9 @@ export function readXml(text: string, root: string): ReadElement {
   const plain = text.length > LARGEST_CHARACTERS || tagsIn(text) > MOST_TAGS ? null : readPlain(text);
   return plain?.tagName === root ? plain : (parseXml(text, root).documentElement as Element);
 }
+
+/** Those of XML 1.0, which libvirt reads. The parser's own are of 1.1, where U+0085 and U+2028 end a line, too. */
+const normalizeLineEndings = (text: string) => text.replaceAll(/\r\n?/g, "\n");
 
 const BYTE_ORDER_MARK = "\ufeff";
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -89,7 +95,8 @@ function requireShallow(text: string, root: string): void {
 }
 
 export function serializeXml(document: Document): string {
-  return new XMLSerializer().serializeToString(document);
+  // Else whoever reads it takes one that was written as a reference for the end of a line
+  return new XMLSerializer().serializeToString(document).replaceAll("\r", "&#13;");
 }
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseXml } from "../../../src/host/xml.ts";
+import { parseXml, serializeXml } from "../../../src/host/xml.ts";
 
 test("a document that is larger than any that describes something is refused at once", () => {
   const refused = expect.objectContaining({ code: "host", message: "XML of a domain: it is too large" });
@@ -26,4 +26,18 @@ test("what is no XML, or is read in another way elsewhere, is refused in words f
     expect(() => parseXml(text, "domain"), JSON.stringify(text)).toThrow(refused(why));
   for (const text of ["\ufeff<domain/>", "<?xml version='1.0' encoding='utf-8'?><domain/>", "<domain>&#10;\t</domain>"])
     expect(parseXml(text, "domain").documentElement?.tagName).toBe("domain");
+});
+
+test("a line ends where it does for libvirt, and nowhere else", () => {
+  const text = "<domain a='x\u2028\u0085y&#13;&#10;z'>one\u2028\u0085two&#13;three\r\nfour\rfive</domain>";
+  const document = parseXml(text, "domain");
+  expect(document.documentElement?.getAttribute("a")).toBe("x\u2028\u0085y\r\nz");
+  expect(document.documentElement?.textContent).toBe("one\u2028\u0085two\rthree\nfour\nfive");
+  const written = serializeXml(document);
+  expect(written).not.toContain("\r");
+  const again = parseXml(written, "domain").documentElement;
+  expect([again?.getAttribute("a"), again?.textContent]).toEqual([
+    "x\u2028\u0085y\r\nz",
+    "one\u2028\u0085two\rthree\nfour\nfive",
+  ]);
 });
