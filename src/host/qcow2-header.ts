@@ -56,11 +56,12 @@ export function readQcow2Header(bytes: Buffer): Qcow2Header | string {
   }
   const refcountOrder = version === 3 ? bytes.readUInt32BE(96) : 4;
   if (refcountOrder > 6) return `a reference count of 2^${refcountOrder} bits is not allowed`;
-  const extensions = readExtensions(bytes, headerLengthBytes, 2 ** clusterBits);
+  const backingFileOffset = bytes.readBigUInt64BE(8);
+  const extensions = readExtensions(bytes, headerLengthBytes, 2 ** clusterBits, Number(backingFileOffset));
   if (typeof extensions === "string") return extensions;
   return {
     version,
-    backingFileOffset: bytes.readBigUInt64BE(8),
+    backingFileOffset,
     backingFileLengthBytes: bytes.readUInt32BE(16),
     clusterBits,
     virtualSizeBytes: bytes.readBigUInt64BE(24),
@@ -96,16 +97,22 @@ function textAt(bytes: Buffer, at: number, length: number): string {
   return bytes.toString("utf8", at, at + length).split("\0", 1)[0] ?? "";
 }
 
-function readExtensions(bytes: Buffer, from: number, clusterBytes: number): Qcow2Header["extensions"] | string {
+/** Up to the mark of their end, the name of the file below (old versions wrote it without a mark), or the cluster's end. */
+function readExtensions(
+  bytes: Buffer,
+  from: number,
+  clusterBytes: number,
+  nameAt: number,
+): Qcow2Header["extensions"] | string {
   const extensions: { type: number; lengthBytes: number; at: number }[] = [];
-  const end = Math.min(bytes.length, clusterBytes);
+  const end = Math.min(bytes.length, clusterBytes, nameAt || clusterBytes);
   for (let at = from; at + 8 <= end; ) {
     const type = bytes.readUInt32BE(at);
     if (type === EXTENSION.end) return extensions;
     const lengthBytes = bytes.readUInt32BE(at + 4);
+    if (lengthBytes > end - at - 8) return "a header extension reaches beyond its place";
     extensions.push({ type, lengthBytes, at: at + 8 });
     at += 8 + Math.ceil(lengthBytes / 8) * 8;
-    if (at > end) return "a header extension reaches beyond the first cluster";
   }
   return extensions;
 }

@@ -7,6 +7,7 @@ import { chainReader } from "../../../src/core/named-files.ts";
 import type { World } from "../../../src/core/ports.ts";
 import { imageChain } from "../../../src/host/image-chain.ts";
 import { lastWords } from "../../../src/host/process-failure.ts";
+import { EXTENSION } from "../../../src/host/qcow2-header.ts";
 import { qcow2Info } from "../../../src/host/qcow2-info.ts";
 import { parseInfo } from "../../../src/host/qemu-img-output.ts";
 import { qcow2 } from "../../torture/fuzz/images.ts";
@@ -37,6 +38,26 @@ test("a name ends at its first NUL, as it does for QEMU", async () => {
     [top, true],
     [base, true],
   ]);
+});
+
+test("the name may stand right behind the last extension, as QEMU wrote it before 0.15", async () => {
+  const [old, base] = [qcow2({ version: 2, backing: "x" }), join(folder, "base.qcow2")];
+  writeFileSync(base, qcow2());
+  old.fill(0, 72, 200);
+  old.writeUInt32BE(EXTENSION.backingFormat, 72);
+  old.writeUInt32BE("qcow2".length, 76);
+  old.write("qcow2", 80);
+  old.write(base, 88);
+  old.writeBigUInt64BE(88n, 8);
+  old.writeUInt32BE(base.length, 16);
+  writeFileSync(top, old);
+  expect((await imageChain(top, "qcow2")).map(({ path, format, fault }) => [path, format, fault])).toEqual([
+    [top, "qcow2", null],
+    [base, "qcow2", null],
+  ]);
+  old.writeUInt32BE(9, 76);
+  writeFileSync(top, old);
+  expect((await imageChain(top, "qcow2"))[0]?.fault).toContain("a header extension reaches beyond its place");
 });
 
 test("no file has a name with a NUL in it", async () => {
