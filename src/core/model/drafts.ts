@@ -103,7 +103,7 @@ function onPaper({ before, draft, table }: StateDraft): State {
   }
   if (isSame) return before;
   knowRows(state as State, (key) => tables.get(key) ?? null);
-  return state as State;
+  return Object.freeze(state) as State; // so that what is found out about it is found out once
 }
 
 /** The rows of before, where none was changed. */
