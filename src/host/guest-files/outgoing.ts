@@ -42,9 +42,22 @@ export function placeText(place: readonly string[]): string {
   return nameText(Buffer.from(place.join("/"), "latin1"));
 }
 
+/**
+ * The names of an entry as bytes. tar-stream decodes those of pax(1) headers as UTF-8, whatever encoding it is told:
+ * what Latin-1 does not have would be judged as a letter, and written as a `.` or a `/`.
+ */
+function namesOf({ name, linkname, pax }: Header): { name: string; link: string | null } {
+  const { path, linkpath } = (pax ?? {}) as { readonly path?: string; readonly linkpath?: string };
+  return { name: path ? bytesOf(path) : name, link: linkpath ? bytesOf(linkpath) : (linkname ?? null) };
+}
+
+function bytesOf(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
 /** A folder's archive; all is placed below `name`. */
 export async function* fromArchive(archive: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Outgoing> {
-  const above = name === "" ? [] : [Buffer.from(name, "utf8").toString("latin1")];
+  const above = name === "" ? [] : [bytesOf(name)];
   // Its types leave this option out
   const tar = extract({ filenameEncoding: "latin1" } as object);
   const source = Readable.from(archive, { objectMode: false });
@@ -57,13 +70,14 @@ export async function* fromArchive(archive: AsyncIterable<Uint8Array>, name: str
   try {
     for await (const entry of tar) {
       const { header } = entry;
-      const place = placeOf(header.name);
+      const names = namesOf(header);
+      const place = placeOf(names.name);
       const kind = KINDS[header.type] ?? "unknown";
-      const first = kind === "same" ? placeOf(header.linkname ?? "") : null;
+      const first = kind === "same" ? placeOf(names.link ?? "") : null;
       yield {
         place: place === null ? null : [...above, ...place],
         kind,
-        link: kind === "same" ? (first === null ? null : [...above, ...first].join("/")) : (header.linkname ?? null),
+        link: kind === "same" ? (first === null ? null : [...above, ...first].join("/")) : names.link,
         mode: header.mode,
         uid: header.uid,
         gid: header.gid,
@@ -80,5 +94,5 @@ export async function* fromArchive(archive: AsyncIterable<Uint8Array>, name: str
 
 /** One that is neither a folder nor a link. */
 export function alone({ name, entry }: GuestPart, content: AsyncIterable<Uint8Array>): Outgoing {
-  return { ...entry, place: [Buffer.from(name, "utf8").toString("latin1")], link: null, content };
+  return { ...entry, place: [bytesOf(name)], link: null, content };
 }

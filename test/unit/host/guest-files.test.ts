@@ -1,9 +1,19 @@
 /** Programs that stand for guestfish and qemu-nbd keep the contract, and let the rest be tested without a machine. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Writable } from "node:stream";
+import { type Pack, pack } from "tar-stream";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { targetOf } from "../../../src/commands/guest-files/words.ts";
 import type { GuestDisk } from "../../../src/core/model/guest-files.ts";
@@ -13,8 +23,9 @@ import { nameText } from "../../../src/host/guest-files/entries.ts";
 import { quoted } from "../../../src/host/guest-files/fish.ts";
 import { openGuest } from "../../../src/host/guest-files/guest.ts";
 import { staysInside } from "../../../src/host/guest-files/links.ts";
-import { type Outgoing, placeOf } from "../../../src/host/guest-files/outgoing.ts";
+import { fromArchive, type Outgoing, placeOf } from "../../../src/host/guest-files/outgoing.ts";
 import { repack } from "../../../src/host/guest-files/repack.ts";
+import { unpack } from "../../../src/host/guest-files/unpack.ts";
 import { SYSTEM_FOLDERS } from "../../../src/host/libvirt-folders.ts";
 import { createProcesses } from "../../../src/host/process.ts";
 import { createVirsh } from "../../../src/host/virsh.ts";
@@ -229,6 +240,50 @@ test("names that lead out of a folder have no place in it", () => {
   expect(placeOf("./a//b/")).toEqual(["a", "b"]);
   expect(placeOf("./")).toEqual([]);
   for (const name of ["/a", "../a", "a/../b", "a\0b"]) expect(placeOf(name)).toBeNull();
+});
+
+describe("names in headers of pax(1)", () => {
+  /** What of such an archive is in the folder `out`, which lies three folders deep. */
+  async function unpacked(fill: (tar: Pack) => void) {
+    const above = mkdtempSync(join(tmpdir(), "estrato-pax-"));
+    onTestFinished(() => rmSync(above, { recursive: true }));
+    const out = join(above, "a/b/out");
+    mkdirSync(join(above, "a/b"), { recursive: true });
+    const tar = pack();
+    fill(tar);
+    tar.finalize();
+    await unpack(fromArchive(tar as AsyncIterable<Uint8Array>, ""), out, () => {});
+    return { above, out };
+  }
+  const named = (path: string) => ({ name: "plain", pax: { path } });
+  const link = (name: string, linkpath: string) =>
+    ({ name, type: "symlink", linkname: "x", pax: { linkpath } }) as const;
+
+  test("are UTF-8, and come out as what they are", async () => {
+    const { out } = await unpacked((tar) => {
+      tar.entry(named("caf\u00e9/\u65e5\u672c"), "is there\n");
+      tar.entry(link("caf\u00e9-link", "caf\u00e9/\u65e5\u672c"));
+    });
+    expect(readdirSync(out).sort()).toEqual(["caf\u00e9", "caf\u00e9-link"]);
+    expect(readlinkSync(join(out, "caf\u00e9-link"))).toBe("caf\u00e9/\u65e5\u672c");
+    expect(readFileSync(join(out, "caf\u00e9-link"), "utf8")).toBe("is there\n");
+  });
+
+  test("lead nowhere but into the folder, by letters whose low bytes are dots and slashes either", async () => {
+    const up = "\u012e\u012e\u012f".repeat(2);
+    const { above, out } = await unpacked((tar) => {
+      tar.entry(named(`${up}escaped`), "");
+      tar.entry(link("link", `${up}etc\u012fshadow`));
+      tar.entry(named("../escaped"), "");
+    });
+    expect(readdirSync(out).sort()).toEqual(["link", `${up}escaped`]);
+    expect(readlinkSync(join(out, "link"))).toBe(`${up}etc\u012fshadow`);
+    expect([readdirSync(above), readdirSync(join(above, "a")), readdirSync(join(above, "a/b"))]).toEqual([
+      ["a"],
+      ["b"],
+      ["out"],
+    ]);
+  });
 });
 
 test("an argument of guestfish is one word, whatever it holds", () => {
