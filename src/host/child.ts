@@ -12,6 +12,8 @@ export interface ChildTrace {
 export interface RunOptions {
   /** Written to the child's standard input; without it the child has none. */
   readonly input?: string;
+  /** "latin1": input and standard output are bytes, a character each; without it they are UTF-8. */
+  readonly encoding?: "latin1";
   /** Descriptors that the child inherits, as 3, 4, …: a lock lives until the last holder is gone. */
   readonly inheritFds?: readonly number[];
   /** Ends the child with SIGTERM. Only for children that may be cut at any instant. */

@@ -13,8 +13,8 @@ import type { Processes } from "./process.ts";
 import { failure } from "./process-failure.ts";
 
 const SYSTEM_FILE = "/etc/cron.d/estrato";
-/** Debian's cron refuses a command of 1,000 characters, without a word to whoever wrote it. */
-const LONGEST_LINE = 990;
+/** Debian's cron passes over a command of 1,000 bytes, without a word to whoever wrote it. */
+const LONGEST_LINE_BYTES = 990;
 const LIST: Command = { program: "crontab", args: ["-l"] };
 const INSTALL: Command = { program: "crontab", args: ["-"] };
 
@@ -27,10 +27,11 @@ export function cronLine(isSystem: boolean, { when, environment, command, mark }
   const words = [...set, ...[command.program, ...command.args].map(quoted)].join(" ");
   // cron turns a bare % into a line break, in quotes or not, before any shell sees it.
   const line = [when, ...(isSystem ? ["root"] : []), words.replaceAll("%", "\\%"), `# ${mark}`].join(" ");
-  if (line.length <= LONGEST_LINE) return line;
+  const lengthBytes = Buffer.byteLength(line);
+  if (lengthBytes <= LONGEST_LINE_BYTES) return line;
   throw new EstratoError(
     "host",
-    `crontab: the line would have ${line.length} characters, and cron takes ${LONGEST_LINE}`,
+    `crontab: the line would have ${lengthBytes} bytes, and cron takes ${LONGEST_LINE_BYTES}`,
     {
       hint: "Use a store, and install estrato, where the path is shorter.",
     },
@@ -53,10 +54,19 @@ function quoted(word: string): string {
  * nothing.
  */
 export async function readCrontab(processes: Processes, uid: number): Promise<Crontab> {
-  const listed = await processes.run(LIST);
-  if (uid === 0) return { file: SYSTEM_FILE, text: await readSystem(SYSTEM_FILE) };
-  if (listed.exit === 0) return { file: null, text: listed.stdout };
-  if (/no crontab for/.test(listed.stderr)) return { file: null, text: "" };
+  if (uid !== 0) return { file: null, text: textOf(await readOwn(processes)) };
+  await processes.run(LIST);
+  return { file: SYSTEM_FILE, text: textOf(await readSystem(SYSTEM_FILE)) };
+}
+
+/** What others have written is in an encoding of theirs: it is read, and written again, as bytes, a character each. */
+const bytesOf = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
+const textOf = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8");
+
+async function readOwn(processes: Processes): Promise<string> {
+  const listed = await processes.run(LIST, { encoding: "latin1" });
+  if (listed.exit === 0) return listed.stdout;
+  if (/no crontab for/.test(listed.stderr)) return "";
   throw failure(LIST, listed);
 }
 
@@ -64,7 +74,7 @@ const LARGEST_BYTES = 16 * 1024 ** 2;
 
 async function readSystem(file: string): Promise<string> {
   try {
-    return (await readOutside(file, { maxBytes: LARGEST_BYTES })).toString("utf8");
+    return (await readOutside(file, { maxBytes: LARGEST_BYTES })).toString("latin1");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
     throw error;
@@ -88,18 +98,18 @@ export async function setCrontab(
   { file, mark, lines }: Extract<Action, { do: "set-crontab" }>,
   inheritFds: readonly number[],
 ): Promise<void> {
-  const { text } = file === null ? await readCrontab(processes, -1) : { text: await readSystem(file) };
-  const next = withLines(text, mark, lines);
-  if (next === text) return;
-  if (file === null) await processes.output(INSTALL, { input: next, inheritFds });
+  const before = file === null ? await readOwn(processes) : await readSystem(file);
+  const next = withLines(before, mark, lines.map(bytesOf));
+  if (next === before) return;
+  if (file === null) await processes.output(INSTALL, { input: next, encoding: "latin1", inheritFds });
   else if (next === "") await removeFile(file);
   else await replaceSystem(file, next);
 }
 
 /** cron passes over a name with a dot in it, so it never reads half a file. */
-async function replaceSystem(file: string, text: string): Promise<void> {
+async function replaceSystem(file: string, bytes: string): Promise<void> {
   try {
-    await writeWhole(file, text, 0o644);
+    await writeWhole(file, Buffer.from(bytes, "latin1"), 0o644);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     throw new EstratoError("host", `${dirname(file)}: there is no such folder`, {

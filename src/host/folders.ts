@@ -62,12 +62,17 @@ export async function discardFolder(path: string): Promise<void> {
  * Puts a new file of that mode, whatever the umask, in the place of what was there: whole, or not at all. Durable.
  * `ifNone`: what is there stays, also what came to be there while we wrote.
  */
-export async function writeWhole(path: string, text: string, mode = 0o600, ifNone = false): Promise<void> {
+export async function writeWhole(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+  ifNone = false,
+): Promise<void> {
   const part = temporaryName(path);
   try {
     const file = await open(part, "wx", 0o600);
     try {
-      await file.writeFile(text);
+      await file.writeFile(content);
       if (mode !== 0o600) await file.chmod(mode);
       await file.sync();
     } finally {

@@ -51,7 +51,7 @@ export function createProcesses(options: ProcessOptions): Processes {
   /** By Node itself: execa alone takes as long to load as virsh to answer. */
   async function start(command: Command, how: RunOptions): Promise<ChildProcess> {
     const { spawn } = await import("node:child_process");
-    const { input, inheritFds = [], environment } = how;
+    const { input, encoding = "utf8", inheritFds = [], environment } = how;
     const stdio: StdioOptions = [input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...inheritFds];
     // Detached: Ctrl-C goes to us alone, and we decide what may be cut.
     const { program, args } = how.endsWithUs === true ? endedWithUs(command) : command;
@@ -62,7 +62,7 @@ export function createProcesses(options: ProcessOptions): Processes {
       detached: true,
     });
     child.stdin?.on("error", () => {}); // it has ended before it had read all: its exit code says the rest
-    child.stdin?.end(input);
+    child.stdin?.end(input, encoding);
     return child;
   }
 
@@ -74,8 +74,9 @@ export function createProcesses(options: ProcessOptions): Processes {
     const texts = { stdout: "", stderr: "" };
     let isTooLong = false;
     const ended = new Promise<number | null>((resolve, reject) => {
+      const encodings = { stdout: how.encoding ?? "utf8", stderr: "utf8" } as const;
       for (const stream of ["stdout", "stderr"] as const) {
-        child[stream]?.setEncoding("utf8").on("data", (piece: string) => {
+        child[stream]?.setEncoding(encodings[stream]).on("data", (piece: string) => {
           watched.heard();
           texts[stream] += piece;
           if (stream === "stdout") how.onOutput?.(piece);

@@ -41,6 +41,19 @@ describe("a user's own crontab", () => {
     expect((await host.crontab()).text).toBe(others);
   });
 
+  test("bytes of others that are not UTF-8 stay as they are", async () => {
+    const others = Buffer.from("# caf\xe9\n0 3 * * * cp /home/jos\xe9/a /b\n", "latin1");
+    await writeFile("/tmp/estrato-crontab", others);
+    await run("crontab", ["/tmp/estrato-crontab"]);
+    await rm("/tmp/estrato-crontab");
+    const listed = async () => (await run("crontab", ["-l"], { encoding: "buffer" })).stdout;
+    const line = host.cronLine(null, { ...entry, command: { program: "/usr/bin/true", args: ["caf\u00e9"] } });
+    await host.perform({ do: "set-crontab", file: null, mark: MARK, lines: [line] });
+    expect(await listed()).toEqual(Buffer.concat([others, Buffer.from(`${line}\n`)]));
+    await host.perform({ do: "set-crontab", file: null, mark: MARK, lines: [] });
+    expect(await listed()).toEqual(others);
+  });
+
   test("a line that crontab(1) refuses is an error, and all is as it was", async () => {
     const line = host.cronLine(null, { ...entry, when: "every night" });
     const set = host.perform({ do: "set-crontab", file: null, mark: MARK, lines: [line] });

@@ -1,7 +1,8 @@
 /** The two files of a user's ssh: ours, and the one that includes it. */
-import { mkdir, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, realpath, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EstratoError } from "../../errors.ts";
+import { readOutside } from "../../outside-file.ts";
 import type { Plan } from "../../ui/plan.ts";
 
 const OURS = "estrato_config";
@@ -22,22 +23,24 @@ export function sshConfigPlan(home: string): Plan {
 
 /**
  * Writes our file (0600) as a whole, and puts the line that includes it at the top of the user's, where an Include is
- * for all hosts (ssh_config(5)). What else stands there stays. Throws "host" where one cannot be written.
+ * for all hosts (ssh_config(5)). What else stands there stays, byte for byte. Throws "host", with both as they were,
+ * where the user's cannot be read; and where one cannot be written.
  */
 export async function installSshConfig(home: string, text: string): Promise<void> {
   const folder = join(home, ".ssh");
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await replace(join(folder, OURS), `# Written by "estrato instance ssh-config --install".\n${text}`, 0o600);
     const config = await target(join(folder, "config"));
-    const before = await readFile(config, "utf8").catch(() => "");
-    if (before.split("\n").some((line) => line.trim().toLowerCase() === INCLUDE.toLowerCase())) return;
+    const before = await readConfig(config);
+    await replace(join(folder, OURS), `# Written by "estrato instance ssh-config --install".\n${text}`, 0o600);
+    const lines = before.toString("latin1").split("\n");
+    if (lines.some((line) => line.trim().toLowerCase() === INCLUDE.toLowerCase())) return;
     const mode = (await stat(config).catch(() => null))?.mode ?? 0o600;
-    await replace(config, `${INCLUDE}\n\n${before}`, mode & 0o777);
+    await replace(config, Buffer.concat([Buffer.from(`${INCLUDE}\n\n`), before]), mode & 0o777);
   } catch (cause) {
     if (cause instanceof EstratoError) throw cause;
     const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new EstratoError("host", `${folder}: it cannot be written (${why})`, {
+    throw new EstratoError("host", `${folder}: it cannot be read or written (${why})`, {
       hint: "Check who may use it.",
       cause,
     });
@@ -49,9 +52,21 @@ async function target(path: string): Promise<string> {
   return realpath(path).catch(() => path);
 }
 
+const LARGEST_BYTES = 16 * 1024 ** 2;
+
+/** One that cannot be read is none that is empty: ours would take its place. */
+async function readConfig(path: string): Promise<Buffer> {
+  try {
+    return await readOutside(path, { maxBytes: LARGEST_BYTES });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return Buffer.alloc(0);
+    throw error;
+  }
+}
+
 /** One of the two, old or new, is there at any time. */
-async function replace(path: string, text: string, mode: number): Promise<void> {
+async function replace(path: string, content: string | Uint8Array, mode: number): Promise<void> {
   const making = `${path}.estrato.making`;
-  await writeFile(making, text, { mode });
+  await writeFile(making, content, { mode });
   await rename(making, path);
 }

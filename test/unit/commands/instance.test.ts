@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -119,6 +119,22 @@ test("instance ssh-config --install is included by ~/.ssh/config, once, and what
   expect(readFileSync(join(home, ".ssh/config"), "utf8")).toBe("Include estrato_config\n\nHost other\n  User me\n");
   expect(readFileSync(join(home, ".ssh/estrato_config"), "utf8")).toContain("\nHost web1 ");
   expect(statSync(join(home, ".ssh/estrato_config")).mode & 0o777).toBe(0o600);
+});
+
+test("instance ssh-config --install keeps bytes that are not UTF-8, and what it cannot read", async () => {
+  const home = mkdtempSync(join(tmpdir(), "estrato-home-"));
+  onTestFinished(() => rmSync(home, { recursive: true }));
+  const config = join(home, ".ssh/config");
+  const on = await estate();
+  const install = () => run(on, "instance ssh-config --install", { env: { HOME: home } });
+  mkdirSync(config, { recursive: true });
+  expect(await install()).toMatchObject({ exit: 6, stderr: expect.stringContaining(`${config}: `) });
+  expect(readdirSync(join(home, ".ssh"))).toEqual(["config"]);
+  rmdirSync(config);
+  const theirs = Buffer.from("# caf\xe9\nHost other\n", "latin1");
+  writeFileSync(config, theirs);
+  expect((await install()).exit).toBe(0);
+  expect(readFileSync(config)).toEqual(Buffer.concat([Buffer.from("Include estrato_config\n\n"), theirs]));
 });
 
 describe("wait --for address", () => {

@@ -1,7 +1,11 @@
 /** Lines of a crontab: what cron and then sh make of them is what was meant, whatever a path or a name holds. */
 import { spawnSync } from "node:child_process";
-import { describe, expect, it } from "vitest";
-import { cronLine, withLines } from "../../../src/host/crontab.ts";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { cronLine, readCrontab, setCrontab, withLines } from "../../../src/host/crontab.ts";
+import { createProcesses } from "../../../src/host/process.ts";
 
 const MARK = "estrato:sch-00000000000000001";
 const entry = (args: readonly string[], environment: Record<string, string> = {}) => ({
@@ -56,12 +60,16 @@ describe("a line", () => {
     expect(spawnSync("/bin/sh", ["-c", shown], { encoding: "utf8" }).stdout).toBe("/home/a b/$x%'");
   });
 
-  it.each(["/srv/a\nb", "/srv/a\\b", "/srv/a\u0000", "/srv/a\r", `/srv/${"x".repeat(1000)}`])(
-    "refuses %j: no line of cron can hold it",
-    (word) => {
-      expect(() => cronLine(false, entry([word]))).toThrow(expect.objectContaining({ code: "host" }));
-    },
-  );
+  it.each([
+    "/srv/a\nb",
+    "/srv/a\\b",
+    "/srv/a\u0000",
+    "/srv/a\r",
+    `/srv/${"x".repeat(1000)}`,
+    `/srv/${"\u00e9".repeat(500)}`,
+  ])("refuses %j: no line of cron can hold it", (word) => {
+    expect(() => cronLine(false, entry([word]))).toThrow(expect.objectContaining({ code: "host" }));
+  });
 });
 
 describe("a crontab with our lines in it", () => {
@@ -82,6 +90,26 @@ describe("a crontab with our lines in it", () => {
   it("begins with nothing, and is nothing at the end", () => {
     expect(withLines("", MARK, ["a"])).toBe("a\n");
     expect(withLines(`1 2 3 4 5 x # ${MARK}\n`, MARK, [])).toBe("");
+  });
+
+  it("keeps bytes of others that are not UTF-8, in a user's own and in a file of the system", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "estrato-cron-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "estrato");
+    const program = `#!/bin/sh\nif [ "$1" = -l ]; then exec cat '${file}'; else exec cat >'${file}'; fi\n`;
+    writeFileSync(join(folder, "crontab"), program, { mode: 0o755 });
+    const processes = createProcesses({ env: { ...process.env, PATH: `${folder}:${process.env.PATH}` } });
+    const theirs = Buffer.from("# caf\xe9\n0 3 * * * cp /home/jos\xe9/a /b\n", "latin1");
+    const line = cronLine(false, entry(["/srv/caf\u00e9"]));
+    for (const where of [null, file]) {
+      const set = (lines: string[]) => setCrontab(processes, { do: "set-crontab", file: where, mark: MARK, lines }, []);
+      writeFileSync(file, theirs);
+      await set([line]);
+      expect(readFileSync(file)).toEqual(Buffer.concat([theirs, Buffer.from(`${line}\n`)]));
+      expect((await readCrontab(processes, 1000)).text.split("\n")).toContain(line);
+      await set([]);
+      expect(readFileSync(file)).toEqual(theirs);
+    }
   });
 
   it("takes no line for ours that only names the mark somewhere", () => {
