@@ -45,8 +45,9 @@ export function libvirtHost(virsh: Virsh, env: NodeJS.ProcessEnv) {
     domainStatus: (domain: string, also?: "qemu"): Promise<DomainStatus | null> => domainStatus(virsh, domain, also),
     domainStatuses: (domains?: readonly string[]): Promise<Map<string, DomainStatus>> => domainStatuses(virsh, domains),
     strayProcesses: async (uuids: readonly string[]): Promise<Map<string, number>> =>
-      (await import("./stray-process.ts")).strayProcesses(virsh, uuids),
-    startedAt: async (uuid: string): Promise<Date | null> => (await import("./stray-process.ts")).startedAt(uuid),
+      (await import("./stray-process.ts")).strayProcesses({ virsh, capabilities: readCapabilities }, uuids),
+    startedAt: async (uuid: string): Promise<Date | null> =>
+      (await import("./stray-process.ts")).startedAt({ virsh, capabilities: readCapabilities }, uuid),
     display: async (uuid: string): Promise<string | null> => {
       const { exit, stdout } = await virsh.run(["domdisplay", "--domain", uuid]);
       return exit === 0 && stdout.trim() !== "" ? stdout.trim() : null;

@@ -15,7 +15,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   domainStatus: "always",
   domainStatuses: "always",
   strayProcesses: "always",
-  startedAt: "never",
+  startedAt: "always",
   display: "always",
   qemuDisks: "always",
   isAsleep: "always",
