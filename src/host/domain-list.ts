@@ -25,15 +25,27 @@ export async function listDomains(virsh: Virsh): Promise<DomainSummary[]> {
 
 /** Joins the two answers. A domain that came or went in between is left out. */
 export function parseList(list: string, stats: string): DomainSummary[] {
-  const states = new Map<string, DomainState>();
-  for (const block of stats.split(/^(?=Domain: ')/m)) {
-    const name = /^Domain: '(.*)'$/m.exec(block)?.[1];
-    const state = /^\s*state\.state=(\d+)$/m.exec(block)?.[1];
-    if (name !== undefined && state !== undefined) states.set(name, STATES[Number(state)] ?? "running");
-  }
-  return list.split("\n").flatMap((line) => {
-    const [, uuid, name] = /^([0-9a-f-]{36})\s+(.*?)\s*$/.exec(line) ?? [];
-    const state = name === undefined ? undefined : states.get(name);
-    return uuid && name && state ? [{ uuid, name, state }] : [];
+  const blocks = statsByName(stats);
+  return parseNames(list).flatMap(([uuid, name]) => {
+    const state = /^\s*state\.state=(\d+)$/m.exec(blocks.get(name) ?? "")?.[1];
+    return state === undefined ? [] : [{ uuid, name, state: STATES[Number(state)] ?? "running" }];
   });
+}
+
+/** Reads `list --uuid --name`. libvirt takes names that begin or end with blanks, and virsh adds none (measured). */
+export function parseNames(list: string): (readonly [uuid: string, name: string])[] {
+  return list.split("\n").flatMap((line) => {
+    const [, uuid, name] = /^([0-9a-f-]{36}) (.+)$/s.exec(line) ?? [];
+    return uuid === undefined || name === undefined ? [] : [[uuid, name] as const];
+  });
+}
+
+/** What `domstats` says of each domain, by its name, which is unique on a host and holds no line break. */
+export function statsByName(stats: string): Map<string, string> {
+  const blocks = new Map<string, string>();
+  for (const block of stats.split(/(?<![^\n])(?=Domain: ')/)) {
+    const name = /^Domain: '([^\n]*)'(?![^\n])/.exec(block)?.[1];
+    if (name !== undefined) blocks.set(name, block);
+  }
+  return blocks;
 }

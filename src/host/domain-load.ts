@@ -1,5 +1,6 @@
 /** What running domains use: `virsh domstats` (libvirt.org/manpages/virsh.html#domstats). */
 import type { DomainLoad } from "../core/model/host.ts";
+import { parseNames, statsByName } from "./domain-list.ts";
 import { textOf, type Virsh } from "./virsh.ts";
 
 const GROUPS = ["--state", "--cpu-total", "--vcpu", "--balloon", "--interface", "--block"];
@@ -15,16 +16,10 @@ export async function domainLoads(virsh: Virsh): Promise<DomainLoad[]> {
 
 /** Joins the two answers by name. What a busy QEMU did not answer counts as 0. */
 export function parseLoads(list: string, stats: string): DomainLoad[] {
-  const ids = new Map(
-    list.split("\n").flatMap((line) => {
-      const [, uuid, name] = /^([0-9a-f-]{36})\s+(.*?)\s*$/.exec(line) ?? [];
-      return uuid === undefined || name === undefined ? [] : [[name, uuid] as const];
-    }),
-  );
-  return stats.split(/^(?=Domain: ')/m).flatMap((block) => {
-    const name = /^Domain: '(.*)'$/m.exec(block)?.[1] ?? "";
-    const uuid = ids.get(name);
-    return uuid === undefined ? [] : [{ uuid, name, ...loadOf(block) }];
+  const blocks = statsByName(stats);
+  return parseNames(list).flatMap(([uuid, name]) => {
+    const block = blocks.get(name);
+    return block === undefined ? [] : [{ uuid, name, ...loadOf(block) }];
   });
 }
 

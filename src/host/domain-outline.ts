@@ -4,7 +4,7 @@
  */
 import type { DomainOutline, DomainSummary } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
-import { STATES } from "./domain-list.ts";
+import { parseNames, STATES, statsByName } from "./domain-list.ts";
 import type { Virsh } from "./virsh.ts";
 
 type Interface = DomainOutline["interfaces"][number];
@@ -43,17 +43,12 @@ export async function domainOutlines(
   });
 }
 
-/** Joins the answers: two by name, which is unique on a host; `saved` holds UUIDs. */
+/** Joins the answers: two by name; `saved` holds UUIDs. */
 export function parseOutlines(list: string, stats: string, saved: string): Omit<DomainOutline, "interfaces">[] {
-  const blocks = new Map<string, string>();
-  for (const block of stats.split(/^(?=Domain: ')/m)) {
-    const name = /^Domain: '(.*)'$/m.exec(block)?.[1];
-    if (name !== undefined) blocks.set(name, block);
-  }
-  return list.split("\n").flatMap((line) => {
-    const [, uuid, name] = /^([0-9a-f-]{36})\s+(.*?)\s*$/.exec(line) ?? [];
-    const block = name === undefined ? undefined : blocks.get(name);
-    if (uuid === undefined || name === undefined || block === undefined) return [];
+  const blocks = statsByName(stats);
+  return parseNames(list).flatMap(([uuid, name]) => {
+    const block = blocks.get(name);
+    if (block === undefined) return [];
     const value = (key: string) => Number(new RegExp(`^\\s*${key}=(\\d+)$`, "m").exec(block)?.[1] ?? 0);
     const state = STATES[value("state\\.state")] ?? "running";
     const ramBytes = (value("balloon\\.maximum") || value("balloon\\.current")) * 1024;

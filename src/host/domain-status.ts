@@ -2,7 +2,7 @@
 import type { DomainDefinition, DomainJob, DomainState, DomainStatus } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { blockJobWords, parseBlockJob } from "./block-job.ts";
-import { listDomains } from "./domain-list.ts";
+import { listDomains, parseNames } from "./domain-list.ts";
 import { type LibvirtFolders, nvramPlace } from "./libvirt-folders.ts";
 import { isNoSuchDomain, queryBlock, textOf, type Virsh, type VirshAnswer } from "./virsh.ts";
 
@@ -75,7 +75,6 @@ const setOf = (answer: VirshAnswer | undefined) => new Set(linesOf(textOf(answer
 async function takeCensus(virsh: Virsh): Promise<Census> {
   const having = ["persistent", "autostart", "with-managed-save", "with-snapshot", "with-checkpoint"];
   const [all, ...sets] = await virsh.batch([["list", "--all", "--uuid", "--name"], ARE_OFF, ...having.map(thoseWith)]);
-  const names = linesOf(textOf(all)).map((line): [string, string] => [line.slice(0, 36), line.slice(37).trim()]);
   const [off, persistent, autostart, saved, snapshots, checkpoints] = sets.map(setOf) as [
     Set<string>,
     Set<string>,
@@ -84,7 +83,7 @@ async function takeCensus(virsh: Virsh): Promise<Census> {
     Set<string>,
     Set<string>,
   ];
-  return { all: new Map(names), off, persistent, autostart, saved, snapshots, checkpoints };
+  return { all: new Map(parseNames(textOf(all))), off, persistent, autostart, saved, snapshots, checkpoints };
 }
 
 /** Of one that is off is asked once for all whether it has been so all the while, and no reason is known. */

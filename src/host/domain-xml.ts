@@ -37,7 +37,7 @@ export function definitionRoot(xml: string): ReadElement {
  */
 export function parseDefinition(xml: string, folders = SYSTEM_FOLDERS): DomainDefinition {
   const root = definitionRoot(xml);
-  const name = childText(root, "name");
+  const name = childNamed(root, "name")?.textContent; // with blanks at its ends, which libvirt takes for its own
   const uuid = childText(root, "uuid");
   const memory = childNamed(root, "memory");
   if (!name || !uuid || !memory) throw new EstratoError("host", "XML of a domain: no name, UUID or memory in it");

@@ -45,7 +45,7 @@ export async function resolvePools(
     const [pool, path] = [answers[2 * index], answers[2 * index + 1]];
     facts.set(keyOf(one), {
       type: pool?.error === null ? attribute(readXml(pool.text, "pool"), "type") : null,
-      path: path?.error === null ? path.text.trim() || null : null,
+      path: path?.error === null ? path.text.replace(/\n+$/, "") || null : null,
     });
   }
   return definitions.map((one) => one && withPoolPaths(one, (pool) => facts.get(keyOf(pool))));

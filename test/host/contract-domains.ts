@@ -86,6 +86,36 @@ export function domainContract(current: () => Rig): void {
     expect((await rig.host.domainLoads())[0]?.cpuNs).toBeGreaterThanOrEqual(loads[0]?.cpuNs ?? Number.NaN);
   });
 
+  test("names that differ in the blanks at their ends alone are those of different domains", async () => {
+    const rig = current();
+    const running = await startGuest(rig, { vda: await rig.addImage("one") });
+    const { name, xml } = (await rig.host.domainStatus(running))?.inactive ?? { name: "", xml: "" };
+    const states: Record<string, string> = { [name]: "running" };
+    for (const [index, other] of [`${name} `, ` ${name}`, "  "].entries()) {
+      const uuid = `11111111-0000-4000-8000-00000000000${index}`;
+      const disks = { vda: { path: await rig.addImage(`of-${index}`), format: "raw" } };
+      await rig.host.perform({ do: "define", xml: rig.host.editDefinition(xml, { name: other, uuid, disks }) });
+      states[other] = "shutoff";
+    }
+    const found = [
+      await rig.host.listDomains(),
+      await rig.host.domainOutlines(() => true),
+      (await rig.host.domainStatuses()).values(),
+      (await rig.host.domainStatuses(Object.keys(states))).values(),
+    ];
+    for (const all of found) {
+      expect(Object.fromEntries([...all].map((one) => [one.name, one.state]))).toEqual(states);
+    }
+    expect((await rig.host.domainLoads()).map((one) => one.name)).toEqual([name]);
+    const { uuid = "" } = (await rig.host.domainStatus(`${name} `)) ?? {};
+    const rename = () => rig.host.perform({ do: "rename", domain: uuid, name });
+    await expect(rename()).rejects.toMatchObject({ code: "failed" });
+    await rig.host.perform({ do: "destroy", domain: running });
+    await rig.host.perform({ do: "undefine", domain: running, nvram: false });
+    await rename();
+    expect((await rig.host.domainStatus(uuid))?.name).toBe(name);
+  });
+
   test("a domain's life is a matter of saying it once or twice", async () => {
     const rig = current();
     const uuid = await defineGuest(rig, { vda: await rig.addImage("disk") });

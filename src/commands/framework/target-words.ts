@@ -50,8 +50,8 @@ export async function targetWords(verb: Verb, line: Line, context: Context): Pro
   if (isChoiceByFilter(verb, line)) return orNothing(await fitting(spec, context));
   if (!line.operands.includes("-")) return line.operands;
   const text = await readTextFile("-", context.streams, context.factory.signal);
-  // Of rows with several columns the first names it.
-  const named = text.split("\n").flatMap((row) => row.split("\t")[0]?.trim() || []);
+  // Of rows with several columns the first names it. Blanks may be a name's own: without them it would be another's.
+  const named = text.split(/\r?\n/).flatMap((row) => (row.trim() === "" ? [] : (row.split("\t")[0] ?? [])));
   return orNothing(line.operands.flatMap((word) => (word === "-" ? named : [word])));
 }
 

@@ -120,7 +120,7 @@ export async function performRename(context: ActionContext, action: ActionOf<"re
   const result = await context.virsh.run(words, holdingLocks(context));
   if (result.exit === 0) return;
   const name = await context.virsh.run(["domname", "--domain", action.domain]);
-  if (name.stdout.trim() === action.name) return;
+  if (name.stdout.replace(/\n+$/, "") === action.name) return;
   throw new EstratoError("failed", `virsh domrename: ${lastWords(result.stderr) ?? `exit code ${result.exit}`}`);
 }
 

@@ -8,13 +8,21 @@ const statuses = "instance list -f value -c name,status --sort name";
 
 test("- stands for the names at standard input, one a line, of rows the first column", async () => {
   const on = await estate();
-  const result = await run(on, "instance stop --force -", { input: "web1\tactive\n\n web2\tshutoff\n" });
+  const result = await run(on, "instance stop --force -", { input: "web1\tactive\n\nweb2\tshutoff\r\n" });
   expect(result).toEqual({ exit: 0, stdout: "", stderr: "" });
   expect(await printed(on, statuses)).toContain("web1 shutoff\n");
   expect(await run(await estate(), "instance stop -", { input: "web1\nnosuch\n" })).toMatchObject({
     exit: 3,
     stderr: expect.stringContaining("1 of 2 instances failed to stop"),
   });
+});
+
+test("a name at standard input has its blanks: without them it would be another's", async () => {
+  const on = await estate();
+  for (const input of ["web1 \n", " web1\n"]) {
+    expect(await run(on, "instance delete -y -", { input })).toMatchObject({ exit: 4 });
+  }
+  expect(await printed(on, statuses)).toContain("web1 active\n");
 });
 
 test("--filter chooses all that the list shows with it", async () => {

@@ -4,20 +4,44 @@ import { parseInterfaces } from "../../../src/host/agent.ts";
 import { maxChainOf, parseCapabilities } from "../../../src/host/capabilities.ts";
 import { parseList } from "../../../src/host/domain-list.ts";
 import { parseDominfo, parseState } from "../../../src/host/domain-status.ts";
+import { parseDefinition } from "../../../src/host/domain-xml.ts";
 import { leaseSeconds, parseLeases, parseNetwork } from "../../../src/host/networks.ts";
+import { resolvePools } from "../../../src/host/pools.ts";
+import type { Virsh } from "../../../src/host/virsh.ts";
 
-test("the list joins names and states, and leaves out what came or went in between", () => {
+test("the list joins names and states, blanks at their ends too, and leaves out what came or went in between", () => {
   const list = [
     "e8c9cd3d-f6ad-4faa-b93e-df5a83434386 d1",
     "00000000-0000-4000-8000-000000000001 a 'b'  c",
     "00000000-0000-4000-8000-000000000002 new",
+    "00000000-0000-4000-8000-000000000003 d1 ",
+    "00000000-0000-4000-8000-000000000004  d1",
+    "00000000-0000-4000-8000-000000000005   ",
+    "00000000-0000-4000-8000-000000000006 x'\u2028Domain: 'd1",
   ].join("\n");
   const stats =
-    "Domain: 'd1'\n  state.state=1\n  state.reason=1\n\nDomain: 'a 'b'  c'\n  state.state=5\n\nDomain: 'gone'\n  state.state=3\n";
+    "Domain: 'd1'\n  state.state=1\n  state.reason=1\n\nDomain: 'a 'b'  c'\n  state.state=5\n\nDomain: 'gone'\n  state.state=3\n" +
+    "\nDomain: 'd1 '\n  state.state=5\n\nDomain: ' d1'\n  state.state=3\n\nDomain: '  '\n  state.state=5\n" +
+    "\nDomain: 'x'\u2028Domain: 'd1'\n  state.state=5\n";
   expect(parseList(list, stats)).toEqual([
     { uuid: "e8c9cd3d-f6ad-4faa-b93e-df5a83434386", name: "d1", state: "running" },
     { uuid: "00000000-0000-4000-8000-000000000001", name: "a 'b'  c", state: "shutoff" },
+    { uuid: "00000000-0000-4000-8000-000000000003", name: "d1 ", state: "shutoff" },
+    { uuid: "00000000-0000-4000-8000-000000000004", name: " d1", state: "paused" },
+    { uuid: "00000000-0000-4000-8000-000000000005", name: "  ", state: "shutoff" },
+    { uuid: "00000000-0000-4000-8000-000000000006", name: "x'\u2028Domain: 'd1", state: "shutoff" },
   ]);
+});
+
+test("the file of a pool's volume has the blanks that its name ends with", async () => {
+  const answers = ["<pool type='dir'/>", "/pool/disk \n\n"].map((text) => ({ text, error: null }));
+  const virsh = { batch: async () => answers } as unknown as Virsh;
+  const definition = parseDefinition(
+    "<domain><name>a</name><uuid>e8c9cd3d-f6ad-4faa-b93e-df5a83434386</uuid><memory>1</memory><devices>" +
+      "<disk type='volume'><source pool='p' volume='disk '/><target dev='vda'/></disk></devices></domain>",
+  );
+  const [found] = await resolvePools(virsh, [definition]);
+  expect(found?.disks[0]?.source).toBe("/pool/disk ");
 });
 
 test("a state has a reason", () => {
