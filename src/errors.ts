@@ -78,3 +78,11 @@ export class NoAnswer extends EstratoError {
     this.name = "NoAnswer";
   }
 }
+
+/** "host": a passphrase does not open what it was to open. */
+export class WrongPassphrase extends EstratoError {
+  constructor(message: string, detail: ErrorDetail = {}) {
+    super("host", message, detail);
+    this.name = "WrongPassphrase";
+  }
+}

@@ -1,5 +1,5 @@
 /** Disk images, by qemu-img and by their headers: the part of the host that core's ImagePort asks for. */
-import type { ChainFile, DataPlace, Extent, ImageFile, ImageInfo, KnownChain } from "../core/model/host.ts";
+import type { AskedFile, ChainFile, DataPlace, Extent, ImageFile, ImageInfo, KnownChain } from "../core/model/host.ts";
 import type { Processes } from "./process.ts";
 import { convertedBytes, countFaults, dataPlaces, imageInfo, ownExtents, sameContent } from "./qemu-img.ts";
 import type { Virsh } from "./virsh.ts";
@@ -13,7 +13,7 @@ export function imageHost(processes: Processes, virsh: Virsh, env: NodeJS.Proces
     ): Promise<ImageInfo | null> => imageInfo(processes, path, how),
     imageChain: async (path: string, format: string, known?: KnownChain): Promise<ChainFile[]> =>
       (await import("./image-chain.ts")).imageChain(path, format, known),
-    ownExtents: (image: ImageFile): Promise<Extent[]> => ownExtents(processes, virsh, image),
+    ownExtents: (image: AskedFile): Promise<Extent[]> => ownExtents(processes, virsh, image),
     inspectUntrusted: async (path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> =>
       (await import("./untrusted.ts")).inspectUntrusted(path, format, null, false, true),
     readSharedLayer: async (path: string, backing: string | null, encrypted = false): Promise<ImageInfo> =>
@@ -22,6 +22,6 @@ export function imageHost(processes: Processes, virsh: Virsh, env: NodeJS.Proces
     countFaults: (image: Omit<ImageFile, "format">): Promise<number> => countFaults(processes, virsh, image),
     requireSysprep: async (): Promise<void> => (await import("./sysprep.ts")).requireSysprep(processes, env),
     sameContent: (a: ImageFile, b: ImageFile): Promise<boolean> => sameContent(processes, virsh, a, b),
-    dataPlaces: (image: Omit<ImageFile, "format">): Promise<DataPlace[]> => dataPlaces(processes, virsh, image),
+    dataPlaces: (image: Omit<AskedFile, "format">): Promise<DataPlace[]> => dataPlaces(processes, virsh, image),
   };
 }

@@ -1,6 +1,6 @@
 /** What a child that failed is reported as. */
 import type { Command } from "../core/model/host.ts";
-import { EstratoError, NoAnswer } from "../errors.ts";
+import { EstratoError, NoAnswer, WrongPassphrase } from "../errors.ts";
 import { shortened } from "../shortened.ts";
 
 /** Debian's package for each program that we start. */
@@ -90,7 +90,7 @@ export function failure(command: Command, result: { exit: number | null; stderr:
   }
   if (/Invalid password, cannot unlock any keyslot/.test(result.stderr)) {
     const wrong = `${commandLabel(command)}: the secret that libvirt holds does not open an encrypted file: it is another passphrase`;
-    return new EstratoError("host", wrong, { hint: 'Give it the right one: see "man estrato-concepts", Encryption.' });
+    return new WrongPassphrase(wrong, { hint: 'Give it the right one: see "man estrato-concepts", Encryption.' });
   }
   return new EstratoError("failed", message);
 }

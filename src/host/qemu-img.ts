@@ -1,5 +1,5 @@
 /** qemu-img: what it is asked. The commands that change files are in actions/. Source of the words: qemu-img(1). */
-import type { Command, DataPlace, Extent, ImageFile, ImageInfo } from "../core/model/host.ts";
+import type { AskedFile, Command, DataPlace, Extent, ImageFile, ImageInfo } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { requireImages } from "./image-chain.ts";
 import { isImageThere } from "./image-file.ts";
@@ -8,7 +8,7 @@ import { failure } from "./process-failure.ts";
 import { qcow2Extents } from "./qcow2-extents.ts";
 import { qcow2Info } from "./qcow2-info.ts";
 import { createExtentReader, parseDepth, parseFaults, parseInfo, parseMeasure, parsePlace } from "./qemu-img-output.ts";
-import { readSecret, secretPath, withSecretFds } from "./secrets.ts";
+import { passphraseOf, secretPath, withSecretFds } from "./secrets.ts";
 import type { Virsh } from "./virsh.ts";
 
 export function qemuImg(...args: readonly string[]): Command {
@@ -66,14 +66,25 @@ export async function filesBelow(processes: Processes, path: string): Promise<nu
   return parseDepth(await processes.output(command)) - 1;
 }
 
-/** Runs `use` with what qemu-img needs to open files of `secret`: none where it is undefined. */
+/** What opens a file; neither: it is plain. */
+interface Key {
+  readonly secret?: string | undefined;
+  readonly passphraseFile?: string | undefined;
+}
+
+/** Runs `use` with what qemu-img needs to open files of that key: none where there is none. */
 async function withSecret<T>(
   virsh: Virsh,
-  secret: string | undefined,
+  { secret, passphraseFile }: Key,
   use: (object: readonly string[], how: { readonly inheritFds?: readonly number[] }) => Promise<T>,
 ): Promise<T> {
-  if (secret === undefined) return use([], {});
-  return withSecretFds([await readSecret(virsh, secret)], {}, (how) => use(secretObject(), how));
+  const key = secret !== undefined ? { secret } : passphraseFile !== undefined ? { passphraseFile } : null;
+  if (key === null) return use([], {});
+  return withSecretFds([await passphraseOf(virsh, key)], {}, (how) => use(secretObject(), how));
+}
+
+function isKeyed({ secret, passphraseFile }: Key): boolean {
+  return secret !== undefined || passphraseFile !== undefined;
 }
 
 /**
@@ -105,15 +116,15 @@ export async function imageInfo(
  * The extents that a file itself holds. It is opened without what it stands on, so a chain with a gap answers too. A
  * running guest may have it open.
  */
-export async function ownExtents(processes: Processes, virsh: Virsh, image: ImageFile): Promise<Extent[]> {
-  const { path, format, secret } = image;
+export async function ownExtents(processes: Processes, virsh: Virsh, image: AskedFile): Promise<Extent[]> {
+  const { path, format } = image;
   await isImageThere(path);
-  const told = format === "qcow2" && secret === undefined ? await qcow2Extents(path) : null;
+  const told = format === "qcow2" && !isKeyed(image) ? await qcow2Extents(path) : null;
   if (told !== null) return told;
   const reader = createExtentReader(format);
   const plain = format === "raw" ? ["-f", "raw", absolutePath(path)] : [aloneName(path, format)];
-  const name = secret === undefined ? plain : [encryptedName(path, null)];
-  return withSecret(virsh, secret, async (object, how) => {
+  const name = isKeyed(image) ? [encryptedName(path, null)] : plain;
+  return withSecret(virsh, image, async (object, how) => {
     const command = qemuImg("map", "--output=json", "-U", ...object, ...name);
     for await (const line of processes.lines(command, how)) reader.line(line);
     return reader.extents;
@@ -134,12 +145,13 @@ async function openArguments(processes: Processes, image: ImageFile, formatOptio
 export async function dataPlaces(
   processes: Processes,
   virsh: Virsh,
-  { path, secret }: Omit<ImageFile, "format">,
+  image: Omit<AskedFile, "format">,
 ): Promise<DataPlace[]> {
+  const { path } = image;
   await isImageThere(path);
   const places: DataPlace[] = [];
-  const name = secret === undefined ? aloneName(path, "qcow2") : encryptedName(path, null);
-  return withSecret(virsh, secret, async (object, how) => {
+  const name = isKeyed(image) ? encryptedName(path, null) : aloneName(path, "qcow2");
+  return withSecret(virsh, image, async (object, how) => {
     for await (const line of processes.lines(qemuImg("map", "--output=json", "-U", ...object, name), how)) {
       const place = parsePlace(line);
       if (place !== null) places.push(place);
@@ -160,7 +172,7 @@ function aloneName(path: string, format: string): string {
  */
 export async function convertedBytes(processes: Processes, virsh: Virsh, image: ImageFile): Promise<number> {
   const { options, name } = await openArguments(processes, image, "-f");
-  return withSecret(virsh, image.secret, async (object, how) => {
+  return withSecret(virsh, image, async (object, how) => {
     const command = qemuImg("measure", "--output=json", "-U", ...object, ...options, "-O", "qcow2", name);
     return parseMeasure(await processes.output(command, how));
   });
@@ -177,7 +189,7 @@ export async function countFaults(
 ): Promise<number> {
   await requireImages({ path, format: "qcow2" });
   const name = secret === undefined ? ["-f", "qcow2", absolutePath(path)] : [encryptedName(path, null)];
-  return withSecret(virsh, secret, async (object, how) => {
+  return withSecret(virsh, { secret }, async (object, how) => {
     const command = qemuImg("check", "--output=json", "-U", ...object, ...name);
     const result = await processes.run(command, how);
     if (result.exit === 0 || result.exit === 2 || result.exit === 3) return parseFaults(result.stdout);
@@ -192,7 +204,7 @@ export async function sameContent(processes: Processes, virsh: Virsh, a: ImageFi
     throw new EstratoError("failed", `${a.path}, ${b.path}: they are encrypted with two secrets`);
   }
   const [one, other] = [await openArguments(processes, a, "-f"), await openArguments(processes, b, "-F")];
-  const { command, result } = await withSecret(virsh, secret, async (object, how) => {
+  const { command, result } = await withSecret(virsh, { secret }, async (object, how) => {
     const names = [...one.options, ...other.options, one.name, other.name];
     const compare = qemuImg("compare", "-U", ...object, ...names);
     return { command: compare, result: await processes.run(compare, how) };

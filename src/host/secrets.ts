@@ -4,7 +4,7 @@
  * never shows one.
  */
 import { type FileHandle, open, unlink } from "node:fs/promises";
-import type { SecretSummary } from "../core/model/host.ts";
+import type { CopyEncryption, SecretSummary } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { keepOutOfCoreDumps } from "../no-core-dump.ts";
 import { openOutside } from "../outside-file.ts";
@@ -78,6 +78,11 @@ export async function readSecret(virsh: Virsh, uuid: string): Promise<Buffer> {
   throw new EstratoError("host", `secret ${uuid}, which opens an encrypted disk: ${why}`, {
     hint: 'Give it to libvirt again, with its passphrase: see "man estrato-concepts", Encryption.',
   });
+}
+
+/** The passphrase itself, from where it is. Throws what reading it there throws. */
+export function passphraseOf(virsh: Virsh, key: CopyEncryption): Promise<Buffer> {
+  return "secret" in key ? readSecret(virsh, key.secret) : readPassphrase(key.passphraseFile);
 }
 
 /** All secrets that libvirt holds, without their values. */

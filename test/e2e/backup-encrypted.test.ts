@@ -98,6 +98,21 @@ describe("encrypted backups", () => {
     await rig.ok("instance", "delete", "web2", "-y");
   });
 
+  it("are merged with their passphrase, and with no other: a wrong one stands in nobody's way afterwards", async () => {
+    const [oldest] = await rig.json<{ id: string }[]>(...at("backup", "list"));
+    const remove = at("backup", "delete", oldest?.id as string, "-y", "--passphrase-file");
+    for (const dry of [["--dry-run"], []]) {
+      const refused = await rig.estrato(...remove, wrong, ...dry);
+      expect(refused.code).toBe(6);
+      expect(refused.stderr).toContain("does not open what builds on it");
+    }
+    expect(await sure("virsh", "--quiet", "secret-list")).toBe("");
+    expect(await rig.json("doctor")).toEqual([]);
+    await rig.ok(...remove, key);
+    await rig.ok("backup", "verify", "--all", "--target", target);
+    await backup();
+  });
+
   /** What reads a guest's files is on the machine's own generation alone. */
   const reads = it.skipIf(process.env.ESTRATO_BED_GEN === "13");
   const readers = async () => (await run("pgrep", ["-fa", "guestfish|qemu-nbd|libguestfs"])).stdout;

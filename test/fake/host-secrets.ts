@@ -1,8 +1,8 @@
 /** Simulated encryption: a file with a passphrase opens with a secret of that value, and with nothing else. */
 
 import type { Action } from "../../src/core/model/action.ts";
-import type { DomainDisk } from "../../src/core/model/host.ts";
-import { EstratoError } from "../../src/errors.ts";
+import type { AskedFile, DomainDisk } from "../../src/core/model/host.ts";
+import { EstratoError, WrongPassphrase } from "../../src/errors.ts";
 import { chainAt, fileAt, type Reach } from "./host-images.ts";
 import type { FakeMachine } from "./host-machine.ts";
 
@@ -21,6 +21,12 @@ export function requireOpened(machine: FakeMachine, files: readonly string[], se
   for (const path of files) requireKey(machine, path, value);
 }
 
+/** The same of one that is asked something. */
+export function requireAsked(machine: FakeMachine, { path, secret, passphraseFile }: Omit<AskedFile, "format">): void {
+  if (secret !== undefined || passphraseFile === undefined) requireOpened(machine, [path], secret);
+  else requireKey(machine, path, passphraseIn(machine, passphraseFile));
+}
+
 function requireKey(machine: FakeMachine, path: string, value: string | null): void {
   const { passphrase } = fileAt(machine, path);
   if (passphrase === value) return;
@@ -30,8 +36,8 @@ function requireKey(machine: FakeMachine, path: string, value: string | null): v
       : value === null
         ? "Parameter 'encrypt.key-secret' is required for cipher"
         : "Invalid password, cannot unlock any keyslot";
-  const code = passphrase !== null && value !== null ? "host" : "failed";
-  throw new EstratoError(code, `qemu-img: Could not open '${path}': ${why}`);
+  const message = `qemu-img: Could not open '${path}': ${why}`;
+  throw passphrase !== null && value !== null ? new WrongPassphrase(message) : new EstratoError("failed", message);
 }
 
 /**

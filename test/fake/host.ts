@@ -37,7 +37,7 @@ import {
   requireReadable,
 } from "./host-images.ts";
 import { CLUSTER_BYTES, type FakeFile, type FakeMachine, fakeMachine } from "./host-machine.ts";
-import { passphraseIn, requireOpened } from "./host-secrets.ts";
+import { passphraseIn, requireAsked, requireOpened } from "./host-secrets.ts";
 import { Crash } from "./store.ts";
 
 export type { Content } from "./host-images.ts";
@@ -303,10 +303,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       return chainFiles(machine, path, format);
     },
-    async ownExtents({ path, secret }) {
+    async ownExtents(image) {
       alive();
-      requireOpened(machine, [path], secret);
-      return extentsOf(machine, path);
+      requireAsked(machine, image);
+      return extentsOf(machine, image.path);
     },
     async inspectUntrusted(path, format) {
       alive();
@@ -445,8 +445,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       const { sizeBytes, sums } = sumsOf(machine, path);
       return { sizeBytes, sums: sums.map((sum, index) => known[index] ?? sum) };
     },
-    async dataPlaces() {
+    async dataPlaces(image) {
       alive();
+      requireAsked(machine, image);
       return []; // nothing is known to be as it was
     },
     isRoot: () => machine.capabilities.takesFiles !== true,

@@ -1,6 +1,7 @@
 /** Encrypted disks: nothing of one is opened without its secret, and nothing that is made on one is plain. */
 import { expect, test } from "vitest";
 import type { DiskFile } from "../../src/core/model/host.ts";
+import { WrongPassphrase } from "../../src/errors.ts";
 import { CLUSTER_BYTES, chainOf, DISK_BYTES, type Rig } from "./rig.ts";
 
 let count = 0;
@@ -169,6 +170,25 @@ export function encryptedContract(current: () => Rig): void {
     const image = (path: string) => ({ path, format: "qcow2", secret });
     expect(await rig.host.sameContent(image(head), image(middle))).toBe(false);
     expect(await rig.host.sameContent(image(base), image(base))).toBe(true);
+  });
+
+  test("what a file holds is told with the file of its passphrase, too, and not with another's", async () => {
+    const rig = current();
+    const { middle, head, uuid, secret } = await addChain(rig);
+    await rig.host.perform({ do: "destroy", domain: uuid });
+    const passphraseFile = await rig.addText("right", "open sesame\n");
+    const image = { path: middle, format: "qcow2" };
+    expect(await rig.host.ownExtents({ ...image, passphraseFile })).toEqual(
+      await rig.host.ownExtents({ ...image, secret }),
+    );
+    expect(await rig.host.dataPlaces({ path: middle, passphraseFile })).toEqual(
+      await rig.host.dataPlaces({ path: middle, secret }),
+    );
+    const other = await rig.addText("wrong", "open barley\n");
+    for (const key of [{ passphraseFile: other }, { secret: await addSecret(rig, "open barley") }]) {
+      await expect(rig.host.ownExtents({ path: head, format: "qcow2", ...key })).rejects.toThrow(WrongPassphrase);
+      await expect(rig.host.dataPlaces({ path: head, ...key })).rejects.toThrow(WrongPassphrase);
+    }
   });
 
   test("merges of encrypted files move the same content, up and down, and may be repeated", async () => {

@@ -4,14 +4,15 @@
  */
 import * as v from "valibot";
 import type { State } from "../model/state.ts";
+import { takeLocks } from "../operations/locks.ts";
 import { run } from "../operations/operation.ts";
-import type { PlanView } from "../operations/steps.ts";
+import { type PlanView, perform } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type DeleteData, deleteBackupKind, recoverDeleteBackup } from "./delete-recovery.ts";
-import { giveKey, planKey, requireKey, takeKey } from "./key.ts";
+import { giveKey, keyAction, opening, planKey, requireKey, takeKey } from "./key.ts";
 import { readManifest } from "./manifest.ts";
-import { isBackupId, VOID_NOTE } from "./parts.ts";
+import { diskFile, isBackupId, VOID_NOTE } from "./parts.ts";
 import { requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 
@@ -71,15 +72,51 @@ export async function cutOffIn(world: World, state: State, target: string): Prom
 
 /**
  * Ends the deletion `id`, whichever store began it; what stands on it is then as any other. Throws "usage" where a
- * passphrase is needed and none is named. A dry run returns the plan.
+ * passphrase is needed and none is named, Unmergeable where it is another one. A dry run returns the plan.
  */
-export function endDeletion(
+export async function endDeletion(
   world: World,
   target: string,
   id: string,
   passphraseFile: string | null,
 ): Promise<PlanView | null> {
+  if (!world.dryRun && passphraseFile !== null) await renewSecret(world, target, id, passphraseFile);
   return withLocks(world, [target], (locks) => endLocked(world, locks, target, id, passphraseFile));
+}
+
+/**
+ * An entry of this store's journal may hold a secret that opens nothing, and then it stands before all that is done in
+ * that target: the secret gets the passphrase that does.
+ */
+async function renewSecret(world: World, target: string, id: string, passphraseFile: string): Promise<void> {
+  const open = async () =>
+    (await world.store.journal.list()).find(({ kind, data }) => {
+      const one = data as Partial<DeleteData>;
+      return kind === deleteBackupKind.name && one.id === id && one.target === target;
+    });
+  const entry = await open();
+  if (entry === undefined) return;
+  const locks = await takeLocks(world, entry.locks, world.lockTimeoutMs);
+  try {
+    const secret = ((await open())?.data as DeleteData | undefined)?.secret ?? null;
+    const found = secret === null ? null : await cutOffOf(world, target, id);
+    if (secret === null || found === null) return;
+    await requireOpens(world, found, passphraseFile);
+    await perform(world, locks, [keyAction(world, secret, passphraseFile, id)]);
+  } finally {
+    await locks.release();
+  }
+}
+
+/** What takes the data in may be half written, or moved already: what is merged is asked. */
+async function requireOpens(world: World, { id, target, ...found }: CutOff, passphraseFile: string): Promise<void> {
+  const { child, devices, encrypted } = found;
+  if (child === null || !encrypted) return;
+  const above = openTarget(world, target).backup(child);
+  for (const device of devices) {
+    const image = { ...above.image(diskFile(device)), passphraseFile };
+    await opening(id, passphraseFile, world.host.ownExtents(image));
+  }
 }
 
 /** The same under the target's lock. */
@@ -96,6 +133,7 @@ export async function endLocked(
   const marker = await requireTarget(world, await world.store.read(), target);
   const { child, devices, encrypted } = found;
   const secret = encrypted ? await planKey(world, passphraseFile) : null;
+  if (passphraseFile !== null) await requireOpens(world, found, passphraseFile);
   const data: DeleteData = { id, target, marker, child, devices, secret };
   return run<DeleteData, null>(
     world,

@@ -4,7 +4,7 @@
  * one above reads the same before, during and after (until its file is replaced it masks all that is written below it).
  */
 import * as v from "valibot";
-import { EstratoError } from "../../errors.ts";
+import { EstratoError, WrongPassphrase } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
@@ -175,7 +175,16 @@ export async function recoverDeleteBackup(world: World, locks: HeldLocks, data: 
     }
   }
   await world.store.update((draft) => void delete draft.bookmarks[id]);
-  if (child !== null) await finishMerge(world, locks, target, { ...data, child });
+  if (child !== null) {
+    await finishMerge(world, locks, target, { ...data, child }).catch((cause: unknown) => {
+      if (!(cause instanceof WrongPassphrase)) throw cause;
+      const line = `estrato backup delete ${id} --target ${data.target} --passphrase-file FILE`;
+      throw new EstratoError("host", `backup ${id}: its deletion was begun with a passphrase that does not open it`, {
+        hint: `End it with the right one: ${line}.`,
+        cause,
+      });
+    });
+  }
   await perform(world, locks, [...going.remove(), ...dropKey(data.secret)]);
   return "forward";
 }

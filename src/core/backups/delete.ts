@@ -17,9 +17,11 @@ import { findBackup } from "./find.ts";
 import { planKey, requireKey } from "./key.ts";
 import { sweep } from "./leftovers.ts";
 import { backupsIn } from "./list.ts";
+import { planMerges } from "./merges.ts";
 import { isBackupId } from "./parts.ts";
 import { requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
+import { damaged } from "./unmergeable.ts";
 import { requireUnread } from "./uses.ts";
 
 /**
@@ -53,7 +55,7 @@ export async function deleteBackup(
   });
 }
 
-/** The same without a question, under the target's lock. */
+/** The same without a question, under the target's lock. Throws Unmergeable where what builds on it cannot be merged. */
 export async function deleteLocked(
   world: World,
   locks: HeldLocks,
@@ -69,10 +71,13 @@ export async function deleteLocked(
   const plan = planDelete(all, backup);
   const merging = backup.manifest?.encrypted === true && plan.devices.length > 0;
   requireKey(merging, passphraseFile, `backup ${id}: what builds on it is merged, and`);
-  if (plan.devices.length > 0) requireMerging(openTarget(world, target));
+  const opened = openTarget(world, target);
+  if (plan.devices.length > 0) requireMerging(opened);
   const state = await world.store.read();
   const marker = await requireTarget(world, state, target);
-  const data = { ...plan, marker, secret: merging ? await planKey(world, passphraseFile) : null };
+  const key = merging ? passphraseFile : null;
+  await planMerges(world, opened, plan, key);
+  const data = { ...plan, marker, secret: await planKey(world, key) };
   const above = all.find((one) => one.id === data.child)?.manifest ?? null;
   const steps = deleteSteps(world, data, passphraseFile, above, state.storeId);
   // In its journal stands the target alone: where that is unmounted before recovery, the instance is not held up.
@@ -111,16 +116,9 @@ function planDelete(
   const [child, second] = above;
   if (child === undefined) return { id, target, child: null, devices: [] };
   if (manifest === null || problem !== null || child.manifest === null) {
-    throw new EstratoError("integrity", `backup ${id}: it is damaged, and ${child.id} builds on it`, {
-      hint: `Delete ${child.id} first.`,
-    });
+    throw damaged(id, child.id, id);
   }
-  // What is merged is summed anew: its sums would vouch for what is wrong in it.
-  if (isDamaged(child)) {
-    throw new EstratoError("integrity", `backup ${id}: ${child.id}, which builds on it, is damaged`, {
-      hint: `Delete ${child.id} first.`,
-    });
-  }
+  if (isDamaged(child)) throw damaged(id, child.id, child.id);
   // Each is taken on the newest, so a second one can only have been put there by hand.
   if (second !== undefined) {
     throw new EstratoError("conflict", `backup ${id}: both ${child.id} and ${second.id} build on it`, {

@@ -16,6 +16,7 @@ import { type BackupView, backupsIn } from "./list.ts";
 import { checkPolicy, type KeptOfVolumes, type RetentionPolicy, retainOfVolumes, type Verdict } from "./retention.ts";
 import { slotsOf } from "./slots.ts";
 import { nameOfTarget, requireNoCopy } from "./targets/identity.ts";
+import { Unmergeable } from "./unmergeable.ts";
 import { readersOf } from "./uses.ts";
 
 /** What stays, and in whose calendar (an IANA zone) hours, days, weeks, months and years are counted. */
@@ -86,27 +87,44 @@ export interface Place {
 
 /**
  * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from,
- * or that a damaged one builds on, is kept this time, which a note says: the night must not fail for it. Returns the
- * verdicts, the newest first; in a dry run, in which nothing goes, with the plans of those that would. `known`: what
+ * or that what builds on it cannot be merged with (it is damaged, it has another passphrase), is kept this time, which a
+ * note says: the night must not fail for it. Returns the verdicts, the newest first; in a dry run, in which nothing goes, with the plans of those that would. `known`: what
  * lies in the target, where that was read under this lock.
  */
 export async function removeUnkept(
   world: World,
   locks: HeldLocks,
-  { target, passphraseFile }: Place,
+  place: Place,
   series: Series,
   { policy, zone }: Retention,
   known?: readonly Backup[],
 ): Promise<(Verdict & { readonly plan?: PlanView | null })[]> {
-  const all = known ?? (await backupsIn(world, target));
+  const all = known ?? (await backupsIn(world, place.target));
   const due = retainOfVolumes(inSeries(all, series), policy, zone, world.clock.now());
-  const verdicts = due.map((verdict) => keptInUse(all, verdict));
-  const plans = new Map<string, PlanView | null>();
-  for (const [index, { id, keep, why }] of [...verdicts.entries()].reverse()) {
-    if (!keep) plans.set(id, await deleteLocked(world, locks, target, id, passphraseFile));
-    else if (due[index]?.keep === false) world.report.note(`backup ${id}: kept this time, ${why.join(", ")}`);
+  const verdicts: (Verdict & { readonly plan?: PlanView | null })[] = [];
+  for (const one of due.toReversed()) {
+    const { verdict, plan } = await removeDue(world, locks, place, keptInUse(all, one));
+    const { id, keep, why } = verdict;
+    if (keep && !one.keep) world.report.note(`backup ${id}: kept this time, ${why.join(", ")}`);
+    verdicts.unshift(world.dryRun ? { ...verdict, plan } : verdict);
   }
-  return world.dryRun ? verdicts.map((one) => ({ ...one, plan: plans.get(one.id) ?? null })) : verdicts;
+  return verdicts;
+}
+
+/** It goes where nothing keeps it, and what builds on it can be merged. A dry run returns the plan. */
+async function removeDue(
+  world: World,
+  locks: HeldLocks,
+  { target, passphraseFile }: Place,
+  verdict: Verdict,
+): Promise<{ readonly verdict: Verdict; readonly plan: PlanView | null }> {
+  if (verdict.keep) return { verdict, plan: null };
+  try {
+    return { verdict, plan: await deleteLocked(world, locks, target, verdict.id, passphraseFile) };
+  } catch (error) {
+    if (!(error instanceof Unmergeable)) throw error;
+    return { verdict: { ...verdict, keep: true, why: [error.why] }, plan: null };
+  }
 }
 
 function keptInUse(all: readonly Backup[], verdict: Verdict): Verdict {
@@ -141,15 +159,17 @@ async function withRotation(
   world: World,
   locks: HeldLocks,
   taken: PlanView,
-  { target, passphraseFile }: Place,
+  place: Place,
   going: readonly Verdict[],
 ): Promise<PlanView> {
   const steps = [...taken.steps];
-  for (const { id } of [...going].reverse()) {
-    const plan = await deleteLocked(world, locks, target, id, passphraseFile);
+  const notes: string[] = [];
+  for (const one of going.toReversed()) {
+    const { verdict, plan } = await removeDue(world, locks, place, one);
+    const { id, keep, why } = verdict;
     steps.push(...(plan?.steps ?? []));
+    notes.unshift(`Backup ${id} will ${keep ? "be kept this time" : "go"}: ${why.join(", ")}.`);
   }
-  const notes = going.map(({ id, why }) => `Backup ${id} will go: ${why.join(", ")}.`);
   return { ...taken, steps, notes: [...taken.notes, ...notes] };
 }
 

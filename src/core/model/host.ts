@@ -75,6 +75,11 @@ export interface ImageFile {
   readonly secret?: string;
 }
 
+/** One of which something is asked before libvirt has its passphrase, which then comes from the file that holds it. */
+export interface AskedFile extends ImageFile {
+  readonly passphraseFile?: string;
+}
+
 /** The file of a disk, as a definition names it. */
 export interface DiskFile {
   readonly path: string;

@@ -1,5 +1,5 @@
 /** What core asks of qemu-img and of the headers of image files. */
-import type { ChainFile, DataPlace, Extent, ImageFile, ImageInfo, KnownChain } from "../model/host.ts";
+import type { AskedFile, ChainFile, DataPlace, Extent, ImageFile, ImageInfo, KnownChain } from "../model/host.ts";
 
 /**
  * Disk images. What an encrypted one is opened with is libvirt's to say: with `secret`, libvirt is asked for it.
@@ -17,8 +17,11 @@ export interface ImagePort {
    * read; "integrity" where one stands on itself. `known`: what was read of this host already, and is not read again.
    */
   imageChain(path: string, format: string, known?: KnownChain): Promise<ChainFile[]>;
-  /** The extents that the file itself holds, not what it stands on. A running guest may have it open. */
-  ownExtents(image: ImageFile): Promise<Extent[]>;
+  /**
+   * The extents that the file itself holds, not what it stands on. A running guest may have it open. Throws
+   * WrongPassphrase.
+   */
+  ownExtents(image: AskedFile): Promise<Extent[]>;
   /** Reads the header of a file from outside, trusting nothing (LIBVIRT.md, trap 9). "host" where it is refused. */
   inspectUntrusted(path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo>;
   /**
@@ -38,7 +41,7 @@ export interface ImagePort {
   sameContent(a: ImageFile, b: ImageFile): Promise<boolean>;
   /**
    * Where in a qcow2 file itself the data lies that it holds, uncompressed: by what the guest sees, and by the file's
-   * own bytes.
+   * own bytes. Throws WrongPassphrase.
    */
-  dataPlaces(image: Omit<ImageFile, "format">): Promise<DataPlace[]>;
+  dataPlaces(image: Omit<AskedFile, "format">): Promise<DataPlace[]>;
 }

@@ -5,7 +5,7 @@ import type { RunOptions } from "../child.ts";
 import { createEmpty, removeFile } from "../files.ts";
 import { failure } from "../process-failure.ts";
 import { encryptedName, imageInfo, qemuImg, secretObject } from "../qemu-img.ts";
-import { readPassphrase, readSecret, withSecretFds } from "../secrets.ts";
+import { passphraseOf, withSecretFds } from "../secrets.ts";
 import { type ActionContext, holdingLocks } from "./context.ts";
 
 /** Runs `use` with what its children are to inherit: these secrets, in their order, and the locks. */
@@ -16,11 +16,7 @@ export async function withSecrets<T>(
 ): Promise<T> {
   if (secrets.length === 0) return use(holdingLocks(context));
   const values: Buffer[] = [];
-  for (const one of secrets) {
-    values.push(
-      "secret" in one ? await readSecret(context.virsh, one.secret) : await readPassphrase(one.passphraseFile),
-    );
-  }
+  for (const one of secrets) values.push(await passphraseOf(context.virsh, one));
   return withSecretFds(values, holdingLocks(context), use);
 }
 

@@ -13,8 +13,13 @@ import { night, withTarget } from "./world.ts";
 
 const KEY = "/key";
 
-/** FULL ← I1 ← I2, of which the first was being deleted when it was killed there; its entry is lost. */
-async function cutOff(at: Action["do"], when: "before" | "midway" | "after", passphraseFile: string | null = null) {
+/** FULL ← I1 ← I2, of which the first was being deleted when it was killed there; its entry is lost, if not kept. */
+async function cutOff(
+  at: Action["do"],
+  when: "before" | "midway" | "after",
+  passphraseFile: string | null = null,
+  kept?: "journal",
+) {
   const on = await withTarget();
   command(on).host.addFile(KEY, { format: "raw", text: "sesame\n" });
   for (const word of ["one", "two", "three"]) {
@@ -26,7 +31,7 @@ async function cutOff(at: Action["do"], when: "before" | "midway" | "after", pas
   dying.host.crashAtNext(at, when);
   await expect(deleteBackup(dying, [TARGET], first, passphraseFile)).rejects.toThrow(Crash);
   dying.store.crash();
-  on.disk.journal.clear();
+  if (kept === undefined) on.disk.journal.clear();
   return { on, first, others };
 }
 
@@ -89,4 +94,37 @@ test("of encrypted ones is told with the line that ends it, which needs the pass
   expect(await statuses(on)).toEqual(["available", "available"]);
   expect(on.machine.secrets.size).toBe(0);
   expect(await examine(command(on))).toEqual([]);
+});
+
+test("with another passphrase than theirs is ended with the right one, by this store and by none with a wrong one", async () => {
+  const { on, first } = await cutOff("commit", "before", KEY, "journal");
+  for (const id of on.machine.secrets.keys()) on.machine.secrets.set(id, { description: "", value: "mistyped" });
+  command(on).host.addFile("/wrong", { format: "raw", text: "mistyped\n" });
+  const stuck = command(on);
+  await expect(night(on, { passphraseFile: KEY })).rejects.toMatchObject({
+    code: "host",
+    hint: expect.stringContaining(`estrato backup delete ${first} --target ${TARGET} --passphrase-file FILE`),
+  });
+  await expect(deleteBackup(stuck, [TARGET], first, "/wrong")).rejects.toMatchObject({ code: "host" });
+  await expect(deleteBackup(command(on, { dryRun: true }), [TARGET], first, "/wrong")).rejects.toMatchObject({
+    code: "host",
+  });
+  expect(on.disk.journal.size).toBe(1);
+  expect(await deleteBackup(command(on), [TARGET], first, KEY)).toBeNull();
+  expect(await statuses(on)).toEqual(["available", "available"]);
+  expect((await verifyAll(command(on), TARGET)).map(({ status }) => status)).toEqual(["ok", "ok"]);
+  expect(on.machine.secrets.size).toBe(0);
+  expect(await examine(command(on))).toEqual([]);
+});
+
+test("without a journal is not begun with another passphrase than theirs: no entry is left that nobody could end", async () => {
+  const { on, first } = await cutOff("commit", "midway", KEY);
+  command(on).host.addFile("/wrong", { format: "raw", text: "mistyped\n" });
+  for (const dryRun of [true, false]) {
+    const refused = deleteBackup(command(on, { dryRun }), [TARGET], first, "/wrong");
+    await expect(refused).rejects.toMatchObject({ code: "host" });
+  }
+  expect(on.disk.journal.size).toBe(0);
+  await deleteBackup(command(on), [TARGET], first, KEY);
+  expect(await statuses(on)).toEqual(["available", "available"]);
 });
