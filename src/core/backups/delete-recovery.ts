@@ -10,8 +10,10 @@ import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { dropKey, giveKey, takeKey } from "./key.ts";
 import { type BackupDisk, type Manifest, manifestText, readManifest } from "./manifest.ts";
-import { unchangedSums } from "./merged-sums.ts";
+import { movedBy, unchangedSums } from "./merged-sums.ts";
+import { type DiskMerge, requireAsWritten } from "./merges.ts";
 import { diskFile, MANIFEST, NEXT_MANIFEST, sumsFile, VOID_NOTE } from "./parts.ts";
+import { BLOCK_BYTES, parseSums } from "./sums.ts";
 import { emptied, requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 import type { BackupTarget, Merging, StoredBackup } from "./targets/target.ts";
@@ -44,19 +46,25 @@ export const deleteBackupKind: Kind<DeleteData> = {
   recover: recoverDeleteBackup,
 };
 
+const COMPARE = "Compare what is merged with its checksums";
+
 /** From a backup to none. Each is repeatable; only forward. */
 export function deleteSteps(
   world: World,
+  locks: HeldLocks,
   data: DeleteData,
   passphraseFile: string | null,
-  above: Manifest | null, // of what stands on it
+  merges: readonly DiskMerge[],
   store: string | null, // the id of this one, for the note
 ): Step[] {
   const { id, child, secret } = data;
   const target = openTarget(world, data.target);
   const going = target.backup(id);
+  const merging = child === null || data.devices.length === 0 ? null : { ...data, child };
+  const compare = async (of: MergeData) => requireAsWritten(world, locks, target, of, merges);
   const steps: Step[] = [
     ...giveKey(world, secret, passphraseFile, id),
+    ...(merging === null ? [] : [{ id: "compare", title: COMPARE, run: () => compare(merging) }]),
     { id: "mark-void", title: "Mark it void", actions: going.writeText(VOID_NOTE, voidText(data, store)) },
     {
       id: "forget-bookmark",
@@ -64,16 +72,16 @@ export function deleteSteps(
       run: () => world.store.update((draft) => void delete draft.bookmarks[id]),
     },
   ];
-  if (child !== null && data.devices.length > 0) steps.push(...mergeSteps(world, target, { ...data, child }, above));
+  if (merging !== null) steps.push(...mergeSteps(world, target, merging, merges));
   return [...steps, { id: "remove", title: "Remove it", actions: going.remove() }, ...takeKey(secret)];
 }
 
 /** Where something stands on what goes. */
 type MergeData = DeleteData & { readonly child: string };
 
-function mergeSteps(world: World, target: BackupTarget, data: MergeData, above: Manifest | null): Step[] {
+function mergeSteps(world: World, target: BackupTarget, data: MergeData, merges: readonly DiskMerge[]): Step[] {
   const child = target.backup(data.child);
-  const disks = (above?.disks ?? []).filter(({ device }) => data.devices.includes(device));
+  const disks = merges.map(({ above }) => above);
   const prepared = [...disks.map(({ device }) => sumsFile(device, data.id)), NEXT_MANIFEST];
   return [
     { id: "merge", title: "Merge what stands on it", actions: mergeActions(requireMerging(target), data) },
@@ -81,7 +89,7 @@ function mergeSteps(world: World, target: BackupTarget, data: MergeData, above: 
       id: "prepare-manifest",
       title: "Prepare the manifest",
       shown: prepared.flatMap((file) => child.writeText(file, "")),
-      run: () => prepareManifest(world, target, data),
+      run: () => prepareManifest(world, target, data, merges),
     },
     ...finishSteps(requireMerging(target), data),
     {
@@ -125,11 +133,15 @@ function finishSteps(merging: Merging, { id, child, devices }: MergeData): Step[
   ];
 }
 
-/** The manifest of the one above, as it will be: its merged disks stand where the one that goes stood. */
+/**
+ * The manifest of the one above, as it will be: its merged disks stand where the one that goes stood. `merges`: as far as
+ * they are known; the files tell as well.
+ */
 async function prepareManifest(
   world: World,
   target: BackupTarget,
   { id, child, devices, secret }: MergeData,
+  merges: readonly DiskMerge[] = [],
 ): Promise<void> {
   const [going, above] = [target.backup(id), target.backup(child)];
   const [old, staying] = [await manifestOf(going), await manifestOf(above)];
@@ -140,7 +152,11 @@ async function prepareManifest(
       disks.push(disk);
       continue;
     }
-    const known = await unchangedSums(world, going, below, { backup: above, file: disk.file }, secret);
+    const moved =
+      merges.find((one) => one.above.device === disk.device)?.moved ??
+      (await movedBy(world, above.image(disk.file, secret), going.image(below.file, secret)));
+    const sums = parseSums((await going.readText(below.sums.file)) ?? "", going.nameOf(below.sums.file));
+    const known = sums.blockBytes === BLOCK_BYTES ? unchangedSums(sums, moved) : [];
     const from = { files: going, file: below.file };
     disks.push(await summedDisk(world, above, { ...disk, parent: below.parent }, id, { from, known }));
   }

@@ -76,10 +76,14 @@ export async function deleteLocked(
   const state = await world.store.read();
   const marker = await requireTarget(world, state, target);
   const key = merging ? passphraseFile : null;
-  await planMerges(world, opened, plan, key);
+  const above = all.find((one) => one.id === plan.child)?.manifest ?? null;
+  const { manifest } = backup;
+  const merges =
+    plan.devices.length === 0 || manifest === null || above === null
+      ? []
+      : await planMerges(world, opened, manifest, above, key);
   const data = { ...plan, marker, secret: await planKey(world, key) };
-  const above = all.find((one) => one.id === data.child)?.manifest ?? null;
-  const steps = deleteSteps(world, data, passphraseFile, above, state.storeId);
+  const steps = deleteSteps(world, locks, data, passphraseFile, merges, state.storeId);
   // In its journal stands the target alone: where that is unmounted before recovery, the instance is not held up.
   const own = { ...locks, names: [target] };
   return run<DeleteData, null>(world, own, {

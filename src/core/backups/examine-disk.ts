@@ -7,8 +7,8 @@ import type { BlockSums, ImageFile, ImageInfo } from "../model/host.ts";
 import type { World } from "../ports.ts";
 import { type BackupDisk, sha256 } from "./manifest.ts";
 import { blocksIn, type Share } from "./share.ts";
-import { parseSums } from "./sums.ts";
-import type { BackupFiles, BackupTarget } from "./targets/target.ts";
+import { parseSums, type Sums } from "./sums.ts";
+import type { BackupFiles, BackupTarget, StoredBackup } from "./targets/target.ts";
 
 /** What was found in some backups. */
 export interface Examined {
@@ -40,28 +40,39 @@ export async function examineDisk(
   share: Share | null,
 ): Promise<Examined> {
   const stored = target.backup(id);
-  const name = stored.nameOf(disk.file);
+  const isWanted = share === null ? null : ({ sums }: Sums) => blocksIn(share, id, disk.file, sums.length);
+  const { problems, readBytes } = await examineBytes(world, stored, disk, isWanted);
+  if (problems.length > 0) return { problems, readBytes };
+  // A target may come from elsewhere: no program opens a file of it that names another than the manifest does.
+  const backing = disk.parent === null ? null : target.backingName(disk.parent, disk.file);
+  const { sizeBytes } = disk;
+  return { problems: await diskProblems(world, stored.image(disk.file), { backing, sizeBytes, encrypted }), readBytes };
+}
+
+/** The same of its bytes alone. `wanted`: which blocks are read; null: all. */
+export async function examineBytes(
+  world: World,
+  stored: StoredBackup,
+  disk: BackupDisk,
+  wanted: ((sums: Sums) => readonly boolean[]) | null,
+): Promise<Examined> {
   const missing = (await fileProblem(stored, disk.file)) ?? (await fileProblem(stored, disk.sums.file));
   if (missing !== null) return { problems: [missing], readBytes: 0 };
   const text = await stored.readText(disk.sums.file);
   if (text === null || sha256(text) !== disk.sums.sha256) {
     return { problems: [changed(stored, disk.sums.file)], readBytes: 0 };
   }
-  const wanted = parseSums(text, stored.nameOf(disk.sums.file));
-  const isWanted = share === null ? null : blocksIn(share, id, disk.file, wanted.sums.length);
-  const found = await stored.blockSums(disk.file, wanted.blockBytes, {
-    ...(isWanted === null ? {} : { known: wanted.sums.map((sum, index) => (isWanted[index] ? null : sum)) }),
+  const written = parseSums(text, stored.nameOf(disk.sums.file));
+  const isWanted = wanted === null ? null : wanted(written);
+  const found = await stored.blockSums(disk.file, written.blockBytes, {
+    ...(isWanted === null ? {} : { known: written.sums.map((sum, index) => (isWanted[index] ? null : sum)) }),
     onProgress: (fraction) =>
-      world.report.progress(`Read ${disk.file} of ${id}`, fraction, { totalBytes: disk.fileBytes }),
+      world.report.progress(`Read ${disk.file} of ${stored.id}`, fraction, { totalBytes: disk.fileBytes }),
   });
-  const problems = differences(name, wanted, found);
-  if (problems.length === 0) {
-    // A target may come from elsewhere: no program opens a file of it that names another than the manifest does.
-    const backing = disk.parent === null ? null : target.backingName(disk.parent, disk.file);
-    const { sizeBytes } = disk;
-    problems.push(...(await diskProblems(world, stored.image(disk.file), { backing, sizeBytes, encrypted })));
-  }
-  return { problems, readBytes: readOf(found.sizeBytes, wanted.blockBytes, isWanted) };
+  return {
+    problems: differences(stored.nameOf(disk.file), written, found),
+    readBytes: readOf(found.sizeBytes, written.blockBytes, isWanted),
+  };
 }
 
 /** The last block may be shorter than the others. */
@@ -74,7 +85,7 @@ function readOf(sizeBytes: number, blockBytes: number, isWanted: readonly boolea
 /** The first blocks that differ: a disk that is wiped would fill the screen. */
 const SHOWN = 5;
 
-function differences(path: string, wanted: BlockSums & { blockBytes: number }, found: BlockSums): string[] {
+function differences(path: string, wanted: Sums, found: BlockSums): string[] {
   if (found.sizeBytes !== wanted.sizeBytes) {
     return [`${path}: it has ${found.sizeBytes} bytes instead of ${wanted.sizeBytes}`];
   }

@@ -1,29 +1,29 @@
 /**
  * Which blocks of a merged file are as they were: these need not be read again, so that a merge costs what it moves.
  */
-import type { DataPlace, Extent } from "../model/host.ts";
+import type { AskedFile, DataPlace, Extent } from "../model/host.ts";
 import type { World } from "../ports.ts";
-import type { BackupDisk } from "./manifest.ts";
-import { BLOCK_BYTES, parseSums } from "./sums.ts";
-import type { BackupFile, BackupFiles } from "./targets/target.ts";
+import type { Sums } from "./sums.ts";
+
+/** What decides which blocks a merge touches, before it and afterwards. Both lists are in the guest's order. */
+export interface Moved {
+  /** What the one above holds. */
+  readonly written: readonly Extent[];
+  /** Where the data lies that the one below holds. */
+  readonly places: readonly DataPlace[];
+}
+
+/** Throws WrongPassphrase. */
+export async function movedBy(world: World, above: AskedFile, below: AskedFile): Promise<Moved> {
+  return { written: await world.host.ownExtents(above), places: await world.host.dataPlaces(below) };
+}
 
 /**
- * The sums of the blocks that the merge cannot have touched: those that hold nothing but data which the one above did
- * not hold. What changed by itself there is still found, since its old sum stays.
+ * Of the one below: the sums of the blocks that the merge cannot touch, those that hold nothing but data which the one
+ * above does not hold. What changed by itself there is still found, since its old sum stays.
  */
-export async function unchangedSums(
-  world: World,
-  going: BackupFiles,
-  below: BackupDisk,
-  above: BackupFile,
-  secret: string | null,
-): Promise<(string | null)[]> {
-  const text = await going.readText(below.sums.file);
-  const { sums, blockBytes } = parseSums(text ?? "", going.nameOf(below.sums.file));
-  if (blockBytes !== BLOCK_BYTES) return [];
-  const written = await world.host.ownExtents(above.backup.image(above.file, secret));
-  const places = await world.host.dataPlaces(going.image(below.file, secret));
-  const untouched = untouchedBlocks(sums.length, BLOCK_BYTES, places, written);
+export function unchangedSums({ sums, blockBytes }: Sums, { written, places }: Moved): (string | null)[] {
+  const untouched = untouchedBlocks(sums.length, blockBytes, places, written);
   return sums.map((sum, index) => (untouched[index] ? sum : null));
 }
 

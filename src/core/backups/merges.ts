@@ -1,25 +1,69 @@
-/** What is known of merges before they are begun: from the void note on there is no way back. */
-import type { World } from "../ports.ts";
-import type { DeleteData } from "./delete-recovery.ts";
+/** What is known, and asked, of merges before they are begun: from the void note on there is no way back. */
+import type { HeldLocks, World } from "../ports.ts";
+import { rememberVerdict } from "./damage.ts";
+import { examineBytes } from "./examine-disk.ts";
 import { opening } from "./key.ts";
-import { diskFile } from "./parts.ts";
+import type { BackupDisk, Manifest } from "./manifest.ts";
+import { type Moved, movedBy, unchangedSums } from "./merged-sums.ts";
 import type { BackupTarget } from "./targets/target.ts";
+import { damaged } from "./unmergeable.ts";
+
+/** A disk that is merged into the one that it stands on. */
+export interface DiskMerge {
+  readonly below: BackupDisk;
+  readonly above: BackupDisk;
+  readonly moved: Moved;
+}
 
 /**
- * Throws Unmergeable where the passphrase (a file; null: nothing is encrypted) does not open a disk that is merged or one
- * that takes it in.
+ * The merges of what stands on a backup (`below`, `above`: their manifests) into it. `passphraseFile` null: they are not
+ * encrypted. Throws Unmergeable where it does not open them.
  */
 export async function planMerges(
   world: World,
   target: BackupTarget,
-  { id, child, devices }: Pick<DeleteData, "id" | "child" | "devices">,
+  below: Manifest,
+  above: Manifest,
   passphraseFile: string | null,
-): Promise<void> {
-  if (child === null || passphraseFile === null) return;
-  for (const device of devices) {
-    for (const one of [child, id]) {
-      const image = { ...target.backup(one).image(diskFile(device)), passphraseFile };
-      await opening(id, passphraseFile, world.host.ownExtents(image));
-    }
+): Promise<DiskMerge[]> {
+  const key = passphraseFile === null ? {} : { passphraseFile };
+  const image = (id: string, { file }: BackupDisk) => ({ ...target.backup(id).image(file), ...key });
+  const merges: DiskMerge[] = [];
+  for (const disk of above.disks.filter(({ parent }) => parent === below.id)) {
+    const into = below.disks.find(({ device }) => device === disk.device);
+    if (into === undefined) continue;
+    const asked = movedBy(world, image(above.id, disk), image(below.id, into));
+    merges.push({
+      below: into,
+      above: disk,
+      moved: await (passphraseFile === null ? asked : opening(below.id, passphraseFile, asked)),
+    });
   }
+  return merges;
+}
+
+/**
+ * Compares all that a merge will sum anew with the sums that were taken when it was written: what is merged, and the
+ * blocks of what takes it in that this will touch. Where that is something else, Unmergeable ("integrity") is thrown,
+ * and it is remembered as `verify` remembers it.
+ */
+export async function requireAsWritten(
+  world: World,
+  locks: HeldLocks,
+  target: BackupTarget,
+  { id, child }: { readonly id: string; readonly child: string },
+  merges: readonly DiskMerge[],
+): Promise<void> {
+  const problems: Record<string, string[]> = { [child]: [], [id]: [] };
+  for (const { below, above, moved } of merges) {
+    const touched = (sums: Parameters<typeof unchangedSums>[0]) =>
+      unchangedSums(sums, moved).map((unchanged) => unchanged === null);
+    problems[child]?.push(...(await examineBytes(world, target.backup(child), above, null)).problems);
+    problems[id]?.push(...(await examineBytes(world, target.backup(id), below, touched)).problems);
+  }
+  const [first] = Object.entries(problems).filter(([, found]) => found.length > 0);
+  for (const [one, found] of Object.entries(problems)) {
+    if (found.length > 0) await rememberVerdict(world, locks, target.name, one, found);
+  }
+  if (first !== undefined) throw damaged(id, child, first[0], first[1][0]);
 }

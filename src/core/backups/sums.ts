@@ -8,13 +8,18 @@ import type { BlockSums } from "../model/host.ts";
 export const BLOCK_BYTES = 4 * 1024 * 1024;
 const HEADER = /^estrato-sums 1 sha256 (\d{1,16}) (\d{1,16})$/;
 
+/** As the file of them has it: other versions may have taken larger blocks, or smaller ones. */
+export interface Sums extends BlockSums {
+  readonly blockBytes: number;
+}
+
 /** First line: the algorithm, bytes of a block, bytes of the file. */
 export function sumsText({ sizeBytes, sums }: BlockSums): string {
   return `estrato-sums 1 sha256 ${BLOCK_BYTES} ${sizeBytes}\n${sums.map((sum) => `${sum}\n`).join("")}`;
 }
 
 /** Throws "integrity" where it is no such text. */
-export function parseSums(text: string, where: string): BlockSums & { readonly blockBytes: number } {
+export function parseSums(text: string, where: string): Sums {
   const [header = "", ...lines] = text.split("\n");
   const found = HEADER.exec(header);
   const sums = lines.slice(0, -1);

@@ -14,11 +14,12 @@ export class Unmergeable extends EstratoError {
 
 /**
  * "integrity": `damaged` is the backup `id`, or `child`, which builds on it. What is merged is summed anew: its sums
- * would vouch for what is wrong in it.
+ * would vouch for what is wrong in it. `problem`: that, where it has just been found.
  */
-export function damaged(id: string, child: string, damaged: string): Unmergeable {
+export function damaged(id: string, child: string, damaged: string, problem?: string): Unmergeable {
   const isOwn = damaged === id;
   const what = isOwn ? `it is damaged, and ${child} builds on it` : `${child}, which builds on it, is damaged`;
   const why = isOwn ? "it is damaged" : `${child}, which is damaged, builds on it`;
-  return new Unmergeable("integrity", `backup ${id}: ${what}`, { why, hint: `Delete ${child} first.` });
+  const found = problem === undefined ? "" : `: ${problem}`;
+  return new Unmergeable("integrity", `backup ${id}: ${what}${found}`, { why, hint: `Delete ${child} first.` });
 }

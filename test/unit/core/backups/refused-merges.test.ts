@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { deleteBackup } from "../../../../src/core/backups/delete.ts";
 import { listBackups } from "../../../../src/core/backups/list.ts";
+import { verifyAll } from "../../../../src/core/backups/verify.ts";
 import { type Bed, backupsOf, command, everything, TARGET, write } from "../world.ts";
 import { backup, night, withTarget } from "./world.ts";
 
@@ -51,4 +52,54 @@ test("rotation keeps what the passphrase of today does not open, and a note says
   expect(await statuses(on)).toEqual(["available", "available", "available"]);
   await deleteBackup(command(on), [TARGET], full, KEY);
   expect(backupsOf(on)[0]).toBe(above);
+});
+
+const disk = (id: string) => `${TARGET}/${id}/vda.qcow2`;
+
+/** All but what is remembered of it. */
+function rest(on: Bed): string {
+  const { machine } = on;
+  const files = new Map([...machine.files].filter(([path]) => !path.endsWith("/damaged.json")));
+  return everything({ ...on, machine: { ...machine, files } });
+}
+
+test.each(["full", "above"] as const)(
+  "damage that nobody has found yet gets no new checksums: in %s",
+  async (where) => {
+    const two = await withTwo();
+    const { on, full, above } = two;
+    const spoilt = two[where];
+    on.machine.files.get(disk(spoilt))?.clusters.set(2, "rot");
+    const before = rest(on);
+    await expect(deleteBackup(command(on), [TARGET], full, null)).rejects.toMatchObject({
+      code: "integrity",
+      message: expect.stringContaining(`${disk(spoilt)}: changed between byte 0 and`),
+      hint: `Delete ${above} first.`,
+    });
+    expect(rest(on)).toBe(before);
+    expect(on.machine.files.has(`${TARGET}/${spoilt}/damaged.json`)).toBe(true);
+    expect(await statuses(on)).toEqual(where === "full" ? ["damaged", "damaged"] : ["available", "damaged"]);
+    expect((await verifyAll(command(on), TARGET)).some(({ status }) => status === "damaged")).toBe(true);
+    await expect(deleteBackup(command(on, { dryRun: true }), [TARGET], full, null)).rejects.toMatchObject({
+      code: "integrity",
+    });
+  },
+);
+
+test("rotation keeps what would be merged with damage, and what that builds on; the night does not fail", async () => {
+  const { on, full, above } = await withTwo();
+  write(on, 2, "three");
+  await night(on);
+  on.machine.files.get(disk(above))?.clusters.set(1, "rot");
+  write(on, 2, "four");
+  const world = command(on);
+  expect(await backup(world, {}, 1)).toMatchObject({ removed: [] });
+  expect(world.notes).toEqual(
+    expect.arrayContaining([
+      `backup ${full}: kept this time, ${above}, which is damaged, builds on it`,
+      `backup ${above}: kept this time, it is damaged`,
+    ]),
+  );
+  expect(await statuses(on)).toEqual(["available", "damaged", "damaged", "damaged"]);
+  expect(on.disk.journal.size).toBe(0);
 });
