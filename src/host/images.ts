@@ -13,7 +13,7 @@ export function imageHost(processes: Processes, virsh: Virsh, env: NodeJS.Proces
     ): Promise<ImageInfo | null> => imageInfo(processes, path, how),
     imageChain: async (path: string, format: string, known?: KnownChain): Promise<ChainFile[]> =>
       (await import("./image-chain.ts")).imageChain(path, format, known),
-    ownExtents: (image: AskedFile): Promise<Extent[]> => ownExtents(processes, virsh, image),
+    ownExtents: (image: AskedFile, only?: "data"): Promise<Extent[]> => ownExtents(processes, virsh, image, only),
     inspectUntrusted: async (path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo> =>
       (await import("./untrusted.ts")).inspectUntrusted(path, format, null, false, true),
     readSharedLayer: async (path: string, backing: string | null, encrypted = false): Promise<ImageInfo> =>

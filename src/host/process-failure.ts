@@ -67,7 +67,7 @@ export function interrupted({ program }: Command): EstratoError {
 
 /**
  * "failed", with the child's last meaningful words; "conflict" where an image is in use, "host" where libvirt does not
- * answer or holds a wrong passphrase, or where QEMU's user cannot reach a file.
+ * answer or holds a wrong passphrase, where QEMU's user cannot reach a file, or where no space is left.
  */
 export function failure(command: Command, result: { exit: number | null; stderr: string }): EstratoError {
   const words = lastWords(result.stderr);
@@ -87,6 +87,9 @@ export function failure(command: Command, result: { exit: number | null; stderr:
     return new EstratoError("host", message, {
       hint: `QEMU's user may not pass through a folder above that file. Open it: ${line}.`,
     });
+  }
+  if (/No space left on device/.test(result.stderr)) {
+    return new EstratoError("host", message, { hint: "Free some space there and run the command again." });
   }
   if (/Invalid password, cannot unlock any keyslot/.test(result.stderr)) {
     const wrong = `${commandLabel(command)}: the secret that libvirt holds does not open an encrypted file: it is another passphrase`;

@@ -8,18 +8,21 @@ import { type Qcow2File, readQcow2 } from "./qcow2-file.ts";
 
 const SUBCLUSTERS = 32;
 
-/** In rising order, each as long as can be. Null where only QEMU can tell: nothing is concluded from half a table. */
-export async function qcow2Extents(path: string): Promise<Extent[] | null> {
-  return readQcow2(path, heldBy);
+/**
+ * In rising order, each as long as can be. Null where only QEMU can tell: nothing is concluded from half a table.
+ * `only`: without what reads as zeros.
+ */
+export async function qcow2Extents(path: string, only?: "data"): Promise<Extent[] | null> {
+  return readQcow2(path, (found) => heldBy(found, only === "data"));
 }
 
-async function heldBy(found: Qcow2File): Promise<Extent[] | null> {
+async function heldBy(found: Qcow2File, isData: boolean): Promise<Extent[] | null> {
   const { isExtended, clusterBytes } = found.tables;
   const extents = joined(Number(found.header.virtualSizeBytes));
   const whole = await eachEntry(found, (l2, at, start) => {
     const compressed = isCompressed(l2, at);
-    if (isExtended && !compressed) addSubclusters(extents, l2, at, start, clusterBytes / SUBCLUSTERS);
-    else if (compressed || offsetAt(l2, at) !== 0 || readsAsZeros(l2, at)) extents.add(start, clusterBytes);
+    if (isExtended && !compressed) addSubclusters(extents, l2, at, start, clusterBytes / SUBCLUSTERS, isData);
+    else if (compressed || (readsAsZeros(l2, at) ? !isData : offsetAt(l2, at) !== 0)) extents.add(start, clusterBytes);
   });
   return whole ? extents.all : null;
 }
@@ -30,8 +33,8 @@ function readsAsZeros(l2: Buffer, at: number): boolean {
 }
 
 /** The second half of an extended entry: a bit for each part that reads as zeros, and one for each that has data. */
-function addSubclusters(extents: Joined, l2: Buffer, at: number, start: number, bytes: number): void {
-  const held = l2.readUInt32BE(at + 8) | l2.readUInt32BE(at + 12);
+function addSubclusters(extents: Joined, l2: Buffer, at: number, start: number, bytes: number, isData: boolean): void {
+  const held = l2.readUInt32BE(at + 12) | (isData ? 0 : l2.readUInt32BE(at + 8));
   if (held === 0) return;
   for (let part = 0; part < SUBCLUSTERS; part += 1) {
     if ((held & (1 << part)) !== 0) extents.add(start + part * bytes, bytes);

@@ -84,9 +84,12 @@ export function parsePlace(text: string): DataPlace | null {
 /**
  * Collects the extents that a file itself holds, merging neighbours. Feed it the lines of a map made without the
  * backing chain. For qcow2 an extent counts where it is `present` (data, or zeros that mask what lies below); a raw
- * file stands on nothing, so only its data counts.
+ * file stands on nothing, so only its data counts. `only`: only data, of whatever format.
  */
-export function createExtentReader(format: string): { line(text: string): void; readonly extents: Extent[] } {
+export function createExtentReader(
+  format: string,
+  only?: "data",
+): { line(text: string): void; readonly extents: Extent[] } {
   const extents: Extent[] = [];
   return {
     extents,
@@ -94,7 +97,7 @@ export function createExtentReader(format: string): { line(text: string): void; 
       const found = parseMapLine(text);
       if (found === null) return;
       const { start, length, present, zero, data, depth } = found;
-      const own = depth === 0 && (format === "raw" ? data : data || (zero && present));
+      const own = depth === 0 && (format === "raw" || only === "data" ? data : data || (zero && present));
       if (!own || length === 0) return;
       const last = extents.at(-1);
       if (last && last.start + last.length === start) {

@@ -116,12 +116,17 @@ export async function imageInfo(
  * The extents that a file itself holds. It is opened without what it stands on, so a chain with a gap answers too. A
  * running guest may have it open.
  */
-export async function ownExtents(processes: Processes, virsh: Virsh, image: AskedFile): Promise<Extent[]> {
+export async function ownExtents(
+  processes: Processes,
+  virsh: Virsh,
+  image: AskedFile,
+  only?: "data",
+): Promise<Extent[]> {
   const { path, format } = image;
   await isImageThere(path);
-  const told = format === "qcow2" && !isKeyed(image) ? await qcow2Extents(path) : null;
+  const told = format === "qcow2" && !isKeyed(image) ? await qcow2Extents(path, only) : null;
   if (told !== null) return told;
-  const reader = createExtentReader(format);
+  const reader = createExtentReader(format, only);
   const plain = format === "raw" ? ["-f", "raw", absolutePath(path)] : [aloneName(path, format)];
   const name = isKeyed(image) ? [encryptedName(path, null)] : plain;
   return withSecret(virsh, image, async (object, how) => {

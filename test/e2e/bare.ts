@@ -15,6 +15,8 @@ export interface Bare {
   readonly name: string;
   /** Fills the word with this byte: as the guest, by its QEMU, or into its file while it is off. */
   write(byte: number): Promise<void>;
+  /** The file that it writes to. */
+  head(): Promise<string>;
   /** What it reads there now, through the file that libvirt names; throws where the word is torn. */
   read(): Promise<number>;
 }
@@ -26,6 +28,7 @@ export async function makeBare(rig: Rig, name: string): Promise<Bare> {
   const head = async () => /\s(\/\S+)/.exec(await virsh("domblklist", name))?.[1] ?? "";
   return {
     name,
+    head,
     async write(byte) {
       const line = `write -P ${byte} ${AT_MIB}M ${WORD_BYTES}`;
       if ((await virsh("domstate", name)) !== "running") {

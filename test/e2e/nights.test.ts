@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { type Bare, makeBare } from "./bare.ts";
 import { sure } from "./processes.ts";
 import { makeRig, type Rig } from "./rig.ts";
 
@@ -69,6 +70,91 @@ describe("thirty nights of incremental backups, seven kept", () => {
       await rig.ok("volume", "delete", id, "-y");
     }
     expect(await rig.json("doctor")).toEqual([]);
+  });
+});
+
+describe("merges that are refused while nothing has changed", () => {
+  let rig: Rig;
+  let bare: Bare;
+  beforeAll(async () => {
+    rig = await makeRig();
+    bare = await makeBare(rig, "bare1");
+    await rig.ok("instance", "stop", "bare1", "--force");
+  });
+  const word = 65_536;
+  const at = (target: string, ...args: string[]) => [...args, "--target", target];
+  /** A full one and one on it, each with words of its own; their ids. */
+  const twoIn = async (target: string): Promise<[string, string]> => {
+    const ids: string[] = [];
+    for (const byte of [1, 2]) {
+      await bare.write(byte);
+      const wanted = at(target, "backup", "bare1", "--incremental", "--rotation", "9", "--type", "nightly");
+      ids.push((await rig.json<{ id: string }>(...wanted)).id);
+    }
+    return ids as [string, string];
+  };
+  const text = async (path: string) => (await sure("sha256sum", path)).split(" ")[0];
+  /** Changes a byte of the first word that is all `byte`. */
+  const spoil = async (path: string, byte: number) => {
+    const content = readFileSync(path);
+    const place = content.indexOf(Buffer.alloc(word, byte));
+    expect(place).toBeGreaterThan(0);
+    content[place + 100] = 99;
+    await sure("chmod", "600", path);
+    writeFileSync(path, content);
+  };
+
+  it.each([
+    ["in what takes it in", 0, 1],
+    ["in what is merged", 1, 2],
+  ])("for damage that nobody had found, %s", async (_, index, byte) => {
+    const target = join(rig.folder, `spoilt${index}`);
+    mkdirSync(target);
+    const ids = await twoIn(target);
+    const [full, above] = ids;
+    const files = ids.map((id) => join(target, id, "vda.qcow2"));
+    await spoil(files[index] as string, byte);
+    const before = await Promise.all(files.map(text));
+    const refused = await rig.estrato(...at(target, "backup", "delete", full, "-y"));
+    expect(refused.code).toBe(9);
+    expect(refused.stderr).toContain(`${files[index]}: changed between byte`);
+    expect(await Promise.all(files.map(text))).toEqual(before);
+    const night = at(target, "backup", "bare1", "--incremental", "--rotation", "2", "--type", "nightly");
+    const kept = await rig.estrato(...night);
+    expect(kept.code).toBe(0);
+    const ran = await rig.estrato(...at(target, "backup", "verify", above));
+    expect(ran.code).toBe(9);
+    const list = await rig.json<{ id: string }[]>(...at(target, "backup", "list"));
+    expect(list.map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
+  });
+
+  it("for a target without room, in which other things can still be removed", async () => {
+    const target = join(rig.folder, "small");
+    mkdirSync(target);
+    await sure("mount", "-t", "tmpfs", "-o", "size=90m", "tmpfs", target);
+    const alone = await rig.json<{ id: string }>(
+      ...at(target, "backup", "bare1", "--rotation", "9", "--type", "other"),
+    );
+    const [full, above] = await twoIn(target);
+    await sure("qemu-io", "-c", "write -P 7 6M 1M", await bare.head());
+    const made = await rig.json<{ id: string }>(
+      ...at(target, "backup", "bare1", "--incremental", "--rotation", "9", "--type", "nightly"),
+    );
+    await sure("fallocate", "-l", "60m", join(target, "ballast"));
+    for (const dry of [["--dry-run"], []]) {
+      expect(await rig.estrato(...at(target, "backup", "delete", above, "-y", ...dry))).toMatchObject({ code: 6 });
+    }
+    expect(readdirSync(target)).toHaveLength(6);
+    await rig.ok(...at(target, "backup", "delete", alone.id, "-y"));
+    // Its word is written over what is there.
+    await rig.ok(...at(target, "backup", "delete", full, "-y"));
+    expect((await rig.json<{ id: string }[]>(...at(target, "backup", "list"))).map(({ id }) => id)).toEqual([
+      above,
+      made.id,
+    ]);
+    await rig.ok(...at(target, "backup", "verify", "--all"));
+    expect(await rig.json("doctor")).toEqual([]);
+    await sure("umount", target);
   });
 });
 

@@ -178,11 +178,11 @@ export function infoOf(machine: FakeMachine, path: string): ImageInfo {
   };
 }
 
-export function extentsOf(machine: FakeMachine, path: string): Extent[] {
+export function extentsOf(machine: FakeMachine, path: string, only?: "data"): Extent[] {
   const file = fileAt(machine, path);
   const extents: Extent[] = [];
   for (const [cluster, value] of [...file.clusters].sort(([a], [b]) => a - b)) {
-    if (file.format === "raw" && value === null) continue;
+    if ((file.format === "raw" || only === "data") && value === null) continue;
     const start = cluster * CLUSTER_BYTES;
     const last = extents.at(-1);
     if (last && last.start + last.length === start) {

@@ -303,10 +303,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       return chainFiles(machine, path, format);
     },
-    async ownExtents(image) {
+    async ownExtents(image, only) {
       alive();
       requireAsked(machine, image);
-      return extentsOf(machine, image.path);
+      return extentsOf(machine, image.path, only);
     },
     async inspectUntrusted(path, format) {
       alive();

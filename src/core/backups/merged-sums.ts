@@ -38,6 +38,28 @@ export function untouchedBlocks(
   written: readonly Extent[],
 ): boolean[] {
   const stable = new Array<number>(count).fill(0);
+  for (const { fileOffset, length } of unwritten(places, written)) addTo(stable, blockBytes, fileOffset, length);
+  return stable.map((bytes) => bytes === blockBytes);
+}
+
+/**
+ * By how much a file grows at most, besides its tables, where this is written to it: data goes where data lies already,
+ * and else behind it.
+ */
+export function grownBytes(written: readonly Extent[], places: readonly DataPlace[]): number {
+  const bytes = (all: Iterable<{ readonly length: number }>) => {
+    let sum = 0;
+    for (const { length } of all) sum += length;
+    return sum;
+  };
+  return bytes(written) - (bytes(places) - bytes(unwritten(places, written)));
+}
+
+/** The parts of the data at `places` that `written` does not name. */
+function* unwritten(
+  places: readonly DataPlace[],
+  written: readonly Extent[],
+): Generator<{ readonly fileOffset: number; readonly length: number }> {
   let next = 0;
   for (const { start, length, fileOffset } of places) {
     const end = start + length;
@@ -45,11 +67,10 @@ export function untouchedBlocks(
       while (endOf(written[next]) <= at) next += 1;
       const cut = written[next];
       const free = cut === undefined ? end : Math.max(at, Math.min(end, cut.start));
-      addTo(stable, blockBytes, fileOffset + (at - start), free - at);
+      yield { fileOffset: fileOffset + (at - start), length: free - at };
       at = cut === undefined ? end : Math.max(free, Math.min(end, endOf(cut)));
     }
   }
-  return stable.map((bytes) => bytes === blockBytes);
 }
 
 /** Of none: beyond all. */

@@ -4,7 +4,7 @@ import { rememberVerdict } from "./damage.ts";
 import { examineBytes } from "./examine-disk.ts";
 import { opening } from "./key.ts";
 import type { BackupDisk, Manifest } from "./manifest.ts";
-import { type Moved, movedBy, unchangedSums } from "./merged-sums.ts";
+import { grownBytes, type Moved, movedBy, unchangedSums } from "./merged-sums.ts";
 import type { BackupTarget } from "./targets/target.ts";
 import { damaged } from "./unmergeable.ts";
 
@@ -17,7 +17,7 @@ export interface DiskMerge {
 
 /**
  * The merges of what stands on a backup (`below`, `above`: their manifests) into it. `passphraseFile` null: they are not
- * encrypted. Throws Unmergeable where it does not open them.
+ * encrypted. Throws Unmergeable where it does not open them, "host" where the target has no room for what they add.
  */
 export async function planMerges(
   world: World,
@@ -29,16 +29,17 @@ export async function planMerges(
   const key = passphraseFile === null ? {} : { passphraseFile };
   const image = (id: string, { file }: BackupDisk) => ({ ...target.backup(id).image(file), ...key });
   const merges: DiskMerge[] = [];
+  let bytes = 0;
   for (const disk of above.disks.filter(({ parent }) => parent === below.id)) {
     const into = below.disks.find(({ device }) => device === disk.device);
     if (into === undefined) continue;
     const asked = movedBy(world, image(above.id, disk), image(below.id, into));
-    merges.push({
-      below: into,
-      above: disk,
-      moved: await (passphraseFile === null ? asked : opening(below.id, passphraseFile, asked)),
-    });
+    const moved = await (passphraseFile === null ? asked : opening(below.id, passphraseFile, asked));
+    merges.push({ below: into, above: disk, moved });
+    bytes += grownBytes(await world.host.ownExtents(image(above.id, disk), "data"), moved.places);
   }
+  // One that only writes over what is there may be what makes room in a full target.
+  if (bytes > 0) await target.requireSpace(bytes, `backup ${below.id}: merging what builds on it`);
   return merges;
 }
 

@@ -18,10 +18,10 @@ export interface ImagePort {
    */
   imageChain(path: string, format: string, known?: KnownChain): Promise<ChainFile[]>;
   /**
-   * The extents that the file itself holds, not what it stands on. A running guest may have it open. Throws
-   * WrongPassphrase.
+   * The extents that the file itself holds, not what it stands on. A running guest may have it open. `only`: without
+   * those that read as zeros, which take no room. Throws WrongPassphrase.
    */
-  ownExtents(image: AskedFile): Promise<Extent[]>;
+  ownExtents(image: AskedFile, only?: "data"): Promise<Extent[]>;
   /** Reads the header of a file from outside, trusting nothing (LIBVIRT.md, trap 9). "host" where it is refused. */
   inspectUntrusted(path: string, format: "qcow2" | "raw" | null): Promise<ImageInfo>;
   /**

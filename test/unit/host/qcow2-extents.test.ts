@@ -26,12 +26,12 @@ function io(path: string, ...commands: readonly string[]): void {
   expect(spawnSync("qemu-io", ["-f", "qcow2", "-d", "unmap", ...words, path]).error).toBeUndefined();
 }
 
-function saidByQemu(path: string) {
+function saidByQemu(path: string, only?: "data") {
   const alone = { driver: "qcow2", file: { driver: "file", filename: path }, backing: null };
   const said = execFileSync("qemu-img", ["map", "--output=json", `json:${JSON.stringify(alone)}`], {
     encoding: "utf8",
   });
-  const reader = createExtentReader("qcow2");
+  const reader = createExtentReader("qcow2", only);
   for (const line of said.split("\n")) reader.line(line);
   return reader.extents;
 }
@@ -88,6 +88,7 @@ describe("what a qcow2 file holds", () => {
           const known = options === "compat=0.10" ? commands.filter((one) => !one.includes("-z")) : commands;
           if (known.length > 0) io(path, ...known);
           expect(await qcow2Extents(path), known.join("; ")).toEqual(saidByQemu(path));
+          expect(await qcow2Extents(path, "data"), known.join("; ")).toEqual(saidByQemu(path, "data"));
           // What QEMU has not closed well it calls dirty, and is asked.
           expect(await qcow2Info(path), known.join("; ")).toEqual(parseInfo(infoByQemu(path), path));
         },

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { WrongPassphrase } from "../../../src/errors.ts";
 import { commandLabel, failure, lastWords, missingProgram } from "../../../src/host/process-failure.ts";
 import { batchText, parseBatch, quoteArgument } from "../../../src/host/virsh.ts";
 
@@ -66,6 +67,17 @@ describe("a child that failed", () => {
     expect(told).toMatchObject({ code: "host", hint: expect.stringContaining("setfacl -m u:64055:x FOLDER") });
     const gone = stderr.replace("Permission denied", "No such file or directory");
     expect(failure({ program: "virsh", args: ["start"] }, { exit: 1, stderr: gone }).code).toBe("failed");
+  });
+
+  test("is the host's fault where no space is left, or a passphrase is another one", () => {
+    const command = { program: "qemu-img", args: ["commit"] };
+    const full = "qemu-img: error while committing: No space left on device\n";
+    expect(failure(command, { exit: 1, stderr: full })).toMatchObject({
+      code: "host",
+      hint: "Free some space there and run the command again.",
+    });
+    const wrong = "qemu-img: Could not open '/a': Invalid password, cannot unlock any keyslot\n";
+    expect(failure(command, { exit: 1, stderr: wrong })).toBeInstanceOf(WrongPassphrase);
   });
 
   test("is the host's fault where libvirt does not answer, or the program is not installed", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { untouchedBlocks } from "../../../../src/core/backups/merged-sums.ts";
+import { grownBytes, untouchedBlocks } from "../../../../src/core/backups/merged-sums.ts";
 
 const BLOCK = 8;
 const BLOCKS = 6;
@@ -32,6 +32,19 @@ test("a block counts as untouched where each of its bytes is data that was not w
         Array.from({ length: BLOCK }, (_unused, byte) => block * BLOCK + byte).every((byte) => stable.has(byte)),
       );
       expect(untouchedBlocks(BLOCKS, BLOCK, places, written)).toEqual(wanted);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("a file grows by what is written where no data lies", () => {
+  fc.assert(
+    fc.property(extents, extents, (data, written) => {
+      const holds = (all: typeof data, byte: number) =>
+        all.some(({ start, length }) => byte >= start && byte < start + length);
+      const places = data.map((extent) => ({ ...extent, fileOffset: extent.start }));
+      const added = Array.from({ length: 64 }, (_, byte) => holds(written, byte) && !holds(data, byte));
+      expect(grownBytes(written, places)).toBe(added.filter((one) => one).length);
     }),
     { numRuns: 2_000 },
   );

@@ -103,3 +103,22 @@ test("rotation keeps what would be merged with damage, and what that builds on; 
   expect(await statuses(on)).toEqual(["available", "damaged", "damaged", "damaged"]);
   expect(on.disk.journal.size).toBe(0);
 });
+
+test("a merge for which the target has no room changes nothing, and one that adds nothing needs none", async () => {
+  const { on, full } = await withTwo();
+  const { freeBytes } = on.machine;
+  on.machine.freeBytes = 65536;
+  const before = everything(on);
+  for (const dryRun of [true, false]) {
+    await expect(deleteBackup(command(on, { dryRun }), [TARGET], full, null)).rejects.toMatchObject({ code: "host" });
+    expect(everything(on)).toBe(before);
+  }
+  on.machine.freeBytes = freeBytes;
+  await deleteBackup(command(on), [TARGET], full, null);
+  for (const cluster of on.machine.files.get(disk(backupsOf(on)[0] ?? ""))?.clusters.keys() ?? [])
+    write(on, cluster, null);
+  await night(on);
+  on.machine.freeBytes = 65536;
+  await deleteBackup(command(on), [TARGET], backupsOf(on)[0] ?? "", null);
+  expect(await statuses(on)).toEqual(["available"]);
+});
