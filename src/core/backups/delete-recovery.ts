@@ -134,8 +134,8 @@ function finishSteps(merging: Merging, { id, child, devices }: MergeData): Step[
 }
 
 /**
- * The manifest of the one above, as it will be: its merged disks stand where the one that goes stood. `merges`: as far as
- * they are known; the files tell as well.
+ * The manifest of the one above, as it will be: its merged disks stand where the one that goes stood. `merges`: as far
+ * as they are known; the files tell as well.
  */
 async function prepareManifest(
   world: World,

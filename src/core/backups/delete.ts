@@ -55,7 +55,10 @@ export async function deleteBackup(
   });
 }
 
-/** The same without a question, under the target's lock. Throws Unmergeable where what builds on it cannot be merged. */
+/**
+ * The same without a question, under the target's lock. Throws Unmergeable where what builds on it cannot be merged;
+ * nothing has changed then.
+ */
 export async function deleteLocked(
   world: World,
   locks: HeldLocks,

@@ -21,8 +21,8 @@ export async function planKey(world: World, passphraseFile: string | null): Prom
 }
 
 /**
- * Waits for what was asked, with a passphrase from a file, of disks that are to be merged now that the backup `id` goes.
- * Throws Unmergeable ("host") where it does not open one: a merge that was begun with it could not be ended.
+ * Waits for what was asked, with a passphrase from a file, of disks that are to be merged now that the backup `id`
+ * goes. Throws Unmergeable ("host") where it does not open one: a merge that was begun with it could not be ended.
  */
 export async function opening<T>(id: string, passphraseFile: string, asked: Promise<T>): Promise<T> {
   try {

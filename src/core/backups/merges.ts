@@ -16,8 +16,8 @@ export interface DiskMerge {
 }
 
 /**
- * The merges of what stands on a backup (`below`, `above`: their manifests) into it. `passphraseFile` null: they are not
- * encrypted. Throws Unmergeable where it does not open them, "host" where the target has no room for what they add.
+ * The merges of what stands on a backup (`below`, `above`: their manifests) into it. `passphraseFile` null: they are
+ * not encrypted. Throws Unmergeable where it does not open them, "host" where the target has no room for what they add.
  */
 export async function planMerges(
   world: World,

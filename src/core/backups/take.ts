@@ -87,9 +87,9 @@ export interface Place {
 
 /**
  * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from,
- * or that what builds on it cannot be merged with (it is damaged, it has another passphrase), is kept this time, which a
- * note says: the night must not fail for it. Returns the verdicts, the newest first; in a dry run, in which nothing goes, with the plans of those that would. `known`: what
- * lies in the target, where that was read under this lock.
+ * or that what builds on it cannot be merged with (it is damaged, it has another passphrase), is kept this time, which
+ * a note says: the night must not fail for it. Returns the verdicts, the newest first; in a dry run, in which nothing
+ * goes, with the plans of those that would. `known`: what lies in the target, where that was read under this lock.
  */
 export async function removeUnkept(
   world: World,
