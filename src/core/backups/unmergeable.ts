@@ -13,11 +13,11 @@ export class Unmergeable extends EstratoError {
 }
 
 /**
- * "integrity": `damaged` is the backup `id`, or `child`, which builds on it. What is merged is summed anew: its sums
+ * "integrity": `which` is the backup `id`, or `child`, which builds on it. What is merged is summed anew: its sums
  * would vouch for what is wrong in it. `problem`: that, where it has just been found.
  */
-export function damaged(id: string, child: string, damaged: string, problem?: string): Unmergeable {
-  const isOwn = damaged === id;
+export function damaged(id: string, child: string, which: string, problem?: string): Unmergeable {
+  const isOwn = which === id;
   const what = isOwn ? `it is damaged, and ${child} builds on it` : `${child}, which builds on it, is damaged`;
   const why = isOwn ? "it is damaged" : `${child}, which is damaged, builds on it`;
   const found = problem === undefined ? "" : `: ${problem}`;
