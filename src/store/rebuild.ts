@@ -54,6 +54,7 @@ function composed(base: RawState, { header, things }: Kept, after: number): Stat
   const raw: RawState = { version, ...base, ...rest };
   raw.version = version;
   raw.storeId ??= null;
+  raw.binding ??= null;
   for (const table of TABLES) {
     const rows = newer.filter((thing) => thing.table === table).map(({ key, row }) => [key, row]);
     raw[table] = { ...(base[table] as object | undefined), ...Object.fromEntries(rows) };

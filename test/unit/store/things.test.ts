@@ -73,6 +73,15 @@ describe("the records of things", () => {
     expect(await store.read()).toMatchObject({ storeId: "store-1", later: { a: 1 } });
   });
 
+  it("bring back what they hold where their header is gone, too, and that something may be missing is said", async () => {
+    await add("a");
+    const before = await store.read();
+    lose("state.json", "state", join("things", "store.json"));
+    expect((await store.restoreLastGood()).from).toContain("what is kept of each thing");
+    expect(await store.read()).toEqual({ ...before, writes: expect.any(Number) });
+    expect(await store.doubt()).not.toBeNull();
+  });
+
   it("come to a store of before there were any with its next write", async () => {
     await add("a");
     lose("things");
