@@ -10,18 +10,19 @@ export interface RowChanges {
   readonly gone: readonly string[];
 }
 
-const known = new WeakMap<object, { readonly before: object; readonly changes: RowChanges }>();
+/** Nothing in it keeps a table: each would keep the one that it was made of, and that the one before. */
+const known = new WeakMap<object, { readonly before: WeakRef<object>; readonly changes: RowChanges }>();
 
 /** For who has just made `after` of `before` (as tableIn gives them), and will not change it any more. */
 export function knowRowChanges(before: object, after: object, changes: RowChanges): void {
-  known.set(after, { before, changes });
+  known.set(after, { before: new WeakRef(before), changes });
 }
 
 export function rowChanges(before: State, after: State, table: Table): RowChanges {
   const [old, now] = [tableIn(before, table), tableIn(after, table)];
   if (old === now) return { set: [], gone: [] };
   const made = known.get(now);
-  if (made?.before === old) return made.changes;
+  if (made?.before.deref() === old) return made.changes;
   const others: Rows = before[table];
   const rows: Rows = after[table];
   const differs = (key: string) =>

@@ -2,6 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { deepCopy } from "../../../src/core/model/deep-copy.ts";
@@ -10,7 +12,7 @@ import type { State } from "../../../src/core/model/state.ts";
 import { emptyState } from "../../../src/store/empty-state.ts";
 import { openStore, type Store } from "../../../src/store/index.ts";
 import { changeOf } from "../../../src/store/state-change.ts";
-import { stateBytes, stateText, trustedState } from "../../../src/store/state-lines.ts";
+import { stateBytes, stateText, tableIn, trustedState } from "../../../src/store/state-lines.ts";
 import { frozen, parseState, validState } from "../../../src/store/state-text.ts";
 import { changed } from "../../../src/store/things.ts";
 
@@ -118,6 +120,35 @@ describe("a change", () => {
     expect(() => changeOf(withKeypairs([]), "state.json", change)).toThrow(
       `state.json: a change that would damage it was refused: ${where}`,
     );
+  });
+});
+
+describe("the state after many changes", () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+
+  /** The last of a row of states, and what the tables of those before it were known by. */
+  function changedOften(first: State): { last: State; tables: WeakRef<object>[] } {
+    const tables: WeakRef<object>[] = [];
+    let last = first;
+    for (const name of ["c", "d", "e"]) {
+      tables.push(new WeakRef(tableIn(last, "keypairs")));
+      last = changeOf(last, "here", (draft) => {
+        draft.keypairs[name] = { ...withKeypairs(["k"]).keypairs.k, name } as never;
+      }).state;
+    }
+    return { last, tables };
+  }
+
+  it.each([
+    ["by their text", () => trustedState(stateText(withKeypairs(["a", "b"])))],
+    ["as they are", () => withKeypairs(["a", "b"])],
+  ])("keeps nothing of those before it, where its tables are known %s", async (_, first) => {
+    const { last, tables } = changedOften(first());
+    await new Promise(setImmediate); // what a WeakRef has given stays until then
+    collectGarbage();
+    expect(tables.map((table) => table.deref())).toEqual([undefined, undefined, undefined]);
+    expect(Object.keys(last.keypairs)).toEqual(["a", "b", "c", "d", "e"]);
   });
 });
 
