@@ -6,28 +6,45 @@ import type { Snapshot, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
 /**
- * Removes the records; their children, and an instance that stood on one, hang on what that one hung on. Idempotent.
+ * Removes the records; what hung on them, children and an instance that stood on one, hangs on the nearest above that
+ * stays. Goes through the tables once, however many they are. Idempotent.
  */
 export function dropSnapshots(draft: State, ids: readonly string[]): void {
-  for (const id of ids) {
-    const parent = draft.snapshots[id]?.parent ?? null;
-    changeRows(
-      draft.snapshots,
-      (other) => other.parent === id,
-      (other) => {
-        other.parent = parent;
-      },
-    );
-    changeRows(
-      draft.instances,
-      ({ current, undo }) => current === id || undo === id,
-      (instance) => {
-        if (instance.current === id) instance.current = parent;
-        if (instance.undo === id) instance.undo = null;
-      },
-    );
-    delete draft.snapshots[id];
+  if (ids.length === 0) return;
+  const dropped = new Map(ids.map((id) => [id, draft.snapshots[id]?.parent ?? null]));
+  for (const id of ids) delete draft.snapshots[id];
+  const isDropped = (id: string | null) => id !== null && dropped.has(id);
+  changeRows(
+    draft.snapshots,
+    ({ parent }) => isDropped(parent),
+    (child) => {
+      child.parent = stayingAbove(dropped, child.parent);
+    },
+  );
+  changeRows(
+    draft.instances,
+    ({ current, undo }) => isDropped(current) || isDropped(undo),
+    (instance) => {
+      instance.current = stayingAbove(dropped, instance.current);
+      if (isDropped(instance.undo)) instance.undo = null;
+    },
+  );
+}
+
+/**
+ * The nearest above that stays: the same one where it is not dropped itself. `dropped`: with their parents; those that
+ * were passed name that one from then on.
+ */
+function stayingAbove(dropped: Map<string, string | null>, id: string | null): string | null {
+  const passed = new Set<string>();
+  let at = id;
+  while (at !== null && dropped.has(at)) {
+    passed.add(at);
+    const above: string | null = dropped.get(at) ?? null;
+    at = above !== null && passed.has(above) ? null : above; // a ring, in a state that somebody has edited
   }
+  for (const one of passed) dropped.set(one, at);
+  return at;
 }
 
 /** File name of a snapshot's memory, in the store's memory/. */

@@ -13,9 +13,11 @@ await session.post("Profiler.enable");
 await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
 const { fakeClock } = await import("../../fake/clock.ts");
 const { newEstate } = await import("../core/instances/world.ts");
-const { TARGET } = await import("../core/world.ts");
+const { stateOf, TARGET } = await import("../core/world.ts");
 const { printed, run } = await import("./estate.ts");
 const { catalogue } = await import("../../../src/program.ts");
+const { withChange } = await import("../../../src/core/model/drafts.ts");
+const { dropSnapshots } = await import("../../../src/core/snapshots/drop.ts");
 
 const FEW = 10;
 const MANY = 4 * FEW;
@@ -90,10 +92,11 @@ afterAll(async () => {
 });
 
 /** How often functions and blocks of the program ran while it carried out the line. */
-async function stepsOf(on: Bed, line: string): Promise<number> {
+const stepsOf = (on: Bed, line: string) => stepsIn(async () => expect(EXITS).toContain((await run(on, line)).exit));
+
+async function stepsIn(work: () => unknown): Promise<number> {
   await session.post("Profiler.takePreciseCoverage"); // counts begin anew
-  const { exit } = await run(on, line);
-  expect(EXITS).toContain(exit);
+  await work();
   const { result } = (await session.post("Profiler.takePreciseCoverage")) as Profiler.TakePreciseCoverageReturnType;
   const counts = result
     .filter(({ url }) => /\/(src|node_modules\/(?!@?vite))/.test(url))
@@ -118,6 +121,17 @@ test.each(LINES)("%s does no more than what is there asks for", async (line) => 
   const [few, many] = [beds.get(FEW) as Bed, beds.get(MANY) as Bed];
   await stepsOf(few, line); // what is loaded and remembered at the first time
   const steps = [await stepsOf(few, line), await stepsOf(many, line)] as const;
+  expect(steps[0]).toBeGreaterThan(100);
+  expect(steps[1] / steps[0]).toBeLessThan(MOST);
+});
+
+test("forgetting all snapshots goes through the tables once", async () => {
+  const stepsFor = async (count: number) => {
+    const state = await stateOf(beds.get(count) as Bed);
+    return stepsIn(() => withChange(state, (draft) => dropSnapshots(draft, Object.keys(state.snapshots))));
+  };
+  await stepsFor(FEW);
+  const steps = [await stepsFor(FEW), await stepsFor(MANY)] as const;
   expect(steps[0]).toBeGreaterThan(100);
   expect(steps[1] / steps[0]).toBeLessThan(MOST);
 });
