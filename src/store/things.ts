@@ -73,7 +73,10 @@ export function changed(before: State, after: State): Writing {
   return { texts, gone, aside: [] };
 }
 
-/** The same, whatever the files hold. One that nobody can read and that is of no row is put aside. */
+/**
+ * The same, whatever the files hold. One that nobody can read and that is of no row is put aside; one of a later write
+ * than the state's (of a state that was lost) is made anew, since records are complete where none is.
+ */
 export function inStep(files: ReadonlyMap<string, string>, after: State): Writing {
   const texts = new Map<string, string>();
   const wanted = new Set<string>();
@@ -82,13 +85,17 @@ export function inStep(files: ReadonlyMap<string, string>, after: State): Writin
       const name = fileNameOf(table, key);
       wanted.add(name);
       const there = thingOf(files.get(name) ?? "");
-      if (there?.version === after.version && JSON.stringify(there.row) === JSON.stringify(row)) continue;
+      if (there !== null && isOfRow(there, after, row)) continue;
       texts.set(name, thingText(after, table, key, row));
     }
   }
   const others = [...files.keys()].filter((name) => name !== HEADER_FILE && !wanted.has(name));
   const isThing = (name: string) => thingOf(files.get(name) ?? "") !== null;
   return { texts, gone: others.filter(isThing), aside: others.filter((name) => !isThing(name)) };
+}
+
+function isOfRow(thing: Thing, { version, writes = 0 }: State, row: unknown): boolean {
+  return thing.version === version && thing.writes <= writes && JSON.stringify(thing.row) === JSON.stringify(row);
 }
 
 function thingText({ version, writes = 0 }: State, table: Table, key: string, row: unknown): string {

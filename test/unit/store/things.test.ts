@@ -26,6 +26,7 @@ const remove = (name: string) =>
 const things = () => readdirSync(join(home, "things")).sort();
 const keypairFiles = () => things().filter((name) => name.startsWith("keypairs."));
 const header = () => JSON.parse(readFileSync(join(home, "things", "store.json"), "utf8"));
+const recordOf = (name: string) => JSON.parse(readFileSync(join(home, "things", `keypairs.${name}.json`), "utf8"));
 const lose = (...names: string[]) => {
   for (const name of names) rmSync(join(home, name), { recursive: true });
 };
@@ -112,6 +113,16 @@ describe("the records of things", () => {
     writeFileSync(join(home, "things", "keypairs.a.json"), "{half");
     lose("things/keypairs.b.json");
     expect(await store.restoreLastGood()).toEqual({ from: null, damagedFile: null });
+    await comesBack();
+  });
+
+  it("of later writes than the state that took their place are numbered anew, and are complete", async () => {
+    for (const name of ["a", "b", "c"]) await add(name);
+    lose("state.json", "state", join("things", "store.json"));
+    store = openStore({ home, systemMode: false });
+    await store.restoreLastGood(); // with no number to go on from
+    expect(recordOf("c").writes).toBeLessThanOrEqual(header().writes);
+    rmSync((await store.doubt()) ?? ""); // a person has looked
     await comesBack();
   });
 
