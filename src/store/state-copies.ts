@@ -1,7 +1,7 @@
 /** The last good copies of the state, for the day that state.json itself is damaged. */
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
-import { discard, namesIn, readStored } from "./durable-file.ts";
+import { discard, namesIn, readStored, readStoredBytes } from "./durable-file.ts";
 
 const KEPT = 5;
 const NAME = /^([0-9]{12})-.+\.json$/;
@@ -41,6 +41,17 @@ export function hasCopies(folder: string): boolean {
 /** The number of the newest one, whether it is good or not; 0 where there is none. */
 export function newestNumber(folder: string): number {
   return counterOf(copiesIn(folder).at(-1));
+}
+
+/** Does the state's file say, byte by byte, what the copy of that write says? False where there is none to compare. */
+export function isAsCopied(stateFile: string, folder: string, number: number): boolean {
+  const names = copiesIn(folder).filter((name) => counterOf(name) === number);
+  try {
+    const bytes = readStoredBytes(stateFile);
+    return names.some((name) => bytes.equals(readStoredBytes(join(folder, name))));
+  } catch {
+    return false; // what cannot be read is no proof
+  }
 }
 
 /** The newest copy that `parse` accepts (it throws for a bad one); null where there is none. */

@@ -22,6 +22,8 @@ export interface StoredState {
   readonly state: State;
   /** Is it stored as it is, and of our version? The empty one of a new store is not. */
   readonly isStored: boolean;
+  /** Is it known to be what was written with the header? Where its sum does not say so, a copy may (`isAsCopied`). */
+  readonly isOurs: boolean;
   /** The text and version of an older one, which this one was made of; null where it is of ours. */
   readonly older: { readonly text: string; readonly version: number } | null;
 }
@@ -39,6 +41,10 @@ export interface StateReading {
   know(state: State): void;
   /** A layer of a state that is gone; null where there is none. */
   unexplainedLayer(): string | null;
+}
+
+function ours(state: State): StoredState {
+  return { state, isStored: true, isOurs: true, older: null };
 }
 
 /** Touches no disk before its functions are called. */
@@ -100,12 +106,12 @@ export function stateReading(paths: PathsInStore, migrations: Migrations): State
   /** What we wrote ourselves, and nobody touched since, is known to be good. */
   function storedIn(bytes: Buffer, header: Header | null): StoredState {
     const text = bytes.toString("utf8");
-    if (header !== null && isTextOf(header, bytes)) return { state: trustedState(text), isStored: true, older: null };
+    if (header !== null && isTextOf(header, bytes)) return ours(trustedState(text));
     const raw = parseRaw(text, paths.stateFile);
     const version = versionOf(raw, paths.stateFile);
     const state = frozen(validState(migrate(raw, paths.stateFile, migrations), paths.stateFile));
     const isStored = version === state.version;
-    return { state, isStored, older: isStored ? null : { text, version } };
+    return { state, isStored, isOurs: false, older: isStored ? null : { text, version } };
   }
 
   /** Another after each replacing of state.json; null where there is none. */
@@ -127,7 +133,12 @@ export function stateReading(paths: PathsInStore, migrations: Migrations): State
     const header = readHeader(paths.thingsFolder); // first: who writes meanwhile writes the state before it
     const there = shared(header);
     if (there !== null) return { ...there, state: requireNewest(there.state, header) };
-    return { state: frozen(validState(emptyState(), paths.stateFile)), isStored: false, older: null };
+    return {
+      state: frozen(validState(emptyState(), paths.stateFile)),
+      isStored: false,
+      isOurs: false,
+      older: null,
+    };
   }
 
   return {
@@ -149,7 +160,7 @@ export function stateReading(paths: PathsInStore, migrations: Migrations): State
 
     know(state) {
       const now = stampIfAny();
-      last = now === null ? null : { stamp: now, stored: { state, isStored: true, older: null } };
+      last = now === null ? null : { stamp: now, stored: ours(state) };
     },
 
     beforehand() {

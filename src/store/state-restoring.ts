@@ -38,7 +38,7 @@ export async function restoreState(
   now: Date,
 ): Promise<Restored> {
   try {
-    await writing.completeThings(reading.read());
+    await writing.completeThings(reading.stored());
     return { from: null, damagedFile: null };
   } catch (error) {
     if (!(error instanceof EstratoError) || error.code !== "integrity") throw error;

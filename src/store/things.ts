@@ -105,7 +105,7 @@ function thingText({ version, writes = 0 }: State, table: Table, key: string, ro
 /** Below this a state is validated in less time than it takes to load what makes the sum (measured). */
 const SUMMED_BYTES = 2 ** 16;
 
-/** `bytes`: of the state, where it was just written. */
+/** `bytes`: of the state, where it is to be known by them. */
 export function headerText(state: State, bytes: Buffer | null): string {
   const { version, writes = 0 } = state;
   const rows = TABLES.reduce((sum, table) => sum + countIn(state, table), 0);

@@ -15,7 +15,7 @@ import { missingRecord } from "../../src/store/records.ts";
 import { changeOf } from "../../src/store/state-change.ts";
 import { stateText } from "../../src/store/state-lines.ts";
 import { frozen, parseRaw, parseState, validState } from "../../src/store/state-text.ts";
-import { changed, HEADER_FILE, headerOf, headerText, inStep, isComplete, keptIn } from "../../src/store/things.ts";
+import { changed, HEADER_FILE, headerOf, headerText, inStep, keptIn } from "../../src/store/things.ts";
 import { type FakeDisk, fakeDisk, untilFree } from "./store-disk.ts";
 
 export { type FakeDisk, fakeDisk } from "./store-disk.ts";
@@ -118,7 +118,13 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       disk.copies.push(text);
       disk.copies.splice(0, disk.copies.length - KEPT_COPIES);
     };
-    write(what, keep, () => keepThings(header?.writes === before?.writes ? before : null, state));
+    const isInStep = header?.writes === before?.writes && isUntouched();
+    write(what, keep, () => keepThings(isInStep ? before : null, state));
+  }
+
+  /** A test that sets the state is somebody who edits the file. */
+  function isUntouched(): boolean {
+    return disk.state !== null && disk.copies.includes(disk.state);
   }
 
   function keepThings(before: State | null, state: State): void {
@@ -232,9 +238,8 @@ export function fakeStore(options: FakeStoreOptions = {}): FakeStore {
       requireWritable();
       try {
         const state = current(sharedState);
-        const kept = keptIn(disk.things);
-        const isInStep = isComplete(kept) && kept.header?.writes === (state.writes ?? 0);
-        if (disk.state !== null && !isInStep) keepThings(null, state);
+        if (disk.state !== null && !isUntouched()) store("complete", state, state);
+        else if (disk.state !== null) keepThings(null, state);
         return { from: null, damagedFile: null };
       } catch {
         const texts = [...disk.copies, ...(disk.state === null ? [] : [disk.state])].filter(isGood);

@@ -126,6 +126,55 @@ describe("the records of things", () => {
     await comesBack();
   });
 
+  describe("where somebody has changed state.json, and left its number as it was,", () => {
+    const fresh = () => openStore({ home, systemMode: false });
+    const edit = () => {
+      const file = join(home, "state.json");
+      writeFileSync(file, readFileSync(file, "utf8").replaceAll('"name":"a"', '"name":"edited"'));
+    };
+    const comesBackAs = async (name: string) => {
+      expect((await fresh().restoreLastGood()).from).not.toBeNull();
+      expect((await fresh().read()).keypairs.a?.name).toBe(name);
+      expect(await fresh().doubt()).toBeNull();
+    };
+
+    it.each([
+      ["a small one", 1],
+      ["a large one", 1000],
+    ])("are those of what it says with the next write: %s", async (_, count) => {
+      await store.update((draft) => {
+        for (let index = 0; index < count; index += 1) draft.keypairs[`k${index}`] = keypair(`k${index}`);
+        draft.keypairs.a = keypair("a");
+      });
+      expect(header().sum === undefined).toBe(count === 1);
+      edit();
+      await fresh().update((draft) => {
+        draft.keypairs.b = keypair("b");
+      });
+      lose("state.json", "state");
+      await comesBackAs("edited");
+    });
+
+    it("are, and its copy is, with a repair", async () => {
+      await add("a");
+      edit();
+      await fresh().restoreLastGood();
+      expect(recordOf("a").row.name).toBe("edited");
+      lose("state.json");
+      await comesBackAs("edited");
+    });
+  });
+
+  it("that say something else than the state are made anew by a repair, which changes nothing else", async () => {
+    await add("a");
+    const sound = readFileSync(join(home, "things", "keypairs.a.json"), "utf8");
+    const before = readFileSync(join(home, "state.json"));
+    writeFileSync(join(home, "things", "keypairs.a.json"), sound.replace('"name": "a"', '"name": "z"'));
+    await openStore({ home, systemMode: false }).restoreLastGood();
+    expect(readFileSync(join(home, "things", "keypairs.a.json"), "utf8")).toBe(sound);
+    expect(readFileSync(join(home, "state.json"))).toEqual(before);
+  });
+
   it("tell that the state is older than what was stored last", async () => {
     await add("a");
     const older = readFileSync(join(home, "state.json"), "utf8");
