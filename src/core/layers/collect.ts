@@ -23,7 +23,6 @@ export async function collect(world: World, held: HeldLocks | null = null): Prom
   for (let kept = held; ; ) {
     const state = await world.store.read();
     const open = candidates(state).filter((id) => !failed.has(id) && !passed.has(id));
-    if (open.length === 0) return;
     const layer = await nextOf(world, state, open);
     if (layer === undefined) return;
     passed.add(layer);
@@ -43,12 +42,20 @@ export async function collect(world: World, held: HeldLocks | null = null): Prom
   }
 }
 
-/** Of several that could go, the one that goes first. One alone is decided on under its locks, and only there. */
+/**
+ * Of several that could go, the one that goes first; none where nobody can say now, and a note says why. One alone is
+ * decided on under its locks, and only there.
+ */
 async function nextOf(world: World, state: State, open: readonly string[]): Promise<string | undefined> {
-  const [only, ...others] = open;
-  if (others.length === 0) return only;
-  const decisions = decide(state, await readFacts(world, state, open));
-  return nextStep(decisions.filter((one) => open.includes(one.layer)))?.layer;
+  if (open.length < 2) return open[0];
+  try {
+    const decisions = decide(state, await readFacts(world, state, open));
+    return nextStep(decisions.filter((one) => open.includes(one.layer)))?.layer;
+  } catch (error) {
+    if (error instanceof EstratoError && error.code === "interrupted") throw error;
+    world.report.note(`nothing is collected now (${wordsOf(error)}); it will be tried again`);
+    return undefined;
+  }
 }
 
 /** Has anything been freed or merged? `kept`: of the `wanted` locks those that are held. */

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { collect } from "../../../../src/core/layers/collect.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
+import { EstratoError } from "../../../../src/errors.ts";
 import { type Bed, command, disksOf, type Process, stateOf, stop, take, UUID, withGuest, write } from "../world.ts";
 
 /** s1 ← s2 ← its head. */
@@ -101,6 +102,45 @@ test("it is asked again where there was no answer", async () => {
   expect(asked).toBe(3); // of all domains, too
   expect(await layers(on)).toBe(before - 1);
   expect(await disksOf(on)).toEqual(held);
+});
+
+test("nothing that it asks fails the verb that has ended, and a note says what waits", async () => {
+  const on = withGuest({ disks: [{ content: { 0: "a" } }, { content: { 0: "b" } }] });
+  for (const name of ["s1", "s2"]) {
+    await take(on, name);
+    write(on, 2, name);
+  }
+  const before = await layers(on);
+  const world = command(on);
+  const { domainStatuses } = world.host;
+  const { close } = world.store.journal;
+  let isGone = false;
+  world.store.journal.close = async (id) => {
+    await close(id);
+    isGone = true; // libvirt is being restarted
+  };
+  world.host.domainStatuses = async (uuids) => {
+    if (isGone) throw new EstratoError("host", "virsh: failed to connect to the hypervisor");
+    return domainStatuses(uuids);
+  };
+  await removing(on, world);
+  expect(world.notes).toEqual([
+    "nothing is collected now (virsh: failed to connect to the hypervisor); it will be tried again",
+  ]);
+  expect(Object.values((await stateOf(on)).snapshots).map(({ name }) => name)).toEqual(["s2"]);
+  await collect(command(on));
+  expect(await layers(on)).toBe(before - 2);
+});
+
+test("an interruption while it asks ends the command", async () => {
+  const on = await withTwo(true);
+  const world = command(on);
+  const state = JSON.parse(on.disk.state ?? "") as State;
+  on.disk.state = JSON.stringify({ ...state, snapshots: {}, instances: forgetful(state) });
+  world.host.domainStatuses = async () => {
+    throw new EstratoError("interrupted", "interrupted");
+  };
+  await expect(collect(world)).rejects.toMatchObject({ code: "interrupted" });
 });
 
 test("a lock that a merge does not need is free before it begins", async () => {
