@@ -11,7 +11,7 @@ import { takeLocks } from "../operations/locks.ts";
 import { recoverAll } from "../operations/recovery.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { examineLayers, examineOrphans } from "./files.ts";
-import { type Finding, unmendable } from "./finding.ts";
+import { type Finding, foundBy, type Look, mendingUnder, unmendable } from "./finding.ts";
 import { examineVerifying } from "./half-made.ts";
 import { examineInstances } from "./instances.ts";
 import { recordLostLayers } from "./lost-layers.ts";
@@ -41,7 +41,8 @@ export async function examine(world: World): Promise<Finding[]> {
   if (state === null) return findings; // nothing can be compared with it
   findings.push(...(await examineWritable(world)), ...(await examineDoubt(world)));
   const { entries: pending, damaged } = await world.store.journal.scan();
-  for (const entry of pending) findings.push(await examinePending(world, state, entry));
+  for (const entry of pending)
+    findings.push(...foundBy(stillPending(entry), [await examinePending(world, state, entry)]));
   findings.push(
     ...structure(state).map((problem) => unmendable("state.json", problem, "Nothing here can know which is right.")),
   );
@@ -56,16 +57,31 @@ export async function examine(world: World): Promise<Finding[]> {
     findings.push(
       ...(await examineMarks(world, [])),
       ...examineStrays(state),
-      ...(await examineShares(world, state)),
+      ...foundBy(whileIdle(examineShares), await examineShares(world, state)),
       ...(await examineTargets(world, state)),
       ...(await examineSchedules(world, state)),
-      ...(await examineUses(world, state)),
+      ...foundBy(whileIdle(examineUses), await examineUses(world, state)),
       ...(await examineMarksOfUse(world, state)),
       ...(await examineVerifying(world, state)),
       ...(await examineOrphans(world, state)),
       ...(await orphanSecrets(world, state)),
     );
   return findings;
+}
+
+/** Of what is not told from an operation that is under way. */
+function whileIdle(look: Look): Look {
+  return async (world, state) => {
+    const { entries, damaged } = await world.store.journal.scan();
+    return entries.length === 0 && damaged.length === 0 ? look(world, state) : [];
+  };
+}
+
+function stillPending({ id }: JournalEntry): Look {
+  return async (world, state) => {
+    const entries = await world.store.journal.list();
+    return Promise.all(entries.filter((one) => one.id === id).map((entry) => examinePending(world, state, entry)));
+  };
 }
 
 /** An operation that has not ended: recovery ends it, but for a pivot of which only a person can say how. */
@@ -178,7 +194,7 @@ async function mend(world: World, finding: Finding): Promise<boolean> {
   let locks: HeldLocks | null = null;
   try {
     locks = await takeLocks(world, mending.locks, world.lockTimeoutMs);
-    await mending.mend(world, locks);
+    await (await mendingUnder(world, locks, { ...finding, mending })).mend(world, locks);
     return true;
   } catch (error) {
     if (error instanceof EstratoError && error.code === "interrupted") throw error;

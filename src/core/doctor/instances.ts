@@ -17,54 +17,66 @@ import { recordDetached } from "../volumes/detach.ts";
 import { volumeLabel } from "../volumes/find.ts";
 import { type Overlays, overlaysOf } from "../volumes/overlays.ts";
 import { findToChange } from "../volumes/take-in.ts";
-import { type Finding, unmendable } from "./finding.ts";
+import { type Finding, foundBy, unmendable } from "./finding.ts";
 import { examineForwards } from "./forwards.ts";
 import { undefinedInstance } from "./undefined.ts";
 
-/** Every remembered instance has its domain, under its name, on its heads, thawed. */
-export async function examineInstances(world: World, state: State): Promise<Finding[]> {
-  const domains = await world.host.domainStatuses(Object.keys(state.instances));
+/** Every remembered instance (or these) has its domain, under its name, on its heads, thawed. */
+export async function examineInstances(
+  world: World,
+  state: State,
+  ids: readonly string[] = Object.keys(state.instances),
+): Promise<Finding[]> {
+  const domains = await world.host.domainStatuses(ids);
   const lost = await lostAmong(world, [...domains.values()]);
   const records = new Set(await world.store.listRecords());
   const findings: Finding[] = [];
-  for (const instance of Object.values(state.instances)) {
-    const status = domains.get(instance.id);
-    if (instance.shelved !== null) {
-      findings.push(...(await examineShelved(world, state, instance, status !== undefined, records)));
-      continue;
-    }
-    if (status === undefined) {
-      findings.push(
-        isItsLibvirt(state)
-          ? await undefinedInstance(world, state, instance, null)
-          : unmendable(
-              `instance ${instance.name}`,
-              `libvirt has no domain ${instance.id}`,
-              "Is it another libvirt's? Name that with --connect.",
-            ),
-      );
-      continue;
-    }
-    const words = lost.get(status.uuid);
-    if (words !== undefined) {
-      // What else could be said of it may be wrong, and mending it would be.
-      findings.push(unmendable(`instance ${instance.name}`, words, LOST_REMEDY));
-      continue;
-    }
-    if (!status.persistent) {
-      // Whatever defines its disks would define it, as it is said in what runs.
-      findings.push(await undefinedInstance(world, state, instance, status));
-      findings.push(...(await examineGuest(world, status)));
-      continue;
-    }
-    if (status.name !== instance.name) findings.push(renamed(instance, status));
-    findings.push(...(await examineMarks(world, state, status)));
-    findings.push(...(await examineHeads(world, state, status)));
-    findings.push(...(await examineGuest(world, status)));
-    findings.push(...(await examineAddresses(world, instance)));
-    findings.push(...(await examineForwards(world, status, instance)));
+  for (const id of ids) {
+    const instance = state.instances[id];
+    if (instance === undefined) continue;
+    const found = await examineInstance(world, state, instance, {
+      status: domains.get(id),
+      lost: lost.get(id),
+      records,
+    });
+    findings.push(...foundBy((w, now) => examineInstances(w, now, [id]), found));
   }
   return findings;
+}
+
+interface Seen {
+  readonly status: DomainStatus | undefined;
+  /** Why libvirt's word of it is not to be believed. */
+  readonly lost: string | undefined;
+  readonly records: ReadonlySet<string>;
+}
+
+async function examineInstance(
+  world: World,
+  state: State,
+  instance: Instance,
+  { status, lost, records }: Seen,
+): Promise<Finding[]> {
+  const subject = `instance ${instance.name}`;
+  if (instance.shelved !== null) return examineShelved(world, state, instance, status !== undefined, records);
+  if (status === undefined) {
+    if (isItsLibvirt(state)) return [await undefinedInstance(world, state, instance, null)];
+    const problem = `libvirt has no domain ${instance.id}`;
+    return [unmendable(subject, problem, "Is it another libvirt's? Name that with --connect.")];
+  }
+  // What else could be said of it may be wrong, and mending it would be.
+  if (lost !== undefined) return [unmendable(subject, lost, LOST_REMEDY)];
+  // Whatever defines its disks would define it, as it is said in what runs.
+  if (!status.persistent)
+    return [await undefinedInstance(world, state, instance, status), ...(await examineGuest(world, status))];
+  return [
+    ...(status.name === instance.name ? [] : [renamed(instance, status)]),
+    ...(await examineMarks(world, state, status)),
+    ...(await examineHeads(world, state, status)),
+    ...(await examineGuest(world, status)),
+    ...(await examineAddresses(world, { ...instance, name: status.name })),
+    ...(await examineForwards(world, status, instance)),
+  ];
 }
 
 const LOST_REMEDY = `Nothing touches it until libvirt knows of it again: see ${LOST_PAGE}.`;
@@ -218,7 +230,7 @@ function examineChains(state: State, status: DomainStatus): Finding[] {
     mend: (w, locks) => perform(w, locks, [{ do: "redefine", domain: status.uuid, disks }]),
   });
   const subject = `instance ${status.name}`;
-  return status.inactive.disks.flatMap((disk): Finding[] => {
+  const findings = status.inactive.disks.flatMap((disk): Finding[] => {
     const head = state.layers[volumes.get(disk.device)?.head ?? ""];
     if (head === undefined || head.secret === null) {
       if (disk.backing === null || disk.secret !== null) return [];
@@ -234,6 +246,8 @@ function examineChains(state: State, status: DomainStatus): Finding[] {
       { subject, problem, remedy: "Define it as recorded.", mending: mending([{ device: disk.device, ...file }]) },
     ];
   });
+  // Plain disks are written without it all at once: they are one finding
+  return findings.filter((one, at) => at === findings.findIndex(({ problem }) => problem === one.problem));
 }
 
 /**

@@ -4,18 +4,22 @@ import { FROZEN } from "../modes.ts";
 import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
-import { type Finding, unmendable } from "./finding.ts";
+import { type Finding, foundBy, type Look, unmendable } from "./finding.ts";
 
 /** Every snapshot's memory is there, as long as it was written, and frozen. */
 export async function examineMemory(world: World, state: State): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const snapshot of Object.values(state.snapshots)) findings.push(...(await examineOne(world, state, snapshot)));
+  for (const { id, memory } of Object.values(state.snapshots)) {
+    if (memory === null) continue;
+    const look: Look = (w, now) => examineOne(w, now, now.snapshots[id]);
+    findings.push(...foundBy(look, await look(world, state)));
+  }
   return findings;
 }
 
-async function examineOne(world: World, state: State, snapshot: Snapshot): Promise<Finding[]> {
-  const { memory } = snapshot;
-  if (memory === null) return [];
+async function examineOne(world: World, state: State, snapshot: Snapshot | undefined): Promise<Finding[]> {
+  const memory = snapshot?.memory ?? null;
+  if (snapshot === undefined || memory === null) return [];
   const path = world.store.paths.memory(memory.file);
   const file = await world.host.fileInfo(path);
   const label = snapshotLabel(state, snapshot);

@@ -89,6 +89,10 @@ export async function examineBorrowed(world: World, state: State, layer: Layer):
       mending: {
         locks: [...instancesOn(state, [layer.id]), layer.id],
         loses: [],
+        again: async (w, now) => {
+          const one = now.layers[layer.id];
+          return one === undefined ? [] : examineBorrowed(w, now, one);
+        },
         mend: (w, locks) => perform(w, locks, [markBorrowed(borrowed)]),
       },
     },
