@@ -10,6 +10,7 @@ export const FROZEN = 0o400;
 /** Of our own files that somebody writes: a head, or a file that a merge writes into. */
 export const WRITABLE = 0o600;
 
+type Foreign = NonNullable<Layer["foreign"]>;
 type SetMode = Extract<Action, { do: "set-mode" }>;
 
 /**
@@ -26,6 +27,15 @@ export function freezeFile({ file: path, foreign }: Layer): SetMode {
  */
 export function thawFile({ file: path, foreign }: Layer): SetMode {
   return { do: "set-mode", path, mode: foreign === null ? WRITABLE : foreign.mode | 0o200 };
+}
+
+/**
+ * Gives a user's own file the owner and mode back that it had (owner first: chown clears bits of the mode), where he
+ * has not taken it away. `byLibvirt`: libvirt gives the owner back, when the guest stops.
+ */
+export function giveBack(path: string, { uid, gid, mode }: Foreign, byLibvirt: boolean): Action[] {
+  const owner: Action[] = byLibvirt ? [] : [{ do: "set-owner", path, uid, gid }];
+  return [...owner, { do: "set-mode", path, mode, ifThere: true }];
 }
 
 /** A layer as it is to be: frozen where it is recorded so, writable otherwise. */

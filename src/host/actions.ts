@@ -122,7 +122,7 @@ export async function perform(context: ActionContext, action: Action): Promise<v
     case "undefine-secret":
       return performUndefineSecret(context, action);
     case "set-mode":
-      return setMode(action.path, action.mode);
+      return setMode(action.path, action.mode, action);
     case "set-access":
       return setAccess(context.processes, action);
     case "open-passage":

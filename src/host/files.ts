@@ -208,9 +208,17 @@ export async function removeDurably(path: string): Promise<void> {
   }
 }
 
-/** Sets the permission bits; nothing is done where they are right. */
-export async function setMode(path: string, mode: number): Promise<void> {
-  if (((await stat(path)).mode & 0o7777) !== mode) await chmod(path, mode);
+/** Sets the permission bits; nothing is done where they are right. `ifThere`: nor where there is nothing. */
+export async function setMode(
+  path: string,
+  mode: number,
+  { ifThere = false }: { readonly ifThere?: boolean } = {},
+): Promise<void> {
+  try {
+    if (((await stat(path)).mode & 0o7777) !== mode) await chmod(path, mode);
+  } catch (error) {
+    if (!ifThere || !hasCode(error, "ENOENT", "ENOTDIR")) throw error;
+  }
 }
 
 /** root may write any file: a mode without the owner's write bit is our word that none may (DESIGN.md, invariant 5). */

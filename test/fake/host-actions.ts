@@ -133,7 +133,8 @@ const EFFECTS: Effects = {
   },
   "define-secret": defineSecret,
   "undefine-secret": (machine, action) => void machine.secrets.delete(action.secret),
-  "set-mode"(machine, { path, mode }) {
+  "set-mode"(machine, { path, mode, ifThere = false }) {
+    if (ifThere && !machine.files.has(path)) return;
     const words = `ENOENT: no such file or directory, stat '${path}'`; // as Node says it
     if (!machine.files.has(path)) throw Object.assign(new Error(words), { code: "ENOENT", syscall: "stat", path });
     fileAt(machine, path).mode = mode;

@@ -157,7 +157,10 @@ export function fileContract(current: () => Rig): void {
   test("the mode of a file that somebody has removed cannot be set, as the kernel says", async () => {
     const path = `${current().folder}/nothing`;
     const error = { code: "ENOENT", syscall: "stat", path };
-    await expect(current().host.perform({ do: "set-mode", path, mode: 0o400 })).rejects.toMatchObject(error);
+    const action = { do: "set-mode", path, mode: 0o400 } as const;
+    await expect(current().host.perform(action)).rejects.toMatchObject(error);
+    await current().host.perform({ ...action, ifThere: true });
+    expect(await current().host.fileInfo(path)).toBeNull();
   });
 
   test("a disk grows, stays, and never shrinks", async () => {

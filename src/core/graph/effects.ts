@@ -26,7 +26,7 @@ import type { Action } from "../model/action.ts";
 import { withChange } from "../model/drafts.ts";
 import type { DiskFile } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
-import { freezeFile, thawFile } from "../modes.ts";
+import { freezeFile, giveBack, thawFile } from "../modes.ts";
 import { applyDecision } from "./apply.ts";
 import { unmarkBorrowed } from "./borrowed.ts";
 import type { Abandon, Free, Merge } from "./decisions.ts";
@@ -220,17 +220,14 @@ function locksOf(state: State, layer: string): string[] {
 }
 
 /**
- * Our own file goes; a user's own stays where it is and gets its owner and mode back (owner first: chown clears bits of
- * the mode); of one that is borrowed only our word goes that we use it.
+ * Our own file goes; a user's own stays where it is and gets its owner and mode back; of one that is borrowed only our
+ * word goes that we use it.
  */
 function giveUp({ file: path, foreign, borrowed }: Layer): Action[] {
   if (borrowed !== undefined) return unmarkBorrowed(borrowed);
   if (foreign === null) return [{ do: "unlink", path }];
-  const { uid, gid, mode, template } = foreign;
-  if (template === "others") return [];
-  // -1: it was adopted while it ran, and libvirt gives it back
-  const owner: Action[] = uid === -1 ? [] : [{ do: "set-owner", path, uid, gid }];
-  return [...owner, { do: "set-mode", path, mode }];
+  if (foreign.template === "others") return [];
+  return giveBack(path, foreign, foreign.uid === -1); // adopted while it ran
 }
 
 function thaw(layer: Layer): Action[] {

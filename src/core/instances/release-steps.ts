@@ -6,7 +6,7 @@ import { type Copy, copySchema } from "../firmware.ts";
 import { type Action, unlinkAll } from "../model/action.ts";
 import type { DomainDefinition, DomainDisk, DomainStatus } from "../model/host.ts";
 import { type Instance, type Layer, recordSchemas, type State } from "../model/state.ts";
-import { WRITABLE } from "../modes.ts";
+import { giveBack, WRITABLE } from "../modes.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { isLive } from "./find.ts";
@@ -112,12 +112,9 @@ export function releaseSteps(world: World, state: State, data: ReleaseData): Ste
 /** One that others stand on is theirs to give back. While it runs, libvirt gives the owner back when it stops. */
 function giveFilesBack({ heads, wasLive, elsewhere }: ReleaseData): Action[] {
   if (elsewhere) return [];
-  return heads.flatMap(({ file: path, foreign, frozen }): Action[] => {
-    if (foreign === null || frozen) return [];
-    const { uid, gid, mode } = foreign;
-    const owner: Action[] = wasLive || uid === -1 ? [] : [{ do: "set-owner", path, uid, gid }];
-    return [...owner, { do: "set-mode", path, mode }];
-  });
+  return heads.flatMap(({ file, foreign, frozen }): Action[] =>
+    foreign === null || frozen ? [] : giveBack(file, foreign, wasLive || foreign.uid === -1),
+  );
 }
 
 function removeRecords(world: World, { uuid, nvram }: ReleaseData): Action[] {

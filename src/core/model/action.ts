@@ -155,7 +155,8 @@ export type Action =
    * Idempotent; done where the domain is off or gone.
    */
   | { readonly do: "close-unused"; readonly domain: string; readonly path: string }
-  | { readonly do: "set-mode"; readonly path: string; readonly mode: number } // idempotent
+  /** `ifThere`: absent is fine. Idempotent. */
+  | { readonly do: "set-mode"; readonly path: string; readonly mode: number; readonly ifThere?: true }
   /**
    * Sets the mode of a file or folder, and who besides its owner may use it, whatever was set before: `readers` (user
    * ids, by POSIX ACL) may do what the mode's middle digit says, the owning group nothing. "host" where there are

@@ -25,7 +25,7 @@ const path = v.string();
 /** What a file that is given up may need: an entry that says anything else is not ours. */
 export const givingUpSchema: v.GenericSchema<unknown, Action> = v.variant("do", [
   v.object({ do: v.literal("unlink"), path }),
-  v.object({ do: v.literal("set-mode"), path, mode: v.number() }),
+  v.object({ do: v.literal("set-mode"), path, mode: v.number(), ifThere: v.exactOptional(v.literal(true)) }),
   v.object({
     do: v.literal("set-owner"),
     path,

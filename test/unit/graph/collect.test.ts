@@ -52,7 +52,9 @@ function does(state: State, more: CollectFacts): string[] {
         ? (value as number).toString(8)
         : typeof value === "object"
           ? JSON.stringify(value)
-          : String(value),
+          : value === true
+            ? key
+            : String(value),
     );
     return words.join(" ").replaceAll("/layers/", "").replaceAll(".qcow2", "").replaceAll('"', "");
   });
@@ -83,7 +85,7 @@ describe("a layer that nothing points at", () => {
   it("is not unlinked but given back when its file was there before us", () => {
     const state = emptyState();
     addLayer(state, "D", null, { foreign: FOREIGN });
-    expect(does(state, facts())).toEqual(["set-owner D 1000 1000", "set-mode D 644"]);
+    expect(does(state, facts())).toEqual(["set-owner D 1000 1000", "set-mode D 644 ifThere"]);
   });
 
   it("is not freed while a guest has it open, whatever the record says", () => {

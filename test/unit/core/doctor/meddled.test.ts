@@ -6,7 +6,11 @@ import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { findings } from "../../../../src/core/graph/invariants.ts";
 import { createImage } from "../../../../src/core/images/create.ts";
+import { deleteInstance } from "../../../../src/core/instances/delete.ts";
+import { adoptInstance, releaseInstance } from "../../../../src/core/instances/release.ts";
 import type { Snapshot } from "../../../../src/core/model/state.ts";
+import { recoverAll } from "../../../../src/core/operations/recovery.ts";
+import type { World } from "../../../../src/core/ports.ts";
 import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
@@ -44,6 +48,38 @@ const web1 = (on: Bed) => {
   return { uuid: found[0], domain: found[1] };
 };
 const withData = async (shape: Shape): Promise<Bed> => ({ ...(await withVolume(shape)), clock: fakeClock() });
+
+test.each([
+  [
+    "instance delete",
+    "Record",
+    (world: World) => createSnapshot(world, creation("s1")),
+    (world: World) => deleteInstance(world, "web1", { keepVolumes: false }),
+  ],
+  [
+    "instance release",
+    "Take this store's mark off it",
+    (world: World) => adoptInstance(world, "web1"),
+    (world: World) => releaseInstance(world, "web1"),
+  ],
+])("a killed %s ends though the disk that it was to give back is thrown away since", async (_, step, adopt, run) => {
+  const adopted = async () => {
+    const on = withGuest({ running: false });
+    await adopt(command(on));
+    return on;
+  };
+  const whole = command(await adopted());
+  await run(whole);
+  const index = whole.steps.lastIndexOf(`after ${step}`);
+  expect(whole.steps).toContain(`after ${step}`);
+  const on = await adopted();
+  await expect(run(command(on, { crash: { at: "step", index } }))).rejects.toThrow();
+  expect(on.disk.journal.size).toBe(1);
+  on.machine.files.delete("/disks/web1-vda.qcow2");
+  await recoverAll(command(on));
+  expect([...on.disk.journal.values()]).toEqual([]);
+  expect((await stateOf(on)).layers).toEqual({});
+});
 
 test("a file that a merge has still to write to and somebody has removed is named, and the merge ends once it is back", async () => {
   const on = withGuest();
