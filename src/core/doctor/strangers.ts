@@ -13,6 +13,7 @@ import type { Layer, State, Volume } from "../model/state.ts";
 import { definitionsOf } from "../named-files.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
+import { attachTo } from "../volumes/attachment.ts";
 import { volumeLabel } from "../volumes/find.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
@@ -93,8 +94,7 @@ function attach(draft: State, uuid: string, device: string, id: string): void {
   const volume = draft.volumes[id];
   if (volume === undefined || volume.instance !== null || volumesOf(draft, uuid).has(device))
     throw new EstratoError("conflict", `volume ${id}: it has changed meanwhile`, { hint: "Run doctor again." });
-  volume.instance = uuid;
-  volume.device = device;
+  attachTo(volume, uuid, device);
 }
 
 function whose(state: State, layer: Layer): string {

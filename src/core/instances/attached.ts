@@ -9,6 +9,7 @@ import { newDiskSchema } from "../model/journal-data.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { diskOf, freeDevices } from "../volumes/attach.ts";
+import { attachTo, letGo } from "../volumes/attachment.ts";
 import { findVolume, volumeLabel } from "../volumes/find.ts";
 import { requireIdle } from "../volumes/requirements.ts";
 
@@ -69,8 +70,7 @@ export function recordAttached(draft: State, uuid: string, attached: readonly At
     const volume = draft.volumes[id];
     if (volume?.instance !== uuid) requireFreeVolume(draft, id);
     if (volume === undefined) continue;
-    volume.instance = uuid;
-    volume.device = disk.device;
+    attachTo(volume, uuid, disk.device);
   }
 }
 
@@ -78,9 +78,7 @@ export function recordAttached(draft: State, uuid: string, attached: readonly At
 export function releaseAttached(draft: State, uuid: string, attached: readonly AttachedVolume[]): void {
   for (const { volume: id } of attached) {
     const volume = draft.volumes[id];
-    if (volume?.instance !== uuid) continue;
-    volume.instance = null;
-    volume.device = null;
+    if (volume?.instance === uuid) letGo(volume);
   }
 }
 

@@ -20,6 +20,7 @@ import { setLines } from "../schedules/create.ts";
 import { CRONTAB_LOCK } from "../schedules/find.ts";
 import { unlinkShelf } from "../shelving/record.ts";
 import { dropSnapshots, unlinkRecords } from "../snapshots/drop.ts";
+import { letGo } from "../volumes/attachment.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { type Doomed, findDoomed, losses } from "./doomed.ts";
 import { forgetForeignVolumes } from "./foreign.ts";
@@ -222,9 +223,7 @@ function dropRecords(draft: State, data: DeleteData): void {
   for (const id of data.volumes) delete draft.volumes[id];
   for (const id of data.detached) {
     const volume = draft.volumes[id];
-    if (volume?.instance !== data.uuid) continue;
-    volume.instance = null;
-    volume.device = null;
+    if (volume?.instance === data.uuid) letGo(volume);
   }
   if (data.image !== null) delete draft.images[data.image.id];
   for (const { id } of data.schedules) delete draft.schedules[id];

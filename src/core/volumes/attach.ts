@@ -14,6 +14,7 @@ import { type PlanView, perform, type Step, unchanged } from "../operations/step
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
+import { attachTo } from "./attachment.ts";
 import { storedVolume, volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
 import { findToChange } from "./take-in.ts";
@@ -141,9 +142,7 @@ async function isOpen(world: World, { uuid, disk }: AttachData): Promise<boolean
 async function record(world: World, data: AttachData): Promise<void> {
   await world.store.update((draft) => {
     const volume = draft.volumes[data.volume];
-    if (volume === undefined) return;
-    volume.instance = data.uuid;
-    volume.device = data.disk.device;
+    if (volume !== undefined) attachTo(volume, data.uuid, data.disk.device);
   });
 }
 

@@ -14,6 +14,7 @@ import { type PlanView, perform, type Step, unchanged } from "../operations/step
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { disagreement, headFacts, refuseUnsafe } from "../truth.ts";
+import { letGo } from "./attachment.ts";
 import { storedVolume, volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
 
@@ -164,14 +165,11 @@ async function isOpen(world: World, status: DomainStatus, { uuid, device, path }
   return (await world.host.qemuDisks(uuid)).some((disk) => disk.device === device || disk.chain[0] === path);
 }
 
-/** A volume that was made with its instance is on its own from here on. */
+/** Idempotent. */
 export async function recordDetached(world: World, uuid: string, id: string): Promise<void> {
   await world.store.update((draft) => {
     const volume = draft.volumes[id];
-    if (volume?.instance !== uuid) return;
-    volume.instance = null;
-    volume.device = null;
-    volume.deleteWithInstance = false;
+    if (volume?.instance === uuid) letGo(volume);
   });
 }
 

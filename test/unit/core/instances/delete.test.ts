@@ -5,6 +5,7 @@ import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import type { Instance } from "../../../../src/core/model/state.ts";
 import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { attachVolume } from "../../../../src/core/volumes/attach.ts";
 import { command, creation, type Estate, newEstate, snapshotOf, stateOf, wrongs } from "./world.ts";
 
 const ALL = { keepVolumes: false };
@@ -125,9 +126,64 @@ describe("instance delete", () => {
     const estate = await withWeb1();
     await deleteInstance(command(estate), "web1", { keepVolumes: true });
     expect(Object.values((await stateOf(estate)).volumes)).toEqual([
-      expect.objectContaining({ instance: null, device: null }),
+      expect.objectContaining({ instance: null, device: null, deleteWithInstance: false }),
     ]);
     expect(await wrongs(estate)).toEqual([]);
+  });
+
+  /** web2 gets the volume, and is deleted. */
+  const WAYS: [way: string, give: (estate: Estate, volume: string) => Promise<unknown>][] = [
+    [
+      "attached",
+      async (estate, volume) => {
+        await createInstance(command(estate), creation({ name: "web2" }));
+        await attachVolume(command(estate), "web2", volume);
+      },
+    ],
+    [
+      "booted from",
+      (estate, target) =>
+        createInstance(command(estate), creation({ name: "web2", source: { kind: "volume", target } })),
+    ],
+    [
+      "given at its creation",
+      (estate, volume) => createInstance(command(estate), creation({ name: "web2", volumes: [volume] })),
+    ],
+  ];
+
+  /** What web1 leaves, and what it reads as. */
+  async function leftOfWeb1(estate: Estate): Promise<string> {
+    command(estate).host.guestWrite("web1", "vda", 2, "kept");
+    await deleteInstance(command(estate), "web1", { keepVolumes: true });
+    const [volume] = Object.values((await stateOf(estate)).volumes);
+    if (volume === undefined) throw new Error("no volume");
+    return volume.id;
+  }
+
+  async function staysAfterWeb2(estate: Estate, id: string): Promise<void> {
+    await deleteInstance(command(estate), "web2", ALL);
+    const { volumes, layers } = await stateOf(estate);
+    expect(Object.keys(volumes)).toEqual([id]);
+    expect(command(estate).host.read(layers[volumes[id]?.head ?? ""]?.file ?? "")).toMatchObject({ 2: "kept" });
+    expect(await wrongs(estate)).toEqual([]);
+  }
+
+  test.each(WAYS)("what was kept so stays when an instance goes that it was %s", async (_, give) => {
+    const estate = await withWeb1();
+    const id = await leftOfWeb1(estate);
+    await give(estate, id);
+    await staysAfterWeb2(estate, id);
+  });
+
+  test.each(WAYS)("as does one that an earlier version kept as the first one's, %s", async (_, give) => {
+    const estate = await withWeb1();
+    const id = await leftOfWeb1(estate);
+    await command(estate).store.update((draft) => {
+      const volume = draft.volumes[id];
+      if (volume) volume.deleteWithInstance = true;
+    });
+    await give(estate, id);
+    await staysAfterWeb2(estate, id);
   });
 
   test("forgets an instance whose domain libvirt has lost", async () => {

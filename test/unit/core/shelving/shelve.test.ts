@@ -175,7 +175,7 @@ describe("a shelved instance", () => {
     await deleteInstance(command(on), "web1", { keepVolumes: true });
     const state = await stateOf(on);
     const [volume] = Object.values(state.volumes);
-    expect(volume?.instance).toBeNull();
+    expect(volume).toMatchObject({ instance: null, deleteWithInstance: false });
     expect(command(on).host.read(state.layers[volume?.head ?? ""]?.file ?? "")).toEqual(NOW);
     expect(await examine(command(on))).toEqual([]);
   });
