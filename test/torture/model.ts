@@ -32,8 +32,8 @@ export class Model {
   readonly strangers = new Map<string, Stranger>();
   /** Files of others that no guest of theirs is known to have, by path. */
   readonly files = new Map<string, File>();
-  /** Where adopted volumes lay before, by id. */
-  readonly origins = new Map<string, Omit<File, "content">>();
+  /** Where adopted volumes lay before, and the guest that brought each, by id. */
+  readonly origins = new Map<string, Omit<File, "content"> & { readonly instance: string | null }>();
   /** What images held that are deleted, too: instances are rebuilt on them. By id, then by device. */
   readonly everImages = new Map<string, ReadonlyMap<string, Content>>();
   /** A clock was moved: what is oldest is not told any more. */
@@ -181,7 +181,8 @@ export class Model {
       if (this.things.has(one.id)) continue;
       const stranger =
         this.strangers.get(one.instance ?? "")?.disks.get(one.device ?? "") ?? this.fileUnder(state, one.head);
-      if (stranger !== undefined) this.origins.set(one.id, { file: stranger.file, format: stranger.format });
+      if (stranger !== undefined)
+        this.origins.set(one.id, { file: stranger.file, format: stranger.format, instance: one.instance });
       if (stranger !== undefined) this.files.delete(stranger.file);
       const free = (effect.adds ?? []).some(({ kind, name }) => kind === "volume" && name === one.name);
       const made = fresh.has(one.instance ?? "") ? effect.made?.get(one.device ?? "") : effect.made?.get("free");

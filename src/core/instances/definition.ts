@@ -6,6 +6,7 @@ import type { NewVolume } from "../layers/heads.ts";
 import type { CardSource, DefinitionEdit, DomainDefinition, NewCard, NewDisk } from "../model/host.ts";
 import type { Instance, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { serialOf } from "../volumes/attachment.ts";
 import { recordedDefinition } from "./definition-file.ts";
 import { markOf } from "./marks.ts";
 import { SEED_DEVICE } from "./seed.ts";
@@ -90,8 +91,7 @@ export async function newInstanceDefinition(
     device: volume.device ?? "",
     ...diskFileOf(request.state, layer),
     readonly: false,
-    // The guest sees 20 characters of it (/dev/disk/by-id): enough to tell volumes apart.
-    serial: volume.id.slice(0, 20),
+    serial: serialOf(volume),
   }));
   const all = [...disks, ...request.attached, ...(request.seed === null ? [] : [seed])];
   if (inherited !== null) return editInherited(world, request, inherited, all);

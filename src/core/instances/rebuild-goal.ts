@@ -3,12 +3,13 @@ import { isDeepStrictEqual } from "node:util";
 import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
-import type { DomainStatus } from "../model/host.ts";
+import type { DomainDefinition, DomainStatus } from "../model/host.ts";
 import type { Base, Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { type BorrowedImage, borrowedChoice, borrowImage, withBorrowed } from "../sharing/borrow.ts";
 import type { Goal, GoalSeed } from "../snapshots/goal.ts";
 import type { HeadFacts } from "../truth.ts";
+import { serialOf } from "../volumes/attachment.ts";
 import { baseOf, sourceOfBase } from "./base.ts";
 import { laterSeed } from "./seed.ts";
 import { findSource, type InstanceSource } from "./source.ts";
@@ -60,9 +61,15 @@ export function isGone(state: State, { image, disks }: Base): boolean {
  * The disks that the image's take the place of, in the order of their devices: those that the instance's creation made,
  * of a guest that was there before those that it had. Throws "conflict" where they are not as many.
  */
-function ownDisks(state: State, { name, origin, id }: Instance, { label, disks }: InstanceSource): Volume[] {
-  const all = [...volumesOf(state, id).values()];
-  const own = all.filter((one) => (origin === "created" ? one.deleteWithInstance : one.name === null));
+function ownDisks(
+  state: State,
+  record: Instance,
+  { inactive }: DomainStatus,
+  { label, disks }: InstanceSource,
+): Volume[] {
+  const { name } = record;
+  const all = [...volumesOf(state, record.id).values()];
+  const own = all.filter((one) => isOwn(record, inactive, one));
   if (own.length === disks.length) return own;
   const hint = `Make a new instance of it: estrato instance create NAME --image ${label.replace(/^image /, "")}.`;
   if (own.length === 0)
@@ -74,6 +81,18 @@ function ownDisks(state: State, { name, origin, id }: Instance, { label, disks }
     `${label}: it has ${disks.length} disk${disks.length === 1 ? "" : "s"}, and ${name} ${own.length} of its own`,
     { hint },
   );
+}
+
+/**
+ * Of a guest that was there before no record says which disks it had. It is none that was made under a name or of
+ * something, unless a rebuild has made the guest of that; and none that has the serial by which we attach volumes,
+ * which may be disks that another such guest had.
+ */
+function isOwn({ origin, image }: Instance, { disks }: DomainDefinition, volume: Volume): boolean {
+  if (origin === "created") return volume.deleteWithInstance;
+  const madeOf = volume.sourceImage ?? volume.sourceSnapshot;
+  const disk = disks.find(({ device }) => device === volume.device);
+  return volume.name === null && (madeOf === null || madeOf === image) && disk?.serial !== serialOf(volume);
 }
 
 /** A definition boots only what was installed for its firmware; a TPM's state needs a TPM. */
@@ -123,7 +142,7 @@ export async function imageGoal(
 ): Promise<Goal> {
   const record = state.instances[status.uuid];
   if (record === undefined) throw new EstratoError("integrity", `instance ${status.name}: it is not recorded`);
-  const own = ownDisks(state, record, source);
+  const own = ownDisks(state, record, status, source);
   requireBootable(status, source);
   requireEnough(state, record, status, source);
   const { maxChain } = await world.host.capabilities();

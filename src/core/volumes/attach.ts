@@ -14,7 +14,7 @@ import { type PlanView, perform, type Step, unchanged } from "../operations/step
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
-import { attachTo } from "./attachment.ts";
+import { attachTo, serialOf } from "./attachment.ts";
 import { storedVolume, volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
 import { findToChange } from "./take-in.ts";
@@ -98,8 +98,7 @@ export function freeDevices(state: State, status: DomainStatus | null, taken: re
 /** A volume as a disk of a definition. */
 export function diskOf(state: State, volume: Volume, device: string): NewDisk {
   const head = headOf(state, volume);
-  // The guest sees 20 characters of it (/dev/disk/by-id): enough to tell volumes apart.
-  return { device, ...diskFileOf(state, head), readonly: false, serial: volume.id.slice(0, 20) };
+  return { device, ...diskFileOf(state, head), readonly: false, serial: serialOf(volume) };
 }
 
 function attachSteps(world: World, data: AttachData): Step[] {

@@ -1,4 +1,4 @@
-/** What attaching and letting go make of a volume's record, whoever does it; the host's half is elsewhere. */
+/** What attaching and letting go make of a volume's record, whoever does it; and how a definition tells of it. */
 import type { Volume } from "../model/state.ts";
 
 /** It is a disk of the instance from here on, which did not make it, and so does not take it with it. Idempotent. */
@@ -13,4 +13,12 @@ export function letGo(volume: Volume): void {
   volume.instance = null;
   volume.device = null;
   volume.deleteWithInstance = false;
+}
+
+/**
+ * What every definition that estrato writes has as the serial of a disk that is this volume. No disk that a guest
+ * brought with it has that one. The guest sees 20 characters of it (/dev/disk/by-id): enough to tell volumes apart.
+ */
+export function serialOf({ id }: Pick<Volume, "id">): string {
+  return id.slice(0, 20);
 }

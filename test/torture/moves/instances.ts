@@ -81,8 +81,9 @@ const rebuild: Move = {
     const held = model.everImages.get(image ?? "");
     if (image === undefined || held === undefined) return null;
     const own = model.volumesOf(one[0]).filter(([, id]) => {
-      const volume = model.state.volumes[id];
-      return origin === "created" ? volume?.deleteWithInstance : volume?.name === null;
+      return origin === "created"
+        ? model.state.volumes[id]?.deleteWithInstance
+        : model.origins.get(id)?.instance === one[0];
     });
     const words = ["instance", "rebuild", one[1], ...(isOwn ? [] : ["--image", image]), "-y"];
     if (own.length !== held.size) return verb(words, {}, { mustRefuse: 5 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { deleteImage } from "../../../../src/core/images/delete.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
+import { adoptInstance } from "../../../../src/core/instances/release.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { attachVolume } from "../../../../src/core/volumes/attach.ts";
@@ -223,6 +224,52 @@ describe("a rebuild", () => {
     await unrevert(on);
     expect(await disksOf(on)).toEqual(OF_OTHER);
     await requireSound(on, "again");
+  });
+
+  /** web1, which has one disk of its own, gets the one of another guest that is deleted and leaves it. */
+  const source = { kind: "image", target: "debian11" } as const;
+  const ofEstrato = (on: Bed) => createInstance(command(on), creation({ name: "web2", source, keyName: null }));
+  const FROM: [what: string, leaves: (on: Bed) => Promise<unknown>][] = [
+    ["one that estrato made", ofEstrato],
+    [
+      "one that was there before, too",
+      async (on) => {
+        const { host } = command(on);
+        host.addFile("/disks/web2.qcow2", { content: FIRST });
+        const disks = [{ device: "vda", path: "/disks/web2.qcow2", format: "qcow2" }];
+        host.addDomain({ name: "web2", uuid: UUID.replace(/^1/, "2"), running: false, disks });
+        await adoptInstance(command(on), "web2");
+      },
+    ],
+  ];
+
+  test.each(FROM)("of an adopted guest leaves a volume without a name, of %s, as it is", async (_, leaves) => {
+    const on = withGuest({ running: false });
+    await command(on).store.update((draft) => {
+      for (const name of ["debian11", "debian12", "debian13"]) addImage(draft, name, ["vda"]);
+      addImage(draft, "two", ["vda", "vdb"]);
+      for (const { id, file } of Object.values(draft.layers))
+        command(on).host.addFile(file, { mode: 0o400, content: { 0: `of ${id}` } });
+    });
+    await leaves(on);
+    await deleteInstance(command(on), "web2", { keepVolumes: true });
+    const [volume] = Object.values((await stateOf(on)).volumes);
+    await attachVolume(command(on), "web1", volume?.id ?? "");
+    await start(on);
+    write(on, 1, "kept", "vdb");
+    const { vdb } = await disksOf(on);
+    const domain = on.machine.domains.get(UUID);
+    // Where virsh edit has taken the serial out, it is still known to be made of something.
+    if (leaves === ofEstrato && domain) domain.inactive = domain.inactive.replace(/<serial>.*<\/serial>/, "");
+    for (const image of ["debian12", "debian13", "debian12"]) {
+      await rebuild(on, { image });
+      expect(await disksOf(on)).toEqual({ vda: { 0: `of lay-${image}-vda` }, vdb });
+      const before = everything(on);
+      const refusal = { code: "conflict", message: "image two: it has 2 disks, and web1 1 of its own" };
+      await expect(rebuild(on, { image: "two" })).rejects.toMatchObject(refusal);
+      expect(everything(on)).toBe(before);
+    }
+    await requireSound(on, "rebuilt");
   });
 
   test("of an instance with UEFI gives it new variables where the image brings none; unrevert brings its own", async () => {
