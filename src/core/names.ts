@@ -8,10 +8,17 @@ const LONGEST_BYTES = 247;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what a name must not hold
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 /**
- * Marks that turn the direction of what follows on a terminal, and half a surrogate pair: neither can be read nor
- * typed.
+ * Marks that turn the direction of what follows on a terminal, the mark of a text's beginning, and half a surrogate
+ * pair: none can be read or typed.
  */
-const UNREADABLE = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]|\p{Surrogate}/u;
+const UNREADABLE = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/u;
+/** Joiners and selectors are parts of letters and emoji; alone they are as good as no name, as are blanks. */
+const INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\p{White_Space}\u2800]*$/u;
+
+const ID_PREFIXES = ["lay", "vol", "snap", "img", "bak", "sch", "op"] as const;
+/** What the ids of this store begin with; an instance's is its UUID. */
+export type IdPrefix = (typeof ID_PREFIXES)[number];
+const ID = new RegExp(`^((${ID_PREFIXES.join("|")})-[0-9a-f]{17}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`, "i");
 
 /** Why `name` is no name, in a few words; null where it is one. */
 export function whyNoName(name: string): string | null {
@@ -19,10 +26,12 @@ export function whyNoName(name: string): string | null {
   if ([...name].length > LONGEST_CHARACTERS) return `it is longer than ${LONGEST_CHARACTERS} characters`;
   if (CONTROL.test(name)) return "it holds a control character";
   if (UNREADABLE.test(name)) return "it holds a character that cannot be shown";
+  if (INVISIBLE.test(name)) return "nothing of it can be seen";
   if (name.includes("/")) return 'it holds a "/"';
   if (name.startsWith("-")) return 'it begins with "-"';
   if (name.trim() !== name) return "it begins or ends with a space";
   if (name === "." || name === "..") return "it is the name of a folder";
+  if (ID.test(name)) return "it looks like an id, and would mean whatever has that";
   return null;
 }
 
@@ -32,12 +41,12 @@ function whyNoFile(name: string): string | null {
   return `it takes more than ${LONGEST_BYTES} bytes, and libvirt makes files of that name`;
 }
 
-/** Returns `name`. Throws "usage" where it is no name: 1 to 128 printable characters, no "/", no leading "-". */
+/** Returns `name`. Throws "usage" where it is no name: 1 to 128 printable characters, no "/", no leading "-", no id. */
 export function requireName(kind: string, name: string): string {
   const why = whyNoName(name) ?? (kind === "instance" ? whyNoFile(name) : null);
   if (why === null) return name;
   throw new EstratoError("usage", `${kind} name ${JSON.stringify(name)}: ${why}`, {
-    hint: `A name has 1 to ${LONGEST_CHARACTERS} printable characters, no "/" and no leading "-".`,
+    hint: `A name has 1 to ${LONGEST_CHARACTERS} printable characters, no "/" and no leading "-", and is no id.`,
   });
 }
 

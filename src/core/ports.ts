@@ -4,6 +4,7 @@
  */
 import type * as v from "valibot";
 import type { KindName } from "./model/journal.ts";
+import type { IdPrefix } from "./names.ts";
 import type { DownloadPort } from "./ports/downloads.ts";
 import type { FilePort } from "./ports/files.ts";
 import type { GuestFilesPort } from "./ports/guest-files.ts";
@@ -31,7 +32,7 @@ export interface Clock {
 
 export interface Ids {
   /** PREFIX-17 hex digits. */
-  next(prefix: "lay" | "vol" | "snap" | "img" | "bak" | "sch" | "op"): string;
+  next(prefix: IdPrefix): string;
   uuid(): string;
   /** A MAC of QEMU's range, 52:54:00:…. */
   mac(): string;

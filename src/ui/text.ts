@@ -2,9 +2,9 @@
 
 import { shortened } from "../shortened.ts";
 
-/** Control characters, and the marks that turn the direction of what follows. */
+/** Control characters, and the marks that nobody sees: of a text's direction, and of its beginning. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /**
@@ -25,7 +25,7 @@ export function printableLines(text: string): string {
 }
 
 /** What JSON itself lets pass of these; the newlines that it writes, of which there are many, are between lines. */
-const UNSAFE_IN_JSON = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** JSON that is as harmless, and means the same: what JSON itself lets pass is escaped too. */
 export function jsonText(value: unknown, indent?: number): string {

@@ -29,7 +29,7 @@ export async function withinBounds(attempt: () => unknown): Promise<void> {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
 /**
  * What was typed, or stands in a file, may be repeated on the line: no longer than either may be.
  */

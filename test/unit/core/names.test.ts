@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { find, requireFree, requireName, whyNoName } from "../../../src/core/names.ts";
+import { fakeIds } from "../../fake/clock.ts";
 
 test("a name has 1 to 128 printable characters", () => {
   for (const name of [
@@ -12,6 +13,11 @@ test("a name has 1 to 128 printable characters", () => {
     "a.b_c-d:e@f",
     "x".repeat(128),
     "😀".repeat(61),
+    "👨‍👩‍👧",
+    "نمی‌خواهم",
+    "vol-1",
+    "snap-00000000000000001-old",
+    "d41d8cd98f00b204e9800998ecf8427e",
   ]) {
     expect(requireName("instance", name)).toBe(name);
   }
@@ -30,10 +36,26 @@ test("a name has 1 to 128 printable characters", () => {
     " a",
     "a ",
     "a\u202eb",
+    "a\u061cb",
+    "\ufeffa",
+    "\u200b",
+    "\u2060\u3164 \u2800",
     "\ud800",
   ]) {
     expect(whyNoName(name), JSON.stringify(name)).not.toBeNull();
   }
+});
+
+test("a name is nothing by which something else may be found first", () => {
+  const { next, uuid } = fakeIds("a");
+  const prefixes = ["lay", "vol", "snap", "img", "bak", "sch", "op"] as const;
+  for (const id of [uuid(), uuid().toUpperCase(), ...prefixes.map(next)])
+    expect(() => requireName("volume", id), id).toThrow(
+      expect.objectContaining({
+        code: "usage",
+        message: `volume name "${id}": it looks like an id, and would mean whatever has that`,
+      }),
+    );
 });
 
 test("an instance's name is one that the file system bears, since libvirt makes files of it", () => {

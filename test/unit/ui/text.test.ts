@@ -10,11 +10,12 @@ import { fakeStreams } from "../../fake/streams.ts";
 test("control characters are shown escaped, on one line", () => {
   expect(printable("a\u0007b\u001b]0;x\u009c\n\r\t\u007f")).toBe("a\\x07b\\x1b]0;x\\x9c\\n\\r\\t\\x7f");
   expect(printable("\u202eevil\u2066")).toBe("\\u202eevil\\u2066");
+  expect(printable("\u061ca\ufeff")).toBe("\\u061ca\\ufeff");
   expect(printable("Größe 東京 😀")).toBe("Größe 東京 😀");
 });
 
 test("JSON means the same, and holds nothing that a terminal would act on", () => {
-  const value = { name: "a\u009b2Jb\u202e", lines: ["x\ny\u001b"] };
+  const value = { name: "a\u009b2Jb\u202e\u061c\ufeff", lines: ["x\ny\u001b"] };
   const text = jsonText(value, 2);
   expect(JSON.parse(text)).toEqual(value);
   expect(printableLines(text)).toBe(text);
