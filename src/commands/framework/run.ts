@@ -59,7 +59,7 @@ export async function runVerb(
 
 async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {
   const asked = await outputWish(line.globals, factory, verb.withoutSettings);
-  const wish = isChoiceByFilter(verb, line) ? { ...asked, filters: [] } : asked;
+  const wish = isChoiceByFilter(verb, line) ? { ...asked, filters: [], sort: null, limit: null } : asked;
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
   let changed = false;

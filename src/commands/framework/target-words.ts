@@ -8,7 +8,7 @@ import { readTextFile } from "./files.ts";
 import { type Line, parseLine } from "./parse.ts";
 import type { Context, Verb } from "./tree.ts";
 
-/** Is --filter of this line a choice of what the verb is done to, and not of rows that it prints? */
+/** Is --filter of this line, with --sort and --limit, a choice of what the verb is done to, not of rows it prints? */
 export function isChoiceByFilter(verb: Verb, line: Line): boolean {
   if (line.globals.filter.length === 0) return false;
   return verb.chooses !== null || (line.operands.length === 0 && targetsOf(verb) !== null);
@@ -42,7 +42,7 @@ function targetsOf(verb: Verb): ArgumentSpec<unknown> | null {
 
 /**
  * The operands with what `-` and --filter stand for; null where they stand for nothing at all: then there is nothing to
- * do. Throws "usage" for a filter that the list of these things does not have.
+ * do. Throws "usage" for a filter or an order that the list of these things does not have.
  */
 export async function targetWords(verb: Verb, line: Line, context: Context): Promise<readonly string[] | null> {
   const spec = targetsOf(verb);
@@ -59,7 +59,7 @@ function orNothing(words: readonly string[]): readonly string[] | null {
   return words.length === 0 ? null : words;
 }
 
-/** The ids of what the noun's own list shows with these filters. */
+/** The ids of what the noun's own list shows with these filters, this order and this limit. */
 async function fitting(
   { complete, label }: Pick<ArgumentSpec<unknown>, "complete" | "label">,
   context: Context,
@@ -72,12 +72,12 @@ async function fitting(
   const list = (await noun.verbs.list.load()).default;
   const columns: readonly Column<unknown>[] = list.result.columns;
   const { globals, options } = await parseLine(`${complete} list`, list, []);
-  const wish = { ...globals, columns: [], sort: null, filters: context.globals.filter, limit: context.globals.limit };
+  const { filter: filters, sort, limit } = context.globals;
+  const wish = { ...globals, columns: [], filters, sort, limit };
   const selection = selectionOf({ ...wish, header: true }, columns);
   const id = columns.find(({ key }) => key === "id") ?? columns[0];
-  const keys = new Set(
-    [id, ...selection.filters.map(({ column }) => column)].map((one) => one?.key.replace(/\..*/, "")),
-  );
+  const read = [...selection.filters, ...selection.sort].map(({ column }) => column);
+  const keys = new Set([id, ...read].map((one) => one?.key.replace(/\..*/, "")));
   const args = Object.fromEntries(Object.entries(list.arguments).map(([key, spec]) => [key, spec.take([])]));
   const rows = await list.run({ ...context, args, options, wants: (key) => keys.has(key), name: `${complete} list` });
   return selectRows(Array.isArray(rows) ? rows : [], selection).map((row) => String(id?.value(row) ?? ""));

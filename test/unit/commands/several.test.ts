@@ -33,6 +33,22 @@ test("--filter chooses all that the list shows with it", async () => {
   expect(await printed(on, "snapshot list web2 -f value -c name")).toBe("");
 });
 
+test("with --sort and --limit it chooses what the list shows with them, whatever the verb prints", async () => {
+  const { on } = await classroom();
+  const last = `--filter ${CLASS} --sort created_at,name:desc --limit 2`;
+  expect(await printed(on, `instance list ${last} -f value -c name`)).toBe("pc-6\npc-5\n");
+  const kept = `snapshot create --name s1 --filter ${CLASS} --sort created_at,name:desc --limit 1 -f value -c instance`;
+  expect(await printed(on, kept)).toBe("pc-6\n");
+  const { exit, stderr } = await run(on, `instance stop --filter ${CLASS} --sort nam`);
+  expect({ exit, stderr }).toEqual({
+    exit: 2,
+    stderr: 'estrato: column "nam": there is none of that name. Did you mean name?\n',
+  });
+  expect(await run(on, `instance delete -y ${last}`)).toMatchObject({ exit: 0 });
+  const left = `instance list --filter ${CLASS} -f value -c name --sort name`;
+  expect(await printed(on, left)).toBe("pc-1\npc-2\npc-3\npc-4\n");
+});
+
 test("where that fits nothing there is nothing to do", async () => {
   const nothing = { exit: 0, stdout: "", stderr: "Nothing is meant: there is nothing to do.\n" };
   expect(await run(await estate(), "instance delete -y --filter status=paused")).toEqual(nothing);
