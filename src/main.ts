@@ -102,6 +102,8 @@ export async function start(): Promise<void> {
     if (error.code !== "EPIPE") lost = error;
   });
   process.stderr.on("error", () => {});
+  // Ctrl-D at a question closes what the answer would come from: Node has nothing to wait for then, and ends in main.
+  process.exitCode = EXIT_CODES.interrupted;
   const exit = await main(process.argv.slice(2), {
     streams: process,
     env: process.env,

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../../wait.ts";
 import { changesBelow } from "../store/strace.ts";
+import { openScreen } from "../terminal/screen.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "estrato-process-"));
 const program = join(folder, "bin/estrato");
@@ -127,6 +128,23 @@ test("Ctrl-C ends what can be ended with 130", async () => {
   expect(stderr).toContain("estrato: interrupted: nothing has changed.\n");
   expect(code).toBe(130);
 });
+
+test.each(["C-c", "C-d"] as const)(
+  "%s at a question ends it with 130, and what stands behind && is not done",
+  async (key) => {
+    const screen = await openScreen(80, { ...env, PATH: process.env.PATH ?? "" });
+    try {
+      screen.begin(`${program} flavor create && echo goes on; echo "code $?"`);
+      await screen.shows("Name of the new flavor");
+      screen.press(key);
+      await screen.done();
+      expect(screen.text()).toMatch(/^code 130$/m);
+      expect(screen.text()).not.toMatch(/^goes on$/m);
+    } finally {
+      screen.close();
+    }
+  },
+);
 
 test("SIGTERM ends it with 143", async () => {
   expect((await signalled("SIGTERM")).code).toBe(143);
