@@ -1,8 +1,7 @@
 /** Flavors: the sizes that instances are made in. */
-import { EstratoError } from "../errors.ts";
 import { compareNames } from "../order.ts";
-import { humanSize } from "../units.ts";
 import { changeState } from "./change-state.ts";
+import { requireMachineSize } from "./machine-size.ts";
 import type { Flavor, State } from "./model/state.ts";
 import { find, requireFree, requireName } from "./names.ts";
 import type { PlanView } from "./operations/steps.ts";
@@ -14,10 +13,6 @@ export interface NewFlavor {
   readonly ramBytes: number;
   readonly diskBytes: number;
 }
-
-/** What QEMU takes at most on any machine type; the host may take fewer. */
-const MOST_VCPUS = 4096;
-const LEAST_RAM_BYTES = 1024 * 1024;
 
 /** By name. Throws "not_found". */
 export function findFlavor(state: State, name: string): Flavor {
@@ -42,16 +37,7 @@ export async function createFlavor(
   dryRun: boolean,
 ): Promise<Flavor | PlanView> {
   requireName("flavor", wanted.name);
-  if (wanted.vcpus > MOST_VCPUS) {
-    throw new EstratoError("usage", `flavor ${wanted.name}: ${wanted.vcpus} vCPUs are too many`, {
-      hint: `Give at most ${MOST_VCPUS}.`,
-    });
-  }
-  if (wanted.ramBytes < LEAST_RAM_BYTES) {
-    throw new EstratoError("usage", `flavor ${wanted.name}: ${humanSize(wanted.ramBytes)} of memory is too little`, {
-      hint: "Give it as 512M or 4G.",
-    });
-  }
+  requireMachineSize(`flavor ${wanted.name}`, wanted);
   return changeState(store, dryRun, `Record flavor ${wanted.name}`, (draft) => {
     requireFree("flavor", wanted.name, Object.keys(draft.flavors));
     const flavor: Flavor = { ...wanted, createdAt: clock.now().toISOString() };

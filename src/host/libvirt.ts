@@ -11,6 +11,7 @@ import type {
   DomainSummary,
   Forward,
   HostCapabilities,
+  MachineLimits,
   NetworkInfo,
   NewDomain,
   QemuDisk,
@@ -67,6 +68,8 @@ export function libvirtHost(virsh: Virsh, env: NodeJS.ProcessEnv) {
       (await import("./networks.ts")).readNetwork(virsh, name),
     listNetworks: async (): Promise<string[]> => (await import("./networks.ts")).listNetworks(virsh),
     capabilities: readCapabilities,
+    machineLimits: async (xml: string): Promise<MachineLimits> =>
+      (await import("./machine-limits.ts")).readMachineLimits(virsh, xml),
     userBackend: async (): Promise<UserBackend | null> =>
       (await import("./user-network.ts")).userBackend(virsh, env.PATH ?? ""),
     liveForwards: async (uuid: string): Promise<Forward[] | null> =>

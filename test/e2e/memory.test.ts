@@ -156,6 +156,17 @@ describe("memory", () => {
     expect(unasked).toMatchObject({ code: 8 });
     for (const name of ["m1", "m3", "still"]) expect(unasked.stderr).toContain(`web1/${name}`);
     expect(await rig.ok("instance", "show", "web1", "-f", "value", "-c", "ram_bytes")).toBe(String(128 * 2 ** 20));
+    // Sizes that are not to be had: refused before the guest is told anything.
+    const up = await rig.guest("web1", "cat /proc/sys/kernel/random/boot_id");
+    for (const [wrong, code] of [
+      [["--ram", "7000T"], 6],
+      [["--vcpus", "4097"], 2],
+      [["--ram", "1K"], 2],
+    ] as const) {
+      expect(await rig.estrato("instance", "resize", "web1", ...wrong, "--restart", "-y")).toMatchObject({ code });
+    }
+    expect(await rig.guest("web1", "cat /proc/sys/kernel/random/boot_id")).toBe(up);
+    expect(memoryFiles()).not.toEqual([]);
     await rig.ok("instance", "resize", "web1", "--ram", "160M", "--vcpus", "2", "--restart", "-y");
     expect(memoryFiles()).toEqual([]);
     const left = await rig.json<{ name: string; memory: boolean }[]>("snapshot", "list", "web1");

@@ -3,7 +3,14 @@
  * to play the next command.
  */
 
-import type { Forward, HostCapabilities, HostUser, NetworkInfo, UserBackend } from "../../src/core/model/host.ts";
+import type {
+  Forward,
+  HostCapabilities,
+  HostUser,
+  MachineLimits,
+  NetworkInfo,
+  UserBackend,
+} from "../../src/core/model/host.ts";
 import { type FakeGuest, fakeGuest } from "./guest-files.ts";
 
 /** The content of one cluster: a word, or null for zeros that mask what lies below. */
@@ -125,6 +132,8 @@ export interface FakeMachine {
   /** How often the loads of its guests were asked for: each time they have used a little more. */
   samples: number;
   capabilities: HostCapabilities;
+  /** Of any machine here. */
+  limits: MachineLimits;
   /** The files that every guest has, whatever its disks hold. */
   readonly guest: FakeGuest;
 }
@@ -180,5 +189,6 @@ export function fakeMachine(): FakeMachine {
       qemuVersion: "7.2.22",
       maxChain: 128,
     },
+    limits: { vcpus: 288, ramBytes: 64 * 2 ** 30 },
   };
 }

@@ -469,6 +469,10 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       return machine.capabilities;
     },
+    async machineLimits() {
+      alive();
+      return machine.limits;
+    },
     async userBackend() {
       alive();
       return machine.userBackend;

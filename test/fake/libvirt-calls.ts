@@ -27,6 +27,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   network: "always",
   listNetworks: "always",
   capabilities: "always",
+  machineLimits: "always",
   userBackend: "always",
   liveForwards: "always",
   newDefinition: "always",

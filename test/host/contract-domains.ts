@@ -37,6 +37,16 @@ export function domainContract(current: () => Rig): void {
     await expect(set(one, true, clone)).rejects.toMatchObject({ code: "failed" });
   });
 
+  test("what a machine can have here is more than a small one has, and less than none has", async () => {
+    const rig = current();
+    const uuid = await defineGuest(rig, { vda: await rig.addImage("disk") });
+    const { vcpus, ramBytes } = await rig.host.machineLimits((await rig.host.domainStatus(uuid))?.inactive.xml ?? "");
+    expect(vcpus).toBeGreaterThan(1);
+    expect(vcpus).toBeLessThan(100_000);
+    expect(ramBytes ?? 2 ** 40).toBeGreaterThan(64 * 2 ** 20); // a kernel may be told to refuse nothing
+    expect(ramBytes ?? 2 ** 40).toBeLessThan(2 ** 50);
+  });
+
   test("a domain is listed with its state, and known by UUID and by name", async () => {
     const rig = current();
     const uuid = await defineGuest(rig, { vda: await rig.addImage("disk") });

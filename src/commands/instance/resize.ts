@@ -7,7 +7,7 @@ export default verb({
   description:
     "Gives an instance other vCPUs and memory: a flavor's, or figures. Its disks keep their size.\n\n" +
     "It must be off, or be restarted with --restart. Snapshots with memory resume only in the size that they were taken in: they are named, " +
-    "and deleted after a yes. Snapshots of disks stay.",
+    "and deleted after a yes, once it has started in its new size. Where it does not start, it has its old one again. Snapshots of disks stay.",
   arguments: { instance: oneInstance },
   options: {
     flavor: text("FLAVOR", "the vCPUs and memory of this flavor", { complete: "flavor" }),
@@ -25,6 +25,7 @@ export default verb({
   ],
   exits: {
     5: "it runs and --restart is not given, or a snapshot with memory is protected",
+    6: "more memory or vCPUs than this host can give a machine",
     8: "snapshots with memory would go, which needs a yes",
   },
   async run(context) {

@@ -1,6 +1,7 @@
 /**
- * The steps of a resize. Before the definition nothing has changed but that it may be off; after it there is only
- * forward.
+ * The steps of a resize. libvirt is told the new size while the guest still runs, since it refuses some that nobody
+ * here can know of. Until it runs in that size there is the way back, with all that its snapshots kept; once these are
+ * dropped, only forward.
  */
 import * as v from "valibot";
 import type { Action } from "../model/action.ts";
@@ -18,6 +19,8 @@ export interface ResizeData {
   readonly dropped: readonly string[]; // snapshots whose memory fits no more
   readonly restart: boolean; // it ran before
   readonly xml: string;
+  /** What it is again where it does not start; null in an entry of version 1, which leads only forward. */
+  readonly before: { readonly xml: string; readonly flavor: string | null } | null;
 }
 
 export const resizeDataSchema: v.GenericSchema<unknown, ResizeData> = v.object({
@@ -29,26 +32,26 @@ export const resizeDataSchema: v.GenericSchema<unknown, ResizeData> = v.object({
   dropped: v.array(v.string()),
   restart: v.boolean(),
   xml: v.string(),
+  before: v.nullable(v.object({ xml: v.string(), flavor: v.nullable(v.string()) })),
 });
 
 export function resizeSteps(world: World, data: ResizeData, timeoutMs: number): Step[] {
-  const steps: Step[] = [];
+  const steps: Step[] = [
+    { id: "define-new-size", title: "Define the new size", actions: [{ do: "define", xml: data.xml }] },
+  ];
   if (data.restart) {
     const shutdown: Action = { do: "shutdown", domain: data.uuid, timeoutMs, thenDestroy: true };
-    steps.push({ id: "stop", title: `Stop ${data.name}`, actions: [shutdown] });
+    steps.push({ id: "stop", title: `Stop ${data.name}`, actions: [shutdown] }, startAgain(data));
   }
-  steps.push({ id: "define-new-size", title: "Define the new size", actions: [{ do: "define", xml: data.xml }] });
-  return [...steps, ...afterDefining(world, data)];
+  return [...steps, ...onceItStands(world, data)];
 }
 
 /** Each can be repeated. */
-export function afterDefining(world: World, data: ResizeData): Step[] {
-  const steps: Step[] = [
+export function onceItStands(world: World, data: ResizeData): Step[] {
+  return [
     { id: "record-new-size", title: "Record the new size", run: () => recordSize(world, data) },
     { id: "remove-memory", title: "Remove memory that fits no more", actions: unlinkRecords(world, data.dropped) },
   ];
-  if (data.restart) steps.push(startAgain(data));
-  return steps;
 }
 
 export function startAgain(data: ResizeData): Step {

@@ -5,6 +5,7 @@
 import { EstratoError } from "../../errors.ts";
 import { confirmed } from "../confirm.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import { isSameMemory, isSameSize, requireHostGives, requireMachineSize } from "../machine-size.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State } from "../model/state.ts";
 import { run } from "../operations/operation.ts";
@@ -37,9 +38,10 @@ export interface ResizeOptions {
 
 /**
  * Gives an instance other vCPUs or memory. A snapshot with memory resumes only in a machine of its own size: those are
- * named, and go after a yes; snapshots of disks stay. Null where the answer was no, or when it is done; a dry run
- * returns the plan. Throws "usage", "not_found" (the flavor), "conflict" where it runs and `restart` was not asked for,
- * or a snapshot with memory is protected.
+ * named, and go after a yes, once it runs again where it ran; snapshots of disks stay. Where it does not start, it has
+ * the size again that it had. Null where the answer was no, or when it is done; a dry run returns the plan. Throws
+ * "usage", "not_found" (the flavor), "host" for more than there is here, "conflict" where it runs and `restart` was not
+ * asked for, or a snapshot with memory is protected.
  */
 export async function resizeInstance(world: World, target: string, options: ResizeOptions): Promise<PlanView | null> {
   requireChoice(options);
@@ -47,6 +49,7 @@ export async function resizeInstance(world: World, target: string, options: Resi
   const { uuid } = first.status;
   const seen = planResize(first, options);
   if (seen === null) return null;
+  await requireHostGives(world, `instance ${seen.name}`, first.status.inactive.xml, seen);
   if (seen.dropped.length > 0 && !(await ask(world, first.state, seen))) return null;
   return withLocks(world, [uuid], async (locks) => {
     const found = await findToChange(world, locks, uuid);
@@ -71,12 +74,14 @@ async function carryOut(
   options: ResizeOptions,
 ): Promise<PlanView | null> {
   if (record === null && data.flavor !== null) await ensureAdopted(world, locks, status); // a flavor needs a record
+  const { vcpus, ramBytes } = status.inactive;
   const xml = world.host.editDefinition(status.inactive.xml, {
-    ...(data.vcpus === status.inactive.vcpus ? {} : { vcpus: data.vcpus }),
-    ...(data.ramBytes === status.inactive.ramBytes ? {} : { ramBytes: data.ramBytes }),
+    ...(data.vcpus === vcpus ? {} : { vcpus: data.vcpus }),
+    ...(isSameMemory(data.ramBytes, ramBytes) ? {} : { ramBytes: data.ramBytes }),
   });
   const dropped = data.dropped.map(({ id }) => id);
-  const plan: ResizeData = { ...data, dropped, xml };
+  const before = { xml: status.inactive.xml, flavor: record?.flavor ?? null };
+  const plan: ResizeData = { ...data, dropped, xml, before };
   const steps = resizeSteps(world, plan, options.timeoutMs);
   return run<ResizeData, null>(world, locks, {
     kind: resizeKind,
@@ -89,7 +94,7 @@ async function carryOut(
   });
 }
 
-type Planned = Omit<ResizeData, "dropped" | "xml"> & { readonly dropped: readonly Snapshot[] };
+type Planned = Omit<ResizeData, "dropped" | "xml" | "before"> & { readonly dropped: readonly Snapshot[] };
 
 /** Null where it has that size already. */
 function planResize({ status, record, state }: FoundInstance, options: ResizeOptions): Planned | null {
@@ -97,7 +102,8 @@ function planResize({ status, record, state }: FoundInstance, options: ResizeOpt
   const { inactive, uuid, name } = status;
   const vcpus = flavor?.vcpus ?? options.vcpus ?? inactive.vcpus;
   const ramBytes = flavor?.ramBytes ?? options.ramBytes ?? inactive.ramBytes;
-  const same = vcpus === inactive.vcpus && ramBytes === inactive.ramBytes;
+  requireMachineSize(`instance ${name}`, { vcpus, ramBytes });
+  const same = isSameSize(inactive, { vcpus, ramBytes });
   if (same && (flavor === null || record?.flavor === flavor.name)) return null;
   refuseUnsafe(status);
   const dropped = same ? [] : snapshotsOf(state, uuid).filter((one) => one.memory !== null);

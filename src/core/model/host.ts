@@ -357,6 +357,12 @@ export interface HostCapabilities {
   readonly maxChain: number; // 24 where libvirt cannot start longer ones (10.8 to 11.10), else 128
 }
 
+/** What a machine can have here at most; null: nothing tells. */
+export interface MachineLimits {
+  readonly vcpus: number | null;
+  readonly ramBytes: number | null;
+}
+
 /** A user of this host. */
 export interface HostUser {
   readonly name: string;

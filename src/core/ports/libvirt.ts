@@ -11,6 +11,7 @@ import type {
   DomainSummary,
   Forward,
   HostCapabilities,
+  MachineLimits,
   NetworkInfo,
   NewDomain,
   QemuDisk,
@@ -65,6 +66,8 @@ export interface LibvirtPort {
   network(name: string): Promise<NetworkInfo | null>;
   listNetworks(): Promise<string[]>;
   capabilities(): Promise<HostCapabilities>;
+  /** What a machine of this definition's kind can have here at most, whatever else runs. */
+  machineLimits(xml: string): Promise<MachineLimits>;
   /** What would serve a new guest's network that needs no root; null where nothing here does. */
   userBackend(): Promise<UserBackend | null>;
   /**

@@ -5,6 +5,7 @@ import { maxChainOf, parseCapabilities } from "../../../src/host/capabilities.ts
 import { parseList } from "../../../src/host/domain-list.ts";
 import { parseDominfo, parseState } from "../../../src/host/domain-status.ts";
 import { parseDefinition } from "../../../src/host/domain-xml.ts";
+import { mostMemory, parseMostVcpus } from "../../../src/host/machine-limits.ts";
 import { leaseSeconds, parseLeases, parseNetwork } from "../../../src/host/networks.ts";
 import { resolvePools } from "../../../src/host/pools.ts";
 import type { Virsh } from "../../../src/host/virsh.ts";
@@ -51,6 +52,15 @@ test("a state has a reason", () => {
   expect(() => parseState("asleep (deeply)")).toThrow("not a state");
   expect(() => parseState("constructor")).toThrow("not a state");
   expect(() => parseState(`shut${" ".repeat(20_000)}x`)).toThrow("not a state"); // and ends
+});
+
+test("a machine has the vCPUs of its type at most, and all memory and swap unless the kernel refuses nothing", () => {
+  expect(parseMostVcpus("<domainCapabilities><vcpu max='288'/></domainCapabilities>")).toBe(288);
+  expect(parseMostVcpus("<domainCapabilities/>")).toBeNull();
+  const meminfo = "MemTotal:       1000 kB\nMemFree:        2 kB\nSwapTotal:        24 kB\n";
+  expect(mostMemory({ meminfo, overcommit: "0\n" })).toBe(2 ** 20);
+  expect(mostMemory({ meminfo, overcommit: "1\n" })).toBeNull();
+  expect(mostMemory({ meminfo: "", overcommit: "" })).toBeNull();
 });
 
 test("dominfo says what else there is to know", () => {

@@ -191,6 +191,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   tryListening: () => [{ protocol: "tcp", address: "127.0.0.1", host: 0, guest: 22 }],
   listNetworks: () => [],
   capabilities: () => [],
+  machineLimits: () => [xml],
   userBackend: () => [],
   liveForwards: () => [domain],
   newDefinition: () => [spec],

@@ -270,12 +270,16 @@ export const making: NounLines = {
       {
         line: "instance resize web1 --ram 512M --restart --timeout 2m -y",
         json: instanceDetail({ ram_bytes: 536_870_912, status: "active" }),
-        plan: ["shutdown", "define", "start", "Snapshot awake will be deleted"],
+        plan: ["define", "shutdown", "start", "Snapshot awake will be deleted"],
       },
     ],
     refused: refusals(
       ["instance resize web2", 2, "no new size is given"],
       ["instance resize web2 --flavor small --ram 1G", 2, "flavor small"],
+      ["instance resize web2 --ram 1", 2, "1 B of memory is too little"],
+      ["instance resize web1 --vcpus 5000 --restart", 2, "5000 vCPUs are too many"],
+      ["instance resize web1 --vcpus 300 --restart", 6, "300 vCPUs are more than its machine type takes"],
+      ["instance resize web1 --ram 100T --restart", 6, "100 TiB of memory are more than this host has"],
       ["instance resize nosuch --ram 1G", 4, "instance nosuch: not found"],
       ["instance resize web2 --flavor nosuch", 4, "flavor nosuch: not found"],
       ["instance resize web1 --ram 512M", 5, "it runs, and its size changes only when it starts"],

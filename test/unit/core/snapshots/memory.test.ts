@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
+import { createFlavor } from "../../../../src/core/flavors.ts";
 import { resizeInstance } from "../../../../src/core/instances/resize.ts";
 import type { Snapshot } from "../../../../src/core/model/state.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
@@ -7,6 +8,7 @@ import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { viewSnapshots } from "../../../../src/core/snapshots/list.ts";
 import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { detailSnapshot } from "../../../../src/core/snapshots/show.ts";
+import { EstratoError } from "../../../../src/errors.ts";
 import {
   type Bed,
   command,
@@ -234,5 +236,56 @@ describe("instance resize", () => {
     const world = command(on);
     await resizeInstance(world, "web1", { ...size, vcpus: 1, ramBytes: 256 * 2 ** 20 });
     expect(world.host.performed).toEqual([]);
+  });
+
+  test("is the same size to the MiB, which is what libvirt gives", async () => {
+    const { on } = await withMemory();
+    const world = command(on);
+    const [least, most] = [255 * 2 ** 20 + 1, 256 * 2 ** 20];
+    for (const ramBytes of [least, most]) await resizeInstance(world, "web1", { ...size, vcpus: 1, ramBytes });
+    await createFlavor(world.store, world.clock, { name: "odd", vcpus: 1, ramBytes: least, diskBytes: 0 }, false);
+    await resizeInstance(world, "web1", { ...size, flavor: "odd", vcpus: null, ramBytes: null, restart: true });
+    expect(world.asked).toEqual([]);
+    expect(domain(on)).toMatchObject({ state: "running", ram: "counting: 9" });
+    expect((await stateOf(on)).instances[UUID]?.flavor).toBe("odd");
+  });
+
+  test.each([
+    ["usage", { vcpus: 4097 }],
+    ["usage", { ramBytes: 2 ** 20 - 1 }],
+    ["host", { vcpus: 289 }],
+    ["host", { ramBytes: 2 ** 40 }],
+  ])("is refused (%s) before anything is asked or touched: %o", async (code, wrong) => {
+    const { on } = await withMemory();
+    const before = everything(on);
+    for (const dryRun of [false, true]) {
+      const world = command(on, { dryRun });
+      const wanted = { ...size, ...wrong, restart: true };
+      await expect(resizeInstance(world, "web1", wanted)).rejects.toMatchObject({ code });
+      expect(world.asked).toEqual([]);
+    }
+    expect(everything(on)).toBe(before);
+    on.machine.limits = { vcpus: null, ramBytes: null };
+    if (code === "host") await resizeInstance(command(on), "web1", { ...size, ...wrong, restart: true });
+  });
+
+  test("that libvirt refuses stops nobody", async () => {
+    const { on, m1 } = await withMemory();
+    const world = command(on);
+    world.host.failNext("define", new EstratoError("failed", "virsh define: more than 255 vCPUs"));
+    await expect(resizeInstance(world, "web1", { ...size, restart: true })).rejects.toMatchObject({ code: "failed" });
+    expect(domain(on)).toMatchObject({ state: "running", ram: "counting: 9" });
+    expect((await stateOf(on)).snapshots[m1.id]).toBeDefined();
+  });
+
+  test("that does not start leaves the size that it had, and the memory of that", async () => {
+    const { on, m1 } = await withMemory();
+    const world = command(on);
+    world.host.failNext("start", new EstratoError("failed", "virsh start: Cannot allocate memory"));
+    await expect(resizeInstance(world, "web1", { ...size, restart: true })).rejects.toMatchObject({ code: "failed" });
+    expect(world.notes).toContain("web1: it has the size again that it had");
+    expect((await command(on).host.domainStatus(UUID))?.live).toMatchObject({ vcpus: 1, ramBytes: 256 * 2 ** 20 });
+    await revertSnapshot(command(on), `web1/${m1.name}`, keep);
+    expect(domain(on).ram).toBe("counting: 7");
   });
 });
