@@ -4,6 +4,7 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { nameOf, pointersAt, standingOn } from "../graph/references.ts";
+import { awaitsSnapshot } from "../instances/adopt.ts";
 import { findAgain } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import { layersByFile } from "../layers/foreign-chain.ts";
@@ -28,6 +29,7 @@ export async function examineStrangers(world: World, state: State): Promise<Find
       const layer = state.layers[byFile.get(identity ?? "") ?? ""];
       // A disk of its own that names another file is looked at with the instance.
       if (layer === undefined || own.has(disk.device) || isGivenBack(state, layer)) continue;
+      if (isHeld(state, status, layer)) continue;
       findings.push(strangerOf(state, status, disk, layer));
     }
   }
@@ -42,6 +44,11 @@ function isGivenBack(state: State, layer: Layer): boolean {
   return layer.foreign !== null && standingOn(state, layer.id).length === 0;
 }
 
+/** A template, which its own guest cannot write without its write bits: only `instance start` has to say so. */
+function isHeld(state: State, status: DomainStatus, layer: Layer): boolean {
+  return status.live === null && layer.foreign?.template === "held" && awaitsSnapshot(state, layer);
+}
+
 /** Of each definition; a disk of both, once. */
 function writtenDisks(status: DomainStatus): DomainDisk[] {
   const all = definitionsOf(status).flatMap(({ disks }) => disks);
@@ -54,7 +61,13 @@ function strangerOf(state: State, status: DomainStatus, disk: DomainDisk, layer:
   const subject = `instance ${status.name}`;
   const problem = `its disk ${device} is ${whose(state, layer)}`;
   const out = `virsh detach-disk ${status.name} ${device} --persistent`;
+  if (awaitsSnapshot(state, layer))
+    return unmendable(subject, problem, `Stop it, and take a snapshot first: estrato snapshot create ${status.name}.`);
   const volume = freeVolume(state, layer);
+  if (volume !== null && state.instances[status.uuid] === undefined) {
+    const instead = `estrato instance create NAME --boot-volume ${volumeLabel(state, volume)}`;
+    return unmendable(subject, problem, `Undefine it, and make an instance of the volume: ${instead}. (Or: ${out}.)`);
+  }
   if (volume === null || !mayRecord(state, status, disk, layer))
     return unmendable(subject, problem, `Take it out again: ${out}.`);
   return {

@@ -221,6 +221,11 @@ function isFree(draft: State, layer: Layer): boolean {
   return pointersAt(draft, layer.id).every(({ kind }) => kind !== "volume");
 }
 
+/** Is it a file on which others stand, and whose own guest has not been adopted: one that needs a snapshot to start? */
+export function awaitsSnapshot(state: State, layer: Layer): boolean {
+  return layer.frozen && layer.foreign?.template !== undefined && isFree(state, layer);
+}
+
 /**
  * While a guest runs its files belong to QEMU's user, and libvirt alone knows whom they belonged to: it gives them back
  * when the guest stops.

@@ -8,7 +8,7 @@ import type { Layer, State } from "../model/state.ts";
 import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { requireAgreement } from "../truth.ts";
-import { coveredDisks } from "./adopt.ts";
+import { awaitsSnapshot, coveredDisks } from "./adopt.ts";
 import { type FoundInstance, isLive } from "./find.ts";
 import { ALREADY, type Switching, switchInstance, wrongState } from "./power.ts";
 import { volumesOf } from "./volumes-of.ts";
@@ -37,7 +37,7 @@ export function startInstance(world: World, target: string): Promise<PlanView | 
 
 /**
  * Throws "integrity" unless each disk that it would write is its own head, or no layer at all; "conflict" where
- * somebody else has a port of this host that is to lead to it.
+ * others stand on what it wrote to until now, and where somebody else has a port of this host that is to lead to it.
  */
 export async function requireStartable(world: World, { status, record, state }: FoundInstance): Promise<void> {
   if (record !== null) await requireAgreement(world, state, status);
@@ -63,7 +63,7 @@ async function requireNoLayerWritten(world: World, state: State, status: DomainS
   for (const disk of coveredDisks(status)) {
     const layer = await layerOf(world, state, disk.source);
     if (layer === undefined || (own.has(layer.id) && !layer.frozen)) continue;
-    if (own.has(layer.id)) {
+    if (own.has(layer.id) || awaitsSnapshot(state, layer)) {
       throw new EstratoError(
         "conflict",
         `instance ${status.name}: others stand on ${layer.file}, its disk ${disk.device}`,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { adoptInstance, releaseInstance } from "../../../../src/core/instances/release.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
@@ -88,12 +89,32 @@ describe("a linked clone and its template", () => {
     const estate = linked();
     await snapshot(estate, "clone", "c1");
     expect(estate.machine.files.get(TEMPLATE)?.mode).toBe(0o444);
-    await expect(startInstance(command(estate), "tmpl")).rejects.toMatchObject({ code: "integrity" });
+    await expect(startInstance(command(estate), "tmpl")).rejects.toMatchObject({
+      code: "conflict",
+      hint: expect.stringContaining("estrato snapshot create tmpl"),
+    });
+    expect(await wrongs(estate)).toEqual([]);
     await remove(estate, "clone/c1");
     await releaseInstance(command(estate), "clone");
     expect(estate.machine.files.get(TEMPLATE)).toMatchObject({ mode: 0o644, uid: 7, gid: 8 });
     expect(Object.values((await stateOf(estate)).layers).filter(({ foreign }) => foreign !== null)).toEqual([]);
     await startInstance(command(estate), "tmpl");
+  });
+
+  test("the template's own guest, not adopted, starts after a snapshot; where it can write, doctor says so", async () => {
+    const estate = linked();
+    await snapshot(estate, "clone", "c1");
+    const shared = await layerOf(estate, TEMPLATE);
+    await command(estate).store.update((draft) => {
+      const { foreign } = draft.layers[shared?.id ?? ""] ?? {};
+      if (foreign) foreign.template = "others"; // whose mode is not ours to change
+    });
+    expect(await examine(command(estate))).toMatchObject([
+      { subject: "instance tmpl", remedy: expect.stringContaining("estrato snapshot create tmpl"), mending: null },
+    ]);
+    await snapshot(estate, "tmpl", "s1");
+    await startInstance(command(estate), "tmpl");
+    expect(await wrongs(estate)).toEqual([]);
   });
 
   test("the template's own guest, adopted after the clone, is held until it has a head of its own", async () => {
