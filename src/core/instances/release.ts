@@ -9,6 +9,8 @@ import { run } from "../operations/operation.ts";
 import { isPlan, type PlanView, perform, planView, runUnjournaled } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
+import { snapshotLabel } from "../snapshots/find.ts";
+import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { ensureAdopted } from "./adopt.ts";
@@ -52,7 +54,7 @@ export async function adoptInstance(
 /**
  * Forgets an adopted guest. Afterwards its disks are the files it had before, with the owner and mode they had, and
  * hold what the guest last wrote, as does its NVRAM; its definition is as it was; estrato knows nothing of it. One that
- * is not adopted is left alone. Throws "conflict" for an instance that estrato made, and where something stands on its
+ * is not adopted is left alone. Throws "conflict" for an instance that estrato made, or rebuilt, and where something stands on its
  * layers or a merge waits for it to stop, or it runs on an NVRAM of ours.
  */
 export async function releaseInstance(world: World, target: string): Promise<PlanView | null> {
@@ -79,6 +81,7 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
     refuseUnsafe(status);
     if (!elsewhere) await requireAgreement(world, state, status); // else it has disks of that one's
     const volumes = [...volumesOf(state, status.uuid).values()];
+    requireOnOriginals(state, status.uuid, status.name, volumes);
     requireNothingOnThem(state, status.uuid, status.name, volumes);
     const heads = volumes.map((volume) => originalOf(state, volume, status.name, isLive(status)));
     const data: ReleaseData = {
@@ -111,6 +114,26 @@ async function unmark(world: World, { uuid }: DomainStatus): Promise<PlanView | 
   });
 }
 
+/**
+ * Throws "conflict" where a disk was rebuilt: what it had before estrato is in a snapshot alone, and others' things
+ * stand on what it has now.
+ */
+function requireOnOriginals(state: State, uuid: string, name: string, volumes: readonly Volume[]): void {
+  const { undo = null } = state.instances[uuid] ?? {};
+  for (const volume of volumes) {
+    if (originalBelow(state, volume.head) !== undefined) continue;
+    const holding = snapshotsOf(state, uuid).filter(({ disks }) =>
+      disks.some((disk) => disk.volume === volume.id && originalBelow(state, disk.layer) !== undefined),
+    );
+    const last = holding.at(-1);
+    if (last === undefined) continue;
+    const back = holding.some(({ id }) => id === undo)
+      ? `Take that back first: estrato snapshot unrevert ${name}.`
+      : `Go back to what stands on that first: estrato snapshot revert ${snapshotLabel(state, last)}.`;
+    throw wrongState(name, `it was rebuilt, and ${volume.device} stands on its original file no more`, back);
+  }
+}
+
 /** Snapshots and images on its layers, and volumes that are no disks of its own from before. */
 function requireNothingOnThem(state: State, uuid: string, name: string, volumes: readonly Volume[]): void {
   const own = new Set(volumes.map((volume) => volume.id));
@@ -133,13 +156,20 @@ function requireNothingOnThem(state: State, uuid: string, name: string, volumes:
 
 /**
  * Down to the file that it had before: what that stands on itself is a template, and others may stand there too. None
- * of a template's own guest, who has written nothing since.
+ * of a template's own guest, who has written nothing since, and of a volume that estrato made.
  */
 function ownLayers(state: State, volume: Volume): string[] {
   const ids = chain(state, volume.head);
   if (state.layers[volume.head]?.frozen) return [];
   const original = ids.findIndex((id) => state.layers[id]?.foreign != null);
-  return original < 0 ? ids : ids.slice(0, original + 1);
+  return original < 0 ? [] : ids.slice(0, original + 1);
+}
+
+/** The layer itself, or the first below it, that was there before estrato. */
+function originalBelow(state: State, layer: string): Layer | undefined {
+  return chain(state, layer)
+    .flatMap((id) => state.layers[id] ?? [])
+    .find(({ foreign }) => foreign !== null);
 }
 
 /** The foreign layer that is the volume's head again. Throws "conflict" where it is not (yet). */
@@ -148,9 +178,7 @@ function originalOf(state: State, volume: Volume, name: string, live: boolean): 
   if (head === undefined)
     throw new EstratoError("integrity", `volume ${volume.id}: its head ${volume.head} is not recorded`);
   if (head.foreign !== null) return head;
-  const original = chain(state, head.id)
-    .flatMap((id) => state.layers[id] ?? [])
-    .find(({ foreign }) => foreign !== null);
+  const original = originalBelow(state, head.id);
   if (original === undefined) {
     throw wrongState(
       name,

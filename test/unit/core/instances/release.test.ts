@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
+import { rebuildInstance } from "../../../../src/core/instances/rebuild.ts";
 import { adoptInstance, releaseInstance } from "../../../../src/core/instances/release.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
 import { stopInstance } from "../../../../src/core/instances/stop.ts";
@@ -9,7 +10,7 @@ import { withLocks } from "../../../../src/core/operations/with-locks.ts";
 import type { World } from "../../../../src/core/ports.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
-import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
+import { revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { ENDINGS, everyEnd } from "../ends.ts";
 import { command, creation, type Estate, newEstate, snapshotOf, stateOf } from "./world.ts";
 
@@ -75,6 +76,47 @@ test("a guest that is adopted while it runs keeps the owner that libvirt remembe
   Object.assign(estate.machine.files.get(FILE) ?? {}, { uid: 7, gid: 8 }); // libvirt gives it back
   await releaseInstance(command(estate), "legacy");
   expect(estate.machine.files.get(FILE)).toMatchObject({ uid: 7, gid: 8, mode: 0o640 });
+});
+
+describe("releasing what was rebuilt on an image", () => {
+  const rebuilt = async (): Promise<Estate> => {
+    const estate = legacy(false);
+    await snapshot(estate, "s1");
+    await createInstance(command(estate), creation({ name: "web2", start: false }));
+    await rebuildInstance(command(estate), "legacy", { image: "debian12", keepMs: 86_400_000, trustOwner: false });
+    return estate;
+  };
+  const refused = async (estate: Estate, hint: string) => {
+    const release = releaseInstance(command(estate), "legacy");
+    await expect(release).rejects.toMatchObject({
+      code: "conflict",
+      message: "instance legacy: it was rebuilt, and vda stands on its original file no more",
+      hint: expect.stringContaining(hint),
+    });
+  };
+
+  test("names how that is taken back, and nothing of others, and works afterwards", async () => {
+    const estate = await rebuilt();
+    await refused(estate, "estrato snapshot unrevert legacy");
+    await unrevertSnapshot(command(estate), "legacy", { discard: false, keepMs: 86_400_000 });
+    for (const { id, instance } of Object.values((await stateOf(estate)).snapshots))
+      if (instance !== null) await deleteSnapshot(command(estate), id, { children: false });
+    await releaseInstance(command(estate), "legacy");
+    expect(estate.machine.files.get(FILE)).toMatchObject({ uid: 7, gid: 8, mode: 0o640 });
+    expect(Object.values((await stateOf(estate)).instances).map(({ name }) => name)).toEqual(["web2"]);
+  });
+
+  test("leads to a snapshot of before where taking back has expired, and then to the disk", async () => {
+    const estate = await rebuilt();
+    const { undo } = Object.values((await stateOf(estate)).instances).find(({ name }) => name === "legacy") ?? {};
+    await deleteSnapshot(command(estate), undo ?? "", { children: false });
+    await refused(estate, "estrato snapshot revert legacy/s1");
+    await deleteSnapshot(command(estate), "legacy/s1", { children: false });
+    await expect(releaseInstance(command(estate), "legacy")).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringMatching(/^instance legacy: vda is volume vol-\S+, which estrato made$/),
+    });
+  });
 });
 
 test("releasing refuses while a snapshot stands on it, names it, and works once that is deleted", async () => {
