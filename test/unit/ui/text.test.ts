@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { colourAllowed, loadPainter } from "../../../src/ui/colour.ts";
@@ -22,6 +23,29 @@ test("JSON means the same, and holds nothing that a terminal would act on", () =
   expect(parse(yamlText(value))).toEqual(value);
   expect(printableLines(yamlText(value))).toBe(yamlText(value));
   expect(yamlText({ name: "web1" })).toBe("name: web1\n");
+});
+
+/** Of the kinds that one version of YAML or the other takes for something else than text, and some that none does. */
+const TEXTS = [
+  ..."y n Y N yes Yes no NO on off On True FALSE null Null ~ = << < - -- --- ... . .5 .inf -.INF .NaN".split(" "),
+  ..."0 007 0o17 0b101 0x1F +1 -1 1_000 1,000 1e3 1.5e+3 1:30 190:20:30 1:30.5 12:00 2026-11-30".split(" "),
+  ..."2026-11-30T12:00:00Z 0f3a-7 5e10 web1 lay-1 /srv/a.qcow2 C: a:b a#b *a &a !a %a @a `a` ? : , [a] {a}".split(" "),
+  ...["", " ", " a", "a ", "a: b", "a #b", "- a", "? a", "a:", "2026-11-30 12:00:00", "'a'", '"a"', "|", ">", "a\\b"],
+  ...["1\n2", "yes\n", "\nyes", "a\n\n  b\n", "Größe", "東京", "😀", "null and void", "long ".repeat(30)],
+];
+
+test("YAML is read alike by the rules of 1.1 and 1.2, keys too, and plain words stay plain", () => {
+  const harmless = { list: TEXTS, keys: Object.fromEntries(TEXTS.map((text) => [text, 1])), of: [1, 0.5, null, true] };
+  for (const value of [harmless, { ...harmless, odd: "a\tb\u001b" }]) {
+    const text = yamlText(value);
+    for (const version of ["1.1", "1.2"] as const) expect(parse(text, { version })).toEqual(value);
+    // Ansible's own reader; it is not everywhere.
+    const read = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin.buffer.read())))";
+    const { status, stdout, stderr } = spawnSync("python3", ["-c", read], { input: text, encoding: "utf8" });
+    if (status === 0) expect(JSON.parse(stdout)).toEqual(value);
+    else expect(stderr ?? "").not.toContain("yaml.");
+  }
+  expect(yamlText(["web1", "/srv/a", "on hold", "on", "1:30"])).toBe('- web1\n- /srv/a\n- on hold\n- "on"\n- "1:30"\n');
 });
 
 test("a message shows how what others wrote begins and ends, and no more than a screen can hold", () => {
