@@ -46,13 +46,15 @@ export function parseCapabilities(answers: {
   const canonical = listed.map((each) => attribute(each, "canonical")).filter((name) => name !== null);
   const libvirtVersion =
     /^Running against daemon: (\S+)$/m.exec(answers.version)?.[1] ?? /libvirt (\S+)/.exec(answers.version)?.[1] ?? "0";
+  const qemuUser = readQemuUser(root, answers.ownUid);
   return {
     kvm: offersKvm && hasVirtualization(hostArch, answers.cpuinfo),
     arch: hostArch,
     machine: ["q35", "virt", "pc"].find((name) => machines.includes(name)) ?? machines[0] ?? "pc",
     machines: [...new Set([...machines, ...canonical])],
     emulator: childText(arch, "emulator") ?? `/usr/bin/qemu-system-${hostArch}`,
-    ...ofQemuUser(readQemuUser(root, answers.ownUid), answers.ownUid),
+    ...ofQemuUser(qemuUser, answers.ownUid),
+    ...(qemuUser !== null || answers.ownUid === 0 ? { nameStartBytes: nameStartBytesOf(libvirtVersion) } : {}),
     libvirtVersion,
     qemuVersion: /^Running hypervisor: QEMU (\S+)$/m.exec(answers.version)?.[1] ?? "0",
     maxChain: maxChainOf(libvirtVersion),
@@ -83,4 +85,20 @@ export function maxChainOf(libvirtVersion: string): number {
   const [major = 0, minor = 0] = libvirtVersion.split(".").map(Number);
   const number = major * 1000 + minor;
   return number >= 10_008 && number <= 11_010 ? 24 : 128;
+}
+
+/** sockaddr_un, unix(7): 108 bytes with the one that ends it. */
+const LONGEST_SOCKET_BYTES = 107;
+/** More starts than one libvirtd has seen. */
+const LONGEST_DOMAIN_ID = 6;
+
+/**
+ * The system's libvirt puts the first 20 characters of a domain's name, behind its number, into the path of the agent's
+ * socket, and starts no guest for which that is too long (measured on 9.0 and 11.3; it moved to /run in between). A
+ * user's has paths that depend on his home.
+ */
+export function nameStartBytesOf(libvirtVersion: string): number {
+  const [major = 0] = libvirtVersion.split(".").map(Number);
+  const folder = major < 10 ? "/var/lib/libvirt/qemu/channel/target/domain-" : "/run/libvirt/qemu/channel/";
+  return LONGEST_SOCKET_BYTES - `${folder}-/org.qemu.guest_agent.0`.length - LONGEST_DOMAIN_ID;
 }

@@ -37,6 +37,9 @@ describe("refusals: one line, the right exit code, nothing changed", () => {
     await refuses(2, /name|option/, "instance", "create", "-x", ...image);
     await refuses(2, /name/, "instance", "create", "a\nb", ...image);
     await refuses(2, /name/, "instance", "create", "x".repeat(300), ...image);
+    // With this libvirt starts nobody: the path of the agent's socket would be too long.
+    await refuses(2, /take 80 bytes/, "instance", "create", "😀".repeat(20), ...image);
+    await refuses(2, /take 80 bytes/, "instance", "set", "web1", "--name", "😀".repeat(20));
     await refuses(5, /web1\/s1.*taken/, "snapshot", "create", "web1", "s1");
     await refuses(2, /name/, "snapshot", "create", "web1", "a/b");
     await refuses(2, /name/, "snapshot", "create", "web1", "x".repeat(300));
@@ -46,6 +49,12 @@ describe("refusals: one line, the right exit code, nothing changed", () => {
     await refuses(4, /not found/, "snapshot", "revert", "web1/nothing");
     await refuses(4, /not found/, "image", "delete", "nothing");
     await refuses(4, /not found/, "instance", "create", "web9", "--image", "nothing");
+  });
+
+  it("not of a name in Chinese that fits, with which it starts", async () => {
+    const name = "教室一号服务器实验用虚";
+    await rig.ok("instance", "create", name, "--image", "base", "--vcpus", "1", "--ram", "128M");
+    await rig.ok("instance", "delete", name, "-y");
   });
 
   it("of an ambiguous name, which lists the candidates", async () => {

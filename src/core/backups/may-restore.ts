@@ -7,7 +7,7 @@ import { ownAddressing } from "../instances/addressing.ts";
 import { type CreateInstanceOptions, keyOf } from "../instances/create.ts";
 import { findInstance } from "../instances/find.ts";
 import { type InstanceIdentity, requireNowhere } from "../instances/identity.ts";
-import { requireFreeName } from "../instances/names.ts";
+import { requireFreeName, requireStartableName } from "../instances/names.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { Instance, State, Volume } from "../model/state.ts";
 import { requireName } from "../names.ts";
@@ -32,6 +32,7 @@ export async function requireNewInstance(
   { name, keyName, network }: Omit<CreateInstanceOptions, "source">,
 ): Promise<void> {
   requireName("instance", name);
+  await requireStartableName(world, name);
   const state = await world.store.read();
   await requireFreeName(world, state, name);
   keyOf(state, keyName);
@@ -47,6 +48,7 @@ export async function requireReturn(
   { name, start }: Pick<CreateInstanceOptions, "name" | "start">,
   as: InstanceIdentity,
 ): Promise<void> {
+  await requireStartableName(world, name);
   const state = await world.store.read();
   await requireNowhere(world, state, name, as);
   await ownAddressing(world, state, name, as, start);

@@ -22,7 +22,7 @@ import { recordAttached, wantedVolumes } from "./attached.ts";
 import { createInstanceKind } from "./create-recovery.ts";
 import { type InheritedDefinition, inheritedDefinition } from "./definition.ts";
 import { requireNowhere } from "./identity.ts";
-import { nameLock, recordOfName, requireFreeName } from "./names.ts";
+import { nameLock, recordOfName, requireFreeName, requireStartableName } from "./names.ts";
 import { isUser, networksFor } from "./network-choice.ts";
 import { type CreateInstanceOptions, type CreatePlan, planCreate } from "./plan.ts";
 import { createSeed, SEED_DEVICE } from "./seed.ts";
@@ -40,6 +40,7 @@ export type { CreateInstanceOptions } from "./plan.ts";
 export async function createInstance(world: World, options: CreateInstanceOptions): Promise<Instance | PlanView> {
   const { name, as } = options;
   requireName("instance", name);
+  await requireStartableName(world, name);
   const copied = await sourceToCopy(world, options);
   if (copied !== null) {
     const { withCopyOf } = await import("../sharing/copy.ts");

@@ -32,6 +32,22 @@ export function instanceNames(name: string, count: number | null): string[] {
   return names;
 }
 
+/** Of a name that much is in the paths of its sockets, in libvirt 9.0 and 11.3. */
+const STARTS_WITH = 20;
+
+/** Throws "usage" where libvirt could define a guest of this name, and never start it. */
+export async function requireStartableName(world: World, name: string): Promise<void> {
+  const bytes = Buffer.byteLength([...name].slice(0, STARTS_WITH).join(""));
+  if (bytes <= STARTS_WITH) return;
+  const { nameStartBytes: most = bytes } = await world.host.capabilities();
+  if (bytes <= most) return;
+  throw new EstratoError(
+    "usage",
+    `instance name ${JSON.stringify(name)}: its first ${STARTS_WITH} characters take ${bytes} bytes, and libvirt starts no guest with more than ${most}`,
+    { hint: "Choose a shorter one, or one with more Latin letters." },
+  );
+}
+
 /**
  * Throws "conflict" where a domain or a record has this name; call it under the name's lock. `except`: the UUID that
  * may have it.

@@ -12,7 +12,7 @@ import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { ensureAdopted } from "./adopt.ts";
 import { findAgain, findInstance, isLive } from "./find.ts";
-import { nameLock, requireFreeName } from "./names.ts";
+import { nameLock, requireFreeName, requireStartableName } from "./names.ts";
 import { requireNobodysElse } from "./other-stores.ts";
 import { wrongState } from "./power.ts";
 
@@ -44,6 +44,7 @@ export const renameKind: Kind<RenameData> = {
 export async function setInstance(world: World, target: string, options: SetInstanceOptions): Promise<PlanView | null> {
   const { status: first } = await findInstance(world, target);
   const newName = options.name === null || options.name === first.name ? null : requireName("instance", options.name);
+  if (newName !== null) await requireStartableName(world, newName);
   if (newName !== null && options.forwards !== undefined) {
     throw new EstratoError("usage", "instance set: --name and --forward: one operation each", {
       hint: "Say them one after the other.",

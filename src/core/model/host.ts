@@ -354,6 +354,8 @@ export interface HostCapabilities {
   readonly takesFiles?: boolean;
   readonly libvirtVersion: string;
   readonly qemuVersion: string;
+  /** How many bytes the first 20 characters of a domain's name may take; not there: nobody knows. */
+  readonly nameStartBytes?: number;
   readonly maxChain: number; // 24 where libvirt cannot start longer ones (10.8 to 11.10), else 128
 }
 

@@ -1,7 +1,7 @@
 /** What libvirt and guests answer, read. */
 import { describe, expect, test } from "vitest";
 import { parseInterfaces } from "../../../src/host/agent.ts";
-import { maxChainOf, parseCapabilities } from "../../../src/host/capabilities.ts";
+import { maxChainOf, nameStartBytesOf, parseCapabilities } from "../../../src/host/capabilities.ts";
 import { parseList } from "../../../src/host/domain-list.ts";
 import { parseDominfo, parseState } from "../../../src/host/domain-status.ts";
 import { parseDefinition } from "../../../src/host/domain-xml.ts";
@@ -155,8 +155,21 @@ describe("capabilities", () => {
       qemuUser: { uid: 64055, gid: 64055 },
       libvirtVersion: "9.0.0",
       qemuVersion: "7.2.22",
+      nameStartBytes: 33,
       maxChain: 128,
     });
+  });
+
+  test("bound the bytes of a name by the path of the agent's socket, of the system's libvirt", () => {
+    expect(["9.0.0", "11.3.0"].map(nameStartBytesOf)).toEqual([33, 51]);
+    const [at9, at11] = ["/var/lib/libvirt/qemu/channel/target/domain-999999-", "/run/libvirt/qemu/channel/999999-"];
+    for (const [path, most] of [
+      [at9, 33],
+      [at11, 51],
+    ] as const)
+      expect(`${path}${"x".repeat(most)}/org.qemu.guest_agent.0`).toHaveLength(107);
+    const told = { version, capabilities: capabilities(false), cpuinfo: "" };
+    expect(parseCapabilities({ ...told, ownUid: 64055 }).nameStartBytes).toBeUndefined();
   });
 
   test.each([

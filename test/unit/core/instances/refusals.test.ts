@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { instanceNames } from "../../../../src/core/instances/names.ts";
+import { setInstance } from "../../../../src/core/instances/set.ts";
 import { command, creation, type Estate, IMAGE_BYTES, newEstate, snapshotOf } from "./world.ts";
 
 type Change = Parameters<typeof creation>[0];
@@ -119,4 +120,23 @@ test("--count makes names with numbers, and refuses a name that becomes too long
   expect(instanceNames("web1", null)).toEqual(["web1"]);
   expect(instanceNames("web1", 3)).toEqual(["web1-1", "web1-2", "web1-3"]);
   expect(() => instanceNames("a".repeat(127), 1)).toThrow(/longer than 128/);
+});
+
+test("a name with which libvirt starts no guest is refused, for a new one and an old one, in a dry run too", async () => {
+  const estate = newEstate();
+  await createInstance(command(estate), creation({ name: "web1", start: false }));
+  estate.machine.capabilities = { ...estate.machine.capabilities, nameStartBytes: 33 };
+  const before = snapshotOf(estate);
+  const nothing = { properties: {}, dropProperties: [], autostart: null };
+  for (const dryRun of [false, true]) {
+    for (const name of ["教室一号服务器实验用虚拟机一二", "п".repeat(17)]) {
+      const refused = { code: "usage", message: expect.stringContaining("more than 33") };
+      const world = command(estate, { dryRun });
+      await expect(createInstance(world, creation({ name }))).rejects.toMatchObject(refused);
+      await expect(setInstance(world, "web1", { ...nothing, name })).rejects.toMatchObject(refused);
+    }
+  }
+  expect(snapshotOf(estate)).toEqual(before);
+  for (const name of ["教室一号服务器实验用虚", `web-${"п".repeat(14)}`, `${"w".repeat(20)}${"п".repeat(60)}`])
+    await createInstance(command(estate), creation({ name, start: false }));
 });
