@@ -6,6 +6,7 @@ import type { Flavor, State } from "./model/state.ts";
 import { find, requireFree, requireName } from "./names.ts";
 import type { PlanView } from "./operations/steps.ts";
 import type { Clock, StorePort } from "./ports.ts";
+import { requireDiskSize } from "./volumes/requirements.ts";
 
 export interface NewFlavor {
   readonly name: string;
@@ -38,6 +39,7 @@ export async function createFlavor(
 ): Promise<Flavor | PlanView> {
   requireName("flavor", wanted.name);
   requireMachineSize(`flavor ${wanted.name}`, wanted);
+  requireDiskSize(`flavor ${wanted.name}`, wanted.diskBytes);
   return changeState(store, dryRun, `Record flavor ${wanted.name}`, (draft) => {
     requireFree("flavor", wanted.name, Object.keys(draft.flavors));
     const flavor: Flavor = { ...wanted, createdAt: clock.now().toISOString() };

@@ -11,8 +11,8 @@ import type { Streams } from "../../ui/streams.ts";
 const LARGEST_BYTES = 1024 * 1024;
 
 /**
- * The text of a file, or of a pipe (`<(…)`). Throws "host" where it cannot be read or is larger than 1 MiB; `signal`
- * ends the reading.
+ * The text of a file, or of a pipe (`<(…)`). Throws "not_found" where there is none, "host" where it cannot be
+ * read or is larger than 1 MiB; `signal` ends the reading.
  */
 export async function readTextFile(
   path: string,
@@ -49,7 +49,9 @@ async function readStdin({ stdin }: Pick<Streams, "stdin">, signal: AbortSignal)
   return Buffer.concat(pieces);
 }
 
-/** Makes a file of mode 0600. Throws "conflict" where there is one of that name, "host" where it cannot be written. */
+/**
+ * Makes a file of mode 0600. Throws "conflict" where there is one of that name, "not_found" where there is no such
+ * folder, "host" where it cannot be written. */
 export function writeSecretFile(path: string, text: string): void {
   let fd: number;
   try {
@@ -72,7 +74,6 @@ export function writeSecretFile(path: string, text: string): void {
 }
 
 const WHY: Readonly<Record<string, readonly [why: string, hint: string]>> = {
-  ENOENT: ["there is no such file or folder", "Check the path."],
   EACCES: ["permission denied", "Check who may use it."],
   EISDIR: ["it is a folder", "Name a file."],
   ENOTDIR: ["a part of the path is no folder", "Check the path."],
@@ -84,6 +85,11 @@ function fileError(path: string, cause: unknown, done: "read" | "written"): Estr
   if (errno === "EEXIST") {
     return new EstratoError("conflict", `${path}: it is there already`, { hint: "Name a new file.", cause });
   }
+  if (errno === "ENOENT")
+    return new EstratoError("not_found", `${path}: there is no such file or folder`, {
+      hint: "Check the path.",
+      cause,
+    });
   const [why, hint] = WHY[errno] ??
     ANSWERS[errno] ?? [`it cannot be ${done} (${errno || String(cause)})`, "Check the path."];
   return new EstratoError("host", `${path}: ${why}`, { hint, cause });

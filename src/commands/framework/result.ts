@@ -20,8 +20,8 @@ export interface ResultSpec<Row> {
   readonly columns: readonly Column<Row>[];
   /** Printed only where a format, a column or a query asks for it: `instance start` has little to say to people. */
   readonly onRequest: boolean;
-  /** Printed even with -q: it is the only copy of what it holds. */
-  readonly evenQuiet: boolean;
+  /** Which is printed even with -q, since it is the only copy of what it holds; null: none. */
+  readonly evenQuiet: ((row: Row) => boolean) | null;
   /** Draws the result for people in place of a table; null: the table after all. */
   readonly draw: Draw<Row> | null;
   /** Said at a terminal where a list is empty: how its first thing is made. */
@@ -33,7 +33,7 @@ export type Outcome<Row> = Row | readonly Row[] | Plan | readonly (Row | Plan | 
 
 interface Extras<Row> {
   readonly onRequest?: boolean;
-  readonly evenQuiet?: boolean;
+  readonly evenQuiet?: (row: Row) => boolean;
   readonly draw?: Draw<Row>;
   readonly empty?: string;
 }
@@ -49,9 +49,9 @@ export function one<Row>(columns: readonly Column<Row>[], extras: Extras<Row> = 
 function spec<Row>(
   shape: "list" | "one",
   columns: readonly Column<Row>[],
-  { onRequest = false, evenQuiet = false, draw, empty }: Extras<Row>,
+  { onRequest = false, evenQuiet, draw, empty }: Extras<Row>,
 ): ResultSpec<Row> {
-  return { shape, columns, onRequest, evenQuiet, draw: draw ?? null, empty: empty ?? null };
+  return { shape, columns, onRequest, evenQuiet: evenQuiet ?? null, draw: draw ?? null, empty: empty ?? null };
 }
 
 /** A verb that prints nothing, or writes what it has to stdout itself. */
@@ -59,7 +59,7 @@ export const nothing: ResultSpec<never> = {
   shape: "nothing",
   columns: [],
   onRequest: false,
-  evenQuiet: false,
+  evenQuiet: null,
   draw: null,
   empty: null,
 };

@@ -80,7 +80,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     store: factory.store,
     streams: factory.streams,
     factory,
-    wants: wanting(verb, wish, selection, isSilent(verb, line.globals)),
+    wants: wanting(verb, wish, selection, isSilent(verb, line.globals) && verb.result.evenQuiet === null),
     name,
     catalogue,
     isWatched: factory.terminal.stdout && wish.query === null && (wish.format ?? "table") === "table",
@@ -118,15 +118,16 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     factory.status.clear();
   }
   const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
-  if (text !== "" && !isSilent(verb, line.globals)) factory.streams.stdout.write(text);
+  if (text !== "" && !isSilent(verb, line.globals, outcome)) factory.streams.stdout.write(text);
   if (isDeclined) factory.report.note("Nothing has changed.");
   else await told.rest(outcome, text === "");
   if (context.failure !== null) throw context.failure;
 }
 
 /** -q leaves out what a change made, but not what it would do. */
-function isSilent(verb: Verb, globals: Globals): boolean {
-  return globals.quiet && verb.changes && !globals.dryRun && !verb.result.evenQuiet;
+function isSilent(verb: Verb, globals: Globals, outcome?: unknown): boolean {
+  if (!globals.quiet || !verb.changes || globals.dryRun) return false;
+  return ![outcome].flat().some((row) => row != null && verb.result.evenQuiet?.(row as never) === true);
 }
 
 /** Nobody asked for a format, columns or a query. */

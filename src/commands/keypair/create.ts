@@ -28,7 +28,7 @@ export default verb({
   options: { privateKeyFile: text("FILE", "write the private key to this new file", { complete: "file" }) },
   result: result.one(columns, {
     draw: ([made]) => made?.privateKey ?? null,
-    evenQuiet: true,
+    evenQuiet: ({ privateKey }) => privateKey !== null,
   }),
   changes: true,
   done: ({ args }) => `Made key pair ${args.name}.`,
@@ -37,7 +37,7 @@ export default verb({
     { line: "estrato keypair create mykey --private-key-file ~/.ssh/mykey", says: "a new key in a file" },
     { line: "(umask 077; estrato keypair create mykey > mykey.pem)", says: "the same by a redirection" },
   ],
-  exits: { 2: "a malformed name", 5: "the name is taken, or the file is there" },
+  exits: { 2: "a malformed name", 4: "there is no such folder", 5: "the name is taken, or the file is there" },
   // Its private key is nobody's but the file's that it was written to.
   async existing(context) {
     const keypair = await thatIsThere(context, "keypair", context.args.name);

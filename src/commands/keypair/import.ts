@@ -16,7 +16,12 @@ export default verb({
   done: ({ args }) => `Recorded key pair ${args.name}.`,
   withoutStore: true,
   examples: [{ line: "estrato keypair import mykey --file ~/.ssh/id_ed25519.pub", says: "a key that you have" }],
-  exits: { 2: "a malformed name, or no public key", 5: "the name is taken", 6: "the file cannot be read" },
+  exits: {
+    2: "a malformed name, or no public key",
+    4: "there is no such file",
+    5: "the name is taken",
+    6: "the file cannot be read",
+  },
   existing: (context) => thatIsThere(context, "keypair", context.args.name),
   async run({ args, options, store, factory, globals, streams }) {
     const world = { store: await store(), clock: factory.clock, user: factory.user, dryRun: globals.dryRun };

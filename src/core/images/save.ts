@@ -48,7 +48,9 @@ export async function saveImage(world: World, options: SaveImageOptions): Promis
   // The collector takes the lock of each layer that it moves: while we hold them, none of these moves.
   return withLocks(world, names, async (locks) => {
     const now = await world.store.read();
-    return copy(world, locks, requireStill(now, image.id, options, locks.names), image.name, options);
+    const layer = requireStill(now, image.id, options, locks.names);
+    await requireThere(world, now, layer.id, `image ${image.name}`);
+    return copy(world, locks, layer, image.name, options);
   });
 }
 
@@ -129,6 +131,17 @@ function requireStill(state: State, id: string, options: SaveImageOptions, held:
     });
   }
   return layer;
+}
+
+/** Throws "host" where a file of what is to be read is away. */
+async function requireThere(world: World, state: State, id: string, what: string): Promise<void> {
+  for (const one of chain(state, id)) {
+    const file = state.layers[one]?.file ?? "";
+    if ((await world.host.fileInfo(file)) !== null) continue;
+    throw new EstratoError("host", `${what}: ${file} is not there`, {
+      hint: 'Put it back where it was, or mount the disk that it lies on; see "estrato doctor".',
+    });
+  }
 }
 
 async function plan(world: World, { to }: SaveImageOptions): Promise<SaveData> {

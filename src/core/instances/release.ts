@@ -54,8 +54,8 @@ export async function adoptInstance(
 /**
  * Forgets an adopted guest. Afterwards its disks are the files it had before, with the owner and mode they had, and
  * hold what the guest last wrote, as does its NVRAM; its definition is as it was; estrato knows nothing of it. One that
- * is not adopted is left alone. Throws "conflict" for an instance that estrato made, or rebuilt, and where something stands on its
- * layers or a merge waits for it to stop, or it runs on an NVRAM of ours.
+ * is not adopted is left alone. Throws "conflict" for an instance that estrato made, or rebuilt, and where something
+ * stands on its layers or a merge waits for it to stop, or it runs on an NVRAM of ours.
  */
 export async function releaseInstance(world: World, target: string): Promise<PlanView | null> {
   const { status: first, record, state: before } = await findInstance(world, target);

@@ -5,6 +5,7 @@ import { humanSize } from "../../units.ts";
 import { requireMachineSize } from "../machine-size.ts";
 import type { Flavor, State } from "../model/state.ts";
 import { notFound } from "../names.ts";
+import { requireDiskSize } from "../volumes/requirements.ts";
 import type { InstanceSource } from "./source.ts";
 
 /** As asked for; null where nothing was said. */
@@ -27,8 +28,8 @@ const DEFAULT_FLAVOR = "small";
 
 /**
  * A flavor, or figures of one's own; what is not said comes from the snapshot's guest, else from the flavor `small`,
- * whose disk grows to what the image needs. Throws "usage" for a combination of both, for what is no machine's size or for less than
- * the image needs, "not_found" for an unknown flavor.
+ * whose disk grows to what the image needs. Throws "usage" for a combination of both, for what is no size of a machine
+ * or a disk, or for less than the image needs; "not_found" for an unknown flavor.
  */
 export function chooseShape(state: State, source: InstanceSource, choice: ShapeChoice): Shape {
   const own = choice.vcpus !== null || choice.ramBytes !== null || choice.diskBytes !== null;
@@ -44,6 +45,7 @@ export function chooseShape(state: State, source: InstanceSource, choice: ShapeC
   }
   const shape = choice.flavor === null ? ownShape(state, source, choice) : ofFlavor(findFlavor(state, choice.flavor));
   requireMachineSize(source.label, shape);
+  if (choice.diskBytes !== null) requireDiskSize(source.label, choice.diskBytes);
   requireEnough(source, shape);
   return shape;
 }

@@ -50,8 +50,8 @@ export function isPlan(answer: unknown): answer is PlanView {
 }
 
 /**
- * The plan of some steps, in the words a person would type. What removes a file that is not there, and that no step
- * before it makes, is left out: nothing would come of it. `of`: whom they concern.
+ * The plan of some steps, in the words a person would type. What removes a file that is not there, or powers a domain
+ * off that is off, and that no step before it touches, is left out: nothing would come of it. `of`: whom they concern.
  */
 export async function planView(
   world: World,
@@ -59,15 +59,14 @@ export async function planView(
   notes: readonly string[] = [],
   { of, before = [] }: { readonly of?: string | undefined; readonly before?: readonly Step[] } = {},
 ): Promise<PlanView> {
-  const told = new Set(before.flatMap(toldActions).flatMap(pathsIn));
+  const told = new Set(before.flatMap(toldActions).flatMap(namedIn));
   const shown: PlanView["steps"][number][] = [];
   for (const step of steps) {
     const commands: Command[] = [];
     for (const action of toldActions(step)) {
-      const isIdle = action.do === "unlink" && !told.has(action.path) && (await isMissing(world, action.path));
-      const performed = isIdle ? [] : [action, ...(await followingOf(world, action))];
+      const performed = (await isIdle(world, action, told)) ? [] : [action, ...(await followingOf(world, action))];
       for (const one of performed) commands.push(...world.host.commandsFor(one));
-      for (const path of pathsIn(action)) told.add(path);
+      for (const name of namedIn(action)) told.add(name);
     }
     const isOf = of !== undefined && !step.title.includes(of);
     // What would only act, and on nothing, is no step.
@@ -81,12 +80,17 @@ function toldActions({ actions = [], shown = [] }: Step): Action[] {
   return [...actions, ...shown];
 }
 
-function pathsIn(action: Action): string[] {
-  return Object.values(action).filter((value): value is string => typeof value === "string" && value.startsWith("/"));
+/** Paths and domains. */
+function namedIn(action: Action): string[] {
+  return Object.entries(action).flatMap(([key, value]: [string, unknown]) =>
+    typeof value === "string" && (key === "domain" || value.startsWith("/")) ? [value] : [],
+  );
 }
 
-async function isMissing(world: World, path: string): Promise<boolean> {
-  return (await world.host.fileInfo(path)) === null;
+async function isIdle(world: World, action: Action, told: ReadonlySet<string>): Promise<boolean> {
+  if (action.do === "unlink") return !told.has(action.path) && (await world.host.fileInfo(action.path)) === null;
+  if (action.do !== "destroy" || told.has(action.domain)) return false;
+  return (await world.host.domainStatus(action.domain))?.live === null;
 }
 
 /** The answer where there is nothing to do: `result`, in a dry run an empty plan that says why. */

@@ -4,8 +4,8 @@ import { jsonText, printableLines } from "../text.ts";
 import type { Json } from "./json.ts";
 
 /**
- * Words of YAML 1.1 (yaml.org/type), as Ansible and the OpenStack clients read it, that are no text there. All else that
- * is none in it or in 1.2, as numbers, dates, 1:30, = and <<, begins with no letter.
+ * Words of YAML 1.1 (yaml.org/type), as Ansible and the OpenStack clients read it, that are no text there. All else
+ * that is none in it or in 1.2, as numbers, dates, 1:30, = and <<, begins with no letter.
  */
 const NO_TEXT = /^(?:y|n|yes|no|on|off|true|false|null)$/i;
 const BEGINS_AS_TEXT = /^[\p{L}/]/u;

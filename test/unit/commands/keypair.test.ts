@@ -36,6 +36,13 @@ test("with a file, the key is there for nobody else to read", async () => {
   expect(stderr).toBe(`The private key of k is in ${file}.\n`);
   expect(readFileSync(file, "utf8")).toContain("BEGIN OPENSSH PRIVATE KEY");
   expect(statSync(file).mode & 0o777).toBe(0o600);
+  const quiet = await runLine(["keypair", "create", "q", "--private-key-file", join(folder, "q"), "-q"]);
+  expect(quiet).toMatchObject({ exit: 0, stdout: "", stderr: "" });
+});
+
+test("a folder that is not there is not found", async () => {
+  const nowhere = join(folder, "nowhere", "k");
+  expect((await runLine(["keypair", "create", "k", "--private-key-file", nowhere])).exit).toBe(4);
 });
 
 test("a file that is there is not written over, and nothing is recorded", async () => {
@@ -61,7 +68,7 @@ test("a public key is imported from a file or from standard input, shown and del
 });
 
 test("what cannot be read or is no key is refused", async () => {
-  expect((await runLine(["keypair", "import", "a", "--file", join(folder, "nix")])).exit).toBe(6);
+  expect((await runLine(["keypair", "import", "a", "--file", join(folder, "nix")])).exit).toBe(4);
   expect((await runLine(["keypair", "import", "a", "--file", folder])).exit).toBe(6);
   expect((await runLine(["keypair", "import", "a", "--file", "-"], { input: "nonsense" })).exit).toBe(2);
   expect((await runLine(["keypair", "import", "a", "--file", "-"], { input: "x".repeat(2_000_000) })).exit).toBe(6);

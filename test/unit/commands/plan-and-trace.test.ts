@@ -35,7 +35,9 @@ async function traced(on: Bed, line: string, one: Well): Promise<{ text: string;
   const done: { text: string; merges: boolean }[] = [];
   const perform = host.perform.bind(host);
   host.perform = async (action: Action, how) => {
-    const isIdle = action.do === "unlink" && !on.machine.files.has(action.path);
+    const isIdle =
+      (action.do === "unlink" && !on.machine.files.has(action.path)) ||
+      (action.do === "destroy" && on.machine.domains.get(action.domain)?.live === null);
     const merges = [...on.disk.journal.values()].some((entry) => JSON.stringify(entry).includes("layer.merge"));
     if (!isIdle) done.push(...host.commandsFor(action).map((told) => ({ text: text(told), merges })));
     return perform(action, how);

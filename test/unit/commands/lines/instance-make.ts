@@ -182,7 +182,7 @@ export const making: NounLines = {
         [`${FROM} --network user`, 6, "neither passt nor this QEMU serves one", onHost({ userBackend: null })],
         [`${FROM} --volume data2`, 5, "data2"],
         [`${FROM} --agent --network none`, 2, "its package comes over the network"],
-        [`${FROM} --user-data /nowhere/x`, 6, "no such file"],
+        [`${FROM} --user-data /nowhere/x`, 4, "no such file"],
         [FROM, 6, "space", onHost({ freeBytes: 1 })],
       ),
       {

@@ -43,6 +43,16 @@ describe("a saved image", () => {
     expect(leftBehind(on)).toEqual([]);
   });
 
+  test("is none where a file of the image is away, and that is said", async () => {
+    const on = await withImage();
+    const [layer] = Object.values((await command(on).store.read()).layers);
+    on.machine.files.delete(layer?.file ?? "");
+    expect(await refused(on, toFile())).toMatchObject({
+      code: "host",
+      message: `image golden: ${layer?.file} is not there`,
+    });
+  });
+
   test("replaces no file", async () => {
     const on = await withImage();
     command(on).host.addFile(TARGET, { content: { 0: "precious" } });

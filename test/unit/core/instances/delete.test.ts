@@ -29,6 +29,19 @@ const snapshot = (estate: Estate, instance: string, name: string, protect = fals
   });
 
 describe("instance delete", () => {
+  test("plans to power off only what runs", async () => {
+    const estate = await withWeb1();
+    const planned = async () => {
+      const { steps } = (await deleteInstance(command(estate, { dryRun: true }), "web1", ALL)) as PlanView;
+      return steps.map(({ title }) => title);
+    };
+    expect(await planned()).toEqual(expect.arrayContaining(["Stop it", "Undefine it"]));
+    const [uuid = ""] = Object.keys((await stateOf(estate)).instances);
+    await command(estate).host.perform({ do: "destroy", domain: uuid });
+    expect(await planned()).toContain("Undefine it");
+    expect(await planned()).not.toContain("Stop it");
+  });
+
   test("leaves nothing of a running instance and its snapshots, and the image as it was", async () => {
     const estate = await withWeb1();
     await snapshot(estate, "web1", "s1");
