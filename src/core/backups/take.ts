@@ -37,16 +37,25 @@ export function checkRetention({ policy, zone }: Retention): void {
 /** One that was taken, and the ids of those that rotation then removed, the oldest first. */
 export type TakenBackup = BackupView & { readonly removed: readonly string[] };
 
+/** What a new backup is put to before any older one goes for it. */
+export interface Proof {
+  /** For the plan. */
+  readonly title: string;
+  /** Throws where it does not hold. It takes the locks that it needs: none is held meanwhile. */
+  readonly prove: (made: BackupView) => Promise<void>;
+}
+
 /**
- * Takes a backup and, once it is whole, removes what the policy does not keep of the same instance, type and target.
- * Throws what `createBackupLocked` throws; where removing fails the backup is there all the same. Snapshots that have
- * expired go too.
+ * Takes a backup and, once it is whole and proven, removes what the policy does not keep of the same instance, type and
+ * target. Throws what `createBackupLocked` throws, and what `proof` does: nothing is removed then. Where removing fails
+ * the backup is there all the same. Snapshots that have expired go too.
  */
 export async function backupAndRotate(
   world: World,
   wanted: CreateBackupOptions,
   policy: RetentionPolicy,
   calendar: string | null = null, // its zone; null: the host's
+  proof: Proof | null = null,
 ): Promise<TakenBackup | PlanView> {
   // Who only counts asks no calendar, which takes Node a while to be loaded.
   const zone = calendar ?? ("rotation" in policy ? "UTC" : await world.host.timeZone());
@@ -54,20 +63,30 @@ export async function backupAndRotate(
   const options = { ...wanted, target: await nameOfTarget(world, wanted.target) };
   await requireNoCopy(world, options.target);
   const { status } = await findInstance(world, options.instance);
-  const taken = await withLocks(world, [status.uuid, options.target], async (locks) => {
-    await sweep(world, locks, options.target);
-    const made = await createBackupLocked(world, locks, status.uuid, options);
-    const series = { instance: status.uuid, type: options.type };
-    const { target, passphraseFile } = options;
-    if (isPlan(made)) {
-      // What is removed then is nobody's bookmark any more: the new one has that.
-      if (world.rehearsal === true) await world.store.update((draft) => dropBookmarks(draft, status.uuid, target));
-      return withRotation(world, locks, made, options, await goingAfter(world, options, series, { policy, zone }));
-    }
+  const series = { instance: status.uuid, type: options.type };
+  const { target, passphraseFile } = options;
+  const rotate = async (locks: HeldLocks, made: BackupView): Promise<TakenBackup> => {
     const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });
     const removed = verdicts.filter(({ keep }) => !keep).map(({ id }) => id);
     return { ...made, removed: removed.reverse() };
+  };
+  let taken = await withLocks(world, [status.uuid, target], async (locks) => {
+    await sweep(world, locks, target);
+    const made = await createBackupLocked(world, locks, status.uuid, options);
+    if (isPlan(made)) {
+      // What is removed then is nobody's bookmark any more: the new one has that.
+      if (world.rehearsal === true) await world.store.update((draft) => dropBookmarks(draft, status.uuid, target));
+      const proving = proof === null ? [] : [{ title: proof.title, commands: [] }];
+      const proven = { ...made, steps: [...made.steps, ...proving] };
+      return withRotation(world, locks, proven, options, await goingAfter(world, options, series, { policy, zone }));
+    }
+    return proof === null ? rotate(locks, made) : { ...made, removed: [] };
   });
+  if (proof !== null && !isPlan(taken)) {
+    const made = taken;
+    await proof.prove(made); // it may take hours: neither the instance nor the target is held for them
+    taken = await withLocks(world, [target], (locks) => rotate(locks, made));
+  }
   // What another command works on is left for the next time.
   if (!world.dryRun) await pruneSnapshots({ ...world, lockTimeoutMs: 0 });
   return taken;

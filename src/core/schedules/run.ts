@@ -10,7 +10,7 @@ import { nextDue } from "./cron-time.ts";
 import { findSchedule } from "./find.ts";
 import { type Hooked, hooked } from "./hooked.ts";
 import { takeSnapshot } from "./snapshot.ts";
-import { verifyTaken, verifyTitle } from "./verify.ts";
+import { proofBy } from "./verify.ts";
 
 export interface RunOptions {
   /** Only where a time has gone by since it last began. */
@@ -116,13 +116,9 @@ async function takeBackup(world: World, schedule: Schedule, task: ScheduledBacku
   const { retention, zone, instance } = schedule;
   if (retention === null) throw new EstratoError("integrity", `schedule ${schedule.name}: it has no retention`);
   const options = { ...how, instance, name: null, schedule: schedule.id };
-  const made = await backupAndRotate(world, options, retention, zone);
-  if (isPlan(made)) {
-    if (verify === null) return made;
-    return { ...made, steps: [...made.steps, { title: verifyTitle(verify), commands: [] }] };
-  }
-  if (verify !== null) await verifyTaken(world, schedule, task, verify, made);
-  return null;
+  const proof = verify === null ? null : proofBy(world, schedule, task, verify);
+  const made = await backupAndRotate(world, options, retention, zone, proof);
+  return isPlan(made) ? made : null;
 }
 
 interface Outcome {

@@ -1,16 +1,20 @@
-/** The night's last step: is what was taken, with all that it builds on, what was written? */
+/** Before anything older goes for it: is what was taken, with all that it builds on, what was written? */
 
 import { EstratoError } from "../../errors.ts";
 import { bootSound } from "../backups/boot.ts";
 import type { BackupView } from "../backups/list.ts";
 import { nextShare } from "../backups/share.ts";
+import type { Proof } from "../backups/take.ts";
 import { type Verified, verifyBackup } from "../backups/verify.ts";
 import type { Schedule, ScheduledBackup, Verification } from "../model/state.ts";
 import type { World } from "../ports.ts";
 
-/** For the plan. */
-export function verifyTitle(verify: Verification): string {
-  return verify.kind === "boot" ? "Read it, and start a guest from it" : `Read ${verify.percent}% of it`;
+/** That what a schedule took is verified as it says; one that is not keeps its place beside all that were there. */
+export function proofBy(world: World, schedule: Schedule, task: ScheduledBackup, verify: Verification): Proof {
+  return {
+    title: verify.kind === "boot" ? "Read it, and start a guest from it" : `Read ${verify.percent}% of it`,
+    prove: (made) => verifyTaken(world, schedule, task, verify, made),
+  };
 }
 
 /**
@@ -19,7 +23,7 @@ export function verifyTitle(verify: Verification): string {
  * damaged is remembered in the target. Throws "integrity" where it is damaged, or boots not; whatever else keeps it
  * from being verified is thrown too, and a note says that the backup is there.
  */
-export async function verifyTaken(
+async function verifyTaken(
   world: World,
   schedule: Schedule,
   { passphraseFile }: Pick<ScheduledBackup, "passphraseFile">,

@@ -1,4 +1,4 @@
-/** `schedule create --verify`: what was taken is looked at, as the night's last step. */
+/** `schedule create --verify`: what was taken is looked at, before anything older goes for it. */
 import { describe, expect, test } from "vitest";
 import { listBackups } from "../../../../src/core/backups/list.ts";
 import { blocksIn, shareOfDay } from "../../../../src/core/backups/share.ts";
@@ -7,6 +7,7 @@ import { measure } from "../../../../src/core/check/measure.ts";
 import type { ScheduledBackup } from "../../../../src/core/model/state.ts";
 import { runSchedule } from "../../../../src/core/schedules/run.ts";
 import { setSchedule } from "../../../../src/core/schedules/set.ts";
+import { backup } from "../backups/world.ts";
 import { type Bed, backupsOf, command, TARGET, virsh } from "../world.ts";
 import { create, prepared, schedulesOf } from "./world.ts";
 
@@ -15,13 +16,13 @@ const run = (on: Bed) => runSchedule(command(on), "nightly", now);
 const HOW = { incremental: false, compress: false, quiesce: "off", disks: [], passphraseFile: null } as const;
 
 describe("a schedule that verifies what it took", () => {
-  const verifying = async (verify: ScheduledBackup["verify"]) => {
+  const verifying = async (verify: ScheduledBackup["verify"], rotation = 9) => {
     const on = await prepared();
     on.machine.capabilities = { ...on.machine.capabilities, qemuUser: null };
     await virsh(on, { do: "make-folder", path: TARGET });
     await create(command(on), {
       task: { kind: "backup", target: TARGET, type: "nightly", ...HOW, disks: [], verify },
-      retention: { rotation: 9 },
+      retention: { rotation },
     });
     return on;
   };
@@ -117,11 +118,49 @@ describe("a schedule that verifies what it took", () => {
     expect(await statuses(on)).toEqual(["available", "available"]);
   });
 
-  test("says so in its plan, and changes what it verifies", async () => {
+  test("an older one stays where the new one is not proven, and goes where it is", async () => {
+    const on = await verifying({ kind: "boot", timeoutMs: 3000, consoleText: null }, 1);
+    await run(on);
+    on.clock.advance(86_400_000);
+    const [old = ""] = backupsOf(on);
+    const world = command(on);
+    world.host.agentPing = async () => false;
+    await expect(runSchedule(world, "nightly", now)).rejects.toMatchObject({ code: "integrity" });
+    expect(backupsOf(on)).toContain(old);
+    expect(backupsOf(on)).toHaveLength(2);
+    on.clock.advance(86_400_000);
+    await run(on);
+    expect(backupsOf(on)).toHaveLength(1);
+    expect(backupsOf(on)).not.toContain(old);
+  });
+
+  test("reads while nobody is kept from the instance or the target", async () => {
+    const on = await verifying(share(100), 1);
+    await run(on);
+    on.clock.advance(86_400_000);
+    const world = command(on);
+    const { blockSums } = world.host;
+    let looks = 0;
+    world.host.blockSums = async (path, ...more) => {
+      looks += 1;
+      if (looks === 2) await backup(command(on), { type: "other" }); // the first look is the one that takes the sums
+      return blockSums(path, ...more);
+    };
+    await runSchedule(world, "nightly", now);
+    expect(backupsOf(on)).toHaveLength(2);
+  });
+
+  test("says so in its plan, before what goes, and changes what it verifies", async () => {
     const on = await verifying(share(5));
     const plan = await runSchedule({ ...command(on), dryRun: true }, "nightly", now);
     expect(plan?.steps.at(-1)).toEqual({ title: "Read 5% of it", commands: [] });
     await run(on);
+    const another = await verifying(share(5), 1);
+    await run(another);
+    another.clock.advance(86_400_000);
+    const rotating = await runSchedule({ ...command(another), dryRun: true }, "nightly", now);
+    const order = ["Bookmark the layers", "Read 5% of it", "Mark it void"];
+    expect(rotating?.steps.map(({ title }) => title).filter((title) => order.includes(title))).toEqual(order);
     const verify = async () => (await schedulesOf(on)).map(({ task }) => (task as ScheduledBackup).verify)[0];
     await setSchedule(command(on), "nightly", { verify: share(10) });
     expect(await verify()).toEqual({ ...share(10), from: 5 });
