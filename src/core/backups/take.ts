@@ -66,9 +66,13 @@ export async function backupAndRotate(
   const series = { instance: status.uuid, type: options.type };
   const { target, passphraseFile } = options;
   const rotate = async (locks: HeldLocks, made: BackupView): Promise<TakenBackup> => {
-    const verdicts = await removeUnkept(world, locks, { target, passphraseFile }, series, { policy, zone });
-    const removed = verdicts.filter(({ keep }) => !keep).map(({ id }) => id);
-    return { ...made, removed: removed.reverse() };
+    const place = { target, passphraseFile };
+    const { verdicts, failure } = await removeUnkept(world, locks, place, series, { policy, zone });
+    const removed = verdicts.flatMap(({ id, keep }) => (keep ? [] : [id])).reverse();
+    if (failure === null) return { ...made, removed };
+    const gone = removed.length === 0 ? "" : `, removed: ${removed.join(", ")}`;
+    world.report.note(`backup ${made.id} is there, and not all could be removed that is to go${gone}`);
+    throw failure;
   };
   let taken = await withLocks(world, [status.uuid, target], async (locks) => {
     await sweep(world, locks, target);
@@ -104,11 +108,22 @@ export interface Place {
   readonly passphraseFile: string | null;
 }
 
+/** What became of a series. */
+export interface Rotated {
+  /**
+   * The newest first. In a dry run, in which nothing goes, with the plans of those that would. One that could not be
+   * removed is kept, and so are those that were to go after it.
+   */
+  readonly verdicts: readonly (Verdict & { readonly plan?: PlanView | null })[];
+  /** The error of the one that could not be removed; null where all went that was to go. */
+  readonly failure: Error | null;
+}
+
 /**
- * Under the target's lock: what the policy does not keep goes, the oldest first. One that an instance still reads from,
- * or that what builds on it cannot be merged with (it is damaged, it has another passphrase), is kept this time, which
- * a note says: the night must not fail for it. Returns the verdicts, the newest first; in a dry run, in which nothing
- * goes, with the plans of those that would. `known`: what lies in the target, where that was read under this lock.
+ * Under the target's lock: what the policy does not keep goes, the oldest first. What is in the way of one (an instance
+ * reads from it, or what builds on it cannot be merged with it) keeps it this time, which a note says: the night must not
+ * fail for it. Throws nothing for what could not be removed: that is in the answer, beside what was. `known`: what lies in
+ * the target, where that was read under this lock.
  */
 export async function removeUnkept(
   world: World,
@@ -117,49 +132,83 @@ export async function removeUnkept(
   series: Series,
   { policy, zone }: Retention,
   known?: readonly Backup[],
-): Promise<(Verdict & { readonly plan?: PlanView | null })[]> {
+): Promise<Rotated> {
   const all = known ?? (await backupsIn(world, place.target));
   const due = retainOfVolumes(inSeries(all, series), policy, zone, world.clock.now());
   const verdicts: (Verdict & { readonly plan?: PlanView | null })[] = [];
+  let failure: Error | null = null;
   for (const one of due.toReversed()) {
-    const { verdict, plan } = await removeDue(world, locks, place, keptInUse(all, one));
-    const { id, keep, why } = verdict;
-    if (keep && !one.keep) world.report.note(`backup ${id}: kept this time, ${why.join(", ")}`);
-    verdicts.unshift(world.dryRun ? { ...verdict, plan } : verdict);
+    const planned = keptInUse(all, one, place.passphraseFile);
+    const tried: Tried =
+      failure === null ? await removeDue(world, locks, place, planned) : notRemoved(planned, failure);
+    failure = tried.failure;
+    const { id, keep, why } = tried.verdict;
+    if (keep && !one.keep && (planned.keep || failure === null))
+      world.report.note(`backup ${id}: kept this time, ${why.join(", ")}`);
+    verdicts.unshift(world.dryRun ? { ...tried.verdict, plan: tried.plan } : tried.verdict);
   }
-  return verdicts;
+  return { verdicts, failure };
 }
 
-/** It goes where nothing keeps it, and what builds on it can be merged. A dry run returns the plan. */
+/** What became of one that was due, or kept. */
+interface Tried {
+  readonly verdict: Verdict;
+  /** Of a dry run. */
+  readonly plan: PlanView | null;
+  /** Why it could not be removed, where nothing of that was known. */
+  readonly failure: Error | null;
+}
+
+/** It goes where nothing keeps it, and what builds on it can be merged. */
 async function removeDue(
   world: World,
   locks: HeldLocks,
   { target, passphraseFile }: Place,
   verdict: Verdict,
-): Promise<{ readonly verdict: Verdict; readonly plan: PlanView | null }> {
-  if (verdict.keep) return { verdict, plan: null };
+): Promise<Tried> {
+  if (verdict.keep) return { verdict, plan: null, failure: null };
   try {
-    return { verdict, plan: await deleteLocked(world, locks, target, verdict.id, passphraseFile) };
+    return { verdict, plan: await deleteLocked(world, locks, target, verdict.id, passphraseFile), failure: null };
   } catch (error) {
-    if (!(error instanceof Unmergeable)) throw error;
-    return { verdict: { ...verdict, keep: true, why: [error.why] }, plan: null };
+    if (error instanceof Unmergeable) {
+      return { verdict: { ...verdict, keep: true, why: [error.why] }, plan: null, failure: null };
+    }
+    if (world.signal.aborted || !(error instanceof Error)) throw error;
+    return notRemoved(verdict, error);
   }
 }
 
-function keptInUse(all: readonly Backup[], verdict: Verdict): Verdict {
-  if (verdict.keep) return verdict;
-  const readers = readersOf(all, verdict.id);
-  if (readers.length > 0) return { ...verdict, keep: true, why: [`in use: ${readers.join(", ")}`] };
-  const above = standingOnBackup(all, verdict.id).find(isDamaged);
-  return above === undefined
-    ? verdict
-    : { ...verdict, keep: true, why: [`${above.id}, which is damaged, builds on it`] };
+function notRemoved(verdict: Verdict, failure: Error): Tried {
+  return {
+    verdict: verdict.keep ? verdict : { ...verdict, keep: true, why: ["it could not be removed"] },
+    plan: null,
+    failure,
+  };
+}
+
+function keptInUse(all: readonly Backup[], verdict: Verdict, passphraseFile: string | null): Verdict {
+  const why = verdict.keep ? null : inTheWay(all, verdict.id, passphraseFile);
+  return why === null ? verdict : { ...verdict, keep: true, why: [why] };
+}
+
+/** For what is known ahead a deletion would refuse; null where nothing is. */
+function inTheWay(all: readonly Backup[], id: string, passphraseFile: string | null): string | null {
+  const readers = readersOf(all, id);
+  if (readers.length > 0) return `in use: ${readers.join(", ")}`;
+  const above = standingOnBackup(all, id);
+  const damaged = above.find(isDamaged);
+  if (damaged !== undefined) return `${damaged.id}, which is damaged, builds on it`;
+  const [one, second] = above;
+  if (one === undefined) return null;
+  if (second !== undefined) return `both ${one.id} and ${second.id} build on it`;
+  const isSealed = all.find((backup) => backup.id === id)?.manifest?.encrypted === true;
+  return isSealed && passphraseFile === null ? `encrypted: ${one.id} builds on it, and no passphrase is given` : null;
 }
 
 /** What one more would send away, the newest first. */
 async function goingAfter(
   world: World,
-  { target, disks }: Pick<CreateBackupOptions, "target" | "disks">,
+  { target, disks, passphraseFile }: Pick<CreateBackupOptions, "target" | "disks" | "passphraseFile">,
   series: Series,
   { policy, zone }: Retention,
 ): Promise<Verdict[]> {
@@ -169,7 +218,7 @@ async function goingAfter(
   const volumes = attached.flatMap(([device, { id }]) => (disks.length === 0 || disks.includes(device) ? [id] : []));
   const next = { id: "", createdAt: now.toISOString(), protected: false, volumes };
   const due = retainOfVolumes([...inSeries(all, series), next], policy, zone, now);
-  const verdicts = due.filter(({ id }) => id !== next.id).map((one) => keptInUse(all, one));
+  const verdicts = due.filter(({ id }) => id !== next.id).map((one) => keptInUse(all, one, passphraseFile));
   return verdicts.filter(({ keep }) => !keep);
 }
 
@@ -184,7 +233,8 @@ async function withRotation(
   const steps = [...taken.steps];
   const notes: string[] = [];
   for (const one of going.toReversed()) {
-    const { verdict, plan } = await removeDue(world, locks, place, one);
+    const { verdict, plan, failure } = await removeDue(world, locks, place, one);
+    if (failure !== null) throw failure;
     const { id, keep, why } = verdict;
     steps.push(...(plan?.steps ?? []));
     notes.unshift(`Backup ${id} will ${keep ? "be kept this time" : "go"}: ${why.join(", ")}.`);

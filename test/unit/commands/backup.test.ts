@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import backup from "../../../src/commands/backup/index.ts";
-import { stateOf } from "../core/world.ts";
-import { estate, printed } from "./estate.ts";
+import { takeLocks } from "../../../src/core/operations/locks.ts";
+import { command, stateOf } from "../core/world.ts";
+import { estate, printed, run } from "./estate.ts";
 import { taking } from "./lines/backup-take.ts";
 import { using } from "./lines/backup-use.ts";
 import { ofBackups } from "./lines/guest-files.ts";
@@ -18,4 +19,16 @@ test("what is brought back in place keeps the seed that the last rebuild gave it
   const [newest = ""] = (await printed(on, "backup list web1 -f value -c id")).split("\n");
   await printed(on, `backup restore ${newest} --in-place -y -q`);
   expect(await seed()).toBe(before);
+});
+
+test("prune prints what it did beside what it could not, and ends with 3; where it did nothing, as that ended", async () => {
+  const on = await estate();
+  on.machine.folders.add("/others");
+  await printed(on, "backup web1 --rotation 9 --target /others");
+  const held = await takeLocks(command(on), ["/others"], 0);
+  const line = "backup prune --rotation 9 -f value -c action";
+  expect(await run(on, line)).toMatchObject({ exit: 3, stdout: "keep\n".repeat(3) });
+  expect(await run(on, `${line} --target /others`)).toMatchObject({ exit: 5, stdout: "" });
+  await held.release();
+  expect(await run(on, line)).toMatchObject({ exit: 0, stdout: "keep\n".repeat(4) });
 });

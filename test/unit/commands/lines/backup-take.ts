@@ -1,6 +1,6 @@
 /** What comes into being and goes: `backup create`, `prune` and `delete`. */
 import { expect } from "vitest";
-import { befallen, busy, withKeys } from "../estate.ts";
+import { befallen, busy, printed, withKeys } from "../estate.ts";
 import { type NounLines, refusals } from "../verb-lines.ts";
 import { backup } from "./contract.ts";
 
@@ -114,12 +114,29 @@ export const taking: NounLines = {
       },
       { line: "backup prune --type weekly --rotation 1", json: [], plan: [] },
     ],
-    refused: refusals(
-      ["backup prune", 2, "--rotation is missing"],
-      ["backup prune --rotation 1 --keep-last 1", 2, "--rotation and --keep-*"],
-      ["backup prune --keep-daily 1 --zone Mars", 2, "time zone"],
-      ["backup prune --rotation 1 --target /nowhere", 6, "there is no such folder"],
-    ),
+    refused: [
+      {
+        line: "backup prune --rotation 9",
+        exit: 3,
+        says: "not all could be removed that is to go",
+        before: async (on) => {
+          on.machine.folders.add("/others");
+          await printed(on, "backup web1 --rotation 9 --target /others");
+          on.disk.locks.set("/others", {});
+        },
+        prints: /^(bak-.*\tkeep\trotation 9\n){3}$/,
+        notes: [
+          "estrato: /others: another operation is in progress. Wait until it is done, or give --lock-timeout to wait for it.",
+        ],
+        late: true,
+      },
+      ...refusals(
+        ["backup prune", 2, "--rotation is missing"],
+        ["backup prune --rotation 1 --keep-last 1", 2, "--rotation and --keep-*"],
+        ["backup prune --keep-daily 1 --zone Mars", 2, "time zone"],
+        ["backup prune --rotation 1 --target /nowhere", 6, "there is no such folder"],
+      ),
+    ],
   },
 
   delete: {
