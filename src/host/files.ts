@@ -1,9 +1,24 @@
 /** Files of the host: facts, durable copies, removal. */
 import type { BigIntStats } from "node:fs";
-import { chmod, link, lstat, open, readdir, readFile, realpath, rename, stat, statfs, unlink } from "node:fs/promises";
+import {
+  access,
+  chmod,
+  constants,
+  link,
+  lstat,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  stat,
+  statfs,
+  unlink,
+} from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { openOutside } from "../outside-file.ts";
+import { answerOf } from "../system-answer.ts";
 import { temporaryName } from "./temporary-files.ts";
 
 export interface FileInfo {
@@ -102,6 +117,18 @@ export async function freeBytes(path: string): Promise<number> {
     } catch (error) {
       if (!hasCode(error, "ENOENT", "ENOTDIR") || at === dirname(at)) throw error;
     }
+  }
+}
+
+/**
+ * Throws "host" where this process may not make files in a folder. Root is told of a file system that is read-only
+ * alike (access(2)).
+ */
+export async function requireWritable(folder: string): Promise<void> {
+  try {
+    await access(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw answerOf(error) ?? error;
   }
 }
 

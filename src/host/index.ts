@@ -21,7 +21,7 @@ import { cronLine, readCrontab } from "./crontab.ts";
 import type { Signed } from "./download/signature.ts";
 import type { SmallRules } from "./download/small.ts";
 import type { SumOptions } from "./file-sum.ts";
-import { fileInfo, freeBytes, listFolder, realPath } from "./files.ts";
+import { fileInfo, freeBytes, listFolder, realPath, requireWritable } from "./files.ts";
 import type { HeldFile } from "./held-file.ts";
 import { imageHost } from "./images.ts";
 import { libvirtHost } from "./libvirt.ts";
@@ -73,6 +73,7 @@ function fileHost(processes: Processes) {
       (await import("./temporary-files.ts")).hiddenFiles(folder),
     realPath,
     freeBytes,
+    requireWritable,
     readText: async (path: string, maxBytes: number): Promise<{ text: string; uid: number } | null> =>
       (await import("./folders.ts")).readText(path, maxBytes),
     holdFile: async (path: string, calledAs?: string): Promise<HeldFile> =>

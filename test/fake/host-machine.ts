@@ -110,6 +110,8 @@ export interface FakeMachine {
   users: HostUser[];
   /** Folders that nobody but their owner passes through. */
   readonly closed: Set<string>;
+  /** Folders whose file systems are read-only. */
+  readonly readOnly: Set<string>;
   /** Storage pools: the type, and the paths of the volumes in it. */
   readonly pools: Map<string, { readonly type: string; readonly volumes: Readonly<Record<string, string>> }>;
   readonly secrets: Map<string, { readonly description: string; readonly value: string | null }>; // by UUID
@@ -154,6 +156,7 @@ export function fakeMachine(): FakeMachine {
     readers: new Map(),
     users: [],
     closed: new Set(),
+    readOnly: new Set(),
     networks: new Map([
       [
         "default",

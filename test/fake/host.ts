@@ -452,6 +452,14 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     isRoot: () => machine.capabilities.takesFiles !== true,
 
+    async requireWritable(folder) {
+      alive();
+      const isThere =
+        machine.folders.has(folder) || [...machine.files.keys()].some((file) => file.startsWith(`${folder}/`));
+      const isReadOnly = [...machine.readOnly].some((one) => `${folder}/`.startsWith(`${one}/`));
+      if (!isThere) throw new EstratoError("host", `${folder}: it is not there (access)`);
+      if (isReadOnly) throw new EstratoError("host", `${folder}: the file system is read-only (access)`);
+    },
     async freeBytes() {
       alive();
       return machine.freeBytes;

@@ -62,6 +62,7 @@ export const METHODS: Readonly<Record<keyof HostPort, Speaks>> = {
   blockSums: "never",
   blockedFolders: "never",
   freeBytes: "never",
+  requireWritable: "never",
   isRoot: "never",
   checkPassphrase: "never",
 

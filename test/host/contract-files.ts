@@ -76,6 +76,13 @@ export function fileContract(current: () => Rig): void {
     await rig.host.perform({ do: "unlink", path: `${rig.folder}/nothing` });
   });
 
+  test("a folder that is there can be told to be writable, and one that is not is no such", async () => {
+    const rig = current();
+    await rig.addImage("base");
+    await rig.host.requireWritable(rig.folder);
+    await expect(rig.host.requireWritable(`${rig.folder}/nothing`)).rejects.toMatchObject({ code: "host" });
+  });
+
   test("the head of a running guest has facts only for who shares it; the layer under it for everybody", async () => {
     const rig = current();
     const base = await rig.addImage("base");

@@ -46,6 +46,7 @@ export async function borrowBackup(
     bytes += secret === null ? await world.host.convertedBytes(top.backup.image(top.file)) : top.disk.sizeBytes;
   }
   await requireSpace(world, bytes, `restoring backup ${manifest.id}`);
+  await target.requireWritable([backup.id]); // that it is read from is noted there
   const stored = target.backup(backup.id);
   const kept = await stored.look(MANIFEST);
   const owner = { uid: kept?.uid ?? 0, gid: kept?.gid ?? 0 };

@@ -132,6 +132,7 @@ export async function endLocked(
   requireKey(found.encrypted, passphraseFile, `backup ${id}: what builds on it is merged, and`);
   const marker = await requireTarget(world, await world.store.read(), target);
   const { child, devices, encrypted } = found;
+  await openTarget(world, target).requireWritable(child === null ? [id] : [id, child]);
   const secret = encrypted ? await planKey(world, passphraseFile) : null;
   if (passphraseFile !== null) await requireOpens(world, found, passphraseFile);
   const data: DeleteData = { id, target, marker, child, devices, secret };

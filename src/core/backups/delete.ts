@@ -78,6 +78,7 @@ export async function deleteLocked(
   if (plan.devices.length > 0) requireMerging(opened);
   const state = await world.store.read();
   const marker = await requireTarget(world, state, target);
+  await opened.requireWritable(plan.child === null ? [id] : [id, plan.child]);
   const key = merging ? passphraseFile : null;
   const above = all.find((one) => one.id === plan.child)?.manifest ?? null;
   const { manifest } = backup;

@@ -30,6 +30,7 @@ export async function setProtected(
     const actions = openTarget(world, target).backup(id).writeText(MANIFEST, manifestText(manifest));
     const made = viewBackup({ ...backup, manifest });
     if (backup.manifest.protected === on) return unchanged(world, made, `Backup ${id} is so already.`);
+    await openTarget(world, target).requireWritable([id]);
     const title = on ? `Protect ${id}` : `Lift the protection of ${id}`;
     if (world.dryRun) return planView(world, [{ id: "mark", title, actions }]);
     for (const action of actions) await world.host.perform(action);

@@ -45,6 +45,11 @@ export interface FilePort {
    */
   blockedFolders(path: string, user: HostUser | null): Promise<string[]>;
   freeBytes(path: string): Promise<number>;
+  /**
+   * Throws "host" where this process may not make, replace or remove files in a folder: it is another's, on a file
+   * system that is read-only, or not there.
+   */
+  requireWritable(folder: string): Promise<void>;
   /** Throws "host" where a file cannot be read, "usage" where it holds no passphrase. */
   checkPassphrase(path: string): Promise<void>;
 }

@@ -228,6 +228,7 @@ const CALLS: { readonly [Method in Exclude<keyof Host, "perform">]: () => Parame
   fileSum: () => [file, "sha256"],
   isDownloadKept: () => [file],
   freeBytes: () => [folder],
+  requireWritable: () => [folder],
   isRoot: () => [],
   checkPassphrase: () => [file],
   timeZone: () => [],

@@ -32,6 +32,8 @@ export interface BackupTarget {
   lock(timeoutMs: number): Promise<HeldLocks | null>;
   /** Throws "host" where less is free. `what`: for whom, for the message. */
   requireSpace(bytes: number, what: string): Promise<void>;
+  /** Throws "host" where nothing may be made or removed in it, or in these backups (ids) of it. */
+  requireWritable(backups?: readonly string[]): Promise<void>;
 
   /** The ids of all backups, void and damaged ones too, in no order. */
   backupIds(): Promise<string[]>;

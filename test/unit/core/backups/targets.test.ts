@@ -2,13 +2,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { deleteBackup } from "../../../../src/core/backups/delete.ts";
 import { requireMerging } from "../../../../src/core/backups/delete-recovery.ts";
 import { MANIFEST, NEXT_MANIFEST } from "../../../../src/core/backups/parts.ts";
+import { setProtected } from "../../../../src/core/backups/protect.ts";
+import { pruneBackups } from "../../../../src/core/backups/prune.ts";
 import { isTargetName, openTarget } from "../../../../src/core/backups/targets/open.ts";
 import type { BackupTarget } from "../../../../src/core/backups/targets/target.ts";
 import type { Action } from "../../../../src/core/model/action.ts";
-import { type Bed, command, TARGET, withGuest } from "../world.ts";
-import { night, withTarget } from "./world.ts";
+import { type Bed, backupsOf, command, everything, type Process, TARGET, withGuest } from "../world.ts";
+import { backup, night, withTarget } from "./world.ts";
 
 const ID = "bak-0123456789abcdef0";
 const OTHER = "bak-0123456789abcdef1";
@@ -64,6 +67,15 @@ describe("a target", () => {
     on.machine.freeBytes = 100 * 1024 * 1024;
     await target.requireSpace(1024 * 1024, "backup of web1");
     await expect(target.requireSpace(99 * 1024 * 1024, "backup of web1")).rejects.toMatchObject({ code: "host" });
+  });
+
+  test("refuses to be written where it may not be", async () => {
+    const all = await opened(await withTarget());
+    await take(all, ID, { [MANIFEST]: ID });
+    await all.target.requireWritable([ID]);
+    await expect(all.target.requireWritable([OTHER])).rejects.toMatchObject({ code: "host" });
+    all.on.machine.readOnly.add(TARGET);
+    await expect(all.target.requireWritable()).rejects.toMatchObject({ code: "host" });
   });
 
   test("has no backup of what is being taken, until that is made final", async () => {
@@ -161,5 +173,31 @@ describe("the paths of a target", () => {
       (file) => !file.startsWith(implementation) && /from "[^"]*folder\/[^"]*"/.test(text(file)),
     );
     expect(importing).toEqual(["core/backups/targets/open.ts"]);
+  });
+});
+
+describe("a target that is read-only is refused by", () => {
+  const changes: Readonly<Record<string, (world: Process, first: string) => Promise<unknown>>> = {
+    create: (world) => backup(world),
+    delete: (world, first) => deleteBackup(world, [TARGET], first, null),
+    protect: (world, first) => setProtected(world, [TARGET], first, true),
+    prune: (world) =>
+      pruneBackups(world, [TARGET], { policy: { rotation: 1 }, zone: "UTC" }, { instance: null, type: null }, null),
+  };
+  test.each(Object.entries(changes))("%s: before anything is touched, and in its dry run", async (_, change) => {
+    const on = await withTarget();
+    for (const _ of [1, 2]) await night(on);
+    const [first = ""] = backupsOf(on);
+    on.machine.readOnly.add(TARGET);
+    const before = everything(on);
+    for (const dryRun of [true, false]) {
+      await expect(change({ ...command(on), dryRun }, first)).rejects.toMatchObject({
+        code: "host",
+        message: `${TARGET}: the file system is read-only (access)`,
+      });
+      expect(everything(on)).toBe(before);
+    }
+    on.machine.readOnly.clear();
+    await change(command(on), first);
   });
 });

@@ -5,7 +5,7 @@ import { requireSpace } from "../../../space.ts";
 import { isBackupId } from "../../parts.ts";
 import type { BackupTarget } from "../target.ts";
 import { readText } from "./files.ts";
-import { isUnfinishedOf, markerPath, relativeBacking, splitPath, unfinishedFolder } from "./layout.ts";
+import { backupFolder, isUnfinishedOf, markerPath, relativeBacking, splitPath, unfinishedFolder } from "./layout.ts";
 import { mergingIn, storedIn } from "./stored.ts";
 import { unfinishedIn } from "./unfinished.ts";
 
@@ -23,6 +23,10 @@ export function folderTarget(world: World, folder: string): BackupTarget {
     writeMarker: (text) => [{ do: "write-file", path: markerPath(folder), text, ifNone: true }],
     lock: (timeoutMs) => lock(world, folder, timeoutMs),
     requireSpace: (bytes, what) => requireSpace(world, bytes, what, folder),
+    requireWritable: async (backups = []) => {
+      for (const one of [folder, ...backups.map((id) => backupFolder(folder, id))])
+        await world.host.requireWritable(one);
+    },
     backupIds: async () => (await names()).filter(isBackupId),
     backup: (id) => storedIn(world, folder, id),
     fileAt: (path) => {
