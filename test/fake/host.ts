@@ -370,7 +370,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     async countFaults({ path, secret }) {
       alive();
-      requireOpened(machine, [path], secret);
+      requireOpened(machine, chainAt(machine, path), secret);
       return fileAt(machine, path).faults;
     },
     async sameContent(a, b) {

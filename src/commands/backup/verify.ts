@@ -50,6 +50,7 @@ export default verb({
   ],
   exits: {
     2: "an encrypted one is to be booted, and no passphrase is given",
+    3: "some could not be read, a target that is away with --all; the others are sound",
     4: "there is no such backup",
     5: "one looks damaged, and cannot be read again while an operation is under way in its target",
     6: "the target is not there, or the passphrase is not that of the backup",
@@ -65,21 +66,22 @@ export default verb({
     const { shareOfDay } = await import("../../core/backups/share.ts");
     const { verifyAll, verifyBackup } = await import("../../core/backups/verify.ts");
     const targets = await placesOf(context.factory, core, options.target);
-    const words = { kind: "backup", verb: "verify" };
+    const verb = "verify";
     const share = options.dataSubset === null ? null : shareOfDay(options.dataSubset, context.factory.clock.now());
     if (options.boot) {
       const { requireOpener } = await import("../../core/backups/boot.ts");
       await requireOpener(core, targets, options.all ? null : args.backups, openedWith(options.passphraseFile));
     }
-    const read: Verified[] = [];
-    if (options.all) for (const one of targets) read.push(...(await verifyAll(core, one, share)));
-    else
-      read.push(
-        ...[await eachTarget(context, args.backups, words, (word) => verifyBackup(core, targets, word, share))].flat(),
-      );
+    const read: Verified[] = options.all
+      ? [await eachTarget(context, targets, { kind: "target", verb }, (one) => verifyAll(core, one, share))].flat(2)
+      : [
+          await eachTarget(context, args.backups, { kind: "backup", verb }, (word) =>
+            verifyBackup(core, targets, word, share),
+          ),
+        ].flat();
     const found = options.boot ? await booted(core, targets, read, options) : read;
     for (const { id, problems } of found) for (const problem of problems) core.report.note(`${id}: ${problem}`);
-    context.failure ??= failureOf(found);
+    context.failure = failureOf(found) ?? context.failure; // that something is damaged matters most
     const [only] = found;
     return options.all || args.backups.length > 1 ? found : only;
   },

@@ -2,9 +2,9 @@
 
 const known = new WeakMap<object, boolean>();
 
-/** Of one of several results. */
+/** Of one of several results; where that is rows, of each. */
 export function noteChanged(result: unknown, changed: boolean): void {
-  if (typeof result === "object" && result !== null) known.set(result, changed);
+  for (const one of [result].flat()) if (typeof one === "object" && one !== null) known.set(one, changed);
 }
 
 /** What was noted of it; else `otherwise`. */

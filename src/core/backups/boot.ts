@@ -15,7 +15,7 @@ import { guestSteps } from "./boot-guest.ts";
 import { awaitBoot, type BootProof } from "./boot-wait.ts";
 import { findBackup, requireWhole } from "./find.ts";
 import { dropKey, giveKey, planKey, requireKey } from "./key.ts";
-import { backupsIn } from "./list.ts";
+import { backupsIn, lookIn } from "./list.ts";
 import { openTarget } from "./targets/open.ts";
 import type { BackupFile } from "./targets/target.ts";
 import type { Verified } from "./verify.ts";
@@ -67,7 +67,8 @@ export async function requireOpener(
   passphraseFile: string | null,
 ): Promise<void> {
   const all: Backup[] = [];
-  if (words === null) for (const target of targets) all.push(...(await backupsIn(world, target)));
+  if (words === null)
+    all.push(...(await lookIn(world, targets)).backups); // one that is away is told when it is read
   else for (const word of words) all.push(...(await found(world, targets, word)));
   for (const { id, manifest } of all) requireKey(manifest?.encrypted ?? false, passphraseFile, `backup ${id}`);
 }

@@ -14,7 +14,10 @@ import type { BackupFiles, BackupTarget, StoredBackup } from "./targets/target.t
 export interface Examined {
   readonly problems: readonly string[];
   readonly readBytes: number;
-  /** The disk did not read a file to its end: it may another time, so that this is told and not remembered. */
+  /**
+   * Not a byte is known to be another, and yet not all could be looked at: it may another time, so that this is told and
+   * not remembered.
+   */
   readonly isUnread?: boolean;
 }
 
@@ -45,8 +48,11 @@ export async function examineDisk(
   if (problems.length > 0) return { problems, readBytes };
   // A target may come from elsewhere: no program opens a file of it that names another than the manifest does.
   const backing = disk.parent === null ? null : target.backingName(disk.parent, disk.file);
-  const { sizeBytes } = disk;
-  return { problems: await diskProblems(world, stored.image(disk.file), { backing, sizeBytes, encrypted }), readBytes };
+  const image = stored.image(disk.file);
+  const wrong = await headerProblems(world, image, { backing, sizeBytes: disk.sizeBytes, encrypted });
+  // Tables of an encrypted one open with its passphrase alone; they are the bytes that were written.
+  if (wrong.length > 0 || encrypted) return { problems: wrong, readBytes };
+  return { ...(await examineTables(world, image)), readBytes };
 }
 
 /** The same of its bytes alone. `wanted`: which blocks are read; null: all. */
@@ -97,13 +103,15 @@ function differences(path: string, wanted: Sums, found: BlockSums): string[] {
   return blocks.length > SHOWN ? [...shown, `${path}: and ${blocks.length - SHOWN} more places`] : shown;
 }
 
-/** What it stands on is not in its sums' power: another file of that name would read as well. */
-async function diskProblems(world: World, image: ImageFile, expected: ExpectedHeader): Promise<string[]> {
-  const problems = await headerProblems(world, image, expected);
-  // Tables of an encrypted one open with its passphrase alone; they are the bytes that were written.
-  if (problems.length > 0 || expected.encrypted) return problems;
-  const faults = await world.host.countFaults(image);
-  return faults === 0 ? [] : [`${image.path}: ${faults} faults in its tables`];
+/** They open with all that it stands on alone, some of which may be away or damaged: that is found there. */
+async function examineTables(world: World, image: ImageFile): Promise<Examined> {
+  try {
+    const faults = await world.host.countFaults(image);
+    return { problems: faults === 0 ? [] : [`${image.path}: ${faults} faults in its tables`], readBytes: 0 };
+  } catch (error) {
+    if (!(error instanceof EstratoError) || error.code !== "failed") throw error;
+    return { problems: [`${image.path}: its tables cannot be read: ${error.message}`], readBytes: 0, isUnread: true };
+  }
 }
 
 export interface ExpectedHeader {
@@ -114,7 +122,10 @@ export interface ExpectedHeader {
   readonly encrypted: boolean;
 }
 
-/** What the header of a disk in a target says otherwise than it should. */
+/**
+ * What the header of a disk in a target says otherwise than it should. What it stands on is not in its sums' power:
+ * another file of that name would read as well.
+ */
 export async function headerProblems(
   world: World,
   { path }: ImageFile,

@@ -76,35 +76,36 @@ async function verifyThese(
   const doubtful = new Set([...verified.filter(({ status }) => status === "damaged").map(({ id }) => id), ...noted]);
   if (doubtful.size === 0) return verified;
   const again = await withLocks(world, [target], async (locks) => {
-    const read = await readThese(world, target, ({ id }) => doubtful.has(id), false, null);
-    if (world.dryRun) return read.verified;
-    for (const [id, { problems, isUnread }] of read.seen) {
-      if (isUnread !== true) await rememberVerdict(world, locks, target, id, problems);
+    const seen = new Map<string, Examined>();
+    try {
+      return (await readThese(world, target, ({ id }) => doubtful.has(id), false, null, seen)).verified;
+    } finally {
+      // What ends the reading takes nothing back of what has been found before.
+      for (const [id, { problems, isUnread }] of world.dryRun ? [] : seen) {
+        if (isUnread !== true) await rememberVerdict(world, locks, target, id, problems);
+      }
     }
-    return read.verified;
   });
   return verified.flatMap((one) => (doubtful.has(one.id) ? again.filter(({ id }) => id === one.id) : [one]));
 }
 
 interface Read {
   readonly verified: Verified[];
-  /** What was found of each one's own files. */
-  readonly seen: ReadonlyMap<string, Examined>;
   /** Those that were found damaged once, or build on one that was. */
   readonly noted: readonly string[];
 }
 
-/** `changing`: files may go while they are read. */
+/** `changing`: files may go while they are read. `seen`: is given what was found of each one's own files. */
 async function readThese(
   world: World,
   target: string,
   wanted: (backup: Backup) => boolean,
   changing: boolean,
   share: Share | null,
+  seen: Map<string, Examined> = new Map(),
 ): Promise<Read> {
   const all = await backupsIn(world, target, { remembered: false });
   const known = new Map(all.map((one) => [one.id, one]));
-  const seen = new Map<string, Examined>();
   const verified: Verified[] = [];
   const noted: string[] = [];
   for (const backup of all.filter(wanted)) {
@@ -116,7 +117,7 @@ async function readThese(
       verified.push(verdict(backup, { problems: [error.message], readBytes: 0 }));
     }
   }
-  return { verified, seen, noted };
+  return { verified, noted };
 }
 
 async function verifyOne(
@@ -185,13 +186,15 @@ async function examineFiles(
   share: Share | null,
 ): Promise<Examined> {
   const problems = await smallProblems(world, target.backup(manifest.id), manifest);
+  const unread: string[] = [];
   let readBytes = 0;
   for (const disk of manifest.disks) {
     const found = await examineDisk(world, target, manifest.id, disk, manifest.encrypted, share);
-    problems.push(...found.problems);
+    (found.isUnread === true ? unread : problems).push(...found.problems);
     readBytes += found.readBytes;
   }
-  return { problems, readBytes };
+  const isUnread = problems.length === 0 && unread.length > 0;
+  return { problems: [...problems, ...unread], readBytes, ...(isUnread ? { isUnread } : {}) };
 }
 
 /** What is wrong with all of a backup but its disks. */

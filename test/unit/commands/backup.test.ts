@@ -32,3 +32,20 @@ test("prune prints what it did beside what it could not, and ends with 3; where 
   await held.release();
   expect(await run(on, line)).toMatchObject({ exit: 0, stdout: "keep\n".repeat(4) });
 });
+
+test("verify --all reads the targets that are there, and what is damaged counts before what is away", async () => {
+  const on = await estate();
+  on.machine.folders.add("/others");
+  await printed(on, "backup web1 --rotation 9 --target /others");
+  for (const path of [...on.machine.files.keys()]) if (path.startsWith("/others/")) on.machine.files.delete(path);
+  const line = "backup verify --all -f value -c status";
+  expect(await run(on, line)).toMatchObject({
+    exit: 3,
+    stdout: "ok\n".repeat(3),
+    stderr: expect.stringContaining("/others: the backups that it held are not there"),
+  });
+  const [disk = ""] = [...on.machine.files.keys()].filter((path) => /^\/backups\/bak-\w+\/vda.qcow2$/.test(path));
+  on.machine.files.get(disk)?.clusters.set(0, "rot");
+  expect(await run(on, line)).toMatchObject({ exit: 9, stdout: expect.stringContaining("damaged\n") });
+  expect(await run(on, `${line} --target /others`)).toMatchObject({ exit: 6, stdout: "" });
+});

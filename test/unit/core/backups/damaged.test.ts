@@ -153,4 +153,39 @@ describe("a backup that verify found damaged", () => {
     expect(seen[0]?.problems).toEqual([`${TARGET}/${full}: the disk does not read one of its files`]);
     expect(await list(on)).toEqual(["1 available", "2 available", "3 available"]);
   });
+
+  test("is what stands on one that is missing, whose own files are not called so; all others are read", async () => {
+    const { on, full, above } = await withChain();
+    const rotten = (await night(on, { incremental: false })).id;
+    on.machine.files.get(disk(rotten))?.clusters.set(0, "rot");
+    const aside = [...on.machine.files].filter(([path]) => path.startsWith(`${TARGET}/${full}/`));
+    for (const [path] of aside) on.machine.files.delete(path);
+    on.machine.folders.delete(`${TARGET}/${full}`);
+    const seen = await verifyAll(command(on), TARGET);
+    expect(seen.map(({ id, status }) => [id, status])).toEqual([
+      [above, "damaged"],
+      [rotten, "damaged"],
+    ]);
+    expect(seen[0]?.problems[0]).toBe(`${full}, on which it builds, is missing or damaged`);
+    expect([above, rotten].map((id) => on.machine.files.has(note(id)))).toEqual([false, true]);
+    for (const [path, file] of aside) on.machine.files.set(path, file);
+    on.machine.folders.add(`${TARGET}/${full}`);
+    expect(await list(on)).toEqual(["1 available", "2 available", "3 damaged"]);
+  });
+
+  test("is remembered though what is read after it ends the reading", async () => {
+    const on = await withTarget();
+    const [one, two] = [(await night(on, { incremental: false })).id, (await night(on, { incremental: false })).id];
+    for (const id of [one, two]) on.machine.files.get(disk(id))?.clusters.set(0, "rot");
+    const world = command(on);
+    const { blockSums } = world.host;
+    let looks = 0;
+    world.host.blockSums = async (path, ...how) => {
+      looks += 1;
+      if (looks === 4) throw new EstratoError("timeout", "it does not answer"); // the second one, again
+      return blockSums(path, ...how);
+    };
+    await expect(verifyAll(world, TARGET)).rejects.toMatchObject({ code: "timeout" });
+    expect([one, two].map((id) => on.machine.files.has(note(id)))).toEqual([true, false]);
+  });
 });
