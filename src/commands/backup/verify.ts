@@ -79,7 +79,7 @@ export default verb({
             verifyBackup(core, targets, word, share),
           ),
         ].flat();
-    const found = options.boot ? await booted(core, targets, read, options) : read;
+    const found = options.boot ? await booted(core, read, options) : read;
     for (const { id, problems } of found) for (const problem of problems) core.report.note(`${id}: ${problem}`);
     context.failure = failureOf(found) ?? context.failure; // that something is damaged matters most
     const [only] = found;
@@ -120,14 +120,13 @@ function requireBoot({ boot, consoleText, passphraseFile: key, screenshot }: Boo
 
 async function booted(
   core: World,
-  targets: readonly string[],
   read: readonly Verified[],
   { timeout: timeoutMs, consoleText, passphraseFile: key, screenshot }: BootWords,
 ): Promise<Verified[]> {
   if (core.dryRun) return [...read];
   const { bootSound } = await import("../../core/backups/boot.ts");
   const picture = screenshot === null ? null : resolve(screenshot);
-  return bootSound(core, targets, read, {
+  return bootSound(core, read, {
     timeoutMs,
     consoleText,
     passphraseFile: openedWith(key),

@@ -20,3 +20,8 @@ export function dropBookmarks(draft: State, instance: string, target: string | n
     if (one.instance === instance && (target === null || one.target === target)) delete draft.bookmarks[one.id];
   }
 }
+
+/** Forgets that of a backup that goes from a target. Another target may hold a copy of it: its bookmark stays. */
+export function dropBookmark(draft: State, id: string, target: string): void {
+  if (draft.bookmarks[id]?.target === target) delete draft.bookmarks[id];
+}

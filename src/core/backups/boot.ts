@@ -88,13 +88,8 @@ async function found(world: World, targets: readonly string[], word: string): Pr
  * long that took, in ms. Throws "timeout" where it is not up in time; "integrity" where the guest powers off or dies
  * before; "host" for a passphrase that does not open it.
  */
-async function bootBackup(
-  world: World,
-  targets: readonly string[],
-  word: string,
-  options: BootOptions,
-): Promise<number> {
-  const first = await findBackup(world, targets, word);
+async function bootBackup(world: World, place: string, id: string, options: BootOptions): Promise<number> {
+  const first = await findBackup(world, [place], id);
   const uuid = world.ids.uuid();
   return withLocks(world, [uuid, first.target], async (locks) => {
     const known = new Map((await backupsIn(world, first.target)).map((one) => [one.id, one]));
@@ -130,12 +125,7 @@ async function bootBackup(
 }
 
 /** Boots those that are sound; one that does not come up says why. */
-export async function bootSound(
-  world: World,
-  targets: readonly string[],
-  all: readonly Verified[],
-  options: BootOptions,
-): Promise<Verified[]> {
+export async function bootSound(world: World, all: readonly Verified[], options: BootOptions): Promise<Verified[]> {
   const booted: Verified[] = [];
   for (const one of all) {
     if (one.status === "damaged") {
@@ -143,7 +133,7 @@ export async function bootSound(
       continue;
     }
     try {
-      booted.push({ ...one, booted_ms: await bootBackup(world, targets, one.id, options) });
+      booted.push({ ...one, booted_ms: await bootBackup(world, one.target, one.id, options) });
     } catch (error) {
       if (!(error instanceof EstratoError) || (error.code !== "timeout" && error.code !== "integrity")) throw error;
       const why = error.message.replace(`backup ${one.id}: `, "");

@@ -8,6 +8,7 @@ import { EstratoError, WrongPassphrase } from "../../errors.ts";
 import type { Action } from "../model/action.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { dropBookmark } from "./bookmarks.ts";
 import { dropKey, giveKey, takeKey } from "./key.ts";
 import { type BackupDisk, type Manifest, manifestText, readManifest } from "./manifest.ts";
 import { movedBy, unchangedSums } from "./merged-sums.ts";
@@ -69,7 +70,7 @@ export function deleteSteps(
     {
       id: "forget-bookmark",
       title: "Forget its bookmark",
-      run: () => world.store.update((draft) => void delete draft.bookmarks[id]),
+      run: () => world.store.update((draft) => dropBookmark(draft, id, data.target)),
     },
   ];
   if (merging !== null) steps.push(...mergeSteps(world, target, merging, merges));
@@ -190,7 +191,7 @@ export async function recoverDeleteBackup(world: World, locks: HeldLocks, data: 
       return "back";
     }
   }
-  await world.store.update((draft) => void delete draft.bookmarks[id]);
+  await world.store.update((draft) => dropBookmark(draft, id, data.target));
   if (child !== null) {
     await finishMerge(world, locks, target, { ...data, child }).catch((cause: unknown) => {
       if (!(cause instanceof WrongPassphrase)) throw cause;

@@ -11,6 +11,7 @@ import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { type Backup, isDamaged, standingOnBackup } from "./backup.ts";
+import { dropBookmark } from "./bookmarks.ts";
 import { cutOffOf, endDeletion } from "./cut-off.ts";
 import { type DeleteData, deleteBackupKind, deleteSteps, requireMerging } from "./delete-recovery.ts";
 import { findBackup } from "./find.ts";
@@ -48,7 +49,8 @@ export async function deleteBackup(
   const { manifest } = first;
   const bytes = manifest?.disks.reduce((sum, { fileBytes }) => sum + fileBytes, 0) ?? null;
   const loses = [`backup ${what}${sizedAndDated(world, bytes, manifest?.createdAt ?? null)}`];
-  if (!(await confirmed(world, { text: `Delete backup ${what}?`, loses }))) return null;
+  const where = targets.length > 1 ? ` in ${first.target}` : "";
+  if (!(await confirmed(world, { text: `Delete backup ${what}${where}?`, loses }))) return null;
   return withLocks(world, [first.target], async (locks) => {
     await sweep(world, locks, first.target);
     return deleteLocked(world, locks, first.target, first.id, passphraseFile);
@@ -97,7 +99,7 @@ export async function deleteLocked(
     steps,
     // Of this store alone, and no part of what the backup's own files take.
     follows: async () => ({
-      ...(await freedByDropping(world, state, (draft) => void delete draft.bookmarks[id])),
+      ...(await freedByDropping(world, state, (draft) => dropBookmark(draft, id, target))),
       bytes: null,
     }),
     result: async () => null,

@@ -35,14 +35,15 @@ export async function targetsToSearch(world: World, named: string | null, fallba
 
 /**
  * By id, by name, or by INSTANCE/NAME; of one instance's backups of a name the newest. Damaged ones are found by their
- * id. Throws "not_found" where there is none, where backups of several instances have the name, or where one of them is
- * dated in the future, so that the newest cannot be told (listed); "host" where a target that was to be looked into is
- * away: by name it could hold a newer one.
+ * id. Throws "not_found" where there is none, where backups of several instances have the name, where one of them is
+ * dated in the future, so that the newest cannot be told, or where several targets hold it, of which one is a copy
+ * (listed); "host" where a target that was to be looked into is away: by name it could hold a newer one.
  */
 export async function findBackup(world: World, targets: readonly string[], word: string): Promise<Backup> {
   const { backups, away } = await lookIn(world, targets);
-  const byId = backups.find(({ id }) => id === word);
-  if (byId !== undefined) return byId;
+  const byId = backups.filter(({ id }) => id === word);
+  requireOnePlace(byId, word);
+  if (byId[0] !== undefined) return byId[0];
   const [missing] = away;
   if (missing !== undefined) throw targets.length === 1 || isBackupId(word) ? missing : undecided(word, missing);
   const named = await backupsNamed(world, backups, word);
@@ -50,6 +51,10 @@ export async function findBackup(world: World, targets: readonly string[], word:
   if (newest === undefined) throw notFound("backup", word, labels(backups));
   requireOneInstance(named, word);
   requireNoneAhead(world, named, word);
+  requireOnePlace(
+    named.filter(({ id }) => id === newest.id),
+    word,
+  );
   return newest;
 }
 
@@ -97,11 +102,16 @@ function requireNoneAhead(world: World, named: readonly Backup[], word: string):
   );
 }
 
-function ambiguous(word: string, candidates: readonly string[], why = ""): EstratoError {
+/** The same backup: what is done to a copy is not done to the other. */
+function requireOnePlace(same: readonly Backup[], word: string): void {
+  if (same.length < 2) return;
+  const places = same.map(({ target }) => target);
+  throw ambiguous(word, places.sort(), "several targets hold it", "Say in which: --target DIR.");
+}
+
+function ambiguous(word: string, candidates: readonly string[], why = "", hint = "Name one of these."): EstratoError {
   const reason = why === "" ? "ambiguous" : `ambiguous: ${why}`;
-  return new EstratoError("not_found", `backup ${word}: ${reason}: ${candidates.join(", ")}`, {
-    hint: "Name one of these.",
-  });
+  return new EstratoError("not_found", `backup ${word}: ${reason}: ${candidates.join(", ")}`, { hint });
 }
 
 /**

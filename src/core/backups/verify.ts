@@ -25,6 +25,8 @@ export interface Verified {
   readonly id: string;
   readonly name: string | null;
   readonly instance: string | null;
+  /** Where it is, by its name. */
+  readonly target: string;
   // Unbootable: its bytes are those that were written, and yet no guest comes up
   readonly status: "ok" | "damaged" | "unbootable";
   /** Each names a file, and where in it. */
@@ -136,6 +138,7 @@ function verdict(backup: Backup, { problems, readBytes }: Examined): Verified {
     id: backup.id,
     name: backup.manifest?.name ?? null,
     instance: backup.instanceName,
+    target: backup.target,
     status: all.length === 0 ? "ok" : "damaged",
     problems: all,
     read_bytes: readBytes,

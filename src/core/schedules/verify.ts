@@ -36,7 +36,7 @@ async function verifyTaken(
     if (verify.kind === "share") await goOn(world, schedule, verify);
     else {
       const { timeoutMs, consoleText } = verify;
-      [verified] = await bootSound(world, [target], [verified], {
+      [verified] = await bootSound(world, [verified], {
         ...{ timeoutMs, consoleText, screenshot: null, passphraseFile },
       });
     }

@@ -13,9 +13,9 @@ async function target(): Promise<Bed> {
   return on;
 }
 
-async function boot(on: Bed, how: Partial<Parameters<typeof bootSound>[3]> = {}, world: Process = command(on)) {
+async function boot(on: Bed, how: Partial<Parameters<typeof bootSound>[2]> = {}, world: Process = command(on)) {
   const read = await verifyAll(command(on), TARGET);
-  return bootSound(world, [TARGET], read, { ...HOW, ...how });
+  return bootSound(world, read, { ...HOW, ...how });
 }
 
 /** A process in which the guest that boots from the backup gets that on its console at that look, and has no agent. */

@@ -119,7 +119,7 @@ describe.each(ENDINGS)("backups, %s", { timeout: 600_000 }, (_, ending) => {
     await endEverywhere(ending, {
       prepare: withChain,
       meanwhile,
-      run: (world) => bootSound(world, [TARGET], [sound(ids(world)[1] ?? "")], BOOT),
+      run: (world) => bootSound(world, [sound(ids(world)[1] ?? "")], BOOT),
       does: ["create-disk", "define", "start", "undefine"],
     });
   });
@@ -128,7 +128,7 @@ describe.each(ENDINGS)("backups, %s", { timeout: 600_000 }, (_, ending) => {
     await endEverywhere(ending, {
       prepare: withEncrypted,
       meanwhile,
-      run: (world) => bootSound(world, [TARGET], [sound(ids(world)[1] ?? "")], { ...BOOT, ...KEY }),
+      run: (world) => bootSound(world, [sound(ids(world)[1] ?? "")], { ...BOOT, ...KEY }),
       does: ["define-secret", "create-disk", "start", "undefine", "undefine-secret"],
     });
   });
@@ -157,7 +157,7 @@ describe.each(ENDINGS)("backups, %s", { timeout: 600_000 }, (_, ending) => {
 
 function sound(id: string): Verified {
   const whole = { status: "ok", problems: [], read_bytes: 0, booted_ms: null } as const;
-  return { id, name: null, instance: "web1", ...whole };
+  return { id, name: null, instance: "web1", target: TARGET, ...whole };
 }
 
 function ids(world: {

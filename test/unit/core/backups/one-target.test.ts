@@ -1,7 +1,8 @@
 /** A target is the id in its marker: two paths to it are one, one that has moved is the same, and a copy is another. */
 import { describe, expect, test } from "vitest";
 import type { CreateBackupOptions } from "../../../../src/core/backups/create.ts";
-import { knownTargets } from "../../../../src/core/backups/find.ts";
+import { deleteBackup } from "../../../../src/core/backups/delete.ts";
+import { findBackup, knownTargets } from "../../../../src/core/backups/find.ts";
 import { type BackupView, listBackups } from "../../../../src/core/backups/list.ts";
 import { pruneBackups } from "../../../../src/core/backups/prune.ts";
 import { type Bed, command, everything, type Process, stateOf, TARGET, virsh, write } from "../world.ts";
@@ -109,5 +110,59 @@ describe("a target at another path", () => {
     const named = await knownTargets(command(on), COPY, null);
     expect(await listBackups(command(on), named)).toMatchObject([{ id, target: COPY }]);
     expect(await knownTargets(command(on), null, null)).toEqual([TARGET]);
+  });
+});
+
+describe("a copy that has got an id of its own", () => {
+  /** Two of web1 in the target, and the same two and another one in the copy. */
+  const withCopy = async () => {
+    const on = await withTarget();
+    const [first, second] = [await night(on, { name: "a" }), await night(on, { name: "b" })];
+    copyTo(on, COPY);
+    await virsh(on, { do: "make-folder", path: COPY });
+    on.machine.files.delete(`${COPY}/estrato-target.json`);
+    await night(on, { target: COPY, type: "other" });
+    return { on, first: first.id, second: second.id, both: await knownTargets(command(on), null, null) };
+  };
+  const inCopy = (on: Bed, id: string) => on.machine.files.has(`${COPY}/${id}/manifest.json`);
+
+  test("holds the same ids: by id or name alone nothing is found, deleted or restored, and both are named", async () => {
+    const { on, first, both } = await withCopy();
+    const before = everything(on);
+    for (const word of [first, "a", "web1/a"]) {
+      const refused = {
+        code: "not_found",
+        message: `backup ${word}: ambiguous: several targets hold it: ${TARGET}, ${COPY}`,
+        hint: "Say in which: --target DIR.",
+      };
+      await expect(findBackup(command(on), both, word)).rejects.toMatchObject(refused);
+      await expect(deleteBackup(command(on), both, word, null)).rejects.toMatchObject(refused);
+    }
+    expect(everything(on)).toBe(before);
+    expect(await findBackup(command(on), [COPY], "a")).toMatchObject({ id: first, target: COPY });
+  });
+
+  test("what is deleted in it leaves the bookmark of the other: the next one there builds on it", async () => {
+    const { on, second } = await withCopy();
+    await deleteBackup(command(on), [COPY], second, null);
+    expect([inCopy(on, second), Object.keys((await stateOf(on)).bookmarks)]).toEqual([
+      false,
+      expect.arrayContaining([second]),
+    ]);
+    expect(await night(on)).toMatchObject({ parent: second });
+  });
+
+  test("the question says in which target, where several are known", async () => {
+    const { on } = await withCopy();
+    const own = await night(on);
+    const asked: string[] = [];
+    const world = command(on);
+    const confirm = async ({ text }: { readonly text: string }) => {
+      asked.push(text);
+      return false;
+    };
+    const report = { ...world.report, confirm };
+    await deleteBackup({ ...world, report }, [TARGET, COPY], own.id, null);
+    expect(asked).toEqual([expect.stringMatching(new RegExp(`^Delete backup ${own.id} of .* in ${TARGET}\\?$`))]);
   });
 });

@@ -47,7 +47,7 @@ const changes: Readonly<Record<string, (world: Process, id: string) => Promise<u
   "backup restore": (world, backup) =>
     restoreVolume(world, { targets: [TARGET], backup, disks: [], passphraseFile: null }, "old"),
   "backup verify --boot": async (world) =>
-    bootSound(world, [TARGET], await verifyAll(world, TARGET), {
+    bootSound(world, await verifyAll(world, TARGET), {
       timeoutMs: 1_000,
       consoleText: null,
       screenshot: null,

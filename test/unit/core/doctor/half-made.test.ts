@@ -203,7 +203,7 @@ test("a guest that was started to verify a backup, by a command that was killed,
   await night(on);
   const read = await verifyAll(command(on), TARGET);
   const how = { timeoutMs: 3_000, consoleText: null, screenshot: null, passphraseFile: null };
-  await killedAt(on, "start", "after", (world) => bootSound(world, [TARGET], read, how));
+  await killedAt(on, "start", "after", (world) => bootSound(world, read, how));
   expect(on.machine.domains.size).toBe(2);
   await repair(command(on));
   expect([on.machine.domains.size, await forgotten(on), await problems(on)]).toEqual([1, [], []]);
