@@ -51,7 +51,8 @@ export default verb({
     if (!options.calendar || globals.format !== null || globals.query !== null) return found;
     const { calendarOf } = await import("../../core/backups/calendar.ts");
     const { calendarText } = await import("./calendar.ts");
-    const months = calendarOf(found, (await core.store.read()).schedules, factory.clock.now());
+    const { schedules } = await core.store.read();
+    const months = calendarOf(found, schedules, factory.clock.now(), await core.host.timeZone());
     streams.stdout.write(calendarText(months, factory.terminal.columns, await factory.painter("stdout")));
     return null;
   },

@@ -23,8 +23,14 @@ const MOST_DUE = 5000;
 /**
  * The months in which there is something, by instance, in the calendar of this process. Missed is a day on which a
  * schedule of the instance was due, and of which there is no backup: since the schedule was made, or the oldest backup.
+ * `zone`: of the host's cron.
  */
-export function calendarOf(backups: readonly BackupView[], schedules: State["schedules"], now: Date): Month[] {
+export function calendarOf(
+  backups: readonly BackupView[],
+  schedules: State["schedules"],
+  now: Date,
+  zone: string,
+): Month[] {
   const months = new Map<string, Month & { readonly days: Map<number, DayMark> }>();
   const mark = (instance: string, at: Date, found: DayMark): void => {
     const [year, month, day] = [at.getFullYear(), at.getMonth(), at.getDate()];
@@ -41,7 +47,7 @@ export function calendarOf(backups: readonly BackupView[], schedules: State["sch
     if (id !== null && at < (oldest.get(id) ?? at + 1)) oldest.set(id, at);
   }
   const names = new Map(backups.map((one) => [one.instance_id, one.instance]));
-  for (const { task, instance, cron, zone, createdAt } of Object.values(schedules)) {
+  for (const { task, instance, cron, createdAt } of Object.values(schedules)) {
     const name = names.get(instance);
     if (task.kind !== "backup" || typeof name !== "string") continue;
     const since = [createdAt, oldest.get(instance) ?? createdAt].sort().at(-1) ?? createdAt;

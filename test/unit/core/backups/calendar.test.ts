@@ -15,9 +15,21 @@ const taken = (day: string, more: Partial<BackupView> = {}) =>
     ...more,
   }) as BackupView;
 const schedules = (createdAt: string): State["schedules"] =>
-  ({ s: { task: { kind: "backup" }, instance: "u1", cron: "0 12 * * *", zone: "UTC", createdAt } }) as never;
-const daysOf = (...all: Parameters<typeof calendarOf>) =>
-  calendarOf(...all).map(({ instance, year, month, days }) => [instance, year, month + 1, Object.fromEntries(days)]);
+  ({
+    s: { task: { kind: "backup" }, instance: "u1", cron: "0 12 * * *", zone: "Pacific/Auckland", createdAt },
+  }) as never;
+const daysOf = (
+  found: readonly BackupView[],
+  all: State["schedules"],
+  now: Date,
+  zone = "UTC",
+): [string, number, number, Record<number, string>][] =>
+  calendarOf(found, all, now, zone).map(({ instance, year, month, days }) => [
+    instance,
+    year,
+    month + 1,
+    Object.fromEntries(days),
+  ]);
 
 test("a day has the mark of the best backup of it, unless one is damaged", () => {
   const found = [
@@ -42,4 +54,13 @@ test("a day on which a schedule was due and nothing came is missed: not before i
   expect(since).toEqual({ 2: "full", 3: "missed", 4: "full" });
   const [[, , , later] = []] = daysOf(found, schedules(noon("2025-01-03")), now);
   expect(later).toEqual({ 2: "full", 4: "full" });
+});
+
+test("a schedule is due in the zone of the host's cron, whatever zone its retention counts in", () => {
+  const due = schedules("2025-01-01T12:30:00.000Z");
+  const now = new Date("2025-01-02T11:00:00.000Z"); // noon of that day has been in Auckland, and not in UTC
+  const marks = (zone: string) =>
+    daysOf([taken("2024-12-25")], due, now, zone).flatMap(([, , , days]) => Object.values(days));
+  expect(marks("UTC")).toEqual(["full"]);
+  expect(marks("Pacific/Auckland").sort()).toEqual(["full", "missed"]);
 });
