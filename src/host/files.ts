@@ -158,13 +158,23 @@ export async function createEmpty(path: string, mode: number): Promise<void> {
   }
 }
 
+/**
+ * What the system answered while `part` was written, as an error of the file that it was to become: who writes into an
+ * open file is told no name, and that of `part` is hidden. Returns it.
+ */
+export function namingFile(error: unknown, part: string, file: string): unknown {
+  if (!(error instanceof Error) || !("syscall" in error) || error.syscall === "read") return error;
+  const { path = part } = error as NodeJS.ErrnoException;
+  return path === part ? Object.assign(error, { path: file, dest: undefined }) : error;
+}
+
 /** A durable copy through a temporary name: `to` is whole or not there. */
 export async function copyFile(from: string, to: string, mode: number): Promise<void> {
   const part = temporaryName(to);
   const source = await openOutside(from);
   const target = await open(part, "wx", 0o600).catch(async (error) => {
     await source.close();
-    throw error;
+    throw namingFile(error, part, to);
   });
   try {
     for await (const piece of source.createReadStream()) await target.writeFile(piece as Buffer);
@@ -175,7 +185,7 @@ export async function copyFile(from: string, to: string, mode: number): Promise<
   } catch (error) {
     await target.close().catch(() => undefined);
     await removeFile(part);
-    throw error;
+    throw namingFile(error, part, to);
   }
   await syncPath(dirname(to));
 }

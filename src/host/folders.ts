@@ -3,7 +3,7 @@ import { mkdir, open, readdir, rename, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../errors.ts";
 import { openOutside } from "../outside-file.ts";
-import { fileInfo, moveFile, removeFile, syncPath } from "./files.ts";
+import { fileInfo, moveFile, namingFile, removeFile, syncPath } from "./files.ts";
 import { temporaryName } from "./temporary-files.ts";
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
@@ -83,7 +83,7 @@ export async function writeWhole(
   } catch (error) {
     await removeFile(part);
     if (ifNone && error instanceof EstratoError && error.code === "conflict") return;
-    throw error;
+    throw namingFile(error, part, path);
   }
   await syncPath(dirname(path));
 }

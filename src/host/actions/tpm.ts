@@ -8,7 +8,7 @@ import { constants } from "node:fs";
 import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
-import { fileInfo, removeFile, syncPath } from "../files.ts";
+import { fileInfo, namingFile, removeFile, syncPath } from "../files.ts";
 import { tpmFolder } from "../libvirt-folders.ts";
 import { temporaryName } from "../temporary-files.ts";
 import { type ActionContext, type ActionOf, isOff } from "./context.ts";
@@ -103,7 +103,7 @@ async function writeWhole(
   } catch (error) {
     await file.close().catch(() => undefined);
     await removeFile(part);
-    throw error;
+    throw namingFile(error, part, to);
   }
   await syncPath(dirname(to));
 }

@@ -1,9 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { copyFile, namingFile } from "../../../src/host/files.ts";
+import { writeWhole } from "../../../src/host/folders.ts";
 import { hiddenFiles, temporaryName } from "../../../src/host/temporary-files.ts";
+import { answerOf } from "../../../src/system-answer.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -43,4 +47,21 @@ test("a name that says nothing of its writer is left to stand for an hour, and a
   const writers = Object.fromEntries((await hiddenFiles(folder)).map(({ path, writer }) => [path.slice(-9), writer]));
   expect(writers).toEqual({ "aaaa.part": "dead", "bbbb.part": "living", "/.nfs0001": "unknown" });
   expect(await hiddenFiles(join(folder, "nowhere"))).toEqual([]);
+});
+
+test("what the system answers while a file is written names the file, and no hidden one", async () => {
+  const place = join(folder, "in-the-way");
+  mkdirSync(place);
+  const said = { path: place, dest: undefined };
+  await expect(writeWhole(place, "text")).rejects.toMatchObject(said);
+  make("source");
+  await expect(copyFile(join(folder, "source"), place, 0o600)).rejects.toMatchObject(said);
+  const full = await open("/dev/full", "w");
+  const error = await full.writeFile("text").catch((one: unknown) => one);
+  await full.close();
+  expect(answerOf(namingFile(error, temporaryName(place), place))?.message).toBe(
+    `${place}: no space left on the file system (write)`,
+  );
+  const ours = Object.assign(new Error("EIO"), { code: "EIO", syscall: "read" });
+  expect(namingFile(ours, "hidden", place)).not.toHaveProperty("path");
 });
