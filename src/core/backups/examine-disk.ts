@@ -15,8 +15,8 @@ export interface Examined {
   readonly problems: readonly string[];
   readonly readBytes: number;
   /**
-   * Not a byte is known to be another, and yet not all could be looked at: it may another time, so that this is told and
-   * not remembered.
+   * Not a byte is known to be another, and yet not all could be looked at: it may another time, so that this is told
+   * and not remembered.
    */
   readonly isUnread?: boolean;
 }

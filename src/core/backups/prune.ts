@@ -32,8 +32,8 @@ export interface PruneFilter {
  * Removes what the policy does not keep, each series (instance and type) by itself; a dry run only says what would go,
  * and how. Damaged backups are neither counted nor removed. Throws "usage" for an empty policy or an unknown zone,
  * "not_found" where the filter's instance is ambiguous, "host" where a target is not there: before anything goes.
- * `failed`: is told what keeps a target, or a series of it, from being pruned, and the others are all the same; where it
- * throws, that ends it.
+ * `failed`: is told what keeps a target, or a series of it, from being pruned, and the others are all the same; where
+ * it throws, that ends it.
  */
 export async function pruneBackups(
   world: World,
