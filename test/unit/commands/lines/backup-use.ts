@@ -1,6 +1,6 @@
 /** What reads backups, or marks them: `backup list`, `show`, `verify`, `restore`, `protect` and `unprotect`. */
 import type { Bed } from "../../core/world.ts";
-import { damaged, onHost, SLOW, secretBackup } from "../estate.ts";
+import { damaged, onHost, printed, SLOW, secretBackup } from "../estate.ts";
 import { type NounLines, refusals, type VerbLines } from "../verb-lines.ts";
 import { backup, verified } from "./contract.ts";
 
@@ -220,6 +220,19 @@ export const using: NounLines = {
         ["backup verify nightly", 5, "/backups: another operation is in progress", busyAndRotten],
         ["backup verify nightly --target /nowhere", 6, "there is no such folder"],
       ),
+      {
+        line: "backup verify --all",
+        exit: 3,
+        says: "1 of 2 targets failed to verify",
+        before: async (on) => {
+          on.machine.folders.add("/others");
+          await printed(on, "backup web1 --rotation 9 --target /others");
+          for (const path of on.machine.files.keys()) if (path.startsWith("/others/")) on.machine.files.delete(path);
+        },
+        prints: /status\tok/,
+        notes: ["estrato: /others: the backups that it held are not there. Is its disk mounted?"],
+        late: true,
+      },
       {
         line: "backup verify secret --boot --passphrase-file /wrong",
         exit: 6,
