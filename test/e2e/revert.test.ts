@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
+import { until } from "../wait.ts";
 import { makeRig, type Rig, virsh } from "./rig.ts";
 
 describe("the upgrade gone wrong", () => {
@@ -40,6 +42,32 @@ describe("the upgrade gone wrong", () => {
     const undo = await rig.estrato("snapshot", "unrevert", "web1");
     expect(undo.code).toBe(5);
     expect(undo.stderr).toMatch(/^estrato: instance web1: there is no revert to undo\. .*\n$/);
+  });
+
+  it("comes back to a branch that it had left only when the merge there has ended", async () => {
+    for (const [name, blocks] of Object.entries({ first: 1, second: 100, third: 1 })) {
+      await rig.guest("web1", `dd if=/dev/urandom of=/root/${name} bs=64k count=${blocks} 2>/dev/null; sync`);
+      await rig.ok("snapshot", "create", "web1", name);
+    }
+    const copy = await rig.copyOf("third");
+    await rig.ok("instance", "stop", "web1");
+    await rig.ok("snapshot", "revert", "web1/first", "--discard", "-y");
+    // It has let go of the instance: no head stands on what it merges.
+    const deletion = rig.start({ ESTRATO_TEST_STOP: "layer.merge:1:before" }, "snapshot", "delete", "web1/second");
+    const deleted = new Promise<number | null>((done) => deletion.once("exit", done));
+    await until("the merge has begun", async () =>
+      /^State:\s+T/m.test(readFileSync(`/proc/${deletion.pid}/status`, "utf8")),
+    );
+    const early = await rig.estrato("snapshot", "revert", "web1/third");
+    expect(early.code).toBe(5);
+    expect(early.stderr).toMatch(/^estrato: instance web1: layer lay-\w+ is still being merged /m);
+    deletion.kill("SIGCONT");
+    expect(await deleted).toBe(0);
+    await rig.ok("snapshot", "revert", "web1/third");
+    await rig.requireSame("third", copy);
+    expect(await rig.json("doctor")).toEqual([]);
+    await rig.ok("instance", "start", "web1");
+    expect(await rig.guest("web1", "cd /root; ls first second third")).toBe("first\nsecond\nthird");
   });
 
   it("is rebuilt as new under the same identity, with its volume, though its image is one no more; and that is taken back", async () => {

@@ -40,8 +40,9 @@ export function nextStep(decisions: readonly Decision[]): Free | Merge | undefin
 }
 
 /**
- * Is all that was known of a layer's chain when it was decided on still so? Nobody but images may stand on it, whose
- * locks are not asked for: then two commands may decide on neighbours at the same time.
+ * Is all that was known of a layer's chain when it was decided on still so? Where no volume stands on it, but images or
+ * snapshots that were reverted away from, no lock but the layer's own is asked for: then two commands may decide on
+ * neighbours at the same time, or a new head be recorded on it.
  */
 export function isSameChain(before: State, now: State, layer: string): boolean {
   return isDeepStrictEqual(chainAround(before, layer), chainAround(now, layer));

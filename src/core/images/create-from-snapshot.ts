@@ -1,6 +1,7 @@
 /** `image create --from-snapshot`: the image points at the snapshot's layers. No data moves. */
 import { EstratoError } from "../../errors.ts";
 import { copyCopies, copyFiles, copyNames } from "../firmware.ts";
+import { chain } from "../graph/references.ts";
 import { recordedDefinition } from "../instances/definition-file.ts";
 import type { Image, Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
@@ -35,11 +36,16 @@ export async function createImageFromSnapshot(
   const id = world.ids.next("img");
   // Under the lock of what the snapshot belongs to, as whoever deletes it would hold: its files stay while they are
   // copied.
-  const names = [id, imageNameLock(options.name), ...snapshotLocks(early, found)];
+  const names = [id, imageNameLock(options.name), ...snapshotLocks(early, found), ...preparedOn(early, found, options)];
   return withLocks(world, names, async (locks) => {
     const state = await world.store.read();
     requireFreeImageName(state, options.name);
     const snapshot = requireThere(state, found.id, options.snapshot);
+    if (preparedOn(state, snapshot, options).some((layer) => !locks.names.includes(layer))) {
+      throw new EstratoError("conflict", `snapshot ${options.snapshot}: its layers are being merged`, {
+        hint: "Try again.",
+      });
+    }
     const bare = plan(world, id, options, state, snapshot);
     const data = options.sysprep === true ? await prepared(world, state, bare) : bare;
     const steps = [
@@ -60,6 +66,14 @@ function requireThere(state: State, id: string, target: string): Snapshot {
   const snapshot = state.snapshots[id];
   if (snapshot !== undefined) return snapshot;
   throw new EstratoError("not_found", `snapshot ${target}: it has been deleted meanwhile`);
+}
+
+/**
+ * What new layers would be made on, all the way down. The collector takes the lock of each layer that it moves: while
+ * we hold them, none of these moves.
+ */
+function preparedOn(state: State, { disks }: Snapshot, { sysprep }: CreateFromSnapshotOptions): string[] {
+  return sysprep === true ? [...new Set(disks.flatMap(({ layer }) => chain(state, layer)))] : [];
 }
 
 function plan(

@@ -44,7 +44,7 @@ export async function planPrepared(
   });
 }
 
-/** Makes heads of them, has them prepared, and freezes them. The snapshot's locks keep what they stand on. */
+/** Makes heads of them, has them prepared, and freezes them. The caller holds the locks of all that they stand on. */
 export function preparingSteps(state: State, layers: readonly Layer[]): Step[] {
   const heads = layers.map(({ file: path, parent, sizeBytes }): Action => {
     const below = state.layers[parent ?? ""];

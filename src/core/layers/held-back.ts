@@ -1,5 +1,5 @@
 /** Why a layer stays where it is though the graph would free or merge it: what is not known, or has not ended. */
-import { children } from "../graph/references.ts";
+import { children, descendants, layerGraph } from "../graph/references.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
@@ -21,7 +21,7 @@ export async function heldBack({ store }: World): Promise<HeldBack> {
   const open = entries.map((entry) => ({ entry, data: JSON.stringify(entry.data) }));
   return {
     reason(state, layer, isMine = () => false) {
-      const moving = [layer, ...children(state, layer)];
+      const moving = [layer, ...children(state, layer), ...headsOfNone(state, layer)];
       const names = (text: string) => moving.some((id) => text.includes(id));
       // Something that points at it may be missing in the state
       if (doubt !== null) return `the state may lack something that needs it; it can go once ${doubt} is removed`;
@@ -33,4 +33,13 @@ export async function heldBack({ store }: World): Promise<HeldBack> {
       return pending === undefined ? null : `"${pending.entry.command}" is under way, or had not ended`;
     },
   };
+}
+
+/**
+ * Heads on it that are no volume's: who is about to put them in place holds no lock that is asked for here, and a guest
+ * may be started on them as soon as they are made.
+ */
+function headsOfNone(state: State, layer: string): string[] {
+  const graph = layerGraph(state);
+  return descendants(state, layer, graph).filter((id) => state.layers[id]?.frozen === false && !graph.pointers.has(id));
 }

@@ -19,7 +19,11 @@ export interface HeadChange {
   readonly after: Layer;
   /** The layer that the new head stands on: `before` itself in a snapshot, a snapshot's layer in a revert. */
   readonly backing: { readonly id: string; readonly path: string; readonly format: "qcow2" | "raw" };
-  /** The two as definitions name them: nobody moves what they stand on while their instance is locked. */
+  /**
+   * The two as definitions name them. Nobody moves what a volume's head stands on while its instance is locked, nor
+   * what a new one does from its being recorded on, which is before its file is made: `requireUnmoved` says that it
+   * still lies there.
+   */
   readonly files: { readonly before: DiskFile; readonly after: DiskFile };
 }
 

@@ -70,10 +70,7 @@ export interface RevertData {
   readonly seed?: GoalSeed;
   /** What it is made of from then on; absent: what it was. */
   readonly madeOf?: MadeOf;
-  /**
-   * Of a rebuild: layers of a lender's that the new heads stand on. Nothing of the instance's own keeps what they stand
-   * on there, so that heads are recorded before they are made.
-   */
+  /** Of a rebuild: layers of a lender's that the new heads stand on. */
   readonly loans?: readonly Layer[];
 }
 

@@ -16,9 +16,12 @@ import { requireUnheld } from "./unheld.ts";
 export const revertKind: Kind<RevertData> = {
   name: "snapshot.revert",
   forQemu: () => true,
-  version: 2,
+  version: 3,
   data: revertDataSchema,
-  older: { 1: (data) => data }, // no seed changed then
+  older: {
+    1: (data) => data, // no seed changed then
+    2: (data) => data, // no head was recorded before it was made
+  },
   recover: recoverRevert,
 };
 
@@ -107,14 +110,13 @@ async function backIsRight(world: World, data: RevertData, status: DomainStatus)
 async function undo(world: World, locks: HeldLocks, data: RevertData): Promise<void> {
   await perform(world, locks, [{ do: "define", xml: data.xmlBefore }]);
   for (const head of data.heads) await requireUnheld(world, head.after.file);
-  const { kept, loans } = data;
+  const { kept, loans = [] } = data;
   if (kept !== null) await world.store.update((draft) => dropSnapshots(draft, [kept.id]));
   const files = data.heads.map((head) => head.after.file);
   for (const copy of [data.nvram, data.keep.nvram, data.keep.tpm]) if (copy !== null) files.push(copy.to);
   if (data.kept !== null) files.push(world.store.paths.record(`${data.kept.id}.xml`));
   if (data.seed?.renewed != null) files.push(data.seed.path);
   await perform(world, locks, [...unlinkAll(files), ...data.heads.map((head) => modeOf(head.before))]);
-  if (loans === undefined) return;
   await world.store.update((draft) => {
     for (const { after } of data.heads) delete draft.layers[after.id];
     for (const { id } of loans) delete draft.layers[id];

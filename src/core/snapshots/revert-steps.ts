@@ -26,7 +26,7 @@ export function revertSteps(world: World, locks: HeldLocks, data: RevertData): S
       run: () => world.store.writeRecord(`${kept.id}.xml`, definitionByVolume(world, data.xmlBefore, heads)),
     });
   }
-  if (data.loans !== undefined) steps.push(...recordFirst(world, data, data.loans));
+  steps.push(...recordFirst(world, data));
   steps.push({ id: "make-new-heads", title: "Make new heads", actions: heads.map(createHead) });
   if (touchesTpm(data)) steps.push({ id: "hold-new-heads", title: "Hold the new heads", actions: heads.map(holdHead) });
   const copies: Action[] = [];
@@ -45,10 +45,12 @@ export function revertSteps(world: World, locks: HeldLocks, data: RevertData): S
 }
 
 /**
- * What an image's layers are held by may go while we work: who moves them sees the new heads on them from now on
+ * Nothing of the instance may stand on what the new heads will: then its lock keeps nobody from moving that, and what
+ * an image or a snapshot holds may go while we work. Who moves layers sees the new heads on them from now on
  * (DESIGN.md, invariant 3), and a lender that he is read.
  */
-function recordFirst(world: World, data: RevertData, loans: readonly Layer[]): Step[] {
+function recordFirst(world: World, data: RevertData): Step[] {
+  const loans: readonly Layer[] = data.loans ?? [];
   const marks = loans.flatMap(({ borrowed }) => (borrowed === undefined ? [] : [markBorrowed(borrowed)]));
   const record: Step = {
     id: "record-new-heads",

@@ -5,7 +5,7 @@
 
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { isUnwritten } from "../layers/heads.ts";
+import { awaitUnmerged, isUnwritten, whenUnmerged } from "../layers/heads.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
@@ -22,7 +22,15 @@ import { findAttached } from "../volumes/take-in.ts";
 import { snapshotBelow } from "./create-volume.ts";
 import { dropSnapshots } from "./drop.ts";
 import { snapshotLabel } from "./find.ts";
-import { adoptHeads, createHead, definedDisks, type HeadChange, headChangeSchema, newHead } from "./heads.ts";
+import {
+  adoptHeads,
+  createHead,
+  definedDisks,
+  type HeadChange,
+  headChangeSchema,
+  newHead,
+  requireUnmoved,
+} from "./heads.ts";
 import { keptBefore, volumeRecord } from "./record.ts";
 import type { Reverted, RevertOptions } from "./revert-plan.ts";
 import { requireUnheld } from "./unheld.ts";
@@ -36,7 +44,8 @@ interface RevertVolumeData {
 export const revertVolumeKind: Kind<RevertVolumeData> = {
   name: "snapshot.revert-volume",
   forQemu: () => true,
-  version: 1,
+  version: 2,
+  older: { 1: (data) => data }, // no head was recorded before it was made
   data: v.object({
     uuid: v.nullable(v.string()),
     head: headChangeSchema,
@@ -63,16 +72,19 @@ export async function revertVolume(
     });
   }
   return withVolume(world, target.volume ?? "", async (locks, before, seen) => {
-    const { state, volume, status } = await findAttached(world, locks, before, seen);
-    const snapshot = state.snapshots[snapshotId];
+    const { state: early, volume, status } = await findAttached(world, locks, before, seen);
+    const snapshot = early.snapshots[snapshotId];
     if (snapshot === undefined)
       throw new EstratoError("not_found", `snapshot ${snapshotId}: it has been deleted meanwhile`, {
         hint: 'See "estrato snapshot list".',
       });
-    await requireAtRest(world, state, volume, status);
+    const what = `volume ${volumeLabel(early, volume)}`;
+    await requireAtRest(world, early, volume, status);
+    const layers = snapshot.disks.map(({ layer }) => layer);
+    const state = await awaitUnmerged(world, layers, what);
     const data = planRevert(world, state, volume, snapshot, options);
-    await requireSpace(world, EMPTY_HEAD_BYTES, `revert of volume ${volumeLabel(state, volume)}`);
-    const steps = revertVolumeSteps(world, data);
+    await requireSpace(world, EMPTY_HEAD_BYTES, `revert of ${what}`);
+    const steps = revertVolumeSteps(world, data, what);
     const label = snapshotLabel(state, snapshot);
     const reverted = { instance: null, volume: volumeLabel(state, volume), snapshot: label, kept: data.kept };
     return run<RevertVolumeData, Reverted>(world, locks, {
@@ -122,9 +134,21 @@ function planRevert(
   return { uuid: volume.instance, head, kept };
 }
 
-function revertVolumeSteps(world: World, data: RevertVolumeData): Step[] {
+/** In this order each crash has an answer. `what`: "volume data". */
+function revertVolumeSteps(world: World, data: RevertVolumeData, what: string): Step[] {
   const { kept, head, uuid } = data;
-  const steps: Step[] = [{ id: "make-new-head", title: "Make a new head", actions: [createHead(head)] }];
+  const steps: Step[] = [
+    {
+      id: "record-new-head",
+      title: "Record the new head",
+      run: () =>
+        whenUnmerged(world, [head.backing.id], what, (draft) => {
+          requireUnmoved(draft, head, what);
+          draft.layers[head.after.id] = head.after;
+        }),
+    },
+    { id: "make-new-head", title: "Make a new head", actions: [createHead(head)] },
+  ];
   if (kept !== null) {
     steps.push({
       id: "keep-disk",
@@ -181,6 +205,9 @@ async function recoverVolumeRevert(world: World, locks: HeldLocks, data: RevertV
   }
   if (kept !== null) await world.store.update((draft) => dropSnapshots(draft, [kept.id]));
   await perform(world, locks, [{ do: "unlink", path: head.after.file }, modeOf(head.before)]);
+  await world.store.update((draft) => {
+    delete draft.layers[head.after.id];
+  });
   return "back";
 }
 

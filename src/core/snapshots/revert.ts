@@ -7,6 +7,7 @@ import { EstratoError } from "../../errors.ts";
 import { type Adoption, planAdoption } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
 import { freedByDropping } from "../layers/freed.ts";
+import { awaitUnmerged } from "../layers/heads.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import { notFound } from "../names.ts";
@@ -81,6 +82,8 @@ export async function revertLocked(
   if (snapshot?.instance == null) throw notFound("snapshot", snapshotId);
   const { status } = await findToChange(world, locks, snapshot.instance, { also: "qemu" });
   refuseUnsafe(status);
+  const layers = snapshot.disks.map(({ layer }) => layer);
+  await awaitUnmerged(world, layers, `instance ${status.name}`);
   const adoption = await planAdoption(world, status, snapshot.excluded);
   const { state } = adoption;
   const facts = await requireAgreement(world, state, status);

@@ -11,13 +11,28 @@ import { collect } from "../../../../src/core/layers/collect.ts";
 import type { State } from "../../../../src/core/model/state.ts";
 import { recoverAll } from "../../../../src/core/operations/recovery.ts";
 import { createVolumeSnapshot } from "../../../../src/core/snapshots/create-volume.ts";
-import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
+import { revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import { CLUSTER_BYTES, type Content } from "../../../fake/host.ts";
 import { requireSound } from "../crashes.ts";
 import { scheduled } from "../scheduled.ts";
-import { type Bed, bed, command, contentsOf, creation, type Process, stateOf, take, withGuest } from "../world.ts";
+import {
+  type Bed,
+  bed,
+  command,
+  contentsOf,
+  creation,
+  disksOf,
+  type Process,
+  start,
+  stateOf,
+  stop,
+  take,
+  UUID,
+  withGuest,
+  write,
+} from "../world.ts";
 
 const DEPTH = 5;
 
@@ -99,6 +114,120 @@ test("commands that work on the same chains at once lose nothing, and leave noth
   );
 });
 
+const FOR_GOOD = { discard: true, keepMs: 0 };
+const KEPT = { discard: false, keepMs: 3_600_000 };
+
+/** A guest with s1 to s4 above each other, which has left all but s1 behind. Each goes into the larger one below it. */
+async function branch(running: boolean): Promise<Bed> {
+  const on = withGuest();
+  for (const [index, name] of ["s1", "s2", "s3", "s4"].entries()) {
+    for (let at = index; at < 4; at += 1) write(on, 3 + at, `${name} ${at}`);
+    await take(on, name);
+  }
+  write(on, 8, "left behind");
+  await revertSnapshot(command(on), "web1/s1", KEPT);
+  await (running ? start : stop)(on).catch(() => undefined);
+  return on;
+}
+
+/** The same of a volume, with s1 to s3. */
+async function volumesBranch(): Promise<Bed> {
+  const on = bed();
+  await createVolume(command(on), { name: "data", source: null, sizeBytes: 16 * CLUSTER_BYTES });
+  for (const [index, name] of ["s1", "s2", "s3"].entries()) {
+    for (let at = index; at < 3; at += 1) on.machine.files.get(await headFile(on))?.clusters.set(at, name);
+    await createVolumeSnapshot(command(on), { ...creation(name), volume: "data" });
+  }
+  await revertSnapshot(command(on), "data/s1", FOR_GOOD);
+  return on;
+}
+
+/** Of the only volume. */
+async function headFile(on: Bed): Promise<string> {
+  const { volumes, layers } = await stateOf(on);
+  return layers[Object.values(volumes)[0]?.head ?? ""]?.file ?? "";
+}
+
+/** What comes to stand on a branch on which no head stands, and what it then reads as: a snapshot's content. */
+const RETURNS: Record<string, (world: Process) => Promise<unknown>> = {
+  "web1/s3": (world) => revertSnapshot(world, "web1/s3", FOR_GOOD),
+  "web1/s4": (world) => revertSnapshot(world, "web1/s4", KEPT),
+  unrevert: (world) => unrevertSnapshot(world, "web1", KEPT),
+  sysprep: (world) => createImageFromSnapshot(world, { ...IMAGE, snapshot: "web1/s4", sysprep: true }),
+};
+const IMAGE = { name: "golden", properties: {}, minDiskBytes: null, minRamBytes: null, protect: false };
+
+async function allTogether(scheduler: fc.Scheduler, works: readonly (() => Promise<unknown>)[]): Promise<boolean[]> {
+  const ran = works.map((one) =>
+    one().then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof EstratoError && error.code === "conflict") return false;
+        throw error;
+      },
+    ),
+  );
+  return scheduler.waitFor(Promise.all(ran));
+}
+
+/** As where a command has just recorded that these snapshots are gone, and has let go of their instance. */
+async function dropped(on: Bed, names: readonly string[]): Promise<void> {
+  const { store } = command(on);
+  const gone = Object.values((await stateOf(on)).snapshots).filter(({ name }) => names.includes(name));
+  await store.update((draft) => {
+    for (const { id } of gone) delete draft.snapshots[id];
+  });
+  for (const { definition } of gone) if (definition !== null) await store.removeRecord(definition);
+}
+
+test("what comes back to a branch without a head waits for its merges, and none begins under it", async () => {
+  const how = fc.record({
+    back: fc.constantFrom(...Object.keys(RETURNS)),
+    gone: fc.subarray(["s2", "s3"], { minLength: 1 }),
+    running: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), how, async (scheduler, { back, gone, running }) => {
+      const on = await branch(running);
+      const loose = gone.filter((name) => back !== `web1/${name}`);
+      await dropped(on, loose);
+      const state = await stateOf(on);
+      const wanted = Object.values(state.snapshots).find(({ id, name }) =>
+        back === "unrevert" ? state.instances[UUID]?.undo === id : back === `web1/${name}`,
+      );
+      const content = wanted === undefined ? null : await contentsOf(on, wanted.id);
+      const process = (name: string) => scheduled(scheduler, name, command(on));
+      const works = [() => RETURNS[back]?.(process("back")) as Promise<unknown>, () => collect(process("collect"))];
+      const [isBack] = await allTogether(scheduler, works);
+      await collect(command(on));
+      expect([...on.disk.journal.keys()]).toEqual([]);
+      expect(await examine(command(on))).toEqual([]);
+      if (isBack && content !== null) expect(await disksOf(on)).toEqual(content);
+      await requireSound(on, back);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("the same of a volume", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+      const on = await volumesBranch();
+      await dropped(on, ["s2"]);
+      const back = () => revertSnapshot(scheduled(scheduler, "back", command(on)), "data/s3", FOR_GOOD);
+      const [isBack] = await allTogether(scheduler, [
+        back,
+        () => collect(scheduled(scheduler, "collect", command(on))),
+      ]);
+      await collect(command(on));
+      expect([...on.disk.journal.keys()]).toEqual([]);
+      expect(await examine(command(on))).toEqual([]);
+      if (isBack) expect(command(on).host.read(await headFile(on))).toEqual({ 0: "s1", 1: "s2", 2: "s3" });
+    }),
+    { numRuns: 50 },
+  );
+});
+
 test("what an operation that has not ended may still need is not collected by another command", async () => {
   const recorded = async (step?: number): Promise<Process & { on: Bed }> => {
     const on = withGuest();
@@ -113,5 +242,24 @@ test("what an operation that has not ended may still need is not collected by an
   await collect(command(on)); // of one that began before the other died
   await recoverAll(command(on));
   await collect(command(on));
+  await requireSound(on, "recovered");
+});
+
+test("nothing moves below a head that is made and is no volume's yet", async () => {
+  const below = async (step?: number) => {
+    const on = await branch(false);
+    await dropped(on, ["s2"]);
+    const world = command(on, step === undefined ? {} : { crash: { at: "step", index: step } });
+    await revertSnapshot(world, "web1/s4", FOR_GOOD).catch(() => undefined);
+    return { on, steps: world.steps };
+  };
+  const { steps } = await below();
+  const { on } = await below(steps.indexOf("after Make new heads"));
+  const before = Object.keys((await stateOf(on)).layers);
+  await collect(command(on)); // of one that began before the other died
+  expect(Object.keys((await stateOf(on)).layers)).toEqual(before);
+  await recoverAll(command(on));
+  await collect(command(on));
+  expect(Object.keys((await stateOf(on)).layers).length).toBe(before.length - 2);
   await requireSound(on, "recovered");
 });
