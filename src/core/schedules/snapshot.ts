@@ -1,12 +1,11 @@
 /** What a schedule of snapshots does: takes one, and removes what its retention or its expiry says. */
-import { EstratoError } from "../../errors.ts";
 import { compareTexts } from "../../order.ts";
 import { retain } from "../backups/retention.ts";
 import type { Schedule, ScheduledSnapshot, Snapshot, State } from "../model/state.ts";
 import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { createSnapshot } from "../snapshots/create.ts";
-import { deleteSnapshot } from "../snapshots/delete.ts";
+import { deleteChosen } from "../snapshots/delete.ts";
 
 /** Tells people by name which schedule took a snapshot; nothing is selected by it. */
 const PROPERTY = "schedule";
@@ -49,12 +48,6 @@ async function removeOld(world: World, schedule: Schedule): Promise<void> {
   if (schedule.retention === null) return;
   const taken = scheduledSnapshots(await world.store.read(), schedule);
   const verdicts = retain(taken, schedule.retention, schedule.zone, world.clock.now());
-  for (const { id } of verdicts.filter(({ keep }) => !keep).reverse()) {
-    try {
-      await deleteSnapshot(world, id, { children: false });
-    } catch (error) {
-      if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
-      world.report.note(`${id}: it was to go, but is left: ${error.message}`);
-    }
-  }
+  const old = new Set(verdicts.flatMap(({ id, keep }) => (keep ? [] : id)));
+  for (const snapshot of taken.filter(({ id }) => old.has(id))) await deleteChosen(world, snapshot, "it was to go");
 }

@@ -80,6 +80,34 @@ export async function deleteSnapshot(
 }
 
 /**
+ * Deletes one that a rule has chosen, and not a person, if the rule chooses it still under its lock. Returns the plan
+ * of a dry run; null where nothing was deleted: it had gone already, is chosen no more, or is left, as a note says,
+ * since another command works on its instance, or it is protected. `why`: "has expired".
+ */
+export async function deleteChosen(
+  world: World,
+  { id }: Snapshot,
+  why: string,
+  isChosen: (snapshot: Snapshot) => boolean = () => true,
+): Promise<{ readonly plan: PlanView | null } | null> {
+  const state = await world.store.read();
+  const snapshot = state.snapshots[id];
+  if (snapshot === undefined) return null;
+  try {
+    return await withLocks(world, snapshotLocks(state, snapshot), async (locks) => {
+      const now = await world.store.read();
+      const again = now.snapshots[id];
+      if (again === undefined || !isChosen(again)) return null;
+      return { plan: await deleteLocked(world, locks, now, [again]) };
+    });
+  } catch (error) {
+    if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
+    world.report.note(`${snapshotLabel(state, snapshot)}: ${why}, but is left: ${error.message}`);
+    return null;
+  }
+}
+
+/**
  * The same of these, under the lock of their instance, which the caller holds. Throws "conflict" where one is
  * protected: none is dropped then.
  */
@@ -136,9 +164,14 @@ async function recoverDelete(world: World, locks: HeldLocks, { ids }: DeleteData
   return "forward";
 }
 
+/** Expired, and not protected. */
+export function hasExpired({ expiresAt, protected: isProtected }: Snapshot, now: Date): boolean {
+  return expiresAt !== null && expiresAt <= now.toISOString() && !isProtected;
+}
+
 /** Expired and unprotected ones, oldest first. */
 export function expiredSnapshots(state: State, now: Date): Snapshot[] {
   return Object.values(state.snapshots)
-    .filter((snapshot) => snapshot.expiresAt !== null && snapshot.expiresAt <= now.toISOString() && !snapshot.protected)
+    .filter((snapshot) => hasExpired(snapshot, now))
     .sort((a, b) => compareTexts(a.createdAt, b.createdAt));
 }

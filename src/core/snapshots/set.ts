@@ -6,7 +6,7 @@ import { notFound, requireName } from "../names.ts";
 import type { PlanView } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { World } from "../ports.ts";
-import { deleteSnapshot, expiredSnapshots } from "./delete.ts";
+import { deleteChosen, expiredSnapshots, hasExpired } from "./delete.ts";
 import { findSnapshot, snapshotLabel, snapshotLocks } from "./find.ts";
 import { snapshotsOf } from "./names.ts";
 
@@ -60,8 +60,8 @@ function change(draft: State, id: string, target: string, changes: SnapshotChang
 }
 
 /**
- * Deletes all that have expired and are not protected; returns their labels. What another command holds is left for
- * the next time.
+ * Deletes all that have expired and are not protected, each if that is so still when its turn comes; returns their
+ * labels. What another command holds is left for the next time.
  */
 export async function pruneSnapshots(world: World): Promise<string[]> {
   return (await deleteExpired(world)).map(({ label }) => label);
@@ -77,12 +77,8 @@ async function deleteExpired(world: World): Promise<{ readonly label: string; re
   const gone: { label: string; plan: PlanView | null }[] = [];
   for (const snapshot of expiredSnapshots(state, world.clock.now())) {
     const label = snapshotLabel(state, snapshot);
-    try {
-      gone.push({ label, plan: await deleteSnapshot(world, snapshot.id, { children: false }) });
-    } catch (error) {
-      if (!(error instanceof EstratoError) || error.code !== "conflict") throw error;
-      world.report.note(`${label}: has expired, but is left: ${error.message}`);
-    }
+    const deleted = await deleteChosen(world, snapshot, "has expired", (one) => hasExpired(one, world.clock.now()));
+    if (deleted !== null) gone.push({ label, ...deleted });
   }
   return gone;
 }

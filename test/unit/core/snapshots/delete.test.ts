@@ -212,6 +212,39 @@ describe("pruning", () => {
     expect(await pruneSnapshots(world)).toEqual([]);
     expect(world.notes.join()).toContain("has expired, but is left");
   });
+
+  /** Two that have expired; the process prunes, and between the two something else is done. */
+  async function between(work: (on: Bed) => Promise<unknown>) {
+    const on = await three(false);
+    for (const name of ["s1", "s2"])
+      await setSnapshot(command(on), `web1/${name}`, { expiresAt: "2025-01-01T00:00:00.000Z" });
+    const world = command(on);
+    const { lock } = world.store;
+    let isDone = false;
+    world.store.lock = async (...how) => {
+      if (!isDone && how[0].includes(UUID) && !(await names(on)).includes("s1")) {
+        isDone = true;
+        await work(on);
+      }
+      return lock(...how);
+    };
+    return { on, gone: await pruneSnapshots(world), notes: world.notes };
+  }
+
+  test("leaves one that is to expire no more by then", async () => {
+    const changed = { expiresAt: null };
+    const { on, gone, notes } = await between((on) => setSnapshot(command(on), "web1/s2", changed));
+    expect({ gone, notes }).toEqual({ gone: ["web1/s1"], notes: [] });
+    expect(await names(on)).toEqual(["s2", "s3"]);
+    await requireSound(on, "pruned");
+  });
+
+  test("goes on where another command has pruned meanwhile", async () => {
+    const { on, gone, notes } = await between((on) => pruneSnapshots(command(on)));
+    expect({ gone, notes }).toEqual({ gone: ["web1/s1"], notes: [] });
+    expect(await names(on)).toEqual(["s3"]);
+    await requireSound(on, "pruned");
+  });
 });
 
 describe("the list", () => {
