@@ -73,8 +73,8 @@ export const deleteInstanceKind: Kind<DeleteData> = {
  * Deletes an instance, running or not, with its snapshots and the volumes that its creation made; others are detached.
  * Its schedules go too. Images, backups and snapshots of volumes stay. Asks first; null where the answer was no, or
  * when it is done; a dry run returns the plan. Memory that libvirt has saved of it is named as lost, and goes. Throws
- * "conflict" for a protected snapshot, for what undefining would break (libvirt's own snapshots), and where what
- * another tool has put on its disks cannot be taken in.
+ * "conflict" for a protected snapshot, for what undefining would break (libvirt's own snapshots), where what another
+ * tool has put on its disks cannot be taken in, and where more would go by then than what was asked about.
  */
 export async function deleteInstance(
   world: World,
@@ -87,15 +87,32 @@ export async function deleteInstance(
     // What another tool has put on its disks holds what the guest last wrote.
     if (first.status !== null) await findToChange(world, locks, first.uuid);
     const doomed = await findDoomed(world, first.uuid, options.keepVolumes);
-    if (scheduleLocks(doomed).some((name) => !locks.names.includes(name))) {
-      throw new EstratoError("conflict", `instance ${doomed.name}: it has got a schedule meanwhile`, {
-        hint: "Try again.",
-      });
-    }
+    requireAsked(first, doomed);
     return deleteDoomed(world, locks, doomed);
   });
   if (!isPlan(plan)) await forgetForeignVolumes(world, first.foreign, first.name);
   return plan;
+}
+
+/**
+ * Throws "conflict" where more would go by now than what was asked about: nobody has said yes to that, and the locks of
+ * later schedules are not held.
+ */
+function requireAsked(asked: Doomed, now: Doomed): void {
+  const changes = {
+    "got a schedule": isMore(asked.schedules, now.schedules),
+    "got a snapshot": isMore(asked.snapshots, now.snapshots),
+    "got a disk": isMore(asked.volumes, now.volumes),
+    "been started": now.status?.live != null && asked.status?.live == null,
+  };
+  for (const [what, isSo] of Object.entries(changes)) {
+    if (isSo)
+      throw new EstratoError("conflict", `instance ${now.name}: it has ${what} meanwhile`, { hint: "Try again." });
+  }
+}
+
+function isMore(before: readonly { readonly id: string }[], now: readonly { readonly id: string }[]): boolean {
+  return now.some(({ id }) => !before.some((one) => one.id === id));
 }
 
 /** Under its lock, and those of its schedules. */

@@ -44,9 +44,10 @@ export function withChildren(state: State, snapshot: Snapshot, children: boolean
 }
 
 /**
- * Deletes a snapshot, with `children` also its descendants (after a yes). No other snapshot, image or instance changes
- * its content. Throws "not_found", "conflict" for a protected one. A dry run returns the plan and the bytes it would
- * free.
+ * Deletes a snapshot, with `children` also its descendants (after a yes): those that it has when this begins, whether
+ * there is anything to ask or not, since nobody has seen what comes later. No other snapshot, image or instance changes
+ * its content. Throws "not_found"; "conflict" for a protected one, and where another descends from it by then. A dry
+ * run returns the plan and the bytes it would free.
  */
 export async function deleteSnapshot(
   world: World,
@@ -75,7 +76,16 @@ export async function deleteSnapshot(
     const now = await world.store.read();
     const again = now.snapshots[snapshot.id];
     if (again === undefined) throw notFound("snapshot", target);
-    return deleteLocked(world, locks, now, withChildren(now, again, options.children));
+    const all = withChildren(now, again, options.children);
+    const later = all.find(({ id }) => !doomed.some((one) => one.id === id));
+    if (later !== undefined) {
+      throw new EstratoError(
+        "conflict",
+        `snapshot ${snapshotLabel(now, again)}: ${snapshotLabel(now, later)} descends from it since`,
+        { hint: "Try again." },
+      );
+    }
+    return deleteLocked(world, locks, now, all);
   });
 }
 

@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { createImageFromSnapshot } from "../../../../src/core/images/create-from-snapshot.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
+import { startInstance } from "../../../../src/core/instances/start.ts";
+import { stopInstance } from "../../../../src/core/instances/stop.ts";
 import type { Instance } from "../../../../src/core/model/state.ts";
 import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
@@ -106,6 +108,22 @@ describe("instance delete", () => {
       "snapshot web1/s1, made now",
     ]);
     expect(snapshotOf(estate)).toEqual(before);
+  });
+
+  test.each([
+    ["has got a snapshot", (estate: Estate) => snapshot(estate, "web1", "later")],
+    ["has been started", (estate: Estate) => startInstance(command(estate), "web1")],
+  ])("deletes nothing where it %s since it was asked about", async (what, work) => {
+    const estate = await withWeb1();
+    await stopInstance(command(estate), "web1", { force: true, timeoutMs: 0, wait: true });
+    const world = command(estate);
+    world.report.confirm = async () => {
+      await work(estate);
+      return true;
+    };
+    await expect(deleteInstance(world, "web1", ALL)).rejects.toThrow(`instance web1: it ${what} meanwhile`);
+    expect(Object.keys((await stateOf(estate)).instances)).toHaveLength(1);
+    expect(await wrongs(estate)).toEqual([]);
   });
 
   test("refuses a protected snapshot, and what libvirt holds of its own", async () => {

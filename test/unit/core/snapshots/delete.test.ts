@@ -125,6 +125,21 @@ describe("deleting a snapshot", () => {
     await requireSound(on, "children");
   });
 
+  test.each(["s2", "s3"])("with --children takes none of %s where another has come since", async (name) => {
+    const on = await three();
+    const world = command(on);
+    const { lock } = world.store;
+    world.store.lock = async (...how) => {
+      world.store.lock = lock;
+      await take(on, "later");
+      return lock(...how);
+    };
+    await expect(deleteSnapshot(world, `web1/${name}`, { children: true })).rejects.toThrow(
+      `snapshot web1/${name}: web1/later descends from it since`,
+    );
+    expect(await names(on)).toEqual(["s1", "s2", "s3", "later"]);
+  });
+
   test("is refused for a protected one, and for all where one child is", async () => {
     const on = await three();
     await setSnapshot(command(on), "web1/s3", { protect: true });
