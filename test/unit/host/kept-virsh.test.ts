@@ -153,7 +153,12 @@ describe("a virsh that is kept", () => {
   test("reads no word as a command, whatever stands in it", async () => {
     for (const word of ["x\nnote read\n", "x'\nnote read\n'", "\nnote read", "x; note read", "$(note read)"]) {
       expect(await virsh.output(["say", word])).toBe(`${word}\n`);
-      expect(await virsh.batch([["say", word], ["say", "b"]])).toEqual([
+      expect(
+        await virsh.batch([
+          ["say", word],
+          ["say", "b"],
+        ]),
+      ).toEqual([
         { text: `${word}\n`, error: null },
         { text: "b\n", error: null },
       ]);
