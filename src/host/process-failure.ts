@@ -22,16 +22,18 @@ const PACKAGES: Readonly<Record<string, string>> = {
 };
 
 /** The program is not installed: "host", naming the Debian package. */
-export function missingProgram(program: string): EstratoError {
-  const debian = PACKAGES[program];
-  return new EstratoError("host", `${program}: the program is not installed`, {
-    hint: debian ? `Install the Debian package ${debian}.` : `Install ${program}.`,
-  });
+export class MissingProgram extends EstratoError {
+  constructor(program: string) {
+    const debian = PACKAGES[program];
+    super("host", `${program}: the program is not installed`, {
+      hint: debian ? `Install the Debian package ${debian}.` : `Install ${program}.`,
+    });
+  }
 }
 
 /** What spawn(2) says: "host" where the program is not installed, "failed" else. */
 export function notStarted({ program }: Command, cause: NodeJS.ErrnoException): EstratoError {
-  if (cause.code === "ENOENT") return missingProgram(program);
+  if (cause.code === "ENOENT") return new MissingProgram(program);
   return new EstratoError("failed", `${program}: ${cause.message}`, { cause });
 }
 

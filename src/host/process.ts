@@ -8,7 +8,7 @@ import { knowChild, signalChild } from "../living-children.ts";
 import type { ChildResult, ChildTrace, RunOptions } from "./child.ts";
 import { type KeptChild, keepChild } from "./kept-child.ts";
 import { DEFAULT_LIMIT_MS, type Owed, type Patience, watchChild } from "./patience.ts";
-import { failure, interrupted, missingProgram, notStarted, tooLong } from "./process-failure.ts";
+import { failure, interrupted, MissingProgram, notStarted, tooLong } from "./process-failure.ts";
 
 export interface ProcessOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -99,7 +99,7 @@ export function createProcesses(options: ProcessOptions): Processes {
     // Who was told to end, and had ended by then, has done what it should.
     if (watched.reason !== null && exit !== 0) throw watched.reason;
     if (isTooLong) throw tooLong(command);
-    if (how.endsWithUs === true && exit === NOT_FOUND) throw missingProgram(command.program);
+    if (how.endsWithUs === true && exit === NOT_FOUND) throw new MissingProgram(command.program);
     return { exit, ...texts };
   }
 
@@ -152,7 +152,7 @@ export function createProcesses(options: ProcessOptions): Processes {
       const result = await child;
       const exit = result.exitCode ?? null;
       trace(command, startedMs, exit);
-      if (exit === null && result.code === "ENOENT") throw missingProgram(command.program);
+      if (exit === null && result.code === "ENOENT") throw new MissingProgram(command.program);
       return exit ?? 1;
     },
   };

@@ -97,7 +97,7 @@ function textAt(bytes: Buffer, at: number, length: number): string {
   return bytes.toString("utf8", at, at + length).split("\0", 1)[0] ?? "";
 }
 
-/** Up to the mark of their end, the name of the file below (old versions wrote it without a mark), or the cluster's end. */
+/** Up to their end mark, the name of the file below (old versions wrote it without a mark), or the cluster's end. */
 function readExtensions(
   bytes: Buffer,
   from: number,

@@ -7,7 +7,7 @@ import { EstratoError } from "../errors.ts";
 import { openOutside } from "../outside-file.ts";
 import { removeFile, setMode, syncPath } from "./files.ts";
 import type { Processes } from "./process.ts";
-import { failure, missingProgram } from "./process-failure.ts";
+import { failure, MissingProgram } from "./process-failure.ts";
 import { temporaryName } from "./temporary-files.ts";
 
 type SeedAction = Extract<Action, { do: "create-seed" }>;
@@ -138,8 +138,8 @@ async function writeIso(processes: Processes, output: string, folder: string): P
       await runWriter(processes, seedCommand(output, folder, writer));
       return;
     } catch (error) {
-      if (!(error instanceof EstratoError && error.code === "host")) throw error;
+      if (!(error instanceof MissingProgram)) throw error;
     }
   }
-  throw missingProgram("xorriso");
+  throw new MissingProgram("xorriso");
 }

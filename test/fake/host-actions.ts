@@ -5,7 +5,7 @@ import { EstratoError } from "../../src/errors.ts";
 import { withLines } from "../../src/host/crontab.ts";
 import { editDefinition } from "../../src/host/domain-edit.ts";
 import { SYSTEM_FOLDERS, tpmFolder } from "../../src/host/libvirt-folders.ts";
-import { missingProgram } from "../../src/host/process-failure.ts";
+import { MissingProgram } from "../../src/host/process-failure.ts";
 import { attach, detach, openDisk, switchDisks } from "./host-disks.ts";
 import {
   define,
@@ -45,7 +45,7 @@ export function carryOut(machine: FakeMachine, action: Action, reach: Reach): vo
 }
 
 export function crontabOf({ crontab }: FakeMachine): string {
-  if (crontab === null) throw missingProgram("crontab");
+  if (crontab === null) throw new MissingProgram("crontab");
   return crontab;
 }
 

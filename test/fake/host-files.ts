@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import type { Action } from "../../src/core/model/action.ts";
 import { EstratoError } from "../../src/errors.ts";
-import { missingProgram } from "../../src/host/process-failure.ts";
+import { MissingProgram } from "../../src/host/process-failure.ts";
 import {
   chainAt,
   fileAt,
@@ -62,7 +62,7 @@ export function download(machine: FakeMachine, { url, to }: Of<"download">, reac
 
 /** Half: nothing of it is to be relied on. */
 export function sysprep(machine: FakeMachine, { disks }: Of<"sysprep">, reach: Reach): void {
-  if (!machine.hasSysprep) throw missingProgram("virt-sysprep");
+  if (!machine.hasSysprep) throw new MissingProgram("virt-sysprep");
   for (const path of disks) {
     requireWritable(machine, path);
     fileAt(machine, path).clusters.set(1, reach === "half" ? "half" : "nobody's");

@@ -13,7 +13,7 @@ import { editDefinition } from "../../src/host/domain-edit.ts";
 import { newDefinition } from "../../src/host/domain-new.ts";
 import { parseDefinition } from "../../src/host/domain-xml.ts";
 import { nvramPlace, SYSTEM_FOLDERS } from "../../src/host/libvirt-folders.ts";
-import { missingProgram } from "../../src/host/process-failure.ts";
+import { MissingProgram } from "../../src/host/process-failure.ts";
 import { takenFrom } from "../../src/host/proposal/domain.ts";
 import { namedOfHost } from "../../src/host/proposal/named.ts";
 import { agentOf } from "./agent.ts";
@@ -366,7 +366,7 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     async requireSysprep() {
       alive();
-      if (!machine.hasSysprep) throw missingProgram("virt-sysprep");
+      if (!machine.hasSysprep) throw new MissingProgram("virt-sysprep");
     },
     async countFaults({ path, secret }) {
       alive();

@@ -121,9 +121,9 @@ export interface Rotated {
 
 /**
  * Under the target's lock: what the policy does not keep goes, the oldest first. What is in the way of one (an instance
- * reads from it, or what builds on it cannot be merged with it) keeps it this time, which a note says: the night must not
- * fail for it. Throws nothing for what could not be removed: that is in the answer, beside what was. `known`: what lies in
- * the target, where that was read under this lock.
+ * reads from it, or what builds on it cannot be merged with it) keeps it this time, which a note says: the night must
+ * not fail for it. Throws nothing for what could not be removed: that is in the answer, beside what was. `known`: what
+ * lies in the target, where that was read under this lock.
  */
 export async function removeUnkept(
   world: World,

@@ -16,7 +16,7 @@ import { EstratoError } from "../../errors.ts";
 import type { KeptChild } from "../kept-child.ts";
 import type { Owed } from "../patience.ts";
 import type { Processes } from "../process.ts";
-import { missingProgram } from "../process-failure.ts";
+import { MissingProgram } from "../process-failure.ts";
 import type { Virsh } from "../virsh.ts";
 import { applianceEnvironment, requireKernel } from "./appliance.ts";
 import { deviceOf, letterDevice } from "./devices.ts";
@@ -83,7 +83,7 @@ export async function openGuest(
 
 async function requirePrograms(processes: Processes): Promise<void> {
   const { exit } = await processes.run({ program: "guestfish", args: ["--version"] });
-  if (exit !== 0) throw missingProgram("guestfish");
+  if (exit !== 0) throw new MissingProgram("guestfish");
 }
 
 const LOOK_MS = 100;

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import instance from "../../../src/commands/instance/index.ts";
 import type { Command } from "../../../src/core/model/host.ts";
-import { missingProgram } from "../../../src/host/process-failure.ts";
+import { MissingProgram } from "../../../src/host/process-failure.ts";
 import { command } from "../core/world.ts";
 import { domainOf, estate, run } from "./estate.ts";
 import { reaching } from "./lines/instance-guest.ts";
@@ -85,7 +85,7 @@ test("instance console --type graphic opens virt-viewer on a desktop that has it
       args: ["--connect", "qemu:///session", "--uuid", "00000000-0000-4000-8000-000000000001"],
     },
   ]);
-  const missing = { ...command(on).host, interactive: () => Promise.reject(missingProgram("virt-viewer")) };
+  const missing = { ...command(on).host, interactive: () => Promise.reject(new MissingProgram("virt-viewer")) };
   const told = await run(on, line, { host: missing, env: { WAYLAND_DISPLAY: "wayland-0" } });
   expect(told).toMatchObject({ exit: 0, stderr: "virt-viewer is not installed.\n" });
   expect(told.stdout).toContain("The screen of web1: vnc://127.0.0.1:5900\n");

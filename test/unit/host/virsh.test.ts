@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { WrongPassphrase } from "../../../src/errors.ts";
-import { commandLabel, failure, lastWords, missingProgram } from "../../../src/host/process-failure.ts";
+import { commandLabel, failure, lastWords, MissingProgram } from "../../../src/host/process-failure.ts";
 import { batchText, parseBatch, quoteArgument } from "../../../src/host/virsh.ts";
 
 /** Recorded: `domuuid nosuch; domstate test --reason` of libvirt 9.0, with markers. */
@@ -83,6 +83,9 @@ describe("a child that failed", () => {
   test("is the host's fault where libvirt does not answer, or the program is not installed", () => {
     const stderr = "error: failed to connect to the hypervisor\nerror: Failed to connect socket: No such file\n";
     expect(failure({ program: "virsh", args: ["list"] }, { exit: 1, stderr }).code).toBe("host");
-    expect(missingProgram("qemu-img")).toMatchObject({ code: "host", hint: "Install the Debian package qemu-utils." });
+    expect(new MissingProgram("qemu-img")).toMatchObject({
+      code: "host",
+      hint: "Install the Debian package qemu-utils.",
+    });
   });
 });
