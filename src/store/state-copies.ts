@@ -43,14 +43,13 @@ export function newestNumber(folder: string): number {
   return counterOf(copiesIn(folder).at(-1));
 }
 
-/** Does the state's file say, byte by byte, what the copy of that write says? False where there is none to compare. */
-export function isAsCopied(stateFile: string, folder: string, number: number): boolean {
+/** Does a copy of that write say the same, byte by byte? What cannot be read is no proof. */
+export function isCopied(bytes: Buffer, folder: string, number: number): boolean {
   const names = copiesIn(folder).filter((name) => counterOf(name) === number);
   try {
-    const bytes = readStoredBytes(stateFile);
     return names.some((name) => bytes.equals(readStoredBytes(join(folder, name))));
   } catch {
-    return false; // what cannot be read is no proof
+    return false;
   }
 }
 

@@ -22,8 +22,8 @@ export interface StoredState {
   readonly state: State;
   /** Is it stored as it is, and of our version? The empty one of a new store is not. */
   readonly isStored: boolean;
-  /** Is it known to be what was written with the header? Where its sum does not say so, a copy may (`isAsCopied`). */
-  readonly isOurs: boolean;
+  /** As they were read, where their sum does not say that we wrote them (a copy may: `isCopied`); else null. */
+  readonly doubtful: Buffer | null;
   /** The text and version of an older one, which this one was made of; null where it is of ours. */
   readonly older: { readonly text: string; readonly version: number } | null;
 }
@@ -44,7 +44,7 @@ export interface StateReading {
 }
 
 function ours(state: State): StoredState {
-  return { state, isStored: true, isOurs: true, older: null };
+  return { state, isStored: true, doubtful: null, older: null };
 }
 
 /** Touches no disk before its functions are called. */
@@ -111,7 +111,7 @@ export function stateReading(paths: PathsInStore, migrations: Migrations): State
     const version = versionOf(raw, paths.stateFile);
     const state = frozen(validState(migrate(raw, paths.stateFile, migrations), paths.stateFile));
     const isStored = version === state.version;
-    return { state, isStored, isOurs: false, older: isStored ? null : { text, version } };
+    return { state, isStored, doubtful: bytes, older: isStored ? null : { text, version } };
   }
 
   /** Another after each replacing of state.json; null where there is none. */
@@ -133,12 +133,8 @@ export function stateReading(paths: PathsInStore, migrations: Migrations): State
     const header = readHeader(paths.thingsFolder); // first: who writes meanwhile writes the state before it
     const there = shared(header);
     if (there !== null) return { ...there, state: requireNewest(there.state, header) };
-    return {
-      state: frozen(validState(emptyState(), paths.stateFile)),
-      isStored: false,
-      isOurs: false,
-      older: null,
-    };
+    const state = frozen(validState(emptyState(), paths.stateFile));
+    return { state, isStored: false, doubtful: null, older: null };
   }
 
   return {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { STATE_VERSION, type State } from "../core/model/state.ts";
 import { discard, removeAbandoned, writeDurably } from "./durable-file.ts";
 import type { PathsInStore } from "./paths.ts";
-import { isAsCopied, keepCopy, newestNumber } from "./state-copies.ts";
+import { isCopied, keepCopy, newestNumber } from "./state-copies.ts";
 import { partsOf, stateBytes, stateOf } from "./state-lines.ts";
 import type { StoredState } from "./state-reading.ts";
 import { changed, type Header, headerText, inStep, type Writing } from "./things.ts";
@@ -41,8 +41,8 @@ export function stateWriting(paths: PathsInStore, now: () => Date): StateWriting
   }
 
   /** Has nobody but us changed state.json since it was stored? Asked under the lock. */
-  function isUntouched({ state, isStored, isOurs }: StoredState): boolean {
-    return isStored && (isOurs || isAsCopied(paths.stateFile, paths.copiesFolder, state.writes ?? 0));
+  function isUntouched({ state, isStored, doubtful }: StoredState): boolean {
+    return isStored && (doubtful === null || isCopied(doubtful, paths.copiesFolder, state.writes ?? 0));
   }
 
   async function store(changedState: State, before: StoredState | null): Promise<State> {
