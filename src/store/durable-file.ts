@@ -23,7 +23,8 @@ const ABANDONED_AFTER_MS = 3_600_000;
 
 /**
  * Writes `text` to `path`, replacing what was there: temporary file, fsync, rename, fsync of the folder.
- * Durable when it returns; after a throw ("host") the old file is untouched. The folder must exist.
+ * Durable when it returns; after a throw ("host") the old file is untouched, but where the disk failed on the folder
+ * itself: then readers see the new one, which may not be there after a power cut. The folder must exist.
  */
 export function writeDurably(path: string, text: string | Buffer, mode = 0o600): void {
   const temporary = temporaryName(path);

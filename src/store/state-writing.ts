@@ -14,8 +14,9 @@ import { readFiles, readHeader, writeFiles } from "./things-folder.ts";
 /** All of it under the lock of the state. */
 export interface StateWriting {
   /**
-   * Durable when it returns; after a throw the old one is untouched. `before`: what it takes the place of; null where
-   * there is nothing that can be relied on. Returns what was stored: the same, numbered.
+   * Durable when it returns; after a throw the old one is untouched, but for what `writeDurably` says. `before`: what
+   * it takes the place of; null where there is nothing that can be relied on. Returns what was stored: the same,
+   * numbered.
    */
   store(state: State, before: StoredState | null): Promise<State>;
   /** The records of this state, which is the one that is stored, where whoever stored it was killed before them. */

@@ -61,13 +61,13 @@ describe("thirty nights of incremental backups, seven kept", () => {
         "restore",
         id,
         "--volume",
-        id,
+        `of-${id}`,
         "--target",
         target,
       );
       const { volumes, layers } = rig.state();
       await sure("qemu-img", "compare", layers[volumes[volume]?.head ?? ""]?.file as string, copy);
-      await rig.ok("volume", "delete", id, "-y");
+      await rig.ok("volume", "delete", volume, "-y");
     }
     expect(await rig.json("doctor")).toEqual([]);
   });
