@@ -2,6 +2,7 @@
 import type { Command } from "../core/model/host.ts";
 import { EstratoError, NoAnswer, WrongPassphrase } from "../errors.ts";
 import { shortened } from "../shortened.ts";
+import { UNSAFE } from "../unsafe-text.ts";
 
 /** Debian's package for each program that we start. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -134,10 +135,8 @@ const LONGEST_TEXT = 4096;
 
 /**
  * Text from a guest or a file, made harmless for a terminal and for one line, and no longer than one can be: no control
- * character, and no mark that turns the direction of what follows.
+ * character, and no mark that nobody sees.
  */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
-  const unsafe = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-  return shortened(text, LONGEST_TEXT).replace(unsafe, "?");
+  return shortened(text, LONGEST_TEXT).replace(UNSAFE, "?");
 }

@@ -1,10 +1,8 @@
 /** Text that others wrote, made harmless for a terminal, and measured as a terminal shows it. */
 
 import { shortened } from "../shortened.ts";
+import { UNSAFE, UNSAFE_IN_JSON } from "../unsafe-text.ts";
 
-/** Control characters, and the marks that nobody sees: of a text's direction, and of its beginning. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /**
@@ -24,10 +22,10 @@ export function printableLines(text: string): string {
   return text.split("\n").map(printable).join("\n");
 }
 
-/** What JSON itself lets pass of these; the newlines that it writes, of which there are many, are between lines. */
-const UNSAFE_IN_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
-
-/** JSON that is as harmless, and means the same: what JSON itself lets pass is escaped too. */
+/**
+ * JSON that is as harmless, and means the same: what JSON itself lets pass is escaped too. The newlines that it writes,
+ * of which there are many, are between lines.
+ */
 export function jsonText(value: unknown, indent?: number): string {
   return (JSON.stringify(value, undefined, indent) ?? "null").replace(
     UNSAFE_IN_JSON,

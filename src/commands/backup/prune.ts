@@ -7,6 +7,7 @@ import { commandText, planSteps, STEPS_SHAPE } from "../../ui/plan.ts";
 import { optional } from "../framework/arguments.ts";
 import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
+import { codeOfAll } from "../framework/targets.ts";
 import { verb } from "../framework/verb.ts";
 import { isTargetNamed, openedWith, passphraseFile, placesOf, target } from "./place.ts";
 import { policyOf, policyOptions, zone } from "./policy.ts";
@@ -76,7 +77,6 @@ function failureOf(factory: Factory, failures: readonly Error[], isAnyPruned: bo
   if (only === undefined) return null;
   if (second === undefined && !isAnyPruned) throw only;
   const told = failures.map((error) => factory.reportError(error));
-  const codes = new Set(told.map(({ code }) => code));
-  const code = isAnyPruned ? "partial" : codes.size === 1 ? (told[0]?.code ?? "failed") : "failed";
+  const code = codeOfAll(told, isAnyPruned);
   return new EstratoError(code, "backup prune: not all could be removed that is to go", { cause: told[0] });
 }

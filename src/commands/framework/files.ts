@@ -51,7 +51,8 @@ async function readStdin({ stdin }: Pick<Streams, "stdin">, signal: AbortSignal)
 
 /**
  * Makes a file of mode 0600. Throws "conflict" where there is one of that name, "not_found" where there is no such
- * folder, "host" where it cannot be written. */
+ * folder, "host" where it cannot be written.
+ */
 export function writeSecretFile(path: string, text: string): void {
   let fd: number;
   try {

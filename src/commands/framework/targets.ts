@@ -1,6 +1,6 @@
 /** One verb on several targets: all are tried, each failure is reported, and the exit code says how it went. */
 import type { World } from "../../core/ports.ts";
-import { EstratoError } from "../../errors.ts";
+import { type ErrorCode, EstratoError } from "../../errors.ts";
 import type { Turn } from "../../factory.ts";
 import { noteChanged } from "./changed.ts";
 import type { Context } from "./tree.ts";
@@ -108,11 +108,17 @@ async function allOf<T, W>(
   if (interruption !== null) throw interruption;
   const [first] = failures;
   if (first !== undefined) {
-    const alike = failures.every(({ code }) => code === first.code);
-    const code = results.size > 0 ? "partial" : alike ? first.code : "failed";
+    const code = codeOfAll(failures, results.size > 0);
     const failed = `${failures.length} of ${targets.length} ${kind}s failed to ${verb}`;
     const message = done === undefined ? failed : `${results.size} of ${targets.length} ${kind}s ${done}`;
     context.failure = new EstratoError(code, message, { cause: first });
   }
   return targets.flatMap((target) => (results.has(target) ? [results.get(target) as T] : []));
+}
+
+/** All alike: that code; all, differently: "failed"; some, beside what was done: "partial". */
+export function codeOfAll(failures: readonly EstratoError[], isAnyDone: boolean): ErrorCode {
+  if (isAnyDone) return "partial";
+  const [code = "failed", ...others] = new Set(failures.map((one) => one.code));
+  return others.length === 0 ? code : "failed";
 }

@@ -72,8 +72,9 @@ export async function createBackupLocked(
   const bytes = await copiedBytes(world, state, planned.copies);
   const data = dataOf(world, state, status, options, { id, secret, store, identity, bytes });
   const how = { passable, compress: options.compress, passphraseFile: options.passphraseFile, bytes };
-  await openTarget(world, target).requireWritable();
-  await openTarget(world, target).requireSpace(bytes, `backup of ${status.name}`);
+  const place = openTarget(world, target);
+  await place.requireWritable();
+  await place.requireSpace(bytes, `backup of ${status.name}`);
   const take = (within: World) =>
     createSnapshotLocked(within, locks, uuid, {
       instance: uuid,
