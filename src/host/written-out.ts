@@ -10,7 +10,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { sumOf } from "./block-sums.ts";
+import { sumOf, sumsOf } from "./block-sums.ts";
 import { dataBlocks } from "./qcow2-blocks.ts";
 
 /** More than a piece, of 16 MiB where a device wants such, and any tables among it. */
@@ -32,7 +32,11 @@ export interface WrittenSums {
  * on the disk. Returns the sums of all its blocks where they are wanted. Throws what `write` throws, and what the disk
  * says of any part of it at any time: the kernel tells that once, and not to who opens the file afterwards (fsync(2)).
  */
-export async function writtenOut(path: string, write: () => Promise<void>, wanted?: WrittenSums): Promise<string[]> {
+export async function writtenOut(
+  path: string,
+  write: () => Promise<void>,
+  wanted?: WrittenSums,
+): Promise<readonly string[]> {
   const ending = new AbortController();
   const written = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   let file = written;
@@ -113,14 +117,13 @@ async function readBehind(file: FileHandle, path: string, blockBytes: number, si
 }
 
 /** `early`: those of its first blocks, which hold where a block has nothing but data. */
-async function allSums(file: FileHandle, path: string, blockBytes: number, early: string[]): Promise<string[]> {
+async function allSums(
+  file: FileHandle,
+  path: string,
+  blockBytes: number,
+  early: readonly string[],
+): Promise<readonly string[]> {
   const isFinal = early.length === 0 ? [] : await dataBlocks(file, blockBytes);
-  const { size } = await file.stat();
-  const buffer = Buffer.allocUnsafe(blockBytes);
-  const sums: string[] = [];
-  for (let at = 0; at < size; at += blockBytes) {
-    const known = isFinal[sums.length] ? early[sums.length] : undefined;
-    sums.push(known ?? (await sumOf(file, buffer.subarray(0, Math.min(blockBytes, size - at)), at, path)));
-  }
-  return sums;
+  const known = early.map((sum, index) => (isFinal[index] ? sum : null));
+  return (await sumsOf(file, path, blockBytes, { known })).sums;
 }
