@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import type { BlockSums } from "../core/model/host.ts";
+import type { BlockSums, BlockSumsOptions } from "../core/model/host.ts";
 import { EstratoError } from "../errors.ts";
 import { lookAt, openOutside } from "../outside-file.ts";
 import { sharedOut } from "../several-at-once.ts";
@@ -13,13 +13,7 @@ const THREADS_FROM_BYTES = 64 * 1024 * 1024;
 /** As many read at a time as libuv would have: more make a disk with heads seek. */
 const MOST_THREADS = 4;
 
-interface SumsOptions {
-  /** Of blocks that need not be read. */
-  readonly known?: readonly (string | null)[];
-  readonly onProgress?: (fraction: number) => void;
-}
-
-export async function blockSums(path: string, blockBytes: number, options: SumsOptions = {}): Promise<BlockSums> {
+export async function blockSums(path: string, blockBytes: number, options: BlockSumsOptions = {}): Promise<BlockSums> {
   const file = await openRegular(path);
   try {
     return await sumsOf(file, path, blockBytes, options);
@@ -33,7 +27,7 @@ export async function sumsOf(
   file: FileHandle,
   path: string,
   blockBytes: number,
-  { known = [], onProgress }: SumsOptions = {},
+  { known = [], onProgress, signal }: BlockSumsOptions = {},
 ): Promise<BlockSums> {
   const { size } = await file.stat();
   const blocks = Array.from({ length: Math.ceil(size / blockBytes) }, (_, index) => ({
@@ -46,6 +40,7 @@ export async function sumsOf(
   const hands = await summings(file, path, Math.min(blockBytes, size), threads);
   let done = 0;
   const sumOne = async (block: (typeof blocks)[number], { sum }: Summing) => {
+    if (signal?.aborted) throw new EstratoError("interrupted", "interrupted");
     const found = block.known ?? (await sum(block.at, block.length));
     done += block.length;
     onProgress?.(done / size);

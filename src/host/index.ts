@@ -5,6 +5,7 @@ import type { Action, PerformOptions } from "../core/model/action.ts";
 import type { GuestDisk } from "../core/model/guest-files.ts";
 import type {
   BlockSums,
+  BlockSumsOptions,
   Command,
   CronEntry,
   Crontab,
@@ -78,11 +79,8 @@ function fileHost(processes: Processes) {
       (await import("./folders.ts")).readText(path, maxBytes),
     holdFile: async (path: string, calledAs?: string): Promise<HeldFile> =>
       (await import("./held-file.ts")).holdFile(path, calledAs),
-    blockSums: async (
-      path: string,
-      blockBytes: number,
-      how?: { readonly known?: readonly (string | null)[]; readonly onProgress?: (fraction: number) => void },
-    ): Promise<BlockSums> => (await import("./block-sums.ts")).blockSums(path, blockBytes, how),
+    blockSums: async (path: string, blockBytes: number, how?: BlockSumsOptions): Promise<BlockSums> =>
+      (await import("./block-sums.ts")).blockSums(path, blockBytes, how),
     blockedFolders: async (path: string, user: HostUser | null): Promise<string[]> =>
       (await import("./access.ts")).blockedFolders(processes, path, user),
     checkPassphrase: async (path: string): Promise<void> =>

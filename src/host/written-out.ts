@@ -25,6 +25,8 @@ export interface WrittenSums {
   readonly blockBytes: number;
   /** The child is a `convert` that makes this file, a qcow2: what lies far behind its end is final. */
   readonly inOrder: boolean;
+  /** Ends the summing, and with it the work: "interrupted". */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -50,7 +52,7 @@ export async function writtenOut(
       file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW); // `write` has made it anew
       sums = [];
     }
-    const all = wanted === undefined ? [] : allSums(file, path, wanted.blockBytes, sums);
+    const all = wanted === undefined ? [] : allSums(file, path, wanted, sums);
     return (await Promise.all([all, file.sync()]))[0];
   } finally {
     // An interruption need not wait for what is on its way to the disk: closing does.
@@ -120,10 +122,10 @@ async function readBehind(file: FileHandle, path: string, blockBytes: number, si
 async function allSums(
   file: FileHandle,
   path: string,
-  blockBytes: number,
+  { blockBytes, signal }: WrittenSums,
   early: readonly string[],
 ): Promise<readonly string[]> {
   const isFinal = early.length === 0 ? [] : await dataBlocks(file, blockBytes);
   const known = early.map((sum, index) => (isFinal[index] ? sum : null));
-  return (await sumsOf(file, path, blockBytes, { known })).sums;
+  return (await sumsOf(file, path, blockBytes, { known, ...(signal ? { signal } : {}) })).sums;
 }

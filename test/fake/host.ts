@@ -440,8 +440,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       return machine.files.has(`${path}.json`);
     },
-    async blockSums(path, _, { known = [] } = {}) {
+    async blockSums(path, _, { known = [], signal } = {}) {
       alive();
+      if (signal?.aborted) throw new EstratoError("interrupted", "interrupted");
       const { sizeBytes, sums } = sumsOf(machine, path);
       return { sizeBytes, sums: sums.map((sum, index) => known[index] ?? sum) };
     },

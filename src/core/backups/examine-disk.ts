@@ -44,7 +44,7 @@ export async function examineDisk(
 ): Promise<Examined> {
   const stored = target.backup(id);
   const isWanted = share === null ? null : ({ sums }: Sums) => blocksIn(share, id, disk.file, sums.length);
-  const { problems, readBytes } = await examineBytes(world, stored, disk, isWanted);
+  const { problems, readBytes } = await examineBytes(world, stored, disk, isWanted, world.signal);
   if (problems.length > 0) return { problems, readBytes };
   // A target may come from elsewhere: no program opens a file of it that names another than the manifest does.
   const backing = disk.parent === null ? null : target.backingName(disk.parent, disk.file);
@@ -55,12 +55,13 @@ export async function examineDisk(
   return { ...(await examineTables(world, image)), readBytes };
 }
 
-/** The same of its bytes alone. `wanted`: which blocks are read; null: all. */
+/** The same of its bytes alone. `wanted`: which blocks are read; null: all. `signal` ends it: "interrupted". */
 export async function examineBytes(
   world: World,
   stored: StoredBackup,
   disk: BackupDisk,
   wanted: ((sums: Sums) => readonly boolean[]) | null,
+  signal?: AbortSignal,
 ): Promise<Examined> {
   const missing = (await fileProblem(stored, disk.file)) ?? (await fileProblem(stored, disk.sums.file));
   if (missing !== null) return { problems: [missing], readBytes: 0 };
@@ -71,6 +72,7 @@ export async function examineBytes(
   const written = parseSums(text, stored.nameOf(disk.sums.file));
   const isWanted = wanted === null ? null : wanted(written);
   const found = await stored.blockSums(disk.file, written.blockBytes, {
+    ...(signal === undefined ? {} : { signal }),
     ...(isWanted === null ? {} : { known: written.sums.map((sum, index) => (isWanted[index] ? null : sum)) }),
     onProgress: (fraction) =>
       world.report.progress(`Read ${disk.file} of ${stored.id}`, fraction, { totalBytes: disk.fileBytes }),

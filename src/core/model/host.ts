@@ -297,6 +297,13 @@ export interface DataPlace extends Extent {
 }
 
 /** Checksums of a file, block by block. */
+export interface BlockSumsOptions {
+  /** Of blocks that need not be read: these are taken. */
+  readonly known?: readonly (string | null)[];
+  readonly onProgress?: (fraction: number) => void; // that is done
+  readonly signal?: AbortSignal;
+}
+
 export interface BlockSums {
   readonly sizeBytes: number;
   readonly sums: readonly string[]; // SHA-256, hexadecimal

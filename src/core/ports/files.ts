@@ -1,5 +1,5 @@
 /** What core asks of files and folders, whatever they hold. */
-import type { BlockSums, HiddenFile, HostUser } from "../model/host.ts";
+import type { BlockSums, BlockSumsOptions, HiddenFile, HostUser } from "../model/host.ts";
 
 /** Files and folders. Everything may throw EstratoError. */
 export interface FilePort {
@@ -31,14 +31,9 @@ export interface FilePort {
    */
   holdFile(path: string, calledAs?: string): Promise<HeldFile>;
   /**
-   * SHA-256 of each block of a file. A block for which `known` has a sum is not read: that one is taken. "not_found".
-   * `onProgress`: the fraction that is done.
+   * SHA-256 of each block of a file. "not_found"; "interrupted".
    */
-  blockSums(
-    path: string,
-    blockBytes: number,
-    options?: { readonly known?: readonly (string | null)[]; readonly onProgress?: (fraction: number) => void },
-  ): Promise<BlockSums>;
+  blockSums(path: string, blockBytes: number, options?: BlockSumsOptions): Promise<BlockSums>;
   /**
    * The folders above `path` (absolute) through which the user may not pass, outermost first. Null for `user` means
    * everybody. "host" where ACLs cannot be read.

@@ -2,7 +2,6 @@
 import { closeSync, fchmodSync, fsyncSync, linkSync, openSync, writeFileSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { CopySums } from "../../core/model/action.ts";
 import { EstratoError } from "../../errors.ts";
 import { syncNames } from "../../synced-folder.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath } from "../files.ts";
@@ -150,7 +149,7 @@ export async function performConvert(context: ActionContext, action: ActionOf<"c
   await removeFile(part);
   await createEmpty(part, 0o600);
   try {
-    const { signal, onProgress, sums } = context.options;
+    const { signal, onProgress } = context.options;
     const command = convert(action, part, await belowOf(context, action.from, action.secret));
     const copy = async () => {
       await withSecrets(context, secretsOfCopy(action), (how) =>
@@ -171,7 +170,7 @@ export async function performConvert(context: ActionContext, action: ActionOf<"c
       if (action.encrypt !== undefined) await requireEncrypted(context, part);
       await setMode(part, action.mode);
     };
-    await writtenAndTold(part, action.to, copy, sums, action.toFormat === "qcow2");
+    await writtenAndTold(part, action.to, copy, context.options, action.toFormat === "qcow2");
     await rename(part, action.to);
   } catch (error) {
     await removeFile(part);
@@ -191,7 +190,7 @@ export async function performConvertDelta(context: ActionContext, action: Action
     await createEmpty(part, 0o600); // qemu-img would let the umask decide who may read it
   }
   try {
-    const { signal, onProgress, sums } = context.options;
+    const { signal, onProgress } = context.options;
     const [made, ...copies] = convertDelta(action, action.to, await deltaBelow(context, action));
     const copy = async () => {
       await withSecrets(context, secretsOfDelta(action), async (held) => {
@@ -209,7 +208,7 @@ export async function performConvertDelta(context: ActionContext, action: Action
       });
       await setMode(part, action.mode);
     };
-    await writtenAndTold(part, action.to, copy, sums, false);
+    await writtenAndTold(part, action.to, copy, context.options, false);
     await rename(part, action.to);
   } finally {
     for (const part of parts) await removeFile(part);
@@ -222,10 +221,14 @@ async function writtenAndTold(
   part: string,
   to: string,
   copy: () => Promise<void>,
-  sums: CopySums | undefined,
+  { sums, signal }: ActionContext["options"],
   inOrder: boolean,
 ): Promise<void> {
-  const all = await writtenOut(part, copy, sums && { blockBytes: sums.blockBytes, inOrder });
+  const all = await writtenOut(
+    part,
+    copy,
+    sums && { blockBytes: sums.blockBytes, inOrder, ...(signal ? { signal } : {}) },
+  );
   sums?.taken(to, all);
 }
 

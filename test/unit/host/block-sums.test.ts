@@ -37,6 +37,19 @@ test("a large file is summed block by block, and what is known is not read", asy
   expect(merged.sums).toEqual(sums.map((sum, index) => known[index] ?? sum));
 });
 
+test("whoever interrupts waits for no more than the blocks that are read", async () => {
+  const { path, sums } = largeFile("interrupted");
+  const ending = new AbortController();
+  let blocks = 0;
+  const onProgress = () => {
+    blocks += 1;
+    ending.abort();
+  };
+  const reading = blockSums(path, 4 * MiB, { onProgress, signal: ending.signal });
+  await expect(reading).rejects.toMatchObject({ code: "interrupted" });
+  expect(blocks).toBeLessThan(sums.length);
+});
+
 test("one that ends before, or cannot be read, is told as such, and is nobody's afterwards", async () => {
   const { path } = largeFile("cut");
   const cut = await open(path, "r+");

@@ -37,6 +37,14 @@ describe("a file that is written", () => {
     expect(await writtenOut(path, anew, wanted)).toEqual(blocksOf(next, MiB));
   });
 
+  test("is summed no further once its command is interrupted", async () => {
+    const path = join(folder, "interrupted");
+    writeFileSync(path, "");
+    const signal = AbortSignal.abort();
+    const written = writtenOut(path, async () => writeFileSync(path, randomBytes(2 * MiB)), { ...wanted, signal });
+    await expect(written).rejects.toMatchObject({ code: "interrupted" });
+  });
+
   test("that comes to an end before it is written leaves the error of who wrote it", async () => {
     const path = join(folder, "cut");
     writeFileSync(path, "");

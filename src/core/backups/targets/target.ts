@@ -5,7 +5,7 @@
  * Open one with `openTarget`.
  */
 import type { Action } from "../../model/action.ts";
-import type { BlockSums, ImageFile } from "../../model/host.ts";
+import type { BlockSums, BlockSumsOptions, ImageFile } from "../../model/host.ts";
 import type { HeldLocks } from "../../ports.ts";
 
 export interface BackupTarget {
@@ -75,7 +75,7 @@ export interface BackupFiles {
   /** A disk's file as qemu-img and QEMU open it. `secret`: libvirt's, where it is encrypted. */
   image(file: string, secret?: string | null): ImageFile;
   /** As `HostPort.blockSums`. */
-  blockSums(file: string, blockBytes: number, options?: SumOptions): Promise<BlockSums>;
+  blockSums(file: string, blockBytes: number, options?: BlockSumsOptions): Promise<BlockSums>;
   /** Whole or not at all, in the place of what was there. Durable. Idempotent. */
   writeText(file: string, text: string): Action[];
 }
@@ -152,9 +152,4 @@ export interface FileLook {
   readonly isLink: boolean;
   readonly uid: number;
   readonly gid: number;
-}
-
-export interface SumOptions {
-  readonly known?: readonly (string | null)[];
-  readonly onProgress?: (fraction: number) => void;
 }

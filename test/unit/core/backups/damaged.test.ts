@@ -59,6 +59,21 @@ describe("a backup that verify found damaged", () => {
     expect(on.machine.files.has(note(full))).toBe(false);
   });
 
+  test("is looked for no longer than until somebody interrupts, and nothing is said of the rest", async () => {
+    const { on, above } = await withChain();
+    on.machine.files.get(disk(above))?.clusters.set(0, "rot");
+    const ending = new AbortController();
+    const world = command(on, { signal: ending.signal });
+    const blockSums = world.host.blockSums;
+    world.host.blockSums = async (...asked) => {
+      const found = await blockSums(...asked);
+      ending.abort();
+      return found;
+    };
+    await expect(verifyAll(world, TARGET)).rejects.toMatchObject({ code: "interrupted" });
+    expect(await list(on)).toEqual(["1 available", "2 available"]);
+  });
+
   test("is not built on: the next one is full, and says why", async () => {
     const { on, above } = await withChain();
     await spoil(on, above);
