@@ -105,12 +105,26 @@ async function readBackup(target: BackupTarget, id: string, { instances }: State
 /** `going`: those that are being removed. */
 function withoutParents(one: Backup, known: ReadonlyMap<string, Backup>, going: ReadonlySet<string>): Backup {
   if (one.problem !== null) return one;
-  const missing = ancestorsOf(one, known).filter((id) => known.get(id)?.manifest == null);
+  const below = ancestorsOf(one, known);
+  const missing = below.filter((id) => known.get(id)?.manifest == null);
   const [first] = missing;
-  if (first === undefined) return one;
+  if (first === undefined) return { ...one, problem: gapIn([one.id, ...below], known) };
   if (!missing.every((id) => going.has(id)))
     return { ...one, problem: `${first}, on which it builds, is missing or damaged` };
   return { ...one, problem: `it is being merged with ${first}, on which it builds`, merging: first };
+}
+
+/**
+ * A disk's header names what it stands on, and a manifest says by its parent alone whose file that is: one that the
+ * parent's own manifest does not name would be opened with nobody having looked at it. Null where there is none.
+ */
+function gapIn(ids: readonly string[], known: ReadonlyMap<string, Backup>): string | null {
+  for (const { device, file, parent } of ids.flatMap((id) => known.get(id)?.manifest?.disks ?? [])) {
+    if (parent === null) continue;
+    const below = known.get(parent)?.manifest?.disks.find((disk) => disk.device === device);
+    if (below?.file !== file) return `${parent}, on which it builds, holds no ${file} of disk ${device}`;
+  }
+  return null;
 }
 
 /** What `verify` found of a backup holds for all that stand on it. */

@@ -4,7 +4,7 @@ import { bootInstance, restoreInstance, restoreVolume } from "../../../../src/co
 import { trustBackup } from "../../../../src/core/backups/trust.ts";
 import { verifyAll } from "../../../../src/core/backups/verify.ts";
 import type { Instance } from "../../../../src/core/model/state.ts";
-import { command, everything, TARGET } from "../world.ts";
+import { type Bed, command, everything, TARGET, write } from "../world.ts";
 import { night, withTarget } from "./world.ts";
 
 test("a disk that names another file than its manifest does is damaged, and nothing is made of it, whatever its checksums say", async () => {
@@ -15,6 +15,41 @@ test("a disk that names another file than its manifest does is damaged, and noth
   if (disk) disk.backing = { path: "/etc/shadow", format: "qcow2" };
   const [found] = await verifyAll(command(on), TARGET);
   expect(found).toMatchObject({ status: "damaged", problems: [expect.stringContaining("does not stand on")] });
+  const before = everything(on);
+  const from = { targets: [TARGET], backup: id, disks: [], passphraseFile: null };
+  await expect(restoreVolume(command(on), from, "v")).rejects.toMatchObject({ code: "integrity" });
+  expect(everything(on)).toBe(before);
+});
+
+/** Writes a manifest anew, with a checksum that is right. */
+function rewrite(on: Bed, id: string, change: (manifest: { disks: Record<string, unknown>[] }) => void): void {
+  const file = on.machine.files.get(`${TARGET}/${id}/manifest.json`);
+  if (file?.text == null) throw new Error("no manifest");
+  const { manifest } = JSON.parse(file.text);
+  change(manifest);
+  const sum = sha256(JSON.stringify(manifest, null, 2));
+  file.text = `${JSON.stringify({ manifest, sha256: sum }, null, 2)}\n`;
+}
+
+test.each([
+  ["is called another disk's", { device: "vdb", file: "vdb.qcow2" }],
+  ["has another name", { file: "other.qcow2" }],
+])("a disk is damaged that stands on a file which nobody looks at: in its parent's manifest that %s", async (_, as) => {
+  const on = await withTarget();
+  const full = (await night(on)).id;
+  write(on, 2, "two");
+  const { id } = await night(on);
+  const disk = `${TARGET}/${full}/vda.qcow2`;
+  const was = on.machine.files.get(disk);
+  if (was === undefined) throw new Error("no disk");
+  on.machine.files.set(`${TARGET}/${full}/${as.file}`, structuredClone(was));
+  rewrite(on, full, ({ disks }) => Object.assign(disks[0] ?? {}, as));
+  command(on).host.addFile("/etc/shadow", { format: "qcow2", content: { 0: "secret" } });
+  was.backing = { path: "/etc/shadow", format: "qcow2" };
+  was.clusters.clear();
+  const problem = `${full}, on which it builds, holds no vda.qcow2 of disk vda`;
+  const found = await verifyAll(command(on), TARGET);
+  expect(found.find((one) => one.id === id)).toMatchObject({ status: "damaged", problems: [problem] });
   const before = everything(on);
   const from = { targets: [TARGET], backup: id, disks: [], passphraseFile: null };
   await expect(restoreVolume(command(on), from, "v")).rejects.toMatchObject({ code: "integrity" });
