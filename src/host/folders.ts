@@ -1,9 +1,11 @@
 /** Folders that come and go, and small files that are written and read as a whole. */
-import { mkdir, open, readdir, rename, rmdir } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { descriptorPath, forgetDescriptor } from "../descriptor-names.ts";
 import { EstratoError } from "../errors.ts";
 import { openOutside } from "../outside-file.ts";
-import { fileInfo, moveFile, namingFile, removeFile, syncPath } from "./files.ts";
+import { fileInfo, moveFile, namingFile, removeDurably, removeFile, syncPath } from "./files.ts";
 import { temporaryName } from "./temporary-files.ts";
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
@@ -47,15 +49,35 @@ export async function moveFolder(from: string, to: string): Promise<void> {
 
 /**
  * A folder and the files in it. "conflict", with all left as it is, where there is a folder in it: that is none of
- * ours. Durable.
+ * ours. Of a link nothing goes but itself: where others may write, it could lead to any folder of this machine.
+ * Durable.
  */
 export async function discardFolder(path: string): Promise<void> {
-  if ((await fileInfo(path)) === null) return;
-  const entries = await readdir(path, { withFileTypes: true });
-  const inner = entries.find((entry) => entry.isDirectory());
-  if (inner !== undefined) throw new EstratoError("conflict", `${path}: there is a folder in it (${inner.name})`);
-  for (const entry of entries) await removeFile(`${path}/${entry.name}`);
+  const folder = await openFolder(path);
+  if (folder === null) return removeDurably(path);
+  const at = descriptorPath(folder.fd, path); // whatever becomes of its name
+  try {
+    const entries = await readdir(at, { withFileTypes: true });
+    const inner = entries.find((entry) => entry.isDirectory());
+    if (inner !== undefined) throw new EstratoError("conflict", `${path}: there is a folder in it (${inner.name})`);
+    for (const entry of entries) await removeFile(`${at}/${entry.name}`);
+  } finally {
+    forgetDescriptor(at);
+    await folder.close();
+  }
   await removeFolder(path);
+}
+
+/** Null where there is none, or a link. */
+async function openFolder(path: string): Promise<FileHandle | null> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (!["ENOENT", "ENOTDIR", "ELOOP"].includes(codeOf(error))) throw error;
+    const found = await lstat(path).catch(() => null);
+    if (found === null || found.isSymbolicLink()) return null;
+    throw error;
+  }
 }
 
 /**
