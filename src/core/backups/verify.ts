@@ -176,7 +176,8 @@ async function examine(world: World, target: BackupTarget, manifest: Manifest, s
   try {
     return await examineFiles(world, target, manifest, share);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EIO") throw error;
+    const { code } = (error instanceof EstratoError ? (error.cause ?? error) : error) as NodeJS.ErrnoException;
+    if (code !== "EIO") throw error;
     const { name } = target.backup(manifest.id);
     return { problems: [`${name}: the disk does not read one of its files`], readBytes: 0, isUnread: true };
   }

@@ -71,11 +71,12 @@ interface OtherName {
  * another one all the same is a copy, with the marker of what it was copied from, and no other name.
  */
 async function otherNames(world: World, { targets }: State, name: string): Promise<OtherName[]> {
-  const id = await markerOf(world, name);
-  const identity = await openTarget(world, name).identity();
   const others: OtherName[] = [];
+  const id = await markerOf(world, name);
+  if (id === null) return others;
+  const identity = await openTarget(world, name).identity();
   for (const other of Object.keys(targets)) {
-    if (id === null || other === name || targets[other] !== id) continue;
+    if (other === name || targets[other] !== id) continue;
     const isThere = (await markerOf(world, other)) === id;
     const same = isThere && (await openTarget(world, other).identity()) === identity;
     if (same || !isThere) others.push({ name: other, same });
@@ -135,8 +136,9 @@ export async function requireNoCopy(world: World, name: string): Promise<void> {
   const { targets } = await world.store.read();
   if (targets[name] !== undefined) return;
   const id = await markerOf(world, name);
+  if (id === null) return;
   const identity = await openTarget(world, name).identity();
-  for (const other of Object.keys(targets).filter((one) => id !== null && targets[one] === id)) {
+  for (const other of Object.keys(targets).filter((one) => targets[one] === id)) {
     if ((await markerOf(world, other)) !== id) continue;
     const target = openTarget(world, name);
     if ((await openTarget(world, other).identity()) === identity) continue;

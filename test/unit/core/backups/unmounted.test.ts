@@ -4,9 +4,11 @@
  */
 import { describe, expect, test } from "vitest";
 import { deleteBackup } from "../../../../src/core/backups/delete.ts";
+import { knownTargets } from "../../../../src/core/backups/find.ts";
 import { listBackups } from "../../../../src/core/backups/list.ts";
 import { pruneBackups } from "../../../../src/core/backups/prune.ts";
 import { verifyAll } from "../../../../src/core/backups/verify.ts";
+import { measure } from "../../../../src/core/check/measure.ts";
 import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
 import { recoverAll } from "../../../../src/core/operations/recovery.ts";
@@ -167,6 +169,27 @@ test("a sweep that is killed is gone on with by the next", async () => {
     await requireSound(struck, point);
   }
 });
+
+test.each(["ENOTCONN", "ESTALE", "EIO", "EACCES"])(
+  "a target whose folder answers %s is away, as one that is not mounted: the others are there",
+  async (code) => {
+    const on = await withChain();
+    on.machine.folders.add("/others");
+    await backup(command(on), { target: "/others" });
+    const world = command(on);
+    const { fileInfo } = world.host;
+    world.host.fileInfo = async (path) => {
+      if (path.startsWith("/others")) throw Object.assign(new Error(code), { code, syscall: "lstat", path });
+      return fileInfo(path);
+    };
+    const targets = await knownTargets(world, null, null);
+    expect(await listBackups(world, targets)).toHaveLength(3);
+    expect(world.notes.join()).toContain("/others: ");
+    expect(await verifyAll(world, TARGET)).toHaveLength(3);
+    expect((await measure(world, null)).newestBackupAt).toBeNull();
+    expect(await examine(world)).toEqual([]);
+  },
+);
 
 test("what another store is writing there is left alone", async () => {
   const on = await withChain();

@@ -3,7 +3,7 @@ import { secretOf } from "../../../graph/files.ts";
 import type { World } from "../../../ports.ts";
 import { MANIFEST, NEXT_MANIFEST } from "../../parts.ts";
 import type { Merging, StoredBackup } from "../target.ts";
-import { filesIn } from "./files.ts";
+import { filesIn, told } from "./files.ts";
 import { backupFolder } from "./layout.ts";
 
 const FROZEN = 0o400;
@@ -15,7 +15,7 @@ export function storedIn(world: World, target: string, id: string): StoredBackup
   return {
     ...filesIn(world, folder),
     id,
-    isThere: async () => (await world.host.fileInfo(folder)) !== null,
+    isThere: async () => (await told(world.host.fileInfo(folder))) !== null,
     copyOut: (file, to, mode) => [{ do: "copy-file", from: at(file), to, mode }],
     copyTpmOut: (file, to) => [{ do: "save-tpm", from: at(file), to }],
     removeFile: (file) => [{ do: "unlink", path: at(file) }],

@@ -1,10 +1,11 @@
 /** A folder that holds backups: on another disk, a mount. An unmounted one must never be taken for an empty one. */
 import { EstratoError } from "../../../../errors.ts";
+import { answerOf } from "../../../../system-answer.ts";
 import type { HeldLocks, World } from "../../../ports.ts";
 import { requireSpace } from "../../../space.ts";
 import { isBackupId } from "../../parts.ts";
 import type { BackupTarget } from "../target.ts";
-import { readText } from "./files.ts";
+import { readText, told } from "./files.ts";
 import { backupFolder, isUnfinishedOf, markerPath, relativeBacking, splitPath, unfinishedFolder } from "./layout.ts";
 import { mergingIn, storedIn } from "./stored.ts";
 import { unfinishedIn } from "./unfinished.ts";
@@ -13,13 +14,13 @@ const NOT_MOUNTED = "Is its disk mounted?";
 
 /** `folder`: an absolute path. */
 export function folderTarget(world: World, folder: string): BackupTarget {
-  const names = () => world.host.listFolder(folder);
+  const names = () => told(world.host.listFolder(folder));
   return {
     name: folder,
     absenceHint: NOT_MOUNTED,
     markerName: markerPath(folder),
     readMarker: (isKnown) => readMarker(world, folder, isKnown),
-    identity: async () => (await world.host.fileInfo(markerPath(folder)))?.identity ?? null,
+    identity: async () => (await told(world.host.fileInfo(markerPath(folder))))?.identity ?? null,
     writeMarker: (text) => [{ do: "write-file", path: markerPath(folder), text, ifNone: true }],
     lock: (timeoutMs) => lock(world, folder, timeoutMs),
     requireSpace: (bytes, what) => requireSpace(world, bytes, what, folder),
@@ -43,7 +44,7 @@ export function folderTarget(world: World, folder: string): BackupTarget {
 }
 
 async function readMarker(world: World, folder: string, isKnown: boolean): Promise<string | null> {
-  const found = await world.host.fileInfo(folder);
+  const found = await told(world.host.fileInfo(folder));
   if (found === null) {
     throw new EstratoError("host", `${folder}: there is no such folder`, {
       hint: isKnown ? NOT_MOUNTED : "Make it first, on a disk of its own.",
@@ -53,9 +54,16 @@ async function readMarker(world: World, folder: string, isKnown: boolean): Promi
   return readText(world, markerPath(folder));
 }
 
+/** Whatever is mounted there has gone (a server, the process of a FUSE): as where nothing is. */
+const GONE = ["ENOTCONN", "ESTALE"];
+
 async function lock(world: World, folder: string, timeoutMs: number): Promise<HeldLocks | null> {
   const marker = markerPath(folder);
-  if ((await world.host.fileInfo(marker)) === null) return null;
+  const found = await world.host.fileInfo(marker).catch((error: NodeJS.ErrnoException) => {
+    if (GONE.includes(error.code ?? "")) return null;
+    throw answerOf(error) ?? error;
+  });
+  if (found === null) return null;
   const locks = await world.store.lockShared(marker, folder, timeoutMs, world.signal);
   if (locks === null) {
     world.report.note(`${folder}: it cannot be locked: let no other store work in it at the same time`);
