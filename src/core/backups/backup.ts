@@ -22,6 +22,11 @@ export interface Backup {
    * there, or died at it, ends it; where he cannot, cut-off.ts does.
    */
   readonly merging?: string | null;
+  /**
+   * Where nothing can be read in its manifest: the backups on which it builds as the headers of its disks say; null:
+   * the disk does not read these either, and it may build on any.
+   */
+  readonly below?: readonly string[] | null;
 }
 
 /** Must it be taken for lost? One that is being merged reads the same all the while. */
@@ -44,9 +49,14 @@ export function ancestorsOf({ manifest }: Backup, known: ReadonlyMap<string, Bac
   return [...found];
 }
 
-/** Those that stand directly on this one. */
+/** Those that stand directly on this one. What cannot be read may come back whole: it counts where it may be one. */
 export function standingOnBackup(all: readonly Backup[], id: string): Backup[] {
-  return all.filter(({ manifest }) => manifest?.disks.some(({ parent }) => parent === id));
+  return all.filter((one) => one.id !== id && mayStandOn(one, id));
+}
+
+function mayStandOn({ manifest, below = [] }: Backup, id: string): boolean {
+  if (manifest !== null) return manifest.disks.some(({ parent }) => parent === id);
+  return below === null || below.includes(id);
 }
 
 /** A file of a chain, with what the manifest of its backup says of it. */

@@ -125,10 +125,8 @@ function planDelete(
   const above = standingOnBackup(all, id);
   const [child, second] = above;
   if (child === undefined) return { id, target, child: null, devices: [] };
-  if (manifest === null || problem !== null || child.manifest === null) {
-    throw damaged(id, child.id, id);
-  }
-  if (isDamaged(child)) throw damaged(id, child.id, child.id);
+  if (manifest === null || problem !== null) throw damaged(id, child.id, id);
+  if (child.manifest === null || isDamaged(child)) throw damaged(id, child.id, child.id);
   // Each is taken on the newest, so a second one can only have been put there by hand.
   if (second !== undefined) {
     throw new EstratoError("conflict", `backup ${id}: both ${child.id} and ${second.id} build on it`, {

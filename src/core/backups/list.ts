@@ -1,5 +1,6 @@
 /** What backups there are: read from the targets themselves, so that a machine without the store sees the same. */
 import { EstratoError } from "../../errors.ts";
+import { ANSWERS } from "../../system-answer.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { ancestorsOf, type Backup, byAge, isDamaged } from "./backup.ts";
@@ -8,7 +9,7 @@ import { readManifest } from "./manifest.ts";
 import { VOID_NOTE } from "./parts.ts";
 import { requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
-import type { BackupTarget } from "./targets/target.ts";
+import type { BackupTarget, StoredBackup } from "./targets/target.ts";
 import { usesOf } from "./use-note.ts";
 import { usersOf } from "./uses.ts";
 import { instanceMeant, noteFormer } from "./whose.ts";
@@ -58,24 +59,24 @@ export async function backupsIn(
   const state = await world.store.read();
   await requireTarget(world, state, target);
   const opened = openTarget(world, target);
-  const found = await readAll(opened, state);
+  const found = await readAll(world, opened, state);
   const judged = (all: Backup[]) => (remembered ? withVerdicts(all) : all);
   // Who holds no lock may have read one before a merge and the next after it: what looks wrong is looked at once more.
-  return judged(found.every((one) => !isDamaged(one)) ? found : await readAll(opened, state));
+  return judged(found.every((one) => !isDamaged(one)) ? found : await readAll(world, opened, state));
 }
 
 /** One that was taken just now, under the target's lock: all others need not be read for it. */
 export async function backupTaken(world: World, target: string, id: string): Promise<Backup> {
-  const found = await readBackup(openTarget(world, target), id, await world.store.read());
+  const found = await readBackup(world, openTarget(world, target), id, await world.store.read());
   if (found === null) throw new EstratoError("integrity", `backup ${id}: it is not there`);
   return found;
 }
 
-async function readAll(target: BackupTarget, state: State): Promise<Backup[]> {
+async function readAll(world: World, target: BackupTarget, state: State): Promise<Backup[]> {
   const found: Backup[] = [];
   const going = new Set<string>();
   for (const id of await target.backupIds()) {
-    const backup = await readBackup(target, id, state);
+    const backup = await readBackup(world, target, id, state);
     if (backup === null) going.add(id);
     else found.push(backup);
   }
@@ -84,22 +85,52 @@ async function readAll(target: BackupTarget, state: State): Promise<Backup[]> {
 }
 
 /** Null where it is being removed: nothing of it is promised any more. */
-async function readBackup(target: BackupTarget, id: string, { instances }: State): Promise<Backup | null> {
+async function readBackup(
+  world: World,
+  target: BackupTarget,
+  id: string,
+  { instances }: State,
+): Promise<Backup | null> {
   const stored = target.backup(id);
-  if ((await stored.look(VOID_NOTE)) !== null) return null;
-  const uses = await usesOf(stored);
-  const damage = await damageOf(stored);
-  const found = { id, target: target.name, uses, instanceName: null, damage };
+  const own = { id, target: target.name, instanceName: null };
+  let known: Pick<Backup, "uses" | "damage"> = { uses: [], damage: null };
+  const unread = async (problem: string): Promise<Backup> => {
+    const below = await parentsByHeaders(world, target, stored);
+    return { ...own, ...known, manifest: null, problem, below };
+  };
   try {
+    if ((await stored.look(VOID_NOTE)) !== null) return null;
+    known = { uses: await usesOf(stored), damage: await damageOf(stored) };
     const manifest = await readManifest(stored);
-    if (manifest === null) return { ...found, manifest, problem: "it has no manifest" };
-    if (manifest.id !== id) return { ...found, manifest: null, problem: `its manifest is that of ${manifest.id}` };
-    const { instance } = manifest;
-    return { ...found, manifest, instanceName: instances[instance.id]?.name ?? instance.name, problem: null };
+    if (manifest === null) return await unread("it has no manifest");
+    if (manifest.id !== id) return await unread(`its manifest is that of ${manifest.id}`);
+    const instanceName = instances[manifest.instance.id]?.name ?? manifest.instance.name;
+    return { ...own, ...known, manifest, instanceName, problem: null };
   } catch (error) {
     if (!(error instanceof EstratoError)) throw error;
-    return { ...found, manifest: null, problem: error.message };
+    return unread(error.message);
   }
+}
+
+/**
+ * The backups that the headers of its disks name; null where the disk does not read them. What is another user's, or no
+ * image at all, builds on none of ours.
+ */
+async function parentsByHeaders(world: World, target: BackupTarget, stored: StoredBackup): Promise<string[] | null> {
+  const found: string[] = [];
+  try {
+    for (const file of await stored.list()) {
+      if (!file.endsWith(".qcow2")) continue;
+      const [, below] = await world.host.imageChain(stored.image(file).path, "qcow2");
+      if (below !== undefined) found.push(target.fileAt(below.path).backup.id);
+    }
+  } catch (error) {
+    const { code = "" } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+    const isFailing = ANSWERS[code] !== undefined && !["EACCES", "EPERM"].includes(code);
+    if (isFailing) return null;
+    if (!(error instanceof EstratoError)) throw error;
+  }
+  return found;
 }
 
 /** `going`: those that are being removed. */

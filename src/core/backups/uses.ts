@@ -1,6 +1,6 @@
 /** Who still reads from a backup: instances that were booted from it, until their data has been pulled. */
 import { EstratoError } from "../../errors.ts";
-import type { Backup } from "./backup.ts";
+import { type Backup, standingOnBackup } from "./backup.ts";
 
 /** "instance web1 of /var/lib/estrato", each once. */
 export function usersOf({ uses }: Pick<Backup, "uses">): string[] {
@@ -13,10 +13,7 @@ export function usersOf({ uses }: Pick<Backup, "uses">): string[] {
 /** Who reads from this backup, or from one that builds on it: its files stay as they are until they do no longer. */
 export function readersOf(all: readonly Backup[], id: string): string[] {
   const standing = new Set([id]);
-  for (const below of standing) {
-    for (const { id: one, manifest } of all)
-      if (manifest?.disks.some(({ parent }) => parent === below)) standing.add(one);
-  }
+  for (const below of standing) for (const above of standingOnBackup(all, below)) standing.add(above.id);
   return [...new Set(all.filter((one) => standing.has(one.id)).flatMap(usersOf))];
 }
 

@@ -110,6 +110,23 @@ describe("a backup that verify found damaged", () => {
     expect(await list(on)).toEqual(["3 available"]);
   });
 
+  test("or whose manifest is, keeps what it builds on, and is available again when that is put back", async () => {
+    const { on, full, above } = await withChain();
+    const manifest = on.machine.files.get(`${TARGET}/${above}/manifest.json`);
+    const text = manifest?.text ?? "";
+    Object.assign(manifest ?? {}, { text: "{" });
+    const world = command(on);
+    on.clock.advance(3_600_000);
+    await backup(world, {}, 1);
+    expect(world.notes).toContain(`backup ${full}: kept this time, ${above}, which is damaged, builds on it`);
+    const before = everything(on);
+    await expect(deleteBackup(command(on), [TARGET], full, null)).rejects.toMatchObject({ code: "integrity" });
+    expect(everything(on)).toBe(before);
+    Object.assign(manifest ?? {}, { text });
+    expect((await verifyAll(command(on), TARGET)).map(({ status }) => status)).toEqual(["ok", "ok", "ok"]);
+    expect(await list(on)).toEqual(["1 available", "2 available", "3 available"]);
+  });
+
   test("is not restored, check warns of it, and doctor names it", async () => {
     const { on, full } = await withChain();
     await spoil(on, full);
@@ -202,5 +219,47 @@ describe("a backup that verify found damaged", () => {
     };
     await expect(verifyAll(world, TARGET)).rejects.toMatchObject({ code: "timeout" });
     expect([one, two].map((id) => on.machine.files.has(note(id)))).toEqual([true, false]);
+  });
+});
+
+describe("a backup of which the disk does not read the manifest", () => {
+  const failing = (on: Bed, id: string, code = "EIO") => {
+    const world = command(on);
+    const { readText, imageChain } = world.host;
+    const fails = (path: string) => {
+      if (path.startsWith(`${TARGET}/${id}/`)) throw Object.assign(new Error(code), { code, syscall: "read", path });
+    };
+    world.host.readText = async (path, most) => {
+      fails(path);
+      return readText(path, most);
+    };
+    world.host.imageChain = async (path, format) => {
+      fails(path);
+      return imageChain(path, format);
+    };
+    return world;
+  };
+
+  test("is damaged; the others are listed, restored, verified and taken as ever", async () => {
+    const { on, above } = await withChain();
+    const other = (await night(on, { incremental: false })).id;
+    const views = await listBackups(failing(on, above), [TARGET]);
+    expect(views.map(({ status }) => status).sort()).toEqual(["available", "available", "damaged"]);
+    const from = { targets: [TARGET], backup: other, disks: [], passphraseFile: null };
+    expect(await restoreVolume(failing(on, above), from, "old")).toMatchObject({ name: "old" });
+    expect(await verifyBackup(failing(on, above), [TARGET], other)).toMatchObject({ status: "ok" });
+    expect(await backup(failing(on, above), {}, 9)).toMatchObject({ incremental: true });
+  });
+
+  test("may build on any other: none goes while it is so", async () => {
+    const { on, full, above } = await withChain();
+    const other = (await night(on, { incremental: false })).id;
+    for (const id of [full, other]) {
+      const refused = deleteBackup(failing(on, above), [TARGET], id, null);
+      await expect(refused).rejects.toMatchObject({ code: "integrity" });
+    }
+    on.clock.advance(3_600_000);
+    await backup(failing(on, above), { incremental: false }, 1);
+    expect(backupsOf(on)).toHaveLength(4);
   });
 });

@@ -109,6 +109,19 @@ describe("an instance that boots from a backup", () => {
     expect(backupsOf(on)).toHaveLength(1);
   });
 
+  test("keeps what its backup builds on, though the manifest between them is damaged", async () => {
+    const on = await booted();
+    const [full, last] = backupsOf(on) as [string, string];
+    const held = await disksOfRestored(on);
+    Object.assign(on.machine.files.get(`${TARGET}/${last}/manifest.json`) ?? {}, { text: "{" });
+    const refused = deleteBackup(command(on), [TARGET], full, null);
+    await expect(refused).rejects.toMatchObject({ code: "conflict", message: expect.stringContaining("web2") });
+    const retention = { policy: { rotation: 1 }, zone: "UTC" };
+    await night(on, {}, 9);
+    await pruneBackups(command(on), [TARGET], retention, { instance: null, type: null }, null);
+    expect(await disksOfRestored(on)).toEqual(held);
+  });
+
   test("lets go of the backup where it is deleted half-way", async () => {
     const on = await booted();
     await deleteInstance(command(on), "web2", { keepVolumes: false });
