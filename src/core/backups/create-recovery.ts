@@ -1,6 +1,7 @@
 /** A backup that was killed, or that failed: recorded where it got its name, else nothing of it stays. */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { answerOf } from "../../system-answer.ts";
 import { snapshotThrough } from "../images/create-recovery.ts";
 import type { Action } from "../model/action.ts";
 import type { Snapshot, State } from "../model/state.ts";
@@ -12,6 +13,7 @@ import { dropKey } from "./key.ts";
 import type { Manifest } from "./manifest.ts";
 import { contentSchema } from "./manifest.ts";
 import { openTarget } from "./targets/open.ts";
+import type { BackupTarget } from "./targets/target.ts";
 
 /** What the journal remembers of a backup under way. */
 export interface BackupData {
@@ -72,8 +74,8 @@ export async function recordBackup(world: World, data: BackupData): Promise<void
 }
 
 /**
- * Its name decides: it gets it when all in it is on the disk. Repeatable. A target that is not there keeps no instance
- * from working: what was begun in it is removed when it is back (leftovers.ts).
+ * Its name decides: it gets it when all in it is on the disk. Repeatable. A target that is not there, or fails, keeps
+ * no instance from working: what was begun in it is removed when it is back (leftovers.ts).
  */
 async function recoverCreateBackup(world: World, locks: HeldLocks, data: BackupData): Promise<Outcome> {
   await perform(world, locks, dropKey(data.secret));
@@ -81,13 +83,35 @@ async function recoverCreateBackup(world: World, locks: HeldLocks, data: BackupD
   if (state.bookmarks[data.id] !== undefined) return "forward";
   const snapshot = snapshotThrough(state, data.through);
   const target = openTarget(world, data.target);
-  if (snapshot !== null && (await target.backup(data.id).isThere())) {
+  if (snapshot !== null && (await hasName(target, data.id))) {
     await recordBackup(world, data);
     return "forward";
   }
   const actions: Action[] = snapshot === null ? [] : unlinkKept(world, [snapshot]);
   // Its files first: once its record is gone, nothing would know of them.
-  await perform(world, locks, [...actions, ...target.unfinished(data.part).discard()]);
+  await perform(world, locks, actions);
+  await discard(world, locks, target, data.part);
   if (snapshot !== null) await world.store.update((draft) => dropSnapshots(draft, [snapshot.id]));
   return "back";
+}
+
+/** Where nobody can see it, it is as where the target is not there: whole or not, none that builds on it is taken. */
+async function hasName(target: BackupTarget, id: string): Promise<boolean> {
+  try {
+    return await target.backup(id).isThere();
+  } catch (error) {
+    if (!(error instanceof EstratoError)) throw error;
+    return false;
+  }
+}
+
+/** A disk that has become read-only, or is gone while it is mounted, would hold the instance up. */
+async function discard(world: World, locks: HeldLocks, target: BackupTarget, part: string): Promise<void> {
+  try {
+    await perform(world, locks, target.unfinished(part).discard());
+  } catch (error) {
+    const answer = answerOf(error) ?? error;
+    if (!(answer instanceof EstratoError) || answer.code === "interrupted") throw error;
+    world.report.note(`${part}: left there (${answer.message}): what changes the target next removes it`);
+  }
 }

@@ -170,6 +170,31 @@ test("a sweep that is killed is gone on with by the next", async () => {
   }
 });
 
+test.each(["EROFS", "EIO", "ENOTCONN"])("a target that answers %s keeps no instance from working", async (code) => {
+  const on = await withChain();
+  const dying = command(on);
+  dying.host.crashAtNext("move-folder", "before");
+  await expect(backup(dying)).rejects.toThrow(Crash);
+  dying.store.crash();
+  const world = command(on);
+  const { perform, fileInfo } = world.host;
+  const fails = () => Object.assign(new Error(code), { code, syscall: "unlink", path: TARGET });
+  world.host.perform = async (action, how) => {
+    if (action.do === "discard-folder") throw fails();
+    return perform(action, how);
+  };
+  world.host.fileInfo = async (path) => {
+    if (code === "ENOTCONN" && path.startsWith(TARGET)) throw fails();
+    return fileInfo(path);
+  };
+  await withLocks(world, [UUID], async () => {});
+  expect([on.disk.journal.size, parts(on).length]).toEqual([0, 1]);
+  expect(world.notes.join()).toContain("left there");
+  await night(on);
+  expect(parts(on)).toEqual([]);
+  await requireSound(on, code);
+});
+
 test.each(["ENOTCONN", "ESTALE", "EIO", "EACCES"])(
   "a target whose folder answers %s is away, as one that is not mounted: the others are there",
   async (code) => {
