@@ -62,6 +62,13 @@ export async function openPassage(path: string): Promise<void> {
   if ((mode & 0o111) !== 0o111) await chmod(path, (mode & 0o7777) | 0o111);
 }
 
+/** What a folder of somebody else's, or one that has become read-only or gone, answers. */
+const OUT_OF_REACH = ["EACCES", "EPERM", "EROFS", "EIO", "ENOTCONN", "ESTALE", "ENOENT", "ENOTDIR"];
+
+export function isOutOfReach(error: unknown): boolean {
+  return OUT_OF_REACH.includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
 /** Anybody may read who uses what; only its own folder says who may write here. */
 export async function markUse(path: string, on: boolean): Promise<void> {
   try {
@@ -72,8 +79,8 @@ export async function markUse(path: string, on: boolean): Promise<void> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";
     if (on && code === "EEXIST") return;
+    if (!on && isOutOfReach(error)) return;
     if (!["EACCES", "EPERM", "ENOENT", "ENOTDIR"].includes(code)) throw error;
-    if (!on) return; // its owner has taken us out of it
     throw new EstratoError("conflict", `${path}: its owner no longer lets us write there`, { cause: error });
   }
 }

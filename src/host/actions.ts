@@ -1,7 +1,7 @@
 /** Carries out an action. One branch per member of `Action`; what each owes is said in action.ts. */
 import { chown, lchown } from "node:fs/promises";
 import type { Action } from "../core/model/action.ts";
-import { markUse, openPassage, setAccess } from "./access.ts";
+import { isOutOfReach, markUse, openPassage, setAccess } from "./access.ts";
 import { performRelease, performReserve } from "./actions/addresses.ts";
 import {
   performBlockCommit,
@@ -169,9 +169,13 @@ export async function perform(context: ActionContext, action: Action): Promise<v
 }
 
 async function setOwner({ path, uid, gid, ofLink }: Extract<Action, { do: "set-owner" }>): Promise<void> {
-  const now = await fileInfo(path);
-  if (now === null || (now.uid === uid && now.gid === gid)) return;
-  await (ofLink === true ? lchown : chown)(path, uid, gid);
+  try {
+    const now = await fileInfo(path);
+    if (now === null || (now.uid === uid && now.gid === gid)) return;
+    await (ofLink === true ? lchown : chown)(path, uid, gid);
+  } catch (error) {
+    if (ofLink !== true || !isOutOfReach(error)) throw error;
+  }
 }
 
 async function runHook(

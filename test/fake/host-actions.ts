@@ -31,7 +31,7 @@ import {
   requireWritable,
 } from "./host-images.ts";
 import { blockJob, settleJob } from "./host-jobs.ts";
-import type { FakeMachine } from "./host-machine.ts";
+import { type FakeMachine, isReadOnly } from "./host-machine.ts";
 import { restoreMemory } from "./host-memory.ts";
 import { defineSecret, requireOpened } from "./host-secrets.ts";
 
@@ -160,6 +160,7 @@ const EFFECTS: Effects = {
     machine.readers.delete(action.path);
   },
   "mark-use"(machine, action) {
+    if (!action.on && isReadOnly(machine, action.path)) return;
     if (!action.on) machine.files.delete(action.path);
     else if (machine.folders.has(dirname(action.path)))
       machine.files.set(action.path, newFile({ format: "raw", text: "" }));
@@ -174,7 +175,11 @@ const EFFECTS: Effects = {
   "set-owner"(machine, action) {
     Object.assign(machine.files.get(action.path) ?? {}, { uid: action.uid, gid: action.gid });
   },
-  unlink: (machine, action) => unlink(machine, action.path),
+  unlink(machine, { path }) {
+    if (isReadOnly(machine, path) && machine.files.has(path))
+      throw Object.assign(new Error("EROFS"), { code: "EROFS", syscall: "unlink", path });
+    unlink(machine, path);
+  },
   "copy-file"(machine, action) {
     const from = fileAt(machine, action.from);
     machine.files.set(action.to, { ...from, clusters: new Map(from.clusters), mode: action.mode });

@@ -195,3 +195,8 @@ export function fakeMachine(): FakeMachine {
     limits: { vcpus: 288, ramBytes: 64 * 2 ** 30 },
   };
 }
+
+/** Of a folder or a file. */
+export function isReadOnly({ readOnly }: Pick<FakeMachine, "readOnly">, path: string): boolean {
+  return [...readOnly].some((one) => `${path}/`.startsWith(`${one}/`));
+}

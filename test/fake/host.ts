@@ -36,7 +36,7 @@ import {
   readContent,
   requireReadable,
 } from "./host-images.ts";
-import { CLUSTER_BYTES, type FakeFile, type FakeMachine, fakeMachine } from "./host-machine.ts";
+import { CLUSTER_BYTES, type FakeFile, type FakeMachine, fakeMachine, isReadOnly } from "./host-machine.ts";
 import { passphraseIn, requireAsked, requireOpened } from "./host-secrets.ts";
 import { Crash } from "./store.ts";
 
@@ -368,9 +368,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       if (!machine.hasSysprep) throw new MissingProgram("virt-sysprep");
     },
-    async countFaults({ path, secret }) {
+    async countFaults({ path, secret, alone = false }) {
       alive();
-      requireOpened(machine, chainAt(machine, path), secret);
+      requireOpened(machine, alone ? [path] : chainAt(machine, path), secret);
       return fileAt(machine, path).faults;
     },
     async sameContent(a, b) {
@@ -457,9 +457,9 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
       alive();
       const isThere =
         machine.folders.has(folder) || [...machine.files.keys()].some((file) => file.startsWith(`${folder}/`));
-      const isReadOnly = [...machine.readOnly].some((one) => `${folder}/`.startsWith(`${one}/`));
       if (!isThere) throw new EstratoError("host", `${folder}: it is not there (access)`);
-      if (isReadOnly) throw new EstratoError("host", `${folder}: the file system is read-only (access)`);
+      if (isReadOnly(machine, folder))
+        throw new EstratoError("host", `${folder}: the file system is read-only (access)`);
     },
     async freeBytes() {
       alive();

@@ -52,10 +52,11 @@ export function markBorrowed({ marker: path, backup }: Borrowed): Action {
 
 /**
  * Tells him that we no longer do. Of a backup the files go back to whose they were: libvirt leaves what a guest stood
- * on to QEMU's user (measured on 9.0). What is not there any more is passed over. Idempotent.
+ * on to QEMU's user (measured on 9.0). What is not there any more, or out of our reach (a target that has become
+ * read-only), is passed over: doctor finds it when it is back. Idempotent.
  */
 export function unmarkBorrowed({ marker: path, backup }: Borrowed): Action[] {
   if (backup === undefined) return [{ do: "mark-use", path, on: false }];
   const owners = backup.files.map((file): Action => ({ do: "set-owner", path: file, ...backup.owner, ofLink: true }));
-  return [...owners, { do: "unlink", path }];
+  return [...owners, { do: "mark-use", path, on: false }];
 }

@@ -185,7 +185,10 @@ export type Action =
    * of our reach. Idempotent.
    */
   | { readonly do: "mark-use"; readonly path: string; readonly on: boolean }
-  /** Absent is fine. `ofLink`: where somebody has put a link there, what it points at is left alone. Idempotent. */
+  /**
+   * Absent is fine. `ofLink`: in a folder of somebody else's; where he has put a link there, what it points at is left
+   * alone, and so is what is out of our reach. Idempotent.
+   */
   | {
       readonly do: "set-owner";
       readonly path: string;

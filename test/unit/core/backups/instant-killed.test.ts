@@ -112,7 +112,7 @@ describe.each(ENDINGS)("an instance that boots from a backup, %s", { timeout: 60
     const whole = command(on);
     await restoreInstant(whole, from(on), wanted("web2"), { wait: true });
     expect(whole.host.performed.map((action) => action.do)).toEqual(
-      expect.arrayContaining(["write-file", "create-disk", "define", "start", "block-pull", "redefine", "unlink"]),
+      expect.arrayContaining(["write-file", "create-disk", "define", "start", "block-pull", "redefine", "mark-use"]),
     );
     for (const [place, end] of endsOf(ending, whole).entries()) {
       for (const [index, meanwhile] of MEANWHILE.entries()) {

@@ -109,6 +109,19 @@ describe("an instance that boots from a backup", () => {
     expect(backupsOf(on)).toHaveLength(1);
   });
 
+  test("is pulled in though its target has become read-only; the mark goes with the first repair after that", async () => {
+    const on = await booted();
+    const held = await disksOfRestored(on);
+    on.machine.readOnly.add(TARGET);
+    await restore(on, true);
+    expect([await pulled(on), await disksOfRestored(on), on.disk.journal.size]).toEqual([true, held, 0]);
+    await createSnapshot(command(on), creation("after", { instance: "web2" }));
+    expect(marks(on)).toHaveLength(2);
+    on.machine.readOnly.clear();
+    await repair(command(on));
+    expect(marks(on)).toEqual([]);
+  });
+
   test("keeps what its backup builds on, though the manifest between them is damaged", async () => {
     const on = await booted();
     const [full, last] = backupsOf(on) as [string, string];
