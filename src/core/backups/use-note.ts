@@ -27,7 +27,8 @@ export async function usesOf(backup: StoredBackup): Promise<Use[]> {
     const layer = usingLayer(file);
     if (layer === null) continue;
     const text = await backup.readText(file);
-    if (text !== null) found.push({ layer, ...parseUse(text) }); // null: let go of meanwhile
+    // One that cannot be read (another user's) counts as one that is damaged; one that is gone was let go of meanwhile.
+    if (text !== null || (await backup.look(file)) !== null) found.push({ layer, ...parseUse(text ?? "") });
   }
   return found;
 }

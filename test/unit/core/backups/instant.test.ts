@@ -122,6 +122,15 @@ describe("an instance that boots from a backup", () => {
     expect(marks(on)).toEqual([]);
   });
 
+  test("keeps it also by a mark that cannot be read", async () => {
+    const on = await booted();
+    const world = command(on);
+    const { readText } = world.host;
+    world.host.readText = async (path, most) => (path.includes("/use-") ? null : readText(path, most));
+    const refused = deleteBackup(world, [TARGET], from(on).backup, null);
+    await expect(refused).rejects.toMatchObject({ code: "conflict", message: expect.stringContaining("still reads") });
+  });
+
   test("keeps what its backup builds on, though the manifest between them is damaged", async () => {
     const on = await booted();
     const [full, last] = backupsOf(on) as [string, string];
