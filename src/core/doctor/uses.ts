@@ -16,6 +16,7 @@ import type { Finding } from "./finding.ts";
 
 export async function examineUses(world: World, state: State): Promise<Finding[]> {
   const findings: Finding[] = [];
+  if ((await world.store.doubt()) !== null) return findings; // what the state may lack may read there
   for (const target of await distinctTargets(world, Object.keys(state.targets))) {
     if (!(await isThere(world, state, target))) continue;
     for (const { id, uses } of await backupsIn(world, target)) {

@@ -144,6 +144,16 @@ describe("an instance that boots from a backup", () => {
     expect(await disksOfRestored(on)).toEqual(held);
   });
 
+  test("keeps it where the state may lack what reads there: a repair takes no mark away", async () => {
+    const on = await booted();
+    await command(on).store.update((draft) => {
+      for (const { id, borrowed } of Object.values(draft.layers)) if (borrowed !== undefined) delete draft.layers[id];
+    });
+    on.disk.doubt = "/fake/estrato/incomplete.json";
+    await repair(command(on));
+    expect(marks(on)).toHaveLength(2);
+  });
+
   test("lets go of the backup where it is deleted half-way", async () => {
     const on = await booted();
     await deleteInstance(command(on), "web2", { keepVolumes: false });
