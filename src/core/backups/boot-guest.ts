@@ -42,8 +42,9 @@ export async function guestSteps(world: World, guest: BootGuest): Promise<Step[]
     uuid,
     vcpus: manifest.instance.vcpus,
     ramBytes: manifest.instance.ramBytes,
+    // As a new instance of it gets them: the machine that is made here has no IDE, and no SCSI that every kernel knows.
     disks: manifest.disks.map((disk, index) => ({
-      device: disk.device,
+      device: `vd${String.fromCharCode(97 + index)}`,
       ...overlayFile(guest, disk, overlays[index] ?? ""),
       readonly: false,
       serial: null,

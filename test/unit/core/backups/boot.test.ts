@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { bootSound, requireOpener } from "../../../../src/core/backups/boot.ts";
 import { verifyAll } from "../../../../src/core/backups/verify.ts";
-import { type Bed, command, everything, type Process, TARGET, UUID } from "../world.ts";
+import { parseDefinition } from "../../../../src/host/domain-xml.ts";
+import { type Bed, bed, command, everything, type Process, TARGET, UUID } from "../world.ts";
 import { night, withTarget } from "./world.ts";
 
 const HOW = { timeoutMs: 3_000, consoleText: null, screenshot: null, passphraseFile: null } as const;
@@ -62,6 +63,25 @@ describe("a backup is booted", () => {
     // The guest's agent would have answered.
     expect(await boot(on, { consoleText: "login:" })).toMatchObject([{ status: "unbootable" }]);
     expect(everything(on)).toBe(before);
+  });
+
+  test("on disks that its machine knows, whatever bus they had", async () => {
+    const on = bed();
+    on.machine.capabilities = { ...on.machine.capabilities, qemuUser: null };
+    on.machine.folders.add(TARGET);
+    const { host } = command(on);
+    const disks = ["hda", "sda"].map((device) => ({ device, path: `/disks/${device}.qcow2`, format: "qcow2" }));
+    for (const { path } of disks) host.addFile(path, { content: { 0: "boot" } });
+    host.addDomain({ name: "web1", uuid: UUID, disks });
+    await night(on);
+    const world = command(on);
+    expect(await boot(on, {}, world)).toMatchObject([{ status: "ok" }]);
+    const [defined] = world.host.performed.flatMap((action) => (action.do === "define" ? [action.xml] : []));
+    const targets = parseDefinition(defined ?? "").disks.map(({ device, bus }) => [device, bus]);
+    expect(targets).toEqual([
+      ["vda", "virtio"],
+      ["vdb", "virtio"],
+    ]);
   });
 
   test("without an agent and without a text it is unbootable, and says what is missing", async () => {
