@@ -45,7 +45,9 @@ export async function hooked(world: World, schedule: Schedule, work: () => Promi
       error === null
         ? { code: "done", message: "" }
         : { code: error instanceof EstratoError ? error.code : "failed", message: text(error) };
-    const second = await failureOf(() => runHook(world, make("after", path, result)));
+    // Who has interrupted us wants it undone all the more: main.ts says how long that may take.
+    const undoing = world.signal.aborted ? { ...world, signal: new AbortController().signal } : world;
+    const second = await failureOf(() => runHook(undoing, make("after", path, result)));
     if (second !== null && hooks.failure === "abort") error ??= second;
     else if (second !== null) warnings.push(text(second));
   }

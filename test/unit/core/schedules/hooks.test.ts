@@ -107,6 +107,20 @@ describe("hooks", () => {
     expect(order(world)).toEqual(["before", "taken", "after host"]);
   });
 
+  test("the work is interrupted: the one after undoes all the same, and is told so", async () => {
+    const on = await withHooks();
+    const ending = new AbortController();
+    const world = command(on, { signal: ending.signal });
+    const { perform } = world.host;
+    world.host.perform = async (action, how) => {
+      if (action.do === "run-hook" && how?.signal?.aborted) throw new EstratoError("interrupted", "interrupted");
+      await perform(action, how);
+      if (action.do === "switch-disks") ending.abort();
+    };
+    await expect(runSchedule(world, "nightly", now)).rejects.toMatchObject({ code: "interrupted" });
+    expect(order(world)).toEqual(["before", "taken", "after interrupted"]);
+  });
+
   test("one that has come into other hands since is not run", async () => {
     for (const spoil of [{ mode: 0o777 }, { mode: 0o644 }, { mode: 0o775 }, { uid: 1000 }]) {
       const on = await withHooks();
