@@ -116,7 +116,7 @@ export async function perform(
     const done = world.host.perform(action, {
       lockFds: locks.fds,
       // A copy loses nothing when it is cut; everything else in flight is let finish, unless it says that it may stop.
-      ...(action.do === "convert" || "mayStop" in action ? { signal: world.signal } : {}),
+      ...(isCopy(action) || "mayStop" in action ? { signal: world.signal } : {}),
       ...(title === null ? {} : { onProgress: (fraction) => world.report.progress(title, fraction, moved) }),
       ...(title === null ? {} : { onBytes: tellBytes(world, title) }),
       ...(sums === undefined ? {} : { sums }),
@@ -128,6 +128,10 @@ export async function perform(
     await keepChange(world, action);
     await perform(world, locks, await followingOf(world, action), title);
   }
+}
+
+function isCopy(action: Action): boolean {
+  return action.do === "convert" || action.do === "convert-delta";
 }
 
 /** Whoever removed a file that an action still needs is told which, and that the work goes on once it is back. */
