@@ -146,11 +146,13 @@ export default verb({
       return "steps" in made ? made : { ...shown, id: made.id };
     }
     const { findBackup, requireWhole } = await import("../../core/backups/find.ts");
-    const { manifest } = requireWhole(await findBackup(core, from.targets, args.backup));
+    const { id, manifest, target } = requireWhole(await findBackup(core, from.targets, args.backup));
     const loses = [`what runs in ${manifest.instance.name} now; what its disks hold is kept for a while`];
     const text = `Bring ${manifest.instance.name} back to ${manifest.createdAt.slice(0, 16)}Z?`;
     if (!core.dryRun && !(await core.report.confirm({ text, loses }))) return null;
-    const done = await to.restoreInPlace(core, from, { keepMs: await revertKeepMs(factory) });
+    // That one: while the question stood, its name may have come to mean a newer one.
+    const meant = { ...from, targets: [target], backup: id };
+    const done = await to.restoreInPlace(core, meant, { keepMs: await revertKeepMs(factory) });
     return "steps" in done ? done : { ...shown, instance: done.instance, kept: done.kept?.name ?? null };
   },
 });

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import backup from "../../../src/commands/backup/index.ts";
 import { takeLocks } from "../../../src/core/operations/locks.ts";
-import { command, stateOf } from "../core/world.ts";
+import { command, stateOf, TARGET } from "../core/world.ts";
 import { estate, printed, run } from "./estate.ts";
+import type { LineOptions } from "./line.ts";
 import { taking } from "./lines/backup-take.ts";
 import { using } from "./lines/backup-use.ts";
 import { ofBackups } from "./lines/guest-files.ts";
@@ -19,6 +20,18 @@ test("what is brought back in place keeps the seed that the last rebuild gave it
   const [newest = ""] = (await printed(on, "backup list web1 -f value -c id")).split("\n");
   await printed(on, `backup restore ${newest} --in-place -y -q`);
   expect(await seed()).toBe(before);
+});
+
+test("what is brought back in place is the backup that was asked about, though its name means a newer one by then", async () => {
+  const on = await estate();
+  const confirm = async () => {
+    on.clock.advance(60_000);
+    await printed(on, `backup web1 --rotation 9 --target ${TARGET} --type daily --name nightly`);
+    return true;
+  };
+  const prompts = { confirm } as unknown as NonNullable<LineOptions["prompts"]>;
+  expect(await run(on, "backup restore nightly --in-place", { prompts })).toMatchObject({ exit: 0 });
+  expect(command(on).host.guestRead("web1", "vda")).toMatchObject({ 1: "after line 11" });
 });
 
 test("prune prints what it did beside what it could not, and ends with 3; where it did nothing, as that ended", async () => {
