@@ -6,7 +6,7 @@ import type { PlanView } from "../operations/steps.ts";
 import { isPlan } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { pruneSnapshots } from "../snapshots/set.ts";
+import { pruneAfterwards } from "../snapshots/set.ts";
 import { type Backup, isDamaged, standingOnBackup } from "./backup.ts";
 import { dropBookmarks } from "./bookmarks.ts";
 import { type CreateBackupOptions, createBackupLocked } from "./create.ts";
@@ -91,8 +91,7 @@ export async function backupAndRotate(
     await proof.prove(made); // it may take hours: neither the instance nor the target is held for them
     taken = await withLocks(world, [target], (locks) => rotate(locks, made));
   }
-  // What another command works on is left for the next time.
-  if (!world.dryRun) await pruneSnapshots({ ...world, lockTimeoutMs: 0 });
+  if (!world.dryRun) await pruneAfterwards(world);
   return taken;
 }
 

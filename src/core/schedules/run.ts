@@ -5,7 +5,7 @@ import { backupAndRotate } from "../backups/take.ts";
 import type { Schedule, ScheduledBackup } from "../model/state.ts";
 import { isPlan, type PlanView } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
-import { pruneSnapshots } from "../snapshots/set.ts";
+import { pruneAfterwards } from "../snapshots/set.ts";
 import { nextDue } from "./cron-time.ts";
 import { findSchedule } from "./find.ts";
 import { type Hooked, hooked } from "./hooked.ts";
@@ -103,10 +103,10 @@ async function perform(world: World, schedule: Schedule): Promise<PlanView | nul
         ? await takeSnapshot(waiting, unhurried, schedule, task)
         : await takeBackup(waiting, schedule, task);
   } catch (error) {
-    if (!world.dryRun) await pruneSnapshots(unhurried).catch(() => undefined); // the first error says more
+    if (!world.dryRun) await pruneAfterwards(world).catch(() => undefined); // the first error says more
     throw error;
   }
-  if (!world.dryRun && task.kind === "snapshot") await pruneSnapshots(unhurried); // a backup has done so
+  if (!world.dryRun && task.kind === "snapshot") await pruneAfterwards(world); // a backup has done so
   return plan;
 }
 

@@ -5,7 +5,7 @@ import type { ScheduledBackup } from "../../../../src/core/model/state.ts";
 import { deleteSchedule } from "../../../../src/core/schedules/delete.ts";
 import { runSchedule } from "../../../../src/core/schedules/run.ts";
 import { viewSchedules } from "../../../../src/core/schedules/view.ts";
-import { setSnapshot } from "../../../../src/core/snapshots/set.ts";
+import { pruneSnapshots, setSnapshot } from "../../../../src/core/snapshots/set.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import { backup } from "../backups/world.ts";
 import { type Bed, command, creation, everything, stateOf, stop, TARGET, take, UUID, virsh } from "../world.ts";
@@ -172,6 +172,35 @@ describe("schedule run", () => {
     world.host.failNext("switch-disks", new EstratoError("failed", "no"));
     await expect(runSchedule(world, "nightly", now)).rejects.toMatchObject({ code: "failed" });
     expect(await names(on)).toEqual([]);
+  });
+
+  test("what keeps another instance's snapshot from going is no failure of this one: a note says it, and others go", async () => {
+    const on = await prepared({});
+    const { host } = command(on);
+    host.addFile("/disks/web2.qcow2", { content: { 0: "boot" } });
+    const uuid = host.addDomain({
+      name: "web2",
+      disks: [{ device: "vda", path: "/disks/web2.qcow2", format: "qcow2" }],
+    });
+    const expiresAt = "2025-01-01T12:00:00.000Z";
+    for (const instance of ["web2", "web1"]) await take(on, "old", { instance, expiresAt });
+    on.clock.advance(86_400_000);
+    const world = command(on);
+    const { lock } = world.store;
+    world.store.lock = async (names, ...how) => {
+      if (names.includes(uuid)) throw new EstratoError("integrity", "instance web2: its disks disagree");
+      return lock(names, ...how);
+    };
+    await runSchedule(world, "nightly", now);
+    expect((await schedulesOf(on))[0]?.last).toMatchObject({ result: "done" });
+    expect(world.notes.join()).toContain("web2: its disks disagree");
+    await virsh(on, { do: "make-folder", path: TARGET });
+    expect(await backup(world)).toMatchObject({ incremental: false });
+    expect(Object.values((await stateOf(on)).snapshots).map(({ instance, name }) => [instance, name])).toEqual([
+      [uuid, "old"],
+      [UUID, expect.any(String)],
+    ]);
+    await expect(pruneSnapshots(world)).rejects.toMatchObject({ code: "integrity" });
   });
 
   test("waits the jitter, never longer, only where it is asked to", async () => {
