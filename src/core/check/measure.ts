@@ -12,6 +12,7 @@ import { isAbandoned } from "../operations/entries.ts";
 import type { World } from "../ports.ts";
 import { nextDue } from "../schedules/cron-time.ts";
 import { instanceNameOf } from "../schedules/find.ts";
+import { mayBringTarget } from "../schedules/hooks.ts";
 import { obstaclesOf, type ScheduleObstacle } from "../schedules/obstacles.ts";
 import { scheduledSnapshots } from "../schedules/snapshot.ts";
 
@@ -48,7 +49,7 @@ export interface Facts {
   readonly folders: readonly { readonly path: string; readonly freeBytes: number }[];
   /** Backups that are damaged, by id, and why. */
   readonly damaged: readonly { readonly backup: string; readonly why: string }[];
-  /** Targets that cannot be read, and why. */
+  /** Targets of schedules that cannot be read, and why; not those that hooks may bring when they are needed. */
   readonly unreadable: readonly string[];
   /** Why nothing of the store can be changed; [] where it can. */
   readonly unwritable: readonly string[];
@@ -72,6 +73,11 @@ export async function measure(world: World, target: string | null): Promise<Fact
   for (const { task } of schedules)
     if ("target" in task) names.set(task.target, await nameOfTarget(world, task.target));
   const targets = [...new Set(names.values())];
+  const awaited = new Set(
+    schedules.flatMap((one) =>
+      "target" in one.task && !mayBringTarget(one) ? [names.get(one.task.target) ?? one.task.target] : [],
+    ),
+  );
   // A person may have put some elsewhere.
   const all = await distinctTargets(world, [...targets, ...Object.keys(state.targets)]);
   const { backups, unreadable } = await readTargets(world, [...new Set([...targets, ...all])]);
@@ -99,7 +105,7 @@ export async function measure(world: World, target: string | null): Promise<Fact
     damaged: backups
       .filter((one) => one.status === "damaged" && (instance === null || (one.instance_id ?? instance) === instance))
       .map(({ id, problem }) => ({ backup: id, why: problem ?? "" })),
-    unreadable: [...unreadable].filter(([path]) => targets.includes(path)).map(([, why]) => why),
+    unreadable: [...unreadable].filter(([path]) => awaited.has(path)).map(([, why]) => why),
     unwritable: (await examineWritable(world)).map(({ problem }) => problem),
     interrupted: await interrupted(world, instance),
     reading: readingOf(state, instance),

@@ -10,6 +10,7 @@ import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { setLines, storeWords } from "../schedules/create.ts";
 import { CRONTAB_LOCK, markOf } from "../schedules/find.ts";
+import { mayBringTarget } from "../schedules/hooks.ts";
 import { obstaclesOf } from "../schedules/obstacles.ts";
 import { type Finding, unmendable } from "./finding.ts";
 
@@ -74,7 +75,7 @@ async function inTheWay(world: World, state: State, schedules: readonly Schedule
     const subject = `schedule ${schedule.name}`;
     const found = await obstaclesOf(world, schedule);
     findings.push(...found.map(({ problem, remedy }) => unmendable(subject, problem, remedy)));
-    if (schedule.task.kind !== "backup") continue;
+    if (schedule.task.kind !== "backup" || mayBringTarget(schedule)) continue;
     const { target } = schedule.task;
     try {
       await requireTarget(world, state, await nameOfTarget(world, target));

@@ -12,6 +12,11 @@ import type { World } from "../ports.ts";
 export type Hooks = NonNullable<Schedule["hooks"]>;
 type When = "before" | "after";
 
+/** One before may bring the target, and one after take it away: between two runs it need not be there. */
+export function mayBringTarget({ hooks }: Pick<Schedule, "hooks">): boolean {
+  return hooks !== null && hooks.before !== null && hooks.after !== null;
+}
+
 const EXECUTABLE = 0o111;
 const WRITABLE_BY_ALL = 0o002;
 const STICKY = 0o1000;

@@ -67,4 +67,20 @@ describe("doctor and check see", () => {
     expect(await said(on)).toEqual([`its target: ${TARGET}: there is no such folder`]);
     expect((await measure(command(on), null)).unreadable).toEqual([`${TARGET}: there is no such folder`]);
   });
+
+  test("but not its target where one hook may bring it, and one take it away", async () => {
+    const on = await prepared();
+    await virsh(on, { do: "make-folder", path: TARGET });
+    command(on).host.addFile(HOOK, { format: "raw", mode: 0o755 });
+    const how = { incremental: true, compress: false, disks: [], passphraseFile: null, verify: null };
+    const task = { kind: "backup", target: TARGET, type: "daily", quiesce: "off", ...how } as const;
+    const hooks = { before: HOOK, after: HOOK, timeoutMs: 1000, failure: "abort" } as const;
+    await create(command(on), { task, hooks });
+    on.machine.folders.delete(TARGET);
+    expect(await said(on)).toEqual([]);
+    expect((await measure(command(on), null)).unreadable).toEqual([]);
+    await create(command(on), { name: "by-day", task });
+    expect((await examine(command(on))).map(({ subject }) => subject)).toEqual(["schedule by-day"]);
+    expect((await measure(command(on), null)).unreadable).toHaveLength(1);
+  });
 });
