@@ -19,7 +19,8 @@ export function imageHost(processes: Processes, virsh: Virsh, env: NodeJS.Proces
     readSharedLayer: async (path: string, backing: string | null, encrypted = false): Promise<ImageInfo> =>
       (await import("./untrusted.ts")).inspectUntrusted(path, "qcow2", backing, encrypted),
     convertedBytes: (image: ImageFile): Promise<number> => convertedBytes(processes, virsh, image),
-    countFaults: (image: Omit<ImageFile, "format">): Promise<number> => countFaults(processes, virsh, image),
+    countFaults: (image: Omit<ImageFile, "format"> & { readonly alone?: boolean }): Promise<number> =>
+      countFaults(processes, virsh, image),
     requireSysprep: async (): Promise<void> => (await import("./sysprep.ts")).requireSysprep(processes, env),
     sameContent: (a: ImageFile, b: ImageFile): Promise<boolean> => sameContent(processes, virsh, a, b),
     dataPlaces: (image: Omit<AskedFile, "format">): Promise<DataPlace[]> => dataPlaces(processes, virsh, image),

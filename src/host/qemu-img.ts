@@ -185,15 +185,17 @@ export async function convertedBytes(processes: Processes, virsh: Virsh, image: 
 
 /**
  * How many faults qemu-img finds in a qcow2 file's tables: clusters beyond its end (they read as zeros, and no copy
- * would complain), crossed references. Leaked clusters are no fault. "failed" where it cannot be examined.
+ * would complain), crossed references. Leaked clusters are no fault. "failed" where it cannot be examined. `alone`:
+ * what it stands on is not opened.
  */
 export async function countFaults(
   processes: Processes,
   virsh: Virsh,
-  { path, secret }: Omit<ImageFile, "format">,
+  { path, secret, alone = false }: Omit<ImageFile, "format"> & { readonly alone?: boolean },
 ): Promise<number> {
-  await requireImages({ path, format: "qcow2" });
-  const name = secret === undefined ? ["-f", "qcow2", absolutePath(path)] : [encryptedName(path, null)];
+  await (alone ? isImageThere(path) : requireImages({ path, format: "qcow2" }));
+  const plain = alone ? [aloneName(path, "qcow2")] : ["-f", "qcow2", absolutePath(path)];
+  const name = secret === undefined ? plain : [encryptedName(path, null)];
   return withSecret(virsh, { secret }, async (object, how) => {
     const command = qemuImg("check", "--output=json", "-U", ...object, ...name);
     const result = await processes.run(command, how);

@@ -69,7 +69,8 @@ export async function examineBytes(
   if (text === null || sha256(text) !== disk.sums.sha256) {
     return { problems: [changed(stored, disk.sums.file)], readBytes: 0 };
   }
-  const written = parseSums(text, stored.nameOf(disk.sums.file));
+  const written = sumsIn(text, stored.nameOf(disk.sums.file));
+  if (typeof written === "string") return { problems: [written], readBytes: 0 };
   const isWanted = wanted === null ? null : wanted(written);
   const found = await stored.blockSums(disk.file, written.blockBytes, {
     ...(signal === undefined ? {} : { signal }),
@@ -81,6 +82,16 @@ export async function examineBytes(
     problems: differences(stored.nameOf(disk.file), written, found),
     readBytes: readOf(found.sizeBytes, written.blockBytes, isWanted),
   };
+}
+
+/** Or why there are none in it, though it is the very text that the manifest has the sum of. */
+function sumsIn(text: string, where: string): Sums | string {
+  try {
+    return parseSums(text, where);
+  } catch (error) {
+    if (error instanceof EstratoError) return error.message;
+    throw error;
+  }
 }
 
 /** The last block may be shorter than the others. */
@@ -105,10 +116,10 @@ function differences(path: string, wanted: Sums, found: BlockSums): string[] {
   return blocks.length > SHOWN ? [...shown, `${path}: and ${blocks.length - SHOWN} more places`] : shown;
 }
 
-/** They open with all that it stands on alone, some of which may be away or damaged: that is found there. */
+/** What it stands on may be away, damaged or somebody's bait: that is found there, and not opened here. */
 async function examineTables(world: World, image: ImageFile): Promise<Examined> {
   try {
-    const faults = await world.host.countFaults(image);
+    const faults = await world.host.countFaults({ ...image, alone: true });
     return { problems: faults === 0 ? [] : [`${image.path}: ${faults} faults in its tables`], readBytes: 0 };
   } catch (error) {
     if (!(error instanceof EstratoError) || error.code !== "failed") throw error;

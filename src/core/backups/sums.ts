@@ -6,6 +6,8 @@ import { EstratoError } from "../../errors.ts";
 import type { BlockSums } from "../model/host.ts";
 
 export const BLOCK_BYTES = 4 * 1024 * 1024;
+/** A block is read whole. */
+const MOST_BLOCK_BYTES = 256 * 1024 * 1024;
 const HEADER = /^estrato-sums 1 sha256 (\d{1,16}) (\d{1,16})$/;
 
 /** As the file of them has it: other versions may have taken larger blocks, or smaller ones. */
@@ -27,6 +29,7 @@ export function parseSums(text: string, where: string): Sums {
   const whole =
     found !== null &&
     blockBytes > 0 &&
+    blockBytes <= MOST_BLOCK_BYTES &&
     lines.at(-1) === "" &&
     sums.length === Math.ceil(sizeBytes / blockBytes) &&
     sums.every((sum) => /^[0-9a-f]{64}$/.test(sum));

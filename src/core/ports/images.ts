@@ -33,8 +33,9 @@ export interface ImagePort {
   convertedBytes(image: ImageFile): Promise<number>;
   /**
    * Faults in the tables of a qcow2 file: data beyond its end, crossed references. Its header must have been inspected.
+   * `alone`: it is opened without what it stands on, of which nobody need have looked at anything.
    */
-  countFaults(image: Omit<ImageFile, "format">): Promise<number>;
+  countFaults(image: Omit<ImageFile, "format"> & { readonly alone?: boolean }): Promise<number>;
   /** "host", with the package, where virt-sysprep(1) is not installed. */
   requireSysprep(): Promise<void>;
   /** Does qemu-img find the two contents equal? */

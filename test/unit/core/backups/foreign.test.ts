@@ -56,6 +56,23 @@ test.each([
   expect(everything(on)).toBe(before);
 });
 
+test("checksums of blocks that no memory holds are none, and the others are read all the same", async () => {
+  const on = await withTarget();
+  const { id } = await night(on);
+  const other = (await night(on, { incremental: false })).id;
+  const sums = on.machine.files.get(`${TARGET}/${id}/vda.sums`);
+  if (sums?.text == null) throw new Error("no sums");
+  const text = sums.text.replace(/ sha256 \d+ /, " sha256 1000000000000 ");
+  sums.text = text;
+  rewrite(on, id, ({ disks }) => Object.assign(disks[0] ?? {}, { sums: { file: "vda.sums", sha256: sha256(text) } }));
+  const found = await verifyAll(command(on), TARGET);
+  expect(found.map((one) => [one.id, one.status])).toEqual([
+    [id, "damaged"],
+    [other, "ok"],
+  ]);
+  expect(found[0]?.problems).toEqual([`${TARGET}/${id}/vda.sums: damaged: these are no checksums`]);
+});
+
 /** A backup of a guest with UEFI, whose definition and manifest somebody has written anew. */
 async function withOddDefinition(
   written = (text: string) =>
