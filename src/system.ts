@@ -8,6 +8,7 @@ import { randomDigits, randomUuid } from "./random.ts";
 
 export const realClock: Clock = {
   now: () => new Date(),
+  elapsedMs: () => Math.round(performance.now()),
   /** Throws "interrupted" when `signal` aborts, before or while sleeping. */
   async sleep(ms, signal) {
     try {

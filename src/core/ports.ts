@@ -27,6 +27,8 @@ export interface HostPort extends LibvirtPort, ImagePort, FilePort, DownloadPort
 
 export interface Clock {
   now(): Date;
+  /** Whole milliseconds of a clock that nobody sets: how long something takes. */
+  elapsedMs(): number;
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 

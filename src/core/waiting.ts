@@ -9,11 +9,11 @@ const LAST_LOOK_MS = 1_000;
  * in words for people. Throws what `look` throws, and "interrupted".
  */
 export async function waitUntil(world: World, timeoutMs: number, look: () => Promise<string | null>): Promise<boolean> {
-  const startMs = world.clock.now().getTime();
+  const startMs = world.clock.elapsedMs();
   for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 1.5, LAST_LOOK_MS)) {
     const what = await look();
     if (what === null) return true;
-    const waitedMs = world.clock.now().getTime() - startMs;
+    const waitedMs = world.clock.elapsedMs() - startMs;
     if (waitedMs >= timeoutMs) return false;
     world.report.progress(`Waiting for ${what}`, null, { waitedMs, timeoutMs });
     await world.clock.sleep(Math.min(lookMs, timeoutMs - waitedMs), world.signal);

@@ -3,6 +3,7 @@ import type { Clock, Ids } from "../../src/core/ports.ts";
 import { EstratoError } from "../../src/errors.ts";
 
 export interface FakeClock extends Clock {
+  /** Somebody sets it: no time passes. */
   set(time: string | Date): void;
   advance(ms: number): void;
   /** What was asked of sleep(), in order. */
@@ -12,20 +13,24 @@ export interface FakeClock extends Clock {
 /** Starts at `time`. sleep() returns at once, with the clock that much further. */
 export function fakeClock(time: string | Date = "2025-01-01T00:00:00.000Z"): FakeClock {
   let nowMs = new Date(time).getTime();
+  let elapsedMs = 0;
+  const pass = (ms: number) => {
+    nowMs += ms;
+    elapsedMs += ms;
+  };
   const slept: number[] = [];
   return {
     slept,
     now: () => new Date(nowMs),
+    elapsedMs: () => elapsedMs,
     set(to) {
       nowMs = new Date(to).getTime();
     },
-    advance(ms) {
-      nowMs += ms;
-    },
+    advance: pass,
     async sleep(ms, signal) {
       if (signal?.aborted) throw new EstratoError("interrupted", "interrupted while waiting");
       slept.push(ms);
-      nowMs += ms;
+      pass(ms);
     },
   };
 }

@@ -24,9 +24,9 @@ export async function awaitBoot(
   what: string,
   { timeoutMs, consoleText }: BootProof,
 ): Promise<number> {
-  const startMs = world.clock.now().getTime();
+  const startMs = world.clock.elapsedMs();
   for (;;) {
-    const waitedMs = world.clock.now().getTime() - startMs;
+    const waitedMs = world.clock.elapsedMs() - startMs;
     if (await isUp(world, uuid, consoleText)) return waitedMs;
     if ((await world.host.domainStatus(uuid))?.live == null) {
       throw new EstratoError("integrity", `${what}: the guest that it started is off again`);

@@ -73,7 +73,7 @@ export async function execInGuest(world: World, target: string, options: ExecOpt
 
 async function runIn(guest: Guest, folder: string, options: ExecOptions): Promise<GuestEnd> {
   const pid = await startScript(guest, RUN, [folder, ...options.command], false);
-  const startMs = guest.world.clock.now().getTime();
+  const startMs = guest.world.clock.elapsedMs();
   const files: GuestFile[] = [];
   try {
     for (const name of ["out", "err"]) files.push(await openGuestFile(guest, `${folder}/${name}`, "r"));
@@ -108,7 +108,7 @@ async function follow(
     const said = (await pass("stdout")) + (await pass("stderr"));
     if (end !== null && said === 0) return { exitCode: end.exitCode, signal: end.signal };
     if (end !== null) return drained(end, pass);
-    if (timeoutMs !== null && guest.world.clock.now().getTime() - startMs >= timeoutMs) {
+    if (timeoutMs !== null && guest.world.clock.elapsedMs() - startMs >= timeoutMs) {
       throw new EstratoError(
         "timeout",
         `instance ${guest.name}: ${command[0]} has not ended within ${Math.round(timeoutMs / 1000)} s, and goes on there as process ${pid}`,

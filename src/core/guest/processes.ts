@@ -84,12 +84,12 @@ export async function runScript(
   timeoutMs = SCRIPT_MS,
 ): Promise<ScriptEnd> {
   const pid = await startScript(guest, script, words, true);
-  const startMs = guest.world.clock.now().getTime();
+  const startMs = guest.world.clock.elapsedMs();
   const pause = looking(guest);
   for (;;) {
     const end = await endOf(guest, pid);
     if (end !== null) return { exit: shellCode(end), out: end.out, err: end.err };
-    if (guest.world.clock.now().getTime() - startMs >= timeoutMs) {
+    if (guest.world.clock.elapsedMs() - startMs >= timeoutMs) {
       throw new EstratoError("timeout", `instance ${guest.name}: process ${pid} there does not end`);
     }
     await pause(false);

@@ -54,8 +54,8 @@ function placeOf({ address, port }: Endpoint): string {
  * is off; "not_found" where it has no address then, or can have none. Changes nothing.
  */
 export async function waitForSsh(world: World, target: string, timeoutMs: number): Promise<Endpoint> {
-  const startMs = world.clock.now().getTime();
-  const leftMs = () => timeoutMs - (world.clock.now().getTime() - startMs);
+  const startMs = world.clock.elapsedMs();
+  const leftMs = () => timeoutMs - (world.clock.elapsedMs() - startMs);
   for (let pauseMs = FIRST_PAUSE_MS, lookMs = FIRST_LOOK_MS; ; pauseMs *= 1.5, lookMs *= 2) {
     const isLast = leftMs() <= 0;
     const found = await findInstance(world, target);

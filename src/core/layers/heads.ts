@@ -108,12 +108,12 @@ function chooseSize(request: VolumeRequest, parentBytes: number | null): number 
  * Throws "conflict" where it takes longer.
  */
 export async function awaitUnmerged(world: World, parents: readonly string[], what: string): Promise<State> {
-  const startMs = world.clock.now().getTime();
+  const startMs = world.clock.elapsedMs();
   for (let look = 0; ; look += 1) {
     const state = await world.store.read();
     const busy = busyBelow(state, parents);
     if (busy === null || world.dryRun) return state;
-    if (world.clock.now().getTime() - startMs >= MERGE_WAIT_MS) throw busyError(what, busy);
+    if (world.clock.elapsedMs() - startMs >= MERGE_WAIT_MS) throw busyError(what, busy);
     if (look === 0) world.report.note(`${what}: waiting for a merge of the layers it will stand on`);
     await world.clock.sleep(MERGE_LOOK_MS, world.signal);
   }

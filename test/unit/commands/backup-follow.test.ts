@@ -32,7 +32,7 @@ function held(on: Bed) {
 function clockOf(on: Bed, then: () => Promise<unknown>): Clock {
   let slept = 0;
   return {
-    now: on.clock.now,
+    ...on.clock,
     async sleep() {
       slept += 1;
       if (slept === 2) await then();
@@ -93,7 +93,7 @@ test("Ctrl-C ends it well, and leaves the backup alone", async () => {
   await standing;
   const stop = new AbortController();
   const clock: Clock = {
-    now: on.clock.now,
+    ...on.clock,
     async sleep() {
       stop.abort();
       throw new EstratoError("interrupted", "interrupted while waiting");

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { bootSound, requireOpener } from "../../../../src/core/backups/boot.ts";
 import { verifyAll } from "../../../../src/core/backups/verify.ts";
+import { EstratoError } from "../../../../src/errors.ts";
 import { parseDefinition } from "../../../../src/host/domain-xml.ts";
 import { type Bed, bed, command, everything, type Process, TARGET, UUID } from "../world.ts";
 import { night, withTarget } from "./world.ts";
@@ -63,6 +64,24 @@ describe("a backup is booted", () => {
     // The guest's agent would have answered.
     expect(await boot(on, { consoleText: "login:" })).toMatchObject([{ status: "unbootable" }]);
     expect(everything(on)).toBe(before);
+  });
+
+  test.each([
+    ["set ahead", "2030-01-01T00:00:00Z", "login:", "ok"],
+    ["set back", "2020-01-01T00:00:00Z", "Kernel panic", "unbootable"],
+  ])("within the time that it has, whether or not the clock is %s meanwhile", async (_, time, text, status) => {
+    const on = await target();
+    await night(on);
+    const world = withConsole(on, text, 3);
+    let looks = 0;
+    const sleep = async (ms: number) => {
+      looks += 1;
+      if (looks === 1) on.clock.set(time);
+      if (looks > 20) throw new EstratoError("failed", "it does not end");
+      return world.clock.sleep(ms);
+    };
+    const found = await boot(on, { consoleText: "login:" }, { ...world, clock: { ...world.clock, sleep } });
+    expect(found).toMatchObject([{ status }]);
   });
 
   test("on disks that its machine knows, whatever bus they had", async () => {
