@@ -4,7 +4,7 @@
  */
 import { EstratoError } from "../../errors.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
-import { awaitUnmerged } from "../layers/heads.ts";
+import { seenUnmerged } from "../layers/heads.ts";
 import type { Snapshot } from "../model/state.ts";
 import type { PlanView } from "../operations/steps.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -72,18 +72,20 @@ async function rebuildLocked(
   uuid: string,
   meant?: string,
 ): Promise<Rebuilt | PlanView> {
-  const { status } = await findToChange(world, locks, uuid, {
-    also: "qemu",
-    ...(meant === undefined ? {} : { meant }),
-  });
-  refuseUnsafe(status);
+  const look = async () => {
+    const how = { also: "qemu", ...(meant === undefined ? {} : { meant }) } as const;
+    const found = await findToChange(world, locks, uuid, how);
+    refuseUnsafe(found.status);
+    return found;
+  };
+  const seen = await look();
   const early = await world.store.read();
-  const known = early.instances[uuid] ?? { name: status.name };
+  const known = early.instances[uuid] ?? { name: seen.status.name };
   const foundation = await foundationOf(world, early, known, options.image);
   const { source, loan, base } = foundation;
   const lent = new Set(loan?.layers.map(({ id }) => id));
   const own = source.disks.map(({ layer }) => layer).filter((id) => !lent.has(id));
-  await awaitUnmerged(world, own, `instance ${status.name}`);
+  const { status } = await seenUnmerged(world, own, `instance ${seen.status.name}`, seen, look);
   // What somebody attached behind our back stays as it is.
   const volumes = volumesOf(early, uuid);
   const strange = coveredDisks(status).flatMap(({ device }) => (volumes.has(device) ? [] : [device]));

@@ -108,11 +108,33 @@ function chooseSize(request: VolumeRequest, parentBytes: number | null): number 
  * Throws "conflict" where it takes longer.
  */
 export async function awaitUnmerged(world: World, parents: readonly string[], what: string): Promise<State> {
+  return (await unmerged(world, parents, what)).state;
+}
+
+/**
+ * The same for who has looked at a guest before: while we wait others than us may start it, or stop it. Returns what
+ * was `seen`; where there was anything to wait for, what there is to see then.
+ */
+export async function seenUnmerged<Seen>(
+  world: World,
+  parents: readonly string[],
+  what: string,
+  seen: Seen,
+  again: () => Promise<Seen>,
+): Promise<Seen> {
+  return (await unmerged(world, parents, what)).waited ? again() : seen;
+}
+
+async function unmerged(
+  world: World,
+  parents: readonly string[],
+  what: string,
+): Promise<{ readonly state: State; readonly waited: boolean }> {
   const startMs = world.clock.elapsedMs();
   for (let look = 0; ; look += 1) {
     const state = await world.store.read();
     const busy = busyBelow(state, parents);
-    if (busy === null || world.dryRun) return state;
+    if (busy === null || world.dryRun) return { state, waited: look > 0 };
     if (world.clock.elapsedMs() - startMs >= MERGE_WAIT_MS) throw busyError(what, busy);
     if (look === 0) world.report.note(`${what}: waiting for a merge of the layers it will stand on`);
     await world.clock.sleep(MERGE_LOOK_MS, world.signal);

@@ -5,7 +5,7 @@
 
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { awaitUnmerged, isUnwritten, whenUnmerged } from "../layers/heads.ts";
+import { isUnwritten, seenUnmerged, whenUnmerged } from "../layers/heads.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
@@ -72,16 +72,20 @@ export async function revertVolume(
     });
   }
   return withVolume(world, target.volume ?? "", async (locks, before, seen) => {
-    const { state: early, volume, status } = await findAttached(world, locks, before, seen);
-    const snapshot = early.snapshots[snapshotId];
+    const look = async () => {
+      const found = await findAttached(world, locks, await world.store.read(), seen);
+      await requireAtRest(world, found.state, found.volume, found.status);
+      return found;
+    };
+    const snapshot = before.snapshots[snapshotId];
     if (snapshot === undefined)
       throw new EstratoError("not_found", `snapshot ${snapshotId}: it has been deleted meanwhile`, {
         hint: 'See "estrato snapshot list".',
       });
-    const what = `volume ${volumeLabel(early, volume)}`;
-    await requireAtRest(world, early, volume, status);
+    const what = `volume ${volumeLabel(before, seen)}`;
     const layers = snapshot.disks.map(({ layer }) => layer);
-    const state = await awaitUnmerged(world, layers, what);
+    const { volume } = await seenUnmerged(world, layers, what, await look(), look);
+    const state = await world.store.read();
     const data = planRevert(world, state, volume, snapshot, options);
     await requireSpace(world, EMPTY_HEAD_BYTES, `revert of ${what}`);
     const steps = revertVolumeSteps(world, data, what);

@@ -7,7 +7,7 @@ import { EstratoError } from "../../errors.ts";
 import { type Adoption, planAdoption } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
 import { freedByDropping } from "../layers/freed.ts";
-import { awaitUnmerged } from "../layers/heads.ts";
+import { seenUnmerged } from "../layers/heads.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import { notFound } from "../names.ts";
@@ -79,11 +79,16 @@ export async function revertLocked(
 ): Promise<Reverted | PlanView> {
   const before = await world.store.read();
   const snapshot = before.snapshots[snapshotId];
-  if (snapshot?.instance == null) throw notFound("snapshot", snapshotId);
-  const { status } = await findToChange(world, locks, snapshot.instance, { also: "qemu" });
-  refuseUnsafe(status);
+  const uuid = snapshot?.instance ?? null;
+  if (snapshot === undefined || uuid === null) throw notFound("snapshot", snapshotId);
+  const look = async () => {
+    const found = await findToChange(world, locks, uuid, { also: "qemu" });
+    refuseUnsafe(found.status);
+    return found;
+  };
+  const seen = await look();
   const layers = snapshot.disks.map(({ layer }) => layer);
-  await awaitUnmerged(world, layers, `instance ${status.name}`);
+  const { status } = await seenUnmerged(world, layers, `instance ${seen.status.name}`, seen, look);
   const adoption = await planAdoption(world, status, snapshot.excluded);
   const { state } = adoption;
   const facts = await requireAgreement(world, state, status);

@@ -3,19 +3,22 @@
  * steps.
  */
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { createImageFromSnapshot } from "../../../../src/core/images/create-from-snapshot.ts";
 import { deleteImage } from "../../../../src/core/images/delete.ts";
+import { rebuildInstance } from "../../../../src/core/instances/rebuild.ts";
 import { collect } from "../../../../src/core/layers/collect.ts";
-import type { State } from "../../../../src/core/model/state.ts";
+import type { Snapshot, State } from "../../../../src/core/model/state.ts";
 import { recoverAll } from "../../../../src/core/operations/recovery.ts";
 import { createVolumeSnapshot } from "../../../../src/core/snapshots/create-volume.ts";
-import { revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
+import { type Reverted, revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
+import { attachVolume } from "../../../../src/core/volumes/attach.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import { CLUSTER_BYTES, type Content } from "../../../fake/host.ts";
 import { requireSound } from "../crashes.ts";
+import { keep, made } from "../instances/rebuilding.ts";
 import { scheduled } from "../scheduled.ts";
 import {
   type Bed,
@@ -227,6 +230,65 @@ test("the same of a volume", async () => {
     { numRuns: 50 },
   );
 });
+
+describe("a guest that somebody starts while its command waits for a merge", () => {
+  /** As where another command merges this layer; while it is waited for, `start` starts the guest, which writes. */
+  async function meanwhile(on: Bed, layer: string): Promise<Process> {
+    const mark = (busy: string | null) =>
+      command(on).store.update((draft) => {
+        const marked = draft.layers[layer];
+        if (marked !== undefined) marked.busy = busy;
+      });
+    await mark("op-00000000000000000");
+    const sleep = async () => {
+      await start(on);
+      write(on, 9, "since");
+      await mark(null);
+    };
+    return { ...command(on), clock: { ...on.clock, sleep } };
+  }
+
+  const works: [string, () => Promise<Bed>, (on: Bed) => Promise<string>, (world: Process) => Promise<unknown>][] = [
+    [
+      "revert",
+      () => branch(false),
+      async (on) => (await snapshotOf(on, "s2")).disks[0]?.layer ?? "",
+      (world) => revertSnapshot(world, "web1/s4", KEPT),
+    ],
+    ["rebuild", () => made(false), async () => "lay-debian12-vda", (world) => rebuildInstance(world, "web1", keep)],
+  ];
+
+  test.each(works)("loses nothing by a %s, and runs on what it goes back to", async (_, make, layerOf, work) => {
+    const on = await make();
+    const disks = await disksOf(on);
+    const world = await meanwhile(on, await layerOf(on));
+    const { kept } = (await work(world)) as Reverted;
+    expect(await contentsOf(on, kept?.id ?? "")).toEqual({ vda: { ...disks.vda, 9: "since" } });
+    expect(on.machine.domains.get(UUID)?.state).toBe("running");
+    expect((await disksOf(on)).vda?.[9]).toBeUndefined();
+    expect(await examine(command(on))).toEqual([]);
+    await requireSound(on, "waited");
+  });
+
+  test("keeps its volume from being reverted", async () => {
+    const on = withGuest({ running: false });
+    await createVolume(command(on), { name: "data", source: null, sizeBytes: 16 * CLUSTER_BYTES });
+    for (const name of ["s1", "s2"]) await createVolumeSnapshot(command(on), { ...creation(name), volume: "data" });
+    await attachVolume(command(on), "web1", "data");
+    const world = await meanwhile(on, (await snapshotOf(on, "s1")).disks[0]?.layer ?? "");
+    await expect(revertSnapshot(world, "data/s2", FOR_GOOD)).rejects.toMatchObject({
+      code: "conflict",
+      message: "volume data: web1 runs with it",
+    });
+    expect(await examine(command(on))).toEqual([]);
+  });
+});
+
+async function snapshotOf(on: Bed, name: string): Promise<Snapshot> {
+  const found = Object.values((await stateOf(on)).snapshots).find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no snapshot ${name}`);
+  return found;
+}
 
 test("what an operation that has not ended may still need is not collected by another command", async () => {
   const recorded = async (step?: number): Promise<Process & { on: Bed }> => {
