@@ -1,6 +1,6 @@
 /** What the names mean that QEMU, and the headers of images, have of files. */
 import { realpathSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { type JsonAnswer, readAnswer } from "./json-answer.ts";
 
 /** A protocol of QEMU's in front: nbd://…, and what no local file is. */
@@ -9,7 +9,8 @@ const PROTOCOL = /^[a-z][a-z0-9+.-]*:/i;
 /**
  * The file that QEMU opens for this name in the header of `path`: it takes a relative one from the folder of the name
  * that `path` was opened by (bdrv_get_full_backing_filename). `..` behind a link to a folder leads above what the link
- * leads to, which only the kernel can tell. A name that is no file's is given back as it is.
+ * leads to, which only the kernel can tell. The file itself may be a link: what it names is looked for beside the link,
+ * not beside the file that this leads to. A name that is no file's is given back as it is.
  */
 export function backingPath(path: string, named: string): string {
   const name = filePathOf(named);
@@ -17,8 +18,8 @@ export function backingPath(path: string, named: string): string {
   const opened = name.startsWith("/") ? name : `${dirname(path)}/${name}`;
   const plain = resolve(opened);
   if (!opened.split("/").includes("..")) return plain;
-  const real = realPath(opened);
-  return real === realPath(plain) ? plain : real;
+  const folder = realPath(dirname(opened));
+  return folder === realPath(dirname(plain)) ? plain : join(folder, basename(opened));
 }
 
 /** Of what is not there, the place where it would be. Node's own way would take out `..` before it looks. */
@@ -27,7 +28,7 @@ function realPath(path: string): string {
     return realpathSync.native(path);
   } catch {
     const folder = dirname(path);
-    return folder === path ? path : resolve(realPath(folder), path.slice(folder === "/" ? 1 : folder.length + 1));
+    return folder === path ? path : join(realPath(folder), basename(path));
   }
 }
 

@@ -98,6 +98,22 @@ test("behind a link to a folder, .. leads above what the link leads to", async (
   ]);
 });
 
+test("what a link names is looked for beside the link, also behind ..", async () => {
+  for (const place of ["linked/e/sub", "linked/d", "linked/f"]) mkdirSync(join(folder, place), { recursive: true });
+  symlinkSync("../e/sub", join(folder, "linked/d/link"));
+  symlinkSync("../f/real.qcow2", join(folder, "linked/e/base.qcow2"));
+  writeFileSync(join(folder, "linked/f/real.qcow2"), qcow2({ backing: "root.qcow2" }));
+  for (const root of ["e", "f"]) writeFileSync(join(folder, "linked", root, "root.qcow2"), qcow2());
+  const disk = join(folder, "linked/d/link/web.qcow2");
+  writeFileSync(disk, qcow2({ backing: "../base.qcow2" }));
+  const real = join(realpathSync(folder), "linked/e");
+  const chain = [disk, join(real, "base.qcow2"), join(real, "root.qcow2")]; // as QEMU opens them (measured)
+  expect((await imageChain(disk, "qcow2")).map(({ path }) => path)).toEqual(chain);
+  // The same where two slashes stand in the name of what is not there
+  writeFileSync(disk, qcow2({ backing: "..//away.qcow2" }));
+  expect((await imageChain(disk, "qcow2")).map(({ path }) => path)).toEqual([disk, join(real, "away.qcow2")]);
+});
+
 test("words of a child hold no mark that turns what follows", () => {
   expect(lastWords("error: a\u202eb\u009b\n")).toBe("a?b?");
 });
