@@ -24,13 +24,21 @@ export async function examineStrangers(world: World, state: State): Promise<Find
   const findings: Finding[] = [];
   for (const status of (await world.host.domainStatuses()).values()) {
     const own = volumesOf(state, status.uuid);
+    const written: { readonly disk: DomainDisk; readonly layer: Layer | undefined }[] = [];
     for (const disk of writtenDisks(status)) {
       const identity = (await world.host.fileInfo(disk.source ?? ""))?.identity;
-      const layer = state.layers[byFile.get(identity ?? "") ?? ""];
+      written.push({ disk, layer: state.layers[byFile.get(identity ?? "") ?? ""] });
+    }
+    const instead = insteadOf(
+      state,
+      status,
+      written.map(({ layer }) => layer),
+    );
+    for (const { disk, layer } of written) {
       // A disk of its own that names another file is looked at with the instance.
       if (layer === undefined || own.has(disk.device) || isGivenBack(state, layer)) continue;
       if (isHeld(state, status, layer)) continue;
-      findings.push(strangerOf(state, status, disk, layer));
+      findings.push(strangerOf(state, status, disk, layer, instead));
     }
   }
   return findings;
@@ -56,18 +64,33 @@ function writtenDisks(status: DomainStatus): DomainDisk[] {
   return [...new Map(written.map((disk) => [`${disk.device} ${disk.source}`, disk])).values()];
 }
 
-function strangerOf(state: State, status: DomainStatus, disk: DomainDisk, layer: Layer): Finding {
+/**
+ * A guest that is made of nothing but free volumes, as one that was defined again after its deletion, and that is not
+ * ours: the line that makes an instance of them. Null for any other, which has something of its own to lose.
+ */
+function insteadOf(state: State, { uuid }: DomainStatus, disks: readonly (Layer | undefined)[]): string | null {
+  const volumes = disks.map((layer) => (layer === undefined ? null : freeVolume(state, layer)));
+  if (state.instances[uuid] !== undefined || !volumes.every((one) => one !== null)) return null;
+  const words = volumes.map((one, index) => `${index === 0 ? "--boot-volume" : "--volume"} ${volumeLabel(state, one)}`);
+  return `estrato instance create NAME ${words.join(" ")}`;
+}
+
+function strangerOf(
+  state: State,
+  status: DomainStatus,
+  disk: DomainDisk,
+  layer: Layer,
+  instead: string | null,
+): Finding {
   const { device } = disk;
   const subject = `instance ${status.name}`;
   const problem = `its disk ${device} is ${whose(state, layer)}`;
   const out = `virsh detach-disk ${status.name} ${device} --persistent`;
   if (awaitsSnapshot(state, layer))
     return unmendable(subject, problem, `Stop it, and take a snapshot first: estrato snapshot create ${status.name}.`);
+  if (instead !== null)
+    return unmendable(subject, problem, `Undefine it, and make an instance of what it has: ${instead}. (Or: ${out}.)`);
   const volume = freeVolume(state, layer);
-  if (volume !== null && state.instances[status.uuid] === undefined) {
-    const instead = `estrato instance create NAME --boot-volume ${volumeLabel(state, volume)}`;
-    return unmendable(subject, problem, `Undefine it, and make an instance of the volume: ${instead}. (Or: ${out}.)`);
-  }
   if (volume === null || !mayRecord(state, status, disk, layer))
     return unmendable(subject, problem, `Take it out again: ${out}.`);
   return {

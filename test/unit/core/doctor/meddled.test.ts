@@ -160,6 +160,25 @@ describe("of a volume that is free", () => {
     await leaves(on, "instance web1: its disk vdc is volume data1, which is not attached to it");
   });
 
+  test("a guest of others that was given it besides its own disk is told to let it go, not to be undefined", async () => {
+    const on = await withData({});
+    const { host } = command(on);
+    const path = await headOf(on, (await volumeOf(on)).id);
+    host.addFile("/disks/db1.qcow2", { content: { 0: "of db1" }, format: "qcow2" });
+    const own = { device: "vda", path: "/disks/db1.qcow2", format: "qcow2" as const };
+    const given = { device: "vdb", path, format: "qcow2" as const };
+    const uuid = "22222222-2222-4333-8444-555555555555";
+    host.addDomain({ name: "db1", uuid, disks: [own, given], running: false });
+    expect((await examine(command(on))).map(({ remedy }) => remedy)).toEqual([
+      "Take it out again: virsh detach-disk db1 vdb --persistent.",
+    ]);
+    on.machine.domains.delete(uuid);
+    host.addDomain({ name: "db1", uuid, disks: [{ ...given, device: "vda" }], running: false });
+    expect((await examine(command(on))).map(({ remedy }) => remedy)).toEqual([
+      expect.stringMatching("^Undefine it, .*: estrato instance create NAME --boot-volume data1[.] "),
+    ]);
+  });
+
   test("a domain is named that would write to a frozen layer", async () => {
     const on = await meddled(async () => "/fake/estrato/layers/lay-debian12-vda.qcow2");
     await leaves(on, "instance web1: its disk vdc is a layer that others stand on (");
