@@ -17,12 +17,13 @@ export async function requireSpace(
   neededBytes: number,
   what: string,
   folder: string = world.store.paths.layersFolder,
+  reserveBytes: number = RESERVE_BYTES,
 ): Promise<void> {
   const free = await world.host.freeBytes(folder);
-  if (free >= neededBytes + RESERVE_BYTES) return;
+  if (free >= neededBytes + reserveBytes) return;
   throw new EstratoError(
     "host",
-    `${what}: needs ${humanSize(neededBytes + RESERVE_BYTES)} in ${folder}, ${humanSize(free)} are free`,
+    `${what}: needs ${humanSize(neededBytes + reserveBytes)} in ${folder}, ${humanSize(free)} are free`,
     {
       hint: 'Free some space, or see "estrato usage" for what waits to be collected.',
     },

@@ -43,16 +43,32 @@ export function untouchedBlocks(
 }
 
 /**
- * By how much a file grows at most, besides its tables, where this is written to it: data goes where data lies already,
- * and else behind it.
+ * By how much a file grows at most, besides its tables, where this is written to it: data goes where data lies already
+ * (`held`, uncompressed), and else behind it.
  */
-export function grownBytes(written: readonly Extent[], places: readonly DataPlace[]): number {
+export function grownBytes(written: readonly Extent[], held: readonly Extent[]): number {
+  const places = held.map((one) => ({ ...one, fileOffset: 0 }));
   const bytes = (all: Iterable<{ readonly length: number }>) => {
     let sum = 0;
     for (const { length } of all) sum += length;
     return sum;
   };
   return bytes(written) - (bytes(places) - bytes(unwritten(places, written)));
+}
+
+/** What a table of the second level stands for, in files whose clusters have 64 KiB as ours, and what it takes. */
+const TABLE = { spanBytes: 512 * 1024 * 1024, bytes: 65536 };
+
+/** What the tables take at most that a file gets where this is written to it and it holds nothing yet. */
+export function tableBytes(written: readonly Extent[], held: readonly Extent[]): number {
+  const spans = (all: readonly Extent[]) => {
+    const found = new Set<number>();
+    for (const { start, length } of all)
+      for (let at = Math.floor(start / TABLE.spanBytes); at * TABLE.spanBytes < start + length; at += 1) found.add(at);
+    return found;
+  };
+  const there = spans(held);
+  return [...spans(written)].filter((at) => !there.has(at)).length * TABLE.bytes;
 }
 
 /** The parts of the data at `places` that `written` does not name. */

@@ -4,7 +4,8 @@ import { rememberVerdict } from "./damage.ts";
 import { examineBytes } from "./examine-disk.ts";
 import { opening } from "./key.ts";
 import type { BackupDisk, Manifest } from "./manifest.ts";
-import { grownBytes, type Moved, movedBy, unchangedSums } from "./merged-sums.ts";
+import { grownBytes, type Moved, movedBy, tableBytes, unchangedSums } from "./merged-sums.ts";
+import { sumsBytes } from "./sums.ts";
 import type { BackupTarget } from "./targets/target.ts";
 import { damaged } from "./unmergeable.ts";
 
@@ -14,6 +15,12 @@ export interface DiskMerge {
   readonly above: BackupDisk;
   readonly moved: Moved;
 }
+
+/**
+ * The void note, the manifest and the names of files, each of which takes a block or two of the file system. Without
+ * these, and checksums, no merge can be ended.
+ */
+const SMALL_BYTES = 32 * 1024;
 
 /**
  * The merges of what stands on a backup (`below`, `above`: their manifests) into it. `passphraseFile` null: they are
@@ -30,16 +37,23 @@ export async function planMerges(
   const image = (id: string, { file }: BackupDisk) => ({ ...target.backup(id).image(file), ...key });
   const merges: DiskMerge[] = [];
   let bytes = 0;
+  let besides = SMALL_BYTES;
   for (const disk of above.disks.filter(({ parent }) => parent === below.id)) {
     const into = below.disks.find(({ device }) => device === disk.device);
     if (into === undefined) continue;
     const asked = movedBy(world, image(above.id, disk), image(below.id, into));
     const moved = await (passphraseFile === null ? asked : opening(below.id, passphraseFile, asked));
     merges.push({ below: into, above: disk, moved });
-    bytes += grownBytes(await world.host.ownExtents(image(above.id, disk), "data"), moved.places);
+    const held = await world.host.ownExtents(image(below.id, into), "data");
+    // Where the data of an encrypted file lies nobody tells (measured), and none of it is compressed
+    const places = passphraseFile === null ? moved.places : held;
+    bytes += grownBytes(await world.host.ownExtents(image(above.id, disk), "data"), places);
+    besides += sumsBytes(into.fileBytes) + tableBytes(moved.written, held);
   }
-  // One that only writes over what is there may be what makes room in a full target.
-  if (bytes > 0) await target.requireSpace(bytes, `backup ${below.id}: merging what builds on it`);
+  const what = `backup ${below.id}: merging what builds on it`;
+  if (bytes > 0) await target.requireSpace(bytes, what);
+  // One that only writes over what is there may be what makes room in a full target: it needs none to spare
+  else if (merges.length > 0) await target.requireSpace(besides, what, 0);
   return merges;
 }
 

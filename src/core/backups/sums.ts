@@ -15,6 +15,14 @@ export interface Sums extends BlockSums {
   readonly blockBytes: number;
 }
 
+/** How long the text of a file's sums is at most. */
+export function sumsBytes(fileBytes: number): number {
+  return LONGEST_HEADER_BYTES + Math.ceil(fileBytes / BLOCK_BYTES) * LINE_BYTES;
+}
+
+const LINE_BYTES = 65; // SHA-256 in hex digits, and the end of the line
+const LONGEST_HEADER_BYTES = 64;
+
 /** First line: the algorithm, bytes of a block, bytes of the file. */
 export function sumsText({ sizeBytes, sums }: BlockSums): string {
   return `estrato-sums 1 sha256 ${BLOCK_BYTES} ${sizeBytes}\n${sums.map((sum) => `${sum}\n`).join("")}`;

@@ -30,8 +30,8 @@ export interface BackupTarget {
    * `timeoutMs`.
    */
   lock(timeoutMs: number): Promise<HeldLocks | null>;
-  /** Throws "host" where less is free. `what`: for whom, for the message. */
-  requireSpace(bytes: number, what: string): Promise<void>;
+  /** Throws "host" where less is free, and a reserve (`reserveBytes`) besides. `what`: for whom, for the message. */
+  requireSpace(bytes: number, what: string, reserveBytes?: number): Promise<void>;
   /** Throws "host" where nothing may be made or removed in it, or in these backups (ids) of it. */
   requireWritable(backups?: readonly string[]): Promise<void>;
 

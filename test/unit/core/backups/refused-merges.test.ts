@@ -104,6 +104,13 @@ test("rotation keeps what would be merged with damage, and what that builds on; 
   expect(on.disk.journal.size).toBe(0);
 });
 
+test("of an encrypted one that is written over no room is asked for, though nobody tells where its data lies", async () => {
+  const { on, full } = await withTwo(KEY);
+  on.machine.freeBytes = 65536;
+  await deleteBackup(command(on), [TARGET], full, KEY);
+  expect(await statuses(on)).toEqual(["available"]);
+});
+
 test("a merge for which the target has no room changes nothing, and one that adds nothing needs none", async () => {
   const { on, full } = await withTwo();
   const { freeBytes } = on.machine;
@@ -118,7 +125,13 @@ test("a merge for which the target has no room changes nothing, and one that add
   for (const cluster of on.machine.files.get(disk(backupsOf(on)[0] ?? ""))?.clusters.keys() ?? [])
     write(on, cluster, null);
   await night(on);
+  // But for its checksums and the manifest, without which it could not be ended
+  on.machine.freeBytes = 16384;
+  const overwritten = everything(on);
+  const oldest = backupsOf(on)[0] ?? "";
+  await expect(deleteBackup(command(on), [TARGET], oldest, null)).rejects.toMatchObject({ code: "host" });
+  expect(everything(on)).toBe(overwritten);
   on.machine.freeBytes = 65536;
-  await deleteBackup(command(on), [TARGET], backupsOf(on)[0] ?? "", null);
+  await deleteBackup(command(on), [TARGET], oldest, null);
   expect(await statuses(on)).toEqual(["available"]);
 });

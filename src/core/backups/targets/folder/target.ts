@@ -23,7 +23,7 @@ export function folderTarget(world: World, folder: string): BackupTarget {
     identity: async () => (await told(world.host.fileInfo(markerPath(folder))))?.identity ?? null,
     writeMarker: (text) => [{ do: "write-file", path: markerPath(folder), text, ifNone: true }],
     lock: (timeoutMs) => lock(world, folder, timeoutMs),
-    requireSpace: (bytes, what) => requireSpace(world, bytes, what, folder),
+    requireSpace: (bytes, what, reserveBytes) => requireSpace(world, bytes, what, folder, reserveBytes),
     requireWritable: async (backups = []) => {
       for (const one of [folder, ...backups.map((id) => backupFolder(folder, id))])
         await world.host.requireWritable(one);
