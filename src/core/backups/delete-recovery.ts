@@ -63,10 +63,12 @@ export function deleteSteps(
   const going = target.backup(id);
   const merging = child === null || data.devices.length === 0 ? null : { ...data, child };
   const compare = async (of: MergeData) => requireAsWritten(world, locks, target, of, merges);
+  const note = going.writeText(VOID_NOTE, voidText(data, store));
+  const mark = { id: "mark-void", title: "Mark it void" };
   const steps: Step[] = [
     ...giveKey(world, secret, passphraseFile, id),
     ...(merging === null ? [] : [{ id: "compare", title: COMPARE, run: () => compare(merging) }]),
-    { id: "mark-void", title: "Mark it void", actions: going.writeText(VOID_NOTE, voidText(data, store)) },
+    child === null ? { ...mark, shown: note, run: () => noteIfRoom(world, locks, note) } : { ...mark, actions: note },
     {
       id: "forget-bookmark",
       title: "Forget its bookmark",
@@ -75,6 +77,18 @@ export function deleteSteps(
   ];
   if (merging !== null) steps.push(...mergeSteps(world, target, merging, merges));
   return [...steps, { id: "remove", title: "Remove it", actions: going.remove() }, ...takeKey(secret)];
+}
+
+/**
+ * Where the target is full, one that nothing stands on goes without the note, or nothing could make room there: its
+ * manifest is the first that is removed, and whatever is left without one is no backup.
+ */
+async function noteIfRoom(world: World, locks: HeldLocks, note: readonly Action[]): Promise<void> {
+  try {
+    await perform(world, locks, note);
+  } catch (error) {
+    if (!["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
 }
 
 /** Where something stands on what goes. */

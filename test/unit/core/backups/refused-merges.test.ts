@@ -111,6 +111,28 @@ test("of an encrypted one that is written over no room is asked for, though nobo
   expect(await statuses(on)).toEqual(["available"]);
 });
 
+test("in a target without any room what nothing builds on goes all the same, and nothing else", async () => {
+  const { on, full, above } = await withTwo();
+  const inFull = () => {
+    const world = command(on);
+    const { perform } = world.host;
+    world.host.perform = async (action, options) => {
+      if (action.do === "write-file" && action.path.startsWith(`${TARGET}/`))
+        throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC", syscall: "write", path: action.path });
+      return perform(action, options);
+    };
+    return world;
+  };
+  const before = everything(on);
+  await expect(deleteBackup(inFull(), [TARGET], full, null)).rejects.toMatchObject({ code: "ENOSPC" });
+  expect(everything(on)).toBe(before);
+  for (const id of [above, full]) {
+    await deleteBackup(inFull(), [TARGET], id, null);
+    expect(backupsOf(on)).toEqual(id === above ? [full] : []);
+  }
+  expect(on.disk.journal.size).toBe(0);
+});
+
 test("a merge for which the target has no room changes nothing, and one that adds nothing needs none", async () => {
   const { on, full } = await withTwo();
   const { freeBytes } = on.machine;
