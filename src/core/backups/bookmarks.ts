@@ -21,7 +21,11 @@ export function dropBookmarks(draft: State, instance: string, target: string | n
   }
 }
 
-/** Forgets that of a backup that goes from a target. Another target may hold a copy of it: its bookmark stays. */
-export function dropBookmark(draft: State, id: string, target: string): void {
-  if (draft.bookmarks[id]?.target === target) delete draft.bookmarks[id];
+/**
+ * Forgets that of a backup that goes from a target, by all names that this has had (`namesOf`). Another target may hold
+ * a copy of it: its bookmark stays.
+ */
+export function dropBookmark(draft: State, id: string, target: readonly string[]): void {
+  const bookmark = draft.bookmarks[id];
+  if (bookmark !== undefined && target.includes(bookmark.target)) delete draft.bookmarks[id];
 }

@@ -23,7 +23,7 @@ import { identityOf } from "./identity.ts";
 import { planKey } from "./key.ts";
 import { type BackupView, backupsIn, backupTaken, viewBackup } from "./list.ts";
 import type { Identity } from "./manifest.ts";
-import { formerNames, markTarget, requireTarget } from "./targets/identity.ts";
+import { markTarget, namesOf, requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 
 export interface CreateBackupOptions {
@@ -141,7 +141,7 @@ async function chooseBase(
   { incremental, target, passphraseFile }: CreateBackupOptions,
 ): Promise<Base | null> {
   if (!incremental) return null;
-  const names = [target, ...(await formerNames(world, state, target))];
+  const names = await namesOf(world, state, target);
   const bookmark = names.map((name) => bookmarkOf(state, status.uuid, name)).find((one) => one !== null) ?? null;
   const before = bookmark === null ? undefined : (await backupsIn(world, target)).find(({ id }) => id === bookmark.id);
   const manifest = before?.problem === null ? before.manifest : null;

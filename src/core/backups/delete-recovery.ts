@@ -15,7 +15,7 @@ import { movedBy, unchangedSums } from "./merged-sums.ts";
 import { type DiskMerge, requireAsWritten } from "./merges.ts";
 import { diskFile, MANIFEST, NEXT_MANIFEST, sumsFile, VOID_NOTE } from "./parts.ts";
 import { BLOCK_BYTES, parseSums } from "./sums.ts";
-import { emptied, requireTarget } from "./targets/identity.ts";
+import { emptied, namesOf, requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 import type { BackupTarget, Merging, StoredBackup } from "./targets/target.ts";
 import { summedDisk, writeText } from "./write.ts";
@@ -72,7 +72,7 @@ export function deleteSteps(
     {
       id: "forget-bookmark",
       title: "Forget its bookmark",
-      run: () => world.store.update((draft) => dropBookmark(draft, id, data.target)),
+      run: () => forgetBookmark(world, data),
     },
   ];
   if (merging !== null) steps.push(...mergeSteps(world, target, merging, merges));
@@ -89,6 +89,11 @@ async function noteIfRoom(world: World, locks: HeldLocks, note: readonly Action[
   } catch (error) {
     if (!["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }
+}
+
+async function forgetBookmark(world: World, { id, target }: DeleteData): Promise<void> {
+  const names = await namesOf(world, await world.store.read(), target);
+  await world.store.update((draft) => dropBookmark(draft, id, names));
 }
 
 /** Where something stands on what goes. */
@@ -205,7 +210,7 @@ export async function recoverDeleteBackup(world: World, locks: HeldLocks, data: 
       return "back";
     }
   }
-  await world.store.update((draft) => dropBookmark(draft, id, data.target));
+  await forgetBookmark(world, data);
   if (child !== null) {
     await finishMerge(world, locks, target, { ...data, child }).catch((cause: unknown) => {
       if (!(cause instanceof WrongPassphrase)) throw cause;

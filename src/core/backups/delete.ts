@@ -20,7 +20,7 @@ import { sweep } from "./leftovers.ts";
 import { backupsIn } from "./list.ts";
 import { planMerges } from "./merges.ts";
 import { isBackupId } from "./parts.ts";
-import { requireTarget } from "./targets/identity.ts";
+import { namesOf, requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 import { damaged } from "./unmergeable.ts";
 import { requireUnread } from "./uses.ts";
@@ -80,6 +80,7 @@ export async function deleteLocked(
   if (plan.devices.length > 0) requireMerging(opened);
   const state = await world.store.read();
   const marker = await requireTarget(world, state, target);
+  const names = await namesOf(world, state, target);
   await opened.requireWritable(plan.child === null ? [id] : [id, plan.child]);
   const key = merging ? passphraseFile : null;
   const above = all.find((one) => one.id === plan.child)?.manifest ?? null;
@@ -99,7 +100,7 @@ export async function deleteLocked(
     steps,
     // Of this store alone, and no part of what the backup's own files take.
     follows: async () => ({
-      ...(await freedByDropping(world, state, (draft) => dropBookmark(draft, id, target))),
+      ...(await freedByDropping(world, state, (draft) => dropBookmark(draft, id, names))),
       bytes: null,
     }),
     result: async () => null,

@@ -123,9 +123,14 @@ export async function distinctTargets(world: World, names: readonly string[]): P
 /**
  * The paths at which a target was that has this id and is at `name` now, and nowhere else. [] where `name` is known.
  */
-export async function formerNames(world: World, state: State, name: string): Promise<string[]> {
+async function formerNames(world: World, state: State, name: string): Promise<string[]> {
   if (state.targets[name] !== undefined) return [];
   return (await otherNames(world, state, name)).filter(({ same }) => !same).map((one) => one.name);
+}
+
+/** The target's name, and those that it had before: what is remembered of it may go by one of these still. */
+export async function namesOf(world: World, state: State, name: string): Promise<string[]> {
+  return [name, ...(await formerNames(world, state, name))];
 }
 
 /**

@@ -96,6 +96,15 @@ describe("a target at another path", () => {
     expect([Object.keys(targets), Object.values(bookmarks).map(({ target }) => target)]).toEqual([[MOVED], [MOVED]]);
   });
 
+  test("is the same for what is deleted at the new path: nothing of it holds layers any more", async () => {
+    const on = await withTarget();
+    const { id } = await night(on);
+    copyTo(on, MOVED);
+    remove(on, TARGET);
+    await deleteBackup(command(on), [MOVED], id, null);
+    expect((await stateOf(on)).bookmarks).toEqual({});
+  });
+
   test("is a copy, where the old one is there too: it is read, and nothing new is put into it", async () => {
     const on = await withTarget();
     const { id } = await night(on);
