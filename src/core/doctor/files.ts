@@ -10,6 +10,7 @@ import type { Layer, State } from "../model/state.ts";
 import { thawFile } from "../modes.ts";
 import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
+import { isSameFile } from "../same-file.ts";
 import { frozenAccess } from "../sharing/access.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
 import { type Finding, unmendable } from "./finding.ts";
@@ -49,7 +50,7 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
         "Put the file back from a copy.",
       ),
     ];
-  const findings = wrongContent(state, layer, info, users);
+  const findings = await wrongContent(world, state, layer, info, users);
   const wanted = (layer.frozen ? frozenAccess(state, layer) : thawFile(layer)) as { mode: number };
   if (!file.isBlockDevice && layer.foreign === null && layer.busy === null && (file.mode & 0o777) !== wanted.mode) {
     const mode = (bits: number) => `0${(bits & 0o777).toString(8)}`;
@@ -74,7 +75,13 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
   return findings;
 }
 
-function wrongContent(state: State, layer: Layer, info: ImageInfo, users: string): Finding[] {
+async function wrongContent(
+  world: World,
+  state: State,
+  layer: Layer,
+  info: ImageInfo,
+  users: string,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   const wrong = (problem: string) =>
     findings.push(
@@ -84,15 +91,18 @@ function wrongContent(state: State, layer: Layer, info: ImageInfo, users: string
   if (info.format !== layer.format) wrong(`its format is ${info.format}, recorded is ${layer.format}`);
   if (info.virtualSizeBytes < layer.sizeBytes)
     wrong(`its size is ${info.virtualSizeBytes} bytes, recorded are ${layer.sizeBytes}`);
-  if (layer.foreign === null && info.backing !== (parent?.file ?? null)) {
+  if (layer.foreign === null && !(await standsOn(world, info, parent?.file ?? null)))
     wrong(`it stands on ${info.backing ?? "nothing"}, recorded is ${parent?.file ?? "nothing"}`);
-  }
   if (info.encrypted !== (layer.secret !== null))
     wrong(
       `it is ${info.encrypted ? "" : "not "}encrypted, and is recorded as ${layer.secret === null ? "plain" : "encrypted"}`,
     );
   if (info.dirty && layer.frozen) wrong("its header is marked dirty or corrupt");
   return findings;
+}
+
+async function standsOn(world: World, { backing }: ImageInfo, recorded: string | null): Promise<boolean> {
+  return backing === recorded || (backing !== null && recorded !== null && isSameFile(world, backing, recorded));
 }
 
 /**

@@ -2,6 +2,7 @@
 import { allPointers } from "../graph/references.ts";
 import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
+import { isSameFile } from "../same-file.ts";
 
 /**
  * Records again what the headers in our folder say of such layers, with all that they stand on. One of which the file
@@ -35,7 +36,7 @@ async function layerFromFile(world: World, state: State, id: string): Promise<La
   const file = world.store.paths.layer(id);
   const info = await world.host.imageInfo(file, { shared: true, format: "qcow2" }).catch(() => null);
   if (info === null) return null;
-  const parent = info.backing === null ? null : ownerOf(world, state, info.backing);
+  const parent = info.backing === null ? null : await ownerOf(world, state, info.backing);
   if (info.backing !== null && parent === null) return null;
   const near = Object.values(state.layers).filter((one) => one.parent === id || one.id === parent);
   const secret = info.encrypted ? (near.find((one) => one.secret !== null)?.secret ?? null) : null;
@@ -55,9 +56,9 @@ async function layerFromFile(world: World, state: State, id: string): Promise<La
 }
 
 /** The layer whose file this is: a recorded one, or one of ours by its name, whose record is lost too. */
-function ownerOf(world: World, state: State, path: string): string | null {
-  const known = Object.values(state.layers).find((layer) => layer.file === path && layer.borrowed === undefined);
-  if (known !== undefined) return known.id;
+async function ownerOf(world: World, state: State, path: string): Promise<string | null> {
+  for (const { id, file, borrowed } of Object.values(state.layers))
+    if (borrowed === undefined && (await isSameFile(world, file, path))) return id;
   const id = /\/(lay-[0-9a-f]{17})\.qcow2$/.exec(path)?.[1];
   return id !== undefined && world.store.paths.layer(id) === path ? id : null;
 }

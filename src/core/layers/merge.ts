@@ -20,6 +20,7 @@ import { dataOf } from "../operations/entry-data.ts";
 import { run } from "../operations/operation.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, OpenEntry, Outcome, World } from "../ports.ts";
+import { isSameFile } from "../same-file.ts";
 import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";
 import { titlesOf } from "./merge-steps.ts";
@@ -286,7 +287,7 @@ async function refuseTorn(world: World, state: State, decision: Merge, facts: Re
   const holders = facts.holders.get(decision.child) ?? [];
   if (layer === undefined || child === undefined || holders.length === 0) return;
   const info = await world.host.imageInfo(child.file, { shared: true, format: child.format });
-  if (info?.backing === layer.file) return;
+  if (info?.backing != null && (await isSameFile(world, info.backing, layer.file))) return;
   if (await hasPulled(world, child, [layer])) return;
   throw new EstratoError("conflict", `layer ${layer.id}: QEMU died while it was merged, and what it holds is needed`, {
     hint: `Stop first: ${holders.map((one) => instanceDisk(state, one.instance, one.device)).join(", ")}.`,

@@ -7,6 +7,7 @@ import { syncNames } from "../../synced-folder.ts";
 import { assertNotFrozen, createEmpty, removeFile, setMode, syncPath } from "../files.ts";
 import { imageChain, requireImages } from "../image-chain.ts";
 import { emptyOverlay } from "../qcow2-new.ts";
+import { backingPath } from "../qemu-file-names.ts";
 import { filesBelow, imageInfo, ownExtents } from "../qemu-img.ts";
 import { parseProgress } from "../qemu-img-output.ts";
 import { temporaryName } from "../temporary-files.ts";
@@ -89,7 +90,7 @@ async function assertUntouched(context: ActionContext, action: ActionOf<"create-
   const info = await imageInfo(processes, action.path, { format: "qcow2" });
   const same =
     info?.virtualSizeBytes === action.sizeBytes &&
-    info.backing === (action.backing ? resolve(dirname(action.path), action.backing.path) : null) &&
+    info.backing === (action.backing ? backingPath(action.path, action.backing.path) : null) &&
     info.backingFormat === (action.backing?.format ?? null) &&
     info.encrypted === (action.secret !== undefined) &&
     (await ownExtents(processes, context.virsh, { ...action, format: "qcow2" })).length === 0;
@@ -104,7 +105,7 @@ async function assertUntouched(context: ActionContext, action: ActionOf<"create-
 export async function performCommit(context: ActionContext, action: ActionOf<"commit">): Promise<void> {
   // By its header alone: qemu-img, which is about to write to both, says itself who holds one of them.
   const info = await imageInfo(context.processes, action.top, { shared: true, format: action.topFormat });
-  if (info?.backing !== action.base) {
+  if (info?.backing !== backingPath(action.top, action.base)) {
     throw new EstratoError("integrity", `${action.top}: it does not stand on ${action.base}`);
   }
   await assertNotFrozen(action.base);

@@ -75,6 +75,20 @@ describe("a frozen file", () => {
   });
 });
 
+test("what stands on a file by a name that says more than it needs to is merged into it, and made once", async () => {
+  mkdirSync(join(folder, "sub"));
+  const base = await disk();
+  for (const name of [base.replace(folder, `${folder}/`), base.replace(folder, `${folder}/./sub/..`)]) {
+    const top = await disk(name);
+    const again = { path: name, format: "qcow2" };
+    await host.perform({ do: "create-disk", path: top, backing: again, sizeBytes: BYTES });
+    await host.perform({ do: "commit", top, topFormat: "qcow2", base: name });
+  }
+  const other = await disk();
+  const refused = host.perform({ do: "commit", top: await disk(base), topFormat: "qcow2", base: other });
+  await expect(refused).rejects.toMatchObject({ code: "integrity" });
+});
+
 describe("a child that changes a disk inherits the locks", () => {
   beforeEach(() => writeFileSync(log, ""));
 

@@ -230,6 +230,16 @@ describe("doctor cannot mend, and says what a person can do", () => {
     await leaves(on, "it stands on /disks/web1-vda.qcow2, recorded is");
   });
 
+  test("nothing of a file that stands on what is recorded by another name of that", async () => {
+    const on = await prepared(false);
+    const head = on.machine.files.get(await headOf(on));
+    const below = on.machine.files.get(head?.backing?.path ?? "");
+    if (head === undefined || below === undefined) throw new Error("it stands on nothing");
+    on.machine.files.set("/disks/../disks/same.qcow2", below);
+    head.backing = { path: "/disks/../disks/same.qcow2", format: "qcow2" };
+    expect(await examine(command(on))).toEqual([]);
+  });
+
   test("a guest of which QEMU writes to another file", async () => {
     const on = await prepared();
     const [open] = domainOf(on).open;
