@@ -8,7 +8,6 @@ import type { Base, Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { type BorrowedImage, borrowedChoice, borrowImage, withBorrowed } from "../sharing/borrow.ts";
 import type { Goal, GoalSeed } from "../snapshots/goal.ts";
-import type { HeadFacts } from "../truth.ts";
 import { serialOf } from "../volumes/attachment.ts";
 import { baseOf, sourceOfBase } from "./base.ts";
 import { laterSeed } from "./seed.ts";
@@ -137,7 +136,6 @@ export async function imageGoal(
   world: World,
   state: State,
   status: DomainStatus,
-  facts: readonly HeadFacts[],
   { source, loan, base }: Foundation,
 ): Promise<Goal> {
   const record = state.instances[status.uuid];
@@ -156,9 +154,7 @@ export async function imageGoal(
       });
     const note = requireRoomInChain(state, disk.layer, maxChain, what);
     if (note !== null) world.report.note(note);
-    const fact = facts.find((one) => one.volume.id === volume.id);
-    const nowBytes = Math.max(state.layers[volume.head]?.sizeBytes ?? 0, fact?.liveSizeBytes ?? 0);
-    return { volume, layer, sizeBytes: Math.max(nowBytes, index === 0 ? firstDiskBytes(source) : 0) };
+    return { volume, layer, sizeBytes: index === 0 ? firstDiskBytes(source) : 0 };
   });
   const was = { image: record.image, base: record.base };
   const madeOf = { image: base.image, base };

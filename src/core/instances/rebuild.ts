@@ -92,7 +92,7 @@ async function rebuildLocked(
   const adoption = await planAdoption(world, status, early.instances[uuid] === undefined ? [] : strange);
   const state = withBorrowed(adoption.state, loan);
   const facts = await requireAgreement(world, state, status);
-  const goal = await imageGoal(world, state, status, facts, foundation);
+  const goal = await imageGoal(world, state, status, foundation);
   const data = await planRevert(world, state, status, facts, goal, { discard: false, keepMs: options.keepMs });
   const { kept } = data;
   if (kept === null) throw new EstratoError("integrity", `instance ${status.name}: nothing would be kept`);

@@ -8,7 +8,7 @@ import type { DomainStatus } from "../model/host.ts";
 import type { Image, Shelved, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { type HeadChange, headChangeSchema, newHead } from "../snapshots/heads.ts";
+import { asLargeAsItIs, type HeadChange, headChangeSchema, newHead } from "../snapshots/heads.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireAgreement } from "../truth.ts";
 import { shelvedImageName } from "./record.ts";
@@ -78,13 +78,11 @@ async function planHeads(world: World, state: State, status: DomainStatus): Prom
   const heads: HeadChange[] = [];
   for (const fact of await requireAgreement(world, state, status)) {
     const what = `instance ${status.name}: disk ${fact.device}`;
-    const before = state.layers[fact.volume.head];
-    if (before === undefined) throw new EstratoError("integrity", `${what}: its head is not recorded`);
-    requireRoomInChain(state, before.id, maxChain, what);
-    const info = await world.host.imageInfo(before.file, { shared: true, format: before.format });
-    if (info === null) throw new EstratoError("integrity", `${what}: ${before.file} is not there`);
-    const sizeBytes = Math.max(before.sizeBytes, info.virtualSizeBytes, fact.liveSizeBytes ?? 0);
-    heads.push(newHead(world, state, fact.volume, { ...before, sizeBytes }, { ...before, sizeBytes }, sizeBytes));
+    const head = state.layers[fact.volume.head];
+    if (head === undefined) throw new EstratoError("integrity", `${what}: its head is not recorded`);
+    requireRoomInChain(state, head.id, maxChain, what);
+    const before = await asLargeAsItIs(world, head, fact.liveSizeBytes, what);
+    heads.push(newHead(world, state, fact.volume, before, before, before.sizeBytes));
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `shelving ${status.name}`);
   return heads;

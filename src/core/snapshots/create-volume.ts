@@ -1,10 +1,9 @@
 /** `snapshot create --volume`: one volume alone, attached to an instance (running or not) or to nothing. */
-import { EstratoError } from "../../errors.ts";
 import { NO_FIRMWARE } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { chain } from "../graph/references.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { Layer, Snapshot, State, Volume } from "../model/state.ts";
+import type { Snapshot, State, Volume } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView, Step } from "../operations/steps.ts";
@@ -17,7 +16,7 @@ import { findAttached } from "../volumes/take-in.ts";
 import { type CreateSnapshotOptions, chooseQuiesce, leftOut, storedSnapshot } from "./create.ts";
 import { createSnapshotKind } from "./create-recovery.ts";
 import { type CreateData, createSnapshotSteps, record } from "./create-steps.ts";
-import { createHead, freezeBelow, type HeadChange, newHead } from "./heads.ts";
+import { asLargeAsItIs, createHead, freezeBelow, type HeadChange, newHead } from "./heads.ts";
 import { requireFreeSnapshotName, snapshotsOf } from "./names.ts";
 import { requestedFields, volumeRecord } from "./record.ts";
 
@@ -82,20 +81,18 @@ export async function createVolumeSnapshotLocked(
 async function planHead(world: World, state: State, volume: Volume, status: DomainStatus | null): Promise<HeadChange> {
   const what = `volume ${volumeLabel(state, volume)}`;
   const headLayer = headOf(state, volume);
-  let liveBytes = 0;
+  let liveBytes: number | null = null;
   if (status === null) await requireIdle(world, state, volume);
   else {
     refuseUnsafe(status);
     const facts = await requireAgreement(world, state, status);
-    liveBytes = facts.find((fact) => fact.volume.id === volume.id)?.liveSizeBytes ?? 0;
+    liveBytes = facts.find((fact) => fact.volume.id === volume.id)?.liveSizeBytes ?? null;
   }
   const { maxChain } = await world.host.capabilities();
   const note = requireRoomInChain(state, headLayer.id, maxChain, what);
   if (note !== null) world.report.note(note);
   await requireSpace(world, EMPTY_HEAD_BYTES, `snapshot of ${what}`);
-  const info = await world.host.imageInfo(headLayer.file, { shared: true, format: headLayer.format });
-  if (info === null) throw new EstratoError("integrity", `${what}: ${headLayer.file} is not there`);
-  const before: Layer = { ...headLayer, sizeBytes: Math.max(headLayer.sizeBytes, info.virtualSizeBytes, liveBytes) };
+  const before = await asLargeAsItIs(world, headLayer, liveBytes, what);
   return newHead(world, state, volume, before, before, before.sizeBytes);
 }
 

@@ -7,7 +7,7 @@ import { coveredDisks, leaveOut, planAdoption } from "../instances/adopt.ts";
 import type { Look } from "../instances/find.ts";
 import { withInstance } from "../instances/with-instance.ts";
 import type { DomainStatus } from "../model/host.ts";
-import type { Layer, Snapshot, State } from "../model/state.ts";
+import type { Snapshot, State } from "../model/state.ts";
 import { requireName } from "../names.ts";
 import { run } from "../operations/operation.ts";
 import type { PlanView } from "../operations/steps.ts";
@@ -17,7 +17,7 @@ import { type HeadFacts, refuseUnsafe, requireAgreement } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { createSnapshotKind } from "./create-recovery.ts";
 import { type CreateData, createSnapshotSteps } from "./create-steps.ts";
-import { type HeadChange, newHead } from "./heads.ts";
+import { asLargeAsItIs, type HeadChange, newHead } from "./heads.ts";
 import { planMemory } from "./memory-file.ts";
 import { requireFreeSnapshotName } from "./names.ts";
 import { instanceRecord, requestedFields } from "./record.ts";
@@ -164,13 +164,14 @@ async function planHeads(
   const heads: HeadChange[] = [];
   for (const fact of facts) {
     if (excluded.includes(fact.device)) continue;
-    const before = state.layers[fact.volume.head];
-    if (before === undefined)
+    const head = state.layers[fact.volume.head];
+    if (head === undefined)
       throw new EstratoError("integrity", `volume ${fact.volume.id}: its head ${fact.volume.head} is not recorded`);
-    const note = requireRoomInChain(state, before.id, maxChain, `instance ${status.name}: disk ${fact.device}`);
+    const what = `instance ${status.name}: disk ${fact.device}`;
+    const note = requireRoomInChain(state, head.id, maxChain, what);
     if (note !== null) world.report.note(note);
-    const sizeBytes = Math.max(before.sizeBytes, fact.liveSizeBytes ?? (await fileSize(world, status, before)));
-    heads.push(newHead(world, state, fact.volume, { ...before, sizeBytes }, { ...before, sizeBytes }, sizeBytes));
+    const before = await asLargeAsItIs(world, head, fact.liveSizeBytes, what);
+    heads.push(newHead(world, state, fact.volume, before, before, before.sizeBytes));
   }
   if (heads.length === 0) {
     throw new EstratoError("conflict", `instance ${status.name}: there is no disk to take a snapshot of`, {
@@ -185,13 +186,6 @@ async function planHeads(
 async function chainLimit(world: World, state: State, facts: readonly HeadFacts[]): Promise<number> {
   const longest = Math.max(0, ...facts.map(({ volume }) => depth(state, volume.head)));
   return longest < ANY_HOST_STARTS ? ANY_HOST_STARTS : (await world.host.capabilities()).maxChain;
-}
-
-/** Of the disk as its file says. A running guest's disk QEMU has told already. */
-async function fileSize(world: World, status: DomainStatus, { file, format }: Layer): Promise<number> {
-  const info = await world.host.imageInfo(file, { shared: true, format });
-  if (info === null) throw new EstratoError("integrity", `instance ${status.name}: ${file} is not there`);
-  return info.virtualSizeBytes;
 }
 
 /** Every other disk must be named as left out, or libvirt would make an overlay of its own for it. */

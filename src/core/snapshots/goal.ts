@@ -26,6 +26,7 @@ export interface Goal {
   /** "snapshot web1/s1": for messages. */
   readonly label: string;
   readonly deed: "revert" | "rebuild";
+  /** The sizes that its disks get at least; a rebuild leaves none smaller than it is. */
   readonly disks: readonly { readonly volume: Volume; readonly layer: Layer; readonly sizeBytes: number }[];
   /** Names of copies in the store's nvram/. */
   readonly firmware: Firmware;

@@ -1,7 +1,7 @@
 /** New empty heads on an instance's layers: what a snapshot and a revert have in common. */
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
-import { EstratoError } from "../../errors.ts";
+import { EstratoError, NoAnswer } from "../../errors.ts";
 import { diskFileOf, secretOf } from "../graph/files.ts";
 import { newHeadLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
@@ -59,6 +59,30 @@ export function newHead(
   };
 }
 
+/**
+ * A head as large as it is by now: who grows a disk without us (virsh blockresize, qemu-img resize) tells us nothing,
+ * and what stands on it later may be no smaller. `liveBytes`: as its guest sees it, null where nobody runs on it.
+ * Throws "integrity" where its file is not there. `what`: "instance web1: disk vda".
+ */
+export async function asLargeAsItIs(world: World, head: Layer, liveBytes: number | null, what: string): Promise<Layer> {
+  const bytes =
+    liveBytes ?? (await world.host.imageInfo(head.file, { shared: true, format: head.format }))?.virtualSizeBytes;
+  if (bytes === undefined) {
+    throw new EstratoError("integrity", `${what}: ${head.file} is not there`, { hint: 'Run "estrato doctor".' });
+  }
+  return { ...head, sizeBytes: Math.max(head.sizeBytes, bytes) };
+}
+
+/** The same for who leaves it behind: one that is damaged, or gone, keeps nobody from going back to what is whole. */
+export async function asLargeAsSeen(world: World, head: Layer, liveBytes: number | null, what: string): Promise<Layer> {
+  try {
+    return await asLargeAsItIs(world, head, liveBytes, what);
+  } catch (error) {
+    if (!(error instanceof EstratoError) || error instanceof NoAnswer || error.code === "interrupted") throw error;
+    return head;
+  }
+}
+
 /** Makes the file of a new head. */
 export function createHead(head: HeadChange): Action {
   return {
@@ -102,8 +126,8 @@ export function adoptHeads(draft: State, heads: readonly HeadChange[]): void {
     const before = draft.layers[head.before.id];
     if (before !== undefined) {
       before.frozen = true;
-      // The guest may have grown the device since we last looked.
-      if (head.backing.id === before.id) before.sizeBytes = Math.max(before.sizeBytes, head.before.sizeBytes);
+      // Others may have grown the device since we last looked, and whatever goes back to it must be as large.
+      before.sizeBytes = Math.max(before.sizeBytes, head.before.sizeBytes);
     }
     volume.head = head.after.id;
   }

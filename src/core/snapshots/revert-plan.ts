@@ -18,7 +18,7 @@ import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import type { HeadFacts } from "../truth.ts";
 import type { Goal, GoalSeed, MadeOf } from "./goal.ts";
-import { editedDisks, type HeadChange, headChangeSchema, newHead } from "./heads.ts";
+import { asLargeAsSeen, editedDisks, type HeadChange, headChangeSchema, newHead } from "./heads.ts";
 import { instanceRecord, keptBefore } from "./record.ts";
 
 export interface RevertOptions {
@@ -120,12 +120,14 @@ export async function planRevert(
   const instance = state.instances[status.uuid];
   const heads: HeadChange[] = [];
   for (const { volume, layer, sizeBytes: wantedBytes } of goal.disks) {
-    const before = state.layers[volume.head];
-    if (before === undefined)
+    const head = state.layers[volume.head];
+    if (head === undefined)
       throw new EstratoError("integrity", `${goal.label}: the head of ${volume.device} is not recorded`);
     const fact = facts.find((one) => one.volume.id === volume.id);
-    const sizeBytes = Math.max(before.sizeBytes, fact?.liveSizeBytes ?? 0);
-    heads.push(newHead(world, state, volume, { ...before, sizeBytes }, layer, wantedBytes));
+    const what = `instance ${status.name}: disk ${volume.device}`;
+    const before = await asLargeAsSeen(world, head, fact?.liveSizeBytes ?? null, what);
+    const leastBytes = goal.deed === "rebuild" ? before.sizeBytes : 0; // its size stays
+    heads.push(newHead(world, state, volume, before, layer, Math.max(wantedBytes, leastBytes)));
   }
   await requireSpace(world, heads.length * EMPTY_HEAD_BYTES, `${goal.deed} of ${status.name}`);
   await requireCopies(world, goal.firmware, goal.label);

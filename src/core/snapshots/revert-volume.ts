@@ -24,6 +24,7 @@ import { dropSnapshots } from "./drop.ts";
 import { snapshotLabel } from "./find.ts";
 import {
   adoptHeads,
+  asLargeAsSeen,
   createHead,
   definedDisks,
   type HeadChange,
@@ -86,7 +87,7 @@ export async function revertVolume(
     const layers = snapshot.disks.map(({ layer }) => layer);
     const { volume } = await seenUnmerged(world, layers, what, await look(), look);
     const state = await world.store.read();
-    const data = planRevert(world, state, volume, snapshot, options);
+    const data = await planRevert(world, state, volume, snapshot, options);
     await requireSpace(world, EMPTY_HEAD_BYTES, `revert of ${what}`);
     const steps = revertVolumeSteps(world, data, what);
     const label = snapshotLabel(state, snapshot);
@@ -113,14 +114,14 @@ async function requireAtRest(world: World, state: State, volume: Volume, status:
   await requireAgreement(world, state, status);
 }
 
-function planRevert(
+async function planRevert(
   world: World,
   state: State,
   volume: Volume,
   snapshot: Snapshot,
   options: RevertOptions,
-): RevertVolumeData {
-  const before = headOf(state, volume);
+): Promise<RevertVolumeData> {
+  const before = await asLargeAsSeen(world, headOf(state, volume), null, `volume ${volumeLabel(state, volume)}`);
   const layer = state.layers[snapshot.disks[0]?.layer ?? ""];
   if (layer === undefined) {
     throw new EstratoError("integrity", `snapshot ${snapshotLabel(state, snapshot)}: its layer is not recorded`, {

@@ -175,6 +175,21 @@ describe("a rebuild", () => {
     await requireSound(on, "sizes");
   });
 
+  test.each([true, false])("leaves a disk as large as others have made it (running: %s)", async (running) => {
+    const on = await made(false);
+    const [disk] = command(on).host.parseDefinition(on.machine.domains.get(UUID)?.inactive ?? "").disks;
+    await virsh(on, { do: "resize-disk", path: disk?.source ?? "", format: "qcow2", sizeBytes: 4 << 20 });
+    await start(on);
+    write(on, 60, "beyond");
+    if (!running) await stop(on);
+    await rebuild(on);
+    if (!running) await start(on);
+    expect((await command(on).host.qemuDisks(UUID))[0]?.sizeBytes).toBe(4 << 20);
+    await unrevert(on);
+    expect((await disksOf(on)).vda?.[60]).toBe("beyond");
+    await requireSound(on, "grown");
+  });
+
   test("on an encrypted image gives encrypted disks, and unrevert plain ones again", async () => {
     const secret = "99999999-2222-4333-8444-555555555555";
     const on = await made(false, (state) => {

@@ -76,6 +76,19 @@ describe("a revert", () => {
     expect(await contentsOf(on, kept?.id ?? "")).toEqual(LATER);
   });
 
+  test("goes back from a disk that nobody can read any more", async () => {
+    const on = await written(false);
+    const world = command(on);
+    const [disk] = world.host.parseDefinition(on.machine.domains.get(UUID)?.inactive ?? "").disks;
+    const { imageInfo } = world.host;
+    world.host.imageInfo = async (path, how) => {
+      if (path === disk?.source) throw new EstratoError("host", `${path}: it is damaged`);
+      return imageInfo(path, how);
+    };
+    await revertSnapshot(world, "web1/s1", keep);
+    expect(await disksOf(on)).toEqual({ vda: FIRST });
+  });
+
   test("keeps nothing with --discard: the bytes go", async () => {
     const on = await written();
     const files = on.machine.files.size;
@@ -158,6 +171,20 @@ describe("unrevert", () => {
     }
     const automatic = Object.values((await stateOf(on)).snapshots).filter((one) => one.automatic);
     expect(automatic).toHaveLength(1);
+  });
+
+  test.each([true, false])("brings a disk back as large as others have made it (running: %s)", async (running) => {
+    const on = await written(false);
+    const [disk] = command(on).host.parseDefinition(on.machine.domains.get(UUID)?.inactive ?? "").disks;
+    await virsh(on, { do: "resize-disk", path: disk?.source ?? "", format: "qcow2", sizeBytes: 32 * 65536 });
+    await start(on);
+    write(on, 30, "beyond");
+    if (!running) await stop(on);
+    await revert(on);
+    expect(await disksOf(on)).toEqual({ vda: FIRST });
+    await unrevert(on);
+    expect(await disksOf(on)).toEqual({ vda: { ...LATER.vda, 30: "beyond" } });
+    await requireSound(on, "grown");
   });
 
   test("has nothing to undo before the first revert", async () => {

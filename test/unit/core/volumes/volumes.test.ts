@@ -206,6 +206,19 @@ describe("volume resize", () => {
   });
 });
 
+test("what a revert keeps of a volume is as large as others had made it", async () => {
+  const estate = await withVolume();
+  await snap(command(estate), "s1");
+  const path = await headOf(estate, (await volumeOf(estate)).id);
+  await command(estate).host.perform({ do: "resize-disk", path, format: "qcow2", sizeBytes: 4 * BYTES });
+  estate.machine.files.get(path)?.clusters.set(20, "beyond");
+  await revertSnapshot(command(estate), "data1/s1", { discard: false, keepMs: 60_000 });
+  const kept = Object.values((await stateOf(estate)).snapshots).find(({ automatic }) => automatic);
+  await revertSnapshot(command(estate), kept?.id ?? "", { discard: true, keepMs: 1000 });
+  expect(await contentOf(estate)).toEqual({ 0: "written", 20: "beyond" });
+  expect(await wrongs(estate)).toEqual([]);
+});
+
 describe("snapshots of a volume", () => {
   const write = async (estate: Estate, cluster: number, word: string) =>
     estate.machine.files.get(await headOf(estate, (await volumeOf(estate)).id))?.clusters.set(cluster, word);
