@@ -37,6 +37,16 @@ export function coveredDisks(status: DomainStatus): DomainDisk[] {
 }
 
 /**
+ * Disks of a recorded guest that somebody attached behind our back: who goes on from a snapshot or an image, of which
+ * they are no part, leaves them as they are. None of a guest that is not recorded, all of whose disks are taken in.
+ */
+export function attachedByOthers(state: State, status: DomainStatus): string[] {
+  if (state.instances[status.uuid] === undefined) return [];
+  const known = volumesOf(state, status.uuid);
+  return coveredDisks(status).flatMap(({ device }) => (known.has(device) ? [] : [device]));
+}
+
+/**
  * Makes sure that the instance and each of its writable disks are in the graph, under the instance's lock.
  * A disk that is new becomes a volume whose bottom layer is foreign: its file is never moved or deleted by us.
  * Returns the state in which it is so; a dry run stores nothing. Throws "host" for a disk that is neither file nor

@@ -14,10 +14,9 @@ import { planRevert } from "../snapshots/revert-plan.ts";
 import { rebuildKind } from "../snapshots/revert-recovery.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
-import { coveredDisks, planAdoption } from "./adopt.ts";
+import { attachedByOthers, planAdoption } from "./adopt.ts";
 import { findInstance } from "./find.ts";
 import { foundationOf, imageGoal, isGone, requireBootable } from "./rebuild-goal.ts";
-import { volumesOf } from "./volumes-of.ts";
 import { withInstance } from "./with-instance.ts";
 
 export interface RebuildOptions {
@@ -86,10 +85,7 @@ async function rebuildLocked(
   const lent = new Set(loan?.layers.map(({ id }) => id));
   const own = source.disks.map(({ layer }) => layer).filter((id) => !lent.has(id));
   const { status } = await seenUnmerged(world, own, `instance ${seen.status.name}`, seen, look);
-  // What somebody attached behind our back stays as it is.
-  const volumes = volumesOf(early, uuid);
-  const strange = coveredDisks(status).flatMap(({ device }) => (volumes.has(device) ? [] : [device]));
-  const adoption = await planAdoption(world, status, early.instances[uuid] === undefined ? [] : strange);
+  const adoption = await planAdoption(world, status, attachedByOthers(early, status));
   const state = withBorrowed(adoption.state, loan);
   const facts = await requireAgreement(world, state, status);
   const goal = await imageGoal(world, state, status, foundation);

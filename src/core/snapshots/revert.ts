@@ -4,7 +4,7 @@
  */
 
 import { EstratoError } from "../../errors.ts";
-import { type Adoption, planAdoption } from "../instances/adopt.ts";
+import { type Adoption, attachedByOthers, planAdoption } from "../instances/adopt.ts";
 import { findInstance } from "../instances/find.ts";
 import { freedByDropping } from "../layers/freed.ts";
 import { seenUnmerged } from "../layers/heads.ts";
@@ -89,7 +89,7 @@ export async function revertLocked(
   const seen = await look();
   const layers = snapshot.disks.map(({ layer }) => layer);
   const { status } = await seenUnmerged(world, layers, `instance ${seen.status.name}`, seen, look);
-  const adoption = await planAdoption(world, status, snapshot.excluded);
+  const adoption = await planAdoption(world, status, attachedByOthers(before, status));
   const { state } = adoption;
   const facts = await requireAgreement(world, state, status);
   const goal = await snapshotGoal(world, state, status, snapshot, usedUp);

@@ -108,6 +108,22 @@ describe("a revert", () => {
     await requireSound(on, "reverted");
   });
 
+  test("leaves a disk that others attached as it is, be it one that no snapshot can hold; unrevert, too", async () => {
+    const on = await written(false);
+    const more =
+      "<disk type='network' device='disk'><source protocol='rbd' name='pool/more'/><target dev='vdc' bus='virtio'/></disk>";
+    const xml = on.machine.domains.get(UUID)?.inactive ?? "";
+    await virsh(on, { do: "define", xml: xml.replace("</devices>", `${more}</devices>`) });
+    const disk = async () =>
+      (await stateOf(on)).layers[Object.values((await stateOf(on)).volumes)[0]?.head ?? ""]?.file;
+    await revert(on);
+    expect(command(on).host.read((await disk()) ?? "")).toEqual(FIRST);
+    await unrevert(on);
+    expect(command(on).host.read((await disk()) ?? "")).toEqual(LATER.vda);
+    expect(on.machine.domains.get(UUID)?.inactive).toContain("pool/more");
+    await requireSound(on, "with a network disk");
+  });
+
   test("is refused where a volume of the snapshot is not attached any more", async () => {
     const on = await written(false);
     const state = await stateOf(on);
