@@ -13,6 +13,7 @@ import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { type HeadFacts, headFacts } from "../truth.ts";
 import { diskOf } from "../volumes/attach.ts";
+import { wasThereBefore } from "../volumes/attachment.ts";
 import { recordDetached } from "../volumes/detach.ts";
 import { volumeLabel } from "../volumes/find.ts";
 import { type Overlays, overlaysOf } from "../volumes/overlays.ts";
@@ -257,8 +258,7 @@ function examineChains(state: State, status: DomainStatus): Finding[] {
 function lostDisk(state: State, status: DomainStatus, { device, volume }: HeadFacts): Finding {
   const subject = `instance ${status.name}`;
   const problem = `its definition has no disk ${device}, which ${volumeLabel(state, volume)} is`;
-  const layers = chainOrNull(state, volume.head)?.map((id) => state.layers[id]) ?? [];
-  if (layers.length === 0 || layers.some((layer) => layer?.foreign != null)) {
+  if (chainOrNull(state, volume.head) === null || wasThereBefore(state, volume)) {
     const { file = "", format = "" } = state.layers[volume.head] ?? {};
     const again = `virsh attach-disk ${status.name} ${file} ${device} --config --driver qemu --subdriver ${format}`;
     if (status.live?.disks.some((disk) => disk.device === device))

@@ -19,6 +19,7 @@ import type { HeldLocks, World } from "../ports.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { headFacts, requireAgreement } from "../truth.ts";
 import { diskOf } from "../volumes/attach.ts";
+import { wasThereBefore } from "../volumes/attachment.ts";
 import { volumeLabel } from "../volumes/find.ts";
 import { type Finding, unmendable } from "./finding.ts";
 import { neverDefined } from "./half-made.ts";
@@ -222,8 +223,7 @@ async function editedDisks(world: World, state: State, instance: Instance, { dis
   const addDisks: NewDisk[] = [];
   for (const [device, volume] of volumes) {
     if (edited[device] != null) continue;
-    const layers = chainOrNull(state, volume.head)?.map((id) => state.layers[id]) ?? [];
-    if (layers.length === 0 || layers.some((layer) => layer?.foreign != null))
+    if (chainOrNull(state, volume.head) === null || wasThereBefore(state, volume))
       throw new EstratoError(
         "integrity",
         `instance ${instance.name}: nothing that is kept says how ${volumeLabel(state, volume)} was its disk ${device}`,

@@ -2,7 +2,6 @@
 
 import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
-import { chainOrNull } from "../graph/references.ts";
 import { sizedAndDated } from "../loss-words.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Image, Instance, Schedule, Snapshot, State, Volume } from "../model/state.ts";
@@ -12,6 +11,7 @@ import { shelfOf } from "../shelving/record.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe } from "../truth.ts";
+import { wasThereBefore } from "../volumes/attachment.ts";
 import { lookUpInstance, requireNoneLost } from "./find.ts";
 import { requireNobodysElse } from "./other-stores.ts";
 import { volumesOf } from "./volumes-of.ts";
@@ -61,7 +61,7 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
     );
   }
   const volumes = [...volumesOf(state, uuid).values()];
-  const foreign = keepVolumes ? [] : volumes.filter((volume) => isForeign(state, volume));
+  const foreign = keepVolumes ? [] : volumes.filter((volume) => wasThereBefore(state, volume));
   const goes = (volume: Volume) => !keepVolumes && volume.deleteWithInstance && !foreign.includes(volume);
   return {
     uuid,
@@ -76,15 +76,6 @@ export async function findDoomed(world: World, target: string, keepVolumes: bool
     image,
     schedules: schedulesOf(state, uuid),
   };
-}
-
-/**
- * Is the volume a disk that was there before us? One that was made here is not, though it stand on such a file, or
- * another tool have put one on it.
- */
-function isForeign(state: State, { head, name, sourceSnapshot, sourceImage, deleteWithInstance }: Volume): boolean {
-  if (deleteWithInstance || name !== null || sourceSnapshot !== null || sourceImage !== null) return false;
-  return (chainOrNull(state, head) ?? [head]).some((id) => state.layers[id]?.foreign != null);
 }
 
 /** What a person is told before the yes: losses only. */

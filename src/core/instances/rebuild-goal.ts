@@ -8,7 +8,7 @@ import type { Base, Instance, Layer, State, Volume } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { type BorrowedImage, borrowedChoice, borrowImage, withBorrowed } from "../sharing/borrow.ts";
 import type { Goal, GoalSeed } from "../snapshots/goal.ts";
-import { serialOf } from "../volumes/attachment.ts";
+import { isAttachedByUs } from "../volumes/attachment.ts";
 import { baseOf, sourceOfBase } from "./base.ts";
 import { laterSeed } from "./seed.ts";
 import { findSource, type InstanceSource } from "./source.ts";
@@ -87,11 +87,10 @@ function ownDisks(
  * something, unless a rebuild has made the guest of that; and none that has the serial by which we attach volumes,
  * which may be disks that another such guest had.
  */
-function isOwn({ origin, image }: Instance, { disks }: DomainDefinition, volume: Volume): boolean {
+function isOwn({ origin, image }: Instance, definition: DomainDefinition, volume: Volume): boolean {
   if (origin === "created") return volume.deleteWithInstance;
   const madeOf = volume.sourceImage ?? volume.sourceSnapshot;
-  const disk = disks.find(({ device }) => device === volume.device);
-  return volume.name === null && (madeOf === null || madeOf === image) && disk?.serial !== serialOf(volume);
+  return volume.name === null && (madeOf === null || madeOf === image) && !isAttachedByUs(definition, volume);
 }
 
 /** A definition boots only what was installed for its firmware; a TPM's state needs a TPM. */

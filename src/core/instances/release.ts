@@ -12,6 +12,7 @@ import type { World } from "../ports.ts";
 import { snapshotLabel } from "../snapshots/find.ts";
 import { snapshotsOf } from "../snapshots/names.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
+import { isAttachedByUs } from "../volumes/attachment.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { ensureAdopted } from "./adopt.ts";
 import { findInstance, findNow, isLive } from "./find.ts";
@@ -82,8 +83,8 @@ export async function releaseInstance(world: World, target: string): Promise<Pla
     if (!elsewhere) await requireAgreement(world, state, status); // else it has disks of that one's
     const volumes = [...volumesOf(state, status.uuid).values()];
     requireOnOriginals(state, status.uuid, status.name, volumes);
-    requireNothingOnThem(state, status.uuid, status.name, volumes);
-    const heads = volumes.map((volume) => originalOf(state, volume, status.name, isLive(status)));
+    requireNothingOnThem(state, status, volumes);
+    const heads = volumes.map((volume) => originalOf(state, volume, status));
     const data: ReleaseData = {
       uuid: status.uuid,
       name: status.name,
@@ -135,10 +136,11 @@ function requireOnOriginals(state: State, uuid: string, name: string, volumes: r
 }
 
 /** Snapshots and images on its layers, and volumes that are no disks of its own from before. */
-function requireNothingOnThem(state: State, uuid: string, name: string, volumes: readonly Volume[]): void {
+function requireNothingOnThem(state: State, { uuid, name, inactive }: DomainStatus, volumes: readonly Volume[]): void {
   const own = new Set(volumes.map((volume) => volume.id));
   const others = new Set<string>();
   for (const volume of volumes) {
+    if (isAttachedByUs(inactive, volume)) continue; // it may stand on another guest's
     for (const layer of ownLayers(state, volume)) {
       for (const id of [layer, ...descendants(state, layer)]) {
         for (const pointer of pointersAt(state, id)) {
@@ -173,16 +175,17 @@ function originalBelow(state: State, layer: string): Layer | undefined {
 }
 
 /** The foreign layer that is the volume's head again. Throws "conflict" where it is not (yet). */
-function originalOf(state: State, volume: Volume, name: string, live: boolean): Layer {
+function originalOf(state: State, volume: Volume, status: DomainStatus): Layer {
+  const { name } = status;
   const head = state.layers[volume.head];
   if (head === undefined)
     throw new EstratoError("integrity", `volume ${volume.id}: its head ${volume.head} is not recorded`);
   if (head.foreign !== null) return head;
   const original = originalBelow(state, head.id);
-  if (original === undefined) {
+  if (original === undefined || isAttachedByUs(status.inactive, volume)) {
     throw wrongState(
       name,
-      `${volume.device} is volume ${volume.name ?? volume.id}, which estrato made`,
+      `${volume.device} is volume ${volume.name ?? volume.id}, which estrato ${original === undefined ? "made" : "attached"}`,
       `Detach it first: estrato volume detach ${name} ${volume.name ?? volume.id}.`,
     );
   }
@@ -196,6 +199,6 @@ function originalOf(state: State, volume: Volume, name: string, live: boolean): 
   throw wrongState(
     name,
     `${volume.device} has not been merged into its original file yet`,
-    live ? `Stop it first: estrato instance stop ${name}.` : 'See "estrato usage" for what it waits for.',
+    isLive(status) ? `Stop it first: estrato instance stop ${name}.` : 'See "estrato usage" for what it waits for.',
   );
 }

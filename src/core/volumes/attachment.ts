@@ -1,5 +1,7 @@
 /** What attaching and letting go make of a volume's record, whoever does it; and how a definition tells of it. */
-import type { Volume } from "../model/state.ts";
+import { chainOrNull } from "../graph/references.ts";
+import type { DomainDefinition } from "../model/host.ts";
+import type { State, Volume } from "../model/state.ts";
 
 /** It is a disk of the instance from here on, which did not make it, and so does not take it with it. Idempotent. */
 export function attachTo(volume: Volume, uuid: string, device: string): void {
@@ -21,4 +23,21 @@ export function letGo(volume: Volume): void {
  */
 export function serialOf({ id }: Pick<Volume, "id">): string {
   return id.slice(0, 20);
+}
+
+/** Was it attached by us, whatever it is, and not with its guest when that was taken in? */
+export function isAttachedByUs({ disks }: DomainDefinition, volume: Volume): boolean {
+  return disks.some(({ device, serial }) => device === volume.device && serial === serialOf(volume));
+}
+
+/**
+ * Is the volume a disk that was there before us? One that was made here is not, though it stand on such a file, or
+ * another tool have put one on it.
+ */
+export function wasThereBefore(
+  state: State,
+  { head, name, sourceSnapshot, sourceImage, deleteWithInstance }: Volume,
+): boolean {
+  if (deleteWithInstance || name !== null || sourceSnapshot !== null || sourceImage !== null) return false;
+  return (chainOrNull(state, head) ?? [head]).some((id) => state.layers[id]?.foreign != null);
 }

@@ -4,7 +4,6 @@
  */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { chain } from "../graph/references.ts";
 import { findAgain, findInstance, findNow } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -14,7 +13,7 @@ import { type PlanView, perform, type Step, unchanged } from "../operations/step
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { disagreement, headFacts, refuseUnsafe } from "../truth.ts";
-import { letGo } from "./attachment.ts";
+import { isAttachedByUs, letGo, wasThereBefore } from "./attachment.ts";
 import { storedVolume, volumeLabel, withVolume } from "./find.ts";
 import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
 
@@ -101,7 +100,7 @@ function requireDetachable(state: State, status: DomainStatus, volume: Volume): 
   }
   refuseUnsafe(status);
   requireNoSnapshots(state, status.uuid, status.name, "detached");
-  if (chain(state, volume.head).some((id) => state.layers[id]?.foreign != null)) {
+  if (wasThereBefore(state, volume) && !isAttachedByUs(status.inactive, volume)) {
     refuse(
       `it was a disk of ${status.name} before estrato was here`,
       `Release the instance (estrato instance release ${status.name}), and detach it with virsh.`,

@@ -11,6 +11,9 @@ import type { World } from "../../../../src/core/ports.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
+import { attachVolume } from "../../../../src/core/volumes/attach.ts";
+import { createVolume } from "../../../../src/core/volumes/create.ts";
+import { detachVolume } from "../../../../src/core/volumes/detach.ts";
 import { ENDINGS, everyEnd } from "../ends.ts";
 import { command, creation, type Estate, newEstate, snapshotOf, stateOf } from "./world.ts";
 
@@ -141,6 +144,27 @@ test("releasing refuses while an instance made from its snapshot stands on its f
     code: "conflict",
     message: expect.stringContaining("clone vda"),
   });
+});
+
+test("releasing names an attached volume, and not what of another guest's that stands on", async () => {
+  const estate = legacy(false);
+  const { host } = command(estate);
+  host.addFile("/srv/other.qcow2", { mode: 0o640 });
+  const disks = [{ device: "vda", path: "/srv/other.qcow2", format: "qcow2" }];
+  host.addDomain({ name: "other", running: false, disks });
+  const rest = { quiesce: "off", excludeDisks: [], description: null, properties: {} } as const;
+  await createSnapshot(command(estate), { instance: "other", name: "s1", ...rest, expiresAt: null, protect: false });
+  const source = { kind: "snapshot", target: "other/s1", disk: null } as const;
+  await createVolume(command(estate), { name: "copy", source, sizeBytes: null });
+  await attachVolume(command(estate), "legacy", "copy");
+  await expect(releaseInstance(command(estate), "legacy")).rejects.toMatchObject({
+    code: "conflict",
+    message: "instance legacy: vdb is volume copy, which estrato attached",
+    hint: "Detach it first: estrato volume detach legacy copy.",
+  });
+  await detachVolume(command(estate), "legacy", "copy", 1000);
+  await releaseInstance(command(estate), "legacy");
+  expect(Object.values((await stateOf(estate)).instances).map(({ name }) => name)).toEqual(["other"]);
 });
 
 test("an instance that estrato made cannot be released", async () => {

@@ -147,6 +147,53 @@ describe("volume attach and detach", () => {
     expect(await wrongs(estate)).toEqual([]);
   });
 
+  describe("whatever a volume stands on,", () => {
+    /** `legacy`, which estrato did not make, with the snapshot s1; and web1. */
+    async function withLegacy(): Promise<Estate> {
+      const estate = await withVolume({ running: false });
+      const { host } = command(estate);
+      host.addFile("/srv/legacy.qcow2", { mode: 0o640, content: { 0: "old" } });
+      const disks = [{ device: "vda", path: "/srv/legacy.qcow2", format: "qcow2" }];
+      host.addDomain({ name: "legacy", running: false, disks });
+      await createSnapshot(command(estate), { ...ofInstance("s1"), instance: "legacy" } as never);
+      return estate;
+    }
+
+    const legacyDisk = async (estate: Estate) => {
+      const { volumes } = await stateOf(estate);
+      return Object.values(volumes).find(({ sourceImage, name }) => sourceImage === null && name === null)?.id ?? "";
+    };
+
+    test("one that was made of a guest from before estrato is attached and detached as any other", async () => {
+      const estate = await withLegacy();
+      const source = { kind: "snapshot", target: "legacy/s1", disk: null } as const;
+      await createVolume(command(estate), { name: "copy", source, sizeBytes: null });
+      await attachVolume(command(estate), "web1", "copy");
+      await detachVolume(command(estate), "web1", "copy", 1000);
+      expect(agreed(await witnesses(estate, "copy"))).toBe(true);
+      expect(await contentOf(estate, "copy")).toEqual({ 0: "old" });
+      const from = { kind: "snapshot", target: "legacy/s1" } as const;
+      await createInstance(command(estate), creation({ name: "web2", source: from, start: false }));
+      await detachVolume(command(estate), "web2", "web2/vda", 1000);
+      expect(await wrongs(estate)).toEqual([]);
+    });
+
+    test("a guest's own from before stays its own; kept, and attached to another, it can be detached there", async () => {
+      const estate = await withLegacy();
+      await deleteSnapshot(command(estate), "legacy/s1", { children: false });
+      await expect(detachVolume(command(estate), "legacy", "legacy/vda", 1000)).rejects.toMatchObject({
+        code: "conflict",
+        message: expect.stringContaining("before estrato"),
+      });
+      const id = await legacyDisk(estate);
+      await deleteInstance(command(estate), "legacy", { keepVolumes: true });
+      await attachVolume(command(estate), "web1", id);
+      await detachVolume(command(estate), "web1", id, 1000);
+      expect((await stateOf(estate)).volumes[id]).toMatchObject({ instance: null });
+      expect(command(estate).host.read("/srv/legacy.qcow2")).toEqual({ 0: "old" });
+    });
+  });
+
   test("an attachment that the host refuses leaves no trace", async () => {
     const estate = await withVolume();
     const before = await witnesses(estate);
