@@ -11,7 +11,7 @@ import type { World } from "../ports.ts";
 import { diskOf, freeDevices } from "../volumes/attach.ts";
 import { attachTo, letGo } from "../volumes/attachment.ts";
 import { findVolume, volumeLabel } from "../volumes/find.ts";
-import { requireIdle } from "../volumes/requirements.ts";
+import { requireIdle, requireUnfrozen } from "../volumes/requirements.ts";
 
 /** A volume, and the disk that it will be. */
 export interface AttachedVolume {
@@ -58,6 +58,7 @@ export async function planAttached(
   for (const [index, id] of ids.entries()) {
     const volume = findVolume(state, id);
     requireFreeVolume(state, id);
+    requireUnfrozen(state, volume, "be written");
     await requireIdle(world, state, volume);
     planned.push({ volume: id, disk: diskOf(state, volume, devices[index] ?? "") });
   }

@@ -16,7 +16,7 @@ import { requireLeft } from "../snapshots/unheld.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { attachTo, serialOf } from "./attachment.ts";
 import { storedVolume, volumeLabel, withVolume } from "./find.ts";
-import { headOf, requireIdle, requireNoSnapshots } from "./requirements.ts";
+import { headOf, requireIdle, requireNoSnapshots, requireUnfrozen } from "./requirements.ts";
 import { findToChange } from "./take-in.ts";
 
 interface AttachData {
@@ -57,6 +57,7 @@ export async function attachVolume(world: World, instance: string, target: strin
       }
       refuseUnsafe(status);
       requireNoSnapshots(early, status.uuid, status.name, "attached");
+      requireUnfrozen(early, volume, "be written");
       await requireIdle(world, early, volume);
       const adoption = await planAdoption(world, status);
       const { state } = adoption;

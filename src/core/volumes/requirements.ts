@@ -34,6 +34,19 @@ export function headOf(state: State, volume: Volume): Layer {
   });
 }
 
+/**
+ * Nobody stands on what the volume writes. Throws "conflict": a disk that was there before us may be what others stand
+ * on, and is nobody's to write before it has a head of its own. `would`: "be written".
+ */
+export function requireUnfrozen(state: State, volume: Volume, would: string): void {
+  const head = headOf(state, volume);
+  if (!head.frozen) return;
+  const label = volumeLabel(state, volume);
+  throw new EstratoError("conflict", `volume ${label}: others stand on ${head.file}, which would ${would}`, {
+    hint: `Take a snapshot first, and it goes on in a file of its own: estrato snapshot create --volume ${label}.`,
+  });
+}
+
 /** Nobody has the head open, asked twice. Throws "conflict" where somebody has, "integrity" where it is not there. */
 export async function requireIdle(world: World, state: State, volume: Volume): Promise<void> {
   const head = headOf(state, volume);

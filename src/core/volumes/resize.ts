@@ -15,7 +15,7 @@ import { isSameFile } from "../same-file.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { refuseUnsafe, requireAgreement } from "../truth.ts";
 import { volumeLabel, withVolume } from "./find.ts";
-import { headOf, requireDiskSize, requireIdle } from "./requirements.ts";
+import { headOf, requireDiskSize, requireIdle, requireUnfrozen } from "./requirements.ts";
 import { findAttached } from "./take-in.ts";
 
 interface ResizeData {
@@ -58,6 +58,7 @@ export async function resizeVolume(world: World, target: string, sizeBytes: numb
         },
       );
     }
+    requireUnfrozen(state, volume, "grow");
     await requireGrowable(world, head, label);
     const data: ResizeData = { uuid: volume.instance, device: volume.device, head, sizeBytes };
     const steps = resizeSteps(world, data, status);
@@ -82,11 +83,6 @@ async function sizeNow(world: World, state: State, volume: Volume, status: Domai
 
 async function requireGrowable(world: World, head: Layer, label: string): Promise<void> {
   await requireSpace(world, EMPTY_HEAD_BYTES, `volume ${label}`);
-  if (head.frozen) {
-    throw new EstratoError("conflict", `volume ${label}: others stand on ${head.file}, which would grow`, {
-      hint: "Take a snapshot first: what stands on it can grow.",
-    });
-  }
   if ((await world.host.fileInfo(head.file))?.isBlockDevice !== true) return;
   throw new EstratoError("host", `volume ${label}: ${head.file} is a block device, which cannot be grown here`, {
     hint: "Grow the device itself, or take a snapshot first: what stands on it can grow.",

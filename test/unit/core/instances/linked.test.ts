@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { examine } from "../../../../src/core/doctor/doctor.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
+import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { adoptInstance, releaseInstance } from "../../../../src/core/instances/release.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { createVolumeSnapshot } from "../../../../src/core/snapshots/create-volume.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
+import { attachVolume } from "../../../../src/core/volumes/attach.ts";
 import { resizeVolume } from "../../../../src/core/volumes/resize.ts";
 import { command, creation, type Estate, newEstate, snapshotOf, stateOf, wrongs } from "./world.ts";
 
@@ -21,6 +24,8 @@ function linked(running = false): Estate {
   host.addDomain({ name: "clone", running, disks: [disk(CLONE)] });
   return estate;
 }
+
+const SNAPSHOT = { quiesce: "off", description: null, properties: {}, expiresAt: null, protect: false } as const;
 
 const disk = (path: string, device = "vda") => ({ device, path, format: "qcow2" });
 
@@ -128,6 +133,29 @@ describe("a linked clone and its template", () => {
     await expect(resizeVolume(command(estate), volume?.id ?? "", 2 ** 30)).rejects.toMatchObject({ code: "conflict" });
     await snapshot(estate, "tmpl", "s1");
     await startInstance(command(estate), "tmpl");
+  });
+
+  test("the template's disk, kept of its guest, is attached to nobody before it has a head of its own", async () => {
+    const estate = linked();
+    await createInstance(command(estate), creation());
+    await adoptInstance(command(estate), "clone");
+    await adoptInstance(command(estate), "tmpl");
+    const template = await layerOf(estate, TEMPLATE);
+    const id = Object.values((await stateOf(estate)).volumes).find(({ head }) => head === template?.id)?.id ?? "";
+    await deleteInstance(command(estate), "tmpl", { keepVolumes: true });
+    const before = snapshotOf(estate);
+    const boots = creation({ name: "web2", source: { kind: "volume", target: id } });
+    for (const work of [
+      () => attachVolume(command(estate), "web1", id),
+      () => createInstance(command(estate), boots),
+      () => createInstance(command(estate), creation({ name: "web2", volumes: [id] })),
+    ])
+      await expect(work()).rejects.toMatchObject({ code: "conflict", hint: expect.stringContaining(`--volume ${id}`) });
+    expect(snapshotOf(estate)).toEqual(before);
+    await createVolumeSnapshot(command(estate), { ...SNAPSHOT, volume: id, name: "v1" });
+    await attachVolume(command(estate), "web1", id);
+    command(estate).host.guestWrite("web1", "vdb", 5, "of web1");
+    expect(command(estate).host.read(CLONE)).toEqual({ 0: "old", 5: "of the template" });
   });
 
   test("a clone is refused while its template is being written", async () => {
