@@ -14,6 +14,7 @@ import { run } from "../operations/operation.ts";
 import { type PlanView, perform, planView, type Step, unchanged } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
+import { isSameFile } from "../same-file.ts";
 import { adoptHeads, createHead, definitionByVolume, freezeBelow } from "../snapshots/heads.ts";
 import { refuseUnsafe } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
@@ -163,7 +164,7 @@ async function keepDefinition(world: World, data: ShelveData): Promise<void> {
   refuseUnsafe(status);
   for (const { device, before } of data.heads) {
     const defined = status.inactive.disks.find((disk) => disk.device === device)?.source;
-    if (defined === before.file) continue;
+    if (await isSameFile(world, defined ?? "", before.file)) continue;
     throw new EstratoError(
       "integrity",
       `instance ${data.name}: ${device}: libvirt's definition uses ${defined ?? "no such disk"}, recorded is ${before.file}`,

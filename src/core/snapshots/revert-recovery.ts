@@ -8,6 +8,7 @@ import type { DomainStatus } from "../model/host.ts";
 import { modeOf } from "../modes.ts";
 import { perform, repeat } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { isSameFile } from "../same-file.ts";
 import { dropSnapshots } from "./drop.ts";
 import { deedOf, type RevertData, revertDataSchema } from "./revert-plan.ts";
 import { afterDefining, RESUME, START } from "./revert-steps.ts";
@@ -99,12 +100,14 @@ async function startOrSay(world: World, data: RevertData, work: () => Promise<vo
 async function backIsRight(world: World, data: RevertData, status: DomainStatus): Promise<boolean> {
   const first = data.heads[0];
   if (first === undefined) return true;
+  // By whatever name: what was there before us is recorded under the one by which it was found first.
+  const isBefore = (file: string | null | undefined) => isSameFile(world, file ?? "", first.before.file);
   if (status.live !== null) {
     const disks = await world.host.qemuDisks(data.uuid);
-    return disks.find((disk) => disk.device === first.device)?.chain[0] === first.before.file;
+    return isBefore(disks.find((disk) => disk.device === first.device)?.chain[0]);
   }
   // We define before we stop the guest: a guest that is off and still defined as before was not stopped by us.
-  return status.inactive.disks.find((disk) => disk.device === first.device)?.source === first.before.file;
+  return isBefore(status.inactive.disks.find((disk) => disk.device === first.device)?.source);
 }
 
 async function undo(world: World, locks: HeldLocks, data: RevertData): Promise<void> {

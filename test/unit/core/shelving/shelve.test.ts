@@ -5,6 +5,7 @@ import { setImage } from "../../../../src/core/images/set.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
 import { deleteInstance } from "../../../../src/core/instances/delete.ts";
 import { listInstances } from "../../../../src/core/instances/list.ts";
+import { adoptInstance } from "../../../../src/core/instances/release.ts";
 import { showInstance } from "../../../../src/core/instances/show.ts";
 import { startInstance } from "../../../../src/core/instances/start.ts";
 import { waitForInstance } from "../../../../src/core/instances/wait.ts";
@@ -12,9 +13,9 @@ import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
-import type { FakeDomain } from "../../../fake/host-machine.ts";
+import type { FakeDomain, FakeFile } from "../../../fake/host-machine.ts";
 import { creation as newInstance } from "../instances/world.ts";
-import { type Bed, command, everything, creation as newSnapshot, stateOf, withGuest } from "../world.ts";
+import { type Bed, command, everything, FIRST, creation as newSnapshot, stateOf, withGuest } from "../world.ts";
 import {
   ARCHIVE,
   archived,
@@ -108,6 +109,21 @@ describe("shelve", () => {
     await expect(shelveInstance(world, "web1", plain)).rejects.toThrow("no space left");
     await requireSound(on, "undone");
     expect(await domainState(on)).toBe("running");
+  });
+
+  test("takes a disk that is defined by another name of its file", async () => {
+    const on = withGuest({ running: false });
+    await adoptInstance(command(on), "web1");
+    const [path, link] = ["/disks/web1-vda.qcow2", "/link/web1.qcow2"];
+    on.machine.files.set(link, on.machine.files.get(path) as FakeFile);
+    const disks = [{ device: "vda", path: link, format: "qcow2" }];
+    await command(on).host.perform({ do: "redefine", domain: "web1", disks });
+    await startInstance(command(on), "web1");
+    await shelveInstance(command(on), "web1", plain);
+    expect(on.machine.domains.size).toBe(0);
+    await unshelveInstance(command(on), "web1");
+    expect(await domainState(on)).toBe("running");
+    expect(await held(on)).toEqual(FIRST);
   });
 
   test("says in a dry run what it would do, and does nothing", async () => {
