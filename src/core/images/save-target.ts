@@ -1,6 +1,8 @@
 /** Where a copy may be written: not over anything that somebody needs. */
 import { basename, dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
+import { filesInUse } from "../in-use.ts";
+import { layersByFile } from "../layers/foreign-chain.ts";
 import type { World } from "../ports.ts";
 import { stampOf } from "./save-recovery.ts";
 
@@ -31,18 +33,16 @@ export async function requireSaveTarget(world: World, path: string, force: boole
       hint: "Choose another, or say --force to replace it.",
     });
   }
-  await requireNobodys(world, path);
+  await requireNobodys(world, path, there.identity);
   return stampOf(world, path);
 }
 
-async function requireNobodys(world: World, path: string): Promise<void> {
+/** By whatever name it is known there, and also what a disk stands on: replaced, it would be another's content. */
+async function requireNobodys(world: World, path: string, identity: string): Promise<void> {
   const state = await world.store.read();
-  const layer = Object.values(state.layers).find((one) => one.file === path);
-  const domains = layer === undefined ? [...(await world.host.domainStatuses()).values()] : [];
-  const domain = domains.find((status) =>
-    [status.inactive, status.live].some((definition) => definition?.disks.some((disk) => disk.source === path)),
-  );
-  if (layer === undefined && domain === undefined) return;
-  const whose = layer === undefined ? `a disk of ${domain?.name}` : `the layer ${layer.id}`;
+  const layer = (await layersByFile(world, state)).get(identity);
+  const [user] = layer === undefined ? await (await filesInUse(world, state)).outsiders(path) : [];
+  if (layer === undefined && user === undefined) return;
+  const whose = layer === undefined ? `what ${user?.name} stands on, or may be` : `the layer ${layer}`;
   throw new EstratoError("conflict", `${path}: it is ${whose}`, { hint: "Choose another name." });
 }

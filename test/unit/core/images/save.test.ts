@@ -3,6 +3,7 @@ import { createImageFromFile } from "../../../../src/core/images/create-from-fil
 import { type SaveImageOptions, saveImage } from "../../../../src/core/images/save.ts";
 import type { Image } from "../../../../src/core/model/state.ts";
 import { EstratoError } from "../../../../src/errors.ts";
+import type { FakeFile } from "../../../fake/host-machine.ts";
 import { ENDINGS } from "../ends.ts";
 import { type Bed, bed, CONTENT, command, endEverywhere, everything, imageNamed, SOURCE } from "./world.ts";
 
@@ -88,6 +89,27 @@ describe("a saved image", () => {
     expect(await refused(on, toFile({ to }))).toMatchObject({ code: "conflict" });
     const layer = [...on.machine.files.keys()].find((path) => path.includes("/layers/")) ?? "";
     expect(await refused(on, toFile({ to: { ...to, path: layer } }))).toMatchObject({ code: "conflict" });
+  });
+
+  test("never takes the place of what a disk stands on, nor of one of another name", async () => {
+    const on = await withImage();
+    const { host } = command(on);
+    host.addFile("/out/template.qcow2", { content: CONTENT });
+    host.addFile("/disks/clone.qcow2", { backing: { path: "/out/template.qcow2", format: "qcow2" } });
+    host.addFile("/disks/web2.qcow2", { content: CONTENT });
+    on.machine.files.set("/out/web2.qcow2", on.machine.files.get("/disks/web2.qcow2") as FakeFile);
+    for (const name of ["clone", "web2"])
+      host.addDomain({ name, disks: [{ device: "vda", path: `/disks/${name}.qcow2`, format: "qcow2" }] });
+    for (const [path, who] of [
+      ["/out/template.qcow2", "clone"],
+      ["/out/web2.qcow2", "web2"],
+    ] as const) {
+      const to = { kind: "file", path, replace: true } as const;
+      expect(await refused(on, toFile({ to }))).toMatchObject({
+        code: "conflict",
+        message: `${path}: it is what instance ${who} vda stands on, or may be`,
+      });
+    }
   });
 
   test("replaces nothing but a regular file, whatever is said", async () => {
