@@ -10,7 +10,7 @@ import {
   takeInChain,
 } from "../layers/foreign-chain.ts";
 import { deepCopy } from "../model/deep-copy.ts";
-import type { DomainDisk, DomainStatus } from "../model/host.ts";
+import type { DomainDefinition, DomainDisk, DomainStatus } from "../model/host.ts";
 import type { Instance, Layer, State, Volume } from "../model/state.ts";
 import { planFirst } from "../operations/planned-first.ts";
 import { planView } from "../operations/steps.ts";
@@ -33,7 +33,12 @@ const ENCRYPT_ANEW =
 
 /** Disks that snapshots cover: writable, this guest's alone, and with bytes that qemu-img can reach. */
 export function coveredDisks(status: DomainStatus): DomainDisk[] {
-  return status.inactive.disks.filter((disk) => disk.role === "disk" && !disk.readonly && !disk.shareable);
+  return coveredIn(status.inactive);
+}
+
+/** The same of one definition. */
+export function coveredIn({ disks }: DomainDefinition): DomainDisk[] {
+  return disks.filter((disk) => disk.role === "disk" && !disk.readonly && !disk.shareable);
 }
 
 /**
@@ -87,7 +92,11 @@ export async function planAdoption(
 ): Promise<Adoption> {
   const state = await world.store.read();
   const known = volumesOf(state, status.uuid);
-  const unknown = coveredDisks(status).filter((disk) => !known.has(disk.device) && !except.includes(disk.device));
+  // What a running guest gets with its next start is taken in then.
+  const has = (device: string) => status.live === null || status.live.disks.some((disk) => disk.device === device);
+  const unknown = coveredDisks(status).filter(
+    ({ device }) => !known.has(device) && !except.includes(device) && has(device),
+  );
   const unread = await unreadBelow(world, state, status, [...known.values()]);
   await requireQuietTemplates(world, state, status, [...known.values()]);
   await requireOthersInHeaders(world, status, [...known.keys(), ...unknown.map(({ device }) => device)]);

@@ -3,7 +3,7 @@ import { EstratoError } from "../../errors.ts";
 import { copyNames, firmwareOf } from "../firmware.ts";
 import { requireRoomInChain } from "../graph/limits.ts";
 import { depth } from "../graph/references.ts";
-import { coveredDisks, leaveOut, planAdoption } from "../instances/adopt.ts";
+import { coveredDisks, coveredIn, leaveOut, planAdoption } from "../instances/adopt.ts";
 import type { Look } from "../instances/find.ts";
 import { withInstance } from "../instances/with-instance.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -108,6 +108,7 @@ export async function createSnapshotLocked(
       if (memory !== null && heads.some(({ after }) => after.secret !== null)) {
         world.report.note(`${status.name}: ${MEMORY_IS_PLAIN}`);
       }
+      noteUnnamed(world, status, options.excludeDisks);
       await adoption.store(locks);
     },
     result: async () => {
@@ -145,10 +146,11 @@ function requireCompatible({ memory, excludeDisks, quiesce }: CreateSnapshotOpti
 }
 
 function requireKnownDevices(status: DomainStatus, devices: readonly string[]): void {
+  const known = new Set([...status.inactive.disks, ...(status.live?.disks ?? [])].map((disk) => disk.device));
   for (const device of devices) {
-    if (status.inactive.disks.some((disk) => disk.device === device)) continue;
+    if (known.has(device)) continue;
     throw new EstratoError("usage", `instance ${status.name}: it has no disk ${device}`, {
-      hint: `Its disks: ${status.inactive.disks.map((disk) => disk.device).join(", ")}.`,
+      hint: `Its disks: ${[...known].join(", ")}.`,
     });
   }
 }
@@ -188,10 +190,21 @@ async function chainLimit(world: World, state: State, facts: readonly HeadFacts[
   return longest < ANY_HOST_STARTS ? ANY_HOST_STARTS : (await world.host.capabilities()).maxChain;
 }
 
-/** Every other disk must be named as left out, or libvirt would make an overlay of its own for it. */
-export function leftOut(status: DomainStatus, heads: readonly HeadChange[]): string[] {
+/**
+ * Every other disk that the guest has now must be named as left out, or libvirt would make an overlay of its own for
+ * it; and none that it gets, or gets rid of, with its next start.
+ */
+export function leftOut({ live, inactive }: DomainStatus, heads: readonly HeadChange[]): string[] {
   const taken = new Set(heads.map((head) => head.device));
-  return status.inactive.disks.map((disk) => disk.device).filter((device) => !taken.has(device));
+  return (live ?? inactive).disks.map((disk) => disk.device).filter((device) => !taken.has(device));
+}
+
+/** Those that would be in it if a definition named them: nothing could bring them back. */
+function noteUnnamed(world: World, { name, live, inactive }: DomainStatus, excluded: readonly string[]): void {
+  const named = new Set([...inactive.disks.map(({ device }) => device), ...excluded]);
+  const devices = live === null ? [] : coveredIn(live).flatMap(({ device }) => (named.has(device) ? [] : [device]));
+  if (devices.length === 0) return;
+  world.report.note(`${name}: ${devices.join(", ")}: in no definition, and gone when it stops: not in the snapshot`);
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Snapshot } from "../../../../src/core/model/state.ts";
 import type { PlanView } from "../../../../src/core/operations/steps.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { EstratoError } from "../../../../src/errors.ts";
+import type { FakeDomain } from "../../../fake/host-machine.ts";
 import { requireSound } from "../crashes.ts";
 import {
   type Bed,
@@ -179,6 +180,32 @@ describe("a disk that is excluded", () => {
     expect(snapshot).toMatchObject({ excluded: ["vdb"], disks: [{ device: "vda" }] });
     expect(on.machine.domains.get(UUID)?.open[1]?.chain).toEqual(["/disks/web1-vdb.raw"]);
     await requireSound(on, "after");
+  });
+
+  test.each([
+    ["only until it stops", "live"],
+    ["with its next start", "inactive"],
+  ] as const)("is one that the guest has %s, and is named to libvirt where QEMU has it", async (_, scope) => {
+    const on = withGuest();
+    const { host } = command(on);
+    host.addFile("/disks/more.qcow2", { content: { 0: "more" } });
+    const disk = { device: "vdc", path: "/disks/more.qcow2", format: "qcow2", readonly: false, serial: null };
+    await virsh(on, { do: "attach-disk", domain: UUID, disk });
+    const domain = on.machine.domains.get(UUID) as FakeDomain;
+    const other = scope === "live" ? "inactive" : "live";
+    domain[other] = host.editDefinition(domain[other] ?? "", { disks: { vdc: null } });
+    if (scope === "inactive") domain.open = domain.open.filter(({ device }) => device !== "vdc");
+    const world = command(on);
+    expect(await createSnapshot(world, creation("s1"))).toMatchObject({ disks: [{ device: "vda" }] });
+    const told = world.host.performed.flatMap((action) => (action.do === "switch-disks" ? action.excluded : []));
+    expect(told).toEqual(scope === "live" ? ["vdc"] : []);
+    const note = "web1: vdc: in no definition, and gone when it stops: not in the snapshot";
+    expect(world.notes.includes(note)).toBe(scope === "live");
+    await requireSound(on, "with it");
+    await stop(on);
+    await start(on);
+    const devices = (await take(on, "s2")).disks.map(({ device }) => device);
+    expect(devices).toEqual(scope === "live" ? ["vda"] : ["vda", "vdc"]);
   });
 
   test("must be there", () => refused(withGuest(), "usage", { excludeDisks: ["vdz"] }));
