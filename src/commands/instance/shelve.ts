@@ -16,7 +16,7 @@ up is powered off, and a note says so.
 No data moves, so the disks take the room that they took. With --offload, compressed copies that stand on nothing take their place; what the old ones
 held comes back where no snapshot or image needs it, and how much that was is printed. This reads and writes all data of the disks.
 With --target the copies go to a folder of your choice, such as a mounted disk. It must be there again when the instance is unshelved, which brings all
-data back into the store and removes the copies.`,
+data back into the store and removes the copies; what else was made of its image by then keeps them there, and a note says so.`,
   arguments: { instances: manyInstances },
   options: {
     offload: flag("pack the disks too, so that disk space comes back; asks first"),

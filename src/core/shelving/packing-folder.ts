@@ -5,6 +5,8 @@
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { imageOf } from "../graph/files.ts";
+import { chain, children, standingOn } from "../graph/references.ts";
+import { volumesOf } from "../instances/volumes-of.ts";
 import type { Layer, State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { requireSpace } from "../space.ts";
@@ -22,8 +24,8 @@ export async function requirePackingFolder(world: World, folder: string): Promis
 }
 
 /** A layer whose file was put away: ours, and not in the store. */
-function isAway(world: World, layer: Layer): boolean {
-  return layer.foreign === null && dirname(layer.file) !== world.store.paths.layersFolder;
+function isAway(world: World, { foreign, borrowed, file }: Layer): boolean {
+  return foreign === null && borrowed === undefined && dirname(file) !== world.store.paths.layersFolder;
 }
 
 /** The packed disks of a shelved instance that lie outside the store. */
@@ -48,4 +50,22 @@ export async function requireDisksBack(world: World, state: State, shelf: Shelf)
     neededBytes += await world.host.convertedBytes(imageOf(layer));
   }
   if (neededBytes > 0) await requireSpace(world, neededBytes, `bringing the disks of ${name} back`);
+}
+
+/**
+ * Says what was not brought back, of an instance that is unshelved: something else stands on it too, which was made of
+ * its image, or it could not be taken in now. Who believes that all is back may take that folder away.
+ */
+export async function noteStillAway(world: World, uuid: string): Promise<void> {
+  const state = await world.store.read();
+  const name = state.instances[uuid]?.name ?? uuid;
+  for (const [device, { head }] of volumesOf(state, uuid)) {
+    for (const layer of chain(state, head).flatMap((one) => state.layers[one] ?? [])) {
+      if (!isAway(world, layer)) continue;
+      const others = children(state, layer.id).flatMap((one) => (chain(state, head).includes(one) ? [] : [one]));
+      const who = [...new Set(others.flatMap((one) => standingOn(state, one)))];
+      const why = who.length === 0 ? "" : `, as does ${who.join(", ")}`;
+      world.report.note(`${name}: ${device} still stands on ${layer.file}${why}: that file must stay there`);
+    }
+  }
 }

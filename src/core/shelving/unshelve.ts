@@ -20,7 +20,7 @@ import { type PlanView, type Step, unchanged } from "../operations/steps.ts";
 import { withLocks } from "../operations/with-locks.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { requireNetworks } from "./networks.ts";
-import { requireDisksBack } from "./packing-folder.ts";
+import { noteStillAway, requireDisksBack } from "./packing-folder.ts";
 import { findShelved, type Shelf, shelfOf, unlinkShelf } from "./record.ts";
 import { recordUnshelved, type UnshelveData, unshelveKind } from "./unshelve-recovery.ts";
 
@@ -42,6 +42,7 @@ export async function unshelveInstance(world: World, target: string): Promise<Pl
   const { image, was } = record.shelved;
   const plan = await withLocks(world, [id, image, nameLock(name)], (locks) => unshelveLocked(world, locks, id));
   if (plan !== null) return plan;
+  await noteStillAway(world, id);
   // Started last, on a head that has been merged with what was shelved (or has taken in what lay elsewhere): nothing
   // moves under the running guest.
   if (was !== "off") await startInstance(world, id);

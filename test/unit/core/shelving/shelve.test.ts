@@ -13,6 +13,8 @@ import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { unshelveInstance } from "../../../../src/core/shelving/unshelve.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
+import { createVolume } from "../../../../src/core/volumes/create.ts";
+import { deleteVolume } from "../../../../src/core/volumes/delete.ts";
 import type { FakeDomain, FakeFile } from "../../../fake/host-machine.ts";
 import { creation as newInstance } from "../instances/world.ts";
 import { type Bed, command, everything, FIRST, creation as newSnapshot, stateOf, withGuest } from "../world.ts";
@@ -380,6 +382,21 @@ describe("shelve --offload --target", () => {
     expect(command(on).host.guestRead("web1", "vda")).toEqual(NOW);
     expect(archived(on)).toEqual([]);
     expect(on.machine.files.get(`${ARCHIVE}/mine.txt`)?.text).toBe("mine");
+  });
+
+  test("says what stays in the folder, since something else that was made of it stands on it", async () => {
+    const on = withArchive(await withInstance());
+    await shelveInstance(command(on), "web1", putAway);
+    const source = { kind: "image", target: "web1-shelved", disk: null } as const;
+    await createVolume(command(on), { name: "copy", source, sizeBytes: null });
+    const world = command(on);
+    await unshelveInstance(world, "web1");
+    const [path = ""] = archived(on);
+    expect(world.notes).toContain(`web1: vda still stands on ${path}, as does volume copy: that file must stay there`);
+    expect(await held(on)).toEqual(NOW);
+    await deleteVolume(command(on), "copy");
+    expect(archived(on)).toEqual([]);
+    await requireSound(on, "alone");
   });
 
   test("shows in a dry run of unshelve that the data comes back", async () => {
