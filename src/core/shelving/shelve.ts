@@ -181,5 +181,6 @@ export function recordShelved(draft: State, data: ShelveData): void {
   addImage(draft, data.image);
   const instance = draft.instances[data.uuid];
   if (instance === undefined) throw new EstratoError("integrity", `instance ${data.name}: it is not recorded`);
+  instance.name = data.name; // libvirt's is the true one, and cannot be asked from here on
   instance.shelved = data.shelved;
 }

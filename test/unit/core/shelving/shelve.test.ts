@@ -113,6 +113,17 @@ describe("shelve", () => {
     expect(await domainState(on)).toBe("running");
   });
 
+  test("is of the name that libvirt calls it by, and comes back by that", async () => {
+    const on = await withInstance();
+    const { inactive } = await domainOf(on);
+    await command(on).host.perform({ do: "destroy", domain: "web1" });
+    await command(on).host.perform({ do: "define", xml: inactive.replace("<name>web1<", "<name>www<") });
+    await shelveInstance(command(on), "www", plain);
+    expect(Object.values((await stateOf(on)).instances).map(({ name }) => name)).toEqual(["www"]);
+    await unshelveInstance(command(on), "www");
+    expect(command(on).host.parseDefinition([...on.machine.domains.values()][0]?.inactive ?? "").name).toBe("www");
+  });
+
   test("takes a disk that is defined by another name of its file", async () => {
     const on = withGuest({ running: false });
     await adoptInstance(command(on), "web1");
