@@ -10,6 +10,7 @@ import { perform, repeat } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
 import { isSameFile } from "../same-file.ts";
 import { dropSnapshots } from "./drop.ts";
+import type { HeadChange } from "./heads.ts";
 import { deedOf, type RevertData, revertDataSchema } from "./revert-plan.ts";
 import { afterDefining, RESUME, START } from "./revert-steps.ts";
 import { requireUnheld } from "./unheld.ts";
@@ -51,7 +52,7 @@ async function recoverRevert(world: World, locks: HeldLocks, data: RevertData): 
     );
   const isRecorded = (await world.store.read()).volumes[data.heads[0]?.volume ?? ""]?.head === data.heads[0]?.after.id;
   if (!isRecorded && (await backIsRight(world, data, status))) {
-    await undo(world, locks, data);
+    await undo(world, locks, data, status);
     return "back";
   }
   const runs = status.live !== null;
@@ -110,8 +111,11 @@ async function backIsRight(world: World, data: RevertData, status: DomainStatus)
   return isBefore(status.inactive.disks.find((disk) => disk.device === first.device)?.source);
 }
 
-async function undo(world: World, locks: HeldLocks, data: RevertData): Promise<void> {
-  await perform(world, locks, [{ do: "define", xml: data.xmlBefore }]);
+/** One that was not defined anew yet stays as it is: a person may have changed it since. */
+async function undo(world: World, locks: HeldLocks, data: RevertData, { inactive }: DomainStatus): Promise<void> {
+  const isDefined = ({ device, after }: HeadChange) =>
+    inactive.disks.some((disk) => disk.device === device && disk.source === after.file);
+  if (data.heads.some(isDefined)) await perform(world, locks, [{ do: "define", xml: data.xmlBefore }]);
   for (const head of data.heads) await requireUnheld(world, head.after.file);
   const { kept, loans = [] } = data;
   if (kept !== null) await world.store.update((draft) => dropSnapshots(draft, [kept.id]));

@@ -140,6 +140,19 @@ describe("a revert", () => {
     });
   });
 
+  test("that was killed before it defined anything leaves what others have changed of the definition since", async () => {
+    const on = await written();
+    const dying = command(on);
+    dying.host.crashAtNext("create-disk", "after");
+    await revertSnapshot(dying, "web1/s1", keep).catch(() => undefined);
+    const xml = on.machine.domains.get(UUID)?.inactive ?? "";
+    await virsh(on, { do: "define", xml: command(on).host.editDefinition(xml, { vcpus: 7 }) });
+    await take(on, "s2");
+    expect(command(on).host.parseDefinition(on.machine.domains.get(UUID)?.inactive ?? "").vcpus).toBe(7);
+    expect(await disksOf(on)).toEqual(LATER);
+    await requireSound(on, "undone");
+  });
+
   test("that fails before the guest is stopped leaves it as it was", async () => {
     const on = await written();
     const world = command(on);
