@@ -27,6 +27,8 @@ export interface HeadFacts {
   readonly secret: { readonly recorded: string | null; readonly defined: readonly (string | null)[] };
   /** Of the device as the guest sees it now; null when off. */
   readonly liveSizeBytes: number | null;
+  /** A definition lets others write it at the same time (<shareable/>). */
+  readonly isShared: boolean;
 }
 
 /** What QEMU has open of a guest that runs: as it was asked with the rest, or asked now. */
@@ -58,6 +60,7 @@ export async function headFacts(world: World, state: State, status: DomainStatus
       qemuChain,
       secret: { recorded: state.layers[volume.head]?.secret ?? null, defined: named.map(({ secret }) => secret) },
       liveSizeBytes: ofQemu?.sizeBytes ?? null,
+      isShared: named.some(({ shareable }) => shareable),
     });
   }
   return facts;

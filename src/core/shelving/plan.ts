@@ -8,7 +8,7 @@ import type { DomainStatus } from "../model/host.ts";
 import type { Image, Shelved, State } from "../model/state.ts";
 import { recordSchemas } from "../model/state.ts";
 import type { World } from "../ports.ts";
-import { asLargeAsItIs, type HeadChange, headChangeSchema, newHead } from "../snapshots/heads.ts";
+import { asLargeAsItIs, type HeadChange, headChangeSchema, newHead, requireUnshared } from "../snapshots/heads.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import { requireAgreement } from "../truth.ts";
 import { shelvedImageName } from "./record.ts";
@@ -80,6 +80,7 @@ async function planHeads(world: World, state: State, status: DomainStatus): Prom
     const what = `instance ${status.name}: disk ${fact.device}`;
     const head = state.layers[fact.volume.head];
     if (head === undefined) throw new EstratoError("integrity", `${what}: its head is not recorded`);
+    requireUnshared(fact, status.name);
     requireRoomInChain(state, head.id, maxChain, what);
     const before = await asLargeAsItIs(world, head, fact.liveSizeBytes, what);
     heads.push(newHead(world, state, fact.volume, before, before, before.sizeBytes));

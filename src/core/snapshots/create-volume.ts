@@ -16,7 +16,7 @@ import { findAttached } from "../volumes/take-in.ts";
 import { type CreateSnapshotOptions, chooseQuiesce, leftOut, storedSnapshot } from "./create.ts";
 import { createSnapshotKind } from "./create-recovery.ts";
 import { type CreateData, createSnapshotSteps, record } from "./create-steps.ts";
-import { asLargeAsItIs, createHead, freezeBelow, type HeadChange, newHead } from "./heads.ts";
+import { asLargeAsItIs, createHead, freezeBelow, type HeadChange, newHead, requireUnshared } from "./heads.ts";
 import { requireFreeSnapshotName, snapshotsOf } from "./names.ts";
 import { requestedFields, volumeRecord } from "./record.ts";
 
@@ -85,8 +85,9 @@ async function planHead(world: World, state: State, volume: Volume, status: Doma
   if (status === null) await requireIdle(world, state, volume);
   else {
     refuseUnsafe(status);
-    const facts = await requireAgreement(world, state, status);
-    liveBytes = facts.find((fact) => fact.volume.id === volume.id)?.liveSizeBytes ?? null;
+    const fact = (await requireAgreement(world, state, status)).find((one) => one.volume.id === volume.id);
+    if (fact !== undefined) requireUnshared(fact, status.name);
+    liveBytes = fact?.liveSizeBytes ?? null;
   }
   const { maxChain } = await world.host.capabilities();
   const note = requireRoomInChain(state, headLayer.id, maxChain, what);

@@ -17,7 +17,7 @@ import { type HeadFacts, refuseUnsafe, requireAgreement } from "../truth.ts";
 import { findToChange } from "../volumes/take-in.ts";
 import { createSnapshotKind } from "./create-recovery.ts";
 import { type CreateData, createSnapshotSteps } from "./create-steps.ts";
-import { asLargeAsItIs, type HeadChange, newHead } from "./heads.ts";
+import { asLargeAsItIs, type HeadChange, newHead, requireUnshared } from "./heads.ts";
 import { planMemory } from "./memory-file.ts";
 import { requireFreeSnapshotName } from "./names.ts";
 import { instanceRecord, requestedFields } from "./record.ts";
@@ -169,6 +169,7 @@ async function planHeads(
     const head = state.layers[fact.volume.head];
     if (head === undefined)
       throw new EstratoError("integrity", `volume ${fact.volume.id}: its head ${fact.volume.head} is not recorded`);
+    requireUnshared(fact, status.name);
     const what = `instance ${status.name}: disk ${fact.device}`;
     const note = requireRoomInChain(state, head.id, maxChain, what);
     if (note !== null) world.report.note(note);

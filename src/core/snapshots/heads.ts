@@ -10,6 +10,7 @@ import { diskFileSchema } from "../model/journal-data.ts";
 import { type Layer, recordSchemas, type State, type Volume } from "../model/state.ts";
 import { freezeFile, freezeTemplates } from "../modes.ts";
 import type { World } from "../ports.ts";
+import type { HeadFacts } from "../truth.ts";
 
 /** A volume that gets a new head, and what it had before. */
 export interface HeadChange {
@@ -57,6 +58,18 @@ export function newHead(
     backing: { id: backing.id, path: backing.file, format: backing.format },
     files: { before: diskFileOf(state, before), after: diskFileOf(state, after) },
   };
+}
+
+/**
+ * Throws "conflict" for a recorded disk that its guest shares with others by now: they would go on writing to what the
+ * new head stands on, and libvirt lets nobody share a qcow2 file, so that it would never be defined on one. `name`: of
+ * its instance.
+ */
+export function requireUnshared({ isShared, device }: Pick<HeadFacts, "isShared" | "device">, name: string): void {
+  if (!isShared) return;
+  throw new EstratoError("conflict", `instance ${name}: its disk ${device} is shared with others (<shareable/>)`, {
+    hint: `Leave it out where that can be said (--exclude-disk ${device}); for good, let go of the instance: estrato instance release ${name}. Taken in anew it leaves such a disk alone.`,
+  });
 }
 
 /**

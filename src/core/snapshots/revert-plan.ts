@@ -18,7 +18,7 @@ import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
 import type { HeadFacts } from "../truth.ts";
 import type { Goal, GoalSeed, MadeOf } from "./goal.ts";
-import { asLargeAsSeen, editedDisks, type HeadChange, headChangeSchema, newHead } from "./heads.ts";
+import { asLargeAsSeen, editedDisks, type HeadChange, headChangeSchema, newHead, requireUnshared } from "./heads.ts";
 import { instanceRecord, keptBefore } from "./record.ts";
 
 export interface RevertOptions {
@@ -124,6 +124,7 @@ export async function planRevert(
     if (head === undefined)
       throw new EstratoError("integrity", `${goal.label}: the head of ${volume.device} is not recorded`);
     const fact = facts.find((one) => one.volume.id === volume.id);
+    if (fact !== undefined) requireUnshared(fact, status.name);
     const what = `instance ${status.name}: disk ${volume.device}`;
     const before = await asLargeAsSeen(world, head, fact?.liveSizeBytes ?? null, what);
     const leastBytes = goal.deed === "rebuild" ? before.sizeBytes : 0; // its size stays

@@ -31,6 +31,7 @@ import {
   headChangeSchema,
   newHead,
   requireUnmoved,
+  requireUnshared,
 } from "./heads.ts";
 import { keptBefore, volumeRecord } from "./record.ts";
 import type { Reverted, RevertOptions } from "./revert-plan.ts";
@@ -111,7 +112,8 @@ async function requireAtRest(world: World, state: State, volume: Volume, status:
     });
   }
   refuseUnsafe(status);
-  await requireAgreement(world, state, status);
+  const fact = (await requireAgreement(world, state, status)).find((one) => one.volume.id === volume.id);
+  if (fact !== undefined) requireUnshared(fact, status.name);
 }
 
 async function planRevert(

@@ -1,10 +1,15 @@
 import { describe, expect, test } from "vitest";
+import { rebuildInstance } from "../../../../src/core/instances/rebuild.ts";
+import { adoptInstance } from "../../../../src/core/instances/release.ts";
 import type { Snapshot } from "../../../../src/core/model/state.ts";
 import type { PlanView } from "../../../../src/core/operations/steps.ts";
+import { shelveInstance } from "../../../../src/core/shelving/shelve.ts";
 import { createSnapshot } from "../../../../src/core/snapshots/create.ts";
+import { createVolumeSnapshot } from "../../../../src/core/snapshots/create-volume.ts";
 import { EstratoError } from "../../../../src/errors.ts";
 import type { FakeDomain } from "../../../fake/host-machine.ts";
 import { requireSound } from "../crashes.ts";
+import { addImage } from "../instances/world.ts";
 import {
   type Bed,
   command,
@@ -211,6 +216,31 @@ describe("a disk that is excluded", () => {
   test("must be there", () => refused(withGuest(), "usage", { excludeDisks: ["vdz"] }));
 
   test("may not be the only one", () => refused(withGuest(), "conflict", { excludeDisks: ["vda"] }));
+});
+
+test("a disk that the guest shares by now gets no new head, by no verb, and can be left out", async () => {
+  const on = withGuest({ running: false, disks: TWO });
+  await adoptInstance(command(on), "web1");
+  await command(on).store.update((draft) => addImage(draft, "two", ["vda", "vdb"]));
+  for (const { file, foreign } of Object.values((await stateOf(on)).layers))
+    if (foreign === null) command(on).host.addFile(file, { mode: 0o400 });
+  const xml = on.machine.domains.get(UUID)?.inactive ?? "";
+  await virsh(on, { do: "define", xml: xml.replace(/(?<=vdb\.raw'\/>)/, "<shareable/>") });
+  const before = everything(on);
+  const volume = { ...creation("v1"), volume: "web1/vdb" };
+  for (const work of [
+    () => createSnapshot(command(on), creation("s1")),
+    () => createVolumeSnapshot(command(on), volume),
+    () => rebuildInstance(command(on), "web1", { image: "two", keepMs: 1000, trustOwner: false }),
+    () => shelveInstance(command(on), "web1", { offload: false, folder: null, timeoutMs: 1000 }),
+  ])
+    await expect(work()).rejects.toMatchObject({
+      code: "conflict",
+      message: "instance web1: its disk vdb is shared with others (<shareable/>)",
+    });
+  expect(everything(on)).toBe(before);
+  await take(on, "s1", { excludeDisks: ["vdb"] });
+  await requireSound(on, "left out");
 });
 
 describe("a dry run", () => {
