@@ -11,6 +11,7 @@ import type { Instance, State } from "../model/state.ts";
 import { reservationName } from "../networks.ts";
 import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
+import { isSameFile } from "../same-file.ts";
 import { type HeadFacts, headFacts } from "../truth.ts";
 import { diskOf } from "../volumes/attach.ts";
 import { wasThereBefore } from "../volumes/attachment.ts";
@@ -150,7 +151,8 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
     const head = state.layers[fact.volume.head];
     const file = head === undefined ? { path: fact.recorded, format: "qcow2" } : diskFileOf(state, head);
     if (fact.persistent === null) {
-      findings.push(lostDisk(state, status, fact));
+      const by = await otherNameOf(world, state, status, fact);
+      findings.push(by === null ? lostDisk(state, status, fact) : renamedDisk(status, fact, by));
       continue;
     }
     if (status.live !== null && fact.qemu !== fact.recorded) {
@@ -249,6 +251,43 @@ function examineChains(state: State, status: DomainStatus): Finding[] {
   });
   // Plain disks are written without it all at once: they are one finding
   return findings.filter((one, at) => at === findings.findIndex(({ problem }) => problem === one.problem));
+}
+
+/** The name that its definition gives the disk by now (another bus has other names); null where it is not there. */
+async function otherNameOf(
+  world: World,
+  state: State,
+  { uuid, inactive }: DomainStatus,
+  { recorded }: HeadFacts,
+): Promise<string | null> {
+  const known = volumesOf(state, uuid);
+  for (const { device, source } of inactive.disks) {
+    if (source !== null && !known.has(device) && (await isSameFile(world, source, recorded))) return device;
+  }
+  return null;
+}
+
+/** A disk is its volume, not its name. */
+function renamedDisk(status: DomainStatus, { device, volume, live }: HeadFacts, by: string): Finding {
+  const subject = `instance ${status.name}`;
+  const problem = `its definition calls its disk ${device} ${by}`;
+  if (live !== null)
+    return unmendable(subject, problem, `Stop ${status.name}, and run doctor again: it runs with ${device}.`);
+  return {
+    subject,
+    problem,
+    remedy: `Record it as ${by}.`,
+    mending: {
+      locks: [status.uuid, volume.id],
+      loses: [],
+      mend: async (world) => {
+        await world.store.update((draft) => {
+          const one = draft.volumes[volume.id];
+          if (one?.instance === status.uuid && one.device === device) one.device = by;
+        });
+      },
+    },
+  };
 }
 
 /**

@@ -37,7 +37,7 @@ export async function examineStrangers(world: World, state: State): Promise<Find
     for (const { disk, layer } of written) {
       // A disk of its own that names another file is looked at with the instance.
       if (layer === undefined || own.has(disk.device) || isGivenBack(state, layer)) continue;
-      if (isHeld(state, status, layer)) continue;
+      if (isHeld(state, status, layer) || isRenamed(own, status, layer)) continue;
       findings.push(strangerOf(state, status, disk, layer, instead));
     }
   }
@@ -55,6 +55,12 @@ function isGivenBack(state: State, layer: Layer): boolean {
 /** A template, which its own guest cannot write without its write bits: only `instance start` has to say so. */
 function isHeld(state: State, status: DomainStatus, layer: Layer): boolean {
   return status.live === null && layer.foreign?.template === "held" && awaitsSnapshot(state, layer);
+}
+
+/** A disk of its own which its definition does not have by its name. */
+function isRenamed(own: ReadonlyMap<string, Volume>, { inactive }: DomainStatus, { id }: Layer): boolean {
+  const [name] = [...own].find(([, { head }]) => head === id) ?? [];
+  return name !== undefined && inactive.disks.every(({ device }) => device !== name);
 }
 
 /** Of each definition; a disk of both, once. */

@@ -128,6 +128,34 @@ describe("of a volume that is attached", () => {
   });
 });
 
+describe("a disk that its definition calls otherwise, since it is on another bus", () => {
+  const moved = (xml: string | null) =>
+    xml?.replace(/dev=(['"])vdb\1/, 'dev="sdb"').replace(/(sdb.*?bus=)(['"])virtio\2/, '$1"sata"') ?? null;
+
+  test("is its volume all the same, and is attached only once", async () => {
+    const on = await withData({ running: false, attached: true });
+    const { domain } = web1(on);
+    domain.inactive = moved(domain.inactive) ?? "";
+    const defined = domain.inactive;
+    await mends(on, "its definition calls its disk vdb sdb");
+    expect(web1(on).domain.inactive).toBe(defined);
+    expect(await volumeOf(on)).toMatchObject({ instance: web1(on).uuid, device: "sdb" });
+    expect(await witnesses(on)).toEqual({ recorded: true, defined: true });
+    await createSnapshot(command(on), creation("s1"));
+    expect(await contentOf(on)).toEqual({ 0: "written" });
+    expect(await problems(on)).toEqual([]);
+  });
+
+  test("is recorded as such once its guest runs no more with the old name", async () => {
+    const on = await withData({ attached: true });
+    const { domain, uuid } = web1(on);
+    domain.inactive = moved(domain.inactive) ?? "";
+    await leaves(on, "its definition calls its disk vdb sdb");
+    await command(on).host.perform({ do: "destroy", domain: uuid });
+    await mends(on, "its definition calls its disk vdb sdb");
+  });
+});
+
 describe("of a volume that is free", () => {
   const meddled = async (path: (on: Bed) => Promise<string>, format: "qcow2" | "raw" = "qcow2"): Promise<Bed> => {
     const on = await withData({ running: false });
