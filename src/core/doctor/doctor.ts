@@ -7,6 +7,7 @@ import { clearAbandoned } from "../abandoned.ts";
 import { findings as structure } from "../graph/invariants.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { State } from "../model/state.ts";
+import { faultIn, StrangeData } from "../operations/entry-data.ts";
 import { takeLocks } from "../operations/locks.ts";
 import { recoverAll } from "../operations/recovery.ts";
 import type { HeldLocks, World } from "../ports.ts";
@@ -18,7 +19,7 @@ import { recordLostLayers } from "./lost-layers.ts";
 import { examineMarks } from "./marks.ts";
 import { examineMemory } from "./memory.ts";
 import { examineKept } from "./records.ts";
-import { examineDoubt, examineRemembered, examineWritable, stateOrNull } from "./remembered.ts";
+import { examineDoubt, examineRemembered, examineWritable, stateOrNull, unreadableEntry } from "./remembered.ts";
 import { examineSchedules } from "./schedules.ts";
 import { examineSecrets, orphanSecrets } from "./secrets.ts";
 import { examineShares } from "./shares.ts";
@@ -87,6 +88,10 @@ function stillPending({ id }: JournalEntry): Look {
 /** An operation that has not ended: recovery ends it, but for a pivot of which only a person can say how. */
 async function examinePending(world: World, state: State, entry: JournalEntry): Promise<Finding> {
   const subject = `operation ${entry.id}`;
+  const fault = await faultIn(world, entry);
+  if (fault instanceof StrangeData)
+    return unreadableEntry(`${entry.id}.json`, fault.message, entry.locks, async (w) => isStrange(w, entry.id));
+  if (fault !== null) return unmendable(subject, `"${entry.command}" has not ended`, fault.hint ?? "");
   const { chooseMoved, undecided } = await import("../layers/merge.ts");
   const pair = await undecided(world, state, entry);
   if (pair === null)
@@ -102,6 +107,11 @@ async function examinePending(world: World, state: State, entry: JournalEntry): 
       mend: (w, locks) => chooseMoved(w, locks, entry),
     },
   };
+}
+
+async function isStrange(world: World, id: string): Promise<boolean> {
+  const entry = (await world.store.journal.list()).find((one) => one.id === id);
+  return entry !== undefined && (await faultIn(world, entry)) instanceof StrangeData;
 }
 
 /**

@@ -70,19 +70,32 @@ async function restore(world: World): Promise<void> {
 
 async function examineJournal(world: World): Promise<Finding[]> {
   const { damaged } = await world.store.journal.scan();
-  return damaged.map(({ name, why }) => ({
+  return damaged.map(({ name, why }) =>
+    unreadableEntry(name, why, [], async (w) =>
+      // Whoever works on it may have written it anew, or ended.
+      (await w.store.journal.scan()).damaged.some((one) => one.name === name),
+    ),
+  );
+}
+
+/** An entry of the journal, by the name of its file, that nobody can end. `isStillSo`: asked before it is put aside. */
+export function unreadableEntry(
+  name: string,
+  why: string,
+  locks: readonly string[],
+  isStillSo: (world: World) => Promise<boolean>,
+): Finding {
+  return {
     subject: `journal entry ${name}`,
     problem: `it cannot be read (${why}): what that operation was, and how far it came, nobody can know`,
     remedy: "Put it aside. What it had half made is found as any other difference; nothing goes that holds something.",
     mending: {
-      locks: [],
+      locks,
       loses: [],
       mend: async (w) => {
-        // Whoever works on it may have written it anew, or ended.
-        const now = await w.store.journal.scan();
-        if (!now.damaged.some((one) => one.name === name)) return;
+        if (!(await isStillSo(w))) return;
         w.report.note(`journal entry ${name}: lies in ${await w.store.journal.setAside(name)}`);
       },
     },
-  }));
+  };
 }

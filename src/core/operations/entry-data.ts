@@ -1,8 +1,8 @@
 /** What an entry remembers, as recovery may rely on it: loaded only where there is something to recover. */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import type { JournalEntry } from "../model/journal.ts";
-import type { Kind } from "../ports.ts";
+import type { JournalEntry, KindName } from "../model/journal.ts";
+import type { Kind, World } from "../ports.ts";
 
 /**
  * What an entry remembers, in the shape that its kind has now. Throws "integrity" where it was written by a newer
@@ -26,11 +26,27 @@ export function dataOf<Data>(kind: Kind<Data>, entry: JournalEntry): Data {
   throw strange(entry, `${v.getDotPath(issue) ?? "data"}: ${issue.message}`);
 }
 
+/** Nothing that any version has written: a damaged entry, though the rest of it can be read. */
+export class StrangeData extends EstratoError {}
+
 function strange({ id, kind }: JournalEntry, why: string, cause?: unknown): EstratoError {
-  return new EstratoError("integrity", `journal entry ${id}: ${kind}: ${why}`, {
-    hint: "It is not what this version of estrato writes: nothing has been changed by it.",
+  return new StrangeData("integrity", `journal entry ${id}: ${kind}: ${why}`, {
+    hint: 'It is not what this version of estrato writes: "estrato doctor --repair" puts it aside.',
     cause,
   });
+}
+
+/** What is wrong with what an entry remembers; null where its kind can read it, or this version has no such kind. */
+export async function faultIn(world: World, entry: JournalEntry): Promise<EstratoError | null> {
+  const load = Object.hasOwn(world.kinds, entry.kind) ? world.kinds[entry.kind as KindName] : undefined;
+  if (load === undefined) return null;
+  try {
+    dataOf(await load(), entry);
+    return null;
+  } catch (error) {
+    if (error instanceof EstratoError) return error;
+    throw error;
+  }
 }
 
 function foreign({ id, kind, version }: JournalEntry): EstratoError {

@@ -206,3 +206,40 @@ describe("an entry of the journal that cannot be read", () => {
     },
   );
 });
+
+describe("an entry of the journal that can be read, but for what its operation remembers", () => {
+  const spoilt = async (change: (data: Record<string, unknown>) => unknown) => {
+    const on = await prepared();
+    write(on, 4, "later");
+    await stop(on);
+    const world = command(on);
+    world.host.crashAtNext("rebase", "midway");
+    await expect(deleteSnapshot(world, "web1/s2", { children: false })).rejects.toBeInstanceOf(Crash);
+    on.disk.locks.clear();
+    const [[id = "", text = ""] = []] = [...on.disk.journal];
+    const entry = JSON.parse(text);
+    on.disk.journal.set(id, JSON.stringify({ ...entry, ...(change(entry) as object) }));
+    return { on, id, kind: entry.kind };
+  };
+
+  test("is named, and put aside; its guest goes on", async () => {
+    const { on, id, kind } = await spoilt(() => ({ data: { decision: "none" } }));
+    expect(kind).toBe("layer.merge");
+    await expect(createSnapshot(command(on), creation("s3"))).rejects.toMatchObject({ code: "integrity" });
+    expect((await examine(command(on))).map(({ subject }) => subject)).toContain(`journal entry ${id}.json`);
+    const done = await repair(command(on, { answer: false }));
+    expect(done).toContainEqual(expect.objectContaining({ subject: `journal entry ${id}.json`, result: "mended" }));
+    expect([...on.disk.journal.keys()]).toEqual([]);
+    expect([...on.disk.aside.keys()]).toEqual([`${id}.json`]);
+    await start(on);
+    expect((await disksOf(on)).vda).toMatchObject({ 4: "later" });
+    await take(on, "s3");
+  });
+
+  test("is left for the version that wrote it, where that is a newer one, and named with all else", async () => {
+    const { on, id } = await spoilt(() => ({ version: 99 }));
+    expect((await examine(command(on))).map(({ subject }) => subject)).toContain(`operation ${id}`);
+    await repair(command(on));
+    expect([...on.disk.journal.keys()]).toEqual([id]);
+  });
+});
