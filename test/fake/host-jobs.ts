@@ -97,6 +97,8 @@ export function settleJob(machine: FakeMachine, action: Of<"settle-job">): void 
   const domain = findDomain(machine, action.domain);
   const job = domain?.jobs.find((each) => each.device === action.device);
   if (!domain || !job) return;
+  if (job.type === "copy")
+    throw new EstratoError("conflict", `${action.domain}: another tool's block job is under way`);
   domain.jobs = domain.jobs.filter((each) => each !== job);
   if (!action.abort) job.finish();
 }

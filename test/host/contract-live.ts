@@ -163,6 +163,18 @@ export function liveContract(current: () => Rig): void {
     await rig.host.perform({ ...settle, abort: false });
   });
 
+  test("somebody else's copy is neither ended nor pivoted to, and of a disk that is not there nothing is to be settled", async () => {
+    const rig = current();
+    const uuid = await runningChain(rig);
+    const settle = { do: "settle-job", domain: uuid, device: "vda" } as const;
+    for (const abort of [true, false]) await rig.host.perform({ ...settle, device: "vdb", abort });
+    await rig.leaveCopy(uuid, "vda", `${rig.folder}/copy.qcow2`);
+    for (const abort of [true, false])
+      await expect(rig.host.perform({ ...settle, abort })).rejects.toMatchObject({ code: "conflict" });
+    expect((await rig.host.domainStatus(uuid))?.jobs).toEqual([{ device: "vda", type: "copy" }]);
+    expect(await chainOf(rig, uuid)).toEqual(["head", "middle", "base"]);
+  });
+
   test("what QEMU has open for no disk it closes, and nothing else", async () => {
     const rig = current();
     const used = await rig.addImage("used", { content: { 0: "A" } });

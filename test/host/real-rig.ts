@@ -73,6 +73,9 @@ export async function openRealRig(): Promise<Rig> {
     async leaveCommit(uuid, device, base) {
       await virsh("blockcommit", uuid, device, "--active", "--base", base);
     },
+    async leaveCopy(uuid, device, to) {
+      await virsh("blockcopy", uuid, device, "--dest", to, "--transient-job");
+    },
     async killQemu(uuid) {
       const name = (await host.domainStatus(uuid))?.name;
       process.kill(Number(await readFile(`/run/libvirt/qemu/${name}.pid`, "utf8")), "SIGKILL");

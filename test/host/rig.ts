@@ -30,6 +30,8 @@ export interface Rig {
   freeze(uuid: string): Promise<void>;
   /** Leaves an active commit behind that waits for its pivot, as a kill would. */
   leaveCommit(uuid: string, device: string, base: string): Promise<void>;
+  /** Begins a copy of a disk into a new file, as somebody else's tool does. */
+  leaveCopy(uuid: string, device: string, to: string): Promise<void>;
   /** A file that its QEMU has open for no disk, as a death of libvirtd leaves it. */
   leaveOpen(uuid: string, path: string): Promise<void>;
   /** QEMU dies as by kill -9; returns when libvirt knows. */

@@ -71,6 +71,9 @@ export async function performBlockCommitActive(
 export async function performSettleJob(context: ActionContext, action: ActionOf<"settle-job">): Promise<void> {
   const state = await stateOf(context, action.domain);
   if (state === null || state === "shutoff" || state === "crashed") return;
+  // Somebody has taken the disk out since
+  if ((await qemuDisks(context.virsh, action.domain)).every(({ device }) => device !== action.device)) return;
+  await requireNoOthers(context, action);
   if (action.abort) {
     await context.virsh.run(["blockjob", "--domain", action.domain, action.device, "--abort"], holdingLocks(context));
     await waitForEnd(context, action);
@@ -81,6 +84,21 @@ export async function performSettleJob(context: ActionContext, action: ActionOf<
     await pivot(context, action);
   }
   await flush(context, action);
+}
+
+/** What virsh calls the jobs that none of ours is: to pivot such a one, or to end it, is for who began it. */
+const OF_OTHERS = new Set(["Block Copy", "Backup"]);
+
+async function requireNoOthers(context: ActionContext, disk: Disk): Promise<void> {
+  const type = (await jobOf(context, disk))?.type;
+  if (type === undefined || !OF_OTHERS.has(type)) return;
+  throw new EstratoError(
+    "conflict",
+    `${disk.domain}: another tool's block job (${type}) is under way on ${disk.device}`,
+    {
+      hint: `Wait for its end, or see "virsh blockjob ${disk.domain} ${disk.device}".`,
+    },
+  );
 }
 
 interface Disk {

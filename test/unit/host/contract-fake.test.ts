@@ -43,6 +43,12 @@ async function openRig(): Promise<Rig> {
       killed.crashAtNext("block-commit-active", "midway");
       await killed.perform({ do: "block-commit-active", domain: uuid, device, base }).catch(() => undefined);
     },
+    async leaveCopy(uuid, device) {
+      const finish = () => {
+        throw new Error("fake host: somebody else's copy was brought to its end");
+      };
+      domainAt(host.machine, uuid).jobs.push({ device, type: "copy", finish, lose: () => undefined });
+    },
     async leaveOpen(uuid, path) {
       domainAt(host.machine, uuid).unused.push(path);
     },
