@@ -1,6 +1,7 @@
 /** `volume attach`: a free volume becomes a disk of an instance, in its definition and, where it runs, in the guest. */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { definedUnder, filesUnder, hasFile } from "../files-under.ts";
 import { diskFileOf } from "../graph/files.ts";
 import { planAdoption } from "../instances/adopt.ts";
 import { findInstance, findNow } from "../instances/find.ts";
@@ -154,17 +155,20 @@ async function record(world: World, data: AttachData): Promise<void> {
 async function recoverAttach(world: World, locks: HeldLocks, data: AttachData): Promise<Outcome> {
   if ((await world.store.read()).volumes[data.volume]?.instance === data.uuid) return "forward";
   const status = await world.host.domainStatus(data.uuid);
-  const isDefined = status !== null && names(status.inactive, data.disk);
-  if (status === null || !(status.live === null ? isDefined : await isOpen(world, data))) {
-    if (status !== null && (isDefined || (status.live !== null && names(status.live, data.disk)))) {
+  // Others may have put something on it since: it is its disk all the same.
+  const { path } = data.disk;
+  const isDefined = status !== null && (await hasFile(world, await definedUnder(world, status.inactive), path));
+  if (status === null || !(await hasFile(world, await filesUnder(world, status), path))) {
+    if (status !== null && [status.inactive, status.live].some((one) => one !== null && names(one, data.disk))) {
       await perform(world, locks, [
         { do: "detach-disk", domain: data.uuid, device: data.disk.device, timeoutMs: UNDO_MS },
       ]);
     }
-    await requireLeft(world, locks, data.uuid, data.disk.path);
+    await requireLeft(world, locks, data.uuid, path);
     return "back";
   }
-  if (!isDefined) {
+  const isTaken = status.inactive.disks.some(({ device }) => device === data.disk.device);
+  if (!isDefined && !isTaken) {
     const xml = world.host.editDefinition(status.inactive.xml, { addDisks: [data.disk] });
     await perform(world, locks, [{ do: "define", xml }]);
   }

@@ -4,13 +4,16 @@
  */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { definedUnder, filesUnder, hasFile } from "../files-under.ts";
 import { findAgain, findInstance, findNow } from "../instances/find.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State, Volume } from "../model/state.ts";
+import { definitionsOf } from "../named-files.ts";
 import { run } from "../operations/operation.ts";
 import { type PlanView, perform, type Step, unchanged } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { isSameFile } from "../same-file.ts";
 import { requireLeft } from "../snapshots/unheld.ts";
 import { disagreement, headFacts, refuseUnsafe } from "../truth.ts";
 import { isAttachedByUs, letGo, wasThereBefore } from "./attachment.ts";
@@ -172,9 +175,15 @@ export async function recordDetached(world: World, uuid: string, id: string): Pr
   });
 }
 
+async function everySame(world: World, files: readonly string[], file: string): Promise<boolean> {
+  for (const one of files) if (!(await isSameFile(world, one, file))) return false;
+  return true;
+}
+
 /**
  * A detachment that never ended. A running guest may have been asked, which nobody can take back, and may let go at any
- * time: he is asked again. Back where he does not let go, and where he is off and defined with the disk.
+ * time: he is asked again. Back where he does not let go, and where he is off and defined with the disk. Done where the
+ * name of the disk is another disk's by now: that one is not ours to take out.
  */
 async function finishDetach(
   world: World,
@@ -184,15 +193,24 @@ async function finishDetach(
 ): Promise<Outcome> {
   if ((await world.store.read()).volumes[data.volume]?.instance !== data.uuid) return "forward";
   const status = await world.host.domainStatus(data.uuid);
-  const isDefined = status?.inactive.disks.some(({ device }) => device === data.device) ?? false;
   if (status !== null) {
+    const isDefined = await hasFile(world, await definedUnder(world, status.inactive), data.path);
+    const isHeld = await hasFile(world, await filesUnder(world, status), data.path);
     if (status.live === null && isDefined) return "back";
-    if (!ask && (await isOpen(world, status, data))) return "back";
-    try {
-      await perform(world, locks, [{ do: "detach-disk", domain: data.uuid, device: data.device, timeoutMs: AGAIN_MS }]);
-    } catch (error) {
-      if (error instanceof EstratoError && error.code === "timeout") return "back";
-      throw error;
+    if (!ask && isHeld) return "back";
+    const named = definitionsOf(status).flatMap(({ disks }) => disks.filter(({ device }) => device === data.device));
+    const sources = named.map(({ source }) => source ?? "");
+    const isAnothers = !(await everySame(world, sources, data.path));
+    if (isAnothers && (isDefined || isHeld)) return "back"; // the other lies on it
+    if (!isAnothers) {
+      try {
+        await perform(world, locks, [
+          { do: "detach-disk", domain: data.uuid, device: data.device, timeoutMs: AGAIN_MS },
+        ]);
+      } catch (error) {
+        if (error instanceof EstratoError && error.code === "timeout") return "back";
+        throw error;
+      }
     }
     await requireLeft(world, locks, data.uuid, data.path);
   }

@@ -1,6 +1,7 @@
 /** Finds what lies on a volume's recorded head and was put there by another tool. */
 import { dirname } from "node:path";
 import { EstratoError } from "../../errors.ts";
+import { chainBelow } from "../files-under.ts";
 import { filesInUse } from "../in-use.ts";
 import { foreignOwner } from "../instances/adopt.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
@@ -73,16 +74,6 @@ async function pathsAbove(world: World, status: DomainStatus, fact: HeadFacts): 
   const at = chain.indexOf(fact.recorded);
   if (at < 0 || fact.persistent === null || !chain.slice(0, at + 1).includes(fact.persistent)) return null;
   return chain.slice(0, at).reverse();
-}
-
-/** The files from `top` down, by their headers; [] where one of them cannot be read. */
-async function chainBelow(world: World, top: string): Promise<string[]> {
-  try {
-    return (await world.host.imageChain(top, "qcow2")).map(({ path }) => path);
-  } catch (error) {
-    if (error instanceof EstratoError && error.code !== "interrupted") return [];
-    throw error;
-  }
 }
 
 async function header(world: World, path: string) {

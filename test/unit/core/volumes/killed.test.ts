@@ -2,8 +2,10 @@
  * Killed at any instant: the next command leaves what was, or what was asked for, and what the volume holds as it is.
  */
 import { describe, expect, test } from "vitest";
+import { repair } from "../../../../src/core/doctor/doctor.ts";
 import { createImageFromVolume } from "../../../../src/core/images/create-from-volume.ts";
 import { createInstance } from "../../../../src/core/instances/create.ts";
+import { recoverAll } from "../../../../src/core/operations/recovery.ts";
 import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { attachVolume } from "../../../../src/core/volumes/attach.ts";
 import { createVolume } from "../../../../src/core/volumes/create.ts";
@@ -143,5 +145,45 @@ describe.each(ENDINGS)("%s", { timeout: 600_000 }, (_, ending) => {
         expect(Object.keys((await stateOf(estate)).snapshots), where).toEqual([]);
       },
     );
+  });
+});
+
+describe("somebody else's disk since", () => {
+  const OTHER = { device: "vdb", path: "/other/mine.qcow2", format: "qcow2", readonly: false, serial: null } as const;
+
+  test("is not taken out of the guest, where a detachment had not ended and it has the same name", async () => {
+    const on = await withVolume({ attached: true });
+    const [uuid = ""] = on.machine.domains.keys();
+    const world = command(on);
+    world.host.crashAtNext("detach-disk", "after");
+    await expect(detachVolume(world, "web1", "data1", 1000)).rejects.toThrow("killed");
+    on.disk.locks.clear();
+    command(on).host.addFile(OTHER.path, { content: { 0: "mine" }, format: "qcow2" });
+    await command(on).host.perform({ do: "attach-disk", domain: uuid, disk: OTHER });
+    await recoverAll(command(on));
+    expect([...on.disk.journal.keys()]).toEqual([]);
+    expect((await command(on).host.qemuDisks(uuid)).map(({ chain }) => chain[0])).toContain(OTHER.path);
+    expect(await volumeOf(on)).toMatchObject({ instance: null, device: null });
+    expect(await contentOf(on)).toEqual({ 0: "written" });
+  });
+
+  test("lies on a volume whose attaching had not ended: it is a disk of the guest's, and no free volume", async () => {
+    const on = await withVolume();
+    const [uuid = ""] = on.machine.domains.keys();
+    const world = command(on);
+    world.host.crashAtNext("attach-disk", "after");
+    await expect(attachVolume(world, "web1", "data1")).rejects.toThrow("killed");
+    on.disk.locks.clear();
+    const { host } = command(on);
+    const backing = { path: await headOf(on, (await volumeOf(on)).id), format: "qcow2" } as const;
+    await host.perform({ do: "create-disk", path: "/other/o0.qcow2", backing, sizeBytes: BYTES });
+    const disks = [{ device: "vdb", path: "/other/o0.qcow2" }];
+    const excluded = (await host.qemuDisks(uuid)).map(({ device }) => device).filter((one) => one !== "vdb");
+    await host.perform({ do: "switch-disks", domain: uuid, disks, excluded, quiesce: false });
+    host.guestWrite(uuid, "vdb", 2, "on the overlay");
+    await repair(command(on));
+    expect([...on.disk.journal.keys()]).toEqual([]);
+    expect(await volumeOf(on)).toMatchObject({ instance: uuid, device: "vdb" });
+    expect(await contentOf(on)).toEqual({ 0: "written", 2: "on the overlay" });
   });
 });
