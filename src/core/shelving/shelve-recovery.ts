@@ -7,6 +7,7 @@ import type { DomainStatus } from "../model/host.ts";
 import { modeOf } from "../modes.ts";
 import { perform } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
+import { isSameFile } from "../same-file.ts";
 import type { ShelveData } from "./plan.ts";
 import { shelveDataSchema } from "./plan.ts";
 import { unlinkShelf } from "./record.ts";
@@ -24,6 +25,7 @@ async function recoverShelve(world: World, locks: HeldLocks, data: ShelveData): 
   const status = await world.host.domainStatus(data.uuid);
   if (record?.shelved?.image === data.image.id) {
     requireOff(data, status);
+    await requireAsShelved(world, data, status);
     await perform(world, locks, undefine(data));
     return "forward";
   }
@@ -38,6 +40,17 @@ function requireOff(data: ShelveData, status: DomainStatus | null): void {
   throw new EstratoError("conflict", `instance ${data.name}: it was started while it was being shelved`, {
     hint: `Stop it first: virsh shutdown ${data.name}.`,
   });
+}
+
+/** What another tool has put on its disks since, the guest may have written to: nothing would name it any more. */
+async function requireAsShelved(world: World, data: ShelveData, status: DomainStatus | null): Promise<void> {
+  for (const { device, before } of data.heads) {
+    const source = status?.inactive.disks.find((disk) => disk.device === device)?.source ?? null;
+    if (source === null || (await isSameFile(world, source, before.file))) continue;
+    throw new EstratoError("conflict", `instance ${data.name}: it is shelved, and its ${device} is ${source} by now`, {
+      hint: `Copy that file where you need what it holds; then: virsh undefine --keep-nvram ${data.uuid}.`,
+    });
+  }
 }
 
 async function undo(world: World, locks: HeldLocks, data: ShelveData): Promise<void> {

@@ -118,3 +118,25 @@ describe.each(ENDINGS)("unshelve, %s", { timeout: 600_000 }, (_, ending) => {
     await endEverywhere(ending, on, unshelve, requireAlive);
   });
 });
+
+test("what another tool has put on a disk meanwhile is not left behind when the domain goes", async () => {
+  const on = await withInstance({ running: false });
+  const domain = await idOf(on);
+  const world = command(on);
+  world.host.crashAtNext("undefine", "before");
+  await expect(shelve(world)).rejects.toThrow("killed");
+  on.disk.locks.clear();
+  const { host } = command(on);
+  const top = (await host.domainStatus(domain))?.inactive.disks[0]?.source ?? "";
+  const path = "/other/o0.qcow2";
+  const sizeBytes = (await host.imageInfo(top, { shared: true }))?.virtualSizeBytes ?? 0;
+  await virsh(on, { do: "create-disk", path, backing: { path: top, format: "qcow2" }, sizeBytes });
+  await virsh(on, { do: "redefine", domain, disks: [{ device: "vda", path, format: "qcow2" }] });
+  const left = await repair(command(on));
+  expect(left.map(({ problem }) => problem).join()).toContain(`its vda is ${path} by now`);
+  expect(on.machine.domains.has(domain)).toBe(true);
+  await virsh(on, { do: "undefine", domain, nvram: false });
+  await repair(command(on));
+  expect([...on.disk.journal.keys()]).toEqual([]);
+  await unshelve(command(on));
+});
