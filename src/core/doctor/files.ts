@@ -2,15 +2,17 @@
 import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
 import { hiddenInStore } from "../abandoned.ts";
-import { standingOn } from "../graph/references.ts";
+import { filesUnder } from "../files-under.ts";
+import { chainOrNull, standingOn } from "../graph/references.ts";
 import { filesInUse } from "../in-use.ts";
-import { instancesOn } from "../layers/holders.ts";
+import { instancesOn, locksOn } from "../layers/holders.ts";
+import { hasPulled } from "../layers/pulled.ts";
 import type { ImageInfo } from "../model/host.ts";
 import type { Layer, State } from "../model/state.ts";
 import { thawFile } from "../modes.ts";
 import { perform } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
-import { isSameFile } from "../same-file.ts";
+import { standsOn } from "../same-file.ts";
 import { frozenAccess } from "../sharing/access.ts";
 import { requireUnheld } from "../snapshots/unheld.ts";
 import { type Finding, unmendable } from "./finding.ts";
@@ -50,7 +52,10 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
         "Put the file back from a copy.",
       ),
     ];
-  const findings = await wrongContent(world, state, layer, info, users);
+  const pulled = await pulledFrom(world, state, layer, info);
+  const asPulled = { ...info, backing: state.layers[layer.parent ?? ""]?.file ?? null };
+  const findings = await wrongContent(world, state, layer, pulled === null ? info : asPulled, users);
+  if (pulled !== null) findings.push(pulled);
   const wanted = (layer.frozen ? frozenAccess(state, layer) : thawFile(layer)) as { mode: number };
   if (!file.isBlockDevice && layer.foreign === null && layer.busy === null && (file.mode & 0o777) !== wanted.mode) {
     const mode = (bits: number) => `0${(bits & 0o777).toString(8)}`;
@@ -73,6 +78,42 @@ async function examineLayer(world: World, state: State, layer: Layer): Promise<F
     });
   }
   return findings;
+}
+
+/**
+ * Somebody has pulled what it stood on into it (virsh blockpull), all of it or down to one of its layers: it reads the
+ * same. Null where it is not so, or a QEMU has open what its header does not say.
+ */
+async function pulledFrom(world: World, state: State, layer: Layer, info: ImageInfo): Promise<Finding | null> {
+  const below = (chainOrNull(state, layer.id) ?? []).slice(1).flatMap((id) => state.layers[id] ?? []);
+  const at = info.backing === null ? below.length : below.findIndex(({ file }) => file === info.backing);
+  if (at < 1 || layer.foreign !== null || layer.busy !== null) return null;
+  const between = below.slice(0, at);
+  if (!(await hasPulled(world, layer, between).catch(() => false))) return null;
+  for (const status of (await world.host.domainStatuses(instancesOn(state, [layer.id]))).values()) {
+    const files = await filesUnder(world, status);
+    if (between.some(({ file }) => files.has(file))) return null;
+  }
+  const parent = below[at]?.id ?? null;
+  return {
+    subject: layer.file,
+    problem: `it stands on ${info.backing ?? "nothing"}, recorded is ${below[0]?.file}; all that lay between is in it`,
+    remedy: "Record it so.",
+    mending: {
+      locks: [...locksOn(state, [layer.id]), layer.id],
+      loses: [],
+      again: async (w, now) => {
+        const one = now.layers[layer.id];
+        return one === undefined ? [] : examineLayer(w, now, one);
+      },
+      mend: async (w) => {
+        await w.store.update((draft) => {
+          const one = draft.layers[layer.id];
+          if (one?.parent === layer.parent && one.busy === null) one.parent = parent;
+        });
+      },
+    },
+  };
 }
 
 async function wrongContent(
@@ -99,10 +140,6 @@ async function wrongContent(
     );
   if (info.dirty && layer.frozen) wrong("its header is marked dirty or corrupt");
   return findings;
-}
-
-async function standsOn(world: World, { backing }: ImageInfo, recorded: string | null): Promise<boolean> {
-  return backing === recorded || (backing !== null && recorded !== null && isSameFile(world, backing, recorded));
 }
 
 /**

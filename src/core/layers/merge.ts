@@ -20,7 +20,7 @@ import { dataOf } from "../operations/entry-data.ts";
 import { run } from "../operations/operation.ts";
 import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, OpenEntry, Outcome, World } from "../ports.ts";
-import { isSameFile } from "../same-file.ts";
+import { standsOn } from "../same-file.ts";
 import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
 import { readFacts } from "./holders.ts";
 import { titlesOf } from "./merge-steps.ts";
@@ -84,6 +84,12 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
   const pause = await mustPause(world, decision);
   const secret = state.layers[decision.layer]?.secret ?? null;
   if (decision.kind === "merge") await requireSecrets(world, [{ secret }]);
+  if (decision.kind === "merge" && decision.live === null && (await isTakenOff(world, state, decision, false))) {
+    const [file, below] = [decision.child, decision.layer].map((one) => state.layers[one]?.file);
+    throw new EstratoError("integrity", `${file}: it does not stand on ${below}, as is recorded`, {
+      hint: 'Run "estrato doctor".',
+    });
+  }
   const data: MergeData = { decision, mark: id, pause, cleanup: effects.cleanup, unheld: effects.unheld, secret };
   let isOutrun = false;
   const mark = async () => {
@@ -244,6 +250,18 @@ async function finishMerge(
   return "forward";
 }
 
+/**
+ * Has somebody else made the child stand on something else (virsh blockpull, qemu-img rebase)? By its header, where
+ * nobody runs on it. `cut`: a merge up may have switched it itself.
+ */
+async function isTakenOff(world: World, state: State, { layer, child, way }: Merge, cut: boolean): Promise<boolean> {
+  const [below, above] = [state.layers[layer], state.layers[child]];
+  if (below === undefined || above === undefined) return false;
+  const info = await world.host.imageInfo(above.file, { shared: true, format: above.format });
+  if (info === null || (await standsOn(world, info, below.file))) return false;
+  return !(cut && way === "up" && (await standsOn(world, info, state.layers[below.parent ?? ""]?.file ?? null)));
+}
+
 async function resume(
   world: World,
   locks: HeldLocks,
@@ -271,6 +289,11 @@ async function resume(
   }
   if (decision.way === "up") await refuseTorn(world, state, decision, facts);
   const resumed = resumeMerge(state, facts, decision);
+  if (resumed?.kind === "merge" && resumed.live === null && !resumed.moved) {
+    // It reads the layer no more, and what has come of the merge so far is nobody's.
+    if (await isTakenOff(world, state, resumed, true))
+      return { kind: "abandon", layer: decision.layer, child: decision.child, relink: false };
+  }
   if (resumed?.kind !== "defer") return resumed;
   throw new EstratoError("conflict", `layer ${decision.layer}: ${resumed.reason}`, {
     hint: `Stop first: ${resumed.by.join(", ")}.`,
@@ -287,7 +310,7 @@ async function refuseTorn(world: World, state: State, decision: Merge, facts: Re
   const holders = facts.holders.get(decision.child) ?? [];
   if (layer === undefined || child === undefined || holders.length === 0) return;
   const info = await world.host.imageInfo(child.file, { shared: true, format: child.format });
-  if (info?.backing != null && (await isSameFile(world, info.backing, layer.file))) return;
+  if (info !== null && (await standsOn(world, info, layer.file))) return;
   if (await hasPulled(world, child, [layer])) return;
   throw new EstratoError("conflict", `layer ${layer.id}: QEMU died while it was merged, and what it holds is needed`, {
     hint: `Stop first: ${holders.map((one) => instanceDisk(state, one.instance, one.device)).join(", ")}.`,

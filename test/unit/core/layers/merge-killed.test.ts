@@ -1,10 +1,25 @@
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { examine, repair } from "../../../../src/core/doctor/doctor.ts";
 import { createImageFromSnapshot } from "../../../../src/core/images/create-from-snapshot.ts";
+import { startInstance } from "../../../../src/core/instances/start.ts";
 import { deleteSnapshot } from "../../../../src/core/snapshots/delete.ts";
 import { revertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { endEverywhere } from "../crashes.ts";
 import { ENDINGS } from "../ends.ts";
-import { type Bed, command, type Process, start, stop, take, withGuest, write } from "../world.ts";
+import {
+  type Bed,
+  command,
+  disksOf,
+  type Process,
+  start,
+  stateOf,
+  stop,
+  take,
+  UUID,
+  virsh,
+  withGuest,
+  write,
+} from "../world.ts";
 
 const drop = (target: string) => (world: Process) => deleteSnapshot(world, target, { children: false });
 const discard = { discard: true, keepMs: 0 };
@@ -125,5 +140,48 @@ describe.each(ENDINGS)("snapshot delete, %s", { timeout: 600_000 }, (_, ending) 
       },
       run: drop("web1/s2"),
     });
+  });
+});
+
+describe("where somebody has pulled the chain into the head (virsh blockpull)", () => {
+  const pulled = async () => {
+    const on = withGuest();
+    await take(on, "s1");
+    write(on, 2, "head");
+    await virsh(on, { do: "block-pull", domain: UUID, device: "vda", base: null });
+    await stop(on);
+    return on;
+  };
+
+  test("nothing is merged by the record, and the guest goes on", async () => {
+    const on = await pulled();
+    const world = command(on);
+    await deleteSnapshot(world, "web1/s1", { children: false });
+    expect([...on.disk.journal.keys()]).toEqual([]);
+    expect(world.notes.join()).toContain("it does not stand on /disks/web1-vda.qcow2, as is recorded");
+    expect((await repair(command(on, { answer: false }))).map(({ problem }) => problem)).toContainEqual(
+      expect.stringContaining("stands on nothing, recorded is /disks/web1-vda.qcow2; all that lay between is in it"),
+    );
+    expect(await examine(command(on))).toEqual([]);
+    expect(Object.values((await stateOf(on)).layers).map(({ parent }) => parent)).toEqual([null]);
+    await startInstance(command(on), "web1");
+    expect(await disksOf(on)).toEqual({ vda: { 0: "boot", 1: "root", 2: "head" } });
+  });
+
+  test("a merge that had begun is given up", async () => {
+    const on = withGuest();
+    await take(on, "s1");
+    write(on, 2, "head");
+    await stop(on);
+    const world = command(on);
+    world.host.crashAtNext("commit", "midway");
+    await expect(deleteSnapshot(world, "web1/s1", { children: false })).rejects.toThrow("killed");
+    on.disk.locks.clear();
+    await start(on);
+    await virsh(on, { do: "block-pull", domain: UUID, device: "vda", base: null });
+    await stop(on);
+    await startInstance(command(on), "web1");
+    expect([...on.disk.journal.keys()]).toEqual([]);
+    expect(await disksOf(on)).toEqual({ vda: { 0: "boot", 1: "root", 2: "head" } });
   });
 });
