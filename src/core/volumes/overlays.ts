@@ -100,6 +100,8 @@ async function acceptable(
       hint: `Let that tool take it away again, or merge it: virsh blockcommit ${status.name} ${device} --active --pivot.`,
     });
   };
+  const [first = ""] = paths;
+  if (head?.busy != null) refuse(first, `what it lies on is being merged (${head.busy})`);
   const inUse = await filesInUse(world, state);
   const files: OverlayFile[] = [];
   for (const path of paths) {

@@ -185,3 +185,28 @@ describe("where somebody has pulled the chain into the head (virsh blockpull)", 
     expect(await disksOf(on)).toEqual({ vda: { 0: "boot", 1: "root", 2: "head" } });
   });
 });
+
+test("a file that another tool has put on a head keeps that from being merged away under it", async () => {
+  const on = withGuest();
+  await take(on, "s1");
+  write(on, 2, "head");
+  await stop(on);
+  const world = command(on);
+  world.host.crashAtNext("commit", "midway");
+  await expect(deleteSnapshot(world, "web1/s1", { children: false })).rejects.toThrow("killed");
+  on.disk.locks.clear();
+  const { host } = command(on);
+  const top = (await host.domainStatus(UUID))?.inactive.disks[0]?.source ?? "";
+  const path = "/other/o0.qcow2";
+  await virsh(on, { do: "create-disk", path, backing: { path: top, format: "qcow2" }, sizeBytes: 8 * 65_536 });
+  await virsh(on, { do: "redefine", domain: UUID, disks: [{ device: "vda", path, format: "qcow2" }] });
+  const left = await repair(command(on, { answer: false }));
+  expect(left.map(({ problem, remedy }) => `${problem}. ${remedy}`).join()).toMatch(
+    /\/other\/o0\.qcow2, a disk of web1, stands on .* which is to go\. Let the tool/,
+  );
+  expect(await disksOf(on)).toEqual({ vda: { 0: "boot", 1: "root", 2: "head" } });
+  await virsh(on, { do: "redefine", domain: UUID, disks: [{ device: "vda", path: top, format: "qcow2" }] });
+  await repair(command(on, { answer: false }));
+  expect([...on.disk.journal.keys()]).toEqual([]);
+  expect(await disksOf(on)).toEqual({ vda: { 0: "boot", 1: "root", 2: "head" } });
+});
