@@ -66,14 +66,48 @@ function columns(verb: Verb): Candidate[] {
 /** `KEY=`, and behind it what is there now. */
 async function filters(place: Place): Promise<Candidate[]> {
   const at = place.current.indexOf("=");
-  if (at < 0) return columns(place.verb).map((one) => ({ ...one, value: `${one.value}=` }));
+  if (at < 0) {
+    const { verb } = place.verb.result.shape === "list" ? place : ((await listFor(place)) ?? place);
+    return columns(verb).map((one) => ({ ...one, value: `${one.value}=` }));
+  }
   const key = place.current.slice(0, at);
   return plain(distinct(await rows(place), key).map((value) => `${key}=${value}`));
 }
 
-/** What this very line would list. */
-function rows({ path, verb, words, sources }: Place): Promise<Record<string, unknown>[]> {
-  return sources.rows(path, verb, words);
+/** What this line would list, or of what it would be done to. */
+async function rows(place: Place): Promise<Record<string, unknown>[]> {
+  const list = await listFor(place);
+  return list === null ? [] : place.sources.rows(list.path, list.verb, list.words);
+}
+
+/**
+ * The list that --filter chooses from: this very line, where it is one, or the noun's. No other verb is ever run here:
+ * somebody has pressed a key, and has not ended the line. Null: there is none.
+ */
+async function listFor({
+  path,
+  verb,
+  words,
+  catalogue,
+}: Place): Promise<Pick<Place, "path" | "verb" | "words"> | null> {
+  if (path.endsWith(" list")) return { path, verb, words };
+  const [first] = Object.values(verb.arguments);
+  const noun = verb.chooses ?? (first?.many === true ? first.complete : null);
+  const list = await listOf(catalogue, String(noun));
+  return list === null ? null : { path: `${noun} list`, verb: list, words: targetIn(list, words) };
+}
+
+async function listOf(catalogue: Catalogue, name: string): Promise<Verb | null> {
+  const entry = catalogue[name];
+  if (entry === undefined || !("noun" in entry)) return null;
+  const list = verbNamed((await entry.noun()).default, "list");
+  return list === null ? null : (await list[1].load()).default;
+}
+
+/** `--target DIR`, where the list knows it. */
+function targetIn({ options }: Verb, words: readonly string[]): readonly string[] {
+  const at = words.lastIndexOf("--target");
+  return at < 0 || options.target === undefined ? [] : words.slice(at, at + 2);
 }
 
 function distinct(all: readonly Record<string, unknown>[], key: string): string[] {
@@ -83,12 +117,8 @@ function distinct(all: readonly Record<string, unknown>[], key: string): string[
 
 /** All that the targets hold, the newest first: by id, and by the name that it has of its instance. */
 async function backups({ catalogue, sources, words }: Place): Promise<Candidate[]> {
-  const entry = catalogue.backup;
-  if (entry === undefined || !("noun" in entry)) return [];
-  const verb = await verbNamed((await entry.noun()).default, "list")?.[1].load();
-  const at = words.lastIndexOf("--target");
-  const target = at < 0 ? [] : words.slice(at, at + 2);
-  const found = verb === undefined ? [] : await sources.rows("backup list", verb.default, target);
+  const list = await listOf(catalogue, "backup");
+  const found = list === null ? [] : await sources.rows("backup list", list, targetIn(list, words));
   return found.toReversed().flatMap(({ id, name, instance, created_at }) => {
     const called = name === null ? [] : [`${instance}/${name}`];
     const description = [...called, created_at].join(" ");

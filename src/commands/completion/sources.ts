@@ -33,6 +33,7 @@ export function sourcesOf(outer: Factory, catalogue: Catalogue, words: readonly 
     host: factory.host,
     close: factory.close,
     async rows(name, verb, given) {
+      if (verb.changes) return [];
       const stdout = new Kept();
       const streams = { ...outer.streams, stdin: outer.streams.stdin, stdout, stderr: new Kept() };
       const line = [

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fakeStore } from "../../fake/store.ts";
-import { command } from "../core/world.ts";
+import { command, everything } from "../core/world.ts";
 import { runIfThere } from "../programs.ts";
-import { estate } from "./estate.ts";
+import { differences, estate } from "./estate.ts";
 import { runLine } from "./line.ts";
 
 async function completed(...words: string[]): Promise<string[]> {
@@ -75,6 +75,29 @@ test("what is on this host is completed: networks, owners, backups, values of se
   expect(backups.filter((word) => word.startsWith("bak-"))).toHaveLength(3);
   expect(backups).toContain("web1/nightly");
   expect(await here("backup", "show", "--target", "/nowhere", "")).toEqual([]);
+});
+
+test("completing a line does nothing of what the line says: a filter's values are those of the noun's list", async () => {
+  const on = await estate();
+  const { host, store } = command(on);
+  const before = everything(on);
+  const filter = async (...words: string[]) => {
+    const line = ["__complete", ...words, "--filter"];
+    const at = { host, store, ids: on.ids, clock: on.clock };
+    const stdout = [];
+    for (const typed of ["sta", "status="]) stdout.push((await runLine([...line, typed], at)).stdout);
+    return stdout.join("").replaceAll(/\t.*/g, "").split("\n").slice(0, -1);
+  };
+  const statuses = ["status=", "status=active", "status=shelved", "status=shutoff"];
+  expect(await filter("instance", "stop", "--force", "web1")).toEqual(statuses);
+  expect(await filter("instance", "delete", "-y", "web2")).toEqual(statuses);
+  expect(await filter("instance", "rebuild", "-y")).toEqual(statuses);
+  expect(await filter("snapshot", "delete", "web1/first")).toEqual(["status=", "status=available"]);
+  expect(await filter("backup", "delete", "-y", "--target", "/backups")).toEqual(["status=", "status=available"]);
+  expect(await filter("backup", "prune", "--rotation", "1")).toEqual([]);
+  expect(await filter("snapshot", "revert", "web1/first")).toEqual(statuses);
+  expect(await filter("doctor", "--repair")).toEqual([]);
+  expect(differences(before, everything(on))).toEqual([]);
 });
 
 test("another word for a verb is completed once it is begun, and what stands behind it", async () => {
