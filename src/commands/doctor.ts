@@ -39,6 +39,7 @@ export default verb({
     draw: (found, { painter }) => found.map((one) => drawn(one, painter)).join(""),
   }),
   changes: false,
+  changesWith: ({ repair, takeOver }) => repair || takeOver,
   needsStore: ({ repair, takeOver }) => repair || takeOver,
   examples: [
     { line: "estrato doctor", says: "look, in the morning" },

@@ -7,14 +7,20 @@ class Kept extends Writable {
   readonly isTTY: boolean;
   readonly columns = 80;
 
-  constructor(isTTY: boolean) {
+  #taken: number;
+
+  constructor(isTTY: boolean, taken = Number.POSITIVE_INFINITY) {
     super({ decodeStrings: false });
     this.isTTY = isTTY;
+    this.#taken = taken;
+    this.on("error", () => {}); // as main.ts does
   }
 
-  override _write(chunk: string | Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString();
-    done();
+  override _write(chunk: string | Buffer, _encoding: string, done: (error?: Error) => void): void {
+    const isRead = this.#taken > 0;
+    this.#taken -= 1;
+    if (isRead) this.text += chunk.toString();
+    done(isRead ? undefined : Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
   }
 }
 
@@ -24,10 +30,10 @@ export interface FakeStreams extends Streams {
   readonly stdin: PassThrough & { isTTY?: boolean };
 }
 
-/** `terminal`: all three are one. `input` is what stdin holds. */
-export function fakeStreams({ terminal = false, input = "" } = {}): FakeStreams {
+/** `terminal`: all three are one. `input` is what stdin holds. `taken`: after so many writes nobody reads stdout. */
+export function fakeStreams({ terminal = false, input = "", taken = Number.POSITIVE_INFINITY } = {}): FakeStreams {
   const stdin: FakeStreams["stdin"] = new PassThrough();
   stdin.isTTY = terminal;
   if (!terminal) stdin.end(input);
-  return { stdin, stdout: new Kept(terminal), stderr: new Kept(terminal) };
+  return { stdin, stdout: new Kept(terminal, taken), stderr: new Kept(terminal) };
 }

@@ -30,12 +30,13 @@ export async function runVerb(
   const line: Line = verb.raw
     ? { ...(await parseLine(name, verb, [])), operands: words }
     : await parseLine(name, verb, words);
-  surroundings.willChange?.(verb.changes && !line.globals.dryRun);
+  const changes = mayChange(verb, line);
+  surroundings.willChange?.(changes && !line.globals.dryRun);
   const factory = createFactory(surroundings, {
     globals: line.globals,
     command,
     withoutSettings: verb.withoutSettings,
-    changes: verb.changes,
+    changes,
     withoutStore: verb.withoutStore(line.options),
     needsStore: verb.needsStore(line.options),
   });
@@ -55,6 +56,10 @@ export async function runVerb(
   const same = ["estrato", ...name.split(" "), ...whole].map(shellQuoted).join(" ");
   factory.report.note(`The same without questions: ${same}`);
   await runVerb(name, verb, whole, same, surroundings, catalogue);
+}
+
+function mayChange(verb: Verb, { options }: Line): boolean {
+  return verb.changes || verb.changesWith(options);
 }
 
 async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {

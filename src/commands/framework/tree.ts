@@ -88,6 +88,8 @@ export interface Verb {
   readonly options: Options;
   readonly result: ResultSpec<Any>;
   readonly changes: boolean;
+  /** Of one that only looks: do these options make it change something? */
+  readonly changesWith: (options: Any) => boolean;
   readonly examples: readonly Example[];
   readonly exits: Readonly<Record<number, string>>;
   readonly withoutStore: (options: Any) => boolean;

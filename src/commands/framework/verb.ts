@@ -64,6 +64,8 @@ interface VerbDefinition<A extends Arguments, O extends Options, Row> {
   readonly result?: ResultSpec<Row>;
   /** Does it change anything? With -q such a verb prints nothing. */
   readonly changes: boolean;
+  /** True where these options make one change something that else only looks: who ends it gives it time to undo it. */
+  readonly changesWith?: (options: OptionValues<O>) => boolean;
   readonly examples: readonly Example[];
   /** What an exit code means here, for the manual; the general meaning of the others is there anyway. */
   readonly exits?: Readonly<Record<number, string>>;
@@ -119,6 +121,7 @@ export function verb<
     done: null,
     ...(definition as Omit<typeof definition, "done"> & { done?: Verb["done"] }),
     options: { ...definition.options, ...(definition.existing === undefined ? {} : { ifAbsent }) },
+    changesWith: asFunction(definition.changesWith),
     withoutStore: asFunction(definition.withoutStore),
     needsStore: asFunction(definition.needsStore),
     async run(context: Context) {

@@ -26,3 +26,12 @@ test("doctor says findings in whole sentences to a person, in columns to a pipe,
   expect(repaired).toMatchObject({ exit: 0, stdout: `${path}: ${problem}\n  mended: Set the mode.\n` });
   expect(await runLine(["doctor", "-f", "json"], at)).toMatchObject({ exit: 0, stdout: "[]\n" });
 });
+
+test("who ends doctor while it mends gives it time to undo or finish that", async () => {
+  const told: boolean[] = [];
+  const { at } = await meddled();
+  const willChange = (changes: boolean) => void told.push(changes);
+  for (const options of [[], ["--repair", "--dry-run"], ["--repair"]])
+    await runLine(["doctor", ...options], { ...at, willChange });
+  expect(told).toEqual([false, false, true]);
+});

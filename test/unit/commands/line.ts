@@ -22,7 +22,10 @@ export interface LineOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** What stdin holds. */
   readonly input?: string;
+  /** After how many writes nobody reads stdout any more. */
+  readonly taken?: number;
   readonly signal?: AbortSignal;
+  readonly willChange?: (changes: boolean) => void;
   readonly uid?: number;
   /** Where it runs. */
   readonly machine?: Machine;
@@ -56,7 +59,8 @@ export const HOME = join(tmpdir(), `estrato-home-${process.pid}`);
 
 /** `words` are what stands behind the program's name. */
 export async function runLine(words: readonly string[], options: LineOptions = {}): Promise<LineResult> {
-  const streams = fakeStreams({ terminal: options.terminal ?? false, input: options.input ?? "" });
+  const { terminal = false, input = "", taken, willChange } = options;
+  const streams = fakeStreams({ terminal, input, ...(taken === undefined ? {} : { taken }) });
   const exit = await main(words, {
     streams,
     // The machine in memory has a network, as one of the whole machine has.
@@ -64,6 +68,7 @@ export async function runLine(words: readonly string[], options: LineOptions = {
     uid: options.uid ?? 1000,
     program: { node: "/usr/bin/node", path: "/opt/estrato/bin/estrato" },
     signal: options.signal ?? new AbortController().signal,
+    ...(willChange === undefined ? {} : { willChange }),
     twins: {
       store: options.store ?? fakeStore(),
       host: options.host ?? noHost,
