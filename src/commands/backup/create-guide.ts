@@ -8,10 +8,11 @@ const USUAL_ROTATION = "7";
 
 /** The dialogue of `backup create`: [] where the line says all that is wanted to be known. */
 export async function guideBackup(guide: Guide): Promise<string[]> {
-  const { operands, options } = guide;
-  const instances = operands.length > 0 ? [] : await guide.candidates("instance");
-  if (operands.length === 0 && instances.length === 0) return [];
-  const who = operands.length > 0 ? [] : [await guide.choose("Backup of which instance?", instances)];
+  const { operands, options, factory } = guide;
+  const isSaid = operands.length > 0 || factory.globals.filter.length > 0;
+  const instances = isSaid ? [] : await guide.candidates("instance");
+  if (!isSaid && instances.length === 0) return [];
+  const who = isSaid ? [] : [await guide.choose("Backup of which instance?", instances)];
   const keeps = await askRotation(guide);
   const place = await askTarget(guide);
   const how =

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Verified } from "../../core/backups/verify.ts";
 import type { World } from "../../core/ports.ts";
 import { EstratoError } from "../../errors.ts";
-import { rest } from "../framework/arguments.ts";
+import { optionalMany } from "../framework/arguments.ts";
 import { duration, flag, percent, text } from "../framework/options.ts";
 import { passphraseFileOf } from "../framework/passphrase.ts";
 import * as result from "../framework/result.ts";
@@ -22,7 +22,7 @@ export default verb({
     "--timeout is over, so name a text that it writes there when it is up. What it writes goes to an overlay: the backup stays as it is. " +
     "An encrypted one needs its passphrase for this; the checksums are compared without it.",
   arguments: {
-    backups: rest("BACKUP", SAID, { complete: "backup" }),
+    backups: optionalMany("BACKUP", SAID, { complete: "backup" }),
   },
   options: {
     target,

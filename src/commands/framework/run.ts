@@ -11,7 +11,7 @@ import { eventLog } from "./logged.ts";
 import { chosenArguments, lacking, takeArguments } from "./missing.ts";
 import { type Line, parseLine, requireOptions } from "./parse.ts";
 import type { Drawing } from "./result.ts";
-import { chosenByFilter, isChoiceByFilter, targetWords } from "./target-words.ts";
+import { chosenByFilter, isChoiceByFilter, isNamedByList, requireUseOfChoice, targetWords } from "./target-words.ts";
 import { teller } from "./told.ts";
 import type { Catalogue, Context, Verb } from "./tree.ts";
 
@@ -63,6 +63,7 @@ function mayChange(verb: Verb, { options }: Line): boolean {
 }
 
 async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {
+  requireUseOfChoice(name, verb, line, mayChange(verb, line));
   const asked = await outputWish(line.globals, factory, verb.withoutSettings);
   const wish = isChoiceByFilter(verb, line) ? { ...asked, filters: [], sort: null, limit: null } : asked;
   const selection = selectionOf(wish, verb.result.columns);
@@ -92,32 +93,41 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     render: async (rows) => printed(verb, rows, wish, selection, page, line.globals.verbose),
     async ended(target, outcome, error, of) {
       isEnded = true;
-      if (factory.takeDeclined()) return factory.report.note(`${target} is left as it is.`);
-      await log.ended(target, error, of);
-      if (error === null) await told.done(target, outcome);
+      const name = context.called.get(target) ?? target;
+      if (factory.takeDeclined()) return factory.report.note(`${name} is left as it is.`);
+      await log.ended(name, error, of);
+      if (error === null) await told.done(name, outcome);
     },
+    called: new Map(),
     chosen: null,
     failure: null,
   };
   context.chosen = await chosenByFilter(verb, line, context);
   const operands = context.chosen ?? (await targetWords(verb, line, context));
-  if (operands === null) return factory.report.note("Nothing is meant: there is nothing to do.");
+  if (operands === null) {
+    const none = await printed(verb, [], wish, selection, page, line.globals.verbose);
+    if (!isSilent(verb, line.globals)) factory.streams.stdout.write(none);
+    return factory.report.note("Nothing is meant: there is nothing to do.");
+  }
   context.args =
     context.chosen === null ? takeArguments(name, verb, operands, line.options) : chosenArguments(verb, context.chosen);
   const told = teller(verb, context, isPlain(wish));
   const log = eventLog(name, verb, context);
   let isEnded = false;
-  const [first = ""] = Object.values(context.args).flat();
+  const [one] = Object.values(context.args).flat();
+  const first = context.called.get(String(one)) ?? String(one ?? "");
   let outcome: unknown;
   let isDeclined = false; // which is no failure
   try {
     outcome = await verb.run(context);
+    // What a list names is one, also where that is a single thing: a script cannot know how many there are.
+    if (isNamedByList(verb, line) && !Array.isArray(outcome)) outcome = isNothing(outcome) ? [] : [outcome];
     isDeclined = factory.takeDeclined() && isNothing(outcome);
-    if (!isEnded && !isDeclined) await log.ended(String(first ?? ""), null);
+    if (!isEnded && !isDeclined) await log.ended(first, null);
     factory.status.end();
     changed = factory.takeChanged();
   } catch (error) {
-    if (!isEnded) await log.ended(String(first ?? ""), error);
+    if (!isEnded) await log.ended(first, error);
     throw error;
   } finally {
     factory.status.clear();

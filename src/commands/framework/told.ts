@@ -33,8 +33,8 @@ export function teller(verb: Verb, context: Context, isPlain: boolean): Teller {
     done,
     async rest(outcome, isBlank) {
       if (verb.changes && !isSaid && context.failure === null) {
-        const [first = ""] = Object.values(args).flat();
-        await done(String(first), Array.isArray(outcome) ? (outcome[0] ?? null) : outcome);
+        const first = String(Object.values(args).flat()[0] ?? "");
+        await done(context.called.get(first) ?? first, Array.isArray(outcome) ? (outcome[0] ?? null) : outcome);
       }
       const { empty, shape } = verb.result;
       if (!isHeard || shape !== "list" || !Array.isArray(outcome) || !isBlank) return;

@@ -41,6 +41,8 @@ export interface Context<A = Any, O = Any> {
    * what knows what was done to that one, where it is not the only one that is worked on.
    */
   readonly ended: (target: string, outcome: unknown, error: unknown, of?: TargetRecord) => Promise<void>;
+  /** By the ids of instances that --filter has chosen, what people call them: so they are told and logged. */
+  readonly called: Map<string, string>;
   /** Ids of what --filter has chosen, for a verb that `chooses`; null: the line names it. No argument is then. */
   chosen: readonly string[] | null;
   /** Set by eachTarget: thrown once the result is printed. */

@@ -3,6 +3,7 @@ import { didYouMean } from "../../did-you-mean.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Column } from "./columns.ts";
 import { valueAt } from "./json.ts";
+import { mayHold } from "./shape.ts";
 
 export const FORMATS = ["table", "json", "yaml", "csv", "value"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -61,7 +62,7 @@ function columnNamed<Row>(columns: readonly Column<Row>[], name: string): Column
   const column = exact ?? columns.find((one) => one.key === wanted || one.header.toLowerCase() === name.toLowerCase());
   if (column !== undefined) return column;
   const outer = columns.find((one) => name.startsWith(`${one.key}.`));
-  if (outer !== undefined) {
+  if (outer !== undefined && mayHold(outer.shape.schema, name.slice(outer.key.length + 1))) {
     const path = name.slice(outer.key.length + 1);
     const { paint: _, ...plain } = outer;
     return { ...plain, key: name, header: name, value: (row) => valueAt(outer.value(row), path) };

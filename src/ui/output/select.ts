@@ -4,10 +4,10 @@ import type { Json } from "./json.ts";
 import { cell } from "./json.ts";
 import type { Selection } from "./options.ts";
 
-/** Equality of what is written; of a list, with one of its items. */
+/** Equality of what is written; of a list, with one of its items. One that is empty is as nothing. */
 function matches(value: Json, wanted: string): boolean {
-  if (Array.isArray(value)) return value.some((item) => matches(item, wanted));
-  return value === null ? wanted === "" || wanted === "null" : cell(value) === wanted;
+  if (value === null || (Array.isArray(value) && value.length === 0)) return wanted === "" || wanted === "null";
+  return Array.isArray(value) ? value.some((item) => matches(item, wanted)) : cell(value) === wanted;
 }
 
 /** Numbers by size, the rest by code point, nothing last. */

@@ -51,6 +51,16 @@ export function objectSchema(entries: readonly (readonly [string, Json])[]): Jso
   return { type: "object", properties: Object.fromEntries(entries), required: entries.map(([key]) => key) };
 }
 
+/** May there be something at `path` (`k` or `k.l`) below a value that looks so? Of a map: anything. */
+export function mayHold({ type, anyOf, properties, additionalProperties }: JsonObject, path: string): boolean {
+  if (Array.isArray(anyOf)) return anyOf.some((one) => mayHold(one as JsonObject, path));
+  if (![type].flat().includes("object")) return false;
+  if (additionalProperties !== undefined) return true;
+  return Object.entries((properties ?? {}) as Readonly<Record<string, JsonObject>>).some(
+    ([key, schema]) => path === key || (path.startsWith(`${key}.`) && mayHold(schema, path.slice(key.length + 1))),
+  );
+}
+
 /** As one of these. */
 export function either<T>(...shapes: readonly Shape<T>[]): Shape<T> {
   return { schema: { anyOf: shapes.map(({ schema }) => schema) } };

@@ -62,6 +62,15 @@ test("backup create asks of whom, how many are kept, where to, and what is copie
   expect(stderr).toContain(`${SAME}estrato backup create web1 --incremental --rotation 7 --target /backups\n`);
 });
 
+test("backup create asks not of whom where --filter chooses", async () => {
+  const on = await estate();
+  const line = "backup create --filter name=web1 --rotation 3 --target /backups -f value -c instance";
+  expect(await run(on, line, answering())).toEqual({ exit: 0, stdout: "web1\n", stderr: "" });
+  const { exit, stderr } = await run(on, "backup create --filter name=web2", answering("3", "/backups", "full"));
+  expect(exit).toBe(0);
+  expect(stderr).toContain("estrato backup create --rotation 3 --target /backups --filter name=web2\n");
+});
+
 test("schedule create asks what, of whom, when and how many", async () => {
   const on = await estate();
   const { prompts } = answering("backup", "web1", "0 3 * * *", "5", "/backups", "nightly");

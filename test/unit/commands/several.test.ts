@@ -1,8 +1,9 @@
 /** Targets that the line does not name: by standard input, by --filter. */
 import { expect, test } from "vitest";
-import { command } from "../core/world.ts";
-import { estate, printed, run } from "./estate.ts";
+import { command, everything } from "../core/world.ts";
+import { differences, estate, printed, run } from "./estate.ts";
 import type { LineOptions } from "./line.ts";
+import { PROGRESS } from "./verb-run.ts";
 
 const statuses = "instance list -f value -c name,status --sort name";
 
@@ -47,6 +48,95 @@ test("with --sort and --limit it chooses what the list shows with them, whatever
   expect(await run(on, `instance delete -y ${last}`)).toMatchObject({ exit: 0 });
   const left = `instance list --filter ${CLASS} -f value -c name --sort name`;
   expect(await printed(on, left)).toBe("pc-1\npc-2\npc-3\npc-4\n");
+});
+
+test("--filter, --limit and --sort that would choose nothing are refused, before anything is done", async () => {
+  const on = await estate();
+  const before = everything(on);
+  const refused: readonly (readonly [line: string, says: string, input?: string])[] = [
+    ["instance delete -y web1 web2 --limit 1", '--limit and "web1": either chooses'],
+    ["instance delete -y - --limit 1", '--limit and "-": either chooses', "web1\nweb2\n"],
+    ["instance stop --force - --filter status=paused", '--filter and "-": either chooses', "web1\nweb2\n"],
+    ["instance stop --force web1 web2 --filter status=paused", '--filter and "web1": either chooses'],
+    ["snapshot delete web1/first --sort name", '--sort and "web1/first": either chooses'],
+    ["backup verify --all --limit 1", "--limit: there is nothing that it could choose"],
+    ["instance set web1 --property a=b --filter status=paused", "--filter: there is nothing that it could choose"],
+    ["backup prune --rotation 1 --filter instance=web2", "--filter: it would choose what is printed"],
+    ["backup prune --rotation 1 --limit 1 --dry-run", "--limit: it would choose what is printed"],
+    ["doctor --repair -y --filter subject=web2", "--filter: it would choose what is printed"],
+  ];
+  for (const [line, says, input = ""] of refused) {
+    const { exit, stdout, stderr } = await run(on, line, { input });
+    expect({ line, exit, stdout, stderr }).toEqual({
+      line,
+      exit: 2,
+      stdout: "",
+      stderr: expect.stringContaining(says),
+    });
+  }
+  expect(differences(before, everything(on))).toEqual([]);
+  expect((await run(on, "doctor --filter subject=web2 --limit 1")).exit).toBe(0);
+});
+
+test("a variable that is not set chooses nothing of what is changed; null says what has none", async () => {
+  const on = await estate();
+  const { exit, stderr } = await run(on, "instance stop --force --filter properties.role=");
+  expect({ exit, stderr }).toEqual({
+    exit: 2,
+    stderr:
+      "estrato: instance stop: --filter properties.role=: it is empty. " +
+      "What has none there is chosen by --filter properties.role=null.\n",
+  });
+  expect(await printed(on, statuses)).toContain("legacy active\n");
+  expect(await printed(on, "instance list --filter properties.role= -f value -c name")).toContain("legacy\n");
+  expect((await run(on, "instance stop --force --filter properties.role=null --filter status=active")).exit).toBe(0);
+  expect(await printed(on, statuses)).toBe("legacy shutoff\nput-by shelved\nweb1 active\nweb2 shutoff\n");
+});
+
+test("what - or --filter names is an array in JSON, however many there are", async () => {
+  const names = (stdout: string) => (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
+  const json = async (line: string, input = "") => names(await on(line, input));
+  const on = async (line: string, input: string) => (await run(await estate(), `${line} -f json`, { input })).stdout;
+  expect(await json("instance stop --force --filter name=web1")).toEqual(["web1"]);
+  expect(await json("instance stop --force --filter status=paused")).toEqual([]);
+  expect(await json("instance show -", "web2\n")).toEqual(["web2"]);
+  expect(await json("instance show -", "\n")).toEqual([]);
+  expect(await json("backup verify -", "nightly\n")).toEqual(["nightly"]);
+  expect(JSON.parse(await on("instance stop --filter name=web1 --dry-run", ""))).toMatchObject([{ steps: [{}] }]);
+  expect(JSON.parse(await on("instance show web1", ""))).toMatchObject({ name: "web1" });
+});
+
+test("- and --filter name what is verified and what ssh is told of, too, where names may be left out", async () => {
+  const on = await estate();
+  const ids = await printed(on, "backup list --filter instance=web1 -f value -c id");
+  expect((await run(on, "backup verify - -f value -c id", { input: ids })).stdout).toBe(ids);
+  expect(await printed(on, "backup verify --filter instance=web1 -f value -c id")).toBe(ids);
+  expect((await run(on, "backup verify -", { input: "" })).stderr).toBe("Nothing is meant: there is nothing to do.\n");
+  expect((await run(on, "instance ssh-config -", { input: "web1\n" })).stdout).toMatch(/^Host web1 /);
+  expect((await run(on, "instance ssh-config -", { input: "" })).stdout).toBe("");
+  expect((await run(on, "instance top - -f value -c name", { input: "web1\n" })).stdout).toBe("web1\n");
+  const same = await printed(on, "backup verify nightly nightly -f json");
+  expect(JSON.parse(same)).toMatchObject({ name: "nightly" });
+});
+
+test("--filter chooses from the folder that --target names", async () => {
+  const on = await estate();
+  const all = await printed(on, "backup list -f value -c id");
+  on.machine.folders.add("/other");
+  const other = (await printed(on, "backup web2 --rotation 9 --target /other -f value -c id")).trim();
+  const chosen = "backup delete --filter instance=web2 --target /other -y";
+  expect(await run(on, chosen)).toMatchObject({ exit: 0, stderr: "" });
+  expect(await printed(on, "backup list -f value -c id")).toBe(all);
+  expect(all).not.toContain(other);
+});
+
+test("who is chosen by --filter is told, and logged, by name", async () => {
+  const on = await estate();
+  const { stderr } = await run(on, "instance stop --force --filter status=active", { terminal: true });
+  expect(stderr.replaceAll(PROGRESS, "")).toBe("Stopped legacy.\nStopped web1.\n");
+  expect((await run(on, "instance start --filter name=web1", { terminal: true })).stderr).toContain("Started web1 (");
+  const events = "event list web1 -f value -c operation --limit 2";
+  expect(await printed(on, events)).toBe("instance.start\ninstance.stop\n");
 });
 
 test("where that fits nothing there is nothing to do", async () => {

@@ -228,6 +228,9 @@ describe("columns", () => {
     expect(() => selectionOf({ ...noWish, sort: "nmae" }, columns)).toThrow(/nmae/);
     expect(() => selectionOf({ ...noWish, filters: ["nmae=1"] }, columns)).toThrow(/nmae/);
     expect(() => selectionOf({ ...noWish, filters: ["name"] }, columns)).toThrow(/KEY=VALUE/);
+    // Nothing is below them: each row would fit what is empty.
+    for (const key of ["name.x", "addresses.x", "vcpus.x"])
+      expect(() => selectionOf({ ...noWish, filters: [`${key}=null`] }, columns)).toThrow(key);
   });
 });
 
@@ -249,6 +252,8 @@ describe("rows", () => {
     expect(await names({ filters: ["properties.tier=front"] })).toBe("web1\n");
     expect(await names({ filters: ["addresses=10.0.0.2"] })).toBe("web1\n");
     expect(await names({ filters: ["status="] })).toBe("db1\n");
+    expect(await names({ filters: ["status=null"] })).toBe("db1\n");
+    expect(await names({ filters: ["addresses="] })).toBe("db1\nweb2\n");
   });
 
   test("are limited after they are sorted", async () => {

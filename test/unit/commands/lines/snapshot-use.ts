@@ -32,7 +32,7 @@ export const using: NounLines = {
       },
       {
         line: "snapshot revert --filter status=shutoff --name first -y",
-        json: reverted({ instance: "web2", snapshot: "web2/first" }),
+        json: [reverted({ instance: "web2", snapshot: "web2/first" })],
         plan: ["define"],
       },
       {
