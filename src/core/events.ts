@@ -7,8 +7,8 @@ export interface EventView extends OperationEvent {
 }
 
 export interface EventFilter {
-  /** What it was done to: this, or what is of it (INSTANCE/NAME). */
-  readonly target: string | null;
+  /** What it was done to: one of these, or what is of it (INSTANCE/NAME). */
+  readonly targets: readonly string[] | null;
   readonly since: Date | null;
   /** Merges too, each by itself. */
   readonly all: boolean;
@@ -17,7 +17,7 @@ export interface EventFilter {
 const MERGE = "layer.merge";
 
 /** In the order of the log. */
-export function eventViews(events: readonly OperationEvent[], { target, since, all }: EventFilter): EventView[] {
+export function eventViews(events: readonly OperationEvent[], { targets, since, all }: EventFilter): EventView[] {
   const merges = new Map<string, number>();
   const causes = new Set<string>();
   for (const { operation, run } of events) {
@@ -30,7 +30,8 @@ export function eventViews(events: readonly OperationEvent[], { target, since, a
     const { operation, run, time } = event;
     const isFolded = operation === MERGE && run !== undefined && causes.has(run);
     if ((isFolded && !all) || (since !== null && Date.parse(time) < since.getTime())) continue;
-    if (target !== null && event.target !== target && !event.target?.startsWith(`${target}/`)) continue;
+    const { target } = event;
+    if (targets !== null && !targets.some((one) => target === one || target?.startsWith(`${one}/`))) continue;
     views.push({ ...event, merges: (run !== undefined && operation !== MERGE && merges.get(run)) || 0 });
     if (run !== undefined && operation !== MERGE) merges.delete(run); // counted once
   }

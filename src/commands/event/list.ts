@@ -1,4 +1,5 @@
 import type { EventView } from "../../core/events.ts";
+import type { StorePort } from "../../core/ports.ts";
 import { parseDuration, parseTime } from "../../core/values.ts";
 import { number, span, text, time } from "../../ui/output/columns.ts";
 import { optional } from "../framework/arguments.ts";
@@ -42,8 +43,13 @@ export default verb({
   exits: { 2: "a malformed age or time" },
   async run({ args, options, store, factory, globals, streams }) {
     const { eventViews } = await import("../../core/events.ts");
-    const filter = { target: args.target, since: sinceOf(options.since, factory.clock.now()), all: options.all };
-    const log = (await store()).events;
+    const opened = await store();
+    const filter = {
+      targets: await namesOf(opened, args.target),
+      since: sinceOf(options.since, factory.clock.now()),
+      all: options.all,
+    };
+    const log = opened.events;
     const found = eventViews(await log.list(), filter);
     if (!options.follow) return found.reverse();
     const { following } = await import("./follow.ts");
@@ -54,6 +60,15 @@ export default verb({
     return null;
   },
 });
+
+/** An instance is logged as it was named on the line, by its id or its name: both are looked for. */
+async function namesOf(store: StorePort, target: string | null): Promise<string[] | null> {
+  if (target === null) return null;
+  // The log can be read where the state cannot.
+  const { instances = {} } = (await store.read().catch(() => null)) ?? {};
+  const meant = Object.values(instances).filter(({ id, name }) => id === target || name === target);
+  return [target, ...meant.flatMap(({ id, name }) => [id, name])];
+}
 
 function sinceOf(given: string | null, now: Date): Date | null {
   if (given === null) return null;

@@ -139,6 +139,17 @@ test("who is chosen by --filter is told, and logged, by name", async () => {
   expect(await printed(on, events)).toBe("instance.start\ninstance.stop\n");
 });
 
+test("what was named by its id is found in the log by its name, and the other way round", async () => {
+  const on = await estate();
+  const id = (await printed(on, "instance show web1 -f value -c id")).trim();
+  await run(on, "instance pause -", { input: `${id}\tweb1\tactive\n` });
+  await printed(on, "instance resume web1");
+  for (const name of ["web1", id])
+    expect(await printed(on, `event list ${name} -f value -c operation --limit 2`)).toBe(
+      "instance.resume\ninstance.pause\n",
+    );
+});
+
 test("where that fits nothing there is nothing to do", async () => {
   const nothing = { exit: 0, stdout: "", stderr: "Nothing is meant: there is nothing to do.\n" };
   expect(await run(await estate(), "instance delete -y --filter status=paused")).toEqual(nothing);

@@ -13,7 +13,7 @@ const event = (operation: string, target: string | null, run?: string, time = "2
     user: "ana",
     ...(run === undefined ? {} : { run }),
   }) as OperationEvent;
-const none: EventFilter = { target: null, since: null, all: false };
+const none: EventFilter = { targets: null, since: null, all: false };
 const shown = (events: readonly OperationEvent[], filter: Partial<EventFilter> = {}) =>
   eventViews(events, { ...none, ...filter }).map(({ operation, target, merges }) => [operation, target, merges]);
 
@@ -41,7 +41,7 @@ describe("what is listed", () => {
   });
 
   test("is of one target and what is of it, or since a time", () => {
-    expect(shown(log, { target: "web1" }).map(([operation]) => operation)).toEqual([
+    expect(shown(log, { targets: ["web1"] }).map(([operation]) => operation)).toEqual([
       "instance.stop",
       "snapshot.delete",
     ]);
