@@ -4,29 +4,33 @@ import type { Clock } from "../../core/ports.ts";
 import type { Streams } from "../../ui/streams.ts";
 import { jsonText, printable } from "../../ui/text.ts";
 import { humanSpan, humanTime } from "../../units.ts";
+import { writeOut } from "../instance/guest-streams.ts";
 
 export interface Follower {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly stdout: Streams["stdout"];
   readonly isJson: boolean;
+  readonly fits: (event: EventView) => boolean;
 }
 
 const EVERY_MS = 1000;
 
-/** Writes `shown`, then all that `next` has more than `known`, until the signal, which ends it well. */
+/**
+ * Writes `shown`, then all that `next` has more than `known` and that fits, until the signal, or until nobody reads on:
+ * both end it well.
+ */
 export async function following(
-  { clock, signal, stdout, isJson }: Follower,
+  { clock, signal, stdout, isJson, fits }: Follower,
   known: readonly EventView[],
   shown: readonly EventView[],
   next: () => Promise<readonly EventView[]>,
 ): Promise<void> {
-  const write = (events: readonly EventView[]): void => {
-    for (const event of events) stdout.write(`${isJson ? jsonText(event) : lineOf(event)}\n`);
-  };
-  write(shown);
+  const write = (events: readonly EventView[]) =>
+    writeOut(stdout, events.map((event) => `${isJson ? jsonText(event) : lineOf(event)}\n`).join(""));
+  let isRead = await write(shown);
   let last = known;
-  while (!signal.aborted) {
+  while (isRead && !signal.aborted) {
     try {
       await clock.sleep(EVERY_MS, signal);
     } catch {
@@ -36,7 +40,7 @@ export async function following(
     // The log may have been put aside in between: what is new stands behind the last one that is known.
     const end = last.at(-1);
     const at = end === undefined ? -1 : now.findLastIndex((one) => keyOf(one) === keyOf(end));
-    write(now.slice(at + 1));
+    isRead = await write(now.slice(at + 1).filter(fits));
     last = now;
   }
 }

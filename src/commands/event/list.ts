@@ -1,6 +1,8 @@
 import type { EventView } from "../../core/events.ts";
 import type { StorePort } from "../../core/ports.ts";
 import { parseDuration, parseTime } from "../../core/values.ts";
+import { EstratoError } from "../../errors.ts";
+import type { Globals } from "../../globals.ts";
 import { number, span, text, time } from "../../ui/output/columns.ts";
 import { optional } from "../framework/arguments.ts";
 import { flag, text as words } from "../framework/options.ts";
@@ -41,7 +43,9 @@ export default verb({
     { line: "estrato event list --filter operation=snapshot.create -f json", says: "all snapshots that were made" },
   ],
   exits: { 2: "a malformed age or time" },
-  async run({ args, options, store, factory, globals, streams }) {
+  async run(context) {
+    const { args, options, store, factory, globals, streams, fits } = context;
+    if (options.follow) requireLines(globals);
     const { eventViews } = await import("../../core/events.ts");
     const opened = await store();
     const filter = {
@@ -55,8 +59,10 @@ export default verb({
     const { following } = await import("./follow.ts");
     const { clock, signal } = factory;
     const next = async () => eventViews(await log.list(), filter);
-    const shown = globals.limit === null ? found : found.slice(found.length - Math.min(found.length, globals.limit));
-    await following({ clock, signal, stdout: streams.stdout, isJson: globals.format === "json" }, found, shown, next);
+    const fitting = found.filter(fits);
+    const shown = fitting.slice(fitting.length - Math.min(fitting.length, globals.limit ?? fitting.length));
+    const follower = { clock, signal, stdout: streams.stdout, isJson: context.format === "json", fits };
+    await following(follower, found, shown, next);
     return null;
   },
 });
@@ -68,6 +74,21 @@ async function namesOf(store: StorePort, target: string | null): Promise<string[
   const { instances = {} } = (await store.read().catch(() => null)) ?? {};
   const meant = Object.values(instances).filter(({ id, name }) => id === target || name === target);
   return [target, ...meant.flatMap(({ id, name }) => [id, name])];
+}
+
+/** Throws "usage" for what --follow does not do: it writes what comes as it comes. */
+function requireLines({ format, column, query, sort }: Globals): void {
+  const given = {
+    [`--format ${format}`]: format !== null && format !== "json" && format !== "table",
+    "--column": column.length > 0,
+    "--query": query !== null,
+    "--sort": sort !== null,
+  };
+  const odd = Object.entries(given).find(([, is]) => is)?.[0];
+  if (odd === undefined) return;
+  throw new EstratoError("usage", `event list: --follow and ${odd}: it writes a line each, or with -f json an object`, {
+    hint: "Leave one of them out.",
+  });
 }
 
 function sinceOf(given: string | null, now: Date): Date | null {

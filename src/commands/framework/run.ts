@@ -86,6 +86,9 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
     store: factory.store,
     streams: factory.streams,
     factory,
+    format: wish.format,
+    fits: (row) => selectRows([row], { ...selection, sort: [], limit: null }).length > 0,
+    isPlain: isPlain(wish),
     wants: wanting(verb, wish, selection, isSilent(verb, line.globals) && verb.result.evenQuiet === null),
     name,
     catalogue,
@@ -111,7 +114,7 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   }
   context.args =
     context.chosen === null ? takeArguments(name, verb, operands, line.options) : chosenArguments(verb, context.chosen);
-  const told = teller(verb, context, isPlain(wish));
+  const told = teller(verb, context, context.isPlain);
   const log = eventLog(name, verb, context);
   let isEnded = false;
   const [one] = Object.values(context.args).flat();

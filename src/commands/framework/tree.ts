@@ -2,6 +2,7 @@
 import type { StorePort, World } from "../../core/ports.ts";
 import type { Factory, TargetRecord } from "../../factory.ts";
 import type { Globals } from "../../globals.ts";
+import type { Format } from "../../ui/output/options.ts";
 import type { Streams } from "../../ui/streams.ts";
 import type { ArgumentSpec, Completion } from "./arguments.ts";
 import type { Candidate } from "./candidates.ts";
@@ -26,6 +27,12 @@ export interface Context<A = Any, O = Any> {
   readonly store: () => Promise<StorePort>;
   readonly streams: Streams;
   readonly factory: Factory;
+  /** That the line, or the setting, asks for; null: neither does. */
+  readonly format: Format | null;
+  /** Nobody asked for a format, columns or a query. */
+  readonly isPlain: boolean;
+  /** Does --filter let this row of the result through? */
+  readonly fits: (row: unknown) => boolean;
   /** Is this column printed, sorted or filtered by? What it costs to find out is spared where it is not. */
   readonly wants: (key: string) => boolean;
   /** What was said on the line, `flavor create`: for messages. */

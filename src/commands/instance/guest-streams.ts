@@ -26,9 +26,10 @@ export async function fileSource(path: string) {
 }
 
 /** False: nobody reads on. Resolves when it has been taken. */
-export function writeOut(stream: Writable, bytes: Buffer): Promise<boolean> {
+export function writeOut(stream: Writable, bytes: Buffer | string): Promise<boolean> {
   return new Promise((resolve) => {
     if (stream.destroyed) resolve(false);
+    else if (bytes.length === 0) resolve(true);
     else stream.write(bytes, (error) => resolve(error === null || error === undefined));
   });
 }

@@ -4,6 +4,7 @@ import { openOutside } from "../../outside-file.ts";
 import { printable } from "../../ui/text.ts";
 import { count, flag } from "../framework/options.ts";
 import { verb } from "../framework/verb.ts";
+import { writeOut } from "./guest-streams.ts";
 import { oneInstance } from "./targets.ts";
 
 export default verb({
@@ -23,23 +24,25 @@ export default verb({
     const core = await world();
     const path = await consoleLogPath(core, args.instance);
     const clean = factory.terminal.stdout ? printable : (line: string) => line;
-    const write = (line: string) => streams.stdout.write(`${clean(line)}\n`);
+    const write = (line: string) => writeOut(streams.stdout, `${clean(line)}\n`);
     const log = consoleLog(path);
     const last: string[] = [];
-    const take = (line: string) => {
-      if (options.lines === null) write(line);
+    let isRead = true;
+    const take = async (line: string) => {
+      if (options.lines === null) isRead &&= await write(line);
       else if (last.push(line) > options.lines) last.shift();
     };
-    for await (const line of log.lines()) take(line);
-    if (!options.follow && log.unended() !== "") take(log.unended());
-    for (const line of last) write(line);
-    while (options.follow && !factory.signal.aborted) {
+    for await (const line of log.lines()) await take(line);
+    if (!options.follow && log.unended() !== "") await take(log.unended());
+    for (const line of last) isRead &&= await write(line);
+    // Who reads no more (head, grep -m1) has seen what was waited for.
+    while (options.follow && isRead && !factory.signal.aborted) {
       try {
         await core.clock.sleep(FOLLOWED_MS, factory.signal);
       } catch {
         return; // Ctrl-C: there is nothing to undo
       }
-      for await (const line of log.lines()) write(line);
+      for await (const line of log.lines()) isRead &&= await write(line);
     }
   },
 });
