@@ -32,9 +32,10 @@ export async function main(words: readonly string[], surroundings: Surroundings)
 async function wantsJson(words: readonly string[], { env, uid, twins }: Surroundings): Promise<boolean> {
   const options = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
   const named = options.flatMap((word, at) => {
-    const [, joined] = /^(?:-f|--format=|--output=)(.+)$/.exec(word) ?? [];
+    // `-qf json` is `-q -f json`, and `-qfjson` too: -f ends what may stand together.
+    const [, joined] = /^(?:-[ynqv]*f|--format=|--output=)(.+)$/.exec(word) ?? [];
     if (joined !== undefined) return [joined];
-    return /^(-f|--format|--output)$/.test(word) ? (options[at + 1] ?? []) : [];
+    return /^(-[ynqv]*f|--format|--output)$/.test(word) ? (options[at + 1] ?? []) : [];
   });
   if (named.length > 0) return named.includes("json");
   try {

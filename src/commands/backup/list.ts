@@ -1,3 +1,4 @@
+import { EstratoError } from "../../errors.ts";
 import { optional } from "../framework/arguments.ts";
 import { flag, text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
@@ -36,7 +37,13 @@ export default verb({
     { line: "estrato backup list --target /mnt/backup", says: "on a machine whose store is gone" },
   ],
   exits: { 6: "the target is not there" },
-  async run({ args, options, factory, world, streams, globals, isWatched }) {
+  async run({ args, options, factory, world, streams, isPlain, fits, isWatched }) {
+    const odd = options.calendar ? "--calendar" : options.target === null ? null : "--target";
+    if (options.follow && odd !== null) {
+      throw new EstratoError("usage", `backup list: --follow and ${odd}: it goes along with all that are being taken`, {
+        hint: "Leave one of them out.",
+      });
+    }
     const core = await world();
     const filter = {
       ...(args.instance === null ? {} : { instance: args.instance }),
@@ -48,11 +55,11 @@ export default verb({
     }
     const { listBackups } = await import("../../core/backups/list.ts");
     const found = await listBackups(core, await placesIfAny(factory, core, options.target), filter);
-    if (!options.calendar || globals.format !== null || globals.query !== null) return found;
+    if (!options.calendar || !isPlain) return found;
     const { calendarOf } = await import("../../core/backups/calendar.ts");
     const { calendarText } = await import("./calendar.ts");
     const { schedules } = await core.store.read();
-    const months = calendarOf(found, schedules, factory.clock.now(), await core.host.timeZone());
+    const months = calendarOf(found.filter(fits), schedules, factory.clock.now(), await core.host.timeZone());
     streams.stdout.write(calendarText(months, factory.terminal.columns, await factory.painter("stdout")));
     return null;
   },

@@ -65,8 +65,7 @@ export async function eachInstance(
   work: (world: World, target: string) => Promise<PlanView | null>,
 ) {
   const world = await context.world();
-  const { format, column, query } = context.globals;
-  const isAsked = format !== null || column.length > 0 || query !== null;
+  const isAsked = instanceDetailColumns.some(({ key }) => context.wants(key));
   return eachTarget(
     context,
     targets,

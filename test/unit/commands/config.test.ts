@@ -139,6 +139,22 @@ test("the settings' format and colour hold for every command", async () => {
   expect(list.stdout).toBe("[]\n");
 });
 
+test("the setting format is what -f is: for what is printed on request, and for a calendar", async () => {
+  const on = await estate();
+  const env = { ESTRATO_FORMAT: "json" };
+  expect(JSON.parse((await run(on, "instance start web1", { env })).stdout)).toMatchObject({ name: "web1" });
+  expect(JSON.parse((await run(on, "backup list --calendar", { env })).stdout)).toHaveLength(3);
+  expect((await run(on, "instance start web1 -f table", { env })).stdout).toContain("name");
+});
+
+test("an error is an object wherever -f json stands among other letters", async () => {
+  for (const words of [["-qf", "json"], ["-qfjson"], ["-nyf", "json"], ["-fjson"]]) {
+    const { stderr } = await runLine(["flavor", "show", "nix", ...words]);
+    expect(stderr, words.join(" ")).toMatch(/^\{"error":/);
+  }
+  expect((await runLine(["flavor", "show", "nix", "-qf", "csv"])).stderr).toMatch(/^estrato: /);
+});
+
 test("a damaged file is named, and can be mended with config", async () => {
   mkdirSync(join(folder, "estrato"));
   writeFileSync(join(folder, "estrato/config.json"), '{"formatt":"json"}');
