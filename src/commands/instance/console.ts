@@ -22,22 +22,21 @@ What the guest writes to its serial console is also kept: see "instance log".`,
     { line: "estrato instance console web1 --type graphic", says: "see its screen" },
   ],
   exits: { 2: "this is no terminal", 5: "it is off, or has no screen" },
-  async run({ args, options, world, factory, streams }) {
+  async run({ args, options, world, factory, streams, globals }) {
     if (options.type === "graphic") {
       const { openScreen } = await import("./screen.ts");
       streams.stdout.write(await openScreen(await world(), args.instance, factory));
       return null;
     }
-    await openConsole(await world(), args.instance, options.escape, (name) => {
+    return openConsole(await world(), args.instance, options.escape, (name) => {
       if (streams.stdin.isTTY !== true || streams.stdout.isTTY !== true) {
         throw new EstratoError("usage", "instance console: it connects a terminal, and this is none", {
           hint: `To read what the guest wrote: estrato instance log ${name}. To run a command: estrato instance ssh ${name}.`,
         });
       }
       const leave = keyName(options.escape ?? "^]");
-      factory.report.note(`Connected with ${name}. Leave it with ${leave}; Enter shows a prompt.`);
+      if (!globals.dryRun) factory.report.note(`Connected with ${name}. Leave it with ${leave}; Enter shows a prompt.`);
     });
-    return null;
   },
 });
 

@@ -38,13 +38,14 @@ that of the guest's file, less what your umask takes; it is yours. What is writt
     const { pullFile } = await import("../../core/guest/pull.ts");
     const world = await context.world();
     if (args.file === "-") {
-      await pullFile(world, args.instance, args.path, standardOutput(streams));
-      return null;
+      const pulled = await pullFile(world, args.instance, args.path, standardOutput(streams));
+      return "steps" in pulled ? pulled : null;
     }
     const { pulledFile } = await import("./pulled-file.ts");
     const file = await pulledFile(world, args.file, args.path);
     try {
-      return { ...(await pullFile(world, args.instance, args.path, file)), file: file.path };
+      const pulled = await pullFile(world, args.instance, args.path, file);
+      return "steps" in pulled ? pulled : { ...pulled, file: file.path };
     } finally {
       await file.abandon();
     }
@@ -52,5 +53,6 @@ that of the guest's file, less what your umask takes; it is yours. What is writt
 });
 
 function standardOutput({ stdout }: Pick<Streams, "stdout">): PullTarget {
-  return { begin: async () => null, write: (bytes) => writeOut(stdout, bytes), done: async () => {} };
+  const name = "standard output";
+  return { name, begin: async () => null, write: (bytes) => writeOut(stdout, bytes), done: async () => {} };
 }

@@ -21,16 +21,23 @@ const ABANDONED_AFTER_MS = 3_600_000;
  * replaced, as cp(1) does, and a link by a file: nothing is written through one. Throws "conflict" where something else
  * is there, "not_found" where its folder is not.
  */
-export async function pulledFile(world: Pick<World, "host">, file: string, guestPath: string): Promise<PulledFile> {
+export async function pulledFile(
+  world: Pick<World, "host" | "dryRun">,
+  file: string,
+  guestPath: string,
+): Promise<PulledFile> {
   const path = await placeOf(file, guestPath);
   const folder = dirname(path);
   const part = join(folder, `.estrato-${randomDigits(12)}.pull`);
   let handle: FileHandle | null = null;
   return {
     path,
+    name: path,
     async begin() {
-      await clearAway(folder);
-      handle = await open(part, "wx", 0o600);
+      if (!world.dryRun) {
+        await clearAway(folder);
+        handle = await open(part, "wx", 0o600);
+      }
       return world.host.freeBytes(folder);
     },
     async write(bytes) {

@@ -7,12 +7,12 @@ import { thisMachine } from "../../system.ts";
 
 /**
  * Opens the screen in virt-viewer and returns "" when that is closed; without a desktop or a viewer it returns what to
- * tell people. Throws "conflict" where the guest is off or has no screen.
+ * tell people, and so it does in a dry run. Throws "conflict" where the guest is off or has no screen.
  */
 export async function openScreen(world: World, target: string, factory: Factory): Promise<string> {
   const { uuid, name, scheme, address, port } = await screenOf(world, target);
   const { env, settings, user } = factory;
-  if (env.DISPLAY || env.WAYLAND_DISPLAY) {
+  if ((env.DISPLAY || env.WAYLAND_DISPLAY) && !world.dryRun) {
     const uri = (await settings()).get("connect").value ?? "qemu:///system";
     try {
       await world.host.interactive({ program: "virt-viewer", args: ["--connect", uri, "--uuid", uuid] });

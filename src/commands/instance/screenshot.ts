@@ -20,9 +20,10 @@ INSTANCE.png in this folder. A file that is there is not overwritten.`,
   exits: { 5: "it is off, or the file is there already" },
   async run({ args, world, streams }) {
     const opened = await world();
+    if (args.file === "-" && opened.dryRun) return takeScreenshot(opened, args.instance, "standard output");
     if (args.file === "-") {
       streams.stdout.write(await picture(opened, args.instance));
-      return;
+      return null;
     }
     const file = resolve(args.file ?? `${args.instance.replaceAll("/", "_")}.png`);
     const isThere = await access(file).then(
@@ -31,8 +32,9 @@ INSTANCE.png in this folder. A file that is there is not overwritten.`,
     );
     if (isThere)
       throw new EstratoError("conflict", `screenshot ${file}: the file is there already`, { hint: "Name another." });
-    await takeScreenshot(opened, args.instance, file);
-    opened.report.note(file);
+    const plan = await takeScreenshot(opened, args.instance, file);
+    if (plan === null) opened.report.note(file);
+    return plan;
   },
 });
 

@@ -40,6 +40,6 @@ network user) at the port of this host that leads there. Where your ssh gets the
     const core = await world();
     const command = await sshCommand(core, args.instance, { login, identity, command: args.command, waitMs });
     factory.status.clear(); // it said that we wait
-    await giveTerminal(core, command);
+    return giveTerminal(core, command, `Connect with ${args.instance}`);
   },
 });

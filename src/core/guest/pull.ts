@@ -1,6 +1,7 @@
 /** `instance pull`: a file out of a guest. */
 import { EstratoError } from "../../errors.ts";
 import { humanSize } from "../../units.ts";
+import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { openGuestFile, READ_BYTES } from "./files.ts";
 import { type Guest, openGuest, requireGoingOn } from "./guest.ts";
@@ -10,7 +11,9 @@ import { tellProgress } from "./push.ts";
 
 /** Where it goes. Called in this order, and `write` as often as need be. */
 export interface PullTarget {
-  /** There is such a file. Returns how many bytes fit here; null: it is a pipe. */
+  /** For a plan. */
+  readonly name: string;
+  /** There is such a file. Returns how many bytes fit here; null: it is a pipe. In a dry run nothing else is called. */
   begin(): Promise<number | null>;
   /** False: nobody reads on. */
   write(bytes: Buffer): Promise<boolean>;
@@ -36,14 +39,18 @@ const LOOKED = /^(\d{1,15}) ([0-7]{1,4})\n$/;
  * Reads a file of the guest's, as long as it was when it was opened: what is written to its end meanwhile is left out.
  * One that says that it is empty (those of /proc) is read to its end, but no further than what fits. Throws "usage" for
  * a path or a target that makes no sense, "not_found", "conflict" and "host" as openGuest; "host" where it does not
- * fit; "failed" where it became shorter meanwhile.
+ * fit; "failed" where it became shorter meanwhile. In a dry run a plan.
  */
-export async function pullFile(world: World, target: string, path: string, to: PullTarget): Promise<Pulled> {
+export async function pullFile(world: World, target: string, path: string, to: PullTarget): Promise<Pulled | PlanView> {
   requireGuestPath(path);
   const guest = await openGuest(world, target);
   const { size, mode } = await look(guest, path);
   const room = await to.begin();
   if (room !== null && size > room) throw noRoom(guest, path, size, room);
+  if (world.dryRun) {
+    const title = `Write ${path} of ${guest.name} (${humanSize(size)}) to ${to.name}`;
+    return { steps: [{ title, commands: [] }], notes: [], freesBytes: null };
+  }
   const file = await openGuestFile(guest, path, "r");
   const title = `Reading ${path} in ${guest.name}`;
   let read = 0;

@@ -2,6 +2,7 @@
 import { ChildExit, EstratoError } from "../../errors.ts";
 import { SSH_PORT } from "../forwards/forward.ts";
 import type { Command } from "../model/host.ts";
+import type { PlanView } from "../operations/steps.ts";
 import type { World } from "../ports.ts";
 import { findInstance, isLive } from "./find.ts";
 import { loginOf } from "./login.ts";
@@ -85,18 +86,18 @@ async function consoleCommand(
 }
 
 /**
- * Gives the terminal to the guest's console; `onOpen` is told its name before. Throws ChildExit with virsh's code, and
- * what `consoleCommand` and `onOpen` throw.
+ * Gives the terminal to the guest's console; `onOpen` is told its name before. In a dry run a plan. Throws ChildExit
+ * with virsh's code, and what `consoleCommand` and `onOpen` throw.
  */
 export async function openConsole(
   world: World,
   target: string,
   escapeKey: string | null,
   onOpen: (name: string) => void,
-): Promise<void> {
+): Promise<PlanView | null> {
   const { command, name } = await consoleCommand(world, target, escapeKey);
   onOpen(name);
-  await giveTerminal(world, command);
+  return giveTerminal(world, command, `Connect with the console of ${name}`);
 }
 
 /** Where the guest's screen is served: for a viewer. */
@@ -127,10 +128,12 @@ export async function screenOf(world: World, target: string): Promise<Screen> {
   return { uuid, name, scheme, address: address || "127.0.0.1", port };
 }
 
-/** Returns when the command has ended. Throws ChildExit with its code where that is not 0. */
-export async function giveTerminal(world: World, command: Command): Promise<void> {
+/** Returns when the command has ended, in a dry run a plan. Throws ChildExit with its code where that is not 0. */
+export async function giveTerminal(world: World, command: Command, title: string): Promise<PlanView | null> {
+  if (world.dryRun) return { steps: [{ title, commands: [command] }], notes: [], freesBytes: null };
   const exit = await world.host.interactive(command);
   if (exit !== 0) throw new ChildExit(exit);
+  return null;
 }
 
 /** The path of what the guest has written to its serial console. Throws "not_found" where nothing of it is kept. */
@@ -146,11 +149,16 @@ export async function consoleLogPath(world: World, target: string): Promise<stri
 }
 
 /**
- * Writes a picture of the guest's screen to `path` (PNG where this QEMU can, else PPM). Throws "conflict" where it is
- * off.
+ * Writes a picture of the guest's screen to `path` (PNG where this QEMU can, else PPM); a dry run returns the plan.
+ * Throws "conflict" where it is off.
  */
-export async function takeScreenshot(world: World, target: string, path: string): Promise<void> {
+export async function takeScreenshot(world: World, target: string, path: string): Promise<PlanView | null> {
   const { status } = await findInstance(world, target);
   if (!isLive(status)) throw isOff(status.name);
+  if (world.dryRun) {
+    const title = `Write a picture of the screen of ${status.name} to ${path}`;
+    return { steps: [{ title, commands: [] }], notes: [], freesBytes: null };
+  }
   await world.host.screenshot(status.uuid, path);
+  return null;
 }

@@ -247,6 +247,22 @@ test("pull brings a file whole, with its mode, in the place of a link and not th
   expect((await run(on, "instance pull web1 /proc/self/status -")).stdout).toContain("Name:");
 });
 
+test("pull --dry-run says where it would go, and leaves what is there", async () => {
+  const on = await estate();
+  const [guest, here] = [folder(), folder()];
+  writeFileSync(join(guest, "data"), "theirs");
+  writeFileSync(join(here, "data"), "mine");
+  expect(await run(on, `instance pull web1 ${guest}/data ${here} --dry-run`)).toEqual({
+    exit: 0,
+    stdout: `1. Write ${guest}/data of web1 (6 B) to ${here}/data\n`,
+    stderr: "",
+  });
+  expect((await run(on, `instance pull web1 ${guest}/data - -n`)).stdout).toContain("to standard output\n");
+  expect((await run(on, `instance pull web1 ${guest}/nosuch ${here} -n`)).exit).toBe(4);
+  expect(readFileSync(join(here, "data"), "utf8")).toBe("mine");
+  expect(readdirSync(here)).toEqual(["data"]);
+});
+
 test("pull believes nothing that a guest says of a file, and leaves what was here", async () => {
   const on = await estate();
   const [guest, here] = [folder(), folder()];

@@ -36,6 +36,22 @@ describe("instance ssh", () => {
     ]);
   });
 
+  test("in a dry run says what it would run, and does not connect; so does the console", async () => {
+    const estate = newEstate();
+    await run(estate, CREATE);
+    const change = { sshGreets: async () => true, interactive: async () => expect.unreachable() };
+    const { exit, stdout } = await run(estate, "instance ssh web1 -n -- reboot", change);
+    expect({ exit, stdout }).toEqual({
+      exit: 0,
+      stdout: expect.stringMatching(/^1\. Connect with web1\n {5}ssh -o .* -- 192\.168\.122\.2 reboot\n$/),
+    });
+    const { host, store } = command(estate);
+    const at = { host: { ...host, ...change }, store, terminal: true, env: { NO_COLOR: "1" } };
+    const console = await runLine(["instance", "console", "web1", "-n"], at);
+    expect(console).toMatchObject({ exit: 0, stdout: expect.stringContaining("virsh") });
+    expect((await runLine(["instance", "console", "web1", "-n"], { ...at, terminal: false })).exit).toBe(2);
+  });
+
   test("refuses one that is off, and a login that ssh would take for an option", async () => {
     const estate = newEstate();
     await run(estate, `${CREATE} --no-start`);

@@ -72,6 +72,15 @@ test("instance console says how it is left, and exits as virsh did", async () =>
   }
 });
 
+test("instance screenshot --dry-run writes no picture", async () => {
+  const on = await estate();
+  const host = { ...command(on).host, screenshot: async () => expect.unreachable() };
+  const line = async (words: string) => (await run(on, `instance screenshot ${words} -n`, { host })).stdout;
+  expect(await line("web1 /nowhere/s.png")).toBe("1. Write a picture of the screen of web1 to /nowhere/s.png\n");
+  expect(await line("web1 -")).toBe("1. Write a picture of the screen of web1 to standard output\n");
+  expect((await run(on, "instance screenshot web2 -n", { host })).exit).toBe(5);
+});
+
 test("instance console --type graphic opens virt-viewer on a desktop that has it, else says where the screen is", async () => {
   const on = await estate();
   Object.assign(domainOf(on, "web1"), { display: "vnc://127.0.0.1:0" });
@@ -89,6 +98,9 @@ test("instance console --type graphic opens virt-viewer on a desktop that has it
   const told = await run(on, line, { host: missing, env: { WAYLAND_DISPLAY: "wayland-0" } });
   expect(told).toMatchObject({ exit: 0, stderr: "virt-viewer is not installed.\n" });
   expect(told.stdout).toContain("The screen of web1: vnc://127.0.0.1:5900\n");
+  const planned = await run(on, `${line} -n`, { host: opened, env: { DISPLAY: ":0" } });
+  expect(planned.stdout).toContain("The screen of web1: vnc://127.0.0.1:5900\n");
+  expect(asked).toHaveLength(1);
 });
 
 test.each([
