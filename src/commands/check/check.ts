@@ -1,8 +1,10 @@
+import { resolve } from "node:path";
 import type { Judgement, Limits } from "../../core/check/judge.ts";
 import type { World } from "../../core/ports.ts";
 import { ChildExit } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
 import { optional } from "../framework/arguments.ts";
+import { replaceFile } from "../framework/files.ts";
 import { count, duration, size, text } from "../framework/options.ts";
 import { verb } from "../framework/verb.ts";
 
@@ -32,6 +34,7 @@ export default verb({
   },
   changes: false,
   needsStore: true,
+  withoutSettings: true, // those that are damaged are what it cannot look by
   examples: [
     { line: "estrato check", says: "the whole host" },
     { line: "estrato check web1 --critical-age 2d", says: "one instance" },
@@ -41,15 +44,23 @@ export default verb({
     },
   ],
   exits: { 0: "OK", 1: "WARNING", 2: "CRITICAL, or a malformed line", 3: "UNKNOWN: it cannot be looked at" },
-  async run({ args, options, world, streams, factory }) {
+  async run({ args, options, world, streams, factory, globals }) {
     const { nagiosLine, statusText } = await import("./nagios.ts");
     let level: Judgement["level"];
+    let core: World | null = null;
+    const tell = async (text: string): Promise<void> => {
+      if (options.prometheus === null || globals.dryRun) return;
+      const path = resolve(options.prometheus);
+      // The collector runs as another user. Without a store there is no host to write it.
+      if (core === null) await replaceFile(path, text, 0o644);
+      else await core.host.perform({ do: "write-file", path, text, mode: 0o644 });
+    };
     try {
       const [{ measure }, { judge }] = await Promise.all([
         import("../../core/check/measure.ts"),
         import("../../core/check/judge.ts"),
       ]);
-      const core = await world();
+      core = await world();
       const { grace, warningAge, criticalAge, leastKept, warningFree, criticalFree } = options;
       const limits: Limits = {
         graceMs: grace,
@@ -63,23 +74,16 @@ export default verb({
       };
       const facts = await measure(core, args.instance);
       const judgement = judge(facts, limits, args.instance);
-      if (options.prometheus !== null && !core.dryRun) {
-        const { prometheusText } = await import("./prometheus.ts");
-        await write(core, options.prometheus, prometheusText(facts, judgement));
-      }
+      if (options.prometheus !== null) await tell((await import("./prometheus.ts")).prometheusText(facts, judgement));
       streams.stdout.write(nagiosLine(facts, limits, judgement));
       level = judgement.level;
     } catch (error) {
       if (factory.signal.aborted) throw error;
+      // Whoever reads that file alone would go on with what was so when it was written last.
+      await tell((await import("./prometheus.ts")).prometheusUnknown(factory.clock.now())).catch(() => undefined);
       streams.stdout.write(`${statusText(3, wordsOf(error))}\n`);
       level = 3;
     }
     if (level > 0) throw new ChildExit(level);
   },
 });
-
-/** Whole or not at all, under the name that is read; the collector runs as another user. */
-async function write(world: World, file: string, text: string): Promise<void> {
-  const { resolve } = await import("node:path");
-  await world.host.perform({ do: "write-file", path: resolve(file), text, mode: 0o644 });
-}

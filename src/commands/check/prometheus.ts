@@ -3,15 +3,15 @@ import type { Judgement } from "../../core/check/judge.ts";
 import type { Facts } from "../../core/check/measure.ts";
 
 type Labels = Readonly<Record<string, string>>;
+const seconds = (date: Date): number => date.getTime() / 1000;
+
 type Sample = readonly [labels: Labels, value: number];
 
 export function prometheusText(facts: Facts, { level }: Judgement): string {
   const { schedules, chains, folders, interrupted, unreadable, now } = facts;
   const of = ({ name, instance, kind }: Facts["schedules"][number]): Labels => ({ schedule: name, instance, kind });
-  const seconds = (date: Date) => date.getTime() / 1000;
   return [
-    metric("status", "What `estrato check` says: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.", [[{}, level]]),
-    metric("timestamp_seconds", "When this was written.", [[{}, seconds(now)]]),
+    statusMetrics(level, now),
     metric(
       "last_good_timestamp_seconds",
       "When the newest good backup or snapshot of a schedule began.",
@@ -51,6 +51,18 @@ export function prometheusText(facts: Facts, { level }: Judgement): string {
     metric("interrupted_operations", "Operations that have not ended and at which nobody is at work.", [
       [{}, interrupted.length],
     ]),
+  ].join("");
+}
+
+/** Where it cannot be looked at: no figure is known then. */
+export function prometheusUnknown(now: Date): string {
+  return statusMetrics(3, now);
+}
+
+function statusMetrics(level: Judgement["level"], now: Date): string {
+  return [
+    metric("status", "What `estrato check` says: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.", [[{}, level]]),
+    metric("timestamp_seconds", "When this was written.", [[{}, seconds(now)]]),
   ].join("");
 }
 

@@ -1,5 +1,6 @@
 /** Small files that a command line names. "-" is standard input. */
-import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { accessSync, closeSync, constants, fsyncSync, lstatSync, openSync, rmSync, writeSync } from "node:fs";
+import { chmod, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { addAbortSignal } from "node:stream";
 import { EstratoError } from "../../errors.ts";
@@ -72,6 +73,14 @@ export function writeSecretFile(path: string, text: string): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** A file whose mode is this, whatever the umask says: one of the two, old or new, is there at any time. */
+export async function replaceFile(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const making = `${path}.estrato.making`;
+  await writeFile(making, content, { mode });
+  await chmod(making, mode);
+  await rename(making, path);
 }
 
 const WHY: Readonly<Record<string, readonly [why: string, hint: string]>> = {

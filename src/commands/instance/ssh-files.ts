@@ -1,9 +1,10 @@
 /** The two files of a user's ssh: ours, and the one that includes it. */
-import { mkdir, realpath, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { EstratoError } from "../../errors.ts";
 import { readOutside } from "../../outside-file.ts";
 import type { Plan } from "../../ui/plan.ts";
+import { replaceFile } from "../framework/files.ts";
 
 const OURS = "estrato_config";
 const INCLUDE = `Include ${OURS}`;
@@ -32,11 +33,11 @@ export async function installSshConfig(home: string, text: string): Promise<void
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const config = await target(join(folder, "config"));
     const before = await readConfig(config);
-    await replace(join(folder, OURS), `# Written by "estrato instance ssh-config --install".\n${text}`, 0o600);
+    await replaceFile(join(folder, OURS), `# Written by "estrato instance ssh-config --install".\n${text}`, 0o600);
     const lines = before.toString("latin1").split("\n");
     if (lines.some((line) => line.trim().toLowerCase() === INCLUDE.toLowerCase())) return;
     const mode = (await stat(config).catch(() => null))?.mode ?? 0o600;
-    await replace(config, Buffer.concat([Buffer.from(`${INCLUDE}\n\n`), before]), mode & 0o777);
+    await replaceFile(config, Buffer.concat([Buffer.from(`${INCLUDE}\n\n`), before]), mode & 0o777);
   } catch (cause) {
     if (cause instanceof EstratoError) throw cause;
     const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
@@ -62,11 +63,4 @@ async function readConfig(path: string): Promise<Buffer> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return Buffer.alloc(0);
     throw error;
   }
-}
-
-/** One of the two, old or new, is there at any time. */
-async function replace(path: string, content: string | Uint8Array, mode: number): Promise<void> {
-  const making = `${path}.estrato.making`;
-  await writeFile(making, content, { mode });
-  await rename(making, path);
 }

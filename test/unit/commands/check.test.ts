@@ -1,4 +1,7 @@
-import { expect, test } from "vitest";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { nagiosLine } from "../../../src/commands/check/nagios.ts";
 import { prometheusText } from "../../../src/commands/check/prometheus.ts";
 import type { Facts } from "../../../src/core/check/measure.ts";
@@ -124,4 +127,35 @@ test("--prometheus writes a file that the collector may read; a dry run does not
     mode: 0o644,
     text: expect.stringContaining("estrato_status 0\n"),
   });
+});
+
+test("what cannot be looked at is unknown to Prometheus, too, and not as it was when it last could", async () => {
+  const { line, at } = machine();
+  await line("check", "--prometheus", "/textfile/estrato.prom");
+  expect((await line("check", "web9", "--prometheus", "/textfile/estrato.prom")).exit).toBe(3);
+  expect(at.files.get("/textfile/estrato.prom")?.text).toMatch(UNKNOWN);
+});
+
+const UNKNOWN = /^# HELP estrato_status .*\n.*\nestrato_status 3\n(# .*\n){2}estrato_timestamp_seconds [\d.]+\n$/;
+
+test("settings that are damaged are unknown, as all is that keeps it from looking, and to Prometheus, too", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "estrato-check."));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "config.json"), "{");
+  const at = { store: fakeStore(), host: fakeHost(), systemFolder: folder };
+  const unknown = { exit: 3, stdout: expect.stringMatching(/^UNKNOWN - .*damaged settings/), stderr: "" };
+  expect(await runLine(["check"], at)).toEqual(unknown);
+
+  const file = join(folder, "estrato.prom");
+  writeFileSync(file, "estrato_status 0\n");
+  const line = ["check", "--prometheus", file];
+  expect(await runLine([...line, "-n"], at)).toEqual(unknown);
+  expect(readFileSync(file, "utf8")).toBe("estrato_status 0\n");
+  const umask = process.umask(0o077);
+  expect(await runLine(line, at)).toEqual(unknown);
+  process.umask(umask);
+  expect(readFileSync(file, "utf8")).toMatch(UNKNOWN);
+  expect(statSync(file).mode & 0o777).toBe(0o644);
+  expect(readdirSync(folder).sort()).toEqual(["config.json", "estrato.prom"]);
+  expect(await runLine(["check", "--prometheus", "/nowhere/at/all.prom"], at)).toEqual(unknown);
 });
