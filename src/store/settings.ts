@@ -29,6 +29,8 @@ export interface Settings {
   completes(key: string): NonNullable<SettingKind["completes"]>;
   /** Validates, then stores durably. Without `scope`: root's go to the system file, anyone else's to his own. */
   set(key: string, value: string, scope?: SettingScope): Promise<void>;
+  /** Throws "usage" where `unset` would: we don't know the key, and it is not in that file. */
+  requireKnown(key: string, scope?: SettingScope): void;
   /** Forgets a key in that file, even one that we don't know. */
   unset(key: string, scope?: SettingScope): Promise<void>;
 }
@@ -61,7 +63,7 @@ export function openSettings({ env, uid, flags = {}, systemFolder = "/etc/estrat
     const unknown = Object.keys(settings).find((key) => !isSettingKey(key));
     if (unknown === undefined) return settings;
     throw new EstratoError("host", `${files[scope]}: unknown setting ${JSON.stringify(unknown)}`, {
-      hint: `Remove it with \`estrato config unset ${unknown}\`; known are ${SETTING_KEYS.join(", ")}.`,
+      hint: `Remove it with \`estrato config unset ${unknown}${saying(scope)}\`; known are ${SETTING_KEYS.join(", ")}.`,
     });
   }
 
@@ -79,11 +81,18 @@ export function openSettings({ env, uid, flags = {}, systemFolder = "/etc/estrat
       const settings = settingsOf(scope);
       if (!Object.hasOwn(settings, key)) continue;
       const value = settings[key];
-      if (typeof value !== "string" || !kind.accepts(value)) throw badInFile(files[scope], key, kind);
+      if (typeof value !== "string" || !kind.accepts(value)) throw badInFile(files[scope], key, kind, saying(scope));
       return { key, value, origin: scope, source: files[scope] };
     }
     return { key, value: kind.fallback(uid, env), origin: "default", source: null };
   }
+
+  function requireKnown(key: string, scope: SettingScope = scopeOfCaller): void {
+    if (!isSettingKey(key) && !Object.hasOwn(readSettingsFile(files[scope]), key)) known(key);
+  }
+
+  /** For a line of `config` that is to change that file: what says so, where it is not the usual one for who calls. */
+  const saying = (scope: SettingScope): string => (scope === scopeOfCaller ? "" : ` --${scope}`);
 
   async function change(scope: SettingScope, effect: (settings: Record<string, unknown>) => void): Promise<void> {
     await changeSettingsFile(files[scope], MODES[scope], effect, env.PATH);
@@ -103,8 +112,10 @@ export function openSettings({ env, uid, flags = {}, systemFolder = "/etc/estrat
       });
     },
 
+    requireKnown,
+
     async unset(key, scope = scopeOfCaller) {
-      if (!isSettingKey(key) && !Object.hasOwn(readSettingsFile(files[scope]), key)) known(key);
+      requireKnown(key, scope);
       await change(scope, (settings) => {
         delete settings[key];
       });
@@ -126,8 +137,8 @@ function checked(kind: SettingKind, value: string, what: string): string {
   });
 }
 
-function badInFile(file: string, key: SettingKey, kind: SettingKind): EstratoError {
+function badInFile(file: string, key: SettingKey, kind: SettingKind, scope: string): EstratoError {
   return new EstratoError("host", `${file}: ${key} is not ${kind.takes}`, {
-    hint: `Set it with \`estrato config set ${key} VALUE\`.`,
+    hint: `Set it with \`estrato config set ${key} VALUE${scope}\`.`,
   });
 }

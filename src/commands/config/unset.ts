@@ -14,7 +14,10 @@ export default verb({
   async run({ args, options, factory, globals }) {
     const settings = await factory.settings();
     const scope = scopeOf(options);
-    if (globals.dryRun) return { steps: [{ title: `Forget ${args.key}`, commands: [] }], notes: [], freesBytes: null };
+    if (globals.dryRun) {
+      settings.requireKnown(args.key, scope);
+      return { steps: [{ title: `Forget ${args.key}`, commands: [] }], notes: [], freesBytes: null };
+    }
     await settings.unset(args.key, scope);
     return null;
   },

@@ -123,6 +123,29 @@ test("a language that there is not is refused, and so is a value that was mistyp
   });
 });
 
+test("a dry run refuses to forget what is no setting, too", async () => {
+  const refused = await config("unset", "nix");
+  expect(refused).toMatchObject({ exit: 2, stdout: "" });
+  expect(await config("unset", "nix", "-n")).toEqual(refused);
+  expect(await config("unset", "color", "-n")).toMatchObject({ exit: 0, stdout: "1. Forget color\n" });
+});
+
+test("the line that mends a file of settings names the file, where it is not the usual one of who calls", async () => {
+  const system = join(folder, "etc");
+  mkdirSync(system);
+  const at = { systemFolder: system, env: { XDG_CONFIG_HOME: join(folder, "own") } };
+  const told = async (uid: number) => (await runLine(["flavor", "list"], { ...at, uid })).stderr;
+  writeFileSync(join(system, "config.json"), '{"nix":"1"}');
+  expect(await told(1000)).toContain("`estrato config unset nix --system`");
+  expect(await told(0)).toContain("`estrato config unset nix`");
+  expect(await runLine(["config", "unset", "nix", "--system"], at)).toMatchObject({ exit: 0, stderr: "" });
+  expect(await told(1000)).toBe("");
+  await runLine(["config", "set", "format", "json", "--user"], { ...at, uid: 0 });
+  writeFileSync(join(folder, "own/estrato/config.json"), '{"format":"jsno"}');
+  expect(await told(0)).toContain("`estrato config set format VALUE --user`");
+  expect(await told(1000)).toContain("`estrato config set format VALUE`");
+});
+
 test("the paths are printed", async () => {
   const { stdout } = await config("path", "-f", "value", "-c", "path", "--filter", "scope=user");
   expect(stdout).toBe(`${join(folder, "estrato/config.json")}\n`);
