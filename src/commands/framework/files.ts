@@ -50,6 +50,17 @@ async function readStdin({ stdin }: Pick<Streams, "stdin">, signal: AbortSignal)
   return Buffer.concat(pieces);
 }
 
+/** For a dry run: throws what writeSecretFile would, as far as can be seen. */
+export function requireNewFile(path: string): void {
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
+      throw Object.assign(new Error("it is there"), { code: "EEXIST" });
+    accessSync(dirname(path), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw fileError(path, error, "written");
+  }
+}
+
 /**
  * Makes a file of mode 0600. Throws "conflict" where there is one of that name, "not_found" where there is no such
  * folder, "host" where it cannot be written.

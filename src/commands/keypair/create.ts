@@ -5,7 +5,7 @@ import type { Column } from "../../ui/output/columns.ts";
 import { text as textColumn } from "../../ui/output/columns.ts";
 import { isPlan } from "../../ui/plan.ts";
 import { one } from "../framework/arguments.ts";
-import { writeSecretFile } from "../framework/files.ts";
+import { requireNewFile, writeSecretFile } from "../framework/files.ts";
 import { thatIsThere } from "../framework/if-absent.ts";
 import { text } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
@@ -44,7 +44,8 @@ export default verb({
     return keypair === null ? null : { keypair, privateKey: null };
   },
   async run({ args, options, store, factory, globals }) {
-    const { column, query } = globals;
+    const { query } = globals;
+    const column = globals.column.flatMap((names) => names.split(","));
     const file = options.privateKeyFile;
     if (file === null && (query !== null || (column.length > 0 && !column.includes("private_key")))) {
       throw new EstratoError("usage", "keypair create: the private key would be lost, for nothing prints it", {
@@ -56,6 +57,7 @@ export default verb({
     const made = await createKeypair(world, args.name, (key) => {
       if (file !== null) writeSecretFile(file, key);
     });
+    if (isPlan(made) && file !== null) requireNewFile(file);
     if (isPlan(made) || file === null) return made;
     factory.report.note(`The private key of ${args.name} is in ${file}.`);
     return { ...made, privateKey: null };

@@ -74,6 +74,26 @@ test("what cannot be read or is no key is refused", async () => {
   expect((await runLine(["keypair", "import", "a", "--file", "-"], { input: "x".repeat(2_000_000) })).exit).toBe(6);
 });
 
+test("a dry run refuses a file that is there, or that cannot be made, as the real one does", async () => {
+  const store = fakeStore();
+  const file = join(folder, "k");
+  writeFileSync(file, "mine");
+  for (const path of [file, join(folder, "nowhere", "k"), join(file, "k")]) {
+    const line = ["keypair", "create", "k", "--private-key-file", path];
+    const real = await runLine(line, { store });
+    expect(real.exit).toBeGreaterThan(0);
+    expect(await runLine([...line, "-n"], { store })).toEqual(real);
+  }
+});
+
+test("columns behind commas may name the private key", async () => {
+  const { exit, stdout } = await runLine(["keypair", "create", "k", "-c", "name,private_key", "-f", "json"]);
+  expect({ exit, made: JSON.parse(stdout) }).toEqual({
+    exit: 0,
+    made: { name: "k", private_key: expect.stringContaining("BEGIN OPENSSH PRIVATE KEY") },
+  });
+});
+
 test("a dry run makes no key", async () => {
   const store = fakeStore();
   const file = join(folder, "k");
