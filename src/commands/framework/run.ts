@@ -5,6 +5,7 @@ import type { Globals } from "../../globals.ts";
 import { FORMATS, type Format, type OutputWish, selectionOf } from "../../ui/output/options.ts";
 import { compileQuery } from "../../ui/output/query.ts";
 import { columnsOf, type Page, renderRows, renderValue } from "../../ui/output/render.ts";
+import { selectRows } from "../../ui/output/select.ts";
 import { isPlan, type Plan, planJson, planText, shellQuoted } from "../../ui/plan.ts";
 import { isChanged } from "./changed.ts";
 import { eventLog } from "./logged.ts";
@@ -65,6 +66,8 @@ function mayChange(verb: Verb, { options }: Line): boolean {
 async function runParsed(name: string, verb: Verb, line: Line, factory: Factory, catalogue: Catalogue): Promise<void> {
   requireUseOfChoice(name, verb, line, mayChange(verb, line));
   const asked = await outputWish(line.globals, factory, verb.withoutSettings);
+  // It is needed when the result is printed: what is wrong with it is told before anything is done.
+  if (!verb.withoutSettings) (await factory.settings()).get("color");
   const wish = isChoiceByFilter(verb, line) ? { ...asked, filters: [], sort: null, limit: null } : asked;
   const selection = selectionOf(wish, verb.result.columns);
   const query = wish.query === null ? null : await compileQuery(wish.query);
@@ -135,7 +138,12 @@ async function runParsed(name: string, verb: Verb, line: Line, factory: Factory,
   } finally {
     factory.status.clear();
   }
-  const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose);
+  const text = await printed(verb, outcome, wish, selection, page, line.globals.verbose).catch((error) => {
+    // A query that does not go with the result: what the exit code of a malformed line means is not so.
+    if (!verb.changes || line.globals.dryRun || !(error instanceof EstratoError)) throw error;
+    const hint = `It is done all the same; only its result is not printed. ${error.hint ?? ""}`.trim();
+    throw new EstratoError("failed", error.message, { hint, cause: error });
+  });
   if (text !== "" && !isSilent(verb, line.globals, outcome)) factory.streams.stdout.write(text);
   if (isDeclined) factory.report.note("Nothing has changed.");
   else await told.rest(outcome, text === "");

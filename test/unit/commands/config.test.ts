@@ -162,6 +162,13 @@ test("the settings' format and colour hold for every command", async () => {
   expect(list.stdout).toBe("[]\n");
 });
 
+test("a colour that is none is refused before anything is done", async () => {
+  const on = await estate();
+  const { exit, stderr } = await run(on, "flavor create one --ram 1G --disk 1G", { env: { ESTRATO_COLOR: "blue" } });
+  expect({ exit, stderr }).toEqual({ exit: 2, stderr: expect.stringContaining('ESTRATO_COLOR "blue": not one of') });
+  expect((await run(on, "flavor list -f value -c name")).stdout).not.toContain("one");
+});
+
 test("the setting format is what -f is: for what is printed on request, and for a calendar", async () => {
   const on = await estate();
   const env = { ESTRATO_FORMAT: "json" };

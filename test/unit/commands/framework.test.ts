@@ -266,6 +266,13 @@ test("a result on request is printed only where a format, a column or a query as
   expect((await run(made, ["--query", "name"])).stdout).toBe('"done"\n');
 });
 
+test("a query that its result does not go with is no malformed line where something was done", async () => {
+  const made = (changes: boolean) => verb({ ...plain, changes, result: result.one([column]), run: async () => "done" });
+  expect(await run(made(true), ["--query", "keys(name)"])).toMatchObject({ code: "failed", stdout: "" });
+  expect(await run(made(true), ["--query", "keys("])).toMatchObject({ code: "usage" });
+  expect(await run(made(false), ["--query", "keys(name)"])).toMatchObject({ code: "usage", stdout: "" });
+});
+
 test("a plan is a numbered list with commands that a shell would take, or an object", async () => {
   const plan = {
     steps: [
