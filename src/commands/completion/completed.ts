@@ -111,7 +111,7 @@ function operandsOf(options: Options, words: readonly string[]): string[] {
   return operands;
 }
 
-/** bash hands over `--format`, `=`, `js`, and `status`, `=`, `act`: one word again. */
+/** Older scripts for bash hand over `--format`, `=`, `js`, and `status`, `=`, `act`: one word again. */
 function joinedAtEquals(typed: readonly string[]): string[] {
   const words: string[] = [];
   for (const [index, word] of typed.entries()) {

@@ -4,29 +4,55 @@
  */
 
 /**
- * bash splits words at "=": the words go as they are, and of what comes back as much is cut off again as stands before
- * the last "=" that is typed already.
+ * bash hands over words with their quotes, split at "=", ":" and "@". So the line itself is read: its words go as they
+ * are meant, and of what comes back as much is cut off again as stands before the piece that bash completes.
  */
 const bash = `# bash completion for estrato: eval "$(estrato completion bash)"
 _estrato() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" at=$COMP_CWORD cuts=0 line value cut
-  if [[ $cur == "=" ]]; then
-    cur="" cuts=1 at=$((at - 1))
-  fi
-  while ((at > 1)) && [[ \${COMP_WORDS[at - 1]} == "=" ]]; do
-    cuts=$((cuts + 1)) at=$((at - 2))
+  local typed="" quote="" from=0 begun="" at char line value
+  local -a words=() files
+  for ((at = 0; at < COMP_POINT; at++)); do
+    char="\${COMP_LINE:at:1}"
+    if [[ -n $quote && $char == "$quote" ]]; then
+      quote=""
+    elif [[ $char == "\\\\" && $quote != "'" ]]; then
+      begun=1 at=$((at + 1))
+      typed+="\${COMP_LINE:at:1}"
+    elif [[ -z $quote && ($char == "'" || $char == '"') ]]; then
+      begun=1 quote="$char"
+    elif [[ -z $quote && $char == [[:space:]] ]]; then
+      [[ -n $begun ]] && words+=("$typed")
+      begun="" typed="" from=0
+    else
+      begun=1 typed+="$char"
+      if [[ -z $quote && $char == [=:@] && $COMP_WORDBREAKS == *"$char"* ]]; then
+        from=\${#typed}
+        [[ $char == "@" ]] && from=$((from - 1)) # which is a part of the piece behind it
+      fi
+    fi
   done
   COMPREPLY=()
   while IFS= read -r line; do
     value=\${line%%$'\\t'*}
     case $value in
-      :file) compopt -o filenames; COMPREPLY+=($(compgen -f -- "$cur")); continue ;;
-      :folder) compopt -o filenames; COMPREPLY+=($(compgen -d -- "$cur")); continue ;;
+      :file) compopt -o filenames; mapfile -t files < <(compgen -f -- "\${typed:from}") ;;
+      :folder) compopt -o filenames; mapfile -t files < <(compgen -d -- "\${typed:from}") ;;
     esac
-    for ((cut = 0; cut < cuts; cut++)); do value=\${value#*=}; done
+    if [[ $value == :file || $value == :folder ]]; then
+      COMPREPLY+=("\${files[@]}")
+      continue
+    fi
+    value="\${value:from}"
     [[ $value == *: || $value == */ || $value == *= ]] && compopt -o nospace
-    COMPREPLY+=("$(printf %q "$value")")
-  done < <(estrato __complete "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    case $quote in
+      '"')
+        for char in '\\' '"' '$' '\`'; do value=\${value//"$char"/"\\\\$char"}; done
+        ;;
+      "'") value=\${value//"'"/"'\\\\''"} ;;
+      *) value="$(printf %q "$value")" ;;
+    esac
+    COMPREPLY+=("$value")
+  done < <(estrato __complete "\${words[@]:1}" "$typed" 2>/dev/null)
 }
 complete -F _estrato estrato
 `;
@@ -42,9 +68,10 @@ _estrato() {
       :file) _files; continue ;;
       :folder) _files -/; continue ;;
     esac
-    word="\${value//:/\\\\:}\${\${line#*$'\\t'}:+:\${line#*$'\\t'}}"
+    word=\${value//\\\\/\\\\\\\\}
+    word="\${word//:/\\\\:}\${\${line#*$'\\t'}:+:\${line#*$'\\t'}}"
     if [[ $value == *= ]]; then open+=("$word"); else found+=("$word"); fi
-  done < <(estrato __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
+  done < <(estrato __complete "\${(@Q)words[2,CURRENT-1]}" "\${(Q)PREFIX}" 2>/dev/null)
   (( \${#open} )) && _describe estrato open -S ''
   (( \${#found} )) && _describe estrato found
 }
@@ -53,7 +80,10 @@ if [[ \${funcstack[1]} == _estrato ]]; then _estrato "$@"; else compdef _estrato
 
 const fish = `# fish completion for estrato: estrato completion fish | source
 function __estrato_complete
-  for line in (estrato __complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)
+  set -l typed (commandline -ct)
+  # A quote may still be open.
+  set -l meant (string unescape -- "$typed"; or string unescape -- "$typed"'"'; or string unescape -- "$typed'"; or echo -- "$typed")
+  for line in (estrato __complete (commandline -opc)[2..] "$meant" 2>/dev/null)
     switch $line
       case ':file*'
         __fish_complete_path (commandline -ct)

@@ -124,16 +124,33 @@ test("each script is one that its shell can read", async () => {
   rmSync(folder, { recursive: true });
 });
 
-test("bash is given back only what stands behind the = that is typed", async () => {
+test("bash asks for the words that are meant, and puts in place of the piece that it completes", async () => {
   const { stdout } = await runLine(["completion", "bash"]);
-  const answers = "json\\tx\\nmy name\\t\\nstatus=active\\t\\n--filter=status=active\\t\\n";
-  const reply = (words: string, at: number) => {
-    const twin = `estrato() { printf '${answers}' | grep "$WANTED"; }\ncompopt() { :; }\n${stdout}\n`;
-    const asked = `COMP_WORDS=(${words}); COMP_CWORD=${at}; _estrato; printf '%s|' "\${COMPREPLY[@]}"`;
-    return (wanted: string) =>
-      spawnSync("bash", ["-c", twin + asked], { encoding: "utf8", env: { ...process.env, WANTED: wanted } }).stdout;
+  const names = ["json", "my name", "status=active", "--filter=status=active", "qemu:///system", "a@b:c", 'it"s $1'];
+  /** What bash puts in for what stands in the line, which it splits at blanks and at its COMP_WORDBREAKS. */
+  const reply = (line: string, piece: string) => {
+    const twin = `estrato() {
+      local typed="\${!#}" name
+      while IFS= read -r name; do [[ $name == "$typed"* ]] && printf '%s\\twhat it is\\n' "$name"; done <<< "$NAMES"
+    }
+    compopt() { :; }`;
+    const at = 'COMP_WORDS=(estrato "$PIECE") COMP_CWORD=1 COMP_LINE=$LINE COMP_POINT=${#LINE}';
+    const asked = `COMP_WORDBREAKS=$' \\t\\n"\\'@><=;|&(:'; ${at}; _estrato; printf '%s|' "\${COMPREPLY[@]}"`;
+    const env = { ...process.env, LC_ALL: "C.UTF-8", NAMES: names.join("\n"), LINE: `estrato ${line}`, PIECE: piece };
+    return spawnSync("bash", ["-c", `${twin}\n${stdout}\n${asked}`], { encoding: "utf8", env }).stdout;
   };
-  expect(reply("estrato flavor list -f j", 4)("json\\|my")).toBe("json|my\\ name|");
-  expect(reply("estrato instance list --filter status = ac", 6)("^status")).toBe("active|");
-  expect(reply("estrato instance list --filter = status =", 6)("^--")).toBe("active|");
+  for (const [line, piece, becomes] of [
+    ["flavor list -f j", "j", "json"],
+    ["instance list --filter status=ac", "ac", "active"],
+    ["instance list --filter status=", "=", "active"],
+    ["instance list --filter=status=", "=", "active"],
+    ["config set connect qemu:/", "/", "///system"],
+    ["instance show a@b:", ":", "c"],
+    ["instance show a@", "@", "@b:c"],
+    ["instance show my\\ n", "my\\ n", "my\\ name"],
+    ["instance show 'my n", "'my n", "my name"],
+    ['instance show "it', '"it', 'it\\"s \\$1'],
+    ["instance show it", "it", 'it\\"s\\ \\$1'],
+  ] as const)
+    expect(reply(line, piece), line).toBe(`${becomes}|`);
 });
