@@ -88,6 +88,8 @@ export default verb({
       );
       if (!(await core.report.confirm({ text: `Revert ${instance} to ${snapshot.name} and keep nothing?`, loses })))
         return null;
+      // That very one, whatever is called so by now.
+      return revertSnapshot(core, snapshot.id, wish);
     }
     return revertSnapshot(core, args.snapshot, wish);
   },

@@ -22,16 +22,24 @@ test("what is brought back in place keeps the seed that the last rebuild gave it
   expect(await seed()).toBe(before);
 });
 
-test("what is brought back in place is the backup that was asked about, though its name means a newer one by then", async () => {
+test("what was taken, or called so, while the question stood there is not what the answer means", async () => {
   const on = await estate();
-  const confirm = async () => {
-    on.clock.advance(60_000);
-    await printed(on, `backup web1 --rotation 9 --target ${TARGET} --type daily --name nightly`);
-    return true;
+  const meanwhile = (...lines: string[]) => {
+    const confirm = async () => {
+      for (const line of lines) await printed(on, line);
+      return true;
+    };
+    return { prompts: { confirm } as unknown as NonNullable<LineOptions["prompts"]> };
   };
-  const prompts = { confirm } as unknown as NonNullable<LineOptions["prompts"]>;
-  expect(await run(on, "backup restore nightly --in-place", { prompts })).toMatchObject({ exit: 0 });
-  expect(command(on).host.guestRead("web1", "vda")).toMatchObject({ 1: "after line 11" });
+  const [newest = ""] = (await printed(on, "backup list web1 --filter name=nightly -f value -c id")).split("\n");
+  const taken = "backup web1 --rotation 9 --target /backups --name nightly -q";
+  expect(await run(on, "backup restore web1/nightly --in-place", meanwhile(taken))).toMatchObject({ exit: 0 });
+  const restored = "event list --filter operation=backup.restore -f value -c target --limit 1";
+  expect(await printed(on, restored)).toContain(newest);
+
+  const renamed = ["snapshot set web1/first --name old -q", "snapshot create web1 first -q"];
+  expect(await run(on, "snapshot revert web1/first --discard", meanwhile(...renamed))).toMatchObject({ exit: 0 });
+  expect(await printed(on, "instance show web1 -f value -c current_snapshot")).toBe("old\n");
 });
 
 test("prune prints what it did beside what it could not, and ends with 3; where it did nothing, as that ended", async () => {
