@@ -70,6 +70,9 @@ export default verb({
   exits: { 2: "no such noun", 4: "there is no such thing" },
   async run({ args, options, world, factory }) {
     const noun = nounOf(args.noun);
+    if (options.target !== null && noun !== "backup") {
+      throw new EstratoError("usage", "usage: --target is of backups", { hint: "Leave it out, or say: usage backup." });
+    }
     const core = await world();
     keepHeapSmall(Object.keys((await core.store.read()).layers).length);
     if (noun === null) return { ...(await readUsage(core)), things: [] };

@@ -112,8 +112,8 @@ function sourceOf(options: SourceOptions): ImageSource {
   if (diskFormat !== null && file === null && url === null) throw misplaced("--disk-format", "--file");
   if (excludeDisk.length > 0 && fromInstance === null) throw misplaced("--exclude-disk", "--from-instance");
   const expected = expectationOf(options);
-  if (url !== null) return { kind: "url", url, expected, diskFormat };
   if (options.sysprep && fromSnapshot === null) throw misplaced("--sysprep", "--from-snapshot");
+  if (url !== null) return { kind: "url", url, expected, diskFormat };
   if (file !== null) return { kind: "file", file: file === "-" ? file : resolve(file), diskFormat };
   if (fromSnapshot !== null) return { kind: "snapshot", snapshot: fromSnapshot, sysprep: options.sysprep };
   if (fromVolume !== null) return { kind: "volume", volume: fromVolume };

@@ -42,6 +42,13 @@ test("what was taken, or called so, while the question stood there is not what t
   expect(await printed(on, "instance show web1 -f value -c current_snapshot")).toBe("old\n");
 });
 
+test("what --follow and --target do not go with is refused", async () => {
+  const on = await estate();
+  for (const option of ["--calendar", "--target /backups"])
+    expect(await run(on, `backup list --follow ${option}`)).toMatchObject({ exit: 2, stdout: "" });
+  expect(await run(on, "usage snapshot --target /backups")).toMatchObject({ exit: 2, stdout: "" });
+});
+
 test("prune prints what it did beside what it could not, and ends with 3; where it did nothing, as that ended", async () => {
   const on = await estate();
   on.machine.folders.add("/others");

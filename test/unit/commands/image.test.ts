@@ -46,6 +46,17 @@ test("image show has the keys that the contract names, in snake_case", async () 
   });
 });
 
+test("--sysprep of what is no snapshot is refused, of a URL too", async () => {
+  for (const source of [
+    ["--url", "https://images.example.org/disk.qcow2"],
+    ["--file", "/x"],
+    ["--from-volume", "v"],
+  ]) {
+    const { exit, stderr } = await runLine(["image", "create", "x", ...source, "--sysprep"]);
+    expect({ exit, stderr }).toEqual({ exit: 2, stderr: expect.stringContaining("--sysprep without --from-snapshot") });
+  }
+});
+
 test("image show says where an image came from, and a list is filtered by what vouches for it", async () => {
   const at = await withImage();
   const url = "https://images.example.org/disk.qcow2";
