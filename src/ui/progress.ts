@@ -1,6 +1,7 @@
 /** What goes on, in words: how much is done, how fast, how long it still takes; or what is waited for, until when. */
 import { humanSize, humanSpan } from "../units.ts";
 import { AMOUNT, FRACTION, object, orNull, TEXT } from "./output/shape.ts";
+import { jsonText } from "./text.ts";
 
 /** Figures of what goes on, as core tells them. */
 export interface ProgressDetail {
@@ -87,7 +88,7 @@ export function progressJson(progress: Progress): string {
   const { title, fraction, elapsedMs, detail } = progress;
   const { bytesPerSecond, secondsLeft } = rateOf(progress);
   const { totalBytes = null, waitedMs, timeoutMs } = detail;
-  return JSON.stringify({
+  return jsonText({
     progress: {
       title,
       fraction,

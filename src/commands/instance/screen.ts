@@ -4,6 +4,7 @@ import type { World } from "../../core/ports.ts";
 import { EstratoError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import { thisMachine } from "../../system.ts";
+import { printable } from "../../ui/text.ts";
 
 /**
  * Opens the screen in virt-viewer and returns "" when that is closed; without a desktop or a viewer it returns what to
@@ -24,5 +25,5 @@ export async function openScreen(world: World, target: string, factory: Factory)
   }
   const here = `${scheme}://${address}:${port}`;
   const tunnel = `ssh -N -L ${port}:${address}:${port} ${user}@${thisMachine().name}`;
-  return `The screen of ${name}: ${here}\nFrom another machine: ${tunnel}\nand there: ${scheme}://127.0.0.1:${port}\n`;
+  return `The screen of ${printable(name)}: ${here}\nFrom another machine: ${tunnel}\nand there: ${scheme}://127.0.0.1:${port}\n`;
 }

@@ -89,6 +89,13 @@ test("into a log goes a line every ten seconds, and none of what is shorter", ()
   expect(written("log", told.slice(0, 5))).toEqual([]);
 });
 
+test("a title cannot act on the terminal that shows the JSON", () => {
+  const title = "Copy a\u009b31m\u202e";
+  const [text = ""] = written("json", [[0, title, 0, total]]);
+  expect(text).toMatch(/^[\x20-\x7e]+\n$/);
+  expect(JSON.parse(text).progress.title).toBe(title);
+});
+
 test("for programs it is one JSON object a line", () => {
   const [first, second] = written("json", [
     [0, "Copy", 0, total],
