@@ -4,10 +4,14 @@ import { FORMATS } from "../../ui/output/options.ts";
 import { choice, count, duration, flag, type OptionSpec, repeated, text } from "./options.ts";
 
 export const GLOBAL_OPTIONS: { readonly [Key in keyof Globals]: OptionSpec<Globals[Key]> } = {
-  format: choice(FORMATS, "how the result is written; table draws one at a terminal and writes tabs into a pipe", {
-    short: "-f",
-    aliases: ["--output"],
-  }),
+  format: choice(
+    FORMATS,
+    "how the result is written; where it is not said, a table at a terminal, and tabs in a pipe",
+    {
+      short: "-f",
+      aliases: ["--output"],
+    },
+  ),
   column: repeated(text("NAME", "print this column of the result; repeat it, the order counts", { short: "-c" })),
   sort: text("KEY[:desc]", "sort a list by this key"),
   filter: repeated(text("KEY=VALUE", "list only what is equal there; repeat it: all must hold")),

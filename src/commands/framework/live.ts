@@ -6,7 +6,7 @@ import type { Factory } from "../../factory.ts";
  * on the screen.
  */
 export async function redrawn(factory: Factory, times: number | null, draw: () => Promise<string>): Promise<null> {
-  const { streams, signal, status } = factory;
+  const { streams, signal, status, env } = factory;
   let height = 0;
   for (let left = times ?? Number.POSITIVE_INFINITY; left > 0; left -= 1) {
     let text: string;
@@ -17,7 +17,9 @@ export async function redrawn(factory: Factory, times: number | null, draw: () =
       throw error;
     }
     status.clear();
-    streams.stdout.write(`${height === 0 ? "" : `\u001b[${height}A\u001b[J`}${text}`);
+    // A terminal that cannot move its cursor gets one below the other.
+    const back = height === 0 || env.TERM === "dumb" ? "" : `\u001b[${height}A\u001b[J`;
+    streams.stdout.write(`${back}${text}`);
     height = text.split("\n").length - 1;
   }
   return null;

@@ -81,6 +81,16 @@ test("instance screenshot --dry-run writes no picture", async () => {
   expect((await run(on, "instance screenshot web2 -n", { host })).exit).toBe(5);
 });
 
+test("instance top writes one below the other where the terminal cannot move its cursor", async () => {
+  const on = await estate();
+  const top = async (TERM: string) => {
+    const how = { terminal: true, env: { TERM, NO_COLOR: "1" } };
+    return (await run(on, "instance top web1 --count 2 -c name", how)).stdout;
+  };
+  expect(await top("xterm")).toBe("NAME\nweb1\n\u001b[2A\u001b[JNAME\nweb1\n");
+  expect(await top("dumb")).toBe("NAME\nweb1\nNAME\nweb1\n");
+});
+
 test("instance console --type graphic opens virt-viewer on a desktop that has it, else says where the screen is", async () => {
   const on = await estate();
   Object.assign(domainOf(on, "web1"), { display: "vnc://127.0.0.1:0" });
