@@ -134,7 +134,7 @@ test("bash asks for the words that are meant, and puts in place of the piece tha
       while IFS= read -r name; do [[ $name == "$typed"* ]] && printf '%s\\twhat it is\\n' "$name"; done <<< "$NAMES"
     }
     compopt() { :; }`;
-    const at = 'COMP_WORDS=(estrato "$PIECE") COMP_CWORD=1 COMP_LINE=$LINE COMP_POINT=${#LINE}';
+    const at = `COMP_WORDS=(estrato "$PIECE") COMP_CWORD=1 COMP_LINE=$LINE COMP_POINT=\${#LINE}`;
     const asked = `COMP_WORDBREAKS=$' \\t\\n"\\'@><=;|&(:'; ${at}; _estrato; printf '%s|' "\${COMPREPLY[@]}"`;
     const env = { ...process.env, LC_ALL: "C.UTF-8", NAMES: names.join("\n"), LINE: `estrato ${line}`, PIECE: piece };
     return spawnSync("bash", ["-c", `${twin}\n${stdout}\n${asked}`], { encoding: "utf8", env }).stdout;

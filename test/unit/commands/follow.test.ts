@@ -14,6 +14,7 @@ async function followed(on: Bed, line: string, steps: readonly (() => unknown)[]
   let slept = 0;
   const clock: Clock = {
     now: on.clock.now,
+    elapsedMs: on.clock.elapsedMs,
     async sleep() {
       const step = steps[slept];
       slept += 1;
