@@ -25,6 +25,7 @@ import type { HeldLocks, Kind, OpenEntry, Outcome, World } from "../ports.ts";
 import { standsOn } from "../same-file.ts";
 import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
 import { instancesOn, readFacts } from "./holders.ts";
+import { requireRoom } from "./merge-room.ts";
 import { titlesOf } from "./merge-steps.ts";
 import { findPivot, goingOn, letGoOn, mustChoose, mustPause, pivoted, takenApart } from "./pivot.ts";
 import { hasPulled } from "./pulled.ts";
@@ -85,7 +86,10 @@ export async function carryOut(world: World, locks: HeldLocks, state: State, dec
   const titles = titlesOf(state, decision);
   const pause = await mustPause(world, decision);
   const secret = state.layers[decision.layer]?.secret ?? null;
-  if (decision.kind === "merge") await requireSecrets(world, [{ secret }]);
+  if (decision.kind === "merge") {
+    await requireSecrets(world, [{ secret }]);
+    await requireRoom(world, state, decision);
+  }
   if (decision.kind === "merge" && decision.live === null && (await isTakenOff(world, state, decision, false))) {
     const [file, below] = [decision.child, decision.layer].map((one) => state.layers[one]?.file);
     throw new EstratoError("integrity", `${file}: it does not stand on ${below}, as is recorded`, {

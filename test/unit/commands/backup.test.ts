@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import backup from "../../../src/commands/backup/index.ts";
 import { takeLocks } from "../../../src/core/operations/locks.ts";
+import { command, stateOf } from "../core/world.ts";
 import { estate, printed, run } from "./estate.ts";
 import type { LineOptions } from "./line.ts";
 import { taking } from "./lines/backup-take.ts";
