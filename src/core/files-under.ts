@@ -1,6 +1,6 @@
 /**
- * What the disks of a guest are now, and stand on: for recoveries. Between a crash and them others may have put files on
- * ours (an overlay, as backup tools do), so that the top of a disk alone tells nothing.
+ * What the disks of a guest are now, and stand on: for recoveries. Between a crash and them others may have put files
+ * on ours (an overlay, as backup tools do), so that the top of a disk alone tells nothing.
  */
 import { EstratoError } from "../errors.ts";
 import type { DomainDefinition, DomainStatus } from "./model/host.ts";

@@ -88,7 +88,10 @@ const EFFECTS: Effects = {
   rename(machine, action) {
     const domain = domainAt(machine, action.domain);
     if (domain.live !== null) throw new EstratoError("failed", "virsh domrename: cannot rename active domain");
-    define(machine, editDefinition(domain.inactive, { name: action.name }));
+    const other = findDomain(machine, action.name);
+    if (other !== null && other !== domain)
+      throw new EstratoError("failed", `virsh domrename: domain '${action.name}' already exists`);
+    domain.inactive = editDefinition(domain.inactive, { name: action.name });
   },
   commit(machine, action, reach) {
     if (fileAt(machine, action.top).backing?.path !== action.base) {

@@ -54,6 +54,12 @@ export function define(machine: FakeMachine, xml: string): void {
   }
   const there = machine.domains.get(definition.uuid);
   if (there) {
+    const { name } = parseDefinition(there.inactive);
+    if (name !== definition.name)
+      throw new EstratoError(
+        "failed",
+        `virsh define: domain '${name}' is already defined with uuid ${definition.uuid}`,
+      );
     there.inactive = xml;
     there.persistent = true;
   } else {

@@ -160,7 +160,9 @@ async function examineHeads(world: World, state: State, status: DomainStatus): P
         unmendable(
           subject,
           `${fact.device}: QEMU writes to ${fact.qemu ?? "nothing"}, recorded is ${fact.recorded}`,
-          `Stop ${status.name} and run doctor again.`,
+          fact.qemu === null || fact.qemuChain.includes(fact.recorded)
+            ? `Stop ${status.name} and run doctor again.`
+            : `Where it was moved there: move it back (virsh blockcopy ${status.name} ${fact.device} --dest ${fact.recorded} --reuse-external --transient-job --wait --pivot). Else stop it and run doctor again.`,
         ),
       );
       continue; // another definition now would leave behind what it writes

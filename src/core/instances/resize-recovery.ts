@@ -1,5 +1,5 @@
 import { wordsOf } from "../../system-answer.ts";
-import { isSameSize } from "../machine-size.ts";
+import { isSameMemory, isSameSize } from "../machine-size.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { State } from "../model/state.ts";
 import { perform, repeat } from "../operations/steps.ts";
@@ -33,14 +33,29 @@ function stands({ snapshots }: State, { inactive, live }: DomainStatus, data: Re
   return live !== null && isSameSize(live, data);
 }
 
-async function goBack(world: World, locks: HeldLocks, { inactive }: DomainStatus, data: ResizeData): Promise<void> {
+async function goBack(world: World, locks: HeldLocks, status: DomainStatus, data: ResizeData): Promise<void> {
   const { uuid, name, before } = data;
-  if (before !== null && isSameSize(inactive, data)) {
-    await perform(world, locks, [{ do: "define", xml: before.xml }]);
+  if (before !== null && isSameSize(status.inactive, data)) {
+    await perform(world, locks, [{ do: "define", xml: definedBefore(world, status, before.xml) }]);
     await recordFlavor(world, uuid, before.flavor);
     world.report.note(`${name}: it has the size again that it had`);
   }
   if (data.restart) await startOrSay(world, locks, data);
+}
+
+/**
+ * As it was, or, where others have renamed it since or given it other disks, as they have made it, with the size that
+ * it had.
+ */
+function definedBefore({ host }: World, { inactive }: DomainStatus, xml: string): string {
+  const before = host.parseDefinition(xml);
+  const disksOf = ({ disks }: typeof before) => JSON.stringify(disks.map(({ device, source }) => [device, source]));
+  if (before.name === inactive.name && disksOf(before) === disksOf(inactive)) return xml;
+  const { vcpus, ramBytes } = before;
+  return host.editDefinition(inactive.xml, {
+    ...(vcpus === inactive.vcpus ? {} : { vcpus }),
+    ...(isSameMemory(ramBytes, inactive.ramBytes) ? {} : { ramBytes }),
+  });
 }
 
 /** It may have been recorded already. */

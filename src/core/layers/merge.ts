@@ -10,6 +10,7 @@ import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
 import { instanceDisk } from "../graph/references.ts";
 import { resumeMerge } from "../graph/resume.ts";
+import { stillDefined } from "../instances/still-defined.ts";
 import type { Action } from "../model/action.ts";
 import { withChange } from "../model/drafts.ts";
 import type { JournalEntry } from "../model/journal.ts";
@@ -241,7 +242,8 @@ async function finishMerge(
           await entry.remember(last);
         }
         const work = resumed.kind === "abandon" ? effects.work : takenApart(effects.work, state, resumed, pause);
-        await perform(world, locks, [...work, ...effects.settle]);
+        await perform(world, locks, work);
+        await perform(world, locks, await stillDefined(world, effects.settle));
       }
     } finally {
       // Before it is recorded: after that nobody asks whether the guest goes on
@@ -333,7 +335,9 @@ async function resume(
   });
 }
 
-/** One that is off is in the way with what libvirt holds of it, and as long as this has not ended only virsh starts it. */
+/**
+ * One that is off is in the way with what libvirt holds of it, and as long as this has not ended only virsh starts it.
+ */
 async function wayOut(world: World, state: State, { child }: Merge, by: readonly string[]): Promise<string> {
   const then = "then: estrato doctor --repair.";
   for (const status of (await world.host.domainStatuses(instancesOn(state, [child]))).values()) {

@@ -7,6 +7,7 @@ import { unmarkBorrowed } from "../graph/borrowed.ts";
 import { isSameChain } from "../graph/collect.ts";
 import { freeze, redefining, relinked } from "../graph/effects.ts";
 import { children, descendants, standingOn } from "../graph/references.ts";
+import { stillDefined } from "../instances/still-defined.ts";
 import { holdersOver } from "../layers/holders.ts";
 import { unmarkBusy } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
@@ -148,7 +149,7 @@ async function recover(world: World, locks: HeldLocks, data: CopyInData): Promis
       await undo(world, locks, state, data);
       return "back";
     }
-    await perform(world, locks, linking(state, data, done));
+    await perform(world, locks, await stillDefined(world, linking(state, data, done)));
     await record(world, data);
   }
   await perform(world, locks, data.cleanup);

@@ -1,7 +1,9 @@
 /** A snapshot that was killed, or that failed: finished where the guest is on its new heads, else undone. */
 import { EstratoError } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
+import { definedUnder, hasFile } from "../files-under.ts";
 import { imageOf } from "../graph/files.ts";
+import { stillDefined } from "../instances/still-defined.ts";
 import { isUnwritten } from "../layers/heads.ts";
 import { unlinkAll } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -39,7 +41,7 @@ async function recoverCreate(world: World, locks: HeldLocks, data: CreateData): 
   if (await newHeadsInUse(world, data, status)) {
     await perform(world, locks, [
       ...data.heads.map((head) => freezeFile(head.before)),
-      { do: "redefine", domain: data.uuid, disks: definedDisks(data.heads, "after") },
+      ...(await stillDefined(world, [{ do: "redefine", domain: data.uuid, disks: definedDisks(data.heads, "after") }])),
     ]);
     await recordWhatIsThere(world, locks, data);
     return "forward";
@@ -97,6 +99,7 @@ async function newHeadsInUse(world: World, data: CreateData, status: DomainStatu
     }
     if (answer !== "off") return answer === "yes";
   }
+  const defined = await definedUnder(world, status.inactive);
   for (const head of data.heads) {
     // libvirtd may have died between QEMU's switch and its own note, and the guest may have stopped since (LIBVIRT.md,
     // trap 12).
@@ -105,7 +108,7 @@ async function newHeadsInUse(world: World, data: CreateData, status: DomainStatu
       (await world.host.ownExtents(imageOf(head.after))).length > 0
     )
       return true;
-    if (status.inactive.disks.find((disk) => disk.device === head.device)?.source === head.after.file) return true;
+    if (await hasFile(world, defined, head.after.file)) return true;
   }
   return false;
 }

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
+import { filesUnder, hasFile } from "../files-under.ts";
 import { type Firmware, saveFirmware } from "../firmware.ts";
 import { secretOf } from "../graph/files.ts";
 import type { Action } from "../model/action.ts";
@@ -140,16 +141,23 @@ async function switchQuiescedOrNot(world: World, locks: HeldLocks, uuid: string,
   }
 }
 
-/** Does QEMU write to the new heads? It switches all disks in one transaction, so "some" is a disagreement. */
+/**
+ * Does QEMU use the new heads, by themselves or below what another tool has put on them since? It switches all disks in
+ * one transaction, so "some" is a disagreement. A disk that the guest has no longer tells nothing: "off", where all are
+ * such.
+ */
 export async function switched(world: World, data: CreateData): Promise<"yes" | "no" | "some" | "off"> {
   const status = await world.host.domainStatus(data.uuid, "qemu");
   if (status === null || status.live === null) return "off";
-  const disks = await qemuDisksOf(world, status);
-  const tops = data.heads.map(
-    (head) => disks.find((disk) => disk.device === head.device)?.chain[0] === head.after.file,
-  );
-  if (tops.every(Boolean)) return "yes";
-  return tops.some(Boolean) ? "some" : "no";
+  const files = await filesUnder(world, status);
+  const isOn: boolean[] = [];
+  for (const { before, after } of data.heads) {
+    const isNew = files.has(after.file);
+    if (isNew || (await hasFile(world, files, before.file))) isOn.push(isNew);
+  }
+  if (isOn.length === 0) return "off";
+  if (isOn.every(Boolean)) return "yes";
+  return isOn.some(Boolean) ? "some" : "no";
 }
 
 /** Returns the definition that was compared; null where it stopped meanwhile: the next step defines the new heads. */

@@ -1,16 +1,16 @@
 /** A revert that was killed, or that failed: undone where the guest still has what it had, else finished. */
 import { EstratoError } from "../../errors.ts";
 import { wordsOf } from "../../system-answer.ts";
+import { definedUnder, filesUnder } from "../files-under.ts";
 import { unmarkBorrowed } from "../graph/borrowed.ts";
 import { imageOf } from "../graph/files.ts";
+import { isUnwritten } from "../layers/heads.ts";
 import { unlinkAll } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
 import { modeOf } from "../modes.ts";
 import { perform, repeat } from "../operations/steps.ts";
 import type { HeldLocks, Kind, Outcome, World } from "../ports.ts";
-import { isSameFile } from "../same-file.ts";
 import { dropSnapshots } from "./drop.ts";
-import type { HeadChange } from "./heads.ts";
 import { deedOf, type RevertData, revertDataSchema } from "./revert-plan.ts";
 import { afterDefining, RESUME, START } from "./revert-steps.ts";
 import { requireUnheld } from "./unheld.ts";
@@ -97,29 +97,28 @@ async function startOrSay(world: World, data: RevertData, work: () => Promise<vo
   }
 }
 
-/** The guest still writes to what it had, or is off and defined as before. */
+/**
+ * The guest does not use the new heads, by themselves or below what another tool has put on them since: it still writes
+ * to what it had, or is off and defined as before (we define before we stop it).
+ */
 async function backIsRight(world: World, data: RevertData, status: DomainStatus): Promise<boolean> {
-  const first = data.heads[0];
-  if (first === undefined) return true;
-  // By whatever name: what was there before us is recorded under the one by which it was found first.
-  const isBefore = (file: string | null | undefined) => isSameFile(world, file ?? "", first.before.file);
-  if (status.live !== null) {
-    const disks = await world.host.qemuDisks(data.uuid);
-    return isBefore(disks.find((disk) => disk.device === first.device)?.chain[0]);
-  }
-  // We define before we stop the guest: a guest that is off and still defined as before was not stopped by us.
-  return isBefore(status.inactive.disks.find((disk) => disk.device === first.device)?.source);
+  const files = await filesUnder(world, status);
+  return !data.heads.some(({ after }) => files.has(after.file));
 }
 
-/** One that was not defined anew yet stays as it is: a person may have changed it since. */
-async function undo(world: World, locks: HeldLocks, data: RevertData, { inactive }: DomainStatus): Promise<void> {
-  const isDefined = ({ device, after }: HeadChange) =>
-    inactive.disks.some((disk) => disk.device === device && disk.source === after.file);
-  if (data.heads.some(isDefined)) await perform(world, locks, [{ do: "define", xml: data.xmlBefore }]);
-  for (const head of data.heads) await requireUnheld(world, head.after.file);
+async function undo(world: World, locks: HeldLocks, data: RevertData, status: DomainStatus): Promise<void> {
+  await defineBefore(world, locks, data, status);
+  const files: string[] = [];
+  for (const { after } of data.heads) {
+    await requireUnheld(world, after.file);
+    if (await isUnwritten(world, after)) files.push(after.file);
+    else
+      world.report.note(
+        `${data.instanceName}: ${after.file} holds what the guest wrote while it was defined with it: kept for "estrato doctor"`,
+      );
+  }
   const { kept, loans = [] } = data;
   if (kept !== null) await world.store.update((draft) => dropSnapshots(draft, [kept.id]));
-  const files = data.heads.map((head) => head.after.file);
   for (const copy of [data.nvram, data.keep.nvram, data.keep.tpm]) if (copy !== null) files.push(copy.to);
   if (data.kept !== null) files.push(world.store.paths.record(`${data.kept.id}.xml`));
   if (data.seed?.renewed != null) files.push(data.seed.path);
@@ -130,4 +129,16 @@ async function undo(world: World, locks: HeldLocks, data: RevertData, { inactive
   });
   const lent = loans.flatMap(({ borrowed }) => (borrowed === undefined ? [] : unmarkBorrowed(borrowed)));
   await perform(world, locks, lent);
+}
+
+/**
+ * Only where it is defined with the new heads: else others may have put something on what it had, which would be left
+ * behind. Under the name that it has now, since libvirt refuses another.
+ */
+async function defineBefore(world: World, locks: HeldLocks, data: RevertData, status: DomainStatus): Promise<void> {
+  const files = await definedUnder(world, status.inactive);
+  if (!data.heads.some(({ after }) => files.has(after.file))) return;
+  const isRenamed = world.host.parseDefinition(data.xmlBefore).name !== status.name;
+  const xml = isRenamed ? world.host.editDefinition(data.xmlBefore, { name: status.name }) : data.xmlBefore;
+  await perform(world, locks, [{ do: "define", xml }]);
 }

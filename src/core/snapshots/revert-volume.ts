@@ -5,6 +5,7 @@
 
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
+import { filesUnder } from "../files-under.ts";
 import { isUnwritten, seenUnmerged, whenUnmerged } from "../layers/heads.ts";
 import type { DomainStatus } from "../model/host.ts";
 import type { Snapshot, State, Volume } from "../model/state.ts";
@@ -218,10 +219,8 @@ async function recoverVolumeRevert(world: World, locks: HeldLocks, data: RevertV
   return "back";
 }
 
+/** With the new head, by itself or below what another tool has put on it since. */
 async function isDefined(world: World, uuid: string, head: HeadChange): Promise<boolean> {
   const status = await world.host.domainStatus(uuid);
-  const open = status?.live == null ? null : await world.host.qemuDisks(uuid);
-  const top = open?.find(({ device }) => device === head.device)?.chain[0];
-  const source = status?.inactive.disks.find(({ device }) => device === head.device)?.source;
-  return (top ?? source) === head.after.file;
+  return status !== null && (await filesUnder(world, status)).has(head.after.file);
 }

@@ -97,7 +97,7 @@ async function acceptable(
   const head = state.layers[volume.head];
   const refuse = (path: string, why: string): never => {
     throw new EstratoError("conflict", `instance ${status.name}: ${device}: another tool put ${path} on it: ${why}`, {
-      hint: `Let that tool take it away again, or merge it: virsh blockcommit ${status.name} ${device} --active --pivot.`,
+      hint: `Let that tool take it away again, or merge it: virsh blockcommit ${status.name} ${device} --base ${head?.file} --active --pivot.`,
     });
   };
   const [first = ""] = paths;

@@ -8,6 +8,7 @@ import { redefining, relinked } from "../graph/effects.ts";
 import { chain, instanceDisk } from "../graph/references.ts";
 import { requireAwake } from "../instances/asleep.ts";
 import { findAgain } from "../instances/find.ts";
+import { stillDefined } from "../instances/still-defined.ts";
 import { filesOf, hasPulled } from "../layers/pulled.ts";
 import { withChange } from "../model/drafts.ts";
 import type { Layer, State } from "../model/state.ts";
@@ -118,12 +119,12 @@ async function recover(world: World, locks: HeldLocks, data: AloneData): Promise
   const open = await openFiles(world, data);
   if (open?.length === 1) {
     if (!(await hasPulled(world, head, below(state, head)))) throw torn(instanceDisk(state, instance, device));
-    await perform(world, locks, redefining(alone(state, data), head.id));
+    await perform(world, locks, await stillDefined(world, redefining(alone(state, data), head.id)));
     await record(world, data);
     return "forward";
   }
   if (open === null) await perform(world, locks, relinked(parent, head));
-  await perform(world, locks, redefining(state, head.id));
+  await perform(world, locks, await stillDefined(world, redefining(state, head.id)));
   return "halfway";
 }
 

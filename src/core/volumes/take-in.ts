@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
 import { type FoundInstance, findAgain, type Look } from "../instances/find.ts";
+import { stillDefined } from "../instances/still-defined.ts";
 import { newLayer } from "../layers/record.ts";
 import type { Action } from "../model/action.ts";
 import type { DomainStatus } from "../model/host.ts";
@@ -47,8 +48,7 @@ export const takeInKind: Kind<TakeInData> = {
   async recover(world, locks, data) {
     const state = await world.store.read();
     if (!data.disks.every((disk) => state.volumes[disk.volume]?.head === topOf(disk).id)) return "back";
-    await perform(world, locks, modes(data));
-    if ((await world.host.domainStatus(data.uuid)) !== null) await perform(world, locks, definitions(data));
+    await perform(world, locks, [...modes(data), ...(await stillDefined(world, definitions(data)))]);
     return "forward";
   },
 };

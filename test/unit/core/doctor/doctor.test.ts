@@ -245,6 +245,8 @@ describe("doctor cannot mend, and says what a person can do", () => {
     const [open] = domainOf(on).open;
     if (open) open.chain = ["/disks/web1-vda.qcow2"];
     await leaves(on, "QEMU writes to /disks/web1-vda.qcow2");
+    const [{ remedy = "" } = {}] = await examine(command(on));
+    expect(remedy).toContain(`virsh blockcopy web1 vda --dest ${await headOf(on)} --reuse-external`);
   });
 
   test("a domain that is gone", async () => {

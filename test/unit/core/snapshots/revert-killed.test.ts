@@ -1,4 +1,5 @@
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { recoverAll } from "../../../../src/core/operations/recovery.ts";
 import { revertSnapshot, unrevertSnapshot } from "../../../../src/core/snapshots/revert.ts";
 import { endEverywhere } from "../crashes.ts";
 import { ENDINGS } from "../ends.ts";
@@ -68,4 +69,23 @@ describe.each(ENDINGS)("snapshot unrevert, %s", { timeout: 600_000 }, (_, ending
       keeps: true,
     });
   });
+});
+
+test("a new head that the guest has written to is kept, whatever it is defined with since", async () => {
+  const on = await written(false);
+  const before = on.machine.domains.get(UUID)?.inactive ?? "";
+  const world = command(on);
+  world.host.crashAtNext("define", "after");
+  await expect(revertSnapshot(world, "web1/s1", keep)).rejects.toThrow("killed");
+  on.disk.locks.clear();
+  await virsh(on, { do: "start", domain: UUID, paused: false });
+  write(on, 6, "on the new head");
+  await stop(on);
+  await virsh(on, { do: "define", xml: before });
+  const next = command(on);
+  await recoverAll(next);
+  expect([...on.disk.journal.keys()]).toEqual([]);
+  const kept = [...on.machine.files].filter(([, { clusters }]) => clusters.get(6) === "on the new head");
+  expect(kept).toHaveLength(1);
+  expect(next.notes.join()).toContain(`${kept[0]?.[0]} holds what the guest wrote`);
 });

@@ -182,7 +182,11 @@ describe("is left alone, with what to do,", () => {
     const on = await overlaid();
     const disks = [{ device: "vda", path: "/other/o0.qcow2", format: "qcow2" as const }];
     command(on).host.addDomain({ name: "web2", uuid: UUID.replaceAll("1", "2"), disks, running: false });
+    const [head] = Object.values((await stateOf(on)).volumes).map(({ head }) => head);
+    const file = (await stateOf(on)).layers[head ?? ""]?.file;
     await refused(on, "instance web2 vda uses it too");
+    const [{ remedy = "" } = {}] = await examine(command(on));
+    expect(remedy).toContain(`virsh blockcommit web1 vda --base ${file} --active --pivot`);
   });
 
   test("a file that does not stand on the recorded head", async () => {
