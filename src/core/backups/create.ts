@@ -2,7 +2,7 @@
  * `backup create`: a moment of an instance's disks, copied into a folder of its own that can be read without this
  * store.
  */
-import { EstratoError } from "../../errors.ts";
+import { EstratoError, WrongPassphrase } from "../../errors.ts";
 import { coveredDisks, planAdoption } from "../instances/adopt.ts";
 import { volumesOf } from "../instances/volumes-of.ts";
 import { COLLECTED_LATER } from "../layers/freed.ts";
@@ -22,7 +22,7 @@ import { requireWhole } from "./find.ts";
 import { identityOf } from "./identity.ts";
 import { planKey } from "./key.ts";
 import { type BackupView, backupsIn, backupTaken, viewBackup } from "./list.ts";
-import type { Identity } from "./manifest.ts";
+import type { Identity, Manifest } from "./manifest.ts";
 import { markTarget, namesOf, requireTarget } from "./targets/identity.ts";
 import { openTarget } from "./targets/open.ts";
 
@@ -146,12 +146,35 @@ async function chooseBase(
   const before = bookmark === null ? undefined : (await backupsIn(world, target)).find(({ id }) => id === bookmark.id);
   const manifest = before?.problem === null ? before.manifest : null;
   const alike = manifest?.encrypted === (passphraseFile !== null);
-  if (bookmark !== null && manifest !== null && alike) return { bookmark, manifest };
+  if (bookmark !== null && manifest !== null && alike) {
+    await requireOpens(world, target, manifest, passphraseFile);
+    return { bookmark, manifest };
+  }
   const what = before === undefined ? "no longer there" : manifest === null ? "damaged" : "not encrypted alike";
   const why =
     bookmark === null ? `there is no backup in ${target} to build on` : `the backup before, ${bookmark.id}, is ${what}`;
   world.report.note(`${status.name}: ${why}: this one is full`);
   return null;
+}
+
+/** Throws "host" where it is encrypted with another passphrase: nobody could open what builds on it with one alone. */
+async function requireOpens(
+  world: World,
+  target: string,
+  { id, disks }: Manifest,
+  passphraseFile: string | null,
+): Promise<void> {
+  const [disk] = disks; // all of them have the same
+  if (passphraseFile === null || disk === undefined) return;
+  const image = openTarget(world, target).backup(id).image(disk.file);
+  try {
+    await world.host.ownExtents({ ...image, passphraseFile });
+  } catch (cause) {
+    if (!(cause instanceof WrongPassphrase)) throw cause;
+    const why = `the passphrase in ${passphraseFile} does not open it, on which this one is to build`;
+    const hint = "Name the file that holds it; or take a full one with the new passphrase once: without --incremental.";
+    throw new EstratoError("host", `backup ${id}: ${why}`, { hint, cause });
+  }
 }
 
 function dataOf(

@@ -22,6 +22,22 @@ async function withSealed(): Promise<Bed> {
   return on;
 }
 
+test("what is to build on a backup of another passphrase is refused before anything changes, and a full one is not", async () => {
+  const on = await withSealed();
+  command(on).host.addFile("/new", { format: "raw", text: "another\n" });
+  const before = everything(on);
+  for (const dryRun of [true, false]) {
+    const refused = backup({ ...command(on), dryRun }, { passphraseFile: "/new" });
+    await expect(refused).rejects.toMatchObject({
+      code: "host",
+      message: expect.stringContaining("the passphrase in /new does not open it"),
+    });
+    expect(everything(on)).toBe(before);
+  }
+  expect(await night(on, { passphraseFile: "/new", incremental: false })).toMatchObject({ incremental: false });
+  expect(await night(on, { passphraseFile: "/new" })).toMatchObject({ incremental: true });
+});
+
 describe("where a merge needs a passphrase and none is given", () => {
   test("what would be merged is kept this time, and each night goes well until the last has gone", async () => {
     const on = await withSealed();
