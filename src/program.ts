@@ -78,6 +78,10 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
   const resolved = await resolve(catalogue, words);
   if (resolved.is === "nothing") {
     requireKnownOptions(words);
+    const [behind] = words.slice(options.length + 1);
+    if (behind !== undefined) {
+      throw new EstratoError("usage", `${behind}: no command stands before --`, { hint: 'See "estrato help".' });
+    }
     stdout.write(terminal.stdout ? await shortHelp(terminal.columns) : await help([]));
     return;
   }

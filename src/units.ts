@@ -22,6 +22,17 @@ const DURATIONS = [
   ["s", 1000],
 ] as const;
 
+/** What a hundred years have: whoever says longer has not meant it, and dates end somewhere. */
+export const LONGEST_DURATION_MS = 100 * 365 * 86_400_000;
+
+/** Milliseconds of `90s`, `30m`, `12h`, `7d`, `2w` and `0`; null where it is none of these. */
+export function durationMs(text: string): number | null {
+  if (text === "0") return 0;
+  const [, count, letter] = /^(\d{1,9})([smhdw])$/.exec(text) ?? [];
+  const unit = DURATIONS.find(([name]) => name === letter);
+  return unit === undefined ? null : Number(count) * unit[1];
+}
+
 /** `90s`, `12h`: the largest unit that tells it exactly, as it is typed. */
 export function humanDuration(ms: number): string {
   if (ms === 0) return "0";

@@ -3,12 +3,11 @@
  * wrong.
  */
 import { EstratoError } from "../errors.ts";
+import { durationMs, LONGEST_DURATION_MS } from "../units.ts";
 
 const POWERS: Readonly<Record<string, number>> = { "": 0, B: 0, K: 1, M: 2, G: 3, T: 4, P: 5 };
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 /** Larger than any disk that QEMU takes, and still an exact integer. */
 const LARGEST_BYTES = Number.MAX_SAFE_INTEGER;
-const LONGEST_MS = 100 * 365 * 86_400_000;
 
 function bad(what: string, text: string, why: string, hint: string): EstratoError {
   return new EstratoError("usage", `${what} ${JSON.stringify(text)}: ${why}`, { hint });
@@ -29,11 +28,9 @@ export function parseSize(text: string, what = "size"): number {
 /** Milliseconds of `90s`, `30m`, `12h`, `7d`, `2w`; `0` is none at all. */
 export function parseDuration(text: string, what = "duration"): number {
   const hint = "Write it as 90s, 30m, 12h, 7d or 2w.";
-  if (text === "0") return 0;
-  const match = /^(\d{1,9})([smhdw])$/.exec(text);
-  if (match === null) throw bad(what, text, "not a duration", hint);
-  const ms = Number(match[1]) * (SECONDS[match[2] ?? ""] ?? Number.NaN) * 1000;
-  if (ms > LONGEST_MS) throw bad(what, text, "longer than a hundred years", hint);
+  const ms = durationMs(text);
+  if (ms === null) throw bad(what, text, "not a duration", hint);
+  if (ms > LONGEST_DURATION_MS) throw bad(what, text, "longer than a hundred years", hint);
   return ms;
 }
 

@@ -1,6 +1,7 @@
 /** The settings there are: what each means, what it takes, and what holds where nobody set it. */
 import { isAbsolute } from "node:path";
 import { LANGUAGES, languageAskedFor } from "../languages.ts";
+import { durationMs, LONGEST_DURATION_MS } from "../units.ts";
 
 export interface SettingKind {
   /** One line for `config list` and the manual. */
@@ -94,7 +95,7 @@ export const SETTING_KINDS = {
   revert_keep: {
     doc: "How long a revert keeps what the disks held before.",
     takes: "a duration such as 90s, 30m, 12h, 7d or 2w",
-    accepts: (value) => /^[0-9]{1,9}[smhdw]$/.test(value),
+    accepts: (value) => (durationMs(value) ?? Number.POSITIVE_INFINITY) <= LONGEST_DURATION_MS,
     fallback: () => "24h",
     variables: ["ESTRATO_REVERT_KEEP"],
   },

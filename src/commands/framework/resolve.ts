@@ -62,7 +62,7 @@ export function requireKnownOptions(words: readonly string[]): void {
   const ends = words.indexOf("--");
   for (const word of ends < 0 ? words : words.slice(0, ends)) {
     const [flag = ""] = word.split("=");
-    if (!word.startsWith("-") || word === "-" || KNOWN.has(flag) || /^-[a-z]/i.test(word)) continue;
+    if (!word.startsWith("-") || word === "-" || KNOWN.has(flag) || SHORT.has(word.slice(0, 2))) continue;
     throw new EstratoError("usage", `${flag}: it is no option of every command, and no verb stands before it`, {
       hint: didYouMean(flag, LONG, `Options of a verb stand behind it: estrato NOUN VERB ${flag}.`),
     });
@@ -71,6 +71,8 @@ export function requireKnownOptions(words: readonly string[]): void {
 
 const LONG = ["--help", "--version", ...Object.entries(GLOBAL_OPTIONS).flatMap(([key, one]) => longFlags(key, one))];
 const KNOWN = new Set(LONG);
+
+const SHORT = new Set(["-h", "-V", ...Object.values(GLOBAL_OPTIONS).flatMap(({ short }) => short ?? [])]);
 
 const TAKING_VALUES = new Set(
   Object.entries(GLOBAL_OPTIONS).flatMap(([key, option]) =>

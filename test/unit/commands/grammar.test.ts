@@ -80,6 +80,10 @@ describe("a line that is wrong exits 2 with one line that says what to do", () =
     "--nosuch":
       "estrato: --nosuch: it is no option of every command, and no verb stands before it. " +
       "Options of a verb stand behind it: estrato NOUN VERB --nosuch.",
+    "-x":
+      "estrato: -x: it is no option of every command, and no verb stands before it. " +
+      "Options of a verb stand behind it: estrato NOUN VERB -x.",
+    "-q -- flavor list": 'estrato: flavor: no command stands before --. See "estrato help".',
     "flavor list -f jsn": 'estrato: --format "jsn": unknown. Did you mean json?',
     "flavor list -c nmae": 'estrato: column "nmae": there is none of that name. Did you mean name?',
     "flavor list --sort Nam": 'estrato: column "Nam": there is none of that name. Did you mean name?',

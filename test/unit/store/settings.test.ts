@@ -137,6 +137,7 @@ describe("settings", () => {
     ["network", "../x"],
     ["backup_target", "backups"],
     ["revert_keep", "1 day"],
+    ["revert_keep", "999999999w"], // no date is so far away
     ["color", "yes"],
     ["format", "xml"],
   ])("refuse %s = %j wherever it comes from", async (key, value) => {
