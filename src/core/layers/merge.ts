@@ -4,7 +4,6 @@
  */
 import * as v from "valibot";
 import { EstratoError } from "../../errors.ts";
-import { chainBelow } from "../files-under.ts";
 import { isSameChain } from "../graph/collect.ts";
 import type { Abandon, Free, Merge, ResumeFacts } from "../graph/decisions.ts";
 import { type Effects, mergeEffects } from "../graph/effects.ts";
@@ -17,7 +16,6 @@ import type { JournalEntry } from "../model/journal.ts";
 import { givingUpSchema } from "../model/journal-data.ts";
 import type { Layer, State } from "../model/state.ts";
 import { thawFile } from "../modes.ts";
-import { definitionsOf } from "../named-files.ts";
 import { closeEntry, openedEntry } from "../operations/entries.ts";
 import { dataOf } from "../operations/entry-data.ts";
 import { run } from "../operations/operation.ts";
@@ -25,7 +23,8 @@ import { perform, type Step } from "../operations/steps.ts";
 import type { HeldLocks, Kind, OpenEntry, Outcome, World } from "../ports.ts";
 import { standsOn } from "../same-file.ts";
 import { requireLeft, requireUnheld } from "../snapshots/unheld.ts";
-import { instancesOn, readFacts } from "./holders.ts";
+import { readFacts } from "./holders.ts";
+import { isTakenOff, requireNoOutsiders, wayOut } from "./merge-obstacles.ts";
 import { requireRoom } from "./merge-room.ts";
 import { titlesOf } from "./merge-steps.ts";
 import { findPivot, goingOn, letGoOn, mustChoose, mustPause, pivoted, takenApart } from "./pivot.ts";
@@ -259,44 +258,6 @@ async function finishMerge(
   return "forward";
 }
 
-/**
- * What goes at the end must be directly under nothing that others have made since (another tool's overlay). What cannot
- * be read keeps nothing from its end: nobody's recovery waits for a stranger's broken disk.
- */
-async function requireNoOutsiders(world: World, state: State, { layer, child, way }: Merge): Promise<void> {
-  const goes = state.layers[way === "up" ? layer : child]?.file;
-  if (goes === undefined) return;
-  const ours = new Set(Object.values(state.layers).map(({ file }) => file));
-  for (const status of (await world.host.domainStatuses()).values()) {
-    for (const { device, source, format } of definitionsOf(status).flatMap(({ disks }) => disks)) {
-      if (source === null || ours.has(source)) continue;
-      const above = await fileAbove(world, { source, format }, goes);
-      if (above === null || ours.has(above)) continue;
-      const what = `layer ${layer}: its merge cannot end: ${above}, a disk of ${status.name}, stands on ${goes}, which is to go`;
-      throw new EstratoError("conflict", what, {
-        hint: `Let the tool that put it there take it away again, or merge it: virsh blockcommit ${status.name} ${device} --base ${goes} --active --pivot.`,
-      });
-    }
-  }
-}
-
-async function fileAbove(world: World, disk: { source: string; format: string }, file: string): Promise<string | null> {
-  const chain = await chainBelow(world, disk.source, disk.format);
-  return chain[chain.indexOf(file) - 1] ?? null;
-}
-
-/**
- * Has somebody else made the child stand on something else (virsh blockpull, qemu-img rebase)? By its header, where
- * nobody runs on it. `cut`: a merge up may have switched it itself.
- */
-async function isTakenOff(world: World, state: State, { layer, child, way }: Merge, cut: boolean): Promise<boolean> {
-  const [below, above] = [state.layers[layer], state.layers[child]];
-  if (below === undefined || above === undefined) return false;
-  const info = await world.host.imageInfo(above.file, { shared: true, format: above.format });
-  if (info === null || (await standsOn(world, info, below.file))) return false;
-  return !(cut && way === "up" && (await standsOn(world, info, state.layers[below.parent ?? ""]?.file ?? null)));
-}
-
 async function resume(
   world: World,
   locks: HeldLocks,
@@ -333,20 +294,6 @@ async function resume(
   throw new EstratoError("conflict", `layer ${decision.layer}: ${resumed.reason}`, {
     hint: await wayOut(world, state, decision, resumed.by),
   });
-}
-
-/**
- * One that is off is in the way with what libvirt holds of it, and as long as this has not ended only virsh starts it.
- */
-async function wayOut(world: World, state: State, { child }: Merge, by: readonly string[]): Promise<string> {
-  const then = "then: estrato doctor --repair.";
-  for (const status of (await world.host.domainStatuses(instancesOn(state, [child]))).values()) {
-    const { name, managedSave, snapshots, checkpoints } = status;
-    if (managedSave) return `Resume it (virsh start ${name}) or drop it (virsh managedsave-remove ${name}); ${then}`;
-    if (snapshots.length > 0) return `Delete them first: virsh snapshot-delete ${name} NAME; ${then}`;
-    if (checkpoints.length > 0) return `Delete them first: virsh checkpoint-delete ${name} NAME; ${then}`;
-  }
-  return `Stop first: ${by.join(", ")}.`;
 }
 
 /**
