@@ -184,5 +184,6 @@ async function runHook(
 ): Promise<void> {
   const { path, environment, timeoutMs } = action;
   const { signal } = options;
-  await processes.output({ program: path, args: [] }, { environment, timeoutMs, ...(signal ? { signal } : {}) });
+  const how = { environment, timeoutMs, leavesBehind: true, ...(signal ? { signal } : {}) };
+  await processes.output({ program: path, args: [] }, how);
 }

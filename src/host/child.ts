@@ -33,6 +33,8 @@ export interface RunOptions {
    * the disk (setpriv(1), --pdeathsig).
    */
   readonly endsWithUs?: boolean;
+  /** What it leaves at work behind it may hold its output, and outlive us: it has ended when it has itself. */
+  readonly leavesBehind?: boolean;
   /** Each piece of standard output as it comes (progress lines). */
   readonly onOutput?: (text: string) => void;
 }

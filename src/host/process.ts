@@ -1,6 +1,7 @@
 /** The one place where child processes start. No shell, one locale, and nothing of a child's failure is swallowed. */
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Readable } from "node:stream";
 import type { Command } from "../core/model/host.ts";
@@ -88,6 +89,7 @@ export function createProcesses(options: ProcessOptions): Processes {
       }
       child.once("error", (cause: NodeJS.ErrnoException) => reject(notStarted(command, cause)));
       child.once("close", resolve);
+      if (how.leavesBehind === true) child.once("exit", (code) => leave(child, code, resolve));
     });
     let exit: number | null = null;
     try {
@@ -156,6 +158,16 @@ export function createProcesses(options: ProcessOptions): Processes {
       return exit ?? 1;
     },
   };
+}
+
+/** Time for its last words, after which nobody waits for who still holds its output. */
+const LAST_WORDS_MS = 200;
+
+function leave(child: ChildProcess, code: number | null, ended: (code: number | null) => void): void {
+  setTimeout(() => {
+    for (const stream of [child.stdout, child.stderr]) (stream as Socket | null)?.unref();
+    ended(code);
+  }, LAST_WORDS_MS).unref();
 }
 
 /** Of who was to run it. */

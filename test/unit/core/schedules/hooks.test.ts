@@ -236,6 +236,19 @@ describe("a real one", () => {
     await expect.poll(() => alive(pid)).toBe(false);
   });
 
+  test("has ended when it has, whatever it has left at work behind it: a tunnel that says nothing keeps its output", async () => {
+    const pids = join(folder, "left");
+    const startedMs = Date.now();
+    await hook(`sleep 60 & echo $! >${pids}`, 50_000);
+    const failed = hook(`sleep 60 & echo $! >>${pids}; echo 'no lock' >&2; exit 3`, 50_000);
+    await expect(failed).rejects.toMatchObject({ code: "failed", message: expect.stringContaining("no lock") });
+    expect(Date.now() - startedMs).toBeLessThan(40_000);
+    for (const pid of readFileSync(pids, "utf8").trim().split("\n").map(Number)) {
+      expect(alive(pid)).toBe(true);
+      process.kill(pid);
+    }
+  });
+
   test("that will not go is killed", async () => {
     const startedMs = Date.now();
     await expect(hook("trap '' TERM; while :; do sleep 1; done", 200)).rejects.toMatchObject({ code: "timeout" });
