@@ -50,7 +50,8 @@ describe.each(["bash", "zsh", "fish"] as const)("%s", (shell) => {
       try {
         screen.begin(SHELLS[shell]);
         await completes(screen, "estrato instance show put", "estrato instance show put-by ");
-        await completes(screen, "estrato volume show dat\\a1", "estrato volume show data1 ");
+        // To fish that is a bell.
+        if (shell !== "fish") await completes(screen, "estrato volume show dat\\a1", "estrato volume show data1 ");
         await completes(screen, 'estrato volume show "data2', 'estrato volume show "data2" ');
         await completes(screen, "estrato snapshot show web1/fi", "estrato snapshot show web1/first ");
         await completes(screen, "estrato instance create x --netw", "estrato instance create x --network ");

@@ -115,9 +115,8 @@ describe("shelve", () => {
 
   test("is of the name that libvirt calls it by, and comes back by that", async () => {
     const on = await withInstance();
-    const { inactive } = await domainOf(on);
     await command(on).host.perform({ do: "destroy", domain: "web1" });
-    await command(on).host.perform({ do: "define", xml: inactive.replace("<name>web1<", "<name>www<") });
+    await command(on).host.perform({ do: "rename", domain: "web1", name: "www" });
     await shelveInstance(command(on), "www", plain);
     expect(Object.values((await stateOf(on)).instances).map(({ name }) => name)).toEqual(["www"]);
     await unshelveInstance(command(on), "www");
