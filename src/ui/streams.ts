@@ -38,3 +38,12 @@ export function terminalOf(streams: Streams, env: Readonly<Record<string, string
     columns: named ?? (stdout ? streams.stdout.columns || DEFAULT_COLUMNS : null),
   };
 }
+
+/** False: nobody reads on. Resolves when it has been taken. */
+export function writeOut(stream: Writable, bytes: Buffer | string): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (stream.destroyed) resolve(false);
+    else if (bytes.length === 0) resolve(true);
+    else stream.write(bytes, (error) => resolve(error === null || error === undefined));
+  });
+}

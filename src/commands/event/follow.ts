@@ -1,10 +1,9 @@
 /** `event list --follow`: what was done, a line each, and what comes. */
 import type { EventView } from "../../core/events.ts";
 import type { Clock } from "../../core/ports.ts";
-import type { Streams } from "../../ui/streams.ts";
+import { type Streams, writeOut } from "../../ui/streams.ts";
 import { jsonText, printable } from "../../ui/text.ts";
 import { humanSpan, humanTime } from "../../units.ts";
-import { writeOut } from "../instance/guest-streams.ts";
 
 export interface Follower {
   readonly clock: Clock;

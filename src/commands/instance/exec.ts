@@ -1,11 +1,12 @@
 import { ChildExit, EstratoError } from "../../errors.ts";
+import { writeOut } from "../../ui/streams.ts";
 import { rest } from "../framework/arguments.ts";
 import { noteChanged } from "../framework/changed.ts";
 import { duration, flag } from "../framework/options.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { type Executed, execColumns } from "./guest-columns.ts";
-import { standardInput, writeOut } from "./guest-streams.ts";
+import { standardInput } from "./guest-streams.ts";
 import { runningInstance } from "./targets.ts";
 
 export default verb({

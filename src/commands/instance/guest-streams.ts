@@ -1,5 +1,5 @@
-/** Standard input, a file and standard output as what goes into a guest, or comes out of it. */
-import { addAbortSignal, type Writable } from "node:stream";
+/** Standard input and a file as what goes into a guest. */
+import { addAbortSignal } from "node:stream";
 import { EstratoError } from "../../errors.ts";
 import { openOutside } from "../../outside-file.ts";
 import type { Streams } from "../../ui/streams.ts";
@@ -23,13 +23,4 @@ export async function fileSource(path: string) {
   const { size: sizeBytes } = await file.stat();
   const source: AsyncIterable<Buffer> = file.createReadStream({ highWaterMark: PIECE_BYTES, autoClose: false });
   return { source, sizeBytes, close: () => file.close() };
-}
-
-/** False: nobody reads on. Resolves when it has been taken. */
-export function writeOut(stream: Writable, bytes: Buffer | string): Promise<boolean> {
-  return new Promise((resolve) => {
-    if (stream.destroyed) resolve(false);
-    else if (bytes.length === 0) resolve(true);
-    else stream.write(bytes, (error) => resolve(error === null || error === undefined));
-  });
 }

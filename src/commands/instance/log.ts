@@ -1,10 +1,10 @@
 import { StringDecoder } from "node:string_decoder";
 import { consoleLogPath } from "../../core/instances/access.ts";
 import { openOutside } from "../../outside-file.ts";
+import { writeOut } from "../../ui/streams.ts";
 import { printable } from "../../ui/text.ts";
 import { count, flag } from "../framework/options.ts";
 import { verb } from "../framework/verb.ts";
-import { writeOut } from "./guest-streams.ts";
 import { oneInstance } from "./targets.ts";
 
 export default verb({

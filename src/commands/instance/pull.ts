@@ -1,10 +1,9 @@
 import type { PullTarget } from "../../core/guest/pull.ts";
-import type { Streams } from "../../ui/streams.ts";
+import { type Streams, writeOut } from "../../ui/streams.ts";
 import { one } from "../framework/arguments.ts";
 import * as result from "../framework/result.ts";
 import { verb } from "../framework/verb.ts";
 import { pullColumns } from "./guest-columns.ts";
-import { writeOut } from "./guest-streams.ts";
 import { runningInstance } from "./targets.ts";
 
 export default verb({

@@ -42,20 +42,6 @@ export function untouchedBlocks(
   return stable.map((bytes) => bytes === blockBytes);
 }
 
-/**
- * By how much a file grows at most, besides its tables, where this is written to it: data goes where data lies already
- * (`held`, uncompressed), and else behind it.
- */
-export function grownBytes(written: readonly Extent[], held: readonly Extent[]): number {
-  const places = held.map((one) => ({ ...one, fileOffset: 0 }));
-  const bytes = (all: Iterable<{ readonly length: number }>) => {
-    let sum = 0;
-    for (const { length } of all) sum += length;
-    return sum;
-  };
-  return bytes(written) - (bytes(places) - bytes(unwritten(places, written)));
-}
-
 /** What a table of the second level stands for, in files whose clusters have 64 KiB as ours, and what it takes. */
 const TABLE = { spanBytes: 512 * 1024 * 1024, bytes: 65536 };
 

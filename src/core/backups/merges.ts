@@ -1,10 +1,11 @@
 /** What is known, and asked, of merges before they are begun: from the void note on there is no way back. */
+import { differenceBytes } from "../graph/intervals.ts";
 import type { HeldLocks, World } from "../ports.ts";
 import { rememberVerdict } from "./damage.ts";
 import { examineBytes } from "./examine-disk.ts";
 import { opening } from "./key.ts";
 import type { BackupDisk, Manifest } from "./manifest.ts";
-import { grownBytes, type Moved, movedBy, tableBytes, unchangedSums } from "./merged-sums.ts";
+import { type Moved, movedBy, tableBytes, unchangedSums } from "./merged-sums.ts";
 import { sumsBytes } from "./sums.ts";
 import type { BackupTarget } from "./targets/target.ts";
 import { damaged } from "./unmergeable.ts";
@@ -47,7 +48,8 @@ export async function planMerges(
     const held = await world.host.ownExtents(image(below.id, into), "data");
     // Where the data of an encrypted file lies nobody tells (measured), and none of it is compressed
     const places = passphraseFile === null ? moved.places : held;
-    bytes += grownBytes(await world.host.ownExtents(image(above.id, disk), "data"), places);
+    // What is written goes where data lies already, and else behind it
+    bytes += differenceBytes(await world.host.ownExtents(image(above.id, disk), "data"), places);
     besides += sumsBytes(into.fileBytes) + tableBytes(moved.written, held);
   }
   const what = `backup ${below.id}: merging what builds on it`;

@@ -2,9 +2,9 @@
  * What a recovery may still define. Between the crash and it others may have changed the definition: to put back what
  * they have taken out, or to take away what they have put in, is not for it.
  */
+import { hasFile } from "../files-under.ts";
 import type { Action } from "../model/action.ts";
 import type { World } from "../ports.ts";
-import { isSameFile } from "../same-file.ts";
 
 /**
  * These actions, without redefining what is not a file of ours any more: a disk that the definition does not have, or
@@ -22,15 +22,10 @@ export async function stillDefined(world: World, actions: readonly Action[]): Pr
     const status = await world.host.domainStatus(action.domain);
     if (status?.persistent !== true) continue;
     const sources = new Map(status.inactive.disks.map(({ device, source }) => [device, source]));
-    const isOurs = async (source: string) => {
-      if (files.has(source)) return true;
-      for (const file of files) if (await isSameFile(world, source, file)) return true;
-      return false;
-    };
     const disks: (typeof action.disks)[number][] = [];
     for (const disk of action.disks) {
       const source = sources.get(disk.device) ?? null;
-      if (source !== null && (source === disk.path || (await isOurs(source)))) disks.push(disk);
+      if (source !== null && (source === disk.path || (await hasFile(world, files, source)))) disks.push(disk);
     }
     left.push({ ...action, disks });
   }

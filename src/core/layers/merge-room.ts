@@ -2,7 +2,7 @@
 import { dirname } from "node:path";
 import type { Merge } from "../graph/decisions.ts";
 import { imageOf } from "../graph/files.ts";
-import { differenceBytes, normalize } from "../graph/intervals.ts";
+import { differenceBytes } from "../graph/intervals.ts";
 import type { State } from "../model/state.ts";
 import type { World } from "../ports.ts";
 import { EMPTY_HEAD_BYTES, requireSpace } from "../space.ts";
@@ -31,6 +31,6 @@ export async function requireRoom(
   // Zeros become zeros by `qemu-img commit` alone; a rebase and a running guest's QEMU may write them as data
   const moved = await world.host.ownExtents(imageOf(from), way === "down" && live === null ? "data" : undefined);
   const held = await world.host.ownExtents(imageOf(into), "data");
-  const added = differenceBytes(normalize(moved), normalize(held));
+  const added = differenceBytes(moved, held);
   if (added > 0) await requireSpace(world, added * (1 + TABLES), `merging layer ${layer}`, folder, EMPTY_HEAD_BYTES);
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { grownBytes, untouchedBlocks } from "../../../../src/core/backups/merged-sums.ts";
+import { untouchedBlocks } from "../../../../src/core/backups/merged-sums.ts";
+import { differenceBytes } from "../../../../src/core/graph/intervals.ts";
 
 const BLOCK = 8;
 const BLOCKS = 6;
@@ -44,7 +45,7 @@ test("a file grows by what is written where no data lies", () => {
         all.some(({ start, length }) => byte >= start && byte < start + length);
       const places = data.map((extent) => ({ ...extent, fileOffset: extent.start }));
       const added = Array.from({ length: 64 }, (_, byte) => holds(written, byte) && !holds(data, byte));
-      expect(grownBytes(written, places)).toBe(added.filter((one) => one).length);
+      expect(differenceBytes(written, places)).toBe(added.filter((one) => one).length);
     }),
     { numRuns: 2_000 },
   );

@@ -143,6 +143,19 @@ describe.each(ENDINGS)("snapshot delete, %s", { timeout: 600_000 }, (_, ending) 
   });
 });
 
+/** s1 is deleted, with nobody running, and the command dies in the middle of the merge. */
+async function cutOff(): Promise<Bed> {
+  const on = withGuest();
+  await take(on, "s1");
+  write(on, 2, "head");
+  await stop(on);
+  const world = command(on);
+  world.host.crashAtNext("commit", "midway");
+  await expect(deleteSnapshot(world, "web1/s1", { children: false })).rejects.toThrow("killed");
+  on.disk.locks.clear();
+  return on;
+}
+
 describe("where somebody has pulled the chain into the head (virsh blockpull)", () => {
   const pulled = async () => {
     const on = withGuest();
@@ -169,14 +182,7 @@ describe("where somebody has pulled the chain into the head (virsh blockpull)", 
   });
 
   test("a merge that had begun is given up", async () => {
-    const on = withGuest();
-    await take(on, "s1");
-    write(on, 2, "head");
-    await stop(on);
-    const world = command(on);
-    world.host.crashAtNext("commit", "midway");
-    await expect(deleteSnapshot(world, "web1/s1", { children: false })).rejects.toThrow("killed");
-    on.disk.locks.clear();
+    const on = await cutOff();
     await start(on);
     await virsh(on, { do: "block-pull", domain: UUID, device: "vda", base: null });
     await stop(on);
@@ -187,14 +193,7 @@ describe("where somebody has pulled the chain into the head (virsh blockpull)", 
 });
 
 test("a file that another tool has put on a head keeps that from being merged away under it", async () => {
-  const on = withGuest();
-  await take(on, "s1");
-  write(on, 2, "head");
-  await stop(on);
-  const world = command(on);
-  world.host.crashAtNext("commit", "midway");
-  await expect(deleteSnapshot(world, "web1/s1", { children: false })).rejects.toThrow("killed");
-  on.disk.locks.clear();
+  const on = await cutOff();
   const { host } = command(on);
   const top = (await host.domainStatus(UUID))?.inactive.disks[0]?.source ?? "";
   const path = "/other/o0.qcow2";
